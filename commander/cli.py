@@ -1,0 +1,137 @@
+"""The command line: `commander dev` for everything at once, a command per part for deployments."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import typer
+
+from commander.domain import CommanderError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="CQRS and event sourcing behind a GraphQL API. Settings: COMMANDER_… in the environment.",
+)
+
+DomainArgument = Annotated[
+    str | None, typer.Argument(metavar="[MODULE:DOMAIN]", help="Default: COMMANDER_DOMAIN, or the bank.")
+]
+Port = Annotated[int | None, typer.Option(help="Where the API listens; 0 is any free port.")]
+Host = Annotated[str | None, typer.Option(help="The address the API listens on.")]
+
+
+@app.command()
+def dev(
+    domain: DomainArgument = None,
+    port: Port = None,
+    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(
+        ".commander"
+    ),
+) -> None:
+    """Run everything on this machine: Postgres, NATS and all parts, until Ctrl-C."""
+    from commander.dev import run_dev
+    from commander.settings import read_settings
+
+    run_dev(read_settings(domain=domain, port=port), data_dir)
+
+
+@app.command()
+def api(domain: DomainArgument = None, host: Host = None, port: Port = None) -> None:
+    """Serve the GraphQL API."""
+    from commander.api import ApiPart
+
+    _run(ApiPart, domain, host=host, port=port)
+
+
+@app.command()
+def processor(domain: DomainArgument = None) -> None:
+    """Decide commands; run as many as you like, they share the partitions."""
+    from commander.parts import ProcessorPart
+
+    _run(ProcessorPart, domain)
+
+
+@app.command()
+def relay(domain: DomainArgument = None) -> None:
+    """Mirror the log onto the EVENTS stream; a second one stands by."""
+    from commander.parts import RelayPart
+
+    _run(RelayPart, domain)
+
+
+@app.command()
+def projections(domain: DomainArgument = None) -> None:
+    """Keep the projections up with the log; a second one stands by."""
+    from commander.parts import ProjectionsPart
+
+    _run(ProjectionsPart, domain)
+
+
+@app.command()
+def reactors(domain: DomainArgument = None) -> None:
+    """Turn events into new commands; a second one stands by."""
+    from commander.parts import ReactorsPart
+
+    _run(ReactorsPart, domain)
+
+
+@app.command()
+def schema(domain: DomainArgument = None) -> None:
+    """Print the GraphQL schema (SDL)."""
+    from commander.loading import load_domain
+    from commander.settings import read_settings
+    from schema.build import build_schema
+
+    print(build_schema(load_domain(read_settings(domain=domain).domain)).as_str())
+
+
+@app.command()
+def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
+    """Exit with 0 if the process at URL is ready; otherwise say what is not."""
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
+            print(answer.read().decode())
+    except URLError as error:
+        body = error.read().decode() if hasattr(error, "read") else ""
+        print(body or f"{url}: {error.reason}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        print(f"{url}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def main() -> None:
+    """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
+    try:
+        app()
+    except CommanderError as error:
+        print(f"commander: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _run(part_type: type, domain: str | None, **overrides: object) -> None:
+    from commander.loading import check_packages, load_domain
+    from commander.process import configure_logging, run
+    from commander.settings import read_settings
+
+    settings = read_settings(domain=domain, **overrides)
+    for variable in ("postgres_url", "nats_url"):
+        if getattr(settings, variable) is None:
+            print(
+                f"commander: COMMANDER_{variable.upper()} is not set (commander dev starts its own)",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+    check_packages()
+    configure_logging(part_type.name, settings.log_level)  # type: ignore[attr-defined]
+    run(part_type(settings, load_domain(settings.domain)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""`commander dev`: Postgres, NATS and every part as one tree of processes, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+from rich.console import Console
+
+from commander.domain import CommanderError
+from commander.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer, ends_with_parent, free_port
+from commander.loading import load_domain
+from commander.process import configure_logging
+from commander.settings import Settings
+
+logger = logging.getLogger("commander")
+console = Console(stderr=True, highlight=False)
+
+_PARTS = ("api", "processor", "relay", "projections", "reactors")
+_RESTART_SECONDS = 1.0
+
+
+class PortTaken(CommanderError):
+    """The API's port is in use; choose another with --port."""
+
+
+class DataDirTaken(CommanderError):
+    """Another `commander dev` runs on this data directory; stop it, or choose another with --data-dir."""
+
+
+def run_dev(settings: Settings, data_dir: Path) -> None:
+    """Runs until SIGINT or SIGTERM. Raises CommanderError for what a person can mend."""
+    configure_logging("dev", settings.log_level)
+    load_domain(settings.domain)  # a mistake in it is told here, once, and not by every part
+    _check_port(settings)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with _sole_use(data_dir):
+        asyncio.run(_Tree(settings, data_dir).run())
+
+
+class _Tree:
+    """The processes: servers first and last, the parts between; whatever dies is started again."""
+
+    def __init__(self, settings: Settings, data_dir: Path) -> None:
+        self._port = settings.port or free_port(settings.host)
+        self._settings = settings
+        self._data_dir = data_dir
+        self._servers: list[EmbeddedServer] = []
+        self._stopping = asyncio.Event()
+        self._children: dict[str, asyncio.subprocess.Process] = {}
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        watchers: list[asyncio.Task[None]] = []
+        try:
+            environment = await self._start_servers()
+            watchers = [asyncio.create_task(self._keep_server(server)) for server in self._servers]
+            watchers += [asyncio.create_task(self._keep_part(part, environment)) for part in _PARTS]
+            watchers.append(asyncio.create_task(self._say_when_ready()))
+            await self._stopping.wait()
+        finally:
+            self._stopping.set()
+            console.print("stopping")
+            for watcher in watchers:
+                watcher.cancel()
+            await self._stop_parts()
+            for server in reversed(self._servers):
+                await server.stop()
+
+    async def _start_servers(self) -> dict[str, str]:
+        """Starts the servers that are not given; returns the environment that tells the parts of all."""
+        environment = {**os.environ, "COMMANDER_PORT": str(self._port)}
+        environment["COMMANDER_DOMAIN"] = self._settings.domain
+        given = {"POSTGRES": self._settings.postgres_url, "NATS": self._settings.nats_url}
+        kinds: dict[str, type[EmbeddedServer]] = {"POSTGRES": EmbeddedPostgres, "NATS": EmbeddedNats}
+        for name, url in given.items():
+            if url is None:
+                server = kinds[name](self._data_dir)
+                self._servers.append(server)
+                await server.start()
+                url = server.url
+            environment[f"COMMANDER_{name}_URL"] = url
+        return environment
+
+    async def _keep_server(self, server: EmbeddedServer) -> None:
+        while True:
+            assert server.process is not None, "it was started"
+            await server.process.wait()
+            logger.error("%s ended; starting it again (its log: %s)", server.name, server.log)
+            await asyncio.sleep(_RESTART_SECONDS)
+            try:
+                await server.start()
+            except CommanderError as error:
+                logger.error("%s", error)
+
+    async def _keep_part(self, part: str, environment: dict[str, str]) -> None:
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "commander.cli", part),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=ends_with_parent(),
+            )
+            self._children[part] = process
+            code = await process.wait()
+            logger.error("the part %s ended with code %d; starting it again", part, code)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _stop_parts(self) -> None:
+        running = [p for p in self._children.values() if p.returncode is None]
+        for process in running:
+            process.terminate()
+        if not running:
+            return
+        waits = [asyncio.create_task(process.wait()) for process in running]
+        await asyncio.wait(waits, timeout=self._settings.shutdown_seconds + 5)
+        for process in running:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _say_when_ready(self) -> None:
+        host = "localhost" if self._settings.host in ("127.0.0.1", "0.0.0.0", "::") else self._settings.host
+        base = f"http://{host}:{self._port}"
+        url = f"http://127.0.0.1:{self._port}/health/ready"
+        while not await asyncio.to_thread(_is_ready, url):  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(0.2)
+        console.print(f"\n[bold]Commander[/bold] runs the domain {self._settings.domain}")
+        console.print(f"  GraphiQL, HTTP, SSE   {base}/graphql")
+        console.print(f"  WebSocket             ws://{host}:{self._port}/graphql")
+        console.print(f"  health                {base}/health/ready")
+        console.print(f"  data                  {self._data_dir.resolve()}")
+        console.print("Ctrl-C stops it.\n")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            reason = error.strerror
+            raise PortTaken(
+                f"cannot listen on {settings.host}:{settings.port}: {reason}; see --port"
+            ) from None
+
+
+@contextlib.contextmanager
+def _sole_use(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirTaken(f"another commander dev uses {data_dir}; see --data-dir") from None
+        yield

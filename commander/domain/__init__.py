@@ -1,0 +1,41 @@
+"""The domain API: pure Python, no I/O, no framework. Imports nothing of ours outside this folder."""
+
+from commander.domain.aggregates import AggregateType
+from commander.domain.decisions import CommandContext
+from commander.domain.domain import Domain
+from commander.domain.errors import (
+    CommanderError,
+    DefinitionError,
+    InvalidCommand,
+    InvalidDecision,
+    Problem,
+    ProjectionFailed,
+    Rejected,
+    UndecodableEvent,
+)
+from commander.domain.fields import BigInt, Field, new_id
+from commander.domain.messages import CommandType, EventType
+from commander.domain.projections import ProjectionType
+from commander.domain.reactors import ReactionRejected, ReactorType
+
+__all__ = [
+    "AggregateType",
+    "BigInt",
+    "CommandContext",
+    "CommandType",
+    "CommanderError",
+    "DefinitionError",
+    "Domain",
+    "EventType",
+    "Field",
+    "InvalidCommand",
+    "InvalidDecision",
+    "Problem",
+    "ProjectionFailed",
+    "ProjectionType",
+    "ReactionRejected",
+    "ReactorType",
+    "Rejected",
+    "UndecodableEvent",
+    "new_id",
+]

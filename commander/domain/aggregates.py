@@ -1,0 +1,100 @@
+"""Aggregates: the decider's three functions (initial state, decide, evolve) read off one class.
+
+The decider as a pattern: Jérémie Chassaing, "Functional Event Sourcing Decider" (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from commander.domain.decisions import CommandContext, events_of
+from commander.domain.errors import DefinitionError
+from commander.domain.handlers import Handler, handlers_of
+from commander.domain.messages import CommandType, EventType
+from commander.domain.source import where_is
+
+Decider = Callable[[Any, Any, CommandContext], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class AggregateType:
+    """A consistency boundary: each instance is one stream, found by the command's field `key`."""
+
+    name: str
+    cls: type
+    key: str
+    deciders: Mapping[type, Decider]
+    evolvers: Mapping[type, Callable[[Any, Any], Any]]
+    where: str
+
+    def initial(self) -> Any:
+        """The state before the first event."""
+        return self.cls()
+
+    def decide(self, state: Any, command: Any, context: CommandContext) -> tuple[Any, ...]:
+        """The events that `command` makes of `state`. Raises Rejected, or InvalidDecision; pure."""
+        return self.deciders[type(command)](state, command, context)
+
+    def evolve(self, state: Any, event: Any) -> Any:
+        """The state after `event`; pure."""
+        return self.evolvers[type(event)](state, event)
+
+    def fold(self, events: Iterable[Any]) -> Any:
+        """The state after these events, from the initial one."""
+        state = self.initial()
+        for event in events:
+            state = self.evolve(state, event)
+        return state
+
+    def stream_of(self, command: Any) -> str:
+        """The id of the stream that decides this command: the aggregate's name, a dash, the key."""
+        return f"{self.name}-{getattr(command, self.key)}"
+
+
+def aggregate_type(
+    cls: type, key: str, commands: Mapping[type, CommandType], events: Mapping[type, EventType]
+) -> AggregateType:
+    """Reads deciders (a method taking a command) and evolvers (taking an event) off `cls`, checking each."""
+    where = where_is(cls)
+    name = cls.__name__[0].lower() + cls.__name__[1:]
+    try:
+        cls()
+    except TypeError as error:
+        raise DefinitionError(where, f"{cls.__name__}: every field needs a default ({error})") from error
+    handlers = list(handlers_of(cls))
+    evolvers = {h.parameter: h.function for h in handlers if h.parameter in events}
+    deciders: dict[type, Decider] = {}
+    seen: set[Any] = set()
+    for handler in handlers:
+        label = f"{cls.__name__}.{handler.name}"
+        if handler.parameter not in commands and handler.parameter not in events:
+            continue
+        if handler.bound != "instance":
+            raise DefinitionError(handler.where, f"{label} must be a plain method: its self is the state")
+        if handler.parameter in seen:
+            raise DefinitionError(handler.where, f"{label}: {handler.parameter.__name__} is handled twice")
+        seen.add(handler.parameter)
+        if handler.parameter in commands:
+            _check_key(commands[handler.parameter], key, label, handler.where)
+            deciders[handler.parameter] = _decider(handler, tuple(evolvers), label)
+    return AggregateType(name, cls, key, deciders, evolvers, where)
+
+
+def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
+    field = next((f for f in command.fields if f.name == key), None)
+    if field is None:
+        raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
+    if field.optional:
+        raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
+
+
+def _decider(handler: Handler, allowed: tuple[type, ...], label: str) -> Decider:
+    decide = handler.function
+    match handler.rest:
+        case ():
+            return lambda state, command, _: events_of(decide(state, command), allowed, label)
+        case (context,) if context is CommandContext:
+            return lambda state, command, context: events_of(decide(state, command, context), allowed, label)
+    raise DefinitionError(handler.where, f"{label}: takes the command and at most a CommandContext")

@@ -1,0 +1,207 @@
+"""Domain: the registry that a domain's author writes against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, dataclass_transform, overload
+
+from commander.domain.aggregates import AggregateType, aggregate_type
+from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.messages import (
+    CommandType,
+    EventType,
+    command_type,
+    event_type,
+    frozen_dataclass,
+)
+from commander.domain.projections import ProjectionType, projection_type
+from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
+
+T = TypeVar("T")
+
+REACTION_REJECTED = "ReactionRejected"
+REACTION_AGGREGATE = "reaction"
+
+
+class Domain:
+    """Events, commands, aggregates, projections and reactors of one bounded context.
+
+    Each decorator checks its class at once and raises DefinitionError with file and line; `check` looks at
+    the whole, and runs when the domain is loaded.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not name.isidentifier():
+            raise DefinitionError("Domain", f"the name {name!r} must be an identifier")
+        self.name = name
+        self.events: dict[str, EventType] = {}
+        self.commands: dict[str, CommandType] = {}
+        self.aggregates: dict[str, AggregateType] = {}
+        self.projections: dict[str, ProjectionType] = {}
+        self.reactors: dict[str, ReactorType] = {}
+        self._aggregate_of_event: dict[str, AggregateType] = {}
+        self._aggregate_of_command: dict[str, AggregateType] = {}
+        rejection = event_type(RecordedRejection, 1)
+        self.rejection = EventType(
+            REACTION_REJECTED,
+            rejection.cls,
+            1,
+            rejection.fields,
+            "A command that a reactor sent was rejected or failed.",
+            rejection.where,
+        )
+
+    # Decorators. `dataclass_transform` lets pyright see the dataclass; mypy does not look at methods, so
+    # where mypy is used, write @dataclass(frozen=True) below the decorator: both forms are accepted.
+
+    @overload
+    def event(self, cls: type[T], /) -> type[T]: ...
+    @overload
+    def event(self, /, *, version: int) -> Callable[[type[T]], type[T]]: ...
+    @dataclass_transform(frozen_default=True)
+    def event(
+        self, cls: type[T] | None = None, /, *, version: int = 1
+    ) -> type[T] | Callable[[type[T]], type[T]]:
+        """An event. version: the schema version stored with it, raised when its shape changes."""
+
+        def register(cls: type[T]) -> type[T]:
+            type_ = event_type(frozen_dataclass(cls), version)
+            self._claim(type_.name, type_.where)
+            self.events[type_.name] = type_
+            type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
+            return type_.cls
+
+        return register if cls is None else register(cls)
+
+    @overload
+    def command(self, cls: type[T], /) -> type[T]: ...
+    @overload
+    def command(self, /, *, internal: bool) -> Callable[[type[T]], type[T]]: ...
+    @dataclass_transform(frozen_default=True)
+    def command(
+        self, cls: type[T] | None = None, /, *, internal: bool = False
+    ) -> type[T] | Callable[[type[T]], type[T]]:
+        """A command. Its docstring describes the mutation; constraints on its fields are checked first.
+
+        internal: only reactors send it; there is no mutation for it.
+        """
+
+        def register(cls: type[T]) -> type[T]:
+            type_ = command_type(frozen_dataclass(cls), internal)
+            self._claim(type_.name, type_.where)
+            self.commands[type_.name] = type_
+            type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
+            return type_.cls
+
+        return register if cls is None else register(cls)
+
+    @dataclass_transform(frozen_default=True)
+    def aggregate(self, /, *, key: str) -> Callable[[type[T]], type[T]]:
+        """An aggregate: its fields are the state, its methods decide commands and evolve by events."""
+
+        def register(cls: type[T]) -> type[T]:
+            type_ = aggregate_type(frozen_dataclass(cls), key, self._command_classes(), self._event_classes())
+            if type_.name in self.aggregates or type_.name == REACTION_AGGREGATE:
+                raise DefinitionError(type_.where, f"the aggregate name {type_.name} is taken")
+            self._own(type_)
+            self.aggregates[type_.name] = type_
+            return type_.cls
+
+        return register
+
+    @dataclass_transform(frozen_default=True)
+    def projection(
+        self, name: str, /, *, key: str, plural: str | None = None, indexes: tuple[str, ...] = ()
+    ) -> Callable[[type[T]], type[T]]:
+        """A read table. name and plural (by default name + s) become the query fields."""
+
+        def register(cls: type[T]) -> type[T]:
+            cls = frozen_dataclass(cls)
+            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, self._event_classes())
+            if not type_.name.isidentifier() or not type_.plural.isidentifier():
+                raise DefinitionError(type_.where, "a projection's name and plural must be identifiers")
+            for other in self.projections.values():
+                if {type_.name, type_.plural} & {other.name, other.plural}:
+                    raise DefinitionError(type_.where, f"the projection name {name} is taken")
+            self._claim(type_.name[0].upper() + type_.name[1:], type_.where)
+            self.projections[name] = type_
+            return type_.cls
+
+        return register
+
+    def reactor(self, cls: type[T], /) -> type[T]:
+        """A reactor: a class whose methods turn an event into commands."""
+        name = cls.__name__[0].lower() + cls.__name__[1:]
+        type_ = reactor_type(cls, name, self._command_classes(), self._event_classes())
+        if name in self.reactors:
+            raise DefinitionError(type_.where, f"the reactor name {name} is taken")
+        self.reactors[name] = type_
+        return cls
+
+    # What the parts ask.
+
+    def aggregate_of_command(self, name: str) -> AggregateType:
+        return self._aggregate_of_command[name]
+
+    def aggregate_of_event(self, name: str) -> AggregateType:
+        return self._aggregate_of_event[name]
+
+    def event_type(self, name: str) -> EventType | None:
+        """The event type by its stored name, the built-in ReactionRejected included."""
+        return self.rejection if name == REACTION_REJECTED else self.events.get(name)
+
+    def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
+        """A stored event as an instance of its class: the one way from the log to the domain.
+
+        Raises UndecodableEvent, with the position, for a type that is gone or data that does not fit.
+        """
+        type_ = self.event_type(type_name)
+        if type_ is None:
+            raise UndecodableEvent(position, type_name, f"the domain {self.name} has no such event")
+        if schema_version > type_.version:
+            reason = f"it was stored with version {schema_version}, newer than this code's {type_.version}"
+            raise UndecodableEvent(position, type_name, reason)
+        return type_.decode(data, position)
+
+    def type_of(self, message: object) -> EventType | CommandType:
+        """The type of an event or command instance. Raises TypeError if it is none of this domain's."""
+        owner, type_ = getattr(type(message), "__commander__", (None, None))
+        if owner is not self or not isinstance(type_, EventType | CommandType):
+            raise TypeError(f"{type(message).__name__} is no event or command of the domain {self.name}")
+        return type_
+
+    def check(self) -> None:
+        """Raises DefinitionError for a command nobody decides, an event nobody evolves, an empty domain."""
+        if not self.commands:
+            raise DefinitionError(f"Domain({self.name!r})", "the domain has no commands")
+        for command in self.commands.values():
+            if command.name not in self._aggregate_of_command:
+                raise DefinitionError(command.where, f"no aggregate decides the command {command.name}")
+        for event in self.events.values():
+            if event.name not in self._aggregate_of_event:
+                raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
+
+    def _event_classes(self) -> Mapping[type, EventType]:
+        return {type_.cls: type_ for type_ in self.events.values()}
+
+    def _command_classes(self) -> Mapping[type, CommandType]:
+        return {type_.cls: type_ for type_ in self.commands.values()}
+
+    def _own(self, aggregate: AggregateType) -> None:
+        for owned, table in (
+            (aggregate.evolvers, self._aggregate_of_event),
+            (aggregate.deciders, self._aggregate_of_command),
+        ):
+            for cls in owned:
+                if cls.__name__ in table:
+                    other = table[cls.__name__].cls.__name__
+                    raise DefinitionError(
+                        aggregate.where, f"{cls.__name__} belongs to the aggregate {other} already"
+                    )
+                table[cls.__name__] = aggregate
+
+    def _claim(self, name: str, where: str) -> None:
+        """Each event, command and projection needs a GraphQL type name of its own."""
+        projections = {n[0].upper() + n[1:] for n in self.projections}
+        if name in self.events or name in self.commands or name in projections or name == REACTION_REJECTED:
+            raise DefinitionError(where, f"the name {name} is taken in the domain {self.name}")

@@ -1,0 +1,66 @@
+"""Finding the methods of a class that handle commands or events, by the annotation of their parameter."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from commander.domain.errors import DefinitionError
+from commander.domain.source import where_is
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A method with what it takes. bound: how it is called, 'instance' (with self) or 'class' (without)."""
+
+    name: str
+    function: Callable[..., Any]
+    parameter: Any
+    rest: tuple[Any, ...]
+    returns: Any
+    bound: str
+    where: str
+
+
+def handlers_of(cls: type) -> Iterator[Handler]:
+    """The public methods that `cls` itself defines and that take an annotated parameter, top to bottom."""
+    for name, member in cls.__dict__.items():
+        if name.startswith("_") or isinstance(member, property | type):
+            continue
+        bound = "class" if isinstance(member, classmethod | staticmethod) else "instance"
+        function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+        if not inspect.isfunction(function):
+            continue
+        parameters = list(inspect.signature(function).parameters)
+        if not isinstance(member, staticmethod):
+            parameters = parameters[1:]
+        if not parameters:
+            continue
+        where = where_is(function)
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code is synchronous")
+        hints = _hints(function, cls, where)
+        if parameters[0] not in hints:
+            raise DefinitionError(where, f"{cls.__name__}.{name}: annotate {parameters[0]} with its type")
+        called = function if isinstance(member, staticmethod) else getattr(cls, name)
+        yield Handler(
+            name=name,
+            function=called,
+            parameter=hints[parameters[0]],
+            rest=tuple(hints.get(p) for p in parameters[1:]),
+            returns=hints.get("return"),
+            bound=bound,
+            where=where,
+        )
+
+
+def _hints(function: Callable[..., Any], cls: type, where: str) -> dict[str, Any]:
+    scope = {**vars(sys.modules[function.__module__]), cls.__name__: cls}
+    try:
+        return typing.get_type_hints(function, globalns=scope)
+    except NameError as error:
+        raise DefinitionError(where, f"{cls.__name__}.{function.__name__}: {error}") from error

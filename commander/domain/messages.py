@@ -1,0 +1,117 @@
+"""Commands and events: what their classes are to Commander, and how they are encoded."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
+from commander.domain.fields import Field, fields_of, problems_of
+from commander.domain.source import where_is
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+# The fields of the GraphQL interface Event; an event's own fields stand beside them.
+EVENT_FIELDS = frozenset(
+    {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
+    | {"causation_position", "schema_version"}
+)
+
+
+@dataclass(frozen=True)
+class EventType:
+    """An event: a fact, named in the past tense.
+
+    version: the schema version stored with each event; raise it when the shape changes.
+    """
+
+    name: str
+    cls: type
+    version: int
+    fields: tuple[Field, ...]
+    doc: str
+    where: str
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.cls)
+
+    def encode(self, event: object) -> bytes:
+        return _encoder.encode(event)
+
+    def decode(self, data: bytes | str, position: int) -> Any:
+        """The event from its stored JSON. Raises UndecodableEvent with the position and the reason."""
+        try:
+            return self._decoder.decode(data)
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            raise UndecodableEvent(position, self.name, str(error)) from error
+
+
+@dataclass(frozen=True)
+class CommandType:
+    """A command: a wish, named in the imperative. Its docstring describes the mutation.
+
+    internal: only reactors send it; the API does not offer it.
+    """
+
+    name: str
+    cls: type
+    internal: bool
+    fields: tuple[Field, ...]
+    doc: str
+    where: str
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.cls)
+
+    def encode(self, command: object) -> bytes:
+        return _encoder.encode(command)
+
+    def decode(self, data: bytes | str) -> Any:
+        """The command from its JSON. Raises msgspec.DecodeError, ValueError or TypeError."""
+        return self._decoder.decode(data)
+
+    def check(self, command: object) -> None:
+        """Raises InvalidCommand, naming every field that breaks a constraint."""
+        problems = problems_of(self.fields, command)
+        if problems:
+            raise InvalidCommand(tuple(problems))
+
+
+def content_digest(command_type: str, data: bytes) -> bytes:
+    """16 bytes that tell two contents of the same command id apart."""
+    return blake2b(command_type.encode() + b"\0" + data, digest_size=16).digest()
+
+
+def frozen_dataclass(cls: type) -> type:
+    """`cls` as a frozen dataclass: as it stands, or made one. Raises DefinitionError if it is mutable."""
+    if "__dataclass_params__" not in cls.__dict__:
+        return dataclass(frozen=True)(cls)
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise DefinitionError(where_is(cls), f"{cls.__name__} must be a frozen dataclass")
+    return cls
+
+
+def docstring(cls: type) -> str:
+    """The class's own docstring; not the signature that dataclass() puts where there is none."""
+    doc = cls.__dict__.get("__doc__") or ""
+    return "" if doc.startswith(f"{cls.__name__}(") else inspect.cleandoc(doc)
+
+
+def event_type(cls: type, version: int) -> EventType:
+    if version < 1:
+        raise DefinitionError(where_is(cls), f"{cls.__name__}: the version of an event counts from 1")
+    return EventType(cls.__name__, cls, version, fields_of(cls, EVENT_FIELDS), docstring(cls), where_is(cls))
+
+
+def command_type(cls: type, internal: bool) -> CommandType:
+    if not dataclasses.fields(cls):
+        raise DefinitionError(where_is(cls), f"{cls.__name__} has no fields; it needs its aggregate's key")
+    return CommandType(cls.__name__, cls, internal, fields_of(cls), docstring(cls), where_is(cls))

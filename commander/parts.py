@@ -1,0 +1,139 @@
+"""The parts of the system but the API (api.py): what each process runs, and when it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from commander.domain import Domain
+from commander.domain.errors import Unavailable
+from commander.health import health_routes
+from commander.settings import Settings
+from eventstore.database import Database
+from eventstore.tables import Table
+from streaming.connection import Nats
+from streaming.processor import Processor, ProcessorSettings
+from streaming.projecting import Projector
+from streaming.reacting import ReactorRunner
+from streaming.relay import Relay
+from streaming.submitting import Submitter
+
+
+class Part(ABC):
+    """One part. `run` works until it is cancelled; before that, `app` may already answer."""
+
+    name: str
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        self.settings = settings
+        self.domain = domain
+        self._database: Database | None = None
+        self._nats: Nats | None = None
+        self.stopping = False
+
+    async def start(self, database: Database, nats: Nats) -> None:
+        """Works until cancelled, with servers that answered a moment ago."""
+        self._database, self._nats = database, nats
+        await self.run(database, nats)
+
+    @abstractmethod
+    async def run(self, database: Database, nats: Nats) -> None: ...
+
+    def address(self) -> tuple[str, int] | None:
+        """Where this process answers HTTP; None for nowhere."""
+        if self.settings.health_port == 0:
+            return None
+        return self.settings.health_host, self.settings.health_port
+
+    def app(self) -> ASGIApp:
+        return Starlette(routes=health_routes(self.readiness))
+
+    async def readiness(self) -> Mapping[str, str]:
+        """Each thing this process needs: 'ok', or why not."""
+        if self.stopping:
+            return {self.name: "stopping"}
+        if self._database is None or self._nats is None:
+            return {self.name: "not connected yet"}
+        states = {"postgres": "ok", "nats": "ok"}
+        try:
+            await self._database.ping()
+        except Unavailable as error:
+            states["postgres"] = error.reason
+        if not self._nats.connected:
+            states["nats"] = f"the connection to {self._nats.shown_url} is down"
+        return {**states, **self.own_readiness()}
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {}
+
+
+class ProcessorPart(Part):
+    """Decides commands. Ready without partitions too: it stands by for those of another."""
+
+    name = "processor"
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        settings = ProcessorSettings(self.settings.partitions, self.settings.batch_size)
+        await Processor(self.domain, database, nats, settings).run()
+
+
+class RelayPart(Part):
+    """Mirrors the log onto the EVENTS stream."""
+
+    name = "relay"
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        await Relay(database, nats).run()
+
+
+class ProjectionsPart(Part):
+    """Folds the log into the projections' tables."""
+
+    name = "projections"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._projectors: list[Projector] = []
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        tables = [Table(projection) for projection in self.domain.projections.values()]
+        self._projectors = [Projector(self.domain, database, nats, table) for table in tables]
+        await run_all(*(projector.run() for projector in self._projectors))
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {f"projection {p.name}": p.failure or "ok" for p in self._projectors}
+
+
+class ReactorsPart(Part):
+    """Turns events into new commands."""
+
+    name = "reactors"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._runners: list[ReactorRunner] = []
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        submitter = Submitter(nats, self.settings.partitions)
+        self._runners = [
+            ReactorRunner(self.domain, database, nats, submitter, reactor)
+            for reactor in self.domain.reactors.values()
+        ]
+        await run_all(*(runner.run() for runner in self._runners))
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+
+
+async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Runs these until cancelled, or until one raises, which ends the others."""
+    async with asyncio.TaskGroup() as group:
+        for coroutine in coroutines:
+            group.create_task(coroutine)
+        if not coroutines:
+            await asyncio.Event().wait()

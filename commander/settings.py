@@ -1,0 +1,73 @@
+"""The settings of every process, read once from the environment (COMMANDER_…) into a frozen object."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from commander.domain import CommanderError
+
+PREFIX = "COMMANDER_"
+
+
+class SettingsError(CommanderError):
+    """A variable has a value that is not allowed; the message names both."""
+
+
+class Settings(BaseSettings):
+    """Each field is the variable COMMANDER_<NAME IN CAPITALS>."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    postgres_url: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None
+    nats_url: str | None = None
+    domain: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] = "examples.bank:bank"
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    health_host: str = "127.0.0.1"
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where processor, relay, projections and reactors answer for their health; 0 is nowhere."""
+    origins: str = ""
+    """Other origins whose pages may call the API, separated by commas; * for all."""
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+    partitions: Annotated[int, Field(ge=1, le=256)] = 8
+    """How many partitions the commands are spread over; settled when a system is first started."""
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    batch_size: Annotated[int, Field(ge=1, le=5000)] = 500
+    """The most commands decided in one transaction."""
+    postgres_connections: Annotated[int, Field(ge=1, le=1000)] = 10
+    """The most connections in each process's pool; a process holds up to a few more for its locks."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    max_command_bytes: Annotated[int, Field(ge=1024, le=900 * 1024)] = 512 * 1024
+    max_page: Annotated[int, Field(ge=1)] = 500
+    max_subscriptions_per_connection: Annotated[int, Field(ge=1)] = 100
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15
+    """How long a subscription may be silent before it says where it stands."""
+    feed_tail_events: Annotated[int, Field(ge=1)] = 10_000
+    shutdown_seconds: Annotated[float, Field(ge=0)] = 10
+    """How long requests under way may take to end when a process is told to stop."""
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        return tuple(origin.strip() for origin in self.origins.split(",") if origin.strip())
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings from the environment, with those given on the command line; None means not given.
+
+    Raises SettingsError, which names each variable and its value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{'_'.join(str(part) for part in e['loc'][:1]).upper()}={e['input']!r}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from error

@@ -1,0 +1,12 @@
+"""Postgres: the log, command outcomes, projection tables, checkpoints. May import commander.domain.
+
+records.py     what crosses this folder's door
+database.py    connections, and errors told apart
+migrate.py     numbered migrations under an advisory lock; schema.sql is what they add up to
+locks.py       advisory locks: who may be the one to do a thing
+log.py         appending decisions and reading events
+outcomes.py    the one outcome of each command
+checkpoints.py how far each partition, projection and reactor has come
+tables.py      the one builder of SQL for projection tables
+projections.py folding events into rows, and reading them
+"""

@@ -1,0 +1,70 @@
+"""How far the partitions of the COMMANDS stream, and the reactors, have come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from commander.domain.errors import CommanderError
+from eventstore.database import Connection, Database, reaching_postgres
+from eventstore.records import Progress
+
+
+class PartitionsFixed(CommanderError):
+    """The number of partitions is settled when a system is first started; set it back to what it says."""
+
+
+async def settle_partitions(database: Database, count: int) -> None:
+    """Records the number of partitions, once. Raises PartitionsFixed when it was settled otherwise."""
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("lock table partitions in exclusive mode")
+        existing = int(await connection.fetchval("select count(*) from partitions"))
+        if existing == 0:
+            await connection.execute(
+                "insert into partitions (partition) select generate_series(0, $1 - 1)", count
+            )
+        elif existing != count:
+            raise PartitionsFixed(
+                f"COMMANDER_PARTITIONS is {count}, but this system was started with {existing}: "
+                "a stream must stay in its partition, or its commands would be decided out of order"
+            )
+
+
+async def partition_progress(connection: Connection, partitions: Sequence[int]) -> dict[int, Progress]:
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            "select partition, sequence, stream_created from partitions where partition = any($1::int[])",
+            partitions,
+        )
+    return {row["partition"]: Progress(*row) for row in rows}
+
+
+async def reactor_position(connection: Connection, name: str) -> int:
+    """The last position this reactor is done with; 0 for a new one, which is made known thereby."""
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval(
+                """insert into reactors (name) values ($1)
+                   on conflict (name) do update set name = excluded.name returning position""",
+                name,
+            )
+        )
+
+
+async def save_reactor(connection: Connection, name: str, position: int) -> None:
+    with reaching_postgres(connection):
+        await connection.execute(
+            """update reactors set position = $2, failed_position = null, error = null, updated_at = now()
+               where name = $1""",
+            name,
+            position,
+        )
+
+
+async def save_reactor_error(connection: Connection, name: str, position: int, error: str) -> None:
+    with reaching_postgres(connection):
+        await connection.execute(
+            "update reactors set failed_position = $2, error = $3, updated_at = now() where name = $1",
+            name,
+            position,
+            error,
+        )

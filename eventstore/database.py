@@ -1,0 +1,168 @@
+"""Connections to Postgres, and which errors mean that it cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from commander.domain.errors import Unavailable
+
+logger = logging.getLogger("commander.postgres")
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:  # generic in its type stubs only
+    Connection = asyncpg.Connection
+
+_CANNOT_REACH = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, connection killed
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: without whatever stands before the @."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+@contextmanager
+def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
+    """Turns the driver's and the system's connection errors into Unavailable; lets all others pass."""
+    try:
+        yield
+    except _CANNOT_REACH as error:
+        raise Unavailable("Postgres", str(error) or type(error).__name__) from error
+    except asyncpg.InterfaceError as error:
+        if connection is None or connection.is_closed():
+            raise Unavailable("Postgres", str(error)) from error
+        raise
+
+
+class Database:
+    """A pool of connections to one database.
+
+    Nothing is connected until the first use; a lost server is found again by the next use.
+    """
+
+    def __init__(self, url: str, *, max_connections: int = 10, command_timeout_seconds: float = 30) -> None:
+        self.url = url
+        self._max_connections = max_connections
+        self._command_timeout_seconds = command_timeout_seconds
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        self._down: str | None = None
+
+    @property
+    def shown_url(self) -> str:
+        return without_password(self.url)
+
+    @asynccontextmanager
+    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
+        """A pooled connection. Raises Unavailable when there is none to be had, or it breaks meanwhile."""
+        with reaching_postgres():
+            pool = await self._opened()
+            acquired = await pool.acquire(timeout=timeout_seconds)
+        connection: Any = acquired
+        try:
+            with reaching_postgres(connection):
+                yield connection
+        finally:
+            with reaching_postgres():
+                await pool.release(acquired, timeout=timeout_seconds)
+
+    async def connect(self, application_name: str) -> Connection:
+        """A connection of one's own, outside the pool: for session locks. The caller closes it."""
+        with reaching_postgres():
+            connection: Connection = await asyncpg.connect(
+                self.url,
+                timeout=5,
+                command_timeout=self._command_timeout_seconds,
+                server_settings={"application_name": application_name},
+            )
+            return connection
+
+    async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
+        async with self.connection() as connection:
+            return await connection.fetch(sql, *binds)
+
+    async def fetchrow(self, sql: str, *binds: Any) -> asyncpg.Record | None:
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *binds)
+
+    async def fetchval(self, sql: str, *binds: Any) -> Any:
+        async with self.connection() as connection:
+            return await connection.fetchval(sql, *binds)
+
+    async def ping(self, timeout_seconds: float = 2) -> None:
+        """Returns when the server answers; raises Unavailable when it does not in time."""
+        with reaching_postgres():
+            async with asyncio.timeout(timeout_seconds):
+                await self.fetchval("select 1")
+
+    async def until_reachable(self, retry_seconds: float = 1) -> None:
+        """Returns once the server answers; until then a line names the URL and the reason."""
+        told = ""
+        while True:
+            try:
+                return await self.ping()
+            except Unavailable as error:
+                if error.reason != told:
+                    logger.warning("cannot reach Postgres at %s: %s; trying on", self.shown_url, error.reason)
+                    told = error.reason
+            await asyncio.sleep(retry_seconds)
+
+    def must_be_up(self) -> None:
+        """Raises Unavailable at once while `watch` knows the server to be away."""
+        if self._down is not None:
+            raise Unavailable("Postgres", self._down)
+
+    async def watch(self, retry_seconds: float = 0.5) -> None:
+        """Holds a connection open so as to know at once when the server goes; until cancelled."""
+        while True:
+            ended = asyncio.Event()
+            try:
+                connection = await self.connect("commander watch")
+                connection.add_termination_listener(lambda _, ended=ended: ended.set())
+                self._down = None
+                await ended.wait()
+                raise Unavailable("Postgres", f"the connection to {self.shown_url} is down")
+            except Unavailable as error:
+                if self._down is None:
+                    logger.warning("%s", error)
+                self._down = error.reason
+            await asyncio.sleep(retry_seconds)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await self._pool.close()
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                self._pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self.url,
+                    min_size=0,
+                    max_size=self._max_connections,
+                    timeout=5,
+                    command_timeout=self._command_timeout_seconds,
+                    max_inactive_connection_lifetime=300,
+                    server_settings={"application_name": "commander"},
+                )
+            return self._pool

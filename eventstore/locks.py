@@ -1,0 +1,76 @@
+"""Advisory locks: who may be the one to do a thing, for as long as its connection lives.
+
+A session lock is gone with its connection, so whoever writes through the very connection that holds the
+lock cannot write after losing it. (Session locks do not pass through a transaction-pooling proxy such as
+PgBouncer: give Commander a direct connection.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import IntEnum
+from zlib import crc32
+
+from eventstore.database import Connection, Database, reaching_postgres
+
+
+class Lock(IntEnum):
+    """The first key of each kind of lock; 0x434d00 keeps them apart from other programs' locks."""
+
+    MIGRATIONS = 0x434D01
+    PARTITION = 0x434D02
+    PROCESSORS = 0x434D03
+    RELAY = 0x434D04
+    PROJECTION = 0x434D05
+    REACTOR = 0x434D06
+
+
+def lock_key(name: str) -> int:
+    """A name as the second key of a lock: a signed 32-bit hash."""
+    return crc32(name.encode()) - 2**31
+
+
+async def try_lock(connection: Connection, lock: Lock, key: int = 0) -> bool:
+    """Takes the lock for this connection's life if nobody has it; says whether it did."""
+    with reaching_postgres(connection):
+        return bool(await connection.fetchval("select pg_try_advisory_lock($1, $2)", int(lock), key))
+
+
+@asynccontextmanager
+async def sole_holder(
+    database: Database, lock: Lock, key: int, application_name: str, *, retry_seconds: float = 1
+) -> AsyncIterator[Connection]:
+    """Waits until nobody else holds the lock, then gives the connection that does; closed on leaving."""
+    connection = await database.connect(application_name)
+    try:
+        while not await try_lock(connection, lock, key):  # noqa: ASYNC110  # there is no event to await
+            await asyncio.sleep(retry_seconds)
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
+    with reaching_postgres(connection):
+        await connection.execute("select pg_advisory_unlock($1, $2)", int(lock), key)
+
+
+async def join(connection: Connection, lock: Lock) -> None:
+    """Takes a shared lock, so that `members` counts this connection."""
+    with reaching_postgres(connection):
+        await connection.execute("select pg_advisory_lock_shared($1, 0)", int(lock))
+
+
+async def members(connection: Connection, lock: Lock) -> int:
+    """How many connections to this database hold the shared lock now."""
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval(
+                """select count(*) from pg_locks
+                   where locktype = 'advisory' and classid = $1 and objid = 0 and granted
+                     and database = (select oid from pg_database where datname = current_database())""",
+                int(lock),
+            )
+        )

@@ -1,0 +1,160 @@
+"""The log: appending decisions, reading events.
+
+Why no reader can skip a late commit: an append takes its positions by updating the one row of log_head and
+keeps that row locked until it commits. The next append cannot take a higher position before the first is
+visible, so whoever sees position n sees everything below it. (With a sequence, a transaction that took its
+number early and committed late would slip behind readers that had passed it.)
+
+Why a processor that lost its partitions cannot append: it appends through the connection that holds the
+partitions' session locks. If Postgres has ended that session, the append fails with it; if it has not, the
+locks still stand and nobody else has taken over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from commander.domain.errors import CommanderError
+from eventstore.database import Connection, Database, reaching_postgres
+from eventstore.records import Decision, EventFilter, NewEvent, Progress, RecordedEvent
+from eventstore.sql import statement
+
+_APPEND = statement("append")
+_READ_LOG = statement("read_log")
+_READ_STREAMS = statement("read_streams")
+_PAGE = 500
+
+
+class AppendConflict(CommanderError):
+    """Someone else stored one of these commands or versions first; load afresh and decide again."""
+
+
+class Appended(NamedTuple):
+    """base: the log's head before. recorded_at: the time of all events and outcomes of the batch."""
+
+    base: int
+    recorded_at: datetime
+    events: tuple[RecordedEvent, ...]
+
+
+async def append(
+    connection: Connection, decisions: Sequence[Decision], progress: Sequence[Progress]
+) -> Appended:
+    """Stores outcomes, events and progress together: all or nothing, in one transaction, one round trip.
+
+    Event versions follow from each decision's version. Raises AppendConflict, Unavailable.
+    """
+    rows = [row for decision in decisions for row in _event_rows(decision)]
+    columns: list[list[Any]] = [list(c) for c in zip(*rows, strict=True)] or [[] for _ in range(8)]
+    stream_created = progress[0].stream_created if progress else None
+    try:
+        with reaching_postgres(connection):
+            head = await connection.fetchrow(
+                _APPEND,
+                *columns,
+                *_command_columns(decisions),
+                [p.partition for p in progress],
+                [p.sequence for p in progress],
+                stream_created,
+            )
+    except asyncpg.UniqueViolationError as error:
+        raise AppendConflict(str(error)) from error
+    assert head is not None, "log_head has its one row from the first migration on"
+    base, recorded_at = head["base"], head["recorded_at"]
+    events = tuple(RecordedEvent._make((base + n, *row, recorded_at)) for n, row in enumerate(rows, 1))
+    return Appended(base, recorded_at, events)
+
+
+def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:
+    command = decision.command
+    first = decision.version - len(decision.events) + 1
+    rows = [_row(command.stream, first + n, event, decision) for n, event in enumerate(decision.events)]
+    if decision.rejection is not None:
+        rows.append(_row(f"reaction-{command.command_id}", 1, decision.rejection, decision))
+    return rows
+
+
+def _row(stream: str, version: int, event: NewEvent, decision: Decision) -> tuple[Any, ...]:
+    command = decision.command
+    return (stream, version, *event, command.command_id, command.correlation_id, command.causation_position)
+
+
+def _command_columns(decisions: Sequence[Decision]) -> list[list[Any]]:
+    ends: list[int] = []
+    end = 0
+    for decision in decisions:
+        end += len(decision.events) + (decision.rejection is not None)
+        ends.append(end)
+    commands = [d.command for d in decisions]
+    return [
+        [c.command_id for c in commands],
+        [c.type for c in commands],
+        [c.stream for c in commands],
+        [bytes(c.data).decode() for c in commands],
+        [d.digest for d in decisions],
+        [d.status.value for d in decisions],
+        [d.code for d in decisions],
+        [d.message for d in decisions],
+        [len(d.events) + (d.rejection is not None) for d in decisions],
+        [d.version for d in decisions],
+        ends,
+        [c.correlation_id for c in commands],
+        [c.causation_position for c in commands],
+        [c.reactor for c in commands],
+        [c.actor for c in commands],
+        [c.submitted_at for c in commands],
+    ]
+
+
+async def read_streams(
+    connection: Connection, after: dict[str, int], page: int = _PAGE
+) -> AsyncIterator[RecordedEvent]:
+    """The events of these streams, each after its given version, in order within a stream."""
+    wanted = dict(after)
+    while wanted:
+        with reaching_postgres(connection):
+            rows = await connection.fetch(_READ_STREAMS, list(wanted), list(wanted.values()), page)
+        counts: dict[str, int] = {}
+        for row in rows:
+            event = RecordedEvent(*row)
+            counts[event.stream] = counts.get(event.stream, 0) + 1
+            wanted[event.stream] = event.version
+            yield event
+        wanted = {stream: wanted[stream] for stream, count in counts.items() if count == page}
+
+
+async def read_stream(
+    database: Database, stream: str, after_version: int = 0, limit: int = _PAGE
+) -> list[RecordedEvent]:
+    """One page of one stream's events, after a version, oldest first."""
+    rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit)
+    return [RecordedEvent(*row) for row in rows]
+
+
+async def head_position(database: Database) -> int:
+    """The position of the newest event; 0 in an empty log."""
+    return int(await database.fetchval("select position from log_head"))
+
+
+async def read_log(
+    database: Database, after: int, up_to: int, limit: int = _PAGE, where: EventFilter | None = None
+) -> list[RecordedEvent]:
+    """The matching events at positions after < p <= up_to, oldest first, at most `limit`."""
+    rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where))
+    return [RecordedEvent(*row) for row in rows]
+
+
+def _log_binds(after: int, up_to: int, limit: int, where: EventFilter | None) -> tuple[Any, ...]:
+    where = where or EventFilter()
+    return (
+        after,
+        up_to,
+        *(None if names is None else list(names) for names in (where.types, where.streams, where.aggregates)),
+        where.correlation_id,
+        where.command_id,
+        limit,
+    )

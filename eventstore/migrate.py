@@ -1,0 +1,53 @@
+"""Migrations: numbered files, applied in order by whichever process comes first."""
+
+from __future__ import annotations
+
+import logging
+from importlib.resources import files
+
+from commander.domain.errors import CommanderError
+from eventstore.database import Database
+from eventstore.locks import Lock
+
+logger = logging.getLogger("commander.postgres")
+
+
+class SchemaTooNew(CommanderError):
+    """The database was migrated by newer code than this; run the newer code."""
+
+
+async def migrate(database: Database) -> None:
+    """Brings the schema up to date. Safe to call from many processes at once; the rest wait for the first.
+
+    Raises SchemaTooNew when the database knows a migration that this code does not.
+    """
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
+        await connection.execute(
+            """create table if not exists schema_migrations (
+                   version integer primary key,
+                   name text not null,
+                   applied_at timestamptz not null default now()
+               )"""
+        )
+        applied = {r["version"] for r in await connection.fetch("select version from schema_migrations")}
+        known = _migrations()
+        unknown = applied - {version for version, _, _ in known}
+        if unknown:
+            raise SchemaTooNew(f"the database has migration {max(unknown)}, which this version does not know")
+        for version, name, sql in known:
+            if version not in applied:
+                await connection.execute(sql)
+                await connection.execute(
+                    "insert into schema_migrations (version, name) values ($1, $2)", version, name
+                )
+                logger.info("applied migration %s", name)
+
+
+def _migrations() -> list[tuple[int, str, str]]:
+    """(number, name, SQL) of each migration, in order."""
+    found = sorted(
+        (f for f in files("eventstore").joinpath("migrations").iterdir() if f.name.endswith(".sql")),
+        key=lambda f: f.name,
+    )
+    return [(int(f.name.split("_")[0]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]

@@ -1,0 +1,146 @@
+"""What crosses this folder's door: small frozen structures, no dicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+
+class RecordedEvent(NamedTuple):
+    """An event as it stands in the log; the fields are in the order of the columns read.
+
+    position: its place in the whole log, from 1, dense. version: its place in its stream, from 1, dense.
+    data: the JSON of the event, as encoded when it was decided.
+    causation_position: the event whose reaction sent the command that made this one.
+    """
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema_version: int
+    data: str
+    command_id: UUID
+    correlation_id: UUID
+    causation_position: int | None
+    recorded_at: datetime
+
+    @property
+    def aggregate(self) -> str:
+        return self.stream.partition("-")[0]
+
+
+class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command on its way to the processor: the payload of a message of the COMMANDS stream.
+
+    data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
+    reactor: the reactor that sent it, reacting to the event at causation_position.
+    reply: the NATS subject on which the outcome is announced.
+    """
+
+    command_id: UUID
+    type: str
+    stream: str
+    data: msgspec.Raw
+    correlation_id: UUID
+    submitted_at: datetime
+    expected_version: int | None = None
+    causation_position: int | None = None
+    reactor: str | None = None
+    actor: str | None = None
+    reply: str | None = None
+
+
+class Status(StrEnum):
+    """How a command ended. Every stored command ends exactly once."""
+
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+class NewEvent(NamedTuple):
+    """An event decided on, before the log gives it a position."""
+
+    type: str
+    schema_version: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one command. version: its stream's version after it.
+
+    rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.
+    """
+
+    command: SubmittedCommand
+    digest: bytes
+    status: Status
+    version: int
+    events: tuple[NewEvent, ...] = ()
+    rejection: NewEvent | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class Progress(NamedTuple):
+    """How far a partition of the COMMANDS stream is decided.
+
+    stream_created: which incarnation of the stream the sequence counts in; None before the first command.
+    """
+
+    partition: int
+    sequence: int
+    stream_created: datetime | None
+
+
+class Outcome(NamedTuple):
+    """The stored end of a command; the fields are in the order of the columns read.
+
+    position: that of its last event; of the head when it was decided, where it made none.
+    Its events stand at position - event_count + 1 to position. version: its stream's version after it.
+    """
+
+    command_id: UUID
+    type: str
+    stream: str
+    data: str
+    digest: bytes
+    status: str
+    code: str | None
+    message: str | None
+    position: int
+    event_count: int
+    version: int
+    correlation_id: UUID
+    causation_position: int | None
+    reactor: str | None
+    actor: str | None
+    submitted_at: datetime
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events are wanted: those that match every part given; None is any."""
+
+    types: frozenset[str] | None = None
+    streams: frozenset[str] | None = None
+    aggregates: frozenset[str] | None = None
+    correlation_id: UUID | None = None
+    command_id: UUID | None = None
+
+    def matches(self, event: RecordedEvent) -> bool:
+        return (
+            (self.types is None or event.type in self.types)
+            and (self.streams is None or event.stream in self.streams)
+            and (self.aggregates is None or event.aggregate in self.aggregates)
+            and (self.correlation_id is None or event.correlation_id == self.correlation_id)
+            and (self.command_id is None or event.command_id == self.command_id)
+        )

@@ -1,0 +1,81 @@
+-- The whole schema as it stands: what all migrations add up to. A test compares the two.
+create table schema_migrations (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default now()
+);
+
+create table log_head (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null,
+    recorded_at timestamptz not null
+);
+insert into log_head (position, recorded_at) values (0, now());
+
+create table events (
+    position bigint primary key check (position > 0),
+    stream text not null,
+    version bigint not null check (version > 0),
+    type text not null,
+    schema_version integer not null,
+    data json not null,
+    command_id uuid not null,
+    correlation_id uuid not null,
+    causation_position bigint,
+    recorded_at timestamptz not null,
+    constraint events_stream_version unique (stream, version)
+);
+
+create function events_are_immutable() returns trigger language plpgsql as $$
+begin
+    raise exception 'the log is append-only' using errcode = 'restrict_violation';
+end $$;
+create trigger events_are_immutable before update or delete on events
+    for each row execute function events_are_immutable();
+create trigger events_are_not_truncated before truncate on events
+    for each statement execute function events_are_immutable();
+
+create table commands (
+    command_id uuid primary key,
+    type text not null,
+    stream text not null,
+    data json not null,
+    digest bytea not null,
+    status text not null check (status in ('APPLIED', 'REJECTED', 'FAILED')),
+    code text,
+    message text,
+    position bigint not null,
+    event_count integer not null,
+    version bigint not null,
+    correlation_id uuid not null,
+    causation_position bigint,
+    reactor text,
+    actor text,
+    submitted_at timestamptz not null,
+    decided_at timestamptz not null
+);
+
+create table partitions (
+    partition integer primary key,
+    stream_created timestamptz,
+    sequence bigint not null default 0
+);
+
+create table projections (
+    name text not null,
+    fingerprint text not null,
+    table_name text not null unique,
+    position bigint not null default 0,
+    failed_position bigint,
+    error text,
+    updated_at timestamptz not null default now(),
+    primary key (name, fingerprint)
+);
+
+create table reactors (
+    name text primary key,
+    position bigint not null default 0,
+    failed_position bigint,
+    error text,
+    updated_at timestamptz not null default now()
+);

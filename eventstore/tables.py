@@ -1,0 +1,150 @@
+"""Projection tables: the one place where SQL is built, and where names are quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commander.domain import BigInt, Field, ProjectionType
+from commander.domain.fields import EnumType, ScalarType
+
+_COLUMN_TYPES: dict[Any, str] = {
+    str: "text",
+    bool: "boolean",
+    int: "bigint",
+    BigInt: "bigint",
+    float: "double precision",
+    Decimal: "numeric",
+    UUID: "uuid",
+    datetime: "timestamptz",
+    date: "date",
+    time: "time",
+}
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_type(field: Field) -> str:
+    """Scalars have a type of their own, enums are their name as text, all else is JSON."""
+    match field.type:
+        case ScalarType(python):
+            return _COLUMN_TYPES[python]
+        case EnumType():
+            return "text"
+    return "json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of one projection in one version, and the statements on it."""
+
+    projection: ProjectionType
+
+    @property
+    def name(self) -> str:
+        return f"projection_{self.projection.name}_{self.projection.fingerprint}"
+
+    @property
+    def create(self) -> list[str]:
+        columns = ", ".join(
+            f"{quoted(f.name)} {column_type(f)}{'' if f.optional else ' not null'}"
+            for f in self.projection.fields
+        )
+        key = quoted(self.projection.key)
+        statements = [f"create table if not exists {quoted(self.name)} ({columns}, primary key ({key}))"]
+        for column in self.projection.indexes:
+            index = quoted(f"{self.name}_{column}")
+            statements.append(
+                f"create index if not exists {index} on {quoted(self.name)} ({quoted(column)}, {key})"
+            )
+        return statements
+
+    @cached_property
+    def select_keys(self) -> str:
+        """binds: $1 keys"""
+        return f"{self._select} where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
+
+    @cached_property
+    def page(self) -> str:
+        """binds: $1 the key before the page, or null; $2 limit"""
+        key = quoted(self.projection.key)
+        return f"{self._select} where $1::{self._key_type} is null or {key} > $1 order by {key} limit $2"
+
+    @cached_property
+    def count(self) -> str:
+        return f"select count(*) from {quoted(self.name)}"
+
+    @cached_property
+    def upsert(self) -> str:
+        """binds: an array per column"""
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
+        others = [f for f in self.projection.fields if f.name != self.projection.key]
+        sets = ", ".join(f"{quoted(f.name)} = excluded.{quoted(f.name)}" for f in others)
+        action = f"do update set {sets}" if sets else "do nothing"
+        return (
+            f"insert into {quoted(self.name)} ({names}) select * from unnest({arrays}) "
+            f"on conflict ({quoted(self.projection.key)}) {action}"
+        )
+
+    @cached_property
+    def delete(self) -> str:
+        """binds: $1 keys"""
+        return (
+            f"delete from {quoted(self.name)} "
+            f"where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
+        )
+
+    def columns_of(self, rows: list[Any]) -> list[list[Any]]:
+        """The binds of `upsert`."""
+        return [[_to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
+
+    def row_of(self, record: Any) -> Any:
+        """A row read, as an instance of the projection's class."""
+        values = (_from_column(f, record[f.name]) for f in self.projection.fields)
+        return self.projection.cls(*values)
+
+    def key_bind(self, key: Any) -> Any:
+        return _to_column(self.projection.key_field, key)
+
+    @property
+    def _key_type(self) -> str:
+        return column_type(self.projection.key_field)
+
+    @property
+    def _select(self) -> str:
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        return f"select {names} from {quoted(self.name)}"
+
+
+def _to_column(field: Field, value: Any) -> Any:
+    match field.type:
+        case _ if value is None:
+            return None
+        case ScalarType():
+            return value
+        case EnumType():
+            return value.name
+    return _encoder.encode(value).decode()
+
+
+def _from_column(field: Field, value: Any) -> Any:
+    match field.type:
+        case _ if value is None:
+            return None
+        case ScalarType():
+            return value
+        case EnumType(python):
+            return python[value]
+        case other:
+            return msgspec.json.decode(value, type=other.python)

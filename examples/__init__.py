@@ -1,0 +1,1 @@
+"""Domains that ship with Commander, to run and to learn from."""

@@ -1,0 +1,89 @@
+"""The Account aggregate: what may happen to money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from commander import Rejected
+from examples.bank.messages import (
+    AccountClosed,
+    AccountOpened,
+    CloseAccount,
+    Deposit,
+    DepositFromTransfer,
+    MoneyDeposited,
+    MoneyReturned,
+    MoneyWithdrawn,
+    OpenAccount,
+    ReturnFromTransfer,
+    Withdraw,
+    WithdrawForTransfer,
+    bank,
+)
+
+
+@bank.aggregate(key="account_id")
+@dataclass(frozen=True)
+class Account:
+    opened: bool = False
+    closed: bool = False
+    balance: Decimal = Decimal("0.00")
+
+    def open(self, command: OpenAccount) -> AccountOpened:
+        if self.opened:
+            raise Rejected("ACCOUNT_EXISTS", f"account {command.account_id} was opened before")
+        return AccountOpened(command.account_id, command.owner)
+
+    def deposit(self, command: Deposit) -> MoneyDeposited:
+        self._must_be_open(command.account_id)
+        return MoneyDeposited(command.account_id, command.amount)
+
+    def withdraw(self, command: Withdraw) -> MoneyWithdrawn:
+        self._must_be_open(command.account_id)
+        self._must_hold(command.amount)
+        return MoneyWithdrawn(command.account_id, command.amount)
+
+    def withdraw_for_transfer(self, command: WithdrawForTransfer) -> MoneyWithdrawn:
+        self._must_be_open(command.account_id)
+        self._must_hold(command.amount)
+        return MoneyWithdrawn(command.account_id, command.amount, command.transfer_id)
+
+    def deposit_from_transfer(self, command: DepositFromTransfer) -> MoneyDeposited:
+        self._must_be_open(command.account_id)
+        return MoneyDeposited(command.account_id, command.amount, command.transfer_id)
+
+    def return_from_transfer(self, command: ReturnFromTransfer) -> MoneyReturned:
+        return MoneyReturned(command.account_id, command.amount, command.transfer_id)
+
+    def close(self, command: CloseAccount) -> AccountClosed:
+        self._must_be_open(command.account_id)
+        if self.balance:
+            raise Rejected("BALANCE_NOT_ZERO", f"the balance is {self.balance}")
+        return AccountClosed(command.account_id)
+
+    def account_opened(self, event: AccountOpened) -> Account:
+        return replace(self, opened=True)
+
+    def money_deposited(self, event: MoneyDeposited) -> Account:
+        return replace(self, balance=self.balance + event.amount)
+
+    def money_withdrawn(self, event: MoneyWithdrawn) -> Account:
+        return replace(self, balance=self.balance - event.amount)
+
+    def money_returned(self, event: MoneyReturned) -> Account:
+        return replace(self, balance=self.balance + event.amount, closed=False)
+
+    def account_closed(self, event: AccountClosed) -> Account:
+        return replace(self, closed=True)
+
+    def _must_be_open(self, account_id: UUID) -> None:
+        if not self.opened:
+            raise Rejected("ACCOUNT_NOT_FOUND", f"there is no account {account_id}")
+        if self.closed:
+            raise Rejected("ACCOUNT_CLOSED", f"account {account_id} is closed")
+
+    def _must_hold(self, amount: Decimal) -> None:
+        if amount > self.balance:
+            raise Rejected("INSUFFICIENT_FUNDS", f"the balance is {self.balance}, {amount} was asked for")

@@ -1,0 +1,234 @@
+"""The commands and events of the bank."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from commander import Domain, Gt, Le, Len, Predicate, new_id
+
+bank = Domain("bank")
+
+
+def whole_cents(amount: Decimal) -> bool:
+    return amount == amount.quantize(Decimal("0.01"))
+
+
+Amount = Annotated[Decimal, Gt(0), Le(Decimal("1000000000")), Predicate(whole_cents)]
+Owner = Annotated[str, Len(1, 200)]
+
+
+@bank.command
+@dataclass(frozen=True)
+class OpenAccount:
+    """Open an account. Leave out the id to have one made."""
+
+    owner: Owner
+    account_id: UUID = new_id()
+
+
+@bank.command
+@dataclass(frozen=True)
+class Deposit:
+    """Put money into an account."""
+
+    account_id: UUID
+    amount: Amount
+
+
+@bank.command
+@dataclass(frozen=True)
+class Withdraw:
+    """Take money out of an account."""
+
+    account_id: UUID
+    amount: Amount
+
+
+@bank.command
+@dataclass(frozen=True)
+class CloseAccount:
+    """Close an account for good; its balance must be zero."""
+
+    account_id: UUID
+
+
+@bank.command
+@dataclass(frozen=True)
+class RequestTransfer:
+    """Move money between accounts: withdraw, deposit, and give it back when the deposit is refused."""
+
+    source_id: UUID
+    target_id: UUID
+    amount: Amount
+    transfer_id: UUID = new_id()
+
+
+# What the transfers reactor sends; not in the API.
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class WithdrawForTransfer:
+    """Take the money of a transfer out of its source."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class DepositFromTransfer:
+    """Put the money of a transfer into its target."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class ReturnFromTransfer:
+    """Give the money of a refused transfer back to its source; this is never refused."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class RecordWithdrawal:
+    """The money of a transfer has left the source."""
+
+    transfer_id: UUID
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class RecordDeposit:
+    """The money of a transfer has arrived at the target."""
+
+    transfer_id: UUID
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class RecordRefusal:
+    """The source or the target of a transfer said no."""
+
+    transfer_id: UUID
+    reason: str
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class RecordReturn:
+    """The money of a refused transfer is back at the source."""
+
+    transfer_id: UUID
+
+
+@bank.event
+@dataclass(frozen=True)
+class AccountOpened:
+    """An account was opened."""
+
+    account_id: UUID
+    owner: str
+
+
+@bank.event
+@dataclass(frozen=True)
+class MoneyDeposited:
+    """Money was put into an account."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID | None = None
+
+
+@bank.event
+@dataclass(frozen=True)
+class MoneyWithdrawn:
+    """Money was taken out of an account."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID | None = None
+
+
+@bank.event
+@dataclass(frozen=True)
+class MoneyReturned:
+    """The money of a refused transfer came back; an account closed meanwhile is open again."""
+
+    account_id: UUID
+    amount: Decimal
+    transfer_id: UUID
+
+
+@bank.event
+@dataclass(frozen=True)
+class AccountClosed:
+    """An account was closed for good."""
+
+    account_id: UUID
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferRequested:
+    """A transfer began; the money has not moved yet."""
+
+    transfer_id: UUID
+    source_id: UUID
+    target_id: UUID
+    amount: Decimal
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferWithdrawn:
+    """The money has left the source and is on its way to the target."""
+
+    transfer_id: UUID
+    target_id: UUID
+    amount: Decimal
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferCompleted:
+    """The money has arrived at the target."""
+
+    transfer_id: UUID
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferRefused:
+    """The source refused the withdrawal; no money moved."""
+
+    transfer_id: UUID
+    reason: str
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferReturning:
+    """The target refused the deposit; the money is on its way back to the source."""
+
+    transfer_id: UUID
+    source_id: UUID
+    amount: Decimal
+    reason: str
+
+
+@bank.event
+@dataclass(frozen=True)
+class TransferReturned:
+    """The money is back at the source."""
+
+    transfer_id: UUID

@@ -1,0 +1,82 @@
+"""What can be asked of the bank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from examples.bank.messages import (
+    AccountClosed,
+    AccountOpened,
+    MoneyDeposited,
+    MoneyReturned,
+    MoneyWithdrawn,
+    TransferCompleted,
+    TransferRefused,
+    TransferRequested,
+    TransferReturned,
+    TransferReturning,
+    TransferWithdrawn,
+    bank,
+)
+from examples.bank.transfers import TransferStatus
+
+
+@bank.projection("account", key="account_id", indexes=("owner", "balance"))
+@dataclass(frozen=True)
+class AccountRow:
+    """An account as it stands."""
+
+    account_id: UUID
+    owner: str
+    balance: Decimal = Decimal("0.00")
+    closed: bool = False
+
+    @classmethod
+    def opened(cls, event: AccountOpened) -> AccountRow:
+        return cls(event.account_id, event.owner)
+
+    def deposited(self, event: MoneyDeposited) -> AccountRow:
+        return replace(self, balance=self.balance + event.amount)
+
+    def withdrawn(self, event: MoneyWithdrawn) -> AccountRow:
+        return replace(self, balance=self.balance - event.amount)
+
+    def returned(self, event: MoneyReturned) -> AccountRow:
+        return replace(self, balance=self.balance + event.amount, closed=False)
+
+    def closing(self, event: AccountClosed) -> AccountRow:
+        return replace(self, closed=True)
+
+
+@bank.projection("transfer", key="transfer_id", indexes=("source_id", "target_id"))
+@dataclass(frozen=True)
+class TransferRow:
+    """A transfer as it stands; reason says why it was refused."""
+
+    transfer_id: UUID
+    source_id: UUID
+    target_id: UUID
+    amount: Decimal
+    status: TransferStatus = TransferStatus.REQUESTED
+    reason: str | None = None
+
+    @classmethod
+    def requested(cls, event: TransferRequested) -> TransferRow:
+        return cls(event.transfer_id, event.source_id, event.target_id, event.amount)
+
+    def withdrawn(self, event: TransferWithdrawn) -> TransferRow:
+        return replace(self, status=TransferStatus.WITHDRAWN)
+
+    def completed(self, event: TransferCompleted) -> TransferRow:
+        return replace(self, status=TransferStatus.COMPLETED)
+
+    def refused(self, event: TransferRefused) -> TransferRow:
+        return replace(self, status=TransferStatus.REFUSED, reason=event.reason)
+
+    def returning(self, event: TransferReturning) -> TransferRow:
+        return replace(self, status=TransferStatus.RETURNING, reason=event.reason)
+
+    def gave_back(self, event: TransferReturned) -> TransferRow:
+        return replace(self, status=TransferStatus.RETURNED)

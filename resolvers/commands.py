@@ -1,0 +1,204 @@
+"""Submitting a command: check, look for an earlier outcome, submit, wait as long as the client wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commander.domain import InvalidCommand, Problem
+from commander.domain.errors import InvalidRequest, NotFound
+from commander.domain.messages import CommandType, content_digest
+from eventstore.outcomes import events_of_outcome, outcome_of
+from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from resolvers.services import Services
+from streaming.outcomes import Ended
+
+VERSION_CONFLICT = "VERSION_CONFLICT"
+
+
+class Wait(Enum):
+    """How long a mutation waits: until the command is stored, decided, or visible in the projections."""
+
+    ACCEPTED = "ACCEPTED"
+    APPLIED = "APPLIED"
+    PROJECTED = "PROJECTED"
+
+
+class Stage(Enum):
+    """What a pending command waits for: its decision, or the projections that show what it did."""
+
+    DECISION = "DECISION"
+    PROJECTION = "PROJECTION"
+
+
+@dataclass(frozen=True)
+class Options:
+    """expected_version: decide only if the stream stands there. given_id: whether the client chose the id."""
+
+    command_id: UUID
+    given_id: bool
+    correlation_id: UUID | None = None
+    wait: Wait = Wait.APPLIED
+    timeout_ms: int = 5000
+    expected_version: int | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    command_id: UUID
+
+
+@dataclass(frozen=True)
+class Applied:
+    """position: that of the last event. version: the stream's, after the command."""
+
+    command_id: UUID
+    stream: str
+    position: int
+    version: int
+    events: tuple[RecordedEvent, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The domain said no, for good; the code and the message are the decider's."""
+
+    command_id: UUID
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The domain's code failed on the command; it is set aside as a dead letter."""
+
+    command_id: UUID
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class WrongVersion:
+    command_id: UUID
+    expected_version: int | None
+    current_version: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The time was up; the command goes on. position: known once it is decided."""
+
+    command_id: UUID
+    stage: Stage
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The id was used before, for a command of other content."""
+
+    command_id: UUID
+
+
+@dataclass(frozen=True)
+class Invalid:
+    command_id: UUID
+    problems: tuple[Problem, ...]
+
+
+Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid
+
+
+async def submit(services: Services, command: Any, options: Options) -> Result:
+    """Submits a command and answers as the options ask.
+
+    Raises Unavailable at once while NATS is away, and, unless it need only be accepted, while Postgres is.
+    """
+    _check_options(services, options)
+    try:
+        submitted = _submitted(services, command, options)
+    except InvalidCommand as invalid:
+        return Invalid(options.command_id, invalid.problems)
+    digest = content_digest(submitted.type, bytes(submitted.data))
+    if options.wait is not Wait.ACCEPTED or options.given_id:
+        services.database.must_be_up()
+    ended = await services.outcomes.look(options.command_id) if options.given_id else None
+    if ended is None:
+        with services.outcomes.expect(options.command_id) as expected:
+            await services.submitter.submit(submitted)
+            if options.wait is Wait.ACCEPTED:
+                return Accepted(options.command_id)
+            ended = await expected.outcome(options.timeout_ms / 1000)
+    if ended is None:
+        return Pending(options.command_id, Stage.DECISION, None)
+    if ended.digest != digest:
+        return Conflict(options.command_id)
+    if options.wait is Wait.PROJECTED and not await _projected(services, ended, options.timeout_ms / 1000):
+        return Pending(options.command_id, Stage.PROJECTION, ended.position)
+    return _result(ended, options)
+
+
+def _check_options(services: Services, options: Options) -> None:
+    longest = int(services.limits.max_wait_seconds * 1000)
+    if not 0 <= options.timeout_ms <= longest:
+        raise InvalidRequest("timeoutMs", f"must be from 0 to {longest}, got {options.timeout_ms}")
+    if options.expected_version is not None and options.expected_version < 0:
+        raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
+
+
+def _submitted(services: Services, command: Any, options: Options) -> SubmittedCommand:
+    type_ = services.domain.type_of(command)
+    assert isinstance(type_, CommandType), "the schema makes mutations of commands only"
+    type_.check(command)
+    data = type_.encode(command)
+    if len(data) > services.limits.max_command_bytes:
+        limit = services.limits.max_command_bytes
+        raise InvalidCommand((Problem((), f"the command has {len(data)} bytes; {limit} is the limit"),))
+    return SubmittedCommand(
+        command_id=options.command_id,
+        type=type_.name,
+        stream=services.domain.aggregate_of_command(type_.name).stream_of(command),
+        data=msgspec.Raw(data),
+        correlation_id=options.correlation_id or options.command_id,
+        submitted_at=datetime.now(UTC),
+        expected_version=options.expected_version,
+        actor=options.actor,
+        reply=services.outcomes.reply,
+    )
+
+
+async def _projected(services: Services, ended: Ended, timeout_seconds: float) -> bool:
+    """Waits for the projections that handle one of the command's events."""
+    touched = {
+        table.projection.name
+        for event in ended.events
+        for table in services.tables.values()
+        if (type_ := services.domain.event_type(event.type)) and type_.cls in table.projection.handlers
+    }
+    return await services.progress.reach(touched, ended.position, timeout_seconds)
+
+
+def _result(ended: Ended, options: Options) -> Result:
+    code, message = ended.code or "", ended.message or ""
+    if ended.status == "APPLIED":
+        return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
+    if ended.status == "FAILED":
+        return Failed(ended.command_id, code, message)
+    if code == VERSION_CONFLICT:
+        return WrongVersion(ended.command_id, options.expected_version, ended.version, message)
+    return Refused(ended.command_id, code, message)
+
+
+async def command_by_id(services: Services, command_id: UUID) -> tuple[Outcome, list[RecordedEvent]]:
+    """A command that has ended, with its events. Raises NotFound."""
+    outcome = await outcome_of(services.database, command_id)
+    if outcome is None:
+        raise NotFound(f"no command with the id {command_id} has been decided; it may still be queued")
+    return outcome, await events_of_outcome(services.database, outcome)

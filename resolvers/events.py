@@ -1,0 +1,69 @@
+"""Reading and following the log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from commander.domain.errors import InvalidRequest
+from eventstore.log import head_position, read_log
+from eventstore.records import EventFilter, RecordedEvent
+from resolvers.services import Services
+from streaming.feed import FeedItem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Part of a list, in order. more: whether there is a next page."""
+
+    items: list[T]
+    more: bool
+
+
+def page_size(services: Services, first: int | None) -> int:
+    """How many items are asked for. Raises InvalidRequest above the limit."""
+    limits = services.limits
+    size = limits.default_page if first is None else first
+    if not 0 <= size <= limits.max_page:
+        raise InvalidRequest("first", f"must be from 0 to {limits.max_page}, got {size}")
+    return size
+
+
+async def events_page(
+    services: Services, after: int, first: int | None, where: EventFilter
+) -> Page[RecordedEvent]:
+    """The matching events after a position, oldest first."""
+    size = page_size(services, first)
+    _check_filter(services, where)
+    head = await head_position(services.database)
+    events = await read_log(services.database, after, head, size + 1, where)
+    return Page(events[:size], more=len(events) > size)
+
+
+async def event_at(services: Services, position: int) -> RecordedEvent | None:
+    """The event at this position; None beyond the head."""
+    events = await read_log(services.database, position - 1, position, 1)
+    return events[0] if events else None
+
+
+def follow(services: Services, after: int | None, where: EventFilter) -> AsyncIterator[FeedItem]:
+    """The matching events after a position, then live; see streaming.feed."""
+    _check_filter(services, where)
+    return services.feed.subscribe(after, where)
+
+
+def _check_filter(services: Services, where: EventFilter) -> None:
+    """A misspelt name would wait for ever: it is an error."""
+    for type_ in where.types or ():
+        if services.domain.event_type(type_) is None:
+            raise InvalidRequest("filter.types", f"the domain has no event {type_}")
+    known = {*services.domain.aggregates, "reaction"}
+    for aggregate in where.aggregates or ():
+        if aggregate not in known:
+            raise InvalidRequest(
+                "filter.aggregates",
+                f"the domain has no aggregate {aggregate}; it has {', '.join(sorted(known))}",
+            )

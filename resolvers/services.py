@@ -1,0 +1,38 @@
+"""What the resolvers work with: one instance per API process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from commander.domain import Domain
+from eventstore.database import Database
+from eventstore.tables import Table
+from streaming.feed import Feed
+from streaming.outcomes import OutcomeWaiter
+from streaming.progress import ProjectionProgress
+from streaming.submitting import Submitter
+
+
+@dataclass(frozen=True)
+class Limits:
+    """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait."""
+
+    max_page: int = 500
+    default_page: int = 50
+    max_wait_seconds: float = 60
+    max_command_bytes: int = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Services:
+    """tables: by projection name."""
+
+    domain: Domain
+    database: Database
+    submitter: Submitter
+    outcomes: OutcomeWaiter
+    progress: ProjectionProgress
+    feed: Feed
+    tables: Mapping[str, Table]
+    limits: Limits

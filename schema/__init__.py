@@ -1,0 +1,13 @@
+"""What the API looks like: Strawberry types made from a domain, and the transports. May import resolvers.
+
+build.py        the whole schema of a domain
+types.py        field types to GraphQL types: scalars, enums, value objects
+events.py       the interface Event, a type per event, the feed
+commands.py     a mutation per command, its input, options and results
+projections.py  the queries of each projection
+errors.py       which error a client sees
+limits.py       what a document or a body may cost
+http.py         the ASGI application: GraphQL over HTTP and WebSocket, GraphiQL, health
+ide.py          the GraphiQL page and its files
+examples.py     the operations GraphiQL opens on
+"""

@@ -1,0 +1,69 @@
+"""Which error a client sees: ours by code, GraphQL's own as they are, all others only by a number.
+
+extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), BAD_REQUEST (extensions.argument
+names what), NOT_FOUND, UNREADABLE, INTERNAL (extensions.incident is what the server's log has it under).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+
+from commander.domain import UndecodableEvent
+from commander.domain.errors import InvalidRequest, NotFound, Unavailable
+from streaming.submitting import Overloaded
+
+logger = logging.getLogger("commander.api")
+
+_CODES: Mapping[type[Exception], str] = {
+    Unavailable: "UNAVAILABLE",
+    Overloaded: "OVERLOADED",
+    InvalidRequest: "BAD_REQUEST",
+    NotFound: "NOT_FOUND",
+    UndecodableEvent: "UNREADABLE",
+}
+
+
+class TypedErrors(MaskErrors):
+    """Gives every error its code, and hides what is none of the client's business."""
+
+    def __init__(self) -> None:
+        super().__init__(should_mask_error=lambda error: _original(error) is not None)
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        original = _original(error)
+        assert original is not None, "only errors with an original are masked"
+        message, extensions = described(original)
+        return GraphQLError(
+            message,
+            nodes=error.nodes,
+            source=error.source,
+            positions=error.positions,
+            path=error.path,
+            extensions=extensions,
+        )
+
+
+def described(error: Exception) -> tuple[str, dict[str, Any]]:
+    """The message and the extensions for an error; an unexpected one is logged under its incident number."""
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            extensions: dict[str, Any] = {"code": code}
+            if isinstance(error, InvalidRequest):
+                extensions["argument"] = error.argument
+            return str(error), extensions
+    incident = uuid4().hex[:12]
+    logger.error("incident %s", incident, exc_info=error)
+    return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
+
+
+def _original(error: GraphQLError) -> Exception | None:
+    original = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    return None if isinstance(original, GraphQLError) else original

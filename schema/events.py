@@ -1,0 +1,191 @@
+"""The interface Event, a type per event of the domain, and the items of the feed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.types import Info
+
+from commander.domain import Domain, EventType, UndecodableEvent
+from eventstore.records import EventFilter, RecordedEvent
+from resolvers.events import Page, event_at, events_page, follow
+from schema.context import Context
+from schema.types import Position, TypeMap
+from streaming import feed
+
+_BEGINNING = Position(0)
+
+
+@strawberry.interface(description="Something at a place in the log; every item of the feed is one.")
+class FeedItem:
+    position: Position = strawberry.field(
+        description="Where it stands in the log. Resume a subscription with after: this position."
+    )
+
+
+@strawberry.interface(description="A fact, stored for good.")
+class Event(FeedItem):
+    stream: str = strawberry.field(description="The stream it is of: the aggregate's name, a dash, the key.")
+    version: int = strawberry.field(description="Its place in its stream, from 1.")
+    aggregate: str
+    type: str
+    schema_version: int
+    recorded_at: datetime
+    command_id: UUID = strawberry.field(description="The command that made it.")
+    correlation_id: UUID = strawberry.field(description="Shared by all that follows from one request.")
+    causation_position: Position | None = strawberry.field(
+        description="The event that a reactor reacted to with the command that made this one."
+    )
+
+
+@strawberry.type(description="An event that this server's code cannot read; the reason says why.")
+class UnreadableEvent(Event):
+    reason: str
+
+
+@strawberry.type(description="All events up to this position have been delivered; what follows is live.")
+class CaughtUp(FeedItem):
+    pass
+
+
+@strawberry.type(description="Nothing that matches has come for a while; resume from this position.")
+class Heartbeat(FeedItem):
+    pass
+
+
+@strawberry.input(name="EventFilter", description="Which events: those that match every part given.")
+class EventFilterInput:
+    types: list[str] | None = strawberry.field(default=None, description="Names of event types.")
+    streams: list[str] | None = None
+    aggregates: list[str] | None = None
+    correlation_id: UUID | None = None
+    command_id: UUID | None = None
+
+    def to_filter(self) -> EventFilter:
+        return EventFilter(
+            types=_set(self.types),
+            streams=_set(self.streams),
+            aggregates=_set(self.aggregates),
+            correlation_id=self.correlation_id,
+            command_id=self.command_id,
+        )
+
+
+def _set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type
+class EventEdge:
+    cursor: str
+    node: Event
+
+
+@strawberry.type
+class EventConnection:
+    edges: list[EventEdge]
+    page_info: PageInfo
+
+
+class EventTypes:
+    """The GraphQL types of a domain's events, and the way from a stored event to an instance of one."""
+
+    def __init__(self, domain: Domain, types: TypeMap) -> None:
+        self._domain = domain
+        self._types = types
+        named = {**domain.events, domain.rejection.name: domain.rejection}
+        self._by_name = {name: self._make(type_) for name, type_ in named.items()}
+
+    @property
+    def classes(self) -> list[Any]:
+        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat]
+
+    def of(self, recorded: RecordedEvent) -> Event:
+        """The event as its GraphQL type; an UnreadableEvent with the reason where it cannot be decoded."""
+        envelope: dict[str, Any] = {
+            "position": recorded.position,
+            "stream": recorded.stream,
+            "version": recorded.version,
+            "aggregate": recorded.aggregate,
+            "type": recorded.type,
+            "schema_version": recorded.schema_version,
+            "recorded_at": recorded.recorded_at,
+            "command_id": recorded.command_id,
+            "correlation_id": recorded.correlation_id,
+            "causation_position": recorded.causation_position,
+        }
+        try:
+            instance = self._domain.decode(
+                recorded.type, recorded.schema_version, recorded.data, recorded.position
+            )
+        except UndecodableEvent as error:
+            return UnreadableEvent(**envelope, reason=error.reason)
+        made: Event = self._by_name[recorded.type](**envelope, **vars(instance))
+        return made
+
+    def item(self, item: feed.FeedItem) -> FeedItem:
+        match item:
+            case RecordedEvent():
+                return self.of(item)
+            case feed.CaughtUp(position):
+                return CaughtUp(position=Position(position))
+            case feed.Heartbeat(position):
+                return Heartbeat(position=Position(position))
+
+    def connection(self, page: Page[RecordedEvent]) -> EventConnection:
+        edges = [EventEdge(cursor=str(e.position), node=self.of(e)) for e in page.items]
+        end = edges[-1].cursor if edges else None
+        return EventConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+
+    def _make(self, type_: EventType) -> Any:
+        return self._types.object_type(type_.name, type_.fields, base=Event, description=type_.doc)
+
+
+def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
+    """The fields (of Query, of Subscription) that read and follow the log."""
+
+    async def events(
+        info: Info[Context, None],
+        after: Position = _BEGINNING,
+        first: int | None = None,
+        filter: EventFilterInput | None = None,
+    ) -> EventConnection:
+        where = (filter or EventFilterInput()).to_filter()
+        return types.connection(await events_page(info.context.services, after, first, where))
+
+    async def event(info: Info[Context, None], position: Position) -> Event | None:
+        found = await event_at(info.context.services, position)
+        return None if found is None else types.of(found)
+
+    async def events_live(
+        info: Info[Context, None],
+        after: Position | None = None,
+        filter: EventFilterInput | None = None,
+    ) -> AsyncIterator[FeedItem]:
+        where = (filter or EventFilterInput()).to_filter()
+        async for item in follow(info.context.services, after, where):
+            yield types.item(item)
+
+    return (
+        [
+            strawberry.field(events, name="events", description="The log, oldest first, after a position."),
+            strawberry.field(event, name="event", description="The event at a position."),
+        ],
+        [
+            strawberry.subscription(
+                events_live,
+                name="events",
+                description="The log after a position, then live, without a seam; from now on without one.",
+            )
+        ],
+    )

@@ -1,0 +1,93 @@
+"""Publishing many messages as one: JetStream's atomic batches (NATS ADR-50).
+
+All messages of a batch are stored, with one sync, or none. With an expected last sequence a batch lands
+exactly behind that message, so a repeated or racing publisher cannot skip, repeat or reorder anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from commander.domain.errors import CommanderError, Unavailable
+from streaming.connection import Nats, reaching_nats
+
+MAX_MESSAGES = 500
+MAX_BYTES = 4 * 1024 * 1024
+
+_WRONG_LAST_SEQUENCE = {10071, 10164}  # plain, and constant while another batch is under way
+
+
+class OutMessage(NamedTuple):
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+
+
+class UnexpectedSequence(CommanderError):
+    """The stream does not end where the batch was to follow; nothing of the batch was stored."""
+
+
+class BatchRefused(CommanderError):
+    """JetStream refused the batch for a reason that trying again would not mend."""
+
+
+class _Problem(msgspec.Struct):
+    code: int
+    err_code: int = 0
+    description: str = ""
+
+
+class _Ack(msgspec.Struct):
+    seq: int = 0
+    error: _Problem | None = None
+
+
+_ack_decoder = msgspec.json.Decoder(_Ack)
+
+
+async def publish_atomically(
+    nats: Nats, messages: list[OutMessage], *, expected_last: int | None = None, timeout_seconds: float = 5
+) -> int:
+    """Stores the messages, all or none, on disk; returns the sequence of the last.
+
+    At most MAX_MESSAGES. Raises UnexpectedSequence, BatchRefused, Unavailable (then it is not known whether
+    the batch was stored).
+    """
+    batch_id = uuid4().hex
+    last = len(messages)
+    with reaching_nats():
+        for number, message in enumerate(messages, 1):
+            headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+            if number == 1 and expected_last is not None:
+                headers["Nats-Expected-Last-Sequence"] = str(expected_last)
+            if number < last:
+                await nats.client.publish(message.subject, message.payload, headers=headers)
+                continue
+            headers["Nats-Batch-Commit"] = "1"
+            reply = await nats.client.request(
+                message.subject, message.payload, timeout=timeout_seconds, headers=headers
+            )
+    ack = _ack_decoder.decode(reply.data)
+    if ack.error is None:
+        return ack.seq
+    if ack.error.err_code in _WRONG_LAST_SEQUENCE:
+        raise UnexpectedSequence(ack.error.description)
+    if ack.error.code == 503 or ack.error.code == 408:
+        raise Unavailable("NATS", ack.error.description)
+    raise BatchRefused(f"{ack.error.description} ({ack.error.err_code})")
+
+
+def chunks(messages: list[OutMessage]) -> list[list[OutMessage]]:
+    """The messages, in order, cut into batches within MAX_MESSAGES and MAX_BYTES."""
+    cut: list[list[OutMessage]] = []
+    size = 0
+    for message in messages:
+        if not cut or len(cut[-1]) == MAX_MESSAGES or size + len(message.payload) > MAX_BYTES:
+            cut.append([])
+            size = 0
+        cut[-1].append(message)
+        size += len(message.payload)
+    return cut

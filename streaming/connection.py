@@ -1,0 +1,134 @@
+"""One NATS connection per process, and which errors mean that NATS cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from commander.domain.errors import Unavailable
+from eventstore.database import without_password
+
+logger = logging.getLogger("commander.nats")
+
+_CANNOT_REACH = (
+    OSError,
+    TimeoutError,
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.NoRespondersError,
+    nats.errors.NoServersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.errors.StaleConnectionError,
+    nats.errors.TimeoutError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+)
+
+
+@contextmanager
+def reaching_nats() -> Iterator[None]:
+    """Turns the client's and the system's connection errors into Unavailable; lets all others pass."""
+    try:
+        yield
+    except _CANNOT_REACH as error:
+        raise Unavailable("NATS", str(error) or type(error).__name__) from error
+
+
+class Nats:
+    """A connection that comes back by itself; `connected` says whether it stands now."""
+
+    def __init__(self, url: str) -> None:
+        self.servers = [server.strip() for server in url.split(",")]
+        self.client = Client()
+        self._on_reconnect: set[Callable[[], None]] = set()
+
+    @property
+    def shown_url(self) -> str:
+        return ",".join(without_password(server) for server in self.servers)
+
+    @property
+    def connected(self) -> bool:
+        return self.client.is_connected
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        return self.client.jetstream(timeout=5)
+
+    async def connect(self, name: str, retry_seconds: float = 1) -> None:
+        """Returns once connected; until then a line names the URL and the reason."""
+        told = ""
+        while (reason := await self._unreachable()) is not None:
+            if reason != told:
+                logger.warning("cannot reach NATS at %s: %s; trying on", self.shown_url, reason)
+                told = reason
+            await asyncio.sleep(retry_seconds)
+        await self.client.connect(
+            servers=self.servers,
+            name=name,
+            connect_timeout=2,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; fractions work
+            max_reconnect_attempts=-1,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=64 * 1024 * 1024,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+        )
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back after each reconnection, until the function returned is called."""
+        self._on_reconnect.add(callback)
+        return lambda: self._on_reconnect.discard(callback)
+
+    def must_be_connected(self) -> None:
+        """Raises Unavailable at once while the connection is down."""
+        if not self.connected:
+            raise Unavailable("NATS", f"the connection to {self.shown_url} is down")
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Core NATS, fire and forget: for hints and announcements that may be lost."""
+        if self.connected:
+            with reaching_nats():
+                await self.client.publish(subject, payload)
+
+    async def close(self) -> None:
+        if not self.client.is_closed:
+            await self.client.close()
+
+    async def _unreachable(self) -> str | None:
+        reason = "no server given"
+        for server in self.servers:
+            parts = urlsplit(server if "://" in server else f"nats://{server}")
+            try:
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(parts.hostname, parts.port or 4222)
+                writer.close()
+                return None
+            except (OSError, TimeoutError) as error:
+                reason = str(error) or type(error).__name__
+        return reason
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            logger.error("a subscription fell behind: %s", error)
+        else:
+            logger.debug("%s", error or type(error).__name__)
+
+    async def _on_disconnected(self) -> None:
+        if not self.client.is_closed:
+            logger.warning("lost NATS at %s; reconnecting", self.shown_url)
+
+    async def _on_reconnected(self) -> None:
+        logger.warning("connected to NATS again")
+        for callback in list(self._on_reconnect):
+            callback()

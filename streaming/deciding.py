@@ -1,0 +1,157 @@
+"""From commands to decisions: the pure middle of the processor.
+
+Nothing here does I/O: states come in, decisions and the states after them go out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from commander.domain import (
+    CommandContext,
+    CommandType,
+    Domain,
+    InvalidDecision,
+    Rejected,
+    UndecodableEvent,
+)
+from commander.domain.domain import REACTION_REJECTED
+from commander.domain.messages import content_digest
+from commander.domain.reactors import RecordedRejection
+from eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+
+logger = logging.getLogger("commander.processor")
+
+MAX_EVENT_BYTES = 768 * 1024
+"""An event must fit into one NATS message (1 MiB by default), headers included."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The state of one stream at a version. unreadable: why its history cannot be folded, if it cannot."""
+
+    state: Any
+    version: int
+    unreadable: str | None = None
+
+
+def initial_state(domain: Domain, stream: str) -> StreamState:
+    """The state of a stream without events."""
+    name = stream.partition("-")[0]
+    aggregate = domain.aggregates.get(name)
+    if aggregate is None:
+        return StreamState(None, 0, f"this processor's code has no aggregate {name}")
+    return StreamState(aggregate.initial(), 0)
+
+
+def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
+    """The state after one more stored event."""
+    if before.unreadable is not None:
+        return StreamState(before.state, event.version, before.unreadable)
+    try:
+        aggregate = domain.aggregates[event.aggregate]
+        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        return StreamState(aggregate.evolve(before.state, instance), event.version)
+    except UndecodableEvent as error:
+        return StreamState(before.state, event.version, str(error))
+    except Exception as error:  # whatever the domain's code raises fails this stream's commands alone
+        reason = f"evolving by the event at position {event.position} raised {_described(error)}"
+        return StreamState(before.state, event.version, reason)
+
+
+def decide(
+    domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
+) -> tuple[Decision, StreamState]:
+    """What becomes of a command on a stream in this state, and the state after it. Never raises."""
+    digest = content_digest(command.type, bytes(command.data))
+    if command.expected_version is not None and command.expected_version != current.version:
+        message = f"expected version {command.expected_version}, the stream is at {current.version}"
+        return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
+    type_ = domain.commands.get(command.type)
+    if type_ is None:
+        message = f"this processor's code has no command {command.type}"
+        return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
+    if current.unreadable is not None:
+        return _refused(
+            domain, command, digest, current, Status.FAILED, "UNREADABLE_STREAM", current.unreadable
+        )
+    try:
+        instance = type_.decode(command.data)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
+    try:
+        return _applied(domain, type_, command, digest, instance, current, now)
+    except Rejected as rejection:
+        return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
+    except InvalidDecision as error:
+        return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
+    except Exception as error:  # the domain's code may raise anything; that is this command's failure
+        logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
+        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", _described(error))
+
+
+def _applied(
+    domain: Domain,
+    type_: CommandType,
+    command: SubmittedCommand,
+    digest: bytes,
+    instance: Any,
+    current: StreamState,
+    now: datetime,
+) -> tuple[Decision, StreamState]:
+    aggregate = domain.aggregate_of_command(type_.name)
+    context = CommandContext(command.command_id, command.correlation_id, now, command.actor)
+    events = aggregate.decide(current.state, instance, context)
+    state = current.state
+    for event in events:
+        state = aggregate.evolve(state, event)
+    recorded = tuple(_new_events(domain, events))
+    version = current.version + len(events)
+    decision = Decision(command, digest, Status.APPLIED, version, recorded)
+    return decision, StreamState(state, version)
+
+
+def _new_events(domain: Domain, events: Iterable[Any]) -> Iterable[NewEvent]:
+    for event in events:
+        type_ = domain.events[type(event).__name__]
+        data = type_.encode(event)
+        if len(data) > MAX_EVENT_BYTES:
+            raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
+        type_.decode(data, 0)  # what cannot be read back must not be stored
+        yield NewEvent(type_.name, type_.version, data.decode())
+
+
+def _refused(
+    domain: Domain,
+    command: SubmittedCommand,
+    digest: bytes,
+    current: StreamState,
+    status: Status,
+    code: str,
+    message: str,
+) -> tuple[Decision, StreamState]:
+    code, message = _storable(code), _storable(message)
+    rejection = None
+    if command.reactor is not None:
+        told = "FAILED" if status is Status.FAILED else code
+        data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, told, message))
+        rejection = NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
+    decision = Decision(
+        command, digest, status, current.version, rejection=rejection, code=code, message=message
+    )
+    return decision, current
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _storable(text: str) -> str:
+    """Text as Postgres takes it: without NUL and lone surrogates, and not endless."""
+    return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,0 +1,128 @@
+"""How a command ended, from the processor back to the process that waits for it.
+
+The processor announces each outcome on the command's reply subject (core NATS: fast, and may be lost). Who
+waits therefore also looks into Postgres, seldom at first and then less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from itertools import count
+from uuid import UUID
+
+import msgspec
+from nats.aio.msg import Msg
+
+from eventstore.database import Database
+from eventstore.outcomes import events_of_outcome, outcome_of
+from eventstore.records import Outcome, RecordedEvent
+from streaming.connection import Nats, reaching_nats
+
+_LOOK_AFTER_SECONDS = (0.5, 1.0, 2.0, 5.0)
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a command ended: its outcome with its events, or the conflict that kept it out.
+
+    digest tells whether the outcome is of the same content as was submitted.
+    """
+
+    command_id: UUID
+    digest: bytes
+    status: str
+    code: str | None
+    message: str | None
+    stream: str
+    position: int
+    version: int
+    events: tuple[RecordedEvent, ...]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Ended)
+
+
+async def announce(nats: Nats, subject: str, ended: Ended) -> None:
+    """Tells whoever waits under the subject; nobody may."""
+    await nats.publish(subject, _encoder.encode(ended))
+
+
+def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:
+    return Ended(
+        outcome.command_id,
+        outcome.digest,
+        outcome.status,
+        outcome.code,
+        outcome.message,
+        outcome.stream,
+        outcome.position,
+        outcome.version,
+        tuple(events),
+    )
+
+
+class OutcomeWaiter:
+    """Waits for outcomes on a reply subject of this process's own."""
+
+    def __init__(self, nats: Nats, database: Database) -> None:
+        self._nats = nats
+        self._database = database
+        self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
+        self.reply = nats.client.new_inbox()
+
+    async def start(self) -> None:
+        with reaching_nats():
+            await self._nats.client.subscribe(self.reply, cb=self._on_announcement)
+
+    def expect(self, command_id: UUID) -> Expected:
+        """Begins to listen; call it before submitting, so that no announcement comes too early."""
+        return Expected(self, command_id)
+
+    async def look(self, command_id: UUID) -> Ended | None:
+        """The outcome from Postgres, if there is one."""
+        outcome = await outcome_of(self._database, command_id)
+        if outcome is None:
+            return None
+        return ended_from(outcome, await events_of_outcome(self._database, outcome))
+
+    async def _on_announcement(self, message: Msg) -> None:
+        ended = _decoder.decode(message.data)
+        for future in self._waiting.get(ended.command_id, ()):
+            if not future.done():
+                future.set_result(ended)
+
+
+class Expected:
+    """One wait for one command; a context manager, so that nothing is left behind."""
+
+    def __init__(self, waiter: OutcomeWaiter, command_id: UUID) -> None:
+        self._waiter = waiter
+        self._command_id = command_id
+        self._future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+
+    def __enter__(self) -> Expected:
+        self._waiter._waiting.setdefault(self._command_id, []).append(self._future)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        futures = self._waiter._waiting[self._command_id]
+        futures.remove(self._future)
+        if not futures:
+            del self._waiter._waiting[self._command_id]
+
+    async def outcome(self, timeout_seconds: float) -> Ended | None:
+        """How it ended; None when that is not known within the timeout. Raises Unavailable."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        for look in count():
+            pause = _LOOK_AFTER_SECONDS[min(look, len(_LOOK_AFTER_SECONDS) - 1)]
+            remaining = deadline - loop.time()
+            try:
+                async with asyncio.timeout(min(pause, max(0, remaining))):
+                    return await asyncio.shield(self._future)
+            except TimeoutError:
+                found = await self._waiter.look(self._command_id)
+                if found is not None or remaining <= pause:
+                    return found
+        raise AssertionError("count() does not end")

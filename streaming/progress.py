@@ -1,0 +1,60 @@
+"""How far the projections have come, for those who wait to read what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from nats.aio.msg import Msg
+
+from eventstore.database import Database
+from eventstore.projections import standings
+from eventstore.tables import Table
+from streaming.connection import Nats, reaching_nats
+
+_LOOK_SECONDS = 0.5
+
+
+class ProjectionProgress:
+    """Hears of each projection's moves; a hint that was lost is made up for by looking into Postgres."""
+
+    def __init__(self, nats: Nats, database: Database, tables: Iterable[Table]) -> None:
+        self._nats = nats
+        self._database = database
+        self._tables = list(tables)
+        self._positions = {table.projection.name: 0 for table in self._tables}
+        self._moved = asyncio.Event()
+
+    async def start(self) -> None:
+        with reaching_nats():
+            await self._nats.client.subscribe("signals.projection.*", cb=self._on_signal)
+
+    async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
+        """Waits until all these projections have folded `position`; False when they have not in time."""
+        wanted = list(names)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while any(self._positions[name] < position for name in wanted):
+            remaining = deadline - loop.time()
+            try:
+                async with asyncio.timeout(min(_LOOK_SECONDS, max(0, remaining))):
+                    await self._moved.wait()
+            except TimeoutError:
+                await self._look()
+                if remaining <= _LOOK_SECONDS:
+                    return all(self._positions[name] >= position for name in wanted)
+        return True
+
+    async def _look(self) -> None:
+        for standing in await standings(self._database, self._tables):
+            self._note(standing.name, standing.position)
+
+    async def _on_signal(self, message: Msg) -> None:
+        name = message.subject.rpartition(".")[2]
+        if name in self._positions:
+            self._note(name, int(message.data))
+
+    def _note(self, name: str, position: int) -> None:
+        self._positions[name] = max(self._positions[name], position)
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

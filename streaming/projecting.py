@@ -1,0 +1,81 @@
+"""Folding the log into projection tables, each on its own, so that one that stops stops alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from eventstore.database import Connection, Database
+from eventstore.locks import Lock, lock_key, sole_holder
+from eventstore.log import read_log
+from eventstore.projections import ensure_tables, fold, position_of, save_failure
+from eventstore.tables import Table
+from streaming.connection import Nats
+from streaming.running import keep_running
+from streaming.signals import Bell, tell_projection
+
+logger = logging.getLogger("commander.projections")
+
+_BATCH = 1000
+_RETRY_FAILED_SECONDS = 5.0
+
+
+class Projector:
+    """Keeps one projection up with the log, until its task is cancelled."""
+
+    def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
+        self._domain = domain
+        self._database = database
+        self._nats = nats
+        self._table = table
+        self.failure: str | None = None
+        self.position = 0
+
+    @property
+    def name(self) -> str:
+        return self._table.projection.name
+
+    async def run(self) -> None:
+        await keep_running(self._hold, logger)
+
+    async def _hold(self) -> None:
+        """One tenure: the lock and the writes are on one connection, so nobody else folds meanwhile."""
+        await ensure_tables(self._database, [self._table])
+        key, application = lock_key(self._table.name), f"commander projection {self.name}"
+        async with (
+            sole_holder(self._database, Lock.PROJECTION, key, application) as connection,
+            Bell(self._nats) as bell,
+        ):
+            self.position = await position_of(connection, self._table)
+            logger.info("projection %s goes on from position %d", self.name, self.position)
+            while True:
+                await self._follow(connection, bell)
+
+    async def _follow(self, connection: Connection, bell: Bell) -> None:
+        events = await read_log(self._database, self.position, self.position + _BATCH, _BATCH)
+        if not events:
+            await bell.wait()
+            return
+        up_to = events[-1].position
+        try:
+            await fold(connection, self._domain, self._table, events, up_to)
+        except (ProjectionFailed, UndecodableEvent) as error:
+            await self._stop_at(connection, error)
+            return
+        self.failure = None
+        self.position = up_to
+        await tell_projection(self._nats, self.name, up_to)
+
+    async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
+        """Folds what stands before the failing event, says what happened, and tries again later."""
+        before = await read_log(self._database, self.position, error.position - 1, _BATCH)
+        if before:
+            await fold(connection, self._domain, self._table, before, error.position - 1)
+            self.position = error.position - 1
+            await tell_projection(self._nats, self.name, self.position)
+        if str(error) != self.failure:
+            logger.error("%s; it stays before that event until its code is mended", error)
+        self.failure = str(error)
+        await save_failure(connection, self._table, error.position, str(error))
+        await asyncio.sleep(_RETRY_FAILED_SECONDS)

@@ -1,0 +1,82 @@
+"""The relay: mirrors the log onto the EVENTS stream, where message p is the event at position p.
+
+Each batch is published with the sequence it must follow, so two relays at once, or one that repeats itself
+after a lost acknowledgement, cannot harm: JetStream refuses what does not continue the mirror exactly.
+The lock only keeps a second relay from trying in vain.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from commander.domain.errors import CommanderError
+from eventstore.database import Connection, Database
+from eventstore.locks import Lock, sole_holder
+from eventstore.log import head_position, read_log
+from eventstore.records import RecordedEvent
+from streaming.batches import MAX_MESSAGES, OutMessage, UnexpectedSequence, chunks, publish_atomically
+from streaming.connection import Nats, reaching_nats
+from streaming.running import keep_running
+from streaming.signals import Bell
+from streaming.streams import EVENTS, event_subject
+
+logger = logging.getLogger("commander.relay")
+
+
+class MirrorAhead(CommanderError):
+    """The EVENTS stream holds more than the log: Postgres was set back. Delete it; it is made anew."""
+
+
+class Relay:
+    """Publishes until its task is cancelled. position: how far the mirror reaches, as last seen."""
+
+    def __init__(self, database: Database, nats: Nats) -> None:
+        self._database = database
+        self._nats = nats
+        self.position = 0
+
+    async def run(self) -> None:
+        await keep_running(self._hold, logger)
+
+    async def _hold(self) -> None:
+        async with (
+            sole_holder(self._database, Lock.RELAY, 0, "commander relay") as connection,
+            Bell(self._nats) as bell,
+        ):
+            await self._mirror(connection, bell)
+
+    async def _mirror(self, connection: Connection, bell: Bell) -> None:
+        self.position = await self._mirrored()
+        head = await head_position(self._database)
+        if self.position > head:
+            raise MirrorAhead(f"the stream {EVENTS} ends at {self.position}, the log at {head}")
+        logger.info("mirroring the log from position %d", self.position)
+        while not connection.is_closed():
+            events = await read_log(self._database, self.position, self.position + MAX_MESSAGES, MAX_MESSAGES)
+            if not events:
+                self._nats.must_be_connected()
+                await bell.wait()
+                continue
+            for chunk in chunks([_message(event) for event in events]):
+                try:
+                    self.position = await publish_atomically(self._nats, chunk, expected_last=self.position)
+                except UnexpectedSequence:
+                    self.position = await self._mirrored()
+                    break
+
+    async def _mirrored(self) -> int:
+        with reaching_nats():
+            return int((await self._nats.jetstream.stream_info(EVENTS)).state.last_seq)
+
+
+def _message(event: RecordedEvent) -> OutMessage:
+    headers = {
+        "Commander-Version": str(event.version),
+        "Commander-Schema-Version": str(event.schema_version),
+        "Commander-Command-Id": str(event.command_id),
+        "Commander-Correlation-Id": str(event.correlation_id),
+        "Commander-Recorded-At": event.recorded_at.isoformat(),
+    }
+    if event.causation_position is not None:
+        headers["Commander-Causation-Position"] = str(event.causation_position)
+    return OutMessage(event_subject(event), event.data.encode(), headers)

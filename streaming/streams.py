@@ -1,0 +1,93 @@
+"""The two streams: COMMANDS, waiting to be decided, and EVENTS, the mirror of the log.
+
+COMMANDS keeps its messages until the processor purges what Postgres has decided (see processor.py). EVENTS
+holds the event at log position p as its message p; its subjects and headers are a public contract:
+
+    subject  events.<aggregate>.<type>.<stream>     characters that NATS reserves are %-escaped
+    headers  Commander-Version, Commander-Schema-Version, Commander-Command-Id, Commander-Correlation-Id,
+             Commander-Causation-Position (where there is one), Commander-Recorded-At (ISO 8601)
+    payload  the event as JSON; the position is the message's sequence
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote, unquote
+from zlib import crc32
+
+from nats.js import api
+from nats.js.errors import BadRequestError, NotFoundError
+
+from eventstore.records import RecordedEvent
+from streaming.connection import Nats, reaching_nats
+
+logger = logging.getLogger("commander.nats")
+
+COMMANDS = "COMMANDS"
+EVENTS = "EVENTS"
+
+
+def partition_of(stream: str, partitions: int) -> int:
+    """The partition that decides this stream's commands; the same in every process, for good."""
+    return crc32(stream.encode()) % partitions
+
+
+def command_subject(partition: int) -> str:
+    return f"commands.{partition}"
+
+
+def event_subject(event: RecordedEvent) -> str:
+    return f"events.{event.aggregate}.{event.type}.{_token(event.stream)}"
+
+
+def parse_event_subject(subject: str) -> tuple[str, str]:
+    """(type, stream) of an event's subject."""
+    _, _, type_, stream = subject.split(".", 3)
+    return type_, unquote(stream)
+
+
+async def ensure_streams(nats: Nats, replicas: int) -> None:
+    """Creates the streams that are missing, and brings those that exist to the configuration given."""
+    for config in _configs(replicas):
+        with reaching_nats():
+            try:
+                await nats.jetstream.stream_info(config.name or "")
+            except NotFoundError:
+                await _create(nats, config)
+            else:
+                await nats.jetstream.update_stream(config)
+
+
+async def _create(nats: Nats, config: api.StreamConfig) -> None:
+    try:
+        await nats.jetstream.add_stream(config)
+        logger.info("created the stream %s", config.name)
+    except BadRequestError:
+        await nats.jetstream.stream_info(config.name or "")  # another process was first
+
+
+def _configs(replicas: int) -> list[api.StreamConfig]:
+    return [
+        api.StreamConfig(
+            name=COMMANDS,
+            description="commands waiting to be decided",
+            subjects=["commands.*"],
+            num_replicas=replicas,
+            allow_atomic=True,
+            allow_direct=True,
+        ),
+        api.StreamConfig(
+            name=EVENTS,
+            description="the log: message p is the event at position p",
+            subjects=["events.>"],
+            num_replicas=replicas,
+            allow_atomic=True,
+            allow_direct=True,
+            deny_delete=True,
+        ),
+    ]
+
+
+def _token(text: str) -> str:
+    """A text as one token of a subject; quote() leaves dots alone, NATS does not."""
+    return quote(text, safe="!$&'()+,;=:@").replace(".", "%2E")
