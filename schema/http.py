@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -19,6 +19,16 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import (
+    GRAPHQL_SSE_PROTOCOL,
+    GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    GRAPHQL_WS_PROTOCOL,
+    MULTIPART_SUBSCRIPTION_PROTOCOL,
+)
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from resolvers.services import Services
 from schema.build import CommanderSchema
@@ -31,6 +41,16 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
     "font-src 'self' data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
+)
+_PROTOCOLS = (
+    GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    GRAPHQL_WS_PROTOCOL,
+    GRAPHQL_SSE_PROTOCOL,
+    MULTIPART_SUBSCRIPTION_PROTOCOL,
+)
+_NEEDS_STREAM = (
+    "a subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, or the header "
+    "Accept: text/event-stream, or Accept: multipart/mixed;subscriptionSpec=1.0"
 )
 _STATUS = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL": 500}
 
@@ -57,6 +77,7 @@ class Endpoint(GraphQL[Context, None]):
     ) -> None:
         super().__init__(
             schema,
+            subscription_protocols=_PROTOCOLS,
             allowed_origins=settings.origins,
             connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
             max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
@@ -77,9 +98,37 @@ class Endpoint(GraphQL[Context, None]):
             return await self.run(request)
         except HTTPException as error:
             return _error(error.status_code, error.reason, {"code": "BAD_REQUEST"})
+        except CannotGetOperationTypeError:
+            return _error(400, "the request names no operation to run", {"code": "BAD_REQUEST"})
+        except InvalidOperationTypeError as error:
+            return _error(400, error.as_http_error_reason(request.method), {"code": "BAD_REQUEST"})
         except Exception as error:  # nothing but a GraphQL response may leave
             message, extensions = described(error)
             return _error(_STATUS.get(extensions["code"], 400), message, extensions)
+
+    async def execute_single(  # the signature is Strawberry's
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """One answer to one request: for a query or a mutation; a subscription needs a stream."""
+        try:
+            return await self.schema.execute(
+                request_data.query,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=OperationType.from_http(request_adapter.method)
+                - {OperationType.SUBSCRIPTION},
+            )
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise HTTPException(400, _NEEDS_STREAM) from error
+            raise
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         return Context(self._services(), request)

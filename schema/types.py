@@ -19,75 +19,105 @@ from commander.domain.fields import EnumType, FieldType, ListType, RecordType, S
 Position = NewType("Position", int)
 
 
-def _whole(name: str, least: int, most: int) -> Callable[[Any], int]:
+def _scalar(
+    name: str, description: str, serialize: Callable[[Any], str], parse: Callable[[Any], Any]
+) -> ScalarDefinition:
+    """A scalar read alike from variables and from literals; `parse` raises ValueError with what is wrong.
+
+    A literal number reaches `parse` as the digits that were written, never through a binary float.
+    """
+
+    def parse_value(value: Any) -> Any:
+        try:
+            return parse(value)
+        except (ValueError, ArithmeticError) as error:
+            raise GraphQLError(f"{name} cannot represent {value!r}: {error}") from error
+
+    def parse_literal(node: ValueNode, _variables: Any = None) -> Any:
+        written = node.value if isinstance(node, _LITERALS) else None
+        try:
+            if written is None:
+                raise ValueError("it is no string and no number")
+            return parse(written)
+        except (ValueError, ArithmeticError) as error:
+            message = f"{name} cannot represent {print_ast(node)}: {error}"
+            raise GraphQLError(message, nodes=node) from error
+
+    return strawberry.scalar(
+        name=name,
+        description=description,
+        serialize=serialize,
+        parse_value=parse_value,
+        parse_literal=parse_literal,
+    )
+
+
+_LITERALS = (IntValueNode, FloatValueNode, StringValueNode)
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise GraphQLError(f"{name} cannot represent {value!r}: it is a whole number {least} to {most}")
+            raise ValueError(f"it must be a whole number from {least} to {most}")
         return value
 
     return parse
 
 
-def _whole_literal(parse: Callable[[Any], int]) -> Callable[..., int]:
-    def parse_literal(node: ValueNode, _variables: Any = None) -> int:
-        return parse(node.value if isinstance(node, IntValueNode | StringValueNode) else print_ast(node))
-
-    return parse_literal
-
-
 def _decimal(value: Any) -> Decimal:
-    """From JSON: a string, a whole number, or a number whose shortest form is surely what was sent."""
-    try:
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return _finite(Decimal(value), value)
-        if isinstance(value, float):
-            exact = _finite(Decimal(repr(value)), value)
-            if len(exact.as_tuple().digits) <= 15:
-                return exact
-    except InvalidOperation:
-        pass
-    raise GraphQLError(f"Decimal cannot represent {value!r}: send the digits as a string")
+    """From a string, a whole number, or a number whose shortest form is surely what was sent."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        try:
+            exact = Decimal(value)
+        except InvalidOperation:
+            raise ValueError("it is no decimal number") from None
+    elif isinstance(value, float) and len(Decimal(repr(value)).as_tuple().digits) <= 15:
+        exact = Decimal(repr(value))
+    else:
+        raise ValueError("send the digits as a string")
+    if not exact.is_finite() or abs(exact.adjusted()) > 1000:
+        raise ValueError("it is not finite, or beyond 1000 digits")
+    return exact
 
 
-def _decimal_literal(node: ValueNode, _variables: Any = None) -> Decimal:
-    """From a document: the digits as they were written, never through a binary float."""
-    if isinstance(node, IntValueNode | FloatValueNode | StringValueNode):
-        return _decimal(node.value)
-    raise GraphQLError(f"Decimal cannot represent {print_ast(node)}")
+def _text(parse: Callable[[str], Any], form: str) -> Callable[[Any], Any]:
+    def parse_text(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError(f"it must be a string, {form}")
+        try:
+            return parse(value)
+        except ValueError:
+            raise ValueError(f"it must be {form}") from None
+
+    return parse_text
 
 
-def _finite(value: Decimal, given: object) -> Decimal:
-    if not value.is_finite() or abs(value.adjusted()) > 1000:
-        raise GraphQLError(f"Decimal cannot represent {given!r}")
-    return value
+def _iso(value: Any) -> str:
+    text: str = value.isoformat()
+    return text
 
-
-_parse_position = _whole("Position", 0, 2**63 - 1)
-_parse_bigint = _whole("BigInt", -(2**63), 2**63 - 1)
 
 SCALARS: Mapping[object, ScalarDefinition] = {
-    Position: strawberry.scalar(
-        name="Position",
-        description="A place in the log, from 1; 0 is before the first event. A string, for it has 64 bits.",
-        serialize=str,
-        parse_value=_parse_position,
-        parse_literal=_whole_literal(_parse_position),
+    Position: _scalar(
+        "Position",
+        "A place in the log, from 1; 0 is before the first event. A string, for it has 64 bits.",
+        str,
+        _whole(0, 2**63 - 1),
     ),
-    BigInt: strawberry.scalar(
-        name="BigInt",
-        description="A whole number of 64 bits, as a string.",
-        serialize=str,
-        parse_value=_parse_bigint,
-        parse_literal=_whole_literal(_parse_bigint),
+    BigInt: _scalar("BigInt", "A whole number of 64 bits, as a string.", str, _whole(-(2**63), 2**63 - 1)),
+    Decimal: _scalar("Decimal", "An exact decimal number, as a string.", str, _decimal),
+    UUID: _scalar("UUID", "An id of 128 bits, in hexadecimal.", str, _text(UUID, "an id in hexadecimal")),
+    datetime: _scalar(
+        "DateTime",
+        "A moment, ISO 8601 with a time zone.",
+        _iso,
+        _text(datetime.fromisoformat, "a date and time like 2030-01-31T12:00:00Z"),
     ),
-    Decimal: strawberry.scalar(
-        name="Decimal",
-        description="An exact decimal number, as a string.",
-        serialize=str,
-        parse_value=_decimal,
-        parse_literal=_decimal_literal,
+    date: _scalar("Date", "A day, ISO 8601.", _iso, _text(date.fromisoformat, "a date like 2030-01-31")),
+    time: _scalar(
+        "Time", "A time of day, ISO 8601.", _iso, _text(time.fromisoformat, "a time like 12:00:00")
     ),
 }
 

@@ -60,8 +60,9 @@ async def ensure_streams(nats: Nats, replicas: int) -> None:
 
 async def _create(nats: Nats, config: api.StreamConfig) -> None:
     try:
-        await nats.jetstream.add_stream(config)
-        logger.info("created the stream %s", config.name)
+        made = await nats.jetstream.add_stream(config)
+        if made.did_create:
+            logger.info("created the stream %s", config.name)
     except BadRequestError:
         await nats.jetstream.stream_info(config.name or "")  # another process was first
 

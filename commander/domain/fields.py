@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from typing import Any, NewType
 from uuid import UUID, uuid4, uuid5
 
@@ -185,8 +186,9 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
         at_item = (*path, field.name)
         if item is None:
             continue
-        problems += [Problem(at_item, message) for c in field.constraints if (message := _broken(c, item))]
-        problems += _unusable(field.type, item, at_item)
+        unusable = _unusable(field.type, item, at_item)
+        broken = (message for c in field.constraints if (message := _broken(c, item)))
+        problems += unusable or [Problem(at_item, message) for message in islice(broken, 1)]
     return problems
 
 
@@ -223,16 +225,24 @@ def _unusable_text(text: str, path: tuple[str, ...]) -> list[Problem]:
 
 
 def _broken(constraint: Any, value: Any) -> str | None:
-    if isinstance(value, Decimal) and not value.is_finite():
-        return None  # told by _unusable
     if isinstance(constraint, at.Predicate):
-        name = getattr(constraint.func, "__name__", "the predicate")
-        return None if constraint.func(value) else f"does not satisfy {name}"
+        return None if _satisfied(constraint, value) else f"does not satisfy {_name_of(constraint)}"
     attribute, holds, words = _COMPARISONS[type(constraint)]
     limit = getattr(constraint, attribute)
     if limit is None or holds(value, limit):
         return None
     return f"{words} {limit}, got {len(value) if 'length' in words else value}"
+
+
+def _satisfied(predicate: at.Predicate, value: Any) -> bool:
+    try:
+        return bool(predicate.func(value))
+    except ArithmeticError:  # no answer within the number's range is no
+        return False
+
+
+def _name_of(predicate: at.Predicate) -> str:
+    return getattr(predicate.func, "__name__", "its predicate").replace("_", " ")
 
 
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:

@@ -1,0 +1,136 @@
+"""`commander dev` as a process of the tests' own, and its parts by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import psutil
+
+from commander.embedded import free_port
+
+PARTS = ("api", "processor", "relay", "projections", "reactors")
+
+
+class System:
+    """Starts on entering, is ready when entered, ends on leaving. The data stays in data_dir."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/graphql"
+        self.ws_url = f"ws://127.0.0.1:{self.port}/graphql"
+        self.log = data_dir / "dev.log"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> System:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the tree and waits until the API is ready."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Starts the tree without waiting."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "commander.cli", "dev"),
+                    *("--port", str(self.port), "--data-dir", str(self.data_dir)),
+                ],
+                env={**environment, **self._environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_ready(self, timeout_seconds: float = 60) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            try:
+                if self.readiness()["ready"]:
+                    return
+            except httpx.TransportError:
+                pass
+            assert self.process.poll() is None, f"commander dev ended:\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.1)
+        raise AssertionError(f"not ready in {timeout_seconds} s:\n{self.log.read_text()[-4000:]}")
+
+    def readiness(self) -> dict[str, Any]:
+        """What GET /health/ready says. Raises httpx.TransportError while nobody answers."""
+        url = f"http://127.0.0.1:{self.port}/health/ready"
+        answer: dict[str, Any] = httpx.get(url, timeout=5).json()
+        return answer
+
+    def stop(self) -> int:
+        """Ends the tree as Ctrl-C does; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=60)
+
+    def kill_everything(self) -> None:
+        """kill -9 of every process of the tree, all at once."""
+        tree = [psutil.Process(self.process.pid), *self.descendants()]
+        for process in tree:
+            process.suspend()  # so that none can notice another's end and act
+        for process in tree:
+            process.kill()
+        self.process.wait()
+        psutil.wait_procs(tree, timeout=10)
+
+    def kill(self, name: str) -> None:
+        """kill -9 of one part, or of the server postgres or nats-server."""
+        self.find(name).kill()
+
+    def find(self, name: str) -> psutil.Process:
+        """The running process of a part ('processor'), or of the server 'postgres' or 'nats-server'."""
+        for process in self.descendants():
+            try:
+                line = process.cmdline()
+            except psutil.NoSuchProcess:
+                continue
+            is_part = name in PARTS and line[-1:] == [name]
+            is_server = name not in PARTS and line and Path(line[0]).name == name
+            if is_part or is_server:
+                return process
+        raise LookupError(f"no process {name} in the tree")
+
+    def descendants(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "it was started"
+        return self._process
+
+    def query(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The whole response to a GraphQL request over HTTP."""
+        body = {"query": document, "variables": variables}
+        answer: dict[str, Any] = httpx.post(self.url, json=body, timeout=30).json()
+        return answer
+
+    def data(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The data of a response; fails on errors."""
+        answer = self.query(document, **variables)
+        assert "errors" not in answer, answer["errors"]
+        found: dict[str, Any] = answer["data"]
+        return found
