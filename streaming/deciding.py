@@ -6,7 +6,6 @@ Nothing here does I/O: states come in, decisions and the states after them go ou
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +16,7 @@ from commander.domain import (
     CommandContext,
     CommandType,
     Domain,
+    EventType,
     InvalidDecision,
     Rejected,
     UndecodableEvent,
@@ -107,24 +107,27 @@ def _applied(
 ) -> tuple[Decision, StreamState]:
     aggregate = domain.aggregate_of_command(type_.name)
     context = CommandContext(command.command_id, command.correlation_id, now, command.actor)
-    events = aggregate.decide(current.state, instance, context)
     state = current.state
-    for event in events:
-        state = aggregate.evolve(state, event)
-    recorded = tuple(_new_events(domain, events))
-    version = current.version + len(events)
-    decision = Decision(command, digest, Status.APPLIED, version, recorded)
+    recorded = []
+    for event in aggregate.decide(current.state, instance, context):
+        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        recorded.append(stored)
+        state = aggregate.evolve(state, read_back)
+    version = current.version + len(recorded)
+    decision = Decision(command, digest, Status.APPLIED, version, tuple(recorded))
     return decision, StreamState(state, version)
 
 
-def _new_events(domain: Domain, events: Iterable[Any]) -> Iterable[NewEvent]:
-    for event in events:
-        type_ = domain.events[type(event).__name__]
-        data = type_.encode(event)
-        if len(data) > MAX_EVENT_BYTES:
-            raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
-        type_.decode(data, 0)  # what cannot be read back must not be stored
-        yield NewEvent(type_.name, type_.version, data.decode())
+def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
+    """The event as it is stored, and as everyone will read it: states are made of nothing else."""
+    data = type_.encode(event)
+    if len(data) > MAX_EVENT_BYTES:
+        raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
+    try:
+        read_back = type_.decode(data, 0)
+    except UndecodableEvent as error:
+        raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
+    return NewEvent(type_.name, type_.version, data.decode()), read_back
 
 
 def _refused(

@@ -1,0 +1,92 @@
+"""The bank in this process: submitting, a running processor, and the log they fill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest_asyncio
+
+from commander.domain import Domain
+from commander.domain.messages import CommandType
+from eventstore.checkpoints import settle_partitions
+from eventstore.database import Database
+from eventstore.log import head_position, read_log
+from eventstore.outcomes import outcome_of
+from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from examples.bank import bank
+from streaming.connection import Nats
+from streaming.processor import Processor, ProcessorSettings
+from streaming.submitting import Submitter
+
+PARTITIONS = 4
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs `work` in the background; a failure of its own fails the test."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        if not task.done():
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def submitted(command: Any, domain: Domain = bank, **given: Any) -> SubmittedCommand:
+    """A command as the API or a reactor would submit it."""
+    type_ = domain.type_of(command)
+    assert isinstance(type_, CommandType)
+    command_id: UUID = given.pop("command_id", None) or uuid4()
+    return SubmittedCommand(
+        command_id=command_id,
+        type=type_.name,
+        stream=domain.aggregate_of_command(type_.name).stream_of(command),
+        data=msgspec.Raw(type_.encode(command)),
+        correlation_id=command_id,
+        submitted_at=datetime.now(UTC),
+        **given,
+    )
+
+
+@dataclass
+class Bank:
+    """Servers with their streams and partitions made; the processor is started by the test."""
+
+    database: Database
+    nats: Nats
+    submitter: Submitter
+
+    def processor(self, domain: Domain = bank, **settings: Any) -> Processor:
+        made = ProcessorSettings(PARTITIONS, **{"rebalance_seconds": 0.1, **settings})
+        return Processor(domain, self.database, self.nats, made)
+
+    async def submit(self, command: Any, domain: Domain = bank, **given: Any) -> UUID:
+        message = submitted(command, domain, **given)
+        await self.submitter.submit(message)
+        return message.command_id
+
+    async def outcome(self, command_id: UUID, timeout_seconds: float = 10) -> Outcome:
+        """The outcome of a command, waited for."""
+        async with asyncio.timeout(timeout_seconds):
+            while (found := await outcome_of(self.database, command_id)) is None:
+                await asyncio.sleep(0.01)
+        return found
+
+    async def log(self) -> list[RecordedEvent]:
+        """The whole log of a small test."""
+        return await read_log(self.database, 0, await head_position(self.database), 100_000)
+
+
+@pytest_asyncio.fixture
+async def servers(database: Database, nats: Nats) -> Bank:
+    await settle_partitions(database, PARTITIONS)
+    return Bank(database, nats, Submitter(nats, PARTITIONS))

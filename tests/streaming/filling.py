@@ -1,0 +1,34 @@
+"""Filling the log without a processor: decisions appended as one would."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import msgspec
+
+from commander.domain.messages import content_digest
+from eventstore.database import Database
+from eventstore.log import append
+from eventstore.records import Decision, NewEvent, RecordedEvent, Status
+from examples.bank import bank
+from examples.bank.messages import AccountOpened, OpenAccount
+from tests.streaming.conftest import submitted
+
+
+def opening(owner: str, account: UUID | None = None) -> Decision:
+    """The decision to open an account."""
+    account = account or uuid4()
+    command = submitted(OpenAccount(owner, account))
+    data = bank.events["AccountOpened"].encode(AccountOpened(account, owner)).decode()
+    digest = content_digest(command.type, bytes(msgspec.Raw(command.data)))
+    return Decision(command, digest, Status.APPLIED, 1, (NewEvent("AccountOpened", 1, data),))
+
+
+async def fill(database: Database, count: int, owner: str = "Ada") -> list[RecordedEvent]:
+    """Appends `count` opened accounts, each a stream of its own, in transactions of 500."""
+    made: list[RecordedEvent] = []
+    async with database.connection() as connection:
+        for begin in range(0, count, 500):
+            decisions = [opening(owner) for _ in range(min(500, count - begin))]
+            made += (await append(connection, decisions, [])).events
+    return made

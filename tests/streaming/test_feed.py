@@ -1,0 +1,132 @@
+"""The feed: each matching event once, in order, from any cursor, for fast and slow readers alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from commander.domain.errors import InvalidRequest
+from eventstore.records import EventFilter, RecordedEvent
+from streaming.feed import CaughtUp, Feed, FeedItem, Heartbeat
+from streaming.relay import Relay
+from tests.streaming.conftest import Bank, running
+from tests.streaming.filling import fill
+
+
+@asynccontextmanager
+async def following(servers: Bank, tail_size: int = 50, heartbeat_seconds: float = 30) -> AsyncIterator[Feed]:
+    feed = Feed(servers.database, servers.nats, tail_size=tail_size, heartbeat_seconds=heartbeat_seconds)
+    async with running(Relay(servers.database, servers.nats).run()), running(feed.run()):
+        async with asyncio.timeout(10):
+            while not feed.live:
+                await asyncio.sleep(0.01)
+        yield feed
+
+
+async def take(items: AsyncIterator[FeedItem], count: int) -> list[FeedItem]:
+    async with asyncio.timeout(20):
+        return [await anext(items) for _ in range(count)]
+
+
+async def take_positions(items: AsyncIterator[FeedItem], count: int) -> list[int]:
+    """The positions of the next `count` events, whatever stands between them."""
+    found: list[int] = []
+    while len(found) < count:
+        found += positions(await take(items, 1))
+    return found
+
+
+def positions(items: list[FeedItem]) -> list[int]:
+    return [item.position for item in items if isinstance(item, RecordedEvent)]
+
+
+async def test_history_then_caught_up_then_live_without_a_seam(servers: Bank) -> None:
+    await fill(servers.database, 700)
+    async with following(servers) as feed:
+        reader = feed.subscribe(after=0)
+        history = await take(reader, 701)
+        assert positions(history) == list(range(1, 701))
+        assert history[-1] == CaughtUp(700)
+        await fill(servers.database, 120)
+        assert await take_positions(reader, 120) == list(range(701, 821))
+
+
+async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank) -> None:
+    async with following(servers, tail_size=20) as feed:
+
+        async def read(after: int) -> list[int]:
+            found: list[int] = []
+            async for item in feed.subscribe(after=after):
+                if isinstance(item, RecordedEvent):
+                    found.append(item.position)
+                if item.position == 1000:
+                    return found
+            return found
+
+        async def grow() -> None:
+            for _ in range(100):
+                await fill(servers.database, 10)
+
+        readers = [asyncio.create_task(read(0)) for _ in range(5)]
+        growing = asyncio.create_task(grow())
+        async with asyncio.timeout(30):
+            assert [await reader for reader in readers] == [list(range(1, 1001))] * 5
+            await growing
+
+
+async def test_a_slow_reader_falls_back_on_postgres_and_catches_up(servers: Bank) -> None:
+    async with following(servers, tail_size=10) as feed:
+        slow = feed.subscribe(after=0)
+        await fill(servers.database, 1)
+        assert await take_positions(slow, 1) == [1]
+        await fill(servers.database, 300)
+        async with asyncio.timeout(10):
+            while feed._head < 301:
+                await asyncio.sleep(0.01)
+        assert len(feed._tail) == 10
+        assert await take_positions(slow, 300) == list(range(2, 302))
+
+
+async def test_without_a_cursor_it_begins_with_what_comes_next(servers: Bank) -> None:
+    await fill(servers.database, 5)
+    async with following(servers) as feed:
+        reader = feed.subscribe()
+        assert await take(reader, 1) == [CaughtUp(5)]
+        await fill(servers.database, 1)
+        assert positions(await take(reader, 1)) == [6]
+
+
+async def test_only_what_matches_is_delivered_from_history_and_live(servers: Bank) -> None:
+    async with following(servers) as feed:
+        wanted = [event for event in await fill(servers.database, 20) if event.position % 7 == 0]
+        while feed._head < 20:
+            await asyncio.sleep(0.01)
+        streams = frozenset(event.stream for event in wanted)
+        reader = feed.subscribe(after=0, where=EventFilter(streams=streams))
+        assert positions(await take(reader, 3)) == [7, 14]
+        by_command = feed.subscribe(after=0, where=EventFilter(command_id=wanted[0].command_id))
+        assert positions(await take(by_command, 2)) == [7]  # and CaughtUp
+        nothing = feed.subscribe(after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
+        assert await take(nothing, 1) == [CaughtUp(20)]
+        unknown = feed.subscribe(after=0, where=EventFilter(correlation_id=uuid4()))
+        assert await take(unknown, 1) == [CaughtUp(20)]
+
+
+async def test_silence_is_broken_by_heartbeats_that_say_where_it_stands(servers: Bank) -> None:
+    async with following(servers, heartbeat_seconds=0.05) as feed:
+        reader = feed.subscribe(after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
+        assert await take(reader, 2) == [CaughtUp(0), Heartbeat(0)]
+        await fill(servers.database, 3)
+        async with asyncio.timeout(10):
+            while (await anext(reader)) != Heartbeat(3):
+                pass
+
+
+async def test_a_cursor_beyond_the_log_is_an_error(servers: Bank) -> None:
+    async with following(servers) as feed:
+        with pytest.raises(InvalidRequest, match="the log ends at position 0; 1 is beyond it"):
+            await anext(feed.subscribe(after=1))

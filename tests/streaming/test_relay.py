@@ -1,0 +1,76 @@
+"""The mirror is exact: message p of the EVENTS stream is the event at position p."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from eventstore.records import RecordedEvent
+from streaming.connection import Nats
+from streaming.feed import _recorded
+from streaming.pull import OrderedPull
+from streaming.relay import MirrorAhead, Relay
+from streaming.streams import EVENTS, ensure_streams
+from tests.streaming.conftest import Bank, running
+from tests.streaming.filling import fill
+
+
+async def mirrored(nats: Nats, count: int) -> list[RecordedEvent]:
+    """The first `count` messages of the mirror, as events."""
+    found: list[RecordedEvent] = []
+    async with OrderedPull(nats, EVENTS, ["events.>"], 0) as mirror, asyncio.timeout(20):
+        while len(found) < count:
+            found += [_recorded(message) for message in await mirror.next_batch(500, 1)]
+    return found
+
+
+async def test_every_event_is_mirrored_at_its_position_with_all_that_is_known_of_it(servers: Bank) -> None:
+    events = await fill(servers.database, 1200)
+    async with running(Relay(servers.database, servers.nats).run()):
+        assert await mirrored(servers.nats, 1200) == events
+        more = await fill(servers.database, 3)
+        assert (await mirrored(servers.nats, 1203))[1200:] == more
+
+
+async def test_two_relays_at_once_do_no_harm(servers: Bank) -> None:
+    """Without the lock, which is only there to spare the work: JetStream refuses what does not fit."""
+    relays = [Relay(servers.database, servers.nats) for _ in range(3)]
+
+    class NeverRings:
+        async def wait(self) -> None:
+            await asyncio.sleep(0.001)
+
+    async def unlocked(relay: Relay) -> None:
+        connection = await servers.database.connect("relay without lock")
+        try:
+            await relay._mirror(connection, NeverRings())  # type: ignore[arg-type]
+        finally:
+            connection.terminate()
+
+    async with (
+        running(unlocked(relays[0])),
+        running(unlocked(relays[1])),
+        running(unlocked(relays[2])),
+    ):
+        events = []
+        for _ in range(20):
+            events += await fill(servers.database, 37)
+        assert await mirrored(servers.nats, len(events)) == events
+    assert (await servers.nats.jetstream.stream_info(EVENTS)).state.messages == len(events)
+
+
+async def test_a_lost_mirror_is_made_again_from_the_log(servers: Bank) -> None:
+    events = await fill(servers.database, 600)
+    async with running(Relay(servers.database, servers.nats).run()):
+        assert await mirrored(servers.nats, 600) == events
+    await servers.nats.jetstream.delete_stream(EVENTS)
+    await ensure_streams(servers.nats, 1)
+    async with running(Relay(servers.database, servers.nats).run()):
+        assert await mirrored(servers.nats, 600) == events
+
+
+async def test_a_mirror_that_is_ahead_of_the_log_is_not_touched(servers: Bank) -> None:
+    await servers.nats.jetstream.publish("events.account.AccountOpened.x", b"{}")
+    with pytest.raises(MirrorAhead, match="ends at 1, the log at 0"):
+        await Relay(servers.database, servers.nats).run()
