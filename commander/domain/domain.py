@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform, overload
 
+import msgspec
+
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.errors import DefinitionError, UndecodableEvent
 from commander.domain.messages import (
@@ -16,8 +18,12 @@ from commander.domain.messages import (
 )
 from commander.domain.projections import ProjectionType, projection_type
 from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
+from commander.domain.source import where_is
 
 T = TypeVar("T")
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the JSON of an event at one version to its JSON at the next."""
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
@@ -39,6 +45,7 @@ class Domain:
         self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
         self.reactors: dict[str, ReactorType] = {}
+        self._upcasts: dict[tuple[str, int], Upcast] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
         self._aggregate_of_command: dict[str, AggregateType] = {}
         rejection = event_type(RecordedRejection, 1)
@@ -94,6 +101,29 @@ class Domain:
             return type_.cls
 
         return register if cls is None else register(cls)
+
+    def upcast(self, event: type, /, *, from_version: int) -> Callable[[Upcast], Upcast]:
+        """A function from the JSON of `event` as stored at from_version to that of the next version.
+
+        Versions without one changed compatibly: a field with a default was added, or one taken away.
+        """
+
+        def register(function: Upcast) -> Upcast:
+            where = where_is(function)
+            type_ = self.events.get(event.__name__)
+            if type_ is None or type_.cls is not event:
+                raise DefinitionError(where, f"{event.__name__} is no event of the domain {self.name}")
+            if not 1 <= from_version < type_.version:
+                problem = (
+                    f"{event.__name__} is at version {type_.version}: there is no step from {from_version}"
+                )
+                raise DefinitionError(where, problem)
+            if (type_.name, from_version) in self._upcasts:
+                raise DefinitionError(where, f"{event.__name__} is upcast from {from_version} twice")
+            self._upcasts[type_.name, from_version] = function
+            return function
+
+        return register
 
     @dataclass_transform(frozen_default=True)
     def aggregate(self, /, *, key: str) -> Callable[[type[T]], type[T]]:
@@ -161,7 +191,23 @@ class Domain:
         if schema_version > type_.version:
             reason = f"it was stored with version {schema_version}, newer than this code's {type_.version}"
             raise UndecodableEvent(position, type_name, reason)
-        return type_.decode(data, position)
+        if schema_version == type_.version:
+            return type_.decode(data, position)
+        return type_.from_json(self._upcasted(type_, schema_version, data, position), position)
+
+    def _upcasted(self, type_: EventType, schema_version: int, data: bytes | str, position: int) -> Any:
+        """The JSON of an older event as its newest version would have it."""
+        value = msgspec.json.decode(data)
+        for version in range(schema_version, type_.version):
+            upcast = self._upcasts.get((type_.name, version))
+            if upcast is None:
+                continue
+            try:
+                value = upcast(value)
+            except Exception as error:  # the domain's code may raise anything
+                reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
+                raise UndecodableEvent(position, type_.name, reason) from error
+        return value
 
     def type_of(self, message: object) -> EventType | CommandType:
         """The type of an event or command instance. Raises TypeError if it is none of this domain's."""

@@ -52,6 +52,13 @@ class EventType:
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             raise UndecodableEvent(position, self.name, str(error)) from error
 
+    def from_json(self, value: Any, position: int) -> Any:
+        """The event from JSON that was parsed already. Raises UndecodableEvent."""
+        try:
+            return msgspec.convert(value, self.cls)
+        except (msgspec.ValidationError, ValueError, TypeError) as error:
+            raise UndecodableEvent(position, self.name, str(error)) from error
+
 
 @dataclass(frozen=True)
 class CommandType:

@@ -17,10 +17,15 @@ from commander.domain.source import where_is
 
 @dataclass(frozen=True)
 class RowHandler:
-    """creates: called without a row (a classmethod or staticmethod); otherwise the row is its self."""
+    """How an event is applied to a row.
+
+    creates: a classmethod or staticmethod, called without a row. takes_row: such a one that is given the row
+    there is, or None, after the event. Otherwise the row is the method's self, and there must be one.
+    """
 
     function: Callable[..., Any]
     creates: bool
+    takes_row: bool
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class ProjectionType:
     def apply(self, row: Any | None, event: Any) -> Any | None:
         """The row after `event`, None when it is gone. Raises LookupError when there is no row to change."""
         handler = self.handlers[type(event)]
+        if handler.takes_row:
+            return handler.function(event, row)
         if handler.creates:
             return handler.function(event)
         if row is None:
@@ -86,7 +93,10 @@ def projection_type(
             raise DefinitionError(
                 handler.where, f"{label}: {handler.parameter.__name__} has no field {key} to find its row by"
             )
-        handlers[handler.parameter] = RowHandler(handler.function, creates=handler.bound == "class")
+        creates = handler.bound == "class"
+        if len(handler.rest) > (1 if creates else 0):
+            raise DefinitionError(handler.where, f"{label} takes too much: an event, and at most a row")
+        handlers[handler.parameter] = RowHandler(handler.function, creates, takes_row=bool(handler.rest))
     if not handlers:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     return ProjectionType(
