@@ -43,6 +43,7 @@ class ApiPart(Part):
         services = Services(
             domain=self.domain,
             database=database,
+            nats=nats,
             submitter=Submitter(nats, self.settings.partitions),
             outcomes=OutcomeWaiter(nats, database),
             progress=ProjectionProgress(nats, database, tables.values()),

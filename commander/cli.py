@@ -109,6 +109,10 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
 def main() -> None:
     """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:
+        if sys.argv[1:2] == ["dead-letters"] or "--help" in sys.argv[1:2] or len(sys.argv) == 1:
+            from commander import dead_letters  # only here: `commander health` must start fast
+
+            app.add_typer(dead_letters.app, name="dead-letters")
         app()
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)

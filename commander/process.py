@@ -12,7 +12,7 @@ import uvicorn
 
 from commander.domain.errors import Unavailable
 from commander.parts import Part
-from commander.settings import Settings
+from commander.settings import Settings, SettingsError
 from eventstore.checkpoints import settle_partitions
 from eventstore.database import Database
 from eventstore.migrate import migrate
@@ -72,10 +72,10 @@ async def _run(part: Part) -> None:
 
 async def _work(part: Part) -> None:
     database = Database(
-        _given(part.settings.postgres_url, "COMMANDER_POSTGRES_URL"),
+        given_url(part.settings.postgres_url, "COMMANDER_POSTGRES_URL"),
         max_connections=part.settings.postgres_connections,
     )
-    nats = Nats(_given(part.settings.nats_url, "COMMANDER_NATS_URL"))
+    nats = Nats(given_url(part.settings.nats_url, "COMMANDER_NATS_URL"))
     try:
         await _prepare(part.settings, database, nats, part.name)
         await part.start(database, nats)
@@ -99,9 +99,10 @@ async def _prepare(settings: Settings, database: Database, nats: Nats, name: str
             await asyncio.sleep(1)
 
 
-def _given(url: str | None, variable: str) -> str:
+def given_url(url: str | None, variable: str) -> str:
+    """The URL, which a command that connects cannot do without. Raises SettingsError."""
     if url is None:
-        raise ValueError(f"{variable} is not set")
+        raise SettingsError(f"{variable} is not set (commander dev starts its own server)")
     return url
 
 

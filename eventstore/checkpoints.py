@@ -35,7 +35,7 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
             "select partition, sequence, stream_created from partitions where partition = any($1::int[])",
             partitions,
         )
-    return {row["partition"]: Progress(*row) for row in rows}
+    return {row["partition"]: Progress((row["partition"],), *row[1:]) for row in rows}
 
 
 async def reactor_position(connection: Connection, name: str) -> int:

@@ -12,15 +12,16 @@ locks still stand and nobody else has taken over.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import asyncpg
 
 from commander.domain.errors import CommanderError
 from eventstore.database import Connection, Database, reaching_postgres
-from eventstore.records import Decision, EventFilter, NewEvent, Progress, RecordedEvent
+from eventstore.records import Decision, EventFilter, NewEvent, Progress, RecordedEvent, SubmittedCommand
 from eventstore.sql import statement
 
 _APPEND = statement("append")
@@ -42,24 +43,24 @@ class Appended(NamedTuple):
 
 
 async def append(
-    connection: Connection, decisions: Sequence[Decision], progress: Sequence[Progress]
+    connection: Connection, decisions: Sequence[Decision], progress: Progress | None
 ) -> Appended:
     """Stores outcomes, events and progress together: all or nothing, in one transaction, one round trip.
 
     Event versions follow from each decision's version. Raises AppendConflict, Unavailable.
     """
     rows = [row for decision in decisions for row in _event_rows(decision)]
-    columns: list[list[Any]] = [list(c) for c in zip(*rows, strict=True)] or [[] for _ in range(8)]
-    stream_created = progress[0].stream_created if progress else None
+    moved = progress or Progress((), 0, None)
     try:
         with reaching_postgres(connection):
             head = await connection.fetchrow(
                 _APPEND,
-                *columns,
+                len(rows),
+                *_event_columns(rows),
                 *_command_columns(decisions),
-                [p.partition for p in progress],
-                [p.sequence for p in progress],
-                stream_created,
+                _column(str(partition) for partition in moved.partitions),
+                moved.sequence,
+                moved.stream_created,
             )
     except asyncpg.UniqueViolationError as error:
         raise AppendConflict(str(error)) from error
@@ -72,42 +73,64 @@ async def append(
 def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:
     command = decision.command
     first = decision.version - len(decision.events) + 1
-    rows = [_row(command.stream, first + n, event, decision) for n, event in enumerate(decision.events)]
+    rows = [_row(command.stream, first + n, event, command) for n, event in enumerate(decision.events)]
     if decision.rejection is not None:
-        rows.append(_row(f"reaction-{command.command_id}", 1, decision.rejection, decision))
+        rows.append(_row(f"reaction-{command.command_id}", 1, decision.rejection, command))
     return rows
 
 
-def _row(stream: str, version: int, event: NewEvent, decision: Decision) -> tuple[Any, ...]:
-    command = decision.command
+def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
     return (stream, version, *event, command.command_id, command.correlation_id, command.causation_position)
 
 
-def _command_columns(decisions: Sequence[Decision]) -> list[list[Any]]:
-    ends: list[int] = []
-    end = 0
-    for decision in decisions:
-        end += len(decision.events) + (decision.rejection is not None)
-        ends.append(end)
-    commands = [d.command for d in decisions]
+def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    if not rows:
+        return [""] * 8
+    streams, versions, types, schema_versions, data, commands, correlations, causations = zip(
+        *rows, strict=True
+    )
     return [
-        [c.command_id for c in commands],
-        [c.type for c in commands],
-        [c.stream for c in commands],
-        [bytes(c.data).decode() for c in commands],
-        [d.digest for d in decisions],
-        [d.status.value for d in decisions],
-        [d.code for d in decisions],
-        [d.message for d in decisions],
-        [len(d.events) + (d.rejection is not None) for d in decisions],
-        [d.version for d in decisions],
-        ends,
-        [c.correlation_id for c in commands],
-        [c.causation_position for c in commands],
-        [c.reactor for c in commands],
-        [c.actor for c in commands],
-        [c.submitted_at for c in commands],
+        _column(streams),
+        _column(map(str, versions)),
+        _column(types),
+        _column(map(str, schema_versions)),
+        _column(data),
+        _column(c.hex for c in commands),
+        _column(c.hex for c in correlations),
+        _column(_nullable(c) for c in causations),
     ]
+
+
+def _command_columns(decisions: Sequence[Decision]) -> list[str]:
+    commands = [decision.command for decision in decisions]
+    counts = [len(d.events) + (d.rejection is not None) for d in decisions]
+    return [
+        _column(c.command_id.hex for c in commands),
+        _column(c.type for c in commands),
+        _column(c.stream for c in commands),
+        _column(bytes(c.data).decode() for c in commands),
+        _column(d.digest.hex() for d in decisions),
+        _column(d.status for d in decisions),
+        _column(_nullable(d.code) for d in decisions),
+        _column(_nullable(d.message) for d in decisions),
+        _column(map(str, counts)),
+        _column(str(d.version) for d in decisions),
+        _column(map(str, accumulate(counts))),
+        _column(c.correlation_id.hex for c in commands),
+        _column(_nullable(c.causation_position) for c in commands),
+        _column(_nullable(c.reactor) for c in commands),
+        _column(_nullable(c.actor) for c in commands),
+        _column(c.submitted_at.isoformat() for c in commands),
+    ]
+
+
+def _column(values: Iterable[str]) -> str:
+    """A column as one text, as append.sql takes it apart."""
+    return "\x1f".join(values)
+
+
+def _nullable(value: object) -> str:
+    return "\x1e" if value is None else str(value)
 
 
 async def read_streams(

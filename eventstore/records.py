@@ -90,12 +90,12 @@ class Decision:
 
 
 class Progress(NamedTuple):
-    """How far a partition of the COMMANDS stream is decided.
+    """How far some partitions of the COMMANDS stream are decided.
 
     stream_created: which incarnation of the stream the sequence counts in; None before the first command.
     """
 
-    partition: int
+    partitions: tuple[int, ...]
     sequence: int
     stream_created: datetime | None
 

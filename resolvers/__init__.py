@@ -2,6 +2,10 @@
 
 services.py     what the resolvers work with, put together once per process
 commands.py     submitting a command and waiting for its outcome
+dry_run.py      what a command would do
+cancelling.py   taking back a queued command
+status.py       where a command stands: asked, listed, followed
+dead_letters.py failed commands: listed, retried, dropped
 events.py       reading and following the log
 projections.py  reading projections
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -11,12 +13,13 @@ from uuid import UUID
 import msgspec
 
 from commander.domain import InvalidCommand, Problem
-from commander.domain.errors import InvalidRequest, NotFound
+from commander.domain.errors import InvalidRequest
 from commander.domain.messages import CommandType, content_digest
-from eventstore.outcomes import events_of_outcome, outcome_of
-from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+from resolvers.dry_run import dry_run
 from resolvers.services import Services
 from streaming.outcomes import Ended
+from streaming.queued import queued_command
 
 VERSION_CONFLICT = "VERSION_CONFLICT"
 
@@ -38,7 +41,9 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class Options:
-    """expected_version: decide only if the stream stands there. given_id: whether the client chose the id."""
+    """expected_version: decide only if the stream stands there. given_id: whether the client chose the id.
+    validate_only: decide on the current state and store nothing.
+    """
 
     command_id: UUID
     given_id: bool
@@ -47,6 +52,7 @@ class Options:
     timeout_ms: int = 5000
     expected_version: int | None = None
     actor: str | None = None
+    validate_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,17 @@ class Invalid:
     problems: tuple[Problem, ...]
 
 
-Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid
+@dataclass(frozen=True)
+class Valid:
+    """What the command would do now: its events, and the stream's version after them."""
+
+    command_id: UUID
+    stream: str
+    version: int
+    events: tuple[NewEvent, ...]
+
+
+Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid | Valid
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -126,10 +142,17 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
         submitted = _submitted(services, command, options)
     except InvalidCommand as invalid:
         return Invalid(options.command_id, invalid.problems)
+    if options.validate_only:
+        return _dry_result(await dry_run(services, submitted), options)
     digest = content_digest(submitted.type, bytes(submitted.data))
     if options.wait is not Wait.ACCEPTED or options.given_id:
         services.database.must_be_up()
     ended = await services.outcomes.look(options.command_id) if options.given_id else None
+    if ended is None and options.given_id and options.wait is Wait.ACCEPTED:
+        # Nobody will wait for the outcome, which is where a conflict shows otherwise.
+        queued = await queued_command(services.nats, options.command_id)
+        if queued is not None and content_digest(queued.type, bytes(queued.data)) != digest:
+            return Conflict(options.command_id)
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(submitted)
@@ -142,7 +165,7 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
         return Conflict(options.command_id)
     if options.wait is Wait.PROJECTED and not await _projected(services, ended, options.timeout_ms / 1000):
         return Pending(options.command_id, Stage.PROJECTION, ended.position)
-    return _result(ended, options)
+    return result_of(ended, options.expected_version)
 
 
 def _check_options(services: Services, options: Options) -> None:
@@ -185,20 +208,39 @@ async def _projected(services: Services, ended: Ended, timeout_seconds: float) -
     return await services.progress.reach(touched, ended.position, timeout_seconds)
 
 
-def _result(ended: Ended, options: Options) -> Result:
-    code, message = ended.code or "", ended.message or ""
-    if ended.status == "APPLIED":
+def result_of(ended: Ended, expected_version: int | None = None) -> Result:
+    """How a command ended, as a mutation answers it."""
+    if ended.status == Status.APPLIED:
         return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
-    if ended.status == "FAILED":
-        return Failed(ended.command_id, code, message)
+    return _refused(
+        ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
+    )
+
+
+def _dry_result(decision: Decision, options: Options) -> Result:
+    command_id, version = decision.command.command_id, decision.version
+    if decision.status is Status.APPLIED:
+        return Valid(command_id, decision.command.stream, version, decision.events)
+    return _refused(
+        command_id, decision.status, decision.code, decision.message, version, options.expected_version
+    )
+
+
+def _refused(
+    command_id: UUID, status: str, code: str | None, message: str | None, version: int, expected: int | None
+) -> Result:
+    if status == Status.FAILED:
+        return Failed(command_id, code or "", message or "")
     if code == VERSION_CONFLICT:
-        return WrongVersion(ended.command_id, options.expected_version, ended.version, message)
-    return Refused(ended.command_id, code, message)
+        return WrongVersion(command_id, expected, version, message or "")
+    return Refused(command_id, code or "", message or "")
 
 
-async def command_by_id(services: Services, command_id: UUID) -> tuple[Outcome, list[RecordedEvent]]:
-    """A command that has ended, with its events. Raises NotFound."""
-    outcome = await outcome_of(services.database, command_id)
-    if outcome is None:
-        raise NotFound(f"no command with the id {command_id} has been decided; it may still be queued")
-    return outcome, await events_of_outcome(services.database, outcome)
+async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -> list[Result]:
+    """Submits many commands at once, in order; one result each, whatever becomes of the others.
+
+    Raises InvalidRequest for too many, before any is submitted.
+    """
+    if len(items) > services.limits.max_batch:
+        raise InvalidRequest("commands", f"{services.limits.max_batch} is the limit, got {len(items)}")
+    return list(await asyncio.gather(*(submit(services, command, options) for command, options in items)))

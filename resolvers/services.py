@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from commander.domain import Domain
 from eventstore.database import Database
 from eventstore.tables import Table
+from streaming.connection import Nats
 from streaming.feed import Feed
 from streaming.outcomes import OutcomeWaiter
 from streaming.progress import ProjectionProgress
@@ -16,12 +17,14 @@ from streaming.submitting import Submitter
 
 @dataclass(frozen=True)
 class Limits:
-    """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait."""
+    """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait.
+    max_batch: the most commands in one request."""
 
     max_page: int = 500
     default_page: int = 50
     max_wait_seconds: float = 60
     max_command_bytes: int = 512 * 1024
+    max_batch: int = 100
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Services:
 
     domain: Domain
     database: Database
+    nats: Nats
     submitter: Submitter
     outcomes: OutcomeWaiter
     progress: ProjectionProgress

@@ -17,9 +17,10 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from commander.domain import DefinitionError, Domain
-from schema.commands import command_mutation, command_query
+from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
 from schema.errors import TypedErrors
 from schema.events import EventTypes, event_fields
+from schema.history import history_fields
 from schema.limits import NestingLimit
 from schema.projections import projection_fields
 from schema.types import SCALARS, TypeMap
@@ -39,15 +40,20 @@ def build_schema(domain: Domain) -> CommanderSchema:
     domain.check()
     types = TypeMap()
     events = EventTypes(domain, types)
-    event_queries, subscriptions = event_fields(events)
+    event_queries, event_subscriptions = event_fields(events)
+    history_queries, history_mutations, history_subscriptions = history_fields(events)
     projections = [f for p in domain.projections.values() for f in projection_fields(p, types)]
-    mutations = [command_mutation(c, types, events) for c in domain.commands.values() if not c.internal]
-    queries = [*projections, *event_queries, command_query(events)]
+    inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
+    mutations = [command_mutation(made, events) for made in inputs]
+    if inputs:
+        mutations.append(submit_mutation(inputs, events))
+    mutations += [cancel_mutation(events), *history_mutations]
+    queries = [*projections, *event_queries, *history_queries]
     try:
         return CommanderSchema(
             query=_root("Query", queries),
-            mutation=_root("Mutation", mutations) if mutations else None,
-            subscription=_root("Subscription", subscriptions),
+            mutation=_root("Mutation", mutations),
+            subscription=_root("Subscription", [*event_subscriptions, *history_subscriptions]),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[

@@ -1,33 +1,33 @@
-"""A mutation per command: its input, the options, and the union of ways a command can go."""
+"""A mutation per command, all of them at once, and taking one back."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import strawberry
-from strawberry.scalars import JSON
 from strawberry.types import Info
 
 from commander.domain import CommandType
+from commander.domain.errors import InvalidRequest
 from commander.domain.fields import derived_ids
-from eventstore.records import Status
+from resolvers import cancelling
 from resolvers import commands as resolving
+from resolvers.commands import Wait
 from schema.context import Context
-from schema.events import Event, EventTypes
-from schema.names import camel, uncapitalized
-from schema.types import Position, TypeMap, to_domain
+from schema.events import EventTypes
+from schema.names import uncapitalized
+from schema.results import CommandResult, result_of
+from schema.types import TypeMap, to_domain
 
-Wait = strawberry.enum(resolving.Wait, description=resolving.Wait.__doc__)
-Stage = strawberry.enum(resolving.Stage, name="PendingStage", description=resolving.Stage.__doc__)
-CommandStatus = strawberry.enum(Status, name="CommandStatus", description=Status.__doc__)
+strawberry.enum(Wait, description=Wait.__doc__)
 
 
 @strawberry.input(description="How a command is submitted and waited for; all may be left out.")
 class CommandOptions:
-    wait: resolving.Wait = resolving.Wait.APPLIED
+    wait: Wait = Wait.APPLIED
     timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
     command_id: UUID | None = strawberry.field(
         default=None, description="Your id for the command. Sending it again gives the first outcome."
@@ -38,115 +38,104 @@ class CommandOptions:
     correlation_id: UUID | None = strawberry.field(
         default=None, description="Carried by all that follows from this command; its own id by default."
     )
+    validate_only: bool = strawberry.field(
+        default=False, description="Say what the command would do now, and store nothing."
+    )
 
 
-@strawberry.type(description="The command is stored and will be decided.")
-class CommandAccepted:
-    command_id: UUID
+@strawberry.input(description="How many commands are submitted and waited for; all may be left out.")
+class SubmitOptions:
+    wait: Wait = Wait.APPLIED
+    timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
+    command_ids: list[UUID] | None = strawberry.field(
+        default=None, description="Your ids, one for each command, in their order."
+    )
+    correlation_id: UUID | None = None
+    validate_only: bool = False
 
 
-@strawberry.type(description="The command was decided and its events are stored.")
-class CommandApplied:
-    command_id: UUID
-    stream: str
-    position: Position = strawberry.field(description="Of its last event.")
-    version: int = strawberry.field(description="The stream's, after this command.")
-    events: list[Event]
+@dataclasses.dataclass(frozen=True)
+class CommandInput:
+    """A command with the GraphQL input made for it."""
+
+    type: CommandType
+    python: Any
+
+    @property
+    def field(self) -> str:
+        return uncapitalized(self.type.name)
+
+    def command(self, given: Any, command_id: UUID) -> Any:
+        """The command of the domain from an input; ids left out derive from the command's."""
+        fields = self.type.fields
+        return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
 
 
-@strawberry.type(description="The domain's rules say no; this outcome is final.")
-class CommandRejected:
-    command_id: UUID
-    code: str
-    message: str
+def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:
+    return [
+        CommandInput(c, types.object_type(f"{c.name}Input", c.fields, is_input=True, description=c.doc))
+        for c in commands
+    ]
 
 
-@strawberry.type
-class InputProblem:
-    path: list[str] = strawberry.field(description="The input's field, from the outside in.")
-    message: str
-
-
-@strawberry.type(description="The input breaks a constraint; nothing was stored.")
-class CommandInvalid:
-    command_id: UUID
-    problems: list[InputProblem]
-
-
-@strawberry.type(description="The time was up; the command goes on. Ask again by command(id:).")
-class CommandPending:
-    command_id: UUID
-    stage: resolving.Stage
-    position: Position | None
-
-
-@strawberry.type(description="This command id was used before, with other content.")
-class CommandConflict:
-    command_id: UUID
-    message: str
-
-
-@strawberry.type(description="The stream is not at the version that was expected; nothing was changed.")
-class VersionConflict:
-    command_id: UUID
-    expected_version: int | None
-    current_version: int
-    message: str
-
-
-@strawberry.type(description="The domain's code failed on the command.")
-class CommandFailed:
-    command_id: UUID
-    code: str
-    message: str
-
-
-CommandResult = Annotated[
-    CommandAccepted
-    | CommandApplied
-    | CommandRejected
-    | CommandInvalid
-    | CommandPending
-    | CommandConflict
-    | VersionConflict
-    | CommandFailed,
-    strawberry.union("CommandResult", description="How far a command has come, or how it ended."),
-]
-
-
-@strawberry.type(description="A command that has ended, with all that is known of it.")
-class Command:
-    id: UUID
-    type: str
-    status: Status
-    stream: str
-    input: JSON = strawberry.field(description="The command as it was submitted.")
-    code: str | None
-    message: str | None
-    position: Position
-    version: int
-    correlation_id: UUID
-    causation_position: Position | None
-    reactor: str | None = strawberry.field(description="The reactor that sent it, if one did.")
-    actor: str | None
-    submitted_at: datetime
-    decided_at: datetime
-    events: list[Event]
-
-
-def command_mutation(type_: CommandType, types: TypeMap, events: EventTypes) -> Any:
+def command_mutation(made: CommandInput, events: EventTypes) -> Any:
     """The mutation of a command: its name in the imperative, its input typed, its docstring in the docs."""
-    input_type = types.object_type(f"{type_.name}Input", type_.fields, is_input=True, description=type_.doc)
 
     async def resolve(info: Info[Context, None], input: Any, options: CommandOptions | None = None) -> object:
         given = options or CommandOptions()
         command_id = given.command_id or uuid4()
-        command = to_domain(type_.fields, type_.cls, input, derived_ids(type_.fields, command_id))
+        command = made.command(input, command_id)
         result = await resolving.submit(info.context.services, command, _options(given, command_id))
         return result_of(result, events)
 
-    resolve.__annotations__ |= {"input": input_type, "return": CommandResult}
-    return strawberry.mutation(resolve, name=uncapitalized(type_.name), description=type_.doc or None)
+    resolve.__annotations__ |= {"input": made.python, "return": CommandResult}
+    return strawberry.mutation(resolve, name=made.field, description=made.type.doc or None)
+
+
+def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Any:
+    """Mutation.submit: many commands at once, each an AnyCommand with exactly one of its fields."""
+    by_field = {made.field: made for made in inputs}
+    namespace = {
+        "__annotations__": {name: made.python | None for name, made in by_field.items()},
+        "__module__": __name__,
+        **dict.fromkeys(by_field, strawberry.UNSET),
+    }
+    any_command = strawberry.input(
+        type("AnyCommand", (), namespace), one_of=True, description="One command, under its name."
+    )
+
+    async def submit(
+        info: Info[Context, None], commands: Any, options: SubmitOptions | None = None
+    ) -> object:
+        given = options or SubmitOptions()
+        ids = given.command_ids
+        if ids is not None and (len(ids) != len(commands) or len(set(ids)) != len(ids)):
+            problem = f"must be {len(commands)} different ids, one for each command"
+            raise InvalidRequest("options.commandIds", problem)
+        items = []
+        for index, one in enumerate(commands):
+            command_id = uuid4() if ids is None else ids[index]
+            field = next(name for name in by_field if getattr(one, name) is not strawberry.UNSET)
+            command = by_field[field].command(getattr(one, field), command_id)
+            items.append((command, _one_of_many(given, command_id)))
+        results = await resolving.submit_all(info.context.services, items)
+        return [result_of(result, events) for result in results]
+
+    submit.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
+    description = "Submit many commands, in order. Each has a result of its own; none waits for another's."
+    return strawberry.mutation(submit, name="submit", description=description)
+
+
+def cancel_mutation(events: EventTypes) -> Any:
+    """Mutation.cancelCommand."""
+
+    async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
+        ended = await cancelling.cancel(info.context.services, command_id)
+        return result_of(resolving.result_of(ended), events)
+
+    cancel_command.__annotations__ |= {"return": CommandResult}
+    description = "Take back a queued command: CommandRejected with the code CANCELLED, or how it had ended."
+    return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 
 def _options(given: CommandOptions, command_id: UUID) -> resolving.Options:
@@ -157,64 +146,16 @@ def _options(given: CommandOptions, command_id: UUID) -> resolving.Options:
         wait=given.wait,
         timeout_ms=given.timeout_ms,
         expected_version=given.expected_version,
+        validate_only=given.validate_only,
     )
 
 
-def result_of(result: resolving.Result, events: EventTypes) -> object:
-    """The member of the union CommandResult that says this."""
-    match result:
-        case resolving.Accepted(command_id):
-            return CommandAccepted(command_id=command_id)
-        case resolving.Applied(command_id, stream, position, version, recorded):
-            return CommandApplied(
-                command_id=command_id,
-                stream=stream,
-                position=Position(position),
-                version=version,
-                events=[events.of(event) for event in recorded],
-            )
-        case resolving.Refused(command_id, code, message):
-            return CommandRejected(command_id=command_id, code=code, message=message)
-        case resolving.Failed(command_id, code, message):
-            return CommandFailed(command_id=command_id, code=code, message=message)
-        case resolving.WrongVersion(command_id, expected, current, message):
-            return VersionConflict(
-                command_id=command_id, expected_version=expected, current_version=current, message=message
-            )
-        case resolving.Pending(command_id, stage, position):
-            at = None if position is None else Position(position)
-            return CommandPending(command_id=command_id, stage=stage, position=at)
-        case resolving.Conflict(command_id):
-            message = f"the command id {command_id} was used before, for a command of other content"
-            return CommandConflict(command_id=command_id, message=message)
-        case resolving.Invalid(command_id, problems):
-            told = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
-            return CommandInvalid(command_id=command_id, problems=told)
-
-
-def command_query(events: EventTypes) -> Any:
-    """Query.command: one command by its id."""
-
-    async def command(info: Info[Context, None], id: UUID) -> Command:
-        outcome, made = await resolving.command_by_id(info.context.services, id)
-        causation = outcome.causation_position
-        return Command(
-            id=outcome.command_id,
-            type=outcome.type,
-            status=Status(outcome.status),
-            stream=outcome.stream,
-            input=JSON(msgspec.json.decode(outcome.data)),
-            code=outcome.code,
-            message=outcome.message,
-            position=Position(outcome.position),
-            version=outcome.version,
-            correlation_id=outcome.correlation_id,
-            causation_position=None if causation is None else Position(causation),
-            reactor=outcome.reactor,
-            actor=outcome.actor,
-            submitted_at=outcome.submitted_at,
-            decided_at=outcome.decided_at,
-            events=[events.of(event) for event in made],
-        )
-
-    return strawberry.field(command, name="command", description="How a command ended, by its id.")
+def _one_of_many(given: SubmitOptions, command_id: UUID) -> resolving.Options:
+    return resolving.Options(
+        command_id=command_id,
+        given_id=given.command_ids is not None,
+        correlation_id=given.correlation_id,
+        wait=given.wait,
+        timeout_ms=given.timeout_ms,
+        validate_only=given.validate_only,
+    )

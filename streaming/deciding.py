@@ -96,6 +96,13 @@ def decide(
         return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", _described(error))
 
 
+def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
+    """The failure of a command whose processor died each time it was tried."""
+    digest = content_digest(command.type, bytes(command.data))
+    message = f"its processor died in each of {attempts} attempts"
+    return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
+
+
 def _applied(
     domain: Domain,
     type_: CommandType,
@@ -140,15 +147,19 @@ def _refused(
     message: str,
 ) -> tuple[Decision, StreamState]:
     code, message = _storable(code), _storable(message)
-    rejection = None
-    if command.reactor is not None:
-        told = "FAILED" if status is Status.FAILED else code
-        data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, told, message))
-        rejection = NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
+    rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
     decision = Decision(
         command, digest, status, current.version, rejection=rejection, code=code, message=message
     )
     return decision, current
+
+
+def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) -> NewEvent | None:
+    """The event that tells a reactor that its command was refused; None for a command of someone else."""
+    if command.reactor is None:
+        return None
+    data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, code, message))
+    return NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
 
 
 def _described(error: Exception) -> str:

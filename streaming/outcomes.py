@@ -19,6 +19,7 @@ from eventstore.outcomes import events_of_outcome, outcome_of
 from eventstore.records import Outcome, RecordedEvent
 from streaming.connection import Nats, reaching_nats
 
+ENDED = "signals.ended"
 _LOOK_AFTER_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -48,6 +49,13 @@ async def announce(nats: Nats, subject: str, ended: Ended) -> None:
     await nats.publish(subject, _encoder.encode(ended))
 
 
+async def announce_all(nats: Nats, command_ids: Iterable[UUID]) -> None:
+    """Tells every process which commands have ended: their ids, 16 bytes each."""
+    payload = b"".join(command_id.bytes for command_id in command_ids)
+    if payload:
+        await nats.publish(ENDED, payload)
+
+
 def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:
     return Ended(
         outcome.command_id,
@@ -69,15 +77,21 @@ class OutcomeWaiter:
         self._nats = nats
         self._database = database
         self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
+        self._watching: dict[bytes, list[Watch]] = {}
         self.reply = nats.client.new_inbox()
 
     async def start(self) -> None:
         with reaching_nats():
             await self._nats.client.subscribe(self.reply, cb=self._on_announcement)
+            await self._nats.client.subscribe(ENDED, cb=self._on_ended)
 
     def expect(self, command_id: UUID) -> Expected:
         """Begins to listen; call it before submitting, so that no announcement comes too early."""
         return Expected(self, command_id)
+
+    def watch(self, command_id: UUID) -> Watch:
+        """Listens for the end of a command that anybody may have submitted."""
+        return Watch(self._watching, command_id)
 
     async def look(self, command_id: UUID) -> Ended | None:
         """The outcome from Postgres, if there is one."""
@@ -91,6 +105,44 @@ class OutcomeWaiter:
         for future in self._waiting.get(ended.command_id, ()):
             if not future.done():
                 future.set_result(ended)
+
+    async def _on_ended(self, message: Msg) -> None:
+        if not self._watching:
+            return
+        for begin in range(0, len(message.data), 16):
+            for watch in self._watching.get(message.data[begin : begin + 16], ()):
+                watch.ring()
+
+
+class Watch:
+    """Rings when a command has ended; a context manager, so that nothing is left behind."""
+
+    def __init__(self, watching: dict[bytes, list[Watch]], command_id: UUID) -> None:
+        self._watching = watching
+        self._key = command_id.bytes
+        self._rung = asyncio.Event()
+
+    def __enter__(self) -> Watch:
+        self._watching.setdefault(self._key, []).append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        watches = self._watching[self._key]
+        watches.remove(self)
+        if not watches:
+            del self._watching[self._key]
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Returns when it has rung, or after the timeout: the signal may be lost, so look again then."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            pass
+        self._rung.clear()
 
 
 class Expected:

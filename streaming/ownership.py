@@ -8,9 +8,13 @@ and one that is alive but cut off keeps its partitions only as long as Postgres 
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 
+import asyncpg
+
 from commander.domain.errors import OwnershipLost, Unavailable
+from eventstore.attempts import begin_running, end_running
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, join, members, try_lock, unlock
 
@@ -45,12 +49,20 @@ class Ownership:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        connection, self._connection, self.owned = self._connection, None, []
-        if connection is not None:
-            try:
-                await connection.close(timeout=2)
-            except (OSError, TimeoutError, Unavailable):
-                connection.terminate()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            async with asyncio.timeout(2):
+                await end_running(connection, self.owned)
+                await connection.close()
+        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+        self.owned = []
+
+    async def begin(self) -> list[int]:
+        """Marks the owned partitions as running; returns those whose last owner died over them."""
+        return await begin_running(self.connection, self.owned)
 
     async def rebalance(self) -> bool:
         """Takes what is free up to the share, gives back what is above it; says whether anything changed.
@@ -59,8 +71,11 @@ class Ownership:
         """
         before = list(self.owned)
         share = -(-self._partitions // max(1, await members(self.connection, Lock.PROCESSORS)))
-        while len(self.owned) > share:
-            await unlock(self.connection, Lock.PARTITION, self.owned.pop())
+        surplus, self.owned = self.owned[share:], self.owned[:share]
+        if surplus:
+            await end_running(self.connection, surplus)
+        for partition in surplus:
+            await unlock(self.connection, Lock.PARTITION, partition)
         for partition in range(self._partitions):
             if len(self.owned) >= share:
                 break

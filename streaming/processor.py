@@ -1,5 +1,9 @@
 """The processor: pulls commands in batches, decides them, commits once per batch, announces the outcomes.
 
+While one batch is being committed the next is decided on the states the first left behind. If a commit fails
+nothing is lost: the ownership ends, what was known is forgotten, and the next begins behind the last progress
+that Postgres has.
+
 How far a partition is decided is written to Postgres in the transaction that stores the outcomes: that is
 the acknowledgement, once per batch, and it cannot disagree with the outcomes. A new owner begins behind it
 and so meets each command in order. (With acknowledgements kept by JetStream a takeover would see the
@@ -11,27 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 import msgspec
 
 from commander.domain import Domain
+from eventstore.attempts import count_attempt, forget_attempts
 from eventstore.checkpoints import partition_progress
 from eventstore.database import Database
-from eventstore.log import AppendConflict, Appended, append, read_streams
-from eventstore.outcomes import events_of_outcome, known_outcomes
-from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
+from eventstore.log import AppendConflict
+from eventstore.records import Progress, SubmittedCommand
+from eventstore.snapshots import save_snapshots
+from streaming.batch import Batch
 from streaming.connection import Nats, reaching_nats
-from streaming.deciding import StreamState, decide, evolved, initial_state
-from streaming.outcomes import Ended, announce, ended_from
 from streaming.ownership import Ownership
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
-from streaming.signals import tell_head
-from streaming.streams import COMMANDS, command_subject
+from streaming.states import StreamStates
+from streaming.streams import COMMANDS, command_subject, partition_of_subject
+from streaming.suspects import MAX_ATTEMPTS, Suspects
 
 logger = logging.getLogger("commander.processor")
 
@@ -40,17 +43,22 @@ _decoder = msgspec.json.Decoder(SubmittedCommand)
 
 @dataclass(frozen=True)
 class ProcessorSettings:
+    """batch_size: the most commands in a transaction. decide_seconds: how long one batch may be decided on
+    before the process is ended as hung."""
+
     partitions: int
     batch_size: int = 500
     cached_streams: int = 100_000
+    snapshot_every: int = 1000
     rebalance_seconds: float = 1.0
     purge_seconds: float = 10.0
+    decide_seconds: float = 60.0
 
 
 class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
-    waiting_for ─► owning ─► waiting_for …      (a lost server ends an ownership; a new one begins afresh)
+    waiting ─► owning ─► waiting …      (a lost server ends an ownership; the next begins afresh)
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
@@ -58,8 +66,10 @@ class Processor:
         self._database = database
         self._nats = nats
         self._settings = settings
-        self._states: OrderedDict[str, StreamState] = OrderedDict()
+        self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
         self._progress: dict[int, Progress] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._last: Batch | None = None
         self.owned: tuple[int, ...] = ()
 
     async def run(self) -> None:
@@ -67,77 +77,132 @@ class Processor:
 
     async def _own(self) -> None:
         """One ownership: from taking the locks to losing a server."""
+        self._nats.must_be_connected()  # who is cut off from NATS leaves the partitions to others
         try:
             async with Ownership(self._database, self._settings.partitions) as ownership:
                 while True:
                     await ownership.rebalance()
-                    await self._begin(ownership)
                     if not ownership.owned:
                         await asyncio.sleep(self._settings.rebalance_seconds)
                         continue
                     await self._decide_until_rebalanced(ownership)
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
+        except AppendConflict as error:
+            logger.warning("deciding a batch again: %s", error)
         finally:
             self.owned = ()
 
-    async def _begin(self, ownership: Ownership) -> None:
-        """What was known of streams is void: another processor may have had them meanwhile."""
-        self._states.clear()
-        self._progress = await partition_progress(ownership.connection, ownership.owned)
-        if self.owned != tuple(sorted(ownership.owned)):
-            self.owned = tuple(sorted(ownership.owned))
-            logger.info("deciding partitions %s", ", ".join(map(str, self.owned)) or "none")
-
     async def _decide_until_rebalanced(self, ownership: Ownership) -> None:
+        self._states.clear()  # another processor may have had the streams meanwhile
+        self._progress = await partition_progress(ownership.connection, ownership.owned)
+        self.owned = tuple(sorted(ownership.owned))
+        logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
+        first, last = await self._extent()
+        suspects = Suspects(await ownership.begin(), self._settings.batch_size, up_to=last)
+        subjects = [command_subject(partition, "*") for partition in self.owned]
+        async with OrderedPull(self._nats, COMMANDS, subjects, first) as inbox:
+            try:
+                await self._decide_in_batches(ownership, inbox, suspects)
+                await self._committed()
+            finally:
+                await self._abandon()
+
+    async def _decide_in_batches(self, ownership: Ownership, inbox: OrderedPull, suspects: Suspects) -> None:
+        """Returns when the partitions have changed."""
+        settings = self._settings
         loop = asyncio.get_running_loop()
-        subjects = [command_subject(partition) for partition in self.owned]
-        async with OrderedPull(self._nats, COMMANDS, subjects, await self._first_sequence()) as inbox:
-            rebalance_at = loop.time() + self._settings.rebalance_seconds
-            purge_at = loop.time() + self._settings.purge_seconds
-            while True:
-                messages = await inbox.next_batch(self._settings.batch_size, self._settings.rebalance_seconds)
-                if messages:
-                    await self._process(ownership, messages, inbox.stream_created)
-                if loop.time() >= purge_at:
-                    await self._purge()
-                    purge_at = loop.time() + self._settings.purge_seconds
-                if loop.time() >= rebalance_at:
-                    if await ownership.rebalance():
-                        return
-                    rebalance_at = loop.time() + self._settings.rebalance_seconds
-
-    async def _first_sequence(self) -> int:
-        """Behind what every owned partition has decided; from the start where the stream was made anew.
-
-        Reading too much is harmless: a command that has its outcome is not decided again.
-        """
-        with reaching_nats():
-            created = (await self._nats.jetstream.stream_info(COMMANDS)).created
-        self._progress = {
-            partition: progress if progress.stream_created == created else Progress(partition, 0, created)
-            for partition, progress in self._progress.items()
-        }
-        return min(progress.sequence for progress in self._progress.values())
+        rebalance_at = loop.time() + settings.rebalance_seconds
+        purge_at = loop.time() + settings.purge_seconds
+        while True:
+            limit = 1 if suspects else settings.batch_size
+            messages = await inbox.next_batch(limit, settings.rebalance_seconds)
+            if not messages:
+                suspects.clear()
+            elif suspects.include(partition_of_subject(messages[0].subject), messages[0].sequence):
+                await self._process_suspect(ownership, messages, inbox.stream_created)
+            else:
+                await self._process(ownership, messages, inbox.stream_created)
+            if loop.time() >= purge_at:
+                await self._purge()
+                purge_at = loop.time() + settings.purge_seconds
+            if loop.time() >= rebalance_at:
+                await self._committed()
+                if await ownership.rebalance():
+                    return
+                rebalance_at = loop.time() + settings.rebalance_seconds
 
     async def _process(
         self, ownership: Ownership, messages: list[InMessage], stream_created: datetime
     ) -> None:
-        """One batch, from messages to announced outcomes."""
-        commands = self._commands(messages)
-        last = messages[-1].sequence
-        progress = {p: Progress(p, last, stream_created) for p in self._progress}
-        batch = await self._commit(ownership, commands, list(progress.values()))
-        self._progress = progress
-        if batch.appended is not None and batch.appended.events:
-            await tell_head(self._nats, batch.appended.events[-1].position)
-        await self._announce(batch)
+        """Decides a batch while the one before is committed; returns with its own commit under way."""
+        batch = self._batch(messages, stream_created)
+        await batch.prepare(
+            self._domain, self._database, self._states, datetime.now(UTC), self._settings.decide_seconds
+        )
+        await self._committed()
+        self._last = batch
+        self._committing = asyncio.create_task(self._commit(ownership, batch))
+
+    async def _process_suspect(
+        self, ownership: Ownership, messages: list[InMessage], stream_created: datetime
+    ) -> None:
+        """Decides one command alone, after storing that it is tried; or sets it aside."""
+        await self._committed()
+        ids = [command.command_id for command in self._commands(messages)]
+        tried = [await count_attempt(ownership.connection, command_id) for command_id in ids]
+        if any(count >= MAX_ATTEMPTS for count in tried):
+            batch = self._batch(messages, stream_created)
+            await batch.set_aside(self._domain, self._database, self._states, MAX_ATTEMPTS)
+            await self._commit(ownership, batch)
+        else:
+            await self._process(ownership, messages, stream_created)
+            await self._committed()
+        await forget_attempts(ownership.connection, ids)
+
+    def _batch(self, messages: list[InMessage], stream_created: datetime) -> Batch:
+        progress = Progress(self.owned, messages[-1].sequence, stream_created)
+        return Batch(self._commands(messages), progress, self._last)
+
+    async def _commit(self, ownership: Ownership, batch: Batch) -> None:
+        await batch.commit(ownership.connection)
+        await batch.announce(self._nats, self._database)
+        due = self._states.due_snapshots({d.command.stream: None for d in batch.decisions})
+        if due:
+            await save_snapshots(ownership.connection, due)
+
+    async def _committed(self) -> None:
+        """Waits for the commit under way, if one is."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            await committing
+            self._states.shrink()
+
+    async def _abandon(self) -> None:
+        """Leaves no commit under way behind; whether it came about is for Postgres to say."""
+        committing, self._committing, self._last = self._committing, None, None
+        if committing is not None:
+            committing.cancel()
+            await asyncio.wait([committing])
+
+    async def _extent(self) -> tuple[int, int]:
+        """Behind which sequence to begin, and the last one there is.
+
+        It begins behind what every owned partition has decided, or at the start where the stream was made
+        anew. Reading too much is harmless: a command that has its outcome is not decided again.
+        """
+        with reaching_nats():
+            info = await self._nats.jetstream.stream_info(COMMANDS)
+        self._progress = {
+            partition: p if p.stream_created == info.created else Progress((partition,), 0, info.created)
+            for partition, p in self._progress.items()
+        }
+        return min(p.sequence for p in self._progress.values()), info.state.last_seq
 
     def _commands(self, messages: list[InMessage]) -> list[SubmittedCommand]:
         commands = []
         for message in messages:
-            partition = int(message.subject.rpartition(".")[2])
-            if message.sequence <= self._progress[partition].sequence:
+            if message.sequence <= self._progress[partition_of_subject(message.subject)].sequence:
                 continue  # decided before this ownership began
             try:
                 commands.append(_decoder.decode(message.data))
@@ -145,101 +210,13 @@ class Processor:
                 logger.error("message %d of %s is no command: %s", message.sequence, COMMANDS, error)
         return commands
 
-    async def _commit(
-        self, ownership: Ownership, commands: list[SubmittedCommand], progress: list[Progress]
-    ) -> Batch:
-        """Decides and stores the batch. Someone else's outcome for one of its ids makes it decide afresh."""
-        for _ in range(5):
-            known = await known_outcomes(ownership.connection, [c.command_id for c in commands])
-            batch = Batch(commands, known)
-            await self._load(ownership, batch.undecided)
-            after = batch.decide(self._domain, self._states, datetime.now(UTC))
-            try:
-                batch.appended = await append(ownership.connection, batch.decisions, progress)
-            except AppendConflict as conflict:
-                logger.warning("deciding %d commands again: %s", len(commands), conflict)
-                self._states.clear()
-                continue
-            self._remember(after)
-            return batch
-        raise AppendConflict("five times in a row another process stored the same commands or versions")
-
-    async def _load(self, ownership: Ownership, commands: list[SubmittedCommand]) -> None:
-        """Folds the streams that are not in memory."""
-        missing = {c.stream for c in commands if c.stream not in self._states}
-        if not missing:
-            return
-        for stream in missing:
-            self._states[stream] = initial_state(self._domain, stream)
-        async for event in read_streams(ownership.connection, dict.fromkeys(missing, 0)):
-            self._states[event.stream] = evolved(self._domain, self._states[event.stream], event)
-
-    def _remember(self, after: dict[str, StreamState]) -> None:
-        for stream, state in after.items():
-            self._states[stream] = state
-            self._states.move_to_end(stream)
-        while len(self._states) > self._settings.cached_streams:
-            self._states.popitem(last=False)
-
-    async def _announce(self, batch: Batch) -> None:
-        for command in batch.commands:
-            if command.reply is None:
-                continue
-            known = batch.known.get(command.command_id)
-            if known is not None:
-                ended = ended_from(known, await events_of_outcome(self._database, known))
-            else:
-                ended = batch.ended(command.command_id)
-            await announce(self._nats, command.reply, ended)
-
     async def _purge(self) -> None:
         """Removes from the stream what Postgres has decided."""
+        await self._committed()
+        decided = self._last.progress.sequence if self._last is not None else 0
         with reaching_nats():
             for partition, progress in self._progress.items():
-                if progress.sequence:
-                    await self._nats.jetstream.purge_stream(
-                        COMMANDS, seq=progress.sequence + 1, subject=command_subject(partition)
-                    )
-
-
-class Batch:
-    """Commands decided and committed together. known: those that had their outcome before."""
-
-    def __init__(self, commands: list[SubmittedCommand], known: dict[UUID, Outcome]) -> None:
-        self.commands = commands
-        self.known = known
-        first = {c.command_id: c for c in reversed(commands) if c.command_id not in known}
-        self.undecided = [c for c in commands if first.get(c.command_id) is c]
-        self.decisions: list[Decision] = []
-        self.appended: Appended | None = None
-        self._ends: dict[UUID, tuple[Decision, int, int]] = {}
-
-    def decide(
-        self, domain: Domain, states: OrderedDict[str, StreamState], now: datetime
-    ) -> dict[str, StreamState]:
-        """Decides each command on what the ones before it left; returns the states after the batch."""
-        after: dict[str, StreamState] = {}
-        end = 0
-        for command in self.undecided:
-            current = after.get(command.stream) or states[command.stream]
-            decision, after[command.stream] = decide(domain, command, current, now)
-            begin, end = end, end + len(decision.events) + (decision.rejection is not None)
-            self.decisions.append(decision)
-            self._ends[command.command_id] = (decision, begin, end)
-        return after
-
-    def ended(self, command_id: UUID) -> Ended:
-        """How a command of this batch ended; the same for one that was submitted twice within it."""
-        assert self.appended is not None, "asked after the commit"
-        decision, begin, end = self._ends[command_id]
-        return Ended(
-            command_id=command_id,
-            digest=decision.digest,
-            status=decision.status.value,
-            code=decision.code,
-            message=decision.message,
-            stream=decision.command.stream,
-            position=self.appended.base + end,
-            version=decision.version,
-            events=self.appended.events[begin:end],
-        )
+                up_to = max(decided, progress.sequence)
+                if up_to:
+                    subject = command_subject(partition, "*")
+                    await self._nats.jetstream.purge_stream(COMMANDS, seq=up_to + 1, subject=subject)

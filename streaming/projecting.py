@@ -76,6 +76,6 @@ class Projector:
             await tell_projection(self._nats, self.name, self.position)
         if str(error) != self.failure:
             logger.error("%s; it stays before that event until its code is mended", error)
-        self.failure = str(error)
         await save_failure(connection, self._table, error.position, str(error))
+        self.failure = str(error)
         await asyncio.sleep(_RETRY_FAILED_SECONDS)

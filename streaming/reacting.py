@@ -97,8 +97,8 @@ class ReactorRunner:
     async def _stop_at(self, connection: Connection, position: int, reason: str) -> None:
         if reason != self.failure:
             logger.error("reactor %s failed at position %d: %s", self.name, position, reason)
-        self.failure = reason
         await save_reactor_error(connection, self.name, position, reason)
+        self.failure = reason
         await asyncio.sleep(_RETRY_FAILED_SECONDS)
 
     async def _react(self, event: RecordedEvent) -> list[SubmittedCommand]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from urllib.parse import quote, unquote
+from uuid import UUID
 from zlib import crc32
 
 from nats.js import api
@@ -32,8 +33,13 @@ def partition_of(stream: str, partitions: int) -> int:
     return crc32(stream.encode()) % partitions
 
 
-def command_subject(partition: int) -> str:
-    return f"commands.{partition}"
+def command_subject(partition: int, command_id: UUID | str) -> str:
+    """The subject of one command, so that a queued one can be found by its id; '*' for all of a partition."""
+    return f"commands.{partition}.{command_id}"
+
+
+def partition_of_subject(subject: str) -> int:
+    return int(subject.split(".", 2)[1])
 
 
 def event_subject(event: RecordedEvent) -> str:
@@ -72,7 +78,7 @@ def _configs(replicas: int) -> list[api.StreamConfig]:
         api.StreamConfig(
             name=COMMANDS,
             description="commands waiting to be decided",
-            subjects=["commands.*"],
+            subjects=["commands.*.*"],
             num_replicas=replicas,
             allow_atomic=True,
             allow_direct=True,

@@ -45,7 +45,7 @@ class Submitter:
         self._nats.must_be_connected()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
-        subject = command_subject(partition_of(command.stream, self._partitions))
+        subject = command_subject(partition_of(command.stream, self._partitions), command.command_id)
         waiting = _Waiting(OutMessage(subject, _encoder.encode(command), {}))
         self._waiting.append(waiting)
         if self._flushing is None or self._flushing.done():

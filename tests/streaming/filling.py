@@ -30,5 +30,5 @@ async def fill(database: Database, count: int, owner: str = "Ada") -> list[Recor
     async with database.connection() as connection:
         for begin in range(0, count, 500):
             decisions = [opening(owner) for _ in range(min(500, count - begin))]
-            made += (await append(connection, decisions, [])).events
+            made += (await append(connection, decisions, None)).events
     return made

@@ -147,7 +147,7 @@ async def test_a_stream_made_anew_is_read_from_its_beginning(servers: Bank) -> N
 
 
 async def test_what_is_no_command_is_passed_over(servers: Bank) -> None:
-    garbage = [OutMessage(command_subject(p), b"garbage", {}) for p in range(PARTITIONS)]
+    garbage = [OutMessage(command_subject(p, "x"), b"garbage", {}) for p in range(PARTITIONS)]
     await publish_atomically(servers.nats, garbage)
     async with running(servers.processor().run()):
         outcome = await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))

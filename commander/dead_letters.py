@@ -1,0 +1,108 @@
+"""`commander dead-letters`: failed commands from the command line; who did what is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from commander.domain.errors import NotFound
+from commander.process import given_url
+from commander.settings import Settings, read_settings
+from eventstore.database import Database
+from eventstore.history import dead_letter_action
+from eventstore.outcomes import outcome_of
+from resolvers import dead_letters
+from streaming.connection import Nats
+from streaming.submitting import Submitter
+
+app = typer.Typer(no_args_is_help=True, help="Failed commands: list them, look at one, retry or drop it.")
+console = Console(highlight=False)
+
+Id = Annotated[UUID, typer.Argument(metavar="COMMAND_ID")]
+
+
+@app.command("list")
+def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
+    """List the dead letters nobody has dealt with, the oldest first."""
+
+    async def show(database: Database) -> None:
+        table = Table("command id", "type", "stream", "failed at", "code", "message")
+        for one in await dead_letters.dead_letters(database, first):
+            when = one.decided_at.isoformat(timespec="seconds")
+            table.add_row(
+                str(one.command_id), one.type, one.stream, when, one.code or "", (one.message or "")[:200]
+            )
+        console.print(table if table.row_count else "no dead letters")
+
+    _with_database(show)
+
+
+@app.command()
+def show(command_id: Id) -> None:
+    """Show all that is known of a dead letter, and what was done with it."""
+
+    async def tell(database: Database) -> None:
+        one = await outcome_of(database, command_id)
+        if one is None:
+            raise NotFound(f"there is no command {command_id}")
+        for name, value in one._asdict().items():
+            if name == "data":
+                value = json.dumps(json.loads(one.data), indent=2)
+            if name != "digest" and value is not None:
+                console.print(f"[bold]{name}[/bold] {value}")
+        action = await dead_letter_action(database, command_id)
+        if action is not None:
+            again = f" as {action.retried_as}" if action.retried_as else ""
+            console.print(f"[bold]{action.action.lower()}[/bold]{again} by {action.actor} at {action.at}")
+
+    _with_database(tell)
+
+
+@app.command()
+def retry(command_id: Id) -> None:
+    """Submit a dead letter again, as a new command."""
+
+    async def submit(database: Database) -> None:
+        settings = read_settings()
+        nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
+        await nats.connect("commander dead-letters")
+        try:
+            submitter = Submitter(nats, settings.partitions)
+            again = await dead_letters.retry(database, submitter, command_id, getpass.getuser())
+        finally:
+            await nats.close()
+        console.print(f"submitted again as {again.command_id}")
+
+    _with_database(submit)
+
+
+@app.command()
+def drop(command_id: Id) -> None:
+    """Take a dead letter off the list; its outcome stays."""
+
+    async def take(database: Database) -> None:
+        await dead_letters.drop(database, command_id, getpass.getuser())
+        console.print(f"dropped {command_id}")
+
+    _with_database(take)
+
+
+def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings: Settings = read_settings()
+
+    async def run() -> None:
+        database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())

@@ -1,0 +1,95 @@
+"""What became of commands: the list of those that have ended, and the dead letters among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from eventstore.database import Database
+from eventstore.records import Outcome, Status
+from eventstore.sql import statement
+
+_LIST = statement("list_commands")
+_LIST_DEAD_LETTERS = statement("list_dead_letters")
+
+
+@dataclass(frozen=True)
+class CommandFilter:
+    """Which commands are wanted: those that match every part given; None is any."""
+
+    statuses: frozenset[Status] | None = None
+    types: frozenset[str] | None = None
+    streams: frozenset[str] | None = None
+    correlation_id: UUID | None = None
+    actor: str | None = None
+
+
+class CommandCursor(NamedTuple):
+    """A place in the list of commands: behind the one with this position and id."""
+
+    position: int
+    command_id: UUID
+
+
+class DeadLetterAction(NamedTuple):
+    """What was done with a dead letter, once: RETRIED (as another command) or DROPPED."""
+
+    command_id: UUID
+    action: str
+    retried_as: UUID | None
+    actor: str | None
+    at: datetime
+
+
+async def list_commands(
+    database: Database, after: CommandCursor | None, limit: int, where: CommandFilter
+) -> list[Outcome]:
+    """Commands that have ended, the newest first."""
+    position, command_id = after or (None, None)
+    rows = await database.fetch(
+        _LIST,
+        position,
+        command_id,
+        *(None if names is None else list(names) for names in (where.statuses, where.types, where.streams)),
+        where.correlation_id,
+        where.actor,
+        limit,
+    )
+    return [Outcome(*row) for row in rows]
+
+
+async def list_dead_letters(database: Database, limit: int) -> list[Outcome]:
+    """Failed commands that nobody has retried or dropped, the oldest first."""
+    return [Outcome(*row) for row in await database.fetch(_LIST_DEAD_LETTERS, limit)]
+
+
+async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:
+    """What was done with this dead letter; None while nothing was."""
+    row = await database.fetchrow(
+        "select command_id, action, retried_as, actor, at from dead_letter_actions where command_id = $1",
+        command_id,
+    )
+    return None if row is None else DeadLetterAction(*row)
+
+
+async def record_dead_letter_action(
+    database: Database, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
+) -> bool:
+    """Records what was done, for good; False when something was done before."""
+    recorded = await database.fetchval(
+        """insert into dead_letter_actions (command_id, action, retried_as, actor) values ($1, $2, $3, $4)
+           on conflict do nothing returning true""",
+        command_id,
+        action,
+        retried_as,
+        actor,
+    )
+    return bool(recorded)
+
+
+async def stream_version(database: Database, stream: str) -> int:
+    """The version of the stream's newest event; 0 where there is none."""
+    found = await database.fetchval("select max(version) from events where stream = $1", stream)
+    return int(found or 0)

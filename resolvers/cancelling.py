@@ -1,0 +1,50 @@
+"""Taking back a command that is still queued."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from commander.domain.errors import NotFound
+from commander.domain.messages import content_digest
+from eventstore.history import stream_version
+from eventstore.log import AppendConflict, append
+from eventstore.records import Decision, Status
+from resolvers.services import Services
+from streaming.deciding import refusal
+from streaming.outcomes import Ended
+from streaming.queued import queued_command
+
+CANCELLED = "CANCELLED"
+
+
+async def cancel(services: Services, command_id: UUID) -> Ended:
+    """How the command ended: rejected as CANCELLED, or as it had ended before. Raises NotFound.
+
+    Cancelling stores the outcome itself. The primary key lets only one outcome in: either this one, and the
+    processor passes the command over, or the processor's.
+    """
+    for _ in range(2):
+        ended = await services.outcomes.look(command_id)
+        if ended is not None:
+            return ended
+        queued = await queued_command(services.nats, command_id)
+        if queued is None:
+            continue  # it may have been decided and purged between the two looks
+        decision = Decision(
+            queued,
+            content_digest(queued.type, bytes(queued.data)),
+            Status.REJECTED,
+            await stream_version(services.database, queued.stream),
+            rejection=refusal(services.domain, queued, CANCELLED, "cancelled while it was queued"),
+            code=CANCELLED,
+            message="cancelled while it was queued",
+        )
+        try:
+            async with services.database.connection() as connection:
+                await append(connection, [decision], None)
+        except AppendConflict:
+            continue
+    ended = await services.outcomes.look(command_id)
+    if ended is None:
+        raise NotFound(f"there is no command with the id {command_id}")
+    return ended

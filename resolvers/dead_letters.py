@@ -1,0 +1,70 @@
+"""Dead letters: commands that failed. One may be retried, as a new command, or dropped; either only once.
+
+A failed command keeps its outcome for good. Retrying submits its content again under an id derived from
+its own, so that retrying twice is retrying once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import msgspec
+
+from commander.domain.errors import InvalidRequest, NotFound
+from eventstore.database import Database
+from eventstore.history import dead_letter_action, list_dead_letters, record_dead_letter_action
+from eventstore.outcomes import outcome_of
+from eventstore.records import Outcome, Status, SubmittedCommand
+from streaming.submitting import Submitter
+
+MAX_LISTED = 1000
+
+
+async def dead_letters(database: Database, first: int) -> list[Outcome]:
+    """The oldest failed commands that nobody has retried or dropped. Raises InvalidRequest."""
+    if not 0 <= first <= MAX_LISTED:
+        raise InvalidRequest("first", f"must be from 0 to {MAX_LISTED}, got {first}")
+    return await list_dead_letters(database, first)
+
+
+async def retry(
+    database: Database, submitter: Submitter, command_id: UUID, actor: str | None, reply: str | None = None
+) -> SubmittedCommand:
+    """Submits a dead letter again, as the command returned. Raises NotFound if it is none, or no more."""
+    failed = await _open_dead_letter(database, command_id)
+    again = SubmittedCommand(
+        command_id=uuid5(command_id, "retry"),
+        type=failed.type,
+        stream=failed.stream,
+        data=msgspec.Raw(failed.data.encode()),
+        correlation_id=failed.correlation_id,
+        submitted_at=datetime.now(UTC),
+        causation_position=failed.causation_position,
+        reactor=failed.reactor,
+        actor=failed.actor,
+        reply=reply,
+    )
+    await submitter.submit(again)
+    await record_dead_letter_action(database, command_id, "RETRIED", again.command_id, actor)
+    return again
+
+
+async def drop(database: Database, command_id: UUID, actor: str | None) -> None:
+    """Takes a dead letter off the list, for good. Raises NotFound if it is none, or no more."""
+    await _open_dead_letter(database, command_id)
+    if not await record_dead_letter_action(database, command_id, "DROPPED", None, actor):
+        raise NotFound(f"the dead letter {command_id} was dealt with a moment ago")
+
+
+async def _open_dead_letter(database: Database, command_id: UUID) -> Outcome:
+    outcome = await outcome_of(database, command_id)
+    if outcome is None or outcome.status != Status.FAILED:
+        raise NotFound(f"there is no dead letter {command_id}")
+    done = await dead_letter_action(database, command_id)
+    if done is not None:
+        how = f"as {done.retried_as} " if done.retried_as else ""
+        raise NotFound(
+            f"the dead letter {command_id} was {done.action.lower()} {how}at {done.at.isoformat()}"
+        )
+    return outcome

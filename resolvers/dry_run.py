@@ -1,0 +1,19 @@
+"""What a command would do, without doing it: the pure decider on the stream's current state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from eventstore.records import Decision, SubmittedCommand
+from resolvers.services import Services
+from streaming.deciding import decide
+from streaming.states import StreamStates
+
+
+async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
+    """The decision that the processor would take now. Nothing is stored."""
+    states = StreamStates(services.domain, capacity=1, snapshot_every=2**62)
+    async with services.database.connection() as connection:
+        await states.load(connection, [command.stream])
+    decision, _ = decide(services.domain, command, states[command.stream], datetime.now(UTC))
+    return decision

@@ -1,0 +1,100 @@
+"""Where a command stands: queued, or how it ended; asked once, listed, or followed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from commander.domain.errors import InvalidRequest, NotFound
+from eventstore.database import Database
+from eventstore.history import CommandCursor, CommandFilter, list_commands
+from eventstore.outcomes import events_of_outcome, outcome_of
+from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from resolvers.events import Page, page_size
+from resolvers.services import Services
+from streaming.queued import queued_command
+
+_UNKNOWN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class CommandState:
+    """A command as it was submitted and, once it has ended, its outcome."""
+
+    submitted: SubmittedCommand | None
+    outcome: Outcome | None
+
+
+async def state_of(services: Services, command_id: UUID) -> CommandState | None:
+    """Where a command stands now; None when nothing is known of the id."""
+    outcome = await outcome_of(services.database, command_id)
+    if outcome is not None:
+        return CommandState(None, outcome)
+    queued = await queued_command(services.nats, command_id)
+    outcome = await outcome_of(services.database, command_id)  # it may have ended between the two looks
+    if outcome is not None:
+        return CommandState(None, outcome)
+    return None if queued is None else CommandState(queued, None)
+
+
+async def command_by_id(services: Services, command_id: UUID) -> CommandState:
+    """Where a command stands. Raises NotFound for an id that nothing is known of."""
+    found = await state_of(services, command_id)
+    if found is None:
+        raise NotFound(f"there is no command with the id {command_id}")
+    return found
+
+
+async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[CommandState]:
+    """Accepted, then how it ended; whichever of these is still to come. An id not yet known is waited for.
+
+    Raises NotFound when the id stays unknown for a minute.
+    """
+    told = False
+    deadline = asyncio.get_running_loop().time() + _UNKNOWN_SECONDS
+    with services.outcomes.watch(command_id) as ended:
+        while True:
+            state = await state_of(services, command_id)
+            if state is not None and (state.outcome is not None or not told):
+                told = True
+                yield state
+            if state is not None and state.outcome is not None:
+                return
+            if not told and asyncio.get_running_loop().time() > deadline:
+                raise NotFound(f"nothing was heard of the command {command_id}")
+            await ended.wait(timeout_seconds=1 if told else 0.25)
+
+
+async def events_of(database: Database, outcome: Outcome) -> list[RecordedEvent]:
+    return await events_of_outcome(database, outcome)
+
+
+async def commands_page(
+    services: Services, first: int | None, after: str | None, where: CommandFilter
+) -> Page[Outcome]:
+    """Commands that have ended, the newest first, behind a cursor."""
+    size = page_size(services, first)
+    cursor = None if after is None else _cursor(after)
+    found = await list_commands(services.database, cursor, size + 1, where)
+    return Page(found[:size], more=len(found) > size)
+
+
+def cursor_of(outcome: Outcome) -> str:
+    """An opaque cursor: the list of commands, behind this one."""
+    encoded = msgspec.json.encode(["commands", outcome.position, outcome.command_id])
+    return base64.urlsafe_b64encode(encoded).decode()
+
+
+def _cursor(text: str) -> CommandCursor:
+    try:
+        name, position, command_id = msgspec.json.decode(base64.urlsafe_b64decode(text))
+        if name != "commands":
+            raise InvalidRequest("after", f"this is a cursor of {name}, not of commands")
+        return CommandCursor(int(position), UUID(command_id))
+    except (ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
+        raise InvalidRequest("after", f"{text!r} is no cursor of commands") from error

@@ -1,0 +1,208 @@
+"""Commands as they stand and as they ended: by id, listed, followed; and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import strawberry
+from strawberry.scalars import JSON
+from strawberry.types import Info
+
+from eventstore.history import CommandFilter
+from eventstore.records import Outcome, Status
+from resolvers import dead_letters as dead
+from resolvers import status as resolving
+from schema.context import Context
+from schema.events import Event, EventTypes, PageInfo
+from schema.results import CommandAccepted
+from schema.types import Position
+
+
+@strawberry.enum(description="Where a command stands.")
+class CommandStatus(Enum):
+    ACCEPTED = "ACCEPTED"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+
+
+async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
+    if root.made is None:
+        return []
+    found = await resolving.events_of(info.context.services.database, root.made)
+    return [root.event_types.of(event) for event in found]
+
+
+@strawberry.type(description="A command, with all that is known of it; what its end brings is null before.")
+class Command:
+    id: UUID
+    type: str
+    status: CommandStatus
+    stream: str
+    input: JSON = strawberry.field(description="The command as it was submitted.")
+    code: str | None
+    message: str | None
+    position: Position | None = strawberry.field(description="Of its last event.")
+    version: int | None = strawberry.field(description="The stream's, after it.")
+    correlation_id: UUID
+    causation_position: Position | None = strawberry.field(description="The event that a reactor reacted to.")
+    reactor: str | None = strawberry.field(description="The reactor that sent it, if one did.")
+    actor: str | None
+    submitted_at: datetime
+    decided_at: datetime | None
+    made: strawberry.Private[Outcome | None]
+    event_types: strawberry.Private[EventTypes]
+    events: list[Event] = strawberry.field(resolver=_events_made, description="The events it made.")
+
+
+@strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")
+class CommandFilterInput:
+    statuses: list[CommandStatus] | None = None
+    types: list[str] | None = None
+    streams: list[str] | None = None
+    correlation_id: UUID | None = None
+    actor: str | None = None
+
+    def to_filter(self) -> CommandFilter:
+        statuses = None
+        if self.statuses is not None:
+            ended = {status.value for status in self.statuses} - {CommandStatus.ACCEPTED.value}
+            statuses = frozenset(Status(value) for value in ended)
+        return CommandFilter(
+            statuses=statuses,
+            types=None if self.types is None else frozenset(self.types),
+            streams=None if self.streams is None else frozenset(self.streams),
+            correlation_id=self.correlation_id,
+            actor=self.actor,
+        )
+
+
+@strawberry.type
+class CommandEdge:
+    cursor: str
+    node: Command
+
+
+@strawberry.type
+class CommandConnection:
+    edges: list[CommandEdge]
+    page_info: PageInfo
+
+
+def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]:
+    """The fields of Query, Mutation and Subscription about commands as they stand."""
+
+    async def command(info: Info[Context, None], id: UUID) -> Command:
+        return _command(await resolving.command_by_id(info.context.services, id), events)
+
+    async def commands(
+        info: Info[Context, None],
+        filter: CommandFilterInput | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> CommandConnection:
+        where = (filter or CommandFilterInput()).to_filter()
+        page = await resolving.commands_page(info.context.services, first, after, where)
+        edges = [CommandEdge(cursor=resolving.cursor_of(o), node=_ended(o, events)) for o in page.items]
+        end = edges[-1].cursor if edges else None
+        return CommandConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+
+    async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
+        async for state in resolving.follow_command(info.context.services, command_id):
+            yield _command(state, events)
+
+    async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
+        found = await dead.dead_letters(info.context.services.database, first)
+        return [_ended(outcome, events) for outcome in found]
+
+    async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
+        services = info.context.services
+        again = await dead.retry(services.database, services.submitter, command_id, actor=None)
+        return CommandAccepted(command_id=again.command_id)
+
+    async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
+        await dead.drop(info.context.services.database, command_id, actor=None)
+        return True
+
+    queries = [
+        strawberry.field(command, name="command", description="Where a command stands, by its id."),
+        strawberry.field(commands, name="commands", description="Commands that ended, the newest first."),
+        strawberry.field(
+            dead_letters, name="deadLetters", description="Failed commands not yet dealt with, oldest first."
+        ),
+    ]
+    mutations = [
+        strawberry.mutation(
+            retry_dead_letter,
+            name="retryDeadLetter",
+            description="Submit a dead letter again, as a new command; the answer has its id.",
+        ),
+        strawberry.mutation(
+            drop_dead_letter, name="dropDeadLetter", description="Take a dead letter off the list."
+        ),
+    ]
+    subscriptions = [
+        strawberry.subscription(
+            command_status,
+            name="commandStatus",
+            description="ACCEPTED, then how the command ended; whichever of these is still to come.",
+        )
+    ]
+    return queries, mutations, subscriptions
+
+
+def _command(state: resolving.CommandState, events: EventTypes) -> Command:
+    if state.outcome is not None:
+        return _ended(state.outcome, events)
+    queued = state.submitted
+    assert queued is not None, "a state has the one or the other"
+    return Command(
+        id=queued.command_id,
+        type=queued.type,
+        status=CommandStatus.ACCEPTED,
+        stream=queued.stream,
+        input=JSON(msgspec.json.decode(queued.data)),
+        code=None,
+        message=None,
+        position=None,
+        version=None,
+        correlation_id=queued.correlation_id,
+        causation_position=_position(queued.causation_position),
+        reactor=queued.reactor,
+        actor=queued.actor,
+        submitted_at=queued.submitted_at,
+        decided_at=None,
+        made=None,
+        event_types=events,
+    )
+
+
+def _ended(outcome: Outcome, events: EventTypes) -> Command:
+    return Command(
+        id=outcome.command_id,
+        type=outcome.type,
+        status=CommandStatus(outcome.status),
+        stream=outcome.stream,
+        input=JSON(msgspec.json.decode(outcome.data)),
+        code=outcome.code,
+        message=outcome.message,
+        position=Position(outcome.position),
+        version=outcome.version,
+        correlation_id=outcome.correlation_id,
+        causation_position=_position(outcome.causation_position),
+        reactor=outcome.reactor,
+        actor=outcome.actor,
+        submitted_at=outcome.submitted_at,
+        decided_at=outcome.decided_at,
+        made=outcome,
+        event_types=events,
+    )
+
+
+def _position(value: int | None) -> Position | None:
+    return None if value is None else Position(value)

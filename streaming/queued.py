@@ -1,0 +1,28 @@
+"""Commands that are queued: in the COMMANDS stream, found by their id."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from nats.js.errors import NotFoundError
+
+from eventstore.records import SubmittedCommand
+from streaming.connection import Nats, reaching_nats
+from streaming.streams import COMMANDS
+
+_decoder = msgspec.json.Decoder(SubmittedCommand)
+
+
+async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+    """The newest message with this id, if the stream holds one: it may have been decided a moment ago."""
+    nats.must_be_connected()
+    with reaching_nats():
+        try:
+            message = await nats.jetstream.get_last_msg(COMMANDS, f"commands.*.{command_id}")
+        except NotFoundError:
+            return None
+    try:
+        return _decoder.decode(message.data or b"")
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,87 @@
+"""The states of streams in memory: warm, deciding costs the same for a stream of one event or a million."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from commander.domain import Domain
+from eventstore.database import Connection
+from eventstore.log import read_streams
+from eventstore.snapshots import Snapshot, load_snapshots, snapshot_of, state_from
+from streaming.deciding import StreamState, evolved, initial_state
+
+
+class StreamStates:
+    """The newest state of each stream that was decided on lately, and of one partition's owner alone.
+
+    capacity: how many streams are kept. snapshot_every: after how many events a stream's state is stored.
+    """
+
+    def __init__(self, domain: Domain, capacity: int, snapshot_every: int) -> None:
+        self._domain = domain
+        self._capacity = capacity
+        self._snapshot_every = snapshot_every
+        self._states: OrderedDict[str, StreamState] = OrderedDict()
+        self._snapshot_at: dict[str, int] = {}
+
+    def __getitem__(self, stream: str) -> StreamState:
+        return self._states[stream]
+
+    def __setitem__(self, stream: str, state: StreamState) -> None:
+        self._states[stream] = state
+
+    def clear(self) -> None:
+        """Forgets all: another owner may have had the streams, or a commit failed."""
+        self._states.clear()
+        self._snapshot_at.clear()
+
+    async def load(self, connection: Connection, streams: Iterable[str]) -> None:
+        """Makes sure of these streams: folded from a snapshot, or from the beginning, where not in memory."""
+        missing = []
+        for stream in streams:
+            if stream in self._states:
+                self._states.move_to_end(stream)
+            else:
+                missing.append(stream)
+        if not missing:
+            return
+        for stream in missing:
+            self._states[stream] = initial_state(self._domain, stream)
+        for snapshot in await load_snapshots(connection, missing):
+            self._begin_from(snapshot)
+        after = {stream: self._states[stream].version for stream in missing}
+        async for event in read_streams(connection, after):
+            self._states[event.stream] = evolved(self._domain, self._states[event.stream], event)
+
+    def shrink(self) -> None:
+        """Forgets the streams used longest ago, down to the capacity. Call it between batches."""
+        while len(self._states) > self._capacity:
+            stream, _ = self._states.popitem(last=False)
+            self._snapshot_at.pop(stream, None)
+
+    def due_snapshots(self, streams: Iterable[str]) -> list[Snapshot]:
+        """The snapshots of those of these streams that have grown enough since their last one."""
+        due = []
+        for stream in streams:
+            current = self._states.get(stream)
+            if current is None or current.unreadable is not None:
+                continue
+            if current.version - self._snapshot_at.get(stream, 0) < self._snapshot_every:
+                continue
+            self._snapshot_at[stream] = current.version
+            aggregate = self._domain.aggregates[stream.partition("-")[0]]
+            fingerprint = self._domain.fingerprint_of(aggregate)
+            taken = snapshot_of(aggregate, fingerprint, stream, current.version, current.state)
+            if taken is not None:
+                due.append(taken)
+        return due
+
+    def _begin_from(self, snapshot: Snapshot) -> None:
+        aggregate = self._domain.aggregates.get(snapshot.stream.partition("-")[0])
+        if aggregate is None:
+            return
+        state = state_from(aggregate, self._domain.fingerprint_of(aggregate), snapshot)
+        if state is not None:
+            self._states[snapshot.stream] = StreamState(state, snapshot.version)
+            self._snapshot_at[snapshot.stream] = snapshot.version

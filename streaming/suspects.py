@@ -1,0 +1,49 @@
+"""Commands that may have crashed their processor: tried alone, each attempt counted before it is made.
+
+A processor marks its partitions as running. Who takes over partitions still so marked knows that their
+owner died, and that the cause may be among the next commands of theirs, as many as a batch holds. Those it
+takes one by one, each attempt stored before it is made; one that has been tried too often is set aside as
+failed, and the rest go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+logger = logging.getLogger("commander.processor")
+
+MAX_ATTEMPTS = 3
+"""The first is the one in whose batch the owner died; it was not counted, for nobody knew."""
+
+
+class Suspects:
+    """Which of the next commands are suspect; false when none are.
+
+    up_to: the last sequence in the stream at takeover: what came later cannot have crashed anyone.
+    """
+
+    def __init__(self, partitions: Iterable[int], batch_size: int, up_to: int) -> None:
+        self._remaining = dict.fromkeys(partitions, batch_size)
+        self._up_to = up_to
+        if self._remaining:
+            names = ", ".join(map(str, self._remaining))
+            logger.warning("the last owner of partitions %s died; looking for the cause", names)
+
+    def __bool__(self) -> bool:
+        return bool(self._remaining)
+
+    def include(self, partition: int, sequence: int) -> bool:
+        """Whether the command at this sequence, the partition's next, is suspect; it is counted off."""
+        if sequence > self._up_to:
+            self.clear()
+        if partition not in self._remaining:
+            return False
+        self._remaining[partition] -= 1
+        if self._remaining[partition] == 0:
+            del self._remaining[partition]
+        return True
+
+    def clear(self) -> None:
+        """All that was in the stream at takeover has been decided."""
+        self._remaining.clear()
