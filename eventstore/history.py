@@ -26,13 +26,6 @@ class CommandFilter:
     actor: str | None = None
 
 
-class CommandCursor(NamedTuple):
-    """A place in the list of commands: behind the one with this position and id."""
-
-    position: int
-    command_id: UUID
-
-
 class DeadLetterAction(NamedTuple):
     """What was done with a dead letter, once: RETRIED (as another command) or DROPPED."""
 
@@ -44,14 +37,12 @@ class DeadLetterAction(NamedTuple):
 
 
 async def list_commands(
-    database: Database, after: CommandCursor | None, limit: int, where: CommandFilter
+    database: Database, before: int | None, limit: int, where: CommandFilter
 ) -> list[Outcome]:
-    """Commands that have ended, the newest first."""
-    position, command_id = after or (None, None)
+    """Commands that have ended, the newest first; those before a number, or all."""
     rows = await database.fetch(
         _LIST,
-        position,
-        command_id,
+        before,
         *(None if names is None else list(names) for names in (where.statuses, where.types, where.streams)),
         where.correlation_id,
         where.actor,

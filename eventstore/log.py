@@ -61,6 +61,7 @@ async def append(
                 _column(str(partition) for partition in moved.partitions),
                 moved.sequence,
                 moved.stream_created,
+                len(decisions),
             )
     except asyncpg.UniqueViolationError as error:
         raise AppendConflict(str(error)) from error

@@ -105,6 +105,7 @@ class Outcome(NamedTuple):
 
     position: that of its last event; of the head when it was decided, where it made none.
     Its events stand at position - event_count + 1 to position. version: its stream's version after it.
+    number: its place among all commands that have ended, from 1, dense.
     """
 
     command_id: UUID
@@ -124,6 +125,7 @@ class Outcome(NamedTuple):
     actor: str | None
     submitted_at: datetime
     decided_at: datetime
+    number: int
 
 
 @dataclass(frozen=True)

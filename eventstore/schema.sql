@@ -8,7 +8,8 @@ create table schema_migrations (
 create table log_head (
     only_row boolean primary key default true check (only_row),
     position bigint not null,
-    recorded_at timestamptz not null
+    recorded_at timestamptz not null,
+    commands bigint not null default 0
 );
 insert into log_head (position, recorded_at) values (0, now());
 
@@ -52,10 +53,11 @@ create table commands (
     reactor text,
     actor text,
     submitted_at timestamptz not null,
-    decided_at timestamptz not null
+    decided_at timestamptz not null,
+    number bigint not null
 );
 
-create index commands_history on commands (position, command_id);
+create unique index commands_number on commands (number);
 create index commands_failed on commands (position) where status = 'FAILED';
 
 create table partitions (

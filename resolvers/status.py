@@ -12,7 +12,7 @@ import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
 from eventstore.database import Database
-from eventstore.history import CommandCursor, CommandFilter, list_commands
+from eventstore.history import CommandFilter, list_commands
 from eventstore.outcomes import events_of_outcome, outcome_of
 from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from resolvers.events import Page, page_size
@@ -79,22 +79,21 @@ async def commands_page(
 ) -> Page[Outcome]:
     """Commands that have ended, the newest first, behind a cursor."""
     size = page_size(services, first)
-    cursor = None if after is None else _cursor(after)
-    found = await list_commands(services.database, cursor, size + 1, where)
+    before = None if after is None else _number_from(after)
+    found = await list_commands(services.database, before, size + 1, where)
     return Page(found[:size], more=len(found) > size)
 
 
 def cursor_of(outcome: Outcome) -> str:
     """An opaque cursor: the list of commands, behind this one."""
-    encoded = msgspec.json.encode(["commands", outcome.position, outcome.command_id])
-    return base64.urlsafe_b64encode(encoded).decode()
+    return base64.urlsafe_b64encode(msgspec.json.encode(["commands", outcome.number])).decode()
 
 
-def _cursor(text: str) -> CommandCursor:
+def _number_from(cursor: str) -> int:
     try:
-        name, position, command_id = msgspec.json.decode(base64.urlsafe_b64decode(text))
-        if name != "commands":
-            raise InvalidRequest("after", f"this is a cursor of {name}, not of commands")
-        return CommandCursor(int(position), UUID(command_id))
-    except (ValueError, TypeError, AttributeError, msgspec.DecodeError) as error:
-        raise InvalidRequest("after", f"{text!r} is no cursor of commands") from error
+        name, number = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
+    except (ValueError, TypeError, msgspec.DecodeError) as error:
+        raise InvalidRequest("after", f"{cursor!r} is no cursor of commands") from error
+    if name != "commands" or not isinstance(number, int):
+        raise InvalidRequest("after", f"{cursor!r} is no cursor of commands, but of {name}")
+    return number

@@ -36,11 +36,18 @@ _CANNOT_REACH = (
 
 @contextmanager
 def reaching_nats() -> Iterator[None]:
-    """Turns the client's and the system's connection errors into Unavailable; lets all others pass."""
+    """Turns the client's and the system's connection errors into Unavailable; lets all others pass.
+
+    The client (nats-py 2.16) swallows a cancellation that meets it while it flushes, and the task would run
+    on for ever: so whoever was cancelled in here is so on leaving.
+    """
     try:
         yield
     except _CANNOT_REACH as error:
         raise Unavailable("NATS", str(error) or type(error).__name__) from error
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Nats:

@@ -25,6 +25,9 @@ class StreamStates:
         self._states: OrderedDict[str, StreamState] = OrderedDict()
         self._snapshot_at: dict[str, int] = {}
 
+    def __contains__(self, stream: str) -> bool:
+        return stream in self._states
+
     def __getitem__(self, stream: str) -> StreamState:
         return self._states[stream]
 

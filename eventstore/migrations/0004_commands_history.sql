@@ -1,5 +1,7 @@
 -- Listing commands, setting aside those that crash their processor, dead letters, snapshots.
-create index commands_history on commands (position, command_id);
+alter table log_head add column commands bigint not null default 0;
+alter table commands add column number bigint not null;
+create unique index commands_number on commands (number);
 create index commands_failed on commands (position) where status = 'FAILED';
 
 alter table partitions add column running boolean not null default false;

@@ -56,7 +56,9 @@ async def test_rows_follow_the_log_and_who_waits_for_a_position_is_woken(servers
         events = await fill(servers.database, 2500)
         assert await progress.reach(["account"], 2500, timeout_seconds=10)
         last = UUID(events[-1].stream.removeprefix("account-"))
-        assert (await row_by_key(servers.database, table, last)).owner == "Ada"
+        row = await row_by_key(servers.database, table, last)
+        assert row is not None
+        assert row.owner == "Ada"
         assert not await progress.reach(["account"], 2501, timeout_seconds=0.05)
 
 

@@ -1,0 +1,47 @@
+"""Cancelling: a queued command is taken back for good, or it was too late."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from commander.domain.errors import NotFound
+from examples.bank.messages import OpenAccount
+from resolvers.cancelling import cancel
+from resolvers.services import Services
+from tests.streaming.conftest import Bank, running
+
+
+async def test_a_cancelled_command_is_never_decided(servers: Bank, services: Services) -> None:
+    cancelled = await servers.submit(OpenAccount("Ada", uuid4()))
+    kept = await servers.submit(OpenAccount("Eve", uuid4()))
+    ended = await cancel(services, cancelled)
+    assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
+    async with running(servers.processor().run()):
+        assert (await servers.outcome(kept)).status == "APPLIED"
+    assert (await servers.outcome(cancelled)).code == "CANCELLED"
+    assert [event.command_id for event in await servers.log()] == [kept]
+
+
+async def test_cancelling_too_late_tells_how_it_ended(servers: Bank, services: Services) -> None:
+    async with running(servers.processor().run()):
+        command_id = await servers.submit(OpenAccount("Ada", uuid4()))
+        await servers.outcome(command_id)
+    assert (await cancel(services, command_id)).status == "APPLIED"
+
+
+async def test_cancelling_what_was_never_submitted_is_an_error(services: Services) -> None:
+    with pytest.raises(NotFound, match="there is no command"):
+        await cancel(services, uuid4())
+
+
+async def test_a_race_with_the_processor_has_one_winner(servers: Bank, services: Services) -> None:
+    async with running(servers.processor(batch_size=3).run()):
+        ids = [await servers.submit(OpenAccount("Ada", uuid4())) for _ in range(30)]
+        ended = await asyncio.gather(*(cancel(services, command_id) for command_id in ids))
+        outcomes = [await servers.outcome(command_id) for command_id in ids]
+    assert [one.status for one in ended] == [outcome.status for outcome in outcomes]
+    applied = [o.command_id for o in outcomes if o.status == "APPLIED"]
+    assert sorted(event.command_id for event in await servers.log()) == sorted(applied)

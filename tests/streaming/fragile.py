@@ -1,0 +1,61 @@
+"""A domain whose decider kills or hangs its process, and a processor of it as a process of its own.
+
+Run as a module: python -m tests.streaming.fragile POSTGRES_URL NATS_URL PARTITIONS
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from commander import Domain
+from eventstore.database import Database
+from streaming.connection import Nats
+from streaming.processor import Processor, ProcessorSettings
+
+fragile = Domain("fragile")
+
+
+@fragile.event
+@dataclass(frozen=True)
+class Counted:
+    counter_id: UUID
+
+
+@fragile.command
+@dataclass(frozen=True)
+class Count:
+    counter_id: UUID
+    how: str = "well"
+
+
+@fragile.aggregate(key="counter_id")
+@dataclass(frozen=True)
+class Counter:
+    count: int = 0
+
+    def decide(self, command: Count) -> Counted:
+        if command.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if command.how == "hang":
+            time.sleep(3600)
+        return Counted(command.counter_id)
+
+    def counted(self, event: Counted) -> Counter:
+        return replace(self, count=self.count + 1)
+
+
+async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
+    nats = Nats(nats_url)
+    await nats.connect("fragile")
+    settings = ProcessorSettings(partitions, batch_size=10, rebalance_seconds=0.1, decide_seconds=0.5)
+    await Processor(fragile, Database(postgres_url), nats, settings).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -1,0 +1,79 @@
+"""Snapshots and the state cache: cold, a stream is read from its last snapshot, of this very code."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from eventstore.snapshots import load_snapshots
+from examples.bank import bank
+from examples.bank.messages import Deposit, OpenAccount, Withdraw
+from streaming.states import StreamStates
+from tests.streaming.conftest import Bank, running
+
+
+async def deposited(servers: Bank, count: int, snapshot_every: int) -> tuple[str, Withdraw]:
+    """An account with `count` deposits of 1, decided with snapshots; its stream, and a withdrawal of all."""
+    account = uuid4()
+    async with running(servers.processor(snapshot_every=snapshot_every, batch_size=5).run()):
+        await servers.submit(OpenAccount("Ada", account))
+        ids = [await servers.submit(Deposit(account, Decimal(1))) for _ in range(count)]
+        await servers.outcome(ids[-1])
+    return f"account-{account}", Withdraw(account, Decimal(count))
+
+
+async def test_a_long_stream_gets_snapshots_and_is_folded_from_the_last(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, withdrawal = await deposited(servers, 50, snapshot_every=10)
+    async with servers.database.connection() as connection:
+        (snapshot,) = await load_snapshots(connection, [stream])
+        assert snapshot.version >= 40
+        read: list[int] = []
+        decode = bank.decode
+
+        def noted(type_: str, version: int, data: bytes | str, position: int) -> object:
+            read.append(position)
+            return decode(type_, version, data, position)
+
+        monkeypatch.setattr(bank, "decode", noted)
+        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        await states.load(connection, [stream])
+    assert states[stream].version == 51
+    assert states[stream].state.balance == 50
+    assert len(read) == 51 - snapshot.version
+    monkeypatch.undo()
+    async with running(servers.processor().run()):
+        assert (await servers.outcome(await servers.submit(withdrawal))).status == "APPLIED"
+
+
+async def test_a_snapshot_of_other_code_is_ignored(servers: Bank) -> None:
+    stream, _ = await deposited(servers, 20, snapshot_every=10)
+    await servers.database.fetch(
+        """update snapshots set fingerprint = 'older', state = '{"opened": true, "balance": "1000000"}'"""
+    )
+    async with servers.database.connection() as connection:
+        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        await states.load(connection, [stream])
+    assert states[stream].state.balance == 20
+
+
+async def test_a_snapshot_that_does_not_fit_is_ignored(servers: Bank) -> None:
+    stream, _ = await deposited(servers, 20, snapshot_every=10)
+    await servers.database.fetch("""update snapshots set state = '{"balance": "much"}'""")
+    async with servers.database.connection() as connection:
+        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        await states.load(connection, [stream])
+    assert states[stream].state.balance == 20
+
+
+async def test_only_so_many_streams_are_kept_the_newest_used(servers: Bank) -> None:
+    states = StreamStates(bank, capacity=3, snapshot_every=10)
+    async with servers.database.connection() as connection:
+        await states.load(connection, ["account-1", "account-2", "account-3"])
+        await states.load(connection, ["account-1", "account-4"])
+    states.shrink()
+    kept = [stream for stream in ("account-1", "account-2", "account-3", "account-4") if stream in states]
+    assert kept == ["account-1", "account-3", "account-4"]

@@ -1,0 +1,50 @@
+"""A command that kills its processor is set aside after three attempts; the rest go on."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+
+from commander.embedded import EmbeddedNats
+from tests.streaming.conftest import PARTITIONS, Bank
+from tests.streaming.fragile import Count, fragile
+
+
+async def supervised(database_url: str, nats_url: str, deaths: list[int]) -> None:
+    """The processor as a process that is started again whenever it dies."""
+    arguments = [sys.executable, "-m", "tests.streaming.fragile", database_url, nats_url, str(PARTITIONS)]
+    while True:
+        process = await asyncio.create_subprocess_exec(*arguments, stderr=subprocess.DEVNULL)
+        try:
+            deaths.append(await process.wait())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+@pytest.mark.parametrize("how", ["kill", "hang"])
+async def test_a_command_that_ends_its_processor_is_failed_after_three_attempts(
+    servers: Bank, database_url: str, nats_server: EmbeddedNats, how: str
+) -> None:
+    counter, other = uuid4(), uuid4()
+    deaths: list[int] = []
+    before = [await servers.submit(Count(counter), fragile) for _ in range(3)]
+    killer = await servers.submit(Count(counter, how), fragile)
+    after = [await servers.submit(Count(c), fragile) for c in (counter, other, counter)]
+    supervising = asyncio.create_task(supervised(database_url, nats_server.url, deaths))
+    try:
+        outcome = await servers.outcome(killer, timeout_seconds=40)
+        rest = [await servers.outcome(command_id, 40) for command_id in (*before, *after)]
+    finally:
+        supervising.cancel()
+        await asyncio.wait([supervising])
+    assert (outcome.status, outcome.code) == ("FAILED", "CRASHED_PROCESSOR")
+    assert len(deaths) == 3, "each attempt took one process with it"
+    assert {one.status for one in rest} == {"APPLIED"}
+    assert [event.position for event in await servers.log()] == list(range(1, 7))
+    assert await servers.database.fetchval("select count(*) from attempts") == 0
