@@ -1,0 +1,75 @@
+"""g: mutations until APPLIED through the whole system, every part a process, as `commander dev` runs them.
+
+First as many as 100 clients get answered, then half that rate, evenly paced.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from bench.commands.audit import audit_accounts, audit_log, audit_mirror, audit_outcomes
+from bench.commands.filling import open_accounts
+from bench.commands.load import Load, mutations
+from bench.commands.running import Bench, Measure, System, until
+from eventstore.log import head_position
+from streaming.streams import EVENTS
+
+RATE = "HTTP: mutations APPLIED, 100 clients"
+HALF = "HTTP: mutations APPLIED, at half that rate"
+HALF_P50 = f"{HALF}, p50"
+
+_CONNECTIONS = 100
+
+
+async def measure_applying(bench: Bench) -> list[Measure]:
+    plan = bench.plan
+    async with bench.system() as system:
+        accounts, opened = await open_accounts(system, plan.accounts)
+        async with (
+            system.parts("processor", "relay", "projections", "reactors"),
+            system.api("commander.cli", "api") as port,
+        ):
+            load = Load(
+                port, "APPLIED", accounts, _CONNECTIONS, plan.warm_up_mutations, plan.applied_mutations
+            )
+            full = await mutations(load)
+            rate = full.per_second / 2
+            paced = Load(
+                port,
+                "APPLIED",
+                accounts,
+                _CONNECTIONS,
+                plan.warm_up_mutations,
+                int(rate * plan.paced_seconds),
+                rate,
+            )
+            half = await mutations(paced)
+            await _until_followed(system)
+        await _audit(system, opened + full.command_ids + half.command_ids)
+    return [
+        Measure(RATE, "mutations/s", full.per_second),
+        Measure(f"{RATE}, p50", "ms", full.percentile(50)),
+        Measure(f"{RATE}, p99", "ms", full.percentile(99)),
+        Measure(HALF, "mutations/s", half.per_second),
+        Measure(HALF_P50, "ms", half.percentile(50)),
+        Measure(f"{HALF}, p99", "ms", half.percentile(99)),
+    ]
+
+
+async def _until_followed(system: System) -> None:
+    """Waits until the relay and the projections have come as far as the log."""
+    head = await head_position(system.database)
+
+    async def followed() -> bool:
+        mirrored = (await system.nats.jetstream.stream_info(EVENTS)).state.last_seq
+        folded = await system.database.fetchval("select min(position) from projections")
+        return bool(mirrored >= head and folded >= head)
+
+    await until(followed, timeout_seconds=60)
+
+
+async def _audit(system: System, ids: list[UUID]) -> None:
+    await audit_log(system.database)
+    await audit_outcomes(system.database, ids)
+    await audit_mirror(system.database, system.nats)
+    await audit_accounts(system.database)

@@ -1,0 +1,66 @@
+"""The bank's commands, and getting them into COMMANDS before a clock starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import msgspec
+
+from bench.commands.running import PARTITIONS, System
+from commander.domain import CommandType
+from eventstore.records import SubmittedCommand
+from examples.bank import bank
+from examples.bank.messages import Deposit, OpenAccount
+from streaming.batches import OutMessage, chunks, publish_atomically
+from streaming.connection import Nats
+from streaming.streams import command_subject, partition_of
+
+AMOUNT = Decimal("1.00")
+_encoder = msgspec.json.Encoder()
+
+
+def openings(accounts: Iterable[UUID]) -> list[SubmittedCommand]:
+    return [_submitted(OpenAccount("Ada", account), None) for account in accounts]
+
+
+def deposits(accounts: Sequence[UUID], count: int, reply: str | None = None) -> list[SubmittedCommand]:
+    """Deposits to these accounts in turn. reply: where the outcomes are announced."""
+    return [_submitted(Deposit(accounts[n % len(accounts)], AMOUNT), reply) for n in range(count)]
+
+
+def message_of(command: SubmittedCommand) -> OutMessage:
+    """The command as an API process publishes it."""
+    partition = partition_of(command.stream, PARTITIONS)
+    return OutMessage(command_subject(partition, command.command_id), _encoder.encode(command), {})
+
+
+async def enqueue(nats: Nats, commands: Sequence[SubmittedCommand]) -> None:
+    """Returns once all of them are on disk, in this order."""
+    for chunk in chunks([message_of(command) for command in commands]):
+        await publish_atomically(nats, chunk)
+
+
+async def open_accounts(system: System, count: int) -> tuple[list[UUID], list[UUID]]:
+    """Commands that open this many accounts, put into COMMANDS: the accounts and the commands' ids."""
+    accounts = [uuid4() for _ in range(count)]
+    commands = openings(accounts)
+    await enqueue(system.nats, commands)
+    return accounts, [command.command_id for command in commands]
+
+
+def _submitted(command: OpenAccount | Deposit, reply: str | None) -> SubmittedCommand:
+    type_ = bank.type_of(command)
+    assert isinstance(type_, CommandType), "the bank's own"
+    command_id = uuid4()
+    return SubmittedCommand(
+        command_id=command_id,
+        type=type_.name,
+        stream=bank.aggregate_of_command(type_.name).stream_of(command),
+        data=msgspec.Raw(type_.encode(command)),
+        correlation_id=command_id,
+        submitted_at=datetime.now(UTC),
+        reply=reply,
+    )

@@ -1,0 +1,68 @@
+"""An API process whose one mutation does nothing: what GraphQL over HTTP alone costs.
+
+The server, the endpoint, the extensions, the arguments and the type of the result are those of
+`commander api`; only the resolver is another. As a process: `--port <port>`, in the same environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from uuid import uuid4
+
+import strawberry
+from starlette.types import ASGIApp
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import Info
+
+from commander.api import ApiPart
+from commander.domain import Domain
+from commander.health import health_routes
+from commander.loading import load_domain
+from commander.process import configure_logging, run
+from commander.settings import read_settings
+from schema.build import CommanderSchema, build_schema
+from schema.commands import CommandOptions, command_inputs
+from schema.context import Context
+from schema.events import EventTypes
+from schema.http import HttpSettings, application
+from schema.results import CommandAccepted, CommandResult
+from schema.types import SCALARS, TypeMap
+
+
+class NoopPart(ApiPart):
+    """`commander api` with another schema: connected and feeding as it is, and serving no command."""
+
+    def app(self) -> ASGIApp:
+        settings = HttpSettings(max_body_bytes=self.settings.max_body_bytes)
+        return application(noop_schema(self.domain), self._connected, settings, health_routes(self.readiness))
+
+
+def noop_schema(domain: Domain) -> CommanderSchema:
+    """Mutation.deposit as the bank has it, answered at once with CommandAccepted."""
+    types = TypeMap()
+    events = EventTypes(domain, types)
+    deposit = command_inputs([domain.commands["Deposit"]], types)[0]
+
+    async def resolve(info: Info[Context, None], input: Any, options: CommandOptions | None = None) -> object:
+        return CommandAccepted(command_id=uuid4())
+
+    resolve.__annotations__ |= {"input": deposit.python, "return": CommandResult}
+
+    def ping() -> bool:
+        return True
+
+    mutation = strawberry.mutation(resolve, name=deposit.field)
+    return CommanderSchema(
+        query=strawberry.type(type("Query", (), {"ping": strawberry.field(ping)})),
+        mutation=strawberry.type(type("Mutation", (), {deposit.field: mutation})),
+        types=events.classes,
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=build_schema(domain).extensions,
+    )
+
+
+if __name__ == "__main__":
+    settings = read_settings(port=int(sys.argv[2]))
+    configure_logging("noop", settings.log_level)
+    run(NoopPart(settings, load_domain(settings.domain)))

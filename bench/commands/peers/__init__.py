@@ -1,0 +1,78 @@
+"""b, c: the same deposits through other event stores, on the same Postgres server.
+
+Each peer is a program of its own in an environment of its own, made here on first use: `.venv` from
+requirements.txt, `node_modules` from package-lock.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from bench.commands.running import Bench, Measure, Timed, output_of
+
+EVENTSOURCING = "eventsourcing, as it comes"
+EVENTSOURCING_TUNED = "eventsourcing, tuned"
+EMMETT = "emmett, one at a time"
+EMMETT_TEN = "emmett, ten at a time"
+
+_HERE = Path(__file__).resolve().parent
+_PYTHON = _HERE / ".venv" / "bin" / "python"
+# All that makes it faster where one process alone writes: aggregates stay in memory and are not looked up
+# again, and a save is one call of a database function.
+_TUNED = {
+    "AGGREGATE_CACHE_MAXSIZE": "100000",
+    "AGGREGATE_CACHE_FASTFORWARD": "n",
+    "POSTGRES_ENABLE_DB_FUNCTIONS": "y",
+}
+
+
+async def install_eventsourcing() -> None:
+    if not await asyncio.to_thread(_PYTHON.exists):
+        await output_of([sys.executable, "-m", "venv", _HERE / ".venv"])
+        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        await output_of([_PYTHON, *install, "-r", _HERE / "requirements.txt"])
+
+
+async def install_emmett() -> None:
+    if not await asyncio.to_thread((_HERE / "node_modules").exists):
+        await output_of(["npm", "ci", "--silent", "--no-audit", "--no-fund"], folder=_HERE)
+
+
+async def measure_eventsourcing(bench: Bench) -> list[Measure]:
+    return [
+        await _eventsourcing(bench, EVENTSOURCING, {}),
+        await _eventsourcing(bench, EVENTSOURCING_TUNED, _TUNED),
+    ]
+
+
+async def measure_emmett(bench: Bench) -> list[Measure]:
+    return [await _emmett(bench, EMMETT, 1), await _emmett(bench, EMMETT_TEN, 10)]
+
+
+async def _eventsourcing(bench: Bench, name: str, tuning: Mapping[str, str]) -> Measure:
+    arguments = (str(bench.plan.accounts), str(bench.plan.eventsourcing_deposits))
+    async with bench.database(migrated=False) as url:
+        parts = urlsplit(url)
+        environment = {
+            "PERSISTENCE_MODULE": "eventsourcing.postgres",
+            "POSTGRES_DBNAME": parts.path.removeprefix("/"),
+            "POSTGRES_HOST": parse_qs(parts.query)["host"][0],
+            "POSTGRES_USER": parts.username or "",
+            "POSTGRES_PASSWORD": "unused",  # it must be given; the socket asks for none
+            **tuning,
+        }
+        printed = await output_of([_PYTHON, _HERE / "eventsourcing_deposits.py", *arguments], environment)
+    return Measure(name, "commands/s", msgspec.json.decode(printed, type=Timed).per_second)
+
+
+async def _emmett(bench: Bench, name: str, at_a_time: int) -> Measure:
+    counts = (bench.plan.accounts, bench.plan.emmett_deposits, at_a_time)
+    async with bench.database(migrated=False) as url:
+        printed = await output_of(["node", _HERE / "emmett_deposits.mjs", url, *map(str, counts)])
+    return Measure(name, "commands/s", msgspec.json.decode(printed, type=Timed).per_second)
