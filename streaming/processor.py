@@ -24,7 +24,7 @@ from eventstore.database import Database
 from eventstore.log import AppendConflict, Appended, append, read_streams
 from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
-from streaming.connection import Nats, reaching_nats
+from streaming.connection import Nats
 from streaming.deciding import StreamState, decide, evolved, initial_state
 from streaming.outcomes import Ended, announce, ended_from
 from streaming.ownership import Ownership
@@ -67,6 +67,7 @@ class Processor:
 
     async def _own(self) -> None:
         """One ownership: from taking the locks to losing a server."""
+        self._nats.must_be_connected()  # who is cut off from NATS leaves the partitions to others
         try:
             async with Ownership(self._database, self._settings.partitions) as ownership:
                 while True:
@@ -112,7 +113,7 @@ class Processor:
 
         Reading too much is harmless: a command that has its outcome is not decided again.
         """
-        with reaching_nats():
+        async with self._nats.answering():
             created = (await self._nats.jetstream.stream_info(COMMANDS)).created
         self._progress = {
             partition: progress if progress.stream_created == created else Progress(partition, 0, created)
@@ -126,7 +127,9 @@ class Processor:
         """One batch, from messages to announced outcomes."""
         commands = self._commands(messages)
         last = messages[-1].sequence
-        progress = {p: Progress(p, last, stream_created) for p in self._progress}
+        progress = {
+            p: Progress(p, max(last, before.sequence), stream_created) for p, before in self._progress.items()
+        }
         batch = await self._commit(ownership, commands, list(progress.values()))
         self._progress = progress
         if batch.appended is not None and batch.appended.events:
@@ -194,7 +197,7 @@ class Processor:
 
     async def _purge(self) -> None:
         """Removes from the stream what Postgres has decided."""
-        with reaching_nats():
+        async with self._nats.answering():
             for partition, progress in self._progress.items():
                 if progress.sequence:
                     await self._nats.jetstream.purge_stream(
