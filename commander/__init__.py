@@ -7,6 +7,7 @@ streaming/         NATS JetStream: submit, process, relay,  may import eventstor
 resolvers/         what each GraphQL field does             may import streaming and below
 schema/            what the GraphQL API looks like, HTTP    may import resolvers and below
 commander/ (rest)  settings, command line, the parts        may import all
+examples/          domains to run and to copy: the bank     may import commander, as anyone's domain
 
 A domain's author imports from here and from `commander.testing`, nothing else.
 """

@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 import typer
 
 from commander.domain import CommanderError
+from commander.loading import check_packages
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,6 +110,7 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
 def main() -> None:
     """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:
+        check_packages()
         if sys.argv[1:2] == ["dead-letters"] or "--help" in sys.argv[1:2] or len(sys.argv) == 1:
             from commander import dead_letters  # only here: `commander health` must start fast
 
@@ -120,7 +122,7 @@ def main() -> None:
 
 
 def _run(part_type: type, domain: str | None, **overrides: object) -> None:
-    from commander.loading import check_packages, load_domain
+    from commander.loading import load_domain
     from commander.process import configure_logging, run
     from commander.settings import read_settings
 
@@ -132,7 +134,6 @@ def _run(part_type: type, domain: str | None, **overrides: object) -> None:
                 file=sys.stderr,
             )
             raise SystemExit(2)
-    check_packages()
     configure_logging(part_type.name, settings.log_level)  # type: ignore[attr-defined]
     run(part_type(settings, load_domain(settings.domain)))
 

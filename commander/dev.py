@@ -21,6 +21,7 @@ from commander.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer, e
 from commander.loading import load_domain
 from commander.process import configure_logging
 from commander.settings import Settings
+from schema.build import build_schema
 
 logger = logging.getLogger("commander")
 console = Console(stderr=True, highlight=False)
@@ -40,7 +41,7 @@ class DataDirTaken(CommanderError):
 def run_dev(settings: Settings, data_dir: Path) -> None:
     """Runs until SIGINT or SIGTERM. Raises CommanderError for what a person can mend."""
     configure_logging("dev", settings.log_level)
-    load_domain(settings.domain)  # a mistake in it is told here, once, and not by every part
+    build_schema(load_domain(settings.domain))  # a mistake is told here, once, and not by every part
     _check_port(settings)
     data_dir.mkdir(parents=True, exist_ok=True)
     with _sole_use(data_dir):
@@ -108,7 +109,7 @@ class _Tree:
         while True:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "commander.cli", part),
+                *("-P", "-m", "commander.cli", part),  # -P: what lies in this directory hides nothing of ours
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
@@ -120,7 +121,12 @@ class _Tree:
             await asyncio.sleep(_RESTART_SECONDS)
 
     async def _stop_parts(self) -> None:
-        running = [p for p in self._children.values() if p.returncode is None]
+        """The API goes first, while the others still do what its open requests wait for."""
+        await self._stop("api")
+        await self._stop(*(part for part in _PARTS if part != "api"))
+
+    async def _stop(self, *parts: str) -> None:
+        running = [p for part, p in self._children.items() if part in parts and p.returncode is None]
         for process in running:
             process.terminate()
         if not running:

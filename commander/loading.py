@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -41,11 +42,12 @@ def load_domain(reference: str) -> Domain:
 
 
 def check_packages() -> None:
-    """Raises DefinitionError when another distribution's package hides one of ours."""
+    """Raises DefinitionError when another distribution's package hides one of ours; imports none of them."""
     root = Path(__file__).resolve().parent.parent
     for package in _OURS:
-        found = Path(str(importlib.import_module(package).__file__)).resolve().parent
-        if found != root / package:
+        spec = importlib.util.find_spec(package)
+        found = Path(str(spec.origin if spec else None)).resolve()
+        if found.parent != root / package:
             raise DefinitionError(
                 str(found), f"hides Commander's own package {package}; give Commander its own environment"
             )

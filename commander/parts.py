@@ -34,11 +34,16 @@ class Part(ABC):
         self.domain = domain
         self._database: Database | None = None
         self._nats: Nats | None = None
+        self._started = False
         self.stopping = False
+
+    def will_use(self, database: Database, nats: Nats) -> None:
+        """Makes the servers known to readiness, before they have answered."""
+        self._database, self._nats = database, nats
 
     async def start(self, database: Database, nats: Nats) -> None:
         """Works until cancelled, with servers that answered a moment ago."""
-        self._database, self._nats = database, nats
+        self._started = True
         await self.run(database, nats)
 
     @abstractmethod
@@ -58,14 +63,17 @@ class Part(ABC):
         if self.stopping:
             return {self.name: "stopping"}
         if self._database is None or self._nats is None:
-            return {self.name: "not connected yet"}
+            return {self.name: "not started yet"}
         states = {"postgres": "ok", "nats": "ok"}
         try:
             await self._database.ping()
+            self._database.must_be_up()
         except Unavailable as error:
             states["postgres"] = error.reason
         if not self._nats.connected:
             states["nats"] = f"the connection to {self._nats.shown_url} is down"
+        if not self._started:
+            return {**states, self.name: "not started yet"}
         return {**states, **self.own_readiness()}
 
     def own_readiness(self) -> Mapping[str, str]:

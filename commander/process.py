@@ -76,6 +76,7 @@ async def _work(part: Part) -> None:
         max_connections=part.settings.postgres_connections,
     )
     nats = Nats(given_url(part.settings.nats_url, "COMMANDER_NATS_URL"))
+    part.will_use(database, nats)
     try:
         await _prepare(part.settings, database, nats, part.name)
         await part.start(database, nats)
@@ -86,7 +87,7 @@ async def _work(part: Part) -> None:
 
 async def _prepare(settings: Settings, database: Database, nats: Nats, name: str) -> None:
     """Whoever comes first makes the tables and the streams; servers that are not there are waited for."""
-    await nats.connect(f"commander {name}")
+    await asyncio.gather(nats.connect(f"commander {name}"), database.until_reachable())
     while True:
         try:
             await database.until_reachable()

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from commander.domain import CommanderError
+from eventstore.database import without_password
 
 PREFIX = "COMMANDER_"
+_HOST = r"(\[[^\]]*\]|[^:/?#,@\[\]]*)(:\d+)?"
+_POSTGRES_URL = re.compile(rf"postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*([/?].*)?")
 
 
 class SettingsError(CommanderError):
     """A variable has a value that is not allowed; the message names both."""
+
+
+def _postgres_url(url: str) -> str:
+    if not _POSTGRES_URL.fullmatch(url):
+        raise ValueError("must be like postgresql://user:password@host:5432/name; a / in a password is %2F")
+    return url
 
 
 class Settings(BaseSettings):
@@ -21,9 +31,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    postgres_url: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None
+    postgres_url: Annotated[str, AfterValidator(_postgres_url)] | None = None
     nats_url: str | None = None
-    domain: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] = "examples.bank:bank"
+    domain: Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")] = "examples.bank:bank"
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -66,8 +76,10 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = [
-            f"{PREFIX}{'_'.join(str(part) for part in e['loc'][:1]).upper()}={e['input']!r}: {e['msg']}"
-            for e in error.errors()
-        ]
-        raise SettingsError("; ".join(problems)) from error
+        problems = [_told(str(e["loc"][0]), e["input"], e["msg"]) for e in error.errors()]
+        raise SettingsError("; ".join(problems)) from None
+
+
+def _told(name: str, value: Any, problem: str) -> str:
+    shown = without_password(value) if isinstance(value, str) else value
+    return f"{PREFIX}{name.upper()}={shown!r}: {problem.removeprefix('Value error, ')}"

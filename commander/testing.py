@@ -34,6 +34,9 @@ class Given:
         if not isinstance(type_, CommandType):
             raise TypeError(f"{type_.name} is an event; when() takes a command")
         aggregate = domain.aggregate_of_command(type_.name)
+        for event in self.events:
+            if type(event) not in aggregate.evolvers:
+                raise TypeError(f"{type(event).__name__} is no event of the aggregate {aggregate.name}")
         state = aggregate.fold(self.events)
         try:
             type_.check(command)

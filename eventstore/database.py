@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -33,9 +33,8 @@ _CANNOT_REACH = (
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: without whatever stands before the @."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """The URL as it may be shown: without whatever stands before the last @, and without such parameters."""
+    return re.sub(r"([?&]\w*password=)[^&]*", r"\1***", re.sub("//.*@", "//", url))
 
 
 @contextmanager
@@ -45,10 +44,21 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
         yield
     except _CANNOT_REACH as error:
         raise Unavailable("Postgres", str(error) or type(error).__name__) from error
+    except asyncpg.InternalClientError as error:  # asked between the server's last word and the socket's end
+        if connection is not None and not _is_gone(connection):
+            connection.terminate()
+        raise Unavailable("Postgres", f"the connection broke ({error})") from error
     except asyncpg.InterfaceError as error:
-        if connection is None or connection.is_closed():
+        if connection is None or _is_gone(connection):
             raise Unavailable("Postgres", str(error)) from error
         raise
+
+
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took it back when it broke
+        return True
 
 
 class Database:
@@ -136,8 +146,13 @@ class Database:
             try:
                 connection = await self.connect("commander watch")
                 connection.add_termination_listener(lambda _, ended=ended: ended.set())
+                if self._down is not None:
+                    logger.warning("connected to Postgres again")
                 self._down = None
-                await ended.wait()
+                try:
+                    await ended.wait()
+                finally:
+                    connection.terminate()
                 raise Unavailable("Postgres", f"the connection to {self.shown_url} is down")
             except Unavailable as error:
                 if self._down is None:

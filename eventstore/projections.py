@@ -14,6 +14,12 @@ from eventstore.locks import Lock
 from eventstore.records import RecordedEvent
 from eventstore.tables import Table
 
+_REFUSED = (  # by Postgres: a value out of range, null where there must be none, too long for an index
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -77,20 +83,20 @@ async def fold(
         (event, instance) for event in events if (instance := _handled(domain, table, event)) is not None
     ]
     with reaching_postgres(connection):
-        async with connection.transaction():
-            rows = await _touched_rows(connection, table, [instance for _, instance in decoded])
-            for event, instance in decoded:
-                key = table.projection.key_of(instance)
-                rows[key] = _applied(table, rows.get(key), event, instance)
-            await _write(connection, table, rows, event_position=up_to)
-            await connection.execute(
-                """update projections
-                   set position = $3, failed_position = null, error = null, updated_at = now()
-                   where name = $1 and fingerprint = $2""",
-                table.projection.name,
-                table.projection.fingerprint,
-                up_to,
-            )
+        try:
+            async with connection.transaction():
+                await _write(connection, table, await _folded(connection, table, decoded))
+                await connection.execute(
+                    """update projections
+                       set position = $3, failed_position = null, error = null, updated_at = now()
+                       where name = $1 and fingerprint = $2""",
+                    table.projection.name,
+                    table.projection.fingerprint,
+                    up_to,
+                )
+        except _Unwritable as error:
+            event = await _first_unwritable(connection, table, decoded)
+            raise ProjectionFailed(table.projection.name, event.position, event.type, str(error)) from error
 
 
 async def save_failure(connection: Connection, table: Table, position: int, error: str) -> None:
@@ -129,6 +135,17 @@ def _handled(domain: Domain, table: Table, event: RecordedEvent) -> Any | None:
     return domain.decode(event.type, event.schema_version, event.data, event.position)
 
 
+async def _folded(
+    connection: Connection, table: Table, decoded: Sequence[tuple[RecordedEvent, Any]]
+) -> dict[Any, Any]:
+    """The rows that these events touch, by key, as they are after them; None for one that is gone."""
+    rows = await _touched_rows(connection, table, [instance for _, instance in decoded])
+    for event, instance in decoded:
+        key = table.projection.key_of(instance)
+        rows[key] = _applied(table, rows.get(key), event, instance)
+    return rows
+
+
 async def _touched_rows(connection: Connection, table: Table, instances: Sequence[Any]) -> dict[Any, Any]:
     keys = list({table.key_bind(table.projection.key_of(instance)) for instance in instances})
     if not keys:
@@ -156,14 +173,40 @@ def _applied(table: Table, row: Any | None, event: RecordedEvent, instance: Any)
     return changed
 
 
-async def _write(connection: Connection, table: Table, rows: dict[Any, Any], *, event_position: int) -> None:
+class _Unwritable(Exception):
+    """A row holds what its columns cannot."""
+
+
+async def _write(connection: Connection, table: Table, rows: dict[Any, Any]) -> None:
     kept = [row for row in rows.values() if row is not None]
     gone = [table.key_bind(key) for key, row in rows.items() if row is None]
     try:
+        columns = table.columns_of(kept)
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise _Unwritable(f"{type(error).__name__}: {error}") from error
+    try:
         if kept:
-            await connection.execute(table.upsert, *table.columns_of(kept))
+            await connection.execute(table.upsert, *columns)
         if gone:
             await connection.execute(table.delete, gone)
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        name = table.projection.name
-        raise ProjectionFailed(name, event_position, "a batch of events", str(error)) from error
+    except _REFUSED as error:
+        raise _Unwritable(str(error)) from error
+
+
+async def _first_unwritable(
+    connection: Connection, table: Table, decoded: Sequence[tuple[RecordedEvent, Any]]
+) -> RecordedEvent:
+    """Of events that cannot be folded together: the one before which they can, and with which they cannot."""
+    writable, unwritable = 0, len(decoded)
+    while unwritable - writable > 1:
+        middle = (writable + unwritable) // 2
+        trial = connection.transaction()
+        await trial.start()
+        try:
+            await _write(connection, table, await _folded(connection, table, decoded[:middle]))
+            writable = middle
+        except _Unwritable:
+            unwritable = middle
+        finally:
+            await trial.rollback()
+    return decoded[unwritable - 1][0]

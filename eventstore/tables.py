@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ _COLUMN_TYPES: dict[Any, str] = {
     date: "date",
     time: "time",
 }
+_MAX_NUMERIC_EXPONENT = 131_071
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -61,12 +62,10 @@ class Table:
             for f in self.projection.fields
         )
         key = quoted(self.projection.key)
-        statements = [f"create table if not exists {quoted(self.name)} ({columns}, primary key ({key}))"]
+        statements = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
         for column in self.projection.indexes:
-            index = quoted(f"{self.name}_{column}")
-            statements.append(
-                f"create index if not exists {index} on {quoted(self.name)} ({quoted(column)}, {key})"
-            )
+            # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
+            statements.append(f"create index on {quoted(self.name)} ({quoted(column)}, {key})")
         return statements
 
     @cached_property
@@ -106,13 +105,13 @@ class Table:
         )
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
-        """The binds of `upsert`."""
+        """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
         return [[_to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
 
     def row_of(self, record: Any) -> Any:
         """A row read, as an instance of the projection's class."""
-        values = (_from_column(f, record[f.name]) for f in self.projection.fields)
-        return self.projection.cls(*values)
+        values = {f.name: _from_column(f, record[f.name]) for f in self.projection.fields}
+        return self.projection.cls(**values)
 
     def key_bind(self, key: Any) -> Any:
         return _to_column(self.projection.key_field, key)
@@ -132,6 +131,8 @@ def _to_column(field: Field, value: Any) -> Any:
         case _ if value is None:
             return None
         case ScalarType():
+            if isinstance(value, Decimal) and value.adjusted() > _MAX_NUMERIC_EXPONENT:
+                raise ValueError(f"{value} is too large for Postgres")  # asyncpg would store something else
             return value
         case EnumType():
             return value.name
@@ -142,7 +143,9 @@ def _from_column(field: Field, value: Any) -> Any:
     match field.type:
         case _ if value is None:
             return None
-        case ScalarType():
+        case ScalarType(python):
+            if python is datetime and value.tzinfo is None:  # the last moment of all, Postgres' infinity
+                return value.replace(tzinfo=UTC)
             return value
         case EnumType(python):
             return python[value]

@@ -56,14 +56,22 @@ def follow(services: Services, after: int | None, where: EventFilter) -> AsyncIt
 
 
 def _check_filter(services: Services, where: EventFilter) -> None:
-    """A misspelt name would wait for ever: it is an error."""
+    """A misspelt name would wait for ever: it is an error. So is a stream's name that cannot be stored."""
+    for stream in where.streams or ():
+        if not storable(stream):
+            raise InvalidRequest("filter.streams", f"no stream has the name {stream!r}")
     for type_ in where.types or ():
         if services.domain.event_type(type_) is None:
-            raise InvalidRequest("filter.types", f"the domain has no event {type_}")
+            raise InvalidRequest("filter.types", f"the domain has no event {type_!r}")
     known = {*services.domain.aggregates, "reaction"}
     for aggregate in where.aggregates or ():
         if aggregate not in known:
             raise InvalidRequest(
                 "filter.aggregates",
-                f"the domain has no aggregate {aggregate}; it has {', '.join(sorted(known))}",
+                f"the domain has no aggregate {aggregate!r}; it has {', '.join(sorted(known))}",
             )
+
+
+def storable(text: str) -> bool:
+    """Whether Postgres takes this text: without NUL and lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 
+from commander.domain import Field
+from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
+from commander.domain.fields import EnumType
 from eventstore.projections import count_of_rows, page_of_rows, row_by_key
 from eventstore.tables import Table
 from resolvers.events import Page, page_size
@@ -17,6 +21,8 @@ from resolvers.services import Services
 
 async def row(services: Services, table: Table, key: Any) -> Any | None:
     """The row with this key; None when there is none."""
+    if not _possible(table, key):
+        return None
     return await row_by_key(services.database, table, key)
 
 
@@ -46,8 +52,24 @@ def key_from(table: Table, cursor: str) -> Any:
     except (ValueError, TypeError, binascii.Error, msgspec.DecodeError) as error:
         raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
     if list_name != name:
-        raise InvalidRequest("after", f"this is a cursor of {list_name}, not of {name}")
+        raise InvalidRequest("after", f"this is a cursor of {list_name!s:.100}, not of {name}")
     try:
-        return msgspec.convert(key, table.projection.key_field.type.python, strict=False)
-    except (msgspec.ValidationError, TypeError) as error:
+        found = _decoded(table.projection.key_field, key)
+    except (msgspec.ValidationError, TypeError, KeyError) as error:
         raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
+    if not _possible(table, found):
+        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}")
+    return found
+
+
+def _decoded(field: Field, key: Any) -> Any:
+    """The other way from `Table.key_bind`: an enum comes by its name."""
+    if isinstance(field.type, EnumType):
+        return field.type.python[key]
+    return msgspec.convert(key, field.type.python, strict=False)
+
+
+def _possible(table: Table, key: Any) -> bool:
+    """Whether a row can have this key; Postgres does not even compare with a text that holds a NUL."""
+    field = table.projection.key_field
+    return not problems_of((field,), SimpleNamespace(**{field.name: key}))

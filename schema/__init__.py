@@ -6,8 +6,10 @@ events.py       the interface Event, a type per event, the feed
 commands.py     a mutation per command, its input, options and results
 projections.py  the queries of each projection
 errors.py       which error a client sees
+documents.py    from a document's text to what may be executed
 limits.py       what a document or a body may cost
 http.py         the ASGI application: GraphQL over HTTP and WebSocket, GraphiQL, health
+websocket.py    the form of WebSocket messages
 ide.py          the GraphiQL page and its files
 examples.py     the operations GraphiQL opens on
 """

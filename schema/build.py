@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import (
-    MaxAliasesLimiter,
-    MaxTokensLimiter,
-    ParserCache,
-    QueryDepthLimiter,
-    ValidationCache,
-)
+from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from commander.domain import DefinitionError, Domain
 from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
+from schema.documents import Documents, ReadDocument
 from schema.errors import TypedErrors
 from schema.events import EventTypes, event_fields
 from schema.history import history_fields
-from schema.limits import NestingLimit
+from schema.names import capitalized
 from schema.projections import projection_fields
 from schema.types import SCALARS, TypeMap
 
 
 class CommanderSchema(strawberry.Schema):
-    """A schema that does not log clients' mistakes; what is ours to mend is logged by TypedErrors."""
+    """A schema that reads each document once and executes none that is above a limit or does not fit it.
+
+    Clients' mistakes are not logged; what is ours to mend is logged by TypedErrors.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._documents = Documents(self._schema)
+
+    async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """The one answer to a query or a mutation."""
+        document = self._documents.read(query)
+        if refusal := document.refusal(kwargs.get("operation_name")):
+            return PreExecutionError(data=None, errors=refusal)
+        kwargs["operation_extensions"] = {"document": document}
+        return await super().execute(query, *args, **kwargs)
+
+    async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """All answers to any operation, for a transport that carries many."""
+        document = self._documents.read(query)
+        if refusal := document.refusal(kwargs.get("operation_name")):
+            return _only(PreExecutionError(data=None, errors=refusal))
+        kwargs["operation_extensions"] = {"document": document}
+        return await super().stream(query, *args, **kwargs)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         return None
+
+
+async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
+    yield result
 
 
 def build_schema(domain: Domain) -> CommanderSchema:
@@ -57,19 +81,21 @@ def build_schema(domain: Domain) -> CommanderSchema:
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
-                NestingLimit,
-                lambda: MaxTokensLimiter(max_token_count=5000),
-                lambda: MaxAliasesLimiter(max_alias_count=100),
-                lambda: QueryDepthLimiter(max_depth=20),
-                lambda: ParserCache(maxsize=1000),
-                lambda: ValidationCache(maxsize=1000),
+                ReadDocument,
                 TypedErrors,
             ],
         )
-    except Exception as error:
-        if type(error).__name__ == "DuplicatedTypeName":
-            raise DefinitionError(f"Domain({domain.name!r})", str(error)) from error
-        raise
+    except DuplicatedTypeName as error:
+        where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
+        raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
+
+
+def _where(domain: Domain, type_names: set[str]) -> str:
+    """Where the first of the domain's types that bears one of these names in GraphQL is defined."""
+    named = [(event.name, event.where) for event in domain.events.values()]
+    named += [(f"{command.name}Input", command.where) for command in domain.commands.values()]
+    named += [(capitalized(row.name), row.where) for row in domain.projections.values()]
+    return next((where for name, where in named if name in type_names), domain.where)
 
 
 def _root(name: str, fields: list[Any]) -> Any:

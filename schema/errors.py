@@ -1,7 +1,8 @@
-"""Which error a client sees: ours by code, GraphQL's own as they are, all others only by a number.
+"""Which error a client sees: ours and GraphQL's own by code, all others only by a number.
 
 extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), BAD_REQUEST (extensions.argument
-names what), NOT_FOUND, UNREADABLE, INTERNAL (extensions.incident is what the server's log has it under).
+names what, where it is one argument), NOT_FOUND, UNREADABLE (stored, but this code cannot tell it), INTERNAL
+(extensions.incident is what the server's log has it under).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from uuid import uuid4
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import InvalidOperationTypeError
 
 from commander.domain import UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
@@ -21,13 +23,14 @@ from streaming.submitting import Overloaded
 
 logger = logging.getLogger("commander.api")
 
+BAD_REQUEST = "BAD_REQUEST"
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
-    InvalidRequest: "BAD_REQUEST",
+    InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     UndecodableEvent: "UNREADABLE",
-    MissingQueryError: "BAD_REQUEST",
+    MissingQueryError: BAD_REQUEST,
 }
 
 
@@ -35,12 +38,15 @@ class TypedErrors(MaskErrors):
     """Gives every error its code, and hides what is none of the client's business."""
 
     def __init__(self) -> None:
-        super().__init__(should_mask_error=lambda error: _original(error) is not None)
+        super().__init__(should_mask_error=lambda error: "code" not in (error.extensions or {}))
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         original = _original(error)
-        assert original is not None, "only errors with an original are masked"
-        message, extensions = described(original)
+        if original is None:  # GraphQL's own: below a root field, for a value that has no form in GraphQL
+            code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
+            message, extensions = error.message, {"code": code}
+        else:
+            message, extensions = described(original)
         return GraphQLError(
             message,
             nodes=error.nodes,
@@ -59,6 +65,8 @@ def described(error: Exception) -> tuple[str, dict[str, Any]]:
             if isinstance(error, InvalidRequest):
                 extensions["argument"] = error.argument
             return str(error), extensions
+    if isinstance(error, InvalidOperationTypeError):
+        return f"a {error.operation_type.value} cannot be sent this way", {"code": BAD_REQUEST}
     incident = uuid4().hex[:12]
     logger.error("incident %s", incident, exc_info=error)
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}

@@ -142,6 +142,15 @@ class EventTypes:
             case feed.Heartbeat(position):
                 return Heartbeat(position=Position(position))
 
+    async def items(
+        self, first: feed.FeedItem, others: AsyncIterator[feed.FeedItem]
+    ) -> AsyncIterator[FeedItem]:
+        """All items. The first is awaited before the stream begins, so a cursor or a filter that is wrong
+        refuses the subscription, instead of being an answer to it."""
+        yield self.item(first)
+        async for item in others:
+            yield self.item(item)
+
     def connection(self, page: Page[RecordedEvent]) -> EventConnection:
         edges = [EventEdge(cursor=str(e.position), node=self.of(e)) for e in page.items]
         end = edges[-1].cursor if edges else None
@@ -173,8 +182,8 @@ def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         filter: EventFilterInput | None = None,
     ) -> AsyncIterator[FeedItem]:
         where = (filter or EventFilterInput()).to_filter()
-        async for item in follow(info.context.services, after, where):
-            yield types.item(item)
+        items = follow(info.context.services, after, where)
+        return types.items(await anext(items), items)
 
     return (
         [

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import (
     GRAPHQL_SSE_PROTOCOL,
     GRAPHQL_TRANSPORT_WS_PROTOCOL,
@@ -30,12 +30,14 @@ from strawberry.subscriptions import (
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import Unavailable
 from resolvers.services import Services
 from schema.build import CommanderSchema
 from schema.context import Context
 from schema.errors import described
 from schema.ide import Example, assets_app, graphiql_page
 from schema.limits import BodyLimit
+from schema.websocket import CheckedWebSocket, closing_reason
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -68,6 +70,8 @@ class HttpSettings:
 class Endpoint(GraphQL[Context, None]):
     """The endpoint /graphql. Every answer, an error of HTTP included, has the form of a GraphQL response."""
 
+    websocket_adapter_class = CheckedWebSocket
+
     def __init__(
         self,
         schema: CommanderSchema,
@@ -88,18 +92,27 @@ class Endpoint(GraphQL[Context, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await super().__call__(scope, receive, send)
+            await self._connect(scope, receive, send)
             return
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Until this process has reached its servers, a WebSocket is closed with 1013, try again later."""
+        try:
+            self._services()
+        except Unavailable as error:
+            socket = WebSocket(scope, receive, send)
+            await socket.accept(next((p for p in scope["subprotocols"] if p in _PROTOCOLS), None))
+            await socket.close(1013, closing_reason(str(error)))
+        else:
+            await super().__call__(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         try:
             return await self.run(request)
         except HTTPException as error:
             return _error(error.status_code, error.reason, {"code": "BAD_REQUEST"})
-        except CannotGetOperationTypeError:
-            return _error(400, "the request names no operation to run", {"code": "BAD_REQUEST"})
         except InvalidOperationTypeError as error:
             return _error(400, error.as_http_error_reason(request.method), {"code": "BAD_REQUEST"})
         except Exception as error:  # nothing but a GraphQL response may leave
@@ -137,13 +150,28 @@ class Endpoint(GraphQL[Context, None]):
         headers = {} if self._assets is None else {"content-security-policy": _CONTENT_SECURITY_POLICY}
         return HTMLResponse(self._page, headers=headers)
 
+    async def parse_http_body(
+        self, request: AsyncHTTPRequestAdapter
+    ) -> GraphQLRequestData | list[GraphQLRequestData]:
+        data = await super().parse_http_body(request)
+        if not isinstance(data, list):  # a batch was refused above
+            if not data.query:
+                raise HTTPException(400, "the request has no query")
+            if not isinstance(data.operation_name, str | None):
+                raise HTTPException(400, "operationName must be a string")
+        return data
+
     def decode_json(self, data: str | bytes) -> object:
         try:
             return json.loads(data)
         except json.JSONDecodeError:
             raise
-        except (ValueError, RecursionError) as error:
-            raise json.JSONDecodeError(str(error), "", 0) from error
+        except UnicodeDecodeError as error:
+            raise json.JSONDecodeError("it is not UTF-8", "", error.start) from error
+        except RecursionError as error:
+            raise json.JSONDecodeError("it is nested too deep", "", 0) from error
+        except ValueError as error:
+            raise json.JSONDecodeError("a number has too many digits", "", 0) from error
 
     def parse_json(self, data: str | bytes) -> Any:
         try:
@@ -155,7 +183,10 @@ class Endpoint(GraphQL[Context, None]):
         return parsed
 
     def encode_json(self, data: object) -> str:
-        return msgspec.json.encode(data).decode()
+        try:
+            return msgspec.json.encode(data).decode()
+        except UnicodeEncodeError:  # a message that repeats a client's lone surrogates
+            return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def application(

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 
-from graphql import GraphQLError
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from strawberry.extensions import SchemaExtension
 
 MAX_NESTING = 64
-"""How deep brackets may nest in a document's text; the parser descends once for each."""
+"""How deep brackets may nest in a document, through its fragments too: parsing and validating descend."""
+MAX_TOKENS = 2000
+"""How many tokens a document may have: some checks compare each of its fields with each other."""
+MAX_DEPTH = 20
+"""How deep fields may lie in fields."""
+MAX_ALIASES = 100
+"""How many aliases an operation may have, each counted as often as its fragment is spread."""
 
 _SKIPPED = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|([{(\[])|([})\]])', re.DOTALL)
-
-
-class NestingLimit(SchemaExtension):
-    """Refuses a document nested too deep before it is parsed."""
-
-    def on_operation(self) -> Iterator[None]:
-        depth = nesting_of(self.execution_context.query or "")
-        if depth > MAX_NESTING:
-            raise GraphQLError(
-                f"the document is nested {depth} deep; {MAX_NESTING} is the limit",
-                extensions={"code": "BAD_REQUEST"},
-            )
-        yield
 
 
 def nesting_of(document: str) -> int:
@@ -39,6 +39,82 @@ def nesting_of(document: str) -> int:
         elif match.group(2):
             depth -= 1
     return deepest
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Of a selection set: brackets within brackets, fields within fields, aliases."""
+
+    nesting: int = 0
+    depth: int = 0
+    aliases: int = 0
+
+
+class _TooDeep(Exception):
+    """The walk has come deeper than MAX_NESTING."""
+
+
+def excess_of(document: DocumentNode) -> str | None:
+    """Which limit an operation of this document is above; None if none is."""
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    walk = _Walk(fragments)
+    for operation in document.definitions:
+        if not isinstance(operation, OperationDefinitionNode):
+            continue
+        try:
+            cost = walk.selections(operation.selection_set, 1)
+        except _TooDeep:
+            return f"the document is nested more than {MAX_NESTING} deep through its fragments"
+        if cost.depth > MAX_DEPTH:
+            return f"fields are nested {cost.depth} deep; {MAX_DEPTH} is the limit"
+        if cost.aliases > MAX_ALIASES:
+            return f"the operation has more than {MAX_ALIASES} aliases"
+    return None
+
+
+class _Walk:
+    """Adds up costs. Each fragment is walked once, however often it is spread.
+
+    Walking it once per spread takes 2^n steps where n fragments each spread the next one twice.
+    """
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._costs: dict[str, _Cost] = {}
+
+    def selections(self, node: SelectionSetNode | None, level: int) -> _Cost:
+        if node is None:
+            return _Cost()
+        if level > MAX_NESTING:
+            raise _TooDeep
+        nesting = depth = aliases = 0
+        for selection in node.selections:
+            match selection:
+                case FieldNode(alias=alias, selection_set=inner):
+                    cost = self.selections(inner, level + 1)
+                    cost = _Cost(cost.nesting, cost.depth + (inner is not None), cost.aliases)
+                    aliases += alias is not None
+                case FragmentSpreadNode(name=name):
+                    cost = self._fragment(name.value, level + 1)
+                case InlineFragmentNode(selection_set=inner):
+                    cost = self.selections(inner, level + 1)
+                case _:
+                    raise AssertionError(f"GraphQL has no selection of the kind {selection.kind}")
+            nesting = max(nesting, cost.nesting)
+            depth = max(depth, cost.depth)
+            aliases += cost.aliases
+        return _Cost(nesting + 1, depth, aliases)
+
+    def _fragment(self, name: str, level: int) -> _Cost:
+        if name not in self._costs:
+            fragment = self._fragments.get(name)
+            self._costs[name] = _Cost()  # what a cycle, or an unknown name, costs: validation refuses both
+            if fragment is not None:
+                self._costs[name] = self.selections(fragment.selection_set, level)
+        cost = self._costs[name]
+        if level + cost.nesting > MAX_NESTING + 1:
+            raise _TooDeep
+        return cost
 
 
 class BodyLimit:

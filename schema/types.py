@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, NewType
 from uuid import UUID
 
@@ -31,7 +32,7 @@ def _scalar(
         try:
             return parse(value)
         except (ValueError, ArithmeticError) as error:
-            raise GraphQLError(f"{name} cannot represent {value!r}: {error}") from error
+            raise GraphQLError(f"{name} cannot represent {_shown(repr(value))}: {error}") from error
 
     def parse_literal(node: ValueNode, _variables: Any = None) -> Any:
         written = node.value if isinstance(node, _LITERALS) else None
@@ -40,7 +41,7 @@ def _scalar(
                 raise ValueError("it is no string and no number")
             return parse(written)
         except (ValueError, ArithmeticError) as error:
-            message = f"{name} cannot represent {print_ast(node)}: {error}"
+            message = f"{name} cannot represent {_shown(print_ast(node))}: {error}"
             raise GraphQLError(message, nodes=node) from error
 
     return strawberry.scalar(
@@ -53,11 +54,17 @@ def _scalar(
 
 
 _LITERALS = (IntValueNode, FloatValueNode, StringValueNode)
+_WHOLE = re.compile("-?[0-9]{1,19}")
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _whole(least: int, most: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
-        if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise ValueError(f"it must be a whole number from {least} to {most}")
@@ -68,16 +75,18 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
 
 def _decimal(value: Any) -> Decimal:
     """From a string, a whole number, or a number whose shortest form is surely what was sent."""
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        try:
-            exact = Decimal(value)
-        except InvalidOperation:
-            raise ValueError("it is no decimal number") from None
+    if isinstance(value, str):
+        if not _DECIMAL.fullmatch(value):
+            raise ValueError("it is no decimal number")
+        exact = Decimal(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        exact = Decimal(value)
     elif isinstance(value, float) and len(Decimal(repr(value)).as_tuple().digits) <= 15:
         exact = Decimal(repr(value))
     else:
         raise ValueError("send the digits as a string")
-    if not exact.is_finite() or abs(exact.adjusted()) > 1000:
+    _, digits, exponent = exact.as_tuple()
+    if not isinstance(exponent, int) or len(digits) > 1000 or exponent < -1000 or exact.adjusted() > 1000:
         raise ValueError("it is not finite, or beyond 1000 digits")
     return exact
 
@@ -92,6 +101,17 @@ def _text(parse: Callable[[str], Any], form: str) -> Callable[[Any], Any]:
             raise ValueError(f"it must be {form}") from None
 
     return parse_text
+
+
+def _moment(text: str) -> datetime:
+    """A moment that has a form in UTC too, as Postgres keeps it."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        try:
+            moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("beyond the years 1 to 9999 in UTC") from None
+    return moment
 
 
 def _iso(value: Any) -> str:
@@ -113,7 +133,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         "DateTime",
         "A moment, ISO 8601 with a time zone.",
         _iso,
-        _text(datetime.fromisoformat, "a date and time like 2030-01-31T12:00:00Z"),
+        _text(_moment, "a date and time like 2030-01-31T12:00:00Z"),
     ),
     date: _scalar("Date", "A day, ISO 8601.", _iso, _text(date.fromisoformat, "a date like 2030-01-31")),
     time: _scalar(

@@ -12,12 +12,13 @@ from uuid import uuid4
 import msgspec
 
 from commander.domain.errors import CommanderError, Unavailable
-from streaming.connection import Nats, reaching_nats
+from streaming.connection import Nats
 
 MAX_MESSAGES = 500
 MAX_BYTES = 4 * 1024 * 1024
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}  # plain, and constant while another batch is under way
+_INCOMPLETE = 10176  # a part went with a lost connection, or too many batches were under way at once
 
 
 class OutMessage(NamedTuple):
@@ -58,7 +59,7 @@ async def publish_atomically(
     """
     batch_id = uuid4().hex
     last = len(messages)
-    with reaching_nats():
+    async with nats.answering():
         for number, message in enumerate(messages, 1):
             headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
             if number == 1 and expected_last is not None:
@@ -75,7 +76,7 @@ async def publish_atomically(
         return ack.seq
     if ack.error.err_code in _WRONG_LAST_SEQUENCE:
         raise UnexpectedSequence(ack.error.description)
-    if ack.error.code == 503 or ack.error.code == 408:
+    if ack.error.code in (408, 503) or ack.error.err_code == _INCOMPLETE:
         raise Unavailable("NATS", ack.error.description)
     raise BatchRefused(f"{ack.error.description} ({ack.error.err_code})")
 

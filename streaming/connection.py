@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
 
 import nats
@@ -32,6 +32,7 @@ _CANNOT_REACH = (
     nats.js.errors.NoStreamResponseError,
     nats.js.errors.ServiceUnavailableError,
 )
+_SERVER_SAYS = (nats.errors.Error, nats.errors.AuthorizationError)  # no subclass: those are the client's
 
 
 @contextmanager
@@ -57,6 +58,8 @@ class Nats:
         self.servers = [server.strip() for server in url.split(",")]
         self.client = Client()
         self._on_reconnect: set[Callable[[], None]] = set()
+        self._answering: set[asyncio.Timeout] = set()
+        self._told = ""
 
     @property
     def shown_url(self) -> str:
@@ -102,6 +105,27 @@ class Nats:
         if not self.connected:
             raise Unavailable("NATS", f"the connection to {self.shown_url} is down")
 
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """For what waits for an answer: ends it with Unavailable as soon as the connection is lost.
+
+        The client would wait for its timeout, though an answer does not outlive its connection.
+        """
+        self.must_be_connected()
+        lost = asyncio.timeout(None)
+        try:
+            with reaching_nats():
+                async with lost:
+                    self._answering.add(lost)
+                    try:
+                        yield
+                    finally:
+                        self._answering.discard(lost)
+        except Unavailable as error:
+            if lost.expired():
+                raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
+            raise
+
     async def publish(self, subject: str, payload: bytes) -> None:
         """Core NATS, fire and forget: for hints and announcements that may be lost."""
         if self.connected:
@@ -109,7 +133,7 @@ class Nats:
                 await self.client.publish(subject, payload)
 
     async def close(self) -> None:
-        if not self.client.is_closed:
+        if self.client.is_connected or self.client.is_reconnecting:
             await self.client.close()
 
     async def _unreachable(self) -> str | None:
@@ -128,14 +152,20 @@ class Nats:
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
             logger.error("a subscription fell behind: %s", error)
+        elif type(error) in _SERVER_SAYS and str(error) != self._told:
+            self._told = str(error)
+            logger.warning("NATS at %s answers: %s", self.shown_url, error)
         else:
             logger.debug("%s", error or type(error).__name__)
 
     async def _on_disconnected(self) -> None:
+        while self._answering:
+            self._answering.pop().reschedule(0)
         if not self.client.is_closed:
             logger.warning("lost NATS at %s; reconnecting", self.shown_url)
 
     async def _on_reconnected(self) -> None:
+        self._told = ""
         logger.warning("connected to NATS again")
         for callback in list(self._on_reconnect):
             callback()

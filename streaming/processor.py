@@ -28,7 +28,7 @@ from eventstore.log import AppendConflict
 from eventstore.records import Progress, SubmittedCommand
 from eventstore.snapshots import save_snapshots
 from streaming.batch import Batch
-from streaming.connection import Nats, reaching_nats
+from streaming.connection import Nats
 from streaming.ownership import Ownership
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
@@ -191,7 +191,7 @@ class Processor:
         It begins behind what every owned partition has decided, or at the start where the stream was made
         anew. Reading too much is harmless: a command that has its outcome is not decided again.
         """
-        with reaching_nats():
+        async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(COMMANDS)
         self._progress = {
             partition: p if p.stream_created == info.created else Progress((partition,), 0, info.created)
@@ -214,7 +214,7 @@ class Processor:
         """Removes from the stream what Postgres has decided."""
         await self._committed()
         decided = self._last.progress.sequence if self._last is not None else 0
-        with reaching_nats():
+        async with self._nats.answering():
             for partition, progress in self._progress.items():
                 up_to = max(decided, progress.sequence)
                 if up_to:

@@ -71,7 +71,11 @@ class Projector:
         """Folds what stands before the failing event, says what happened, and tries again later."""
         before = await read_log(self._database, self.position, error.position - 1, _BATCH)
         if before:
-            await fold(connection, self._domain, self._table, before, error.position - 1)
+            try:
+                await fold(connection, self._domain, self._table, before, error.position - 1)
+            except (ProjectionFailed, UndecodableEvent) as earlier:
+                await self._stop_at(connection, earlier)
+                return
             self.position = error.position - 1
             await tell_projection(self._nats, self.name, self.position)
         if str(error) != self.failure:

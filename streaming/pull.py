@@ -30,6 +30,7 @@ from streaming.connection import Nats, reaching_nats
 logger = logging.getLogger("commander.nats")
 
 _HEARTBEAT_SECONDS = 1.0
+_SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
 _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
 
@@ -65,6 +66,7 @@ class OrderedPull:
         self._buffer: deque[InMessage] = deque()
         self._asked = 0  # messages asked for and not yet here
         self._delivered = 0  # the consumer's number of the last message
+        self._heard_at = 0.0  # when the server last gave a sign of life
         self._broken = "not started"
         self._arrived = asyncio.Event()
         self._forget = nats.on_reconnect(lambda: self._break("the connection was lost"))
@@ -102,22 +104,20 @@ class OrderedPull:
                 await self._start()
             await self._ask()
             self._arrived.clear()
-            remaining = deadline - loop.time()
-            if remaining <= 0:
+            if loop.time() >= deadline:
                 return []
-            patience = 3 * _HEARTBEAT_SECONDS
+            silent_at = max(self._heard_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
             try:
-                async with asyncio.timeout(min(remaining, patience)):
+                async with asyncio.timeout_at(min(deadline, silent_at)):
                     await self._arrived.wait()
             except TimeoutError:
-                if remaining > patience or not self._nats.connected:
+                if loop.time() >= silent_at or not self._nats.connected:
                     self._break("the server is silent")
 
     async def _start(self) -> None:
         """Makes a consumer behind the last message read."""
-        self._nats.must_be_connected()
         await self._drop()
-        with reaching_nats():
+        async with self._nats.answering():
             try:
                 info = await self._nats.jetstream.stream_info(self._stream)
             except NotFoundError as error:
@@ -127,10 +127,11 @@ class OrderedPull:
             self._created = info.created
             self._consumer = f"pull-{uuid4().hex}"
             self._asked = self._delivered = 0
-            self._broken = ""
             inbox = self._nats.client.new_inbox()
             self._subscription = await self._nats.client.subscribe(inbox, cb=self._receiver())
             await self._nats.jetstream.add_consumer(self._stream, self._config())
+            self._broken = ""
+            self._heard_at = asyncio.get_running_loop().time()
 
     def _config(self) -> api.ConsumerConfig:
         return api.ConsumerConfig(
@@ -152,8 +153,8 @@ class OrderedPull:
         try:
             with reaching_nats():
                 await subscription.unsubscribe()
-                if self._nats.connected:
-                    await self._nats.jetstream.delete_consumer(self._stream, self._consumer)
+            async with self._nats.answering():
+                await self._nats.jetstream.delete_consumer(self._stream, self._consumer)
         except (Unavailable, NotFoundError):
             pass
 
@@ -181,6 +182,7 @@ class OrderedPull:
         async def receive(message: Msg) -> None:
             if self._broken or consumer != self._consumer:
                 return
+            self._heard_at = asyncio.get_running_loop().time()
             if message.reply:
                 self._on_delivery(message)
             else:

@@ -8,7 +8,7 @@ import msgspec
 from nats.js.errors import NotFoundError
 
 from eventstore.records import SubmittedCommand
-from streaming.connection import Nats, reaching_nats
+from streaming.connection import Nats
 from streaming.streams import COMMANDS
 
 _decoder = msgspec.json.Decoder(SubmittedCommand)
@@ -16,8 +16,7 @@ _decoder = msgspec.json.Decoder(SubmittedCommand)
 
 async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
     """The newest message with this id, if the stream holds one: it may have been decided a moment ago."""
-    nats.must_be_connected()
-    with reaching_nats():
+    async with nats.answering():
         try:
             message = await nats.jetstream.get_last_msg(COMMANDS, f"commands.*.{command_id}")
         except NotFoundError:

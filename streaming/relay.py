@@ -15,7 +15,7 @@ from eventstore.locks import Lock, sole_holder
 from eventstore.log import head_position, read_log
 from eventstore.records import RecordedEvent
 from streaming.batches import MAX_MESSAGES, OutMessage, UnexpectedSequence, chunks, publish_atomically
-from streaming.connection import Nats, reaching_nats
+from streaming.connection import Nats
 from streaming.running import keep_running
 from streaming.signals import Bell
 from streaming.streams import EVENTS, event_subject
@@ -65,7 +65,7 @@ class Relay:
                     break
 
     async def _mirrored(self) -> int:
-        with reaching_nats():
+        async with self._nats.answering():
             return int((await self._nats.jetstream.stream_info(EVENTS)).state.last_seq)
 
 

@@ -41,9 +41,13 @@ class System:
         self.stop()
 
     def start(self) -> None:
-        """Starts the tree and waits until the API is ready."""
+        """Starts the tree and waits until the API is ready; ends it if that does not come."""
         self.launch()
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def launch(self) -> None:
         """Starts the tree without waiting."""

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from commander.domain.decisions import CommandContext, events_of
-from commander.domain.errors import DefinitionError
+from commander.domain.errors import DefinitionError, InvalidCommand, Problem
+from commander.domain.fields import BigInt, ScalarType
 from commander.domain.handlers import Handler, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.source import where_is
 
 Decider = Callable[[Any, Any, CommandContext], tuple[Any, ...]]
+
+MAX_STREAM_BYTES = 500
+"""A stream's id stands in an index of Postgres and in a subject of NATS; both have their limits."""
+
+_KEY_TYPES = (UUID, str, int, BigInt, date)  # those of which equal values have one text
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,15 @@ class AggregateType:
         return state
 
     def stream_of(self, command: Any) -> str:
-        """The id of the stream that decides this command: the aggregate's name, a dash, the key."""
-        return f"{self.name}-{getattr(command, self.key)}"
+        """The id of the stream that decides this command: the aggregate's name, a dash, the key.
+
+        Raises InvalidCommand for a key that makes it too long.
+        """
+        stream = f"{self.name}-{getattr(command, self.key)}"
+        if len(stream) > MAX_STREAM_BYTES // 4 and len(stream.encode()) > MAX_STREAM_BYTES:
+            limit = MAX_STREAM_BYTES - len(self.name) - 1
+            raise InvalidCommand((Problem((self.key,), f"must have at most {limit} bytes as UTF-8"),))
+        return stream
 
 
 def aggregate_type(
@@ -61,10 +76,11 @@ def aggregate_type(
     name = cls.__name__[0].lower() + cls.__name__[1:]
     try:
         cls()
-    except TypeError as error:
+    except Exception as error:  # a __post_init__ may raise anything
         raise DefinitionError(where, f"{cls.__name__}: every field needs a default ({error})") from error
     handlers = list(handlers_of(cls))
     evolvers = {h.parameter: h.function for h in handlers if h.parameter in events}
+    allowed = {event: events[event] for event in evolvers}
     deciders: dict[type, Decider] = {}
     seen: set[Any] = set()
     for handler in handlers:
@@ -78,7 +94,9 @@ def aggregate_type(
         seen.add(handler.parameter)
         if handler.parameter in commands:
             _check_key(commands[handler.parameter], key, label, handler.where)
-            deciders[handler.parameter] = _decider(handler, tuple(evolvers), label)
+            deciders[handler.parameter] = _decider(handler, allowed, label)
+        elif handler.rest:
+            raise DefinitionError(handler.where, f"{label}: takes the event and nothing else")
     return AggregateType(name, cls, key, deciders, evolvers, where)
 
 
@@ -88,9 +106,12 @@ def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
         raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
     if field.optional:
         raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
+    if not (isinstance(field.type, ScalarType) and field.type.python in _KEY_TYPES):
+        problem = f"the key {command.name}.{key} must be a UUID, str, int, BigInt or date"
+        raise DefinitionError(where, f"{label}: {problem}")
 
 
-def _decider(handler: Handler, allowed: tuple[type, ...], label: str) -> Decider:
+def _decider(handler: Handler, allowed: Mapping[type, EventType], label: str) -> Decider:
     decide = handler.function
     match handler.rest:
         case ():

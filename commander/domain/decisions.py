@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commander.domain.errors import InvalidDecision
+from commander.domain.checking import problems_of
+from commander.domain.errors import InvalidDecision, described
+from commander.domain.messages import EventType
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,21 @@ class CommandContext:
     actor: str | None = None
 
 
-def events_of(answer: object, allowed: tuple[type, ...], decider: str) -> tuple[Any, ...]:
-    """The events a decider answered with: none, one or many. Raises InvalidDecision for anything else."""
+def events_of(answer: object, allowed: Mapping[type, EventType], decider: str) -> tuple[Any, ...]:
+    """The events a decider answered with: none, one or many.
+
+    Raises InvalidDecision for anything else, and for an event that breaks what its fields declare.
+    """
     if answer is None:
         return ()
-    if isinstance(answer, allowed):
-        return (answer,)
-    if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
-        raise InvalidDecision(f"{decider} returned {type(answer).__name__}, no event of its aggregate")
+    if type(answer) in allowed or isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
+        answer = (answer,)
     events = tuple(answer)
     for event in events:
-        if not isinstance(event, allowed):
+        type_ = allowed.get(type(event))
+        if type_ is None:
             raise InvalidDecision(f"{decider} returned {type(event).__name__}, no event of its aggregate")
+        problems = problems_of(type_.fields, event)
+        if problems:
+            raise InvalidDecision(f"{decider} returned {type_.name} with {described(problems)}")
     return events

@@ -16,9 +16,10 @@ from commander.domain.messages import (
     event_type,
     frozen_dataclass,
 )
+from commander.domain.names import check_name
 from commander.domain.projections import ProjectionType, projection_type
 from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
-from commander.domain.source import fingerprint, where_is
+from commander.domain.source import fingerprint, running, where_is
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
+_QUERIES = {"event", "events", "command", "commands"}
 
 
 class Domain:
@@ -37,8 +39,8 @@ class Domain:
     """
 
     def __init__(self, name: str) -> None:
-        if not name.isidentifier():
-            raise DefinitionError("Domain", f"the name {name!r} must be an identifier")
+        self.where = running()
+        check_name(name, self.where, f"the domain {name!r}")
         self.name = name
         self.events: dict[str, EventType] = {}
         self.commands: dict[str, CommandType] = {}
@@ -132,8 +134,9 @@ class Domain:
 
         def register(cls: type[T]) -> type[T]:
             type_ = aggregate_type(frozen_dataclass(cls), key, self._command_classes(), self._event_classes())
+            check_name(cls.__name__, type_.where, cls.__name__)
             if type_.name in self.aggregates or type_.name == REACTION_AGGREGATE:
-                raise DefinitionError(type_.where, f"the aggregate name {type_.name} is taken")
+                raise DefinitionError(running(), f"the aggregate name {type_.name} is taken")
             self._own(type_)
             self.aggregates[type_.name] = type_
             return type_.cls
@@ -149,11 +152,14 @@ class Domain:
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, self._event_classes())
-            if not type_.name.isidentifier() or not type_.plural.isidentifier():
-                raise DefinitionError(type_.where, "a projection's name and plural must be identifiers")
+            taken = set(_QUERIES)
             for other in self.projections.values():
-                if {type_.name, type_.plural} & {other.name, other.plural}:
-                    raise DefinitionError(type_.where, f"the projection name {name} is taken")
+                taken |= {other.name, other.plural}
+            for query in (type_.name, type_.plural):
+                check_name(query, type_.where, f"the projection {query!r}")
+                if query in taken:
+                    raise DefinitionError(running(), f"the projection name {query} is taken")
+                taken.add(query)
             self._claim(type_.name[0].upper() + type_.name[1:], type_.where)
             self.projections[name] = type_
             return type_.cls
@@ -165,7 +171,7 @@ class Domain:
         name = cls.__name__[0].lower() + cls.__name__[1:]
         type_ = reactor_type(cls, name, self._command_classes(), self._event_classes())
         if name in self.reactors:
-            raise DefinitionError(type_.where, f"the reactor name {name} is taken")
+            raise DefinitionError(running(), f"the reactor name {name} is taken")
         self.reactors[name] = type_
         return cls
 
@@ -234,7 +240,7 @@ class Domain:
     def check(self) -> None:
         """Raises DefinitionError for a command nobody decides, an event nobody evolves, an empty domain."""
         if not self.commands:
-            raise DefinitionError(f"Domain({self.name!r})", "the domain has no commands")
+            raise DefinitionError(self.where, f"the domain {self.name} has no commands")
         for command in self.commands.values():
             if command.name not in self._aggregate_of_command:
                 raise DefinitionError(command.where, f"no aggregate decides the command {command.name}")
@@ -263,6 +269,7 @@ class Domain:
 
     def _claim(self, name: str, where: str) -> None:
         """Each event, command and projection needs a GraphQL type name of its own."""
+        check_name(name, where, name)
         projections = {n[0].upper() + n[1:] for n in self.projections}
         if name in self.events or name in self.commands or name in projections or name == REACTION_REJECTED:
-            raise DefinitionError(where, f"the name {name} is taken in the domain {self.name}")
+            raise DefinitionError(running(), f"the name {name} is taken in the domain {self.name}")

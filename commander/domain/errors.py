@@ -15,6 +15,7 @@ CommanderError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -51,11 +52,16 @@ class Problem:
     message: str
 
 
+def described(problems: Sequence[Problem]) -> str:
+    """Problems as one line."""
+    return "; ".join(f"{'.'.join(p.path)}: {p.message}" for p in problems)
+
+
 class InvalidCommand(CommanderError):
     """The input of a command breaks the constraints its fields declare. Nothing was stored."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("; ".join(f"{'.'.join(p.path)}: {p.message}" for p in problems))
+        super().__init__(described(problems))
         self.problems = problems
 
 

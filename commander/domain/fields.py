@@ -9,18 +9,17 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from enum import Enum
-from itertools import islice
+from enum import Enum, Flag
 from typing import Any, NewType
 from uuid import UUID, uuid4, uuid5
 
-import annotated_types as at
 from typing_extensions import Doc
 
-from commander.domain.errors import DefinitionError, Problem
+from commander.domain.constraints import constraints_of
+from commander.domain.errors import DefinitionError
+from commander.domain.names import camel, check_name
 from commander.domain.source import where_is
 
 BigInt = NewType("BigInt", int)
@@ -28,6 +27,16 @@ BigInt = NewType("BigInt", int)
 
 SCALARS: tuple[Any, ...] = (str, bool, int, float, Decimal, UUID, datetime, date, time, BigInt)
 _GENERATED = "commander.generated"
+_SAMPLES: dict[Any, Any] = {  # of the types that have an order or a length
+    str: "",
+    int: 0,
+    BigInt: 0,
+    float: 0.0,
+    Decimal: Decimal(0),
+    datetime: datetime(2000, 1, 1, tzinfo=UTC),
+    date: date(2000, 1, 1),
+    time: time(12),
+}
 
 
 def new_id() -> Any:
@@ -58,11 +67,12 @@ class RecordType:
 
 @dataclasses.dataclass(frozen=True)
 class ListType:
-    """python: the annotation itself, list[X] or tuple[X, ...]."""
+    """python: the annotation itself, list[X] or tuple[X, ...]. item_constraints: those of each item."""
 
     python: Any
     item: FieldType
     optional_items: bool
+    item_constraints: tuple[Any, ...] = ()
 
 
 FieldType = ScalarType | EnumType | RecordType | ListType
@@ -84,42 +94,83 @@ class Field:
     doc: str | None
 
 
-def fields_of(cls: type, reserved: frozenset[str] = frozenset()) -> tuple[Field, ...]:
-    """The fields of a frozen dataclass. Raises DefinitionError for what has no exact form."""
+def fields_of(
+    cls: type,
+    reserved: frozenset[str] = frozenset(),
+    *,
+    may_generate: bool = False,
+    within: tuple[type, ...] = (),
+) -> tuple[Field, ...]:
+    """The fields of a frozen dataclass. Raises DefinitionError for what has no exact form.
+
+    reserved: names that stand for something else. may_generate: whether `new_id` has a meaning here.
+    within: the classes that this one is nested in.
+    """
     where = where_is(cls)
+    if cls in within:
+        raise DefinitionError(where, f"{cls.__name__} contains itself; a value object ends somewhere")
     try:
         hints = typing.get_type_hints(cls, include_extras=True, localns={cls.__name__: cls})
     except NameError as error:
         raise DefinitionError(where, f"{cls.__name__}: {error} (define it above this class)") from error
+    except Exception as error:  # an annotation in quotes may hold anything
+        reason = f"{type(error).__name__}: {error}"
+        raise DefinitionError(where, f"{cls.__name__}: an annotation cannot be read: {reason}") from error
+    taken = {camel(name): "the API" for name in reserved}
     fields = []
     for field in dataclasses.fields(cls):
         at_field = f"{cls.__name__}.{field.name}"
-        if field.name in reserved:
-            raise DefinitionError(where, f"{at_field}: this name is taken by the API; choose another")
-        if field.name.startswith("_"):
-            raise DefinitionError(where, f"{at_field}: a field's name cannot begin with _ in GraphQL")
-        fields.append(_field(field, hints[field.name], where, at_field))
+        check_name(field.name, where, at_field)
+        name = camel(field.name)
+        if name in taken:
+            problem = f"the name {name} is taken by {taken[name]}; choose another"
+            raise DefinitionError(where, f"{at_field}: {problem}")
+        taken[name] = field.name
+        read = _field(field, hints[field.name], where, at_field, (*within, cls))
+        if read.generated and not (may_generate and read.type == ScalarType(UUID)):
+            raise DefinitionError(where, f"{at_field}: new_id() is for a command's fields of type UUID")
+        fields.append(read)
     return tuple(fields)
 
 
-def _field(field: dataclasses.Field[Any], hint: Any, where: str, at_field: str) -> Field:
-    hint, metadata = _split_annotated(hint)
-    hint, optional = _split_optional(hint)
-    hint, inner_metadata = _split_annotated(hint)
-    metadata += inner_metadata
+def _field(
+    field: dataclasses.Field[Any], hint: Any, where: str, at_field: str, within: tuple[type, ...]
+) -> Field:
+    if not field.init:
+        raise DefinitionError(where, f"{at_field}: init=False is not possible, it could not be read back")
+    hint, optional, metadata = _unwrapped(hint)
+    type_ = _field_type(hint, where, at_field, within)
     docs = [m.documentation for m in metadata if isinstance(m, Doc)]
-    declared = [m for m in metadata if not isinstance(m, Doc)]
-    constraints = tuple(c for m in declared for c in _constraints(m, where, at_field))
     has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
     return Field(
         name=field.name,
-        type=_field_type(hint, where, at_field),
+        type=type_,
         optional=optional,
         required=not has_default,
         generated=bool(field.metadata.get(_GENERATED)),
-        constraints=constraints,
+        constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
     )
+
+
+def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
+    declared = [m for m in metadata if not isinstance(m, Doc)]
+    match type_:
+        case ListType():
+            sample: object = ()
+        case ScalarType(python):
+            sample = _SAMPLES.get(python)
+        case _:
+            sample = None
+    return constraints_of(declared, sample, where, at_field)
+
+
+def _unwrapped(hint: Any) -> tuple[Any, bool, tuple[Any, ...]]:
+    """The bare type, whether None is a value too, and the metadata, wherever Annotated stands."""
+    hint, outer = _split_annotated(hint)
+    hint, optional = _split_optional(hint)
+    hint, inner = _split_annotated(hint)
+    return hint, optional, outer + inner
 
 
 def _split_annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -137,20 +188,22 @@ def _split_optional(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-def _field_type(hint: Any, where: str, at_field: str) -> FieldType:
+def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) -> FieldType:
     if hint in SCALARS:
         return ScalarType(hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return EnumType(hint)
+        return _enum_type(hint, where, at_field)
     if typing.get_origin(hint) in (list, tuple):
         args = typing.get_args(hint)
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
-            item, optional_items = _split_optional(args[0])
-            return ListType(hint, _field_type(item, where, at_field), optional_items)
+            bare, optional_items, metadata = _unwrapped(args[0])
+            item = _field_type(bare, where, at_field, within)
+            constraints = _constraints(metadata, item, where, at_field)
+            return ListType(hint, item, optional_items, constraints)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if not hint.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise DefinitionError(where, f"{at_field}: the dataclass {hint.__name__} must be frozen")
-        return RecordType(hint, fields_of(hint))
+        return RecordType(hint, fields_of(hint, within=within))
     raise DefinitionError(
         where,
         f"{at_field}: {hint!r} has no exact GraphQL form; use str, bool, int, BigInt, float, Decimal, UUID, "
@@ -158,91 +211,16 @@ def _field_type(hint: Any, where: str, at_field: str) -> FieldType:
     )
 
 
-Check = Callable[[Any], str | None]
-_COMPARISONS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
-    at.Gt: ("gt", lambda value, limit: bool(value > limit), "must be greater than"),
-    at.Ge: ("ge", lambda value, limit: bool(value >= limit), "must be at least"),
-    at.Lt: ("lt", lambda value, limit: bool(value < limit), "must be less than"),
-    at.Le: ("le", lambda value, limit: bool(value <= limit), "must be at most"),
-    at.MultipleOf: ("multiple_of", lambda value, step: bool(value % step == 0), "must be a multiple of"),
-    at.MinLen: ("min_length", lambda value, limit: len(value) >= limit, "must have a length of at least"),
-    at.MaxLen: ("max_length", lambda value, limit: len(value) <= limit, "must have a length of at most"),
-}
-
-
-def _constraints(metadata: Any, where: str, at_field: str) -> list[Any]:
-    parts = list(metadata) if isinstance(metadata, at.GroupedMetadata) else [metadata]
-    for part in parts:
-        if type(part) not in _COMPARISONS and not isinstance(part, at.Predicate):
-            raise DefinitionError(where, f"{at_field}: {part!r} is not a constraint that Commander can check")
-    return parts
-
-
-def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = ()) -> list[Problem]:
-    """What in `value`, a dataclass with these fields, breaks a constraint, with the path to each."""
-    problems: list[Problem] = []
-    for field in fields:
-        item = getattr(value, field.name)
-        at_item = (*path, field.name)
-        if item is None:
-            continue
-        unusable = _unusable(field.type, item, at_item)
-        broken = (message for c in field.constraints if (message := _broken(c, item)))
-        problems += unusable or [Problem(at_item, message) for message in islice(broken, 1)]
-    return problems
-
-
-def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Problem]:
-    """What the type itself forbids: NaN has no order, and no NUL character can be stored in Postgres."""
-    match type_:
-        case RecordType(_, fields):
-            return problems_of(fields, value, path)
-        case ListType(_, item_type, _):
-            return [
-                problem
-                for index, item in enumerate(value)
-                if item is not None
-                for problem in _unusable(item_type, item, (*path, str(index)))
-            ]
-    if isinstance(value, Decimal) and not value.is_finite():
-        return [Problem(path, f"must be a finite number, got {value}")]
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return [Problem(path, "must have a time zone")]
-    if isinstance(value, str):
-        return _unusable_text(value, path)
-    return []
-
-
-def _unusable_text(text: str, path: tuple[str, ...]) -> list[Problem]:
-    if "\0" in text:
-        return [Problem(path, "must not contain the character NUL")]
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return [Problem(path, f"is not valid Unicode: a lone surrogate at index {error.start}")]
-    return []
-
-
-def _broken(constraint: Any, value: Any) -> str | None:
-    if isinstance(constraint, at.Predicate):
-        return None if _satisfied(constraint, value) else f"does not satisfy {_name_of(constraint)}"
-    attribute, holds, words = _COMPARISONS[type(constraint)]
-    limit = getattr(constraint, attribute)
-    if limit is None or holds(value, limit):
-        return None
-    return f"{words} {limit}, got {len(value) if 'length' in words else value}"
-
-
-def _satisfied(predicate: at.Predicate, value: Any) -> bool:
-    try:
-        return bool(predicate.func(value))
-    except ArithmeticError:  # no answer within the number's range is no
-        return False
-
-
-def _name_of(predicate: at.Predicate) -> str:
-    return getattr(predicate.func, "__name__", "its predicate").replace("_", " ")
+def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
+    """Stored by value in JSON, so that must be plain; by name in GraphQL, so that must be a name there."""
+    values = [member.value for member in enum]
+    plain = any(values and all(type(v) is kind for v in values) for kind in (str, int))
+    if not plain or issubclass(enum, Flag):
+        problem = f"the values of {enum.__name__} must be all str or all int, and no flags"
+        raise DefinitionError(where, f"{at_field}: {problem}")
+    for member in enum:
+        check_name(member.name, where, f"{at_field}: {enum.__name__}.{member.name}")
+    return EnumType(enum)
 
 
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:

@@ -62,5 +62,5 @@ def _hints(function: Callable[..., Any], cls: type, where: str) -> dict[str, Any
     scope = {**vars(sys.modules[function.__module__]), cls.__name__: cls}
     try:
         return typing.get_type_hints(function, globalns=scope)
-    except NameError as error:
+    except Exception as error:  # an annotation in quotes may hold anything
         raise DefinitionError(where, f"{cls.__name__}.{function.__name__}: {error}") from error

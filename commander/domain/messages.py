@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from commander.domain.checking import problems_of
 from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
-from commander.domain.fields import Field, fields_of, problems_of
+from commander.domain.fields import Field, fields_of
 from commander.domain.source import where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -100,7 +101,10 @@ def content_digest(command_type: str, data: bytes) -> bytes:
 def frozen_dataclass(cls: type) -> type:
     """`cls` as a frozen dataclass: as it stands, or made one. Raises DefinitionError if it is mutable."""
     if "__dataclass_params__" not in cls.__dict__:
-        return dataclass(frozen=True)(cls)
+        try:
+            return dataclass(frozen=True)(cls)
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(where_is(cls), f"{cls.__name__}: {error}") from error
     if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         raise DefinitionError(where_is(cls), f"{cls.__name__} must be a frozen dataclass")
     return cls
@@ -121,4 +125,5 @@ def event_type(cls: type, version: int) -> EventType:
 def command_type(cls: type, internal: bool) -> CommandType:
     if not dataclasses.fields(cls):
         raise DefinitionError(where_is(cls), f"{cls.__name__} has no fields; it needs its aggregate's key")
-    return CommandType(cls.__name__, cls, internal, fields_of(cls), docstring(cls), where_is(cls))
+    fields = fields_of(cls, may_generate=True)
+    return CommandType(cls.__name__, cls, internal, fields, docstring(cls), where_is(cls))

@@ -9,10 +9,13 @@ from hashlib import blake2b
 from typing import Any
 
 from commander.domain.errors import DefinitionError
-from commander.domain.fields import Field, fields_of
+from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
 from commander.domain.handlers import handlers_of
 from commander.domain.messages import EventType, docstring
 from commander.domain.source import where_is
+
+_MAX_COLUMN = 63  # the longest name in Postgres, which cuts off the rest without a word
+_MAX_NAME = _MAX_COLUMN - len("projection__12345678")
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,14 @@ def projection_type(
     """Reads the row's fields and its handlers off `cls`, checking each."""
     where = where_is(cls)
     fields = fields_of(cls)
-    names = {field.name for field in fields}
     for column in (key, *indexes):
-        if column not in names:
-            raise DefinitionError(where, f"{cls.__name__} has no field {column}")
+        _check_sortable(fields, column, where, cls)
+    key_field = next(field for field in fields if field.name == key)
+    if key_field.optional:
+        raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be None")
+    _check_length(name, _MAX_NAME, where, name)
+    for field in fields:
+        _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
     handlers: dict[type, RowHandler] = {}
     for handler in handlers_of(cls):
         label = f"{cls.__name__}.{handler.name}"
@@ -89,10 +96,14 @@ def projection_type(
             continue
         if handler.parameter in handlers:
             raise DefinitionError(handler.where, f"{label}: {handler.parameter.__name__} is handled twice")
-        if not any(field.name == key for field in events[handler.parameter].fields):
+        found = next((field for field in events[handler.parameter].fields if field.name == key), None)
+        if found is None:
             raise DefinitionError(
                 handler.where, f"{label}: {handler.parameter.__name__} has no field {key} to find its row by"
             )
+        if found.type != key_field.type or found.optional:
+            problem = f"{handler.parameter.__name__}.{key} must be of the same type as {cls.__name__}.{key}"
+            raise DefinitionError(handler.where, f"{label}: {problem}")
         creates = handler.bound == "class"
         if len(handler.rest) > (1 if creates else 0):
             raise DefinitionError(handler.where, f"{label} takes too much: an event, and at most a row")
@@ -100,14 +111,53 @@ def projection_type(
     if not handlers:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     return ProjectionType(
-        name, plural, cls, key, fields, handlers, indexes, docstring(cls), _fingerprint(cls, key), where
+        name,
+        plural,
+        cls,
+        key,
+        fields,
+        handlers,
+        indexes,
+        docstring(cls),
+        _fingerprint(cls, key, fields),
+        where,
     )
 
 
-def _fingerprint(cls: type, key: str) -> str:
+def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: type) -> None:
+    field = next((field for field in fields if field.name == column), None)
+    if field is None:
+        raise DefinitionError(where, f"{cls.__name__} has no field {column}")
+    if not isinstance(field.type, ScalarType | EnumType):
+        problem = "a list or a value object is neither a key nor indexed"
+        raise DefinitionError(where, f"{cls.__name__}.{column}: {problem}")
+
+
+def _check_length(name: str, most: int, where: str, what: str) -> None:
+    if len(name) > most:
+        raise DefinitionError(
+            where, f"{what}: a name of more than {most} characters is too long for Postgres"
+        )
+
+
+def _shape(type_: FieldType) -> object:
+    """What of a type the columns depend on and the source of the row's class does not show."""
+    match type_:
+        case EnumType(python):
+            return [(member.name, member.value) for member in python]
+        case RecordType(_, fields):
+            return [(field.name, field.optional, _shape(field.type)) for field in fields]
+        case ListType(_, item, optional_items):
+            return [_shape(item), optional_items]
+        case ScalarType(python):
+            return str(python)
+
+
+def _fingerprint(cls: type, key: str, fields: tuple[Field, ...]) -> str:
     """Eight hex digits over the source of the class: another shape or another fold is another table."""
     try:
         source = inspect.getsource(cls)
     except (OSError, TypeError):
         source = repr(sorted(cls.__annotations__.items()))
-    return blake2b(f"{key}\n{source}".encode(), digest_size=4).hexdigest()
+    shapes = [(field.name, field.optional, _shape(field.type)) for field in fields]
+    return blake2b(f"{key}\n{source}\n{shapes}".encode(), digest_size=4).hexdigest()

@@ -76,7 +76,7 @@ def reactor_type(
     where = where_is(cls)
     try:
         instance = cls()
-    except TypeError as error:
+    except Exception as error:  # its __init__ may raise anything
         raise DefinitionError(where, f"{cls.__name__} is made without arguments ({error})") from error
     reactions: dict[type, Reaction] = {}
     rejections: dict[type, Reaction] = {}
@@ -98,6 +98,9 @@ def _trigger(
     reactions: dict[type, Reaction],
     rejections: dict[type, Reaction],
 ) -> tuple[dict[type, Reaction], type]:
+    if handler.rest:
+        problem = "takes one event, or one ReactionRejected[a command]"
+        raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: {problem}")
     if typing.get_origin(handler.parameter) is ReactionRejected:
         (command,) = typing.get_args(handler.parameter)
         if command in commands:

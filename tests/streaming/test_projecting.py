@@ -57,8 +57,7 @@ async def test_rows_follow_the_log_and_who_waits_for_a_position_is_woken(servers
         assert await progress.reach(["account"], 2500, timeout_seconds=10)
         last = UUID(events[-1].stream.removeprefix("account-"))
         row = await row_by_key(servers.database, table, last)
-        assert row is not None
-        assert row.owner == "Ada"
+        assert row is not None and row.owner == "Ada"
         assert not await progress.reach(["account"], 2501, timeout_seconds=0.05)
 
 
@@ -87,3 +86,19 @@ async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so
     assert (found.position, found.failed_position) == (10, 11)
     assert "RuntimeError: not her" in (found.error or "")
     assert await servers.database.fetchval(f'select count(*) from "{picky.name}"') == 10
+
+
+async def test_of_two_failures_in_one_batch_the_earlier_is_where_it_stops(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler's comes first to light; that a row cannot be written only shows when it is."""
+    monkeypatch.setattr("streaming.projecting._RETRY_FAILED_SECONDS", 0.01)
+    picky = Table(shop.projections["picky"])
+    await ensure_tables(servers.database, [picky])
+    failing = Projector(shop, servers.database, servers.nats, picky)
+    for count, owner in ((3, "Ada"), (1, "a\0b"), (2, "Ada"), (1, "Eve")):
+        await fill(servers.database, count, owner=owner)
+    async with running(failing.run()):
+        await until(lambda: failing.failure is not None)
+    (found,) = await standings(servers.database, [picky])
+    assert (found.position, found.failed_position) == (3, 4)

@@ -1,0 +1,84 @@
+"""Holding the values of a command or event against what their fields declare."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any
+
+from commander.domain.constraints import first_broken
+from commander.domain.errors import Problem
+from commander.domain.fields import Field, FieldType, ListType, RecordType
+
+
+def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = ()) -> list[Problem]:
+    """What in `value`, a dataclass with these fields, breaks a constraint, with the path to each."""
+    problems: list[Problem] = []
+    for field in fields:
+        item = getattr(value, field.name)
+        if item is not None:
+            problems += _problems(field.type, field.constraints, item, (*path, field.name))
+    return problems
+
+
+def _problems(
+    type_: FieldType, constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]
+) -> list[Problem]:
+    unusable = _unusable(type_, value, path)
+    if unusable:
+        return unusable
+    broken = first_broken(constraints, value)
+    return [] if broken is None else [Problem(path, broken)]
+
+
+def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Problem]:
+    """What the type itself forbids, because JSON or Postgres could not give it back as it was."""
+    match type_:
+        case RecordType(_, fields):
+            return problems_of(fields, value, path)
+        case ListType(_, item_type, _, constraints):
+            return [
+                problem
+                for index, item in enumerate(value)
+                if item is not None
+                for problem in _problems(item_type, constraints, item, (*path, str(index)))
+            ]
+    unusable = _unusable_scalar(value)
+    return [] if unusable is None else [Problem(path, unusable)]
+
+
+def _unusable_scalar(value: Any) -> str | None:
+    if isinstance(value, str):
+        return _unusable_text(value)
+    if isinstance(value, Decimal):
+        return None if value.is_finite() else f"must be a finite number, got {value}"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"must be a finite number, got {value}"
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**63 else f"must fit into 64 bits, got {value}"
+    if isinstance(value, datetime):
+        return _unusable_moment(value)
+    if isinstance(value, time):
+        return None if value.tzinfo is None else "must not have a time zone"
+    return None
+
+
+def _unusable_text(text: str) -> str | None:
+    if "\0" in text:
+        return "must not contain the character NUL"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return f"is not valid Unicode: a lone surrogate at index {error.start}"
+    return None
+
+
+def _unusable_moment(moment: datetime) -> str | None:
+    offset = moment.utcoffset()
+    if offset is None:
+        return "must have a time zone"
+    if offset.total_seconds() % 60:
+        return f"must have a time zone of whole minutes, got {offset}"
+    return None

@@ -1,0 +1,17 @@
+"""A domain to go wrong in."""
+
+from __future__ import annotations
+
+import pytest
+
+from commander import Domain
+from tests.domain.shop import Open, Opened
+
+
+@pytest.fixture
+def domain() -> Domain:
+    """A domain with the command Open and the event Opened, and nobody who decides or evolves."""
+    domain = Domain("shop")
+    domain.command(Open)
+    domain.event(Opened)
+    return domain

@@ -1,0 +1,183 @@
+"""What a projection cannot be: told at import, with the line."""
+
+# No `from __future__ import annotations`: the classes here are local, and text could not find them.
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from commander import Domain
+from tests.domain.refusing import refused
+from tests.domain.shop import Elsewhere, Opened
+
+
+def test_a_projection_that_can_change(domain: Domain) -> None:
+    with refused("Row must be a frozen dataclass"):
+
+        @domain.projection("account", key="account_id")  # <- here
+        @dataclass
+        class Row:
+            account_id: UUID
+
+
+@pytest.mark.parametrize("arguments", [{"key": "id"}, {"key": "account_id", "indexes": ("id",)}])
+def test_a_projection_without_the_field_of_its_key_or_index(domain: Domain, arguments: Any) -> None:
+    with refused("Row has no field id"):
+
+        @domain.projection("account", **arguments)  # <- here
+        class Row:
+            account_id: UUID
+
+            def opened(self, event: Opened) -> Any: ...
+
+
+def test_a_projection_whose_key_may_be_none(domain: Domain) -> None:
+    with refused("Row.account_id: the key of a row cannot be None"):
+
+        @domain.projection("account", key="account_id")  # <- here
+        class Row:
+            account_id: UUID | None
+
+            def opened(self, event: Opened) -> Any: ...
+
+
+def test_a_projection_whose_key_or_index_has_no_order_in_postgres(domain: Domain) -> None:
+    with refused("Row.tags: a list or a value object is neither a key nor indexed"):
+
+        @domain.projection("account", key="account_id", indexes=("tags",))  # <- here
+        class Row:
+            account_id: UUID
+            tags: tuple[str, ...] = ()
+
+            def opened(self, event: Opened) -> Any: ...
+
+
+def test_a_projection_that_handles_an_event_without_its_key(domain: Domain) -> None:
+    with refused("Row.opened: Opened has no field owner to find its row by"):
+
+        @domain.projection("account", key="owner")
+        class Row:
+            owner: str
+
+            @classmethod  # <- here
+            def opened(cls, event: Opened) -> Any: ...
+
+
+def test_a_projection_that_handles_an_event_with_a_key_of_another_type(domain: Domain) -> None:
+    with refused("Opened.account_id must be of the same type as Row.account_id"):
+
+        @domain.projection("account", key="account_id")
+        class Row:
+            account_id: str
+
+            def opened(self, event: Opened) -> Any: ...  # <- here
+
+
+def test_a_projection_that_handles_an_event_whose_key_may_be_none(domain: Domain) -> None:
+    with refused("Closed.account_id must be of the same type as Row.account_id"):
+
+        @domain.event
+        class Closed:
+            account_id: UUID | None = None
+
+        @domain.projection("account", key="account_id")
+        class Row:
+            account_id: UUID
+
+            def closed(self, event: Closed) -> Any: ...  # <- here
+
+
+def test_a_projection_that_handles_an_event_twice(domain: Domain) -> None:
+    with refused("Row.again: Opened is handled twice"):
+
+        @domain.projection("account", key="account_id")
+        class Row:
+            account_id: UUID
+
+            @classmethod
+            def opened(cls, event: Opened) -> Any: ...
+
+            def again(self, event: Opened) -> Any: ...  # <- here
+
+
+def test_a_projection_that_handles_nothing(domain: Domain) -> None:
+    with refused("Row handles no event of this domain"):
+
+        @domain.projection("account", key="account_id")  # <- here
+        class Row:
+            account_id: UUID
+
+            def elsewhere(self, event: Elsewhere) -> Any: ...
+
+
+def test_a_projection_with_a_handler_that_asks_for_too_much(domain: Domain) -> None:
+    with refused("Row.opened takes too much"):
+
+        @domain.projection("account", key="account_id")
+        class Row:
+            account_id: UUID
+
+            def opened(self, event: Opened, row: Any) -> Any: ...  # <- here
+
+
+@pytest.mark.parametrize("name", ["my accounts", "", "1st", "_account", "größe"])
+def test_a_projection_of_a_name_that_graphql_does_not_take(domain: Domain, name: str) -> None:
+    for arguments in ({"name": name, "plural": "rows"}, {"name": "row", "plural": name or "-"}):
+        with refused("a name in GraphQL has letters from A to Z"):
+
+            @domain.projection(arguments["name"], plural=arguments["plural"], key="account_id")  # <- here
+            class Row:
+                account_id: UUID
+
+                def opened(self, event: Opened) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "plural"),
+    [
+        ("event", None),
+        ("thing", "events"),
+        ("command", None),
+        ("sheep", "sheep"),
+        ("account", "accountList"),
+        ("owner", "accounts"),
+        ("opened", None),
+    ],
+)
+def test_a_projection_of_a_name_that_another_query_or_type_has(
+    domain: Domain, name: str, plural: str | None
+) -> None:
+    @domain.projection("account", key="account_id")
+    class AccountRow:
+        account_id: UUID
+
+        def opened(self, event: Opened) -> Any: ...
+
+    with refused("is taken"):
+
+        @domain.projection(name, plural=plural, key="account_id")  # <- here
+        class Row:
+            account_id: UUID
+
+            def opened(self, event: Opened) -> Any: ...
+
+
+def test_a_projection_of_names_that_postgres_would_cut_off(domain: Domain) -> None:
+    with refused("a name of more than 43 characters is too long for Postgres"):
+
+        @domain.projection("a" * 44, key="account_id")  # <- here
+        class Row:
+            account_id: UUID
+
+            def opened(self, event: Opened) -> Any: ...
+
+    with refused("a name of more than 63 characters is too long for Postgres"):
+
+        @domain.projection("account", key="account_id")  # <- here
+        class Long:
+            account_id: UUID
+            __annotations__["a" * 64] = int
+
+            def opened(self, event: Opened) -> Any: ...

@@ -1,0 +1,23 @@
+"""What the end-to-end tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.bank import opened
+from tests.system import System
+
+
+@pytest.fixture(scope="module")
+def goes_on(system: System) -> Iterator[None]:
+    """After all tests of the file the same process answers, is ready, and has logged no failure of its own."""
+    api, log = system.find("api").pid, system.log.stat().st_size
+    yield
+    assert system.find("api").pid == api
+    assert system.readiness()["ready"]
+    opened(system)
+    logged = system.log.read_bytes()[log:].decode()
+    assert "Traceback" not in logged, logged
+    assert "incident" not in logged, logged

@@ -1,0 +1,58 @@
+"""One database for all of the event store's tests, emptied for each; and others where one is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest_asyncio
+
+from commander.embedded import EmbeddedPostgres
+from eventstore.database import Database
+from eventstore.migrate import migrate
+
+MakeDatabase = Callable[[], Awaitable[Database]]
+
+
+@pytest_asyncio.fixture
+async def postgres_admin(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """Another database of the same server."""
+    admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
+    yield admin
+    await admin.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def reused_url(postgres: EmbeddedPostgres) -> str:
+    admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
+    await admin.fetch("create database reused")
+    await admin.close()
+    return postgres.url.replace(f"/{postgres.database}?", "/reused?")
+
+
+@pytest_asyncio.fixture
+async def database(reused_url: str) -> AsyncIterator[Database]:
+    """A migrated database with nothing in it. (Emptying one is quicker than making one.)"""
+    opened = Database(reused_url)
+    async with opened.connection() as connection:
+        await connection.execute("drop schema public cascade; create schema public")
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def empty_database(postgres: EmbeddedPostgres, postgres_admin: Database) -> AsyncIterator[MakeDatabase]:
+    """Makes databases in which there is nothing yet."""
+    made: dict[str, Database] = {}
+
+    async def make() -> Database:
+        name = f"empty_{uuid4().hex}"
+        await postgres_admin.fetch(f'create database "{name}"')
+        made[name] = Database(postgres.url.replace(f"/{postgres.database}?", f"/{name}?"))
+        return made[name]
+
+    yield make
+    for name, database in made.items():
+        await database.close()
+        await postgres_admin.fetch(f'drop database "{name}" with (force)')

@@ -1,0 +1,176 @@
+"""The database away: told as Unavailable, at once and without the password, and found again when back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from commander.domain.errors import Unavailable
+from commander.embedded import EmbeddedPostgres, free_port
+from eventstore.database import Database, without_password
+
+
+def dead_urls() -> list[str]:
+    port = free_port()
+    return [
+        f"postgresql://ada:s3cret@127.0.0.1:{port}/bank",
+        f"postgresql://ada@127.0.0.1:{port}/bank?password=s3cret",
+        "postgresql://ada:s3cret@/bank?host=/nowhere",
+    ]
+
+
+@pytest.mark.parametrize("url", dead_urls())
+async def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_told(url: str) -> None:
+    database = Database(url)
+    for attempt in (
+        database.ping(),
+        database.fetchval("select 1"),
+        database.fetch("select 1"),
+        database.fetchrow("select 1"),
+        database.connect("test"),
+    ):
+        with pytest.raises(Unavailable, match="Postgres is unavailable: ") as caught:
+            await attempt
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.service == "Postgres"
+    assert "s3cret" not in database.shown_url
+    await database.close()
+
+
+async def test_waiting_for_a_server_tells_why_once_without_the_password(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url, *_ = dead_urls()
+    database = Database(url)
+    with caplog.at_level(logging.WARNING), pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await database.until_reachable(retry_seconds=0.01)
+    (record,) = caplog.records
+    assert url.replace("ada:s3cret@", "") in record.getMessage()
+    assert "Connect call failed" in record.getMessage()
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:s3cret@host:1/bank", "postgresql://host:1/bank"),
+        ("postgresql://ada:s3/c@r:et@host/bank", "postgresql://host/bank"),
+        ("postgresql://ada@host/bank?password=s3cret&x=1", "postgresql://host/bank?password=***&x=1"),
+        ("postgresql://host/bank?x=1&sslpassword=s3cret", "postgresql://host/bank?x=1&sslpassword=***"),
+        ("postgresql://postgres@/bank?host=%2Ftmp", "postgresql:///bank?host=%2Ftmp"),
+        ("postgresql://a:b@one:1,two:2/bank", "postgresql://one:1,two:2/bank"),
+        ("nats://t0ken@127.0.0.1:4222", "nats://127.0.0.1:4222"),
+        ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(
+    postgres: EmbeddedPostgres, postgres_admin: Database
+) -> None:
+    name = f"later_{uuid4().hex}"
+    database = Database(postgres.url.replace(f"/{postgres.database}?", f"/{name}?"))
+    with pytest.raises(Unavailable, match=f'database "{name}" does not exist'):
+        await database.ping()
+    waiting = asyncio.create_task(database.until_reachable(retry_seconds=0.01))
+    await postgres_admin.fetch(f'create database "{name}"')
+    async with asyncio.timeout(10):
+        await waiting
+    await database.close()
+    await postgres_admin.fetch(f'drop database "{name}" with (force)')
+
+
+async def test_a_server_that_does_not_answer_is_unavailable_in_time() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    database = Database(f"postgresql://ada@127.0.0.1:{port}/bank")
+    with pytest.raises(Unavailable):
+        await database.ping(timeout_seconds=0.1)
+    await database.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def kill_all(admin: Database, database: Database, application_name: str = "%") -> int:
+    sql = """select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = $1 and application_name like $2"""
+    name = database.url.split("?")[0].rpartition("/")[2]
+    return int(await admin.fetchval(sql, name, application_name))
+
+
+async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_new_one(
+    database: Database, postgres_admin: Database
+) -> None:
+    with pytest.raises(Unavailable):
+        async with database.connection() as connection:
+            assert await kill_all(postgres_admin, database) == 1
+            await connection.fetchval("select 1")
+    assert await database.fetchval("select 1") == 1
+
+
+async def test_connections_that_broke_in_the_pool_are_not_given_out(
+    database: Database, postgres_admin: Database
+) -> None:
+    await asyncio.gather(*(database.fetchval("select pg_sleep(0.01)") for _ in range(4)))
+    assert await kill_all(postgres_admin, database) == 4
+    async with asyncio.timeout(10):
+        while True:  # the driver has to notice first; until then it is Unavailable, never another error
+            try:
+                assert await asyncio.gather(*(database.fetchval("select 1") for _ in range(8))) == [1] * 8
+                return
+            except Unavailable:
+                continue
+
+
+async def test_errors_of_a_statement_are_no_unavailability(database: Database) -> None:
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await database.fetch("select * from nothing")
+    with pytest.raises(asyncpg.InterfaceError, match="the server expects 0 arguments"):
+        await database.fetch("select 1", 5)
+    assert await database.fetchval("select 1") == 1
+
+
+async def test_a_pool_that_is_exhausted_is_unavailable_in_time(reused_url: str) -> None:
+    database = Database(reused_url, max_connections=1)
+    async with database.connection():
+        with pytest.raises(Unavailable):
+            async with database.connection(timeout_seconds=0.05):
+                raise AssertionError("there is but one")
+    await database.ping()
+    await database.close()
+
+
+async def test_one_who_watches_knows_at_once_when_the_server_goes_and_when_it_is_back(
+    database: Database, postgres_admin: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.must_be_up()
+    watching = asyncio.create_task(database.watch(retry_seconds=0.05))
+    async with asyncio.timeout(10):
+        while not await kill_all(postgres_admin, database, "commander watch"):
+            await asyncio.sleep(0.005)
+        while not caplog.records:
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="the connection to postgresql:"):
+            database.must_be_up()
+        while True:
+            try:
+                database.must_be_up()
+                break
+            except Unavailable:
+                await asyncio.sleep(0.005)
+    assert "is down" in caplog.messages[0]
+    assert len(caplog.messages) <= 2, "once that it is gone, once that it is back"
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching

@@ -1,0 +1,144 @@
+"""Two processors at once: they share the partitions, take over from one another, and cannot both decide."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from eventstore.database import Database
+from eventstore.locks import Lock
+from tests.faults.audit import assert_all_well
+from tests.faults.customers import Client, Customers
+from tests.faults.part_process import PartProcess
+from tests.faults.servers import Servers
+from tests.faults.subscriber import Subscriber
+from tests.faults.waiting import until
+from tests.system import System
+
+TAKEOVER_SECONDS = 5.0
+
+
+class Postgres:
+    """What Postgres knows of the processors: each is a session that holds the locks of its partitions."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    async def shares(self) -> dict[int, int]:
+        """How many partitions each processor owns, by the pid of its session."""
+        rows = await self.database.fetch(
+            "select pid, count(*) from pg_locks where locktype = 'advisory' and classid = $1 and granted group by 1",
+            int(Lock.PARTITION),
+        )
+        return {row["pid"]: row["count"] for row in rows}
+
+    async def appending(self) -> set[int]:
+        """The sessions that wait for a lock on a row: their transaction is under way."""
+        rows = await self.database.fetch(
+            """select pid from pg_stat_activity
+               where application_name = 'commander processor' and wait_event_type = 'Lock'"""
+        )
+        return {row["pid"] for row in rows}
+
+    async def end_sessions(self, application: str) -> int:
+        """pg_terminate_backend of the sessions whose application has a name like this; how many there were."""
+        rows = await self.database.fetch(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where application_name like $1 and pid <> pg_backend_pid()""",
+            application,
+        )
+        return len(rows)
+
+
+@pytest_asyncio.fixture
+async def postgres(servers: Servers) -> AsyncIterator[Postgres]:
+    made = Postgres(servers.postgres.url)
+    yield made
+    await made.database.close()
+
+
+@pytest.fixture
+def second(parts: System, servers: Servers, tmp_path: Path) -> Iterator[PartProcess]:
+    """A second `commander processor` beside the one of `parts`."""
+    with PartProcess("processor", tmp_path, servers.environment) as started:
+        yield started
+
+
+async def test_a_killed_processors_partitions_are_taken_over_within_seconds(
+    parts: System, second: PartProcess, postgres: Postgres
+) -> None:
+    async with (
+        Client(parts.url) as client,
+        Subscriber(parts.ws_url) as subscriber,
+        Customers(client) as customers,
+    ):
+        await until_shared(postgres)
+        await customers.finish(20)
+        second.process.kill()
+        await until_taken_over(postgres)
+        await customers.finish(20)
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+
+
+async def test_a_processor_that_wakes_up_after_its_session_ended_decides_nothing_twice(
+    parts: System, second: PartProcess, postgres: Postgres
+) -> None:
+    (first_session,) = await postgres.shares()
+    async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
+        await until_shared(postgres)
+        (second_session,) = (await postgres.shares()).keys() - {first_session}
+        async with postgres.database.connection() as connection, connection.transaction():
+            await connection.execute("select position from log_head for update")
+            opening = [asyncio.create_task(client.submit("openAccount", {"owner": "Ada"})) for _ in range(40)]
+
+            async def both_append() -> bool:
+                return await postgres.appending() == {first_session, second_session}
+
+            await until(both_append, "both processors are in the middle of an append")
+            second.process.send_signal(signal.SIGSTOP)
+            await connection.execute("select pg_terminate_backend($1)", second_session)
+        await until_taken_over(postgres)
+        await asyncio.gather(*opening)
+
+        second.process.send_signal(signal.SIGCONT)
+        await until_shared(postgres)
+        async with Customers(client) as customers:
+            await customers.finish(20)
+            await customers.stop()
+        await assert_all_well(client, subscriber)
+
+
+async def test_every_session_ended_again_and_again_under_load_costs_nothing_but_time(
+    parts: System, postgres: Postgres
+) -> None:
+    async with (
+        Client(parts.url) as client,
+        Subscriber(parts.ws_url) as subscriber,
+        Customers(client) as customers,
+    ):
+        for _ in range(3):
+            await customers.finish(20)
+            assert await postgres.end_sessions("commander %")
+        await customers.finish(20)
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+
+
+async def until_shared(postgres: Postgres) -> None:
+    async def shared() -> bool:
+        return sorted((await postgres.shares()).values()) == [4, 4]
+
+    await until(shared, "two processors share the eight partitions")
+
+
+async def until_taken_over(postgres: Postgres) -> None:
+    async def alone() -> bool:
+        return list((await postgres.shares()).values()) == [8]
+
+    await until(alone, "one processor has all partitions", timeout_seconds=TAKEOVER_SECONDS)

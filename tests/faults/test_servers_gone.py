@@ -1,0 +1,145 @@
+"""Postgres or NATS is gone while `commander dev` runs on servers that it did not start, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.faults.audit import assert_all_well
+from tests.faults.customers import Client, Customers
+from tests.faults.servers import Servers, kill
+from tests.faults.subscriber import Subscriber
+from tests.faults.waiting import until
+from tests.system import System
+
+AT_ONCE_SECONDS = 1.0
+READS = {
+    "account": '{ account(accountId: "00000000-0000-0000-0000-000000000000") { balance } }',
+    "accounts": "{ accounts { totalCount } }",
+    "events": "{ events { edges { node { position } } } }",
+    "event": '{ event(position: "1") { type } }',
+    "command": '{ command(id: "00000000-0000-0000-0000-000000000000") { status } }',
+}
+
+
+async def test_without_postgres_all_answers_unavailable_at_once_and_then_goes_on(
+    parts: System, servers: Servers
+) -> None:
+    async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
+        deposit = {"accountId": await _account(client), "amount": "1.00"}
+        command_id = str(uuid4())
+
+        await kill(servers.postgres)
+        await assert_unavailable(client.attempt("deposit", deposit, command_id))
+        for read in READS.values():
+            await assert_unavailable(client.ask(read))
+        await assert_not_ready(parts, "postgres")
+        assert httpx.get(f"http://127.0.0.1:{parts.port}/health/live").status_code == 200
+
+        await servers.postgres.start()
+        await asyncio.to_thread(parts.wait_ready)
+        answer = await client.attempt("deposit", deposit, command_id)
+        assert answer["data"]["deposit"]["__typename"] == "CommandApplied"
+        await assert_all_well(client, subscriber)
+        assert subscriber.connections == 1, "a subscriber that is up to date needs no Postgres"
+
+
+async def test_without_postgres_a_command_that_need_only_be_accepted_is(
+    parts: System, servers: Servers
+) -> None:
+    async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
+        before = subscriber.cursor
+        await kill(servers.postgres)
+        accepted = (
+            await client.data(
+                'mutation { openAccount(input: {owner: "Ada"}, options: {wait: ACCEPTED}) '
+                "{ __typename ... on CommandAccepted { commandId } } }"
+            )
+        )["openAccount"]
+        assert accepted["__typename"] == "CommandAccepted"
+
+        await servers.postgres.start()
+        await subscriber.until_position(before + 1)
+        assert subscriber.events[-1]["commandId"] == accepted["commandId"]
+
+
+async def test_without_nats_mutations_answer_unavailable_at_once_reads_go_on(
+    parts: System, servers: Servers
+) -> None:
+    async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
+        deposit = {"accountId": await _account(client), "amount": "1.00"}
+        command_id = str(uuid4())
+
+        await kill(servers.nats)
+        await assert_unavailable(client.attempt("deposit", deposit, command_id))
+        assert (await client.data(READS["accounts"]))["accounts"]["totalCount"] > 0
+        await assert_not_ready(parts, "nats")
+
+        await servers.nats.start()
+        await asyncio.to_thread(parts.wait_ready)
+        answer = await client.attempt("deposit", deposit, command_id)
+        assert answer["data"]["deposit"]["__typename"] == "CommandApplied"
+        await assert_all_well(client, subscriber)
+        assert subscriber.connections == 1, "a subscription outlives an outage of NATS"
+
+
+@pytest.mark.parametrize("name", ["postgres", "nats"])
+async def test_what_is_under_way_when_a_server_goes_ends_soon(
+    parts: System, servers: Servers, name: str
+) -> None:
+    async with (
+        Client(parts.url) as client,
+        Subscriber(parts.ws_url) as subscriber,
+        Customers(client) as customers,
+    ):
+        await customers.finish(10)
+        account = await _account(client)
+        deposit = {"accountId": account, "amount": "1.00"}
+        ids = [str(uuid4()) for _ in range(20)]
+        attempts = [asyncio.create_task(client.attempt("deposit", deposit, id_)) for id_ in ids]
+        await kill(servers.postgres if name == "postgres" else servers.nats)
+        async with asyncio.timeout(2 * AT_ONCE_SECONDS):
+            answers = await asyncio.gather(*attempts)
+        for answer in answers:
+            assert "errors" not in answer or codes_of(answer) == ["UNAVAILABLE"]
+
+        await servers.start()
+        for command_id in ids:
+            await client.submit("deposit", deposit, command_id)
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+        balance = '{ account(accountId: "%s") { balance } }' % account
+        assert (await client.data(balance))["account"]["balance"] == "20.00"
+
+
+async def assert_unavailable(answering: Awaitable[dict[str, Any]]) -> None:
+    """The answer is an error with the code UNAVAILABLE, and comes at once."""
+    async with asyncio.timeout(AT_ONCE_SECONDS):
+        answer = await answering
+    assert codes_of(answer) == ["UNAVAILABLE"]
+
+
+def codes_of(answer: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in answer["errors"]]
+
+
+async def assert_not_ready(system: System, culprit: str) -> None:
+    """/health/ready becomes 503 and names this server, and no other, as what is missing."""
+
+    async def told() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.get(f"http://127.0.0.1:{system.port}/health/ready")
+        wrong = [name for name, state in answer.json()["parts"].items() if state != "ok"]
+        return answer.status_code == 503 and wrong == [culprit]
+
+    await until(told, f"/health/ready names {culprit}", timeout_seconds=2)
+
+
+async def _account(client: Client) -> str:
+    opened = await client.submit("openAccount", {"owner": "Ada"})
+    return str(opened.result["stream"]).partition("-")[2]

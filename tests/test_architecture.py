@@ -1,0 +1,232 @@
+"""How the rooms lie: who may import whom, how large a module may be, and what no file may contain."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import commander
+from commander.domain import __all__ as everything_of_the_domain
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+# A room and those of ours that it may import; the longest name that fits a module is its room.
+MAY_IMPORT = {
+    "commander.domain": set[str](),
+    "commander.__init__": {"commander.domain"},
+    "commander.testing": {"commander.domain"},
+    "eventstore": {"commander.domain"},
+    "streaming": {"commander.domain", "eventstore"},
+    "resolvers": {"commander.domain", "eventstore", "streaming"},
+    "schema": {"commander.domain", "eventstore", "streaming", "resolvers"},
+    "commander": {"commander.domain", "eventstore", "streaming", "resolvers", "schema"},
+    "examples": {"commander.__init__", "commander.testing"},
+}
+# A foreign library and the rooms that know it.
+KNOWN_BY = {
+    "asyncpg": {"eventstore", "commander"},
+    "nats": {"streaming"},
+    "strawberry": {"schema"},
+    "graphql": {"schema"},
+    "starlette": {"schema", "commander"},
+    "uvicorn": {"commander"},
+    "pydantic": {"commander"},
+    "pydantic_settings": {"commander"},
+    "typer": {"commander"},
+    "rich": {"commander"},
+}
+
+
+def modules(*folders: str) -> Iterator[tuple[str, Path]]:
+    """(dotted name, path) of every module in these folders; a package's own is called package.__init__."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "node_modules" not in path.parts:
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+
+
+def imports(name: str, path: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything a module imports, wherever in it; our modules as in `modules`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, exact(alias.name)) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively; write the whole name"
+            assert node.module is not None
+            for alias in node.names:
+                submodule = exact(f"{node.module}.{alias.name}")
+                yield node.lineno, submodule if is_module(submodule) else exact(node.module)
+
+
+def exact(name: str) -> str:
+    """The name of a module as `modules` has it."""
+    return f"{name}.__init__" if (ROOT / Path(*name.split(".")) / "__init__.py").exists() else name
+
+
+def is_module(name: str) -> bool:
+    return (ROOT / Path(*name.split("."))).with_suffix(".py").exists()
+
+
+def room_of(module: str) -> str | None:
+    """The room that a module is in; None for what is not ours."""
+    fitting = [room for room in MAY_IMPORT if f"{module}.".startswith(f"{room}.")]
+    return max(fitting, key=len, default=None)
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for name, path in modules(*PACKAGES):
+        room = room_of(name)
+        assert room is not None, f"{name} is in no room"
+        for line, imported in imports(name, path):
+            target = room_of(imported)
+            if target is not None and target != room and target not in MAY_IMPORT[room]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {imported}: {room} may not")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_library_is_known_to_its_rooms_alone() -> None:
+    wrong = []
+    for name, path in modules(*PACKAGES):
+        for line, imported in imports(name, path):
+            library = imported.partition(".")[0]
+            if library in KNOWN_BY and room_of(name) not in KNOWN_BY[library]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {imported}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_walk_sees_every_way_to_import(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "import streaming.relay as r, json\n"
+        "from eventstore import log\n"
+        "from commander import Domain, settings\n"
+        "def later():\n    from schema.build import build_schema\n"
+        "if TYPE_CHECKING:\n    import resolvers\n"
+    )
+    assert {(line, name, room_of(name)) for line, name in imports("module", module)} == {
+        (1, "streaming.relay", "streaming"),
+        (1, "json", None),
+        (2, "eventstore.log", "eventstore"),
+        (3, "commander.__init__", "commander.__init__"),
+        (3, "commander.settings", "commander"),
+        (5, "schema.build", "schema"),
+        (7, "resolvers.__init__", "resolvers"),
+    }
+
+
+def test_modules_have_at_most_300_lines() -> None:
+    long = []
+    for name, path in modules(*PACKAGES):
+        length = len(path.read_text("utf-8").splitlines())
+        if length > 300:
+            long.append(f"{name} has {length}")
+    assert not long, "\n".join(long)
+
+
+def test_no_module_is_named_for_holding_anything() -> None:
+    vague = re.compile(r"(^|_)(utils?|helpers?|commons?|managers?|misc|stuff)($|_)")
+    assert [str(p) for _, p in modules(*PACKAGES, "tests", "bench") if vague.search(p.stem)] == []
+    assert [str(p) for _, p in modules(*PACKAGES, "tests", "bench") if vague.search(p.parent.name)] == []
+
+
+def test_what_commander_offers_is_all_that_it_offers() -> None:
+    public = {
+        name
+        for name, value in vars(commander).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert commander.__all__ == sorted(public)
+    assert everything_of_the_domain == sorted(everything_of_the_domain)
+
+
+def test_the_map_at_the_door_names_every_package_that_there_is() -> None:
+    there = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert there == set(PACKAGES), "what the wheel is made of"
+    assert commander.__doc__ is not None
+    named = set(re.findall(r"^(\w+)/", commander.__doc__, re.MULTILINE))
+    assert named == there
+    for package in sorted(there - {"commander"}):
+        assert (ROOT / package / "__init__.py").read_text().startswith('"""'), (
+            f"{package} says what it is for"
+        )
+
+
+def test_the_map_of_the_event_store_names_its_modules() -> None:
+    folder = ROOT / "eventstore"
+    named = set(re.findall(r"^(\w+\.py) ", (folder / "__init__.py").read_text(), re.MULTILINE))
+    assert named == {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+
+
+SQL = sorted((ROOT / "eventstore" / "sql").glob("*.sql"))
+
+
+def test_every_statement_is_used_and_every_one_used_is_there() -> None:
+    used = set()
+    for _, path in modules("eventstore"):
+        used |= set(re.findall(r'statement\("(\w+)"\)', path.read_text()))
+    assert used == {path.stem for path in SQL}
+
+
+@pytest.mark.parametrize("path", SQL, ids=lambda path: path.stem)
+def test_a_statement_says_its_purpose_and_each_of_its_binds(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    body = [number for number, line in enumerate(lines) if not line.startswith("--")]
+    header, statement = "\n".join(lines[: body[0]]), "\n".join(lines[body[0] :])
+    assert re.match(r"-- [A-Z].*\.$", lines[0]), "the first line says what it does"
+    assert "-- binds" in header
+    binds = set(re.findall(r"\$\d+", statement))
+    assert set(re.findall(r"\$\d+", header)) == binds
+    assert binds == {f"${n}" for n in range(1, len(binds) + 1)}
+    assert ";" not in statement, "one statement a file"
+
+
+def test_migrations_begin_by_saying_what_they_are_for() -> None:
+    for path in [*(ROOT / "eventstore" / "migrations").glob("*.sql"), ROOT / "eventstore" / "schema.sql"]:
+        assert re.match(r"-- [A-Z].*\.\n", path.read_text()), path.name
+
+
+def tracked() -> list[Path]:
+    """The files that are, or are about to be, in the repository."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+# Where packages are downloaded from is the business of whoever installs them.
+ADDRESSES = {
+    "an option that names a package index": r"--(extra-)?index-url|--trusted-host|--find-links|--registry\b",
+    "a setting that names a package index": r"\b(PIP|UV|npm_config)_\w*(INDEX|registry)\w*\s*[=:]",
+    "a registry in a configuration": r"^\s*(@[\w-]+:)?registry\s*=|^\s*index-url\s*=|^\s*GOPROXY\s*=",
+    "a resolved address in a lock file": r'"resolved"\s*:',
+    "an address of a registry": r"(registry\.npmjs|files\.pythonhosted|pypi\.org/simple|/artifactory/)",
+}
+
+
+def test_no_file_says_where_packages_are_downloaded_from() -> None:
+    found = []
+    for path in tracked():
+        if path == Path(__file__):
+            continue
+        text = path.read_text("utf-8", "replace")
+        for what, pattern in ADDRESSES.items():
+            for match in re.finditer(pattern, text, re.MULTILINE):
+                found.append(f"{path.relative_to(ROOT)}: {what}: {match.group()}")
+    assert not found, "\n".join(found)
+
+
+def test_constraints_are_names_and_versions_alone() -> None:
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert re.fullmatch(r"#.*|[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+]+", line), line
