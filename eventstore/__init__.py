@@ -6,6 +6,9 @@ migrate.py     numbered migrations under an advisory lock; schema.sql is what th
 locks.py       advisory locks: who may be the one to do a thing
 log.py         appending decisions and reading events
 outcomes.py    the one outcome of each command
+history.py     commands that have ended, listed; dead letters
+attempts.py    commands that may have crashed their processor
+snapshots.py   states of long streams, so as not to read them all
 checkpoints.py how far each partition, projection and reactor has come
 tables.py      the one builder of SQL for projection tables
 projections.py folding events into rows, and reading them

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
+
+from commander.domain.errors import Unavailable
 from eventstore.database import Connection, reaching_postgres
 
 
@@ -29,6 +33,16 @@ async def end_running(connection: Connection, partitions: Sequence[int]) -> None
         await connection.execute(
             "update partitions set running = false where partition = any($1::int[])", partitions
         )
+
+
+async def leave(connection: Connection, partitions: Sequence[int], timeout_seconds: float = 2) -> None:
+    """Closes the connection that owns these partitions, their mark taken away if Postgres still hears it."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await end_running(connection, partitions)
+            await connection.close()
+    except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def count_attempt(connection: Connection, command_id: UUID) -> int:

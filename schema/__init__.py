@@ -3,7 +3,9 @@
 build.py        the whole schema of a domain
 types.py        field types to GraphQL types: scalars, enums, value objects
 events.py       the interface Event, a type per event, the feed
-commands.py     a mutation per command, its input, options and results
+commands.py     a mutation per command, many at once, taking one back
+results.py      the union of ways a command can go
+history.py      commands as they stand and as they ended; dead letters
 projections.py  the queries of each projection
 errors.py       which error a client sees
 documents.py    from a document's text to what may be executed

@@ -9,7 +9,12 @@ submitting.py   mutations' commands, gathered into synced batches
 outcomes.py     how a command ended, back to the process that waits
 ownership.py    which processor has which partitions
 deciding.py     a batch of commands to decisions; pure
+states.py       the states of streams in memory, from snapshots and events
+batch.py        a batch of commands: prepared, committed, announced
+suspects.py     which commands may have crashed their processor
 processor.py    pull, decide, commit, announce
+queued.py       commands still in the stream, found by their id
+progress.py     how far the projections have come, for those who wait
 relay.py        the log onto the EVENTS stream
 projecting.py   the log into projection tables
 reacting.py     events to new commands

@@ -8,13 +8,10 @@ and one that is alive but cut off keeps its partitions only as long as Postgres 
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
 
-import asyncpg
-
-from commander.domain.errors import OwnershipLost, Unavailable
-from eventstore.attempts import begin_running, end_running
+from commander.domain.errors import OwnershipLost
+from eventstore.attempts import begin_running, end_running, leave
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, join, members, try_lock, unlock
 
@@ -50,14 +47,8 @@ class Ownership:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            async with asyncio.timeout(2):
-                await end_running(connection, self.owned)
-                await connection.close()
-        except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.terminate()
+        if connection is not None:
+            await leave(connection, self.owned)
         self.owned = []
 
     async def begin(self) -> list[int]:

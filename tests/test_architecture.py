@@ -51,7 +51,7 @@ def modules(*folders: str) -> Iterator[tuple[str, Path]]:
     """(dotted name, path) of every module in these folders; a package's own is called package.__init__."""
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if "node_modules" not in path.parts:
+            if not {"node_modules", ".venv"} & set(path.parts):
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
 
 

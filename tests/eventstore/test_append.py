@@ -40,7 +40,7 @@ class Appending:
         async with database.connection() as connection:
             for batch in self._plan:
                 decisions = [self._decision(*step) for step in batch]
-                appended = await append(connection, decisions, [])
+                appended = await append(connection, decisions, None)
                 self.decisions += decisions
                 self.recorded += appended.events
                 assert [e.position - appended.base for e in appended.events] == list(
@@ -125,7 +125,7 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
     }
     made = decision("account-1", 0, 2, **known)
     async with database.connection() as connection:
-        appended = await append(connection, [made], [])
+        appended = await append(connection, [made], None)
         outcomes = await known_outcomes(connection, [made.command.command_id, uuid4()])
     assert list(outcomes) == [made.command.command_id]
     outcome = outcomes[made.command.command_id]
@@ -143,7 +143,7 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
 async def test_a_command_without_events_stands_at_the_head_when_it_was_decided(database: Database) -> None:
     async with database.connection() as connection:
         decisions = [decision("a-1", 0), refusal("a-1", 1), decision("a-1", 1), decision("a-1", 2, 0)]
-        await append(connection, decisions, [])
+        await append(connection, decisions, None)
         outcomes = await known_outcomes(connection, [d.command.command_id for d in decisions])
     assert [outcomes[d.command.command_id].position for d in decisions] == [1, 1, 2, 2]
     assert await events_of_outcome(database, outcomes[decisions[1].command.command_id]) == []
@@ -153,10 +153,14 @@ async def test_an_empty_batch_changes_nothing_but_progress(database: Database) -
     await settle_partitions(database, 3)
     created = datetime(2030, 1, 1, tzinfo=UTC)
     async with database.connection() as connection:
-        appended = await append(connection, [], [Progress(0, 7, created), Progress(2, 7, created)])
+        appended = await append(connection, [], Progress((0, 2), 7, created))
         progress = await partition_progress(connection, [0, 1, 2])
     assert (appended.base, appended.events) == (0, ())
-    assert progress == {0: Progress(0, 7, created), 1: Progress(1, 0, None), 2: Progress(2, 7, created)}
+    assert progress == {
+        0: Progress((0,), 7, created),
+        1: Progress((1,), 0, None),
+        2: Progress((2,), 7, created),
+    }
 
 
 @pytest.mark.parametrize("repeated", ["command id", "version", "command id within", "version within"])
@@ -172,16 +176,16 @@ async def test_what_is_stored_already_is_a_conflict_that_leaves_nothing_behind(
         "version within": decision("account-2", 0),
     }[repeated]
     async with database.connection() as connection:
-        await append(connection, [first], [])
+        await append(connection, [first], None)
         log = await whole_log(database)
         with pytest.raises(AppendConflict):
-            await append(connection, [fine, again], [Progress(0, 9, datetime.now(UTC))])
+            await append(connection, [fine, again], Progress((0,), 9, datetime.now(UTC)))
         assert await whole_log(database) == log
         assert await head_position(database) == 2
         ids = [d.command.command_id for d in (first, fine, again)]
         assert list(await known_outcomes(connection, ids)) == [first.command.command_id]
         assert (await partition_progress(connection, [0]))[0].sequence == 0
-        appended = await append(connection, [fine], [])
+        appended = await append(connection, [fine], None)
     assert appended.base == 2, "the next one goes on without a gap"
 
 
@@ -200,7 +204,7 @@ async def test_of_many_at_once_on_one_version_or_one_command_one_wins(database: 
 
 async def append_alone(database: Database, made: Decision) -> None:
     async with database.connection() as connection:
-        await append(connection, [made], [])
+        await append(connection, [made], None)
 
 
 async def test_an_append_waits_for_the_one_before_it_and_fills_its_place_when_that_fails(
@@ -210,8 +214,8 @@ async def test_an_append_waits_for_the_one_before_it_and_fills_its_place_when_th
     async with database.connection() as slow, database.connection() as quick:
         transaction = slow.transaction()
         await transaction.start()
-        assert (await append(slow, [decision("account-1", 0, 2)], [])).base == 0
-        waiting = asyncio.create_task(append(quick, [decision("account-2", 0)], []))
+        assert (await append(slow, [decision("account-1", 0, 2)], None)).base == 0
+        waiting = asyncio.create_task(append(quick, [decision("account-2", 0)], None))
         await until_waiting_for_a_lock(database, quick)
         assert await head_position(database) == 0
         assert await whole_log(database) == []
@@ -259,7 +263,7 @@ async def test_time_does_not_run_backwards_in_the_log(database: Database) -> Non
     future = datetime(2100, 1, 1, tzinfo=UTC)
     async with database.connection() as connection:
         await connection.execute("update log_head set recorded_at = $1", future)
-        appended = await append(connection, [decision("account-1", 0)], [])
+        appended = await append(connection, [decision("account-1", 0)], None)
     assert appended.recorded_at == future, "a clock set back does not put an event before an earlier one"
 
 
@@ -276,7 +280,7 @@ async def test_time_does_not_run_backwards_in_the_log(database: Database) -> Non
 )
 async def test_what_is_in_the_log_cannot_be_changed_or_forgotten(database: Database, statement: str) -> None:
     async with database.connection() as connection:
-        await append(connection, [decision("account-1", 0)], [])
+        await append(connection, [decision("account-1", 0)], None)
         log = await whole_log(database)
         with pytest.raises(asyncpg.RestrictViolationError, match="the log is append-only"):
             await connection.execute(statement)

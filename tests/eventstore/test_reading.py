@@ -36,7 +36,7 @@ async def log(database: Database) -> list[RecordedEvent]:
         if n % 10 == 0:
             made.append(refusal(stream, versions[stream], reactor="clerk", correlation_id=correlation))
     async with database.connection() as connection:
-        return list((await append(connection, made, [])).events)
+        return list((await append(connection, made, None)).events)
 
 
 settled = settings(
@@ -126,14 +126,14 @@ async def test_many_streams_are_read_at_once_each_from_its_version_whatever_the_
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6])
 async def test_a_stream_that_ends_with_a_page_is_read_to_its_end(database: Database, count: int) -> None:
     async with database.connection() as connection:
-        await append(connection, [decision("account-1", 0, count)], [])
+        await append(connection, [decision("account-1", 0, count)], None)
         found = await collected(read_streams(connection, {"account-1": 0}, page=2))
     assert [event.version for event in found] == list(range(1, count + 1))
 
 
 async def test_one_stream_is_read_by_pages(database: Database) -> None:
     async with database.connection() as connection:
-        await append(connection, [decision("account-1", 0, 3), decision("account-2", 0, 3)], [])
+        await append(connection, [decision("account-1", 0, 3), decision("account-2", 0, 3)], None)
     assert [e.version for e in await read_stream(database, "account-1", 0, 2)] == [1, 2]
     assert [e.version for e in await read_stream(database, "account-1", 2, 2)] == [3]
     assert await read_stream(database, "account-1", 3) == []

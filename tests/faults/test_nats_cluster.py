@@ -31,7 +31,7 @@ async def test_a_reader_whose_consumer_died_with_another_node_reads_on(nodes: di
     nats = Nats(nodes[home].url)
     await nats.connect("reader")
     await until_made(nats)
-    async with OrderedPull(nats, COMMANDS, [command_subject(0)], 0) as reader:
+    async with OrderedPull(nats, COMMANDS, [command_subject(0, "*")], 0) as reader:
         elsewhere = await consumer_node(nats)
         while elsewhere == home:  # where a consumer is put is the cluster's choice
             reader._break("to be put elsewhere")
@@ -74,7 +74,9 @@ async def until_stored(nats: Nats, payload: bytes) -> None:
 
     async def stored() -> bool:
         try:
-            await publish_atomically(nats, [OutMessage(command_subject(0), payload, {})], expected_last=0)
+            await publish_atomically(
+                nats, [OutMessage(command_subject(0, "x"), payload, {})], expected_last=0
+            )
         except Unavailable:
             return False
         return True
