@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -92,7 +93,15 @@ class _Tree:
                 await server.start()
                 url = server.url
             environment[f"COMMANDER_{name}_URL"] = url
+        self._write_environment(environment)
         return environment
+
+    def _write_environment(self, environment: dict[str, str]) -> None:
+        """For other commands in another terminal: `source .commander/environment`."""
+        file = self._data_dir / "environment"
+        file.touch(mode=0o600)
+        names = ("COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN")
+        file.write_text("".join(f"export {name}={shlex.quote(environment[name])}\n" for name in names))
 
     async def _keep_server(self, server: EmbeddedServer) -> None:
         while True:

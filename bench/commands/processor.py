@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-import psutil
-
 from bench.commands.audit import audit_log, audit_outcomes
 from bench.commands.filling import deposits, enqueue, open_accounts
 from bench.commands.running import Bench, Measure, Process, System
@@ -59,20 +57,19 @@ async def _until_decided(system: System, process: Process, behind: int, up_to: i
 
     behind: where to begin to count it.
     """
-    measured = psutil.Process(process.pid)
     first: tuple[int, float] | None = None
     async with asyncio.timeout(300):
         while True:
             process.must_run()
             head = await head_position(system.database)
-            times = measured.cpu_times()
+            cpu_seconds = process.cpu_seconds()
             if head > behind and first is None:
-                first = head, times.user + times.system
+                first = head, cpu_seconds
             if head >= up_to:
                 break
             await asyncio.sleep(0.05)
     assert first is not None, "the head is not below where counting begins"
-    return (times.user + times.system - first[1]) / max(1, head - first[0]) * 1e6
+    return (cpu_seconds - first[1]) / max(1, head - first[0]) * 1e6
 
 
 async def _audit(system: System, ids: Sequence[UUID]) -> None:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from urllib.request import ProxyHandler, build_opener
 from uuid import uuid4
 
+import psutil
+
 from bench.commands.plan import Plan
 from commander.domain import CommanderError
 from commander.embedded import EmbeddedNats, EmbeddedPostgres, ends_with_parent, free_port
@@ -136,8 +138,8 @@ class System:
             yield
 
     @asynccontextmanager
-    async def api(self, module: str, *arguments: str) -> AsyncIterator[int]:
-        """The port of an API that is ready."""
+    async def api(self, module: str, *arguments: str) -> AsyncIterator[tuple[int, Process]]:
+        """An API that is ready: its port, and its process."""
         port = free_port()
         async with self.part(module, *arguments, "--port", str(port)) as process:
 
@@ -146,7 +148,7 @@ class System:
                 return await asyncio.to_thread(_is_ready, port)
 
             await until(ready, timeout_seconds=30)
-            yield port
+            yield port, process
 
 
 async def until(reached: Callable[[], Awaitable[bool]], timeout_seconds: float) -> None:
@@ -178,9 +180,10 @@ class Process:
             )
         return cls(process, log)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def cpu_seconds(self) -> float:
+        """How long it has been on a CPU since its start."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def must_run(self) -> None:
         """Raises MeasurementFailed when it has ended by itself."""
