@@ -11,7 +11,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from commander.domain.errors import OwnershipLost, Unavailable
-from eventstore.database import Connection, Database
+from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.locks import Lock, join, members, try_lock, unlock
 
 
@@ -31,14 +31,15 @@ class Ownership:
         return self._connection
 
     async def __aenter__(self) -> Ownership:
-        self._connection = await self._database.connect("commander processor")
+        connection = self._connection = await self._database.connect("commander processor")
         try:
-            await self._connection.execute("set tcp_keepalives_idle = 5")
-            await self._connection.execute("set tcp_keepalives_interval = 2")
-            await self._connection.execute("set tcp_keepalives_count = 3")
-            await join(self._connection, Lock.PROCESSORS)
+            with reaching_postgres(connection):
+                await connection.execute("set tcp_keepalives_idle = 5")
+                await connection.execute("set tcp_keepalives_interval = 2")
+                await connection.execute("set tcp_keepalives_count = 3")
+            await join(connection, Lock.PROCESSORS)
         except BaseException:
-            self._connection.terminate()
+            connection.terminate()
             raise
         return self
 
@@ -48,8 +49,9 @@ class Ownership:
         connection, self._connection, self.owned = self._connection, None, []
         if connection is not None:
             try:
-                await connection.close(timeout=2)
-            except (OSError, TimeoutError, Unavailable):
+                with reaching_postgres(connection):
+                    await connection.close(timeout=2)
+            except Unavailable:
                 connection.terminate()
 
     async def rebalance(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +17,14 @@ from eventstore.migrate import migrate
 from streaming.connection import Nats
 from streaming.streams import ensure_streams
 from tests.system import System
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A temporary directory of this run's own: pytest's usual one is closed to others by the next run that
+    starts, and run as root the embedded Postgres is another user."""
+    if config.option.basetemp is None:
+        config.option.basetemp = Path(tempfile.mkdtemp(prefix="commander-"))
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 @pytest_asyncio.fixture(scope="session")
