@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
 from urllib.error import URLError
@@ -102,7 +103,7 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
         body = error.read().decode() if hasattr(error, "read") else ""
         print(body or f"{url}: {error.reason}", file=sys.stderr)
         raise typer.Exit(1) from error
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:  # no answer, no HTTP, no URL
         print(f"{url}: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 

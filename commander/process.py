@@ -78,26 +78,25 @@ async def _work(part: Part) -> None:
     nats = Nats(given_url(part.settings.nats_url, "COMMANDER_NATS_URL"))
     part.will_use(database, nats)
     try:
-        await _prepare(part.settings, database, nats, part.name)
-        await part.start(database, nats)
+        await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
+        while True:
+            try:
+                await _prepare(part.settings, database, nats)
+                await part.start(database, nats)
+                return
+            except Unavailable as error:
+                logger.warning("%s; trying on", error)
+                await asyncio.sleep(1)
     finally:
         await nats.close()
         await database.close()
 
 
-async def _prepare(settings: Settings, database: Database, nats: Nats, name: str) -> None:
-    """Whoever comes first makes the tables and the streams; servers that are not there are waited for."""
-    await asyncio.gather(nats.connect(f"commander {name}"), database.until_reachable())
-    while True:
-        try:
-            await database.until_reachable()
-            await migrate(database)
-            await settle_partitions(database, settings.partitions)
-            await ensure_streams(nats, settings.nats_replicas)
-            return
-        except Unavailable as error:
-            logger.warning("%s; trying on", error)
-            await asyncio.sleep(1)
+async def _prepare(settings: Settings, database: Database, nats: Nats) -> None:
+    """Whoever comes first makes the tables and the streams. Raises Unavailable: try again."""
+    await migrate(database)
+    await settle_partitions(database, settings.partitions)
+    await ensure_streams(nats, settings.nats_replicas)
 
 
 def given_url(url: str | None, variable: str) -> str:

@@ -79,11 +79,12 @@ class Feed:
         Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed and away.
         """
         where = where or EventFilter()
-        cursor = await self._begin(after)
+        cursor, began_at = await self._begin(after)
         caught_up = False
         while True:
-            if not self._reaches_back_to(cursor):
-                up_to = self._head
+            mirror_is_behind = self._head < began_at and cursor < began_at
+            if mirror_is_behind or not self._reaches_back_to(cursor):
+                up_to = max(self._head, began_at)
                 page = await read_log(self._database, cursor, up_to, _PAGE, where)
                 for event in page:
                     yield event
@@ -101,15 +102,16 @@ class Feed:
             elif not await self._grows_beyond(cursor):
                 yield Heartbeat(cursor)
 
-    async def _begin(self, after: int | None) -> int:
+    async def _begin(self, after: int | None) -> tuple[int, int]:
+        """The first cursor, and the log's head: what a client was told of is history, mirrored yet or not."""
         head = await head_position(self._database)
         if self._head < 0:
             self._head = head
         if after is None:
-            return head
+            return head, head
         if after > head:
             raise InvalidRequest("after", f"the log ends at position {head}; {after} is beyond it")
-        return after
+        return after, head
 
     def _reaches_back_to(self, cursor: int) -> bool:
         return cursor >= self._head - len(self._tail)

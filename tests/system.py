@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -90,11 +91,16 @@ class System:
 
     def kill_everything(self) -> None:
         """kill -9 of every process of the tree, all at once."""
-        tree = [psutil.Process(self.process.pid), *self.descendants()]
+        root = psutil.Process(self.process.pid)
+        tree: set[psutil.Process] = set()
+        while new := {root, *self.descendants()} - tree:
+            for process in new:
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()  # so that none can notice another's end, and act or have children
+            tree |= new
         for process in tree:
-            process.suspend()  # so that none can notice another's end and act
-        for process in tree:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
         psutil.wait_procs(tree, timeout=10)
 

@@ -12,7 +12,7 @@ from tests.system import System
 
 @pytest.fixture(scope="module")
 def goes_on(system: System) -> Iterator[None]:
-    """After all tests of the file the same process answers, is ready, and has logged no failure of its own."""
+    """After all tests of a file the same process answers, is ready, and has logged no failure of its own."""
     api, log = system.find("api").pid, system.log.stat().st_size
     yield
     assert system.find("api").pid == api

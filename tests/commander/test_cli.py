@@ -1,0 +1,134 @@
+"""The command line: what it prints, and that what a person can mend is one line and no traceback."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from graphql import build_schema
+
+from examples.bank import bank
+from tests.commander.conftest import Run
+
+SHOP = """
+from uuid import UUID
+from commander import Domain
+
+shop = Domain("shop")
+
+@shop.command
+class Sell:
+    item_id: UUID
+
+@shop.event
+class Sold:
+    item_id: UUID
+"""
+
+
+def test_schema_prints_the_schema_with_each_mutation_and_nothing_internal(commander: Run) -> None:
+    ended = commander("schema")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    schema = build_schema(ended.stdout)
+    assert schema.mutation_type is not None
+    mutations = {name[0].lower() + name[1:] for name, type_ in bank.commands.items() if not type_.internal}
+    assert set(schema.mutation_type.fields) == mutations
+    assert "withdraw" in mutations
+    for name, type_ in bank.commands.items():
+        assert (f"{name}Input" in schema.type_map) is not type_.internal
+        assert not (type_.internal and re.search(rf"\b{name}\b", ended.stdout, re.IGNORECASE))
+    assert set(bank.events) <= set(schema.type_map)
+
+
+def one_line(text: str) -> str:
+    assert text.startswith("commander: ")
+    assert text.count("\n") == 1, text
+    return text.removeprefix("commander: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("part", ["schema", "dev", "api", "processor"])
+def test_an_unknown_domain_is_one_line(commander: Run, tmp_path: Path, part: str) -> None:
+    urls = {"COMMANDER_POSTGRES_URL": "postgresql://db/bank", "COMMANDER_NATS_URL": "nats://nats"}
+    ended = commander(part, "nowhere:shop", **urls)
+    assert one_line(ended.stderr) == f"there is no module nowhere (looked in {tmp_path} too)"
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_a_mistake_in_a_domain_is_one_line_that_names_the_place(commander: Run, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    for part in ("schema", "dev"):
+        ended = commander(part, "shop:shop")
+        assert one_line(ended.stderr) == f"{tmp_path / 'shop.py'}:7: no aggregate decides the command Sell"
+        assert ended.returncode == 1
+
+
+def test_a_name_of_the_api_s_own_is_told_before_anything_starts(commander: Run, tmp_path: Path) -> None:
+    aggregate = """
+@shop.event
+class Command:
+    item_id: UUID
+
+@shop.aggregate(key="item_id")
+class Item:
+    def sell(self, command: Sell) -> None: ...
+    def sold(self, event: Sold) -> "Item": ...
+    def command(self, event: Command) -> "Item": ...
+"""
+    (tmp_path / "shop.py").write_text(SHOP + aggregate)
+    ended = commander("dev", "shop:shop")
+    assert one_line(ended.stderr).startswith(f"{tmp_path / 'shop.py'}:15: Type Command is defined multiple")
+    assert (ended.returncode, [path.name for path in tmp_path.iterdir()]) == (1, ["shop.py"])
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "COMMANDER_POSTGRES_URL"),
+        ({"COMMANDER_NATS_URL": "nats://nats"}, "COMMANDER_POSTGRES_URL"),
+        ({"COMMANDER_POSTGRES_URL": "postgresql://db/bank"}, "COMMANDER_NATS_URL"),
+    ],
+)
+def test_a_part_without_its_servers_names_the_variable(
+    commander: Run, given: dict[str, str], missing: str
+) -> None:
+    ended = commander("api", **given)
+    assert one_line(ended.stderr) == f"{missing} is not set (commander dev starts its own)"
+    assert ended.returncode == 2
+
+
+def test_a_wrong_setting_is_one_line(commander: Run) -> None:
+    ended = commander("dev", COMMANDER_PORT="many", COMMANDER_POSTGRES_URL="mysql://ada:s3cret@db/bank")
+    line = one_line(ended.stderr)
+    assert "COMMANDER_PORT='many'" in line
+    assert "COMMANDER_POSTGRES_URL='mysql://db/bank'" in line
+    assert ended.returncode == 1
+
+
+def test_dev_on_a_port_in_use_says_so_and_starts_nothing(commander: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ended = commander("dev", "--port", str(port))
+    assert one_line(ended.stderr) == f"cannot listen on 127.0.0.1:{port}: Address already in use; see --port"
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+
+
+def test_dev_on_data_in_use_says_so_and_starts_nothing(commander: Run, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    with (data_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = commander("dev", "--port", "0", "--data-dir", str(data_dir))
+    assert one_line(ended.stderr) == f"another commander dev uses {data_dir}; see --data-dir"
+    assert (ended.returncode, [path.name for path in data_dir.iterdir()]) == (1, ["lock"])
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/health/ready", "nonsense", "localhost:{port}"])
+def test_health_of_nobody_is_one_line(commander: Run, url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = url.format(port=server.getsockname()[1])
+    ended = commander("health", "--url", url)
+    assert ended.stderr.startswith(f"{url}: ")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
