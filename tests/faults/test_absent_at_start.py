@@ -78,7 +78,7 @@ async def test_every_part_waits_for_the_servers_and_can_be_stopped_meanwhile(
         parts = [stack.enter_context(PartProcess(name, tmp_path, environment)) for name in PARTS]
         for part in parts:
             await until(
-                lambda part=part: all(part.lines(told) for told in NOBODY_LISTENS),  # type: ignore[misc]
+                lambda part=part: all(part.lines(told) for told in NOBODY_LISTENS),
                 f"{part.name} says what it waits for",
             )
         for part in parts:

@@ -15,7 +15,7 @@ from streaming.connection import Nats
 from streaming.streams import COMMANDS, command_subject
 from tests.faults.waiting import until
 
-SUBJECT = command_subject(0)
+SUBJECT = command_subject(0, "x")
 OPEN_BATCHES_PER_STREAM = 50  # the server's limit
 
 
