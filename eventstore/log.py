@@ -84,14 +84,14 @@ def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) 
     return (stream, version, *event, command.command_id, command.correlation_id, command.causation_position)
 
 
-def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str | list[str]]:
     if not rows:
-        return [""] * 8
+        return [[], *[""] * 7]
     streams, versions, types, schema_versions, data, commands, correlations, causations = zip(
         *rows, strict=True
     )
     return [
-        _column(streams),
+        list(streams),
         _column(map(str, versions)),
         _column(types),
         _column(map(str, schema_versions)),
@@ -102,31 +102,31 @@ def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     ]
 
 
-def _command_columns(decisions: Sequence[Decision]) -> list[str]:
+def _command_columns(decisions: Sequence[Decision]) -> list[str | list[str] | list[str | None]]:
     commands = [decision.command for decision in decisions]
     counts = [len(d.events) + (d.rejection is not None) for d in decisions]
     return [
         _column(c.command_id.hex for c in commands),
         _column(c.type for c in commands),
-        _column(c.stream for c in commands),
+        [c.stream for c in commands],
         _column(bytes(c.data).decode() for c in commands),
         _column(d.digest.hex() for d in decisions),
         _column(d.status for d in decisions),
-        _column(_nullable(d.code) for d in decisions),
-        _column(_nullable(d.message) for d in decisions),
+        [d.code for d in decisions],
+        [d.message for d in decisions],
         _column(map(str, counts)),
         _column(str(d.version) for d in decisions),
         _column(map(str, accumulate(counts))),
         _column(c.correlation_id.hex for c in commands),
         _column(_nullable(c.causation_position) for c in commands),
-        _column(_nullable(c.reactor) for c in commands),
-        _column(_nullable(c.actor) for c in commands),
+        [c.reactor for c in commands],
+        [c.actor for c in commands],
         _column(c.submitted_at.isoformat() for c in commands),
     ]
 
 
 def _column(values: Iterable[str]) -> str:
-    """A column as one text, as append.sql takes it apart."""
+    """A column as one text, as append.sql takes it apart; of values that cannot hold the separator."""
     return "\x1f".join(values)
 
 

@@ -94,7 +94,8 @@ def _subscription(domain: Domain) -> Example:
     ... on Event {{ stream version recordedAt }}{own}
   }}
 }}"""
-    name = "The whole history, then live; each item replaces the last. Run a mutation in another tab."
+    # GraphiQL ends a subscription when another of its own tabs is opened, hence the second window.
+    name = "The whole history, then live; each item replaces the last. Run a mutation in a second window."
     return Example(_comment(name), query)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -138,6 +139,26 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
     )
     assert first.aggregate == "account"
     assert await outcome_of(database, uuid4()) is None
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x1e", "\x1f", "\x1fb", "a\x1eb\x1f", "{}", "NULL", '"\\', "ü🏦"])
+async def test_what_people_wrote_is_stored_as_they_wrote_it(database: Database, text: str) -> None:
+    """Whatever stands between the values on their way to Postgres may stand in one of them too."""
+    written = [
+        refusal(f"account-{text}", 0, reactor=text, actor=text),
+        decision(f"account-{text}", 0, 2, reactor=text, actor=text),
+    ]
+    written[0] = replace(written[0], code=text, message=text)
+    async with database.connection() as connection:
+        for batch in (written[:1], [*written[1:], decision("account", 0)], []):
+            await append(connection, batch, None)
+    for made in written:
+        await assert_stored(database, made)
+    streams = [e.stream for e in await whole_log(database) if e.aggregate == "account"]
+    assert streams == [f"account-{text}", f"account-{text}", "account"]
+    outcome = await outcome_of(database, written[0].command.command_id)
+    assert outcome is not None
+    assert (outcome.code, outcome.message, outcome.actor) == (text, text, text)
 
 
 async def test_a_command_without_events_stands_at_the_head_when_it_was_decided(database: Database) -> None:

@@ -28,7 +28,7 @@ async def log(database: Database) -> list[RecordedEvent]:
     versions: dict[str, int] = defaultdict(int)
     made = []
     for n in range(60):
-        stream = STREAMS[n * n % 7 % len(STREAMS)]
+        stream = STREAMS[(n + n // 7) % len(STREAMS)]
         count = n % 4 + 1
         correlation = CORRELATIONS[n % 3 % 2]
         made.append(decision(stream, versions[stream], count, TYPES[n % 3], correlation_id=correlation))
@@ -71,7 +71,7 @@ async def test_a_stretch_of_the_log_holds_what_its_filter_matches_and_no_other(
 
 async def test_each_part_of_a_filter_filters_alone(database: Database, log: list[RecordedEvent]) -> None:
     head = await head_position(database)
-    event = log[70]
+    event = next(e for e in log[70:] if e.stream == "account-1-2")
     parts: dict[str, tuple[Any, Any]] = {
         "types": (frozenset({event.type}), lambda e: e.type == event.type),
         "streams": (frozenset({event.stream}), lambda e: e.stream == event.stream),

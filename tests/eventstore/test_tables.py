@@ -173,6 +173,7 @@ async def test_pages_hold_every_row_once_whatever_the_type_of_the_key(
         while page := await page_of_rows(database, table, found[-1] if found else None, size):
             assert len(page) <= size
             found += [row.key for row in page]
+            assert len(found) <= len(whole)
         assert found == whole
     for key in keys:
         assert await row_by_key(database, table, key) == table.projection.cls(key=key)

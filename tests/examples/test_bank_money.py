@@ -79,7 +79,11 @@ class Ledger:
         return True
 
     def balances(self) -> list[Decimal]:
-        return [row.balance for row in rows(bank, "account", self.log).values()]
+        """Of all accounts; the aggregates, which decide, and the projection, which tells, agree on them."""
+        shown = {f"account-{key}": row.balance for key, row in rows(bank, "account", self.log).items()}
+        held = {name: state.balance for name, state in self.states.items() if name.startswith("account-")}
+        assert shown == held
+        return list(shown.values())
 
     def paid_in(self) -> Decimal:
         """What people brought, less what they took away."""

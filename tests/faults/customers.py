@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -17,6 +15,7 @@ from tests.faults.waiting import until
 _CUSTOMERS = 4
 _PACE_SECONDS = 0.03
 _PATIENCE_SECONDS = 30.0
+_RESULT = "{ __typename ... on CommandApplied { position version stream } ... on CommandRejected { code } }"
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,9 @@ class Client:
     async def attempt(self, name: str, input: dict[str, Any], command_id: str) -> dict[str, Any]:
         """Submits a command once; the whole response. Raises httpx.TransportError."""
         type_ = name[0].upper() + name[1:] + "Input"
-        return await self.ask(
-            f"mutation ($input: {type_}!, $id: UUID!) {{ {name}(input: $input, options: {{commandId: $id}}) "
-            "{ __typename ... on CommandApplied { position version stream } ... on CommandRejected { code } } }",
-            input=input,
-            id=command_id,
-        )
+        field = f"{name}(input: $input, options: {{commandId: $id}}) {_RESULT}"
+        document = f"mutation ($input: {type_}!, $id: UUID!) {{ {field} }}"
+        return await self.ask(document, input=input, id=command_id)
 
     async def submit(self, name: str, input: dict[str, Any], command_id: str | None = None) -> Known:
         """Submits a command, under a new id where none is given, and again until its outcome is known."""
@@ -108,6 +104,7 @@ class Customers:
         self.client = client
         self.accounts: list[str] = []
         self.closed = ""
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Customers:
@@ -141,8 +138,6 @@ class Customers:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    _stopping = False
-
     async def _open(self) -> str:
         opened = await self.client.submit("openAccount", {"owner": "a customer"})
         return str(opened.result["stream"]).partition("-")[2]
@@ -166,14 +161,3 @@ class Customers:
     async def _transfer(self, source: str, target: str, amount: str) -> None:
         transfer = {"sourceId": source, "targetId": target, "amount": amount}
         await self.client.submit("requestTransfer", transfer)
-
-
-def deposited(client: Client) -> Decimal:
-    """What this client has put into the bank, as far as it knows."""
-    deposits = [known for known in client.known.values() if known.name == "deposit" and known.applied]
-    return sum((Decimal(known.input["amount"]) for known in deposits), Decimal(0))
-
-
-def requested_transfers(client: Client) -> int:
-    names = Counter(known.name for known in client.known.values() if known.applied)
-    return names["requestTransfer"]

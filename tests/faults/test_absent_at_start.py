@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
+from websockets.typing import Subprotocol
 
 from commander.embedded import free_port
 from tests.faults.customers import Client
@@ -87,7 +88,7 @@ async def test_every_part_waits_for_the_servers_and_can_be_stopped_meanwhile(
 
 
 async def assert_closed_with_try_again_later(url: str) -> None:
-    async with connect(url, subprotocols=["graphql-transport-ws"], proxy=None) as socket:  # type: ignore[list-item]
+    async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as socket:
         with pytest.raises(ConnectionClosedError) as closed:
             await socket.recv()
     assert closed.value.rcvd is not None

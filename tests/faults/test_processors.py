@@ -23,8 +23,8 @@ from tests.system import System
 TAKEOVER_SECONDS = 5.0
 
 
-class Postgres:
-    """What Postgres knows of the processors: each is a session that holds the locks of its partitions."""
+class Sessions:
+    """The sessions of Postgres: a processor is one that holds the locks of its partitions."""
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
@@ -32,7 +32,8 @@ class Postgres:
     async def shares(self) -> dict[int, int]:
         """How many partitions each processor owns, by the pid of its session."""
         rows = await self.database.fetch(
-            "select pid, count(*) from pg_locks where locktype = 'advisory' and classid = $1 and granted group by 1",
+            """select pid, count(*) from pg_locks
+               where locktype = 'advisory' and classid = $1 and granted group by pid""",
             int(Lock.PARTITION),
         )
         return {row["pid"]: row["count"] for row in rows}
@@ -45,8 +46,8 @@ class Postgres:
         )
         return {row["pid"] for row in rows}
 
-    async def end_sessions(self, application: str) -> int:
-        """pg_terminate_backend of the sessions whose application has a name like this; how many there were."""
+    async def end(self, application: str) -> int:
+        """Ends the sessions of the applications with a name like this; how many there were."""
         rows = await self.database.fetch(
             """select pg_terminate_backend(pid) from pg_stat_activity
                where application_name like $1 and pid <> pg_backend_pid()""",
@@ -56,8 +57,8 @@ class Postgres:
 
 
 @pytest_asyncio.fixture
-async def postgres(servers: Servers) -> AsyncIterator[Postgres]:
-    made = Postgres(servers.postgres.url)
+async def sessions(servers: Servers) -> AsyncIterator[Sessions]:
+    made = Sessions(servers.postgres.url)
     yield made
     await made.database.close()
 
@@ -70,50 +71,51 @@ def second(parts: System, servers: Servers, tmp_path: Path) -> Iterator[PartProc
 
 
 async def test_a_killed_processors_partitions_are_taken_over_within_seconds(
-    parts: System, second: PartProcess, postgres: Postgres
+    parts: System, second: PartProcess, sessions: Sessions
 ) -> None:
     async with (
         Client(parts.url) as client,
         Subscriber(parts.ws_url) as subscriber,
         Customers(client) as customers,
     ):
-        await until_shared(postgres)
+        await until_shared(sessions)
         await customers.finish(20)
         second.process.kill()
-        await until_taken_over(postgres)
+        await until_taken_over(sessions)
         await customers.finish(20)
         await customers.stop()
         await assert_all_well(client, subscriber)
 
 
 async def test_a_processor_that_wakes_up_after_its_session_ended_decides_nothing_twice(
-    parts: System, second: PartProcess, postgres: Postgres
+    parts: System, second: PartProcess, sessions: Sessions
 ) -> None:
-    (first_session,) = await postgres.shares()
+    (first_session,) = await sessions.shares()
     async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
-        await until_shared(postgres)
-        (second_session,) = (await postgres.shares()).keys() - {first_session}
-        async with postgres.database.connection() as connection, connection.transaction():
+        await until_shared(sessions)
+        (second_session,) = (await sessions.shares()).keys() - {first_session}
+        async with sessions.database.connection() as connection, connection.transaction():
             await connection.execute("select position from log_head for update")
-            opening = [asyncio.create_task(client.submit("openAccount", {"owner": "Ada"})) for _ in range(40)]
+            ada = {"owner": "Ada"}
+            opening = [asyncio.create_task(client.submit("openAccount", ada)) for _ in range(40)]
 
             async def both_append() -> bool:
-                return await postgres.appending() == {first_session, second_session}
+                return await sessions.appending() == {first_session, second_session}
 
             await until(both_append, "both processors are in the middle of an append")
             second.process.send_signal(signal.SIGSTOP)
             await connection.execute("select pg_terminate_backend($1)", second_session)
-        await until_taken_over(postgres)
+        await until_taken_over(sessions)
         await asyncio.gather(*opening)
 
         second.process.send_signal(signal.SIGCONT)
-        await until_shared(postgres)
+        await until_shared(sessions)
         await client.submit("openAccount", {"owner": "Bob"})
         await assert_all_well(client, subscriber)
 
 
 async def test_every_session_ended_again_and_again_under_load_costs_nothing_but_time(
-    parts: System, postgres: Postgres
+    parts: System, sessions: Sessions
 ) -> None:
     async with (
         Client(parts.url) as client,
@@ -122,21 +124,21 @@ async def test_every_session_ended_again_and_again_under_load_costs_nothing_but_
     ):
         for _ in range(2):
             await customers.finish(20)
-            assert await postgres.end_sessions("commander %")
+            assert await sessions.end("commander %")
         await customers.finish(20)
         await customers.stop()
         await assert_all_well(client, subscriber)
 
 
-async def until_shared(postgres: Postgres) -> None:
+async def until_shared(sessions: Sessions) -> None:
     async def shared() -> bool:
-        return sorted((await postgres.shares()).values()) == [4, 4]
+        return sorted((await sessions.shares()).values()) == [4, 4]
 
     await until(shared, "two processors share the eight partitions")
 
 
-async def until_taken_over(postgres: Postgres) -> None:
+async def until_taken_over(sessions: Sessions) -> None:
     async def alone() -> bool:
-        return list((await postgres.shares()).values()) == [8]
+        return list((await sessions.shares()).values()) == [8]
 
     await until(alone, "one processor has all partitions", timeout_seconds=TAKEOVER_SECONDS)
