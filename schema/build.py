@@ -18,7 +18,7 @@ from schema.documents import Documents, ReadDocument
 from schema.errors import TypedErrors
 from schema.events import EventTypes, event_fields
 from schema.history import history_fields
-from schema.names import capitalized
+from schema.names import camel, capitalized, uncapitalized
 from schema.projections import projection_fields
 from schema.types import SCALARS, TypeMap
 
@@ -75,9 +75,9 @@ def build_schema(domain: Domain) -> CommanderSchema:
     queries = [*projections, *event_queries, *history_queries]
     try:
         return CommanderSchema(
-            query=_root("Query", queries),
-            mutation=_root("Mutation", mutations),
-            subscription=_root("Subscription", [*event_subscriptions, *history_subscriptions]),
+            query=_root(domain, "Query", queries),
+            mutation=_root(domain, "Mutation", mutations),
+            subscription=_root(domain, "Subscription", [*event_subscriptions, *history_subscriptions]),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
@@ -90,14 +90,24 @@ def build_schema(domain: Domain) -> CommanderSchema:
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
 
 
-def _where(domain: Domain, type_names: set[str]) -> str:
+def _where(domain: Domain, names: set[str]) -> str:
     """Where the first of the domain's types that bears one of these names in GraphQL is defined."""
     named = [(event.name, event.where) for event in domain.events.values()]
-    named += [(f"{command.name}Input", command.where) for command in domain.commands.values()]
-    named += [(capitalized(row.name), row.where) for row in domain.projections.values()]
-    return next((where for name, where in named if name in type_names), domain.where)
+    for command in domain.commands.values():
+        named += [(f"{command.name}Input", command.where), (uncapitalized(command.name), command.where)]
+    for row in domain.projections.values():
+        own = (camel(row.name), camel(row.plural), capitalized(camel(row.name)))
+        named += [(name, row.where) for name in own]
+    return next((where for name, where in named if name in names), domain.where)
 
 
-def _root(name: str, fields: list[Any]) -> Any:
+def _root(domain: Domain, name: str, fields: list[Any]) -> Any:
     """A root type of fields that each carry their GraphQL name."""
-    return strawberry.type(type(name, (), {field.graphql_name: field for field in fields}), name=name)
+    namespace: dict[str, Any] = {}
+    for field in fields:
+        attribute = f"{field.graphql_name}_"  # with _, for a command may be named Return
+        if attribute in namespace:
+            where = _where(domain, {field.graphql_name})
+            raise DefinitionError(where, f"the name {field.graphql_name} is taken in {name}")
+        namespace[attribute] = field
+    return strawberry.type(type(name, (), namespace), name=name)

@@ -73,7 +73,10 @@ class CommandInput:
 
 def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:
     return [
-        CommandInput(c, types.object_type(f"{c.name}Input", c.fields, is_input=True, description=c.doc))
+        CommandInput(
+            c,
+            types.object_type(f"{c.name}Input", c.fields, where=c.where, is_input=True, description=c.doc),
+        )
         for c in commands
     ]
 
@@ -94,11 +97,14 @@ def command_mutation(made: CommandInput, events: EventTypes) -> Any:
 
 def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Any:
     """Mutation.submit: many commands at once, each an AnyCommand with exactly one of its fields."""
-    by_field = {made.field: made for made in inputs}
+    by_field = {f"{made.field}_": made for made in inputs}  # with _, for a command may be named Return
     namespace = {
         "__annotations__": {name: made.python | None for name, made in by_field.items()},
         "__module__": __name__,
-        **dict.fromkeys(by_field, strawberry.UNSET),
+        **{
+            name: strawberry.field(name=made.field, default=strawberry.UNSET)
+            for name, made in by_field.items()
+        },
     }
     any_command = strawberry.input(
         type("AnyCommand", (), namespace), one_of=True, description="One command, under its name."

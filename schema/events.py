@@ -157,7 +157,9 @@ class EventTypes:
         return EventConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
 
     def _make(self, type_: EventType) -> Any:
-        return self._types.object_type(type_.name, type_.fields, base=Event, description=type_.doc)
+        return self._types.object_type(
+            type_.name, type_.fields, where=type_.where, base=Event, description=type_.doc
+        )
 
 
 def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:

@@ -71,8 +71,9 @@ def _mutation(command: CommandType) -> Example:
 
 def _query(domain: Domain) -> Example:
     projection = next(iter(domain.projections.values()))
-    query = f"""query {capitalized(projection.plural)} {{
-  {projection.plural}(first: 10) {{
+    plural = camel(projection.plural)
+    query = f"""query {capitalized(plural)} {{
+  {plural}(first: 10) {{
     totalCount
     edges {{
       node {{
@@ -81,7 +82,7 @@ def _query(domain: Domain) -> Example:
     }}
   }}
 }}"""
-    return Example(_comment(_first_line(projection.doc) or projection.plural), query)
+    return Example(_comment(_first_line(projection.doc) or plural), query)
 
 
 def _subscription(domain: Domain) -> Example:

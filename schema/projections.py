@@ -12,21 +12,23 @@ from commander.domain import ProjectionType
 from resolvers import projections as resolving
 from schema.context import Context
 from schema.events import PageInfo
-from schema.names import capitalized
+from schema.names import camel, capitalized
 from schema.types import TypeMap
 
 
 def projection_fields(type_: ProjectionType, types: TypeMap) -> list[Any]:
     """The fields of Query for this projection."""
-    name = capitalized(type_.name)
-    row = types.object_type(name, type_.fields, description=type_.doc)
+    name = capitalized(camel(type_.name))
+    row = types.object_type(name, type_.fields, where=type_.where, description=type_.doc)
     edge = _type(f"{name}Edge", {"cursor": str, "node": row})
     connection = _connection(type_, name, edge)
     return [_by_key(type_, row, types), _list(type_, connection, edge)]
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:
-    return strawberry.type(type(name, (), {"__annotations__": annotations, "__module__": __name__}))
+    return strawberry.type(
+        type(name, (), {"__annotations__": annotations, "__module__": __name__}), name=name
+    )
 
 
 def _connection(type_: ProjectionType, name: str, edge: Any) -> Any:
@@ -39,7 +41,7 @@ def _connection(type_: ProjectionType, name: str, edge: Any) -> Any:
         "__module__": __name__,
         "total_count": strawberry.field(total_count, description="How many there are in all."),
     }
-    return strawberry.type(type(f"{name}Connection", (), namespace))
+    return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
 
 
 def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
@@ -57,7 +59,7 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
         ],
         return_annotation=row | None,
     )
-    return strawberry.field(resolve, name=type_.name, description=type_.doc or None)
+    return strawberry.field(resolve, name=camel(type_.name), description=type_.doc or None)
 
 
 def _list(type_: ProjectionType, connection: Any, edge: Any) -> Any:
@@ -70,4 +72,5 @@ def _list(type_: ProjectionType, connection: Any, edge: Any) -> Any:
         return connection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
 
     resolve.__annotations__ |= {"return": connection}
-    return strawberry.field(resolve, name=type_.plural, description="All of them, in the order of their key.")
+    description = "All of them, in the order of their key."
+    return strawberry.field(resolve, name=camel(type_.plural), description=description)

@@ -14,8 +14,9 @@ import strawberry
 from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode, print_ast
 from strawberry.types.scalar import ScalarDefinition
 
-from commander.domain import BigInt, Field
+from commander.domain import BigInt, DefinitionError, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.domain.source import where_is
 
 Position = NewType("Position", int)
 
@@ -146,11 +147,17 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult")
+"""Names of the API's own that Strawberry does not compare with those of classes; see `SCALARS` too."""
+
+
 class TypeMap:
     """The GraphQL types of one schema's enums and value objects."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[type, bool], Any] = {}
+        own = [*_RESERVED, *(scalar.name for scalar in SCALARS.values())]
+        self._taken: dict[str, str] = dict.fromkeys(own, "the API")
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
         """The annotation of a field as Strawberry takes it."""
@@ -162,7 +169,8 @@ class TypeMap:
         made = self._made.get((type_.python, is_input))
         if made is None:
             name = type_.python.__name__ + ("Input" if is_input else "")
-            made = self.object_type(name, type_.fields, is_input=is_input)
+            where = where_is(type_.python)
+            made = self.object_type(name, type_.fields, where=where, is_input=is_input)
             self._made[type_.python, is_input] = made
         return made
 
@@ -171,11 +179,16 @@ class TypeMap:
         name: str,
         fields: tuple[Field, ...],
         *,
+        where: str,
         is_input: bool = False,
         base: type | None = None,
         description: str | None = None,
     ) -> Any:
-        """A Strawberry type with these fields; an input leaves out what has a default."""
+        """A Strawberry type with these fields; an input leaves out what has a default.
+
+        Raises DefinitionError, with `where`, if another type has this name.
+        """
+        self._claim(name, where)
         namespace: dict[str, Any] = {
             "__annotations__": {f.name: self.annotation(f, is_input=is_input) for f in fields},
             "__module__": __name__,
@@ -194,6 +207,7 @@ class TypeMap:
                 return _PLAIN[python]
             case EnumType(python):
                 if (python, False) not in self._made:
+                    self._claim(python.__name__, where_is(python))
                     self._made[python, False] = strawberry.enum(python, description=python.__doc__)
                 return python
             case RecordType():
@@ -201,6 +215,11 @@ class TypeMap:
             case ListType(_, item, optional_items):
                 inner = self._of(item, is_input)
                 return list[inner | None] if optional_items else list[inner]  # type: ignore[valid-type]
+
+    def _claim(self, name: str, where: str) -> None:
+        if name in self._taken:
+            raise DefinitionError(where, f"the name {name} is taken by {self._taken[name]}")
+        self._taken[name] = where
 
 
 def _strawberry_field(field: Field, is_input: bool) -> Any:

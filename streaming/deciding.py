@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from commander.domain import (
     CommandContext,
     CommandType,
@@ -83,7 +81,7 @@ def decide(
         )
     try:
         instance = type_.decode(command.data)
-    except (msgspec.DecodeError, ValueError, TypeError) as error:
+    except Exception as error:  # a __post_init__ may raise anything
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
@@ -166,6 +164,7 @@ def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _storable(text: str) -> str:
-    """Text as Postgres takes it: without NUL and lone surrogates, and not endless."""
+def _storable(said: object) -> str:
+    """What a decider said, as Postgres takes it: text, without NUL and lone surrogates, and not endless."""
+    text = said if isinstance(said, str) else str(said)
     return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -15,6 +15,7 @@ import pytest
 
 import commander
 from commander.domain import __all__ as everything_of_the_domain
+from commander.domain import errors
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -166,6 +167,21 @@ def test_the_map_of_the_event_store_names_its_modules() -> None:
     folder = ROOT / "eventstore"
     named = set(re.findall(r"^(\w+\.py) ", (folder / "__init__.py").read_text(), re.MULTILINE))
     assert named == {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    drawn = {}
+    above = {0: "CommanderError"}
+    for depth, name in re.findall(r"^([ │]*)[├└]─ (\w+)", errors.__doc__ or "", re.MULTILINE):
+        level = len(depth) // 3 + 1
+        above[level] = name
+        drawn[name] = above[level - 1]
+    there = {
+        name: value.__base__.__name__
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.CommanderError) and value.__base__
+    }
+    assert drawn | {"CommanderError": "Exception"} == there
 
 
 SQL = sorted((ROOT / "eventstore" / "sql").glob("*.sql"))

@@ -1,4 +1,4 @@
-"""Every error that Commander raises, one tree.
+"""The errors that more than one folder knows, one tree; others stand where they are raised, below its root.
 
 CommanderError
 ├─ DefinitionError      a domain is written wrong (raised at import or when it is loaded)

@@ -52,7 +52,7 @@ def one_line(text: str) -> str:
     return text.removeprefix("commander: ").rstrip("\n")
 
 
-@pytest.mark.parametrize("part", ["schema", "dev", "api", "processor"])
+@pytest.mark.parametrize("part", ["schema", "dev", "processor"])
 def test_an_unknown_domain_is_one_line(commander: Run, tmp_path: Path, part: str) -> None:
     urls = {"COMMANDER_POSTGRES_URL": "postgresql://db/bank", "COMMANDER_NATS_URL": "nats://nats"}
     ended = commander(part, "nowhere:shop", **urls)
@@ -90,7 +90,6 @@ class Item:
     ("given", "missing"),
     [
         ({}, "COMMANDER_POSTGRES_URL"),
-        ({"COMMANDER_NATS_URL": "nats://nats"}, "COMMANDER_POSTGRES_URL"),
         ({"COMMANDER_POSTGRES_URL": "postgresql://db/bank"}, "COMMANDER_NATS_URL"),
     ],
 )

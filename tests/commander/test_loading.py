@@ -117,16 +117,17 @@ def test_our_packages_are_ours() -> None:
     check_packages()
 
 
-@pytest.mark.parametrize("intruder", ["schema/__init__.py", "schema.py", "streaming/__init__.py"])
-@pytest.mark.parametrize("start", [["-m", "commander.cli", "schema"], ["-m", "commander.cli", "processor"]])
-def test_a_package_that_hides_one_of_ours_is_named_and_not_run(
-    here: Path, intruder: str, start: list[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("intruder", "part"),
+    [("schema/__init__.py", "schema"), ("schema.py", "processor"), ("streaming/__init__.py", "api")],
+)
+def test_a_package_that_hides_one_of_ours_is_named_and_not_run(here: Path, intruder: str, part: str) -> None:
     """`python -m` puts the current directory first, as another distribution's package would stand."""
     path = here / intruder
     path.parent.mkdir(exist_ok=True)
     path.write_text("print('I ran')")
-    ended = subprocess.run([sys.executable, *start], capture_output=True, text=True, timeout=30)
+    start = [sys.executable, "-m", "commander.cli", part]
+    ended = subprocess.run(start, capture_output=True, text=True, timeout=30)
     package = intruder.partition("/")[0].removesuffix(".py")
     assert ended.stderr == (
         f"commander: {path}: hides Commander's own package {package}; give Commander its own environment\n"

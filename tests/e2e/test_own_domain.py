@@ -16,10 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schema.examples import examples_of
 from schema.names import camel
 from tests.domain.everything import values
 from tests.e2e.feeds import take
 from tests.e2e.sockets import socket_to, subscribe
+from tests.e2e.vault import vault
 from tests.system import System
 
 APP = "https://app.example"
@@ -227,6 +229,13 @@ def test_a_command_whose_decider_raises_has_failed_for_good(own: System) -> None
     expected = {"__typename": "CommandFailed", "commandId": command, "code": "DECIDER_RAISED"}
     assert own.data(query, id=thing, c=command) == {"crush": expected}
     assert own.data(query, id=thing, c=command) == {"crush": expected}
+
+
+def test_the_examples_that_graphiql_opens_on_run_as_they_stand(own: System) -> None:
+    mutation, query, _ = examples_of(vault)
+    applied = own.data(mutation.query, **json.loads(mutation.variables))["keep"]
+    assert [event["type"] for event in applied["events"]] == ["Kept"]
+    assert own.data(query.query)["things"]["totalCount"] >= 1
 
 
 async def test_a_silent_subscription_tells_where_it_stands(own: System) -> None:

@@ -63,7 +63,7 @@ async def whole_log(database: Database, after: int = 0) -> list[RecordedEvent]:
     return await read_log(database, after, await head_position(database), 100_000)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(batches, min_size=1, max_size=4))
 async def test_whatever_is_appended_at_once_the_log_is_dense_and_each_outcome_points_to_its_events(
     database: Database, plans: list[Any]
@@ -267,15 +267,18 @@ async def test_a_reader_that_polls_for_what_is_new_sees_every_position_in_order(
                     seen[-1] if seen else 0,
                 )
                 seen.extend(row["position"] for row in rows)
+                assert seen == list(range(1, len(seen) + 1)), "one came late, behind those that were seen"
 
     async def poll_read_log(found: list[int]) -> None:
         while len(found) < count:
             after = found[-1] if found else 0
             found += [event.position for event in await read_log(database, after, after + 20, 20)]
+            assert found == list(range(1, len(found) + 1))
 
     paged: list[int] = []
-    async with asyncio.timeout(30):
-        await asyncio.gather(poll(), poll_read_log(paged), *(writer.run(database) for writer in writers))
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for work in (poll(), poll_read_log(paged), *(writer.run(database) for writer in writers)):
+            group.create_task(work)
     assert seen == list(range(1, count + 1))
     assert paged == seen
 

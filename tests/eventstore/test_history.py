@@ -89,7 +89,7 @@ async def test_commands_are_numbered_without_gaps_in_the_order_of_their_ends(end
     assert [o.position for o in ended] == sorted(o.position for o in ended)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(filters, st.integers(1, 20))
 async def test_the_list_holds_by_pages_what_its_filter_matches_the_newest_first(
     database: Database, ended: list[Outcome], where: CommandFilter, size: int

@@ -71,7 +71,9 @@ async def test_the_sole_holder_hands_over_when_it_leaves(database: Database) -> 
         async with sole_holder(database, Lock.RELAY, 1, name, retry_seconds=0.01) as connection:
             entered.set()
             await leave.wait()
-            return await connection.fetchval("select count(*) from pg_locks where locktype = 'advisory'")
+            return await connection.fetchval(
+                "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+            )
 
     events = [(asyncio.Event(), asyncio.Event()) for _ in range(2)]
     (first_in, first_out), (second_in, second_out) = events

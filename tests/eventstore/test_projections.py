@@ -157,7 +157,7 @@ def history(keys: int = 4) -> st.SearchStrategy[list[Any]]:
     return st.lists(anything, max_size=40).map(possible)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history(), st.lists(st.integers(0, 15), max_size=8))
 async def test_however_the_log_is_cut_the_table_is_its_fold(
     database: Database, events: list[Any], cuts: list[int]

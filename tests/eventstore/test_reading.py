@@ -39,9 +39,7 @@ async def log(database: Database) -> list[RecordedEvent]:
         return list((await append(connection, made, None)).events)
 
 
-settled = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+settled = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def some_of(names: list[str]) -> st.SearchStrategy[frozenset[str] | None]:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander import CommandContext, ReactionRejected, Rejected
@@ -92,7 +92,7 @@ class Ledger:
         return Decimal(brought - taken)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(commands, min_size=10, max_size=60), st.randoms(use_true_random=False), st.integers(0, 3))
 def test_money_is_conserved(asked: list[Any], random: Random, steps_between: int) -> None:
     ledger = Ledger()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psutil
+
 from commander.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer
 
 
@@ -28,9 +30,18 @@ class Servers:
         await self.nats.stop()
         await self.postgres.stop()
 
+    async def kill(self, name: str) -> None:
+        """kill -9 of 'postgres' or 'nats', waited for."""
+        process = self._named(name).process
+        assert process is not None, "it was started"
+        process.kill()
+        await process.wait()
 
-async def kill(server: EmbeddedServer) -> None:
-    """kill -9, waited for."""
-    assert server.process is not None, "it was started"
-    server.process.kill()
-    await server.process.wait()
+    def process(self, name: str) -> psutil.Process:
+        """The running process of 'postgres' or 'nats'."""
+        process = self._named(name).process
+        assert process is not None, "it was started"
+        return psutil.Process(process.pid)
+
+    def _named(self, name: str) -> EmbeddedServer:
+        return {"postgres": self.postgres, "nats": self.nats}[name]

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -96,8 +97,11 @@ async def test_a_processor_that_wakes_up_after_its_session_ended_decides_nothing
         (second_session,) = (await sessions.shares()).keys() - {first_session}
         async with sessions.database.connection() as connection, connection.transaction():
             await connection.execute("select position from log_head for update")
-            ada = {"owner": "Ada"}
-            opening = [asyncio.create_task(client.submit("openAccount", ada)) for _ in range(40)]
+            ids = [str(uuid4()) for _ in range(30)]
+            opening = [  # each of them twice, as by a client that has lost its patience
+                asyncio.create_task(client.submit("openAccount", {"owner": "Ada"}, command_id))
+                for command_id in (*ids, *ids)
+            ]
 
             async def both_append() -> bool:
                 return await sessions.appending() == {first_session, second_session}

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client, Customers
 from tests.faults.subscriber import Subscriber
+from tests.faults.waiting import until
 from tests.system import System
 
 TRANSFER = ["TransferRequested", "MoneyWithdrawn", "TransferWithdrawn", "MoneyDeposited", "TransferCompleted"]
@@ -68,7 +69,7 @@ async def test_a_signal_ends_the_tree_cleanly_and_it_starts_again(
         tree = breakable.descendants()
         breakable.process.send_signal(number)
         assert await asyncio.to_thread(breakable.process.wait, 15) == 0
-        assert [process for process in tree if process.is_running()] == []
+        assert [process for process in tree if _runs(process)] == []
         log = breakable.log.read_text()[logged:]
         assert "Traceback" not in log
         assert "ERROR" not in log
@@ -83,8 +84,15 @@ async def test_what_the_supervisor_started_ends_with_it(breakable: System) -> No
     tree = breakable.descendants()
     breakable.process.kill()
     breakable.process.wait()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, tree, 15)
-    assert alive == []
+    await until(lambda: not any(_runs(process) for process in tree), "all of the tree ends")
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether the process is there, and more than a zombie that nobody has waited for."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def _transfer(client: Client, subscriber: Subscriber, source: str, target: str, amount: str) -> None:

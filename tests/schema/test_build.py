@@ -1,0 +1,235 @@
+"""From a domain to its schema: the type of each field, what may be left out, and names that collide."""
+
+from dataclasses import dataclass, make_dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType, build_schema, is_type
+
+from commander import DefinitionError, Domain
+from examples.bank import bank
+from schema import build
+from tests.e2e.vault import vault
+
+
+def types_of(domain: Domain) -> dict[str, GraphQLNamedType]:
+    """As a client would see them: from the schema's text."""
+    found: dict[str, GraphQLNamedType] = build_schema(build.build_schema(domain).as_str()).type_map
+    return found
+
+
+def fields_of(types: dict[str, GraphQLNamedType], name: str) -> dict[str, str]:
+    type_ = types[name]
+    assert isinstance(type_, GraphQLObjectType | GraphQLInputObjectType)
+    return {name: str(field.type) for name, field in type_.fields.items()}
+
+
+EVERYTHING = {
+    "text": "String!",
+    "truth": "Boolean!",
+    "whole": "Int!",
+    "big": "BigInt!",
+    "real": "Float!",
+    "exact": "Decimal!",
+    "identity": "UUID!",
+    "moment": "DateTime!",
+    "day": "Date!",
+    "hour": "Time!",
+    "colour": "Colour!",
+    "size": "Size!",
+    "kind": "Kind!",
+    "line": "Line!",
+    "lines": "[Line!]!",
+    "numbers": "[Int!]!",
+    "bigs": "[BigInt!]!",
+    "gaps": "[Decimal]!",
+    "nested": "[[String!]!]!",
+    "maybeText": "String",
+    "maybeExact": "Decimal",
+    "maybeColour": "Colour",
+    "maybeLine": "Line",
+    "maybeLines": "[Line!]",
+}
+
+
+def test_each_type_of_a_field_has_its_graphql_type_out_and_in() -> None:
+    types = types_of(vault)
+    assert fields_of(types, "Everything") == EVERYTHING
+    inputs = {name: type_.replace("Line", "LineInput") for name, type_ in EVERYTHING.items()}
+    assert fields_of(types, "EverythingInput") == inputs
+    assert fields_of(types, "Line") == {"price": "Price!", "colours": "[Colour!]!", "note": "String"}
+    assert fields_of(types, "PriceInput") == {"amount": "Decimal!", "currency": "String"}
+
+
+def test_an_input_may_leave_out_what_has_a_default_and_an_event_always_has_it() -> None:
+    types = types_of(vault)
+    keep = {"everything": "EverythingInput!", "copies": "Int", "thingId": "UUID"}
+    assert fields_of(types, "KeepInput") == keep
+    assert fields_of(types, "Kept")["copies"] == "Int!"
+
+
+def test_an_event_has_the_fields_of_every_event_beside_its_own() -> None:
+    fields = fields_of(types_of(bank), "MoneyDeposited")
+    assert fields == {
+        "position": "Position!",
+        "stream": "String!",
+        "version": "Int!",
+        "aggregate": "String!",
+        "type": "String!",
+        "schemaVersion": "Int!",
+        "recordedAt": "DateTime!",
+        "commandId": "UUID!",
+        "correlationId": "UUID!",
+        "causationPosition": "Position",
+        "accountId": "UUID!",
+        "amount": "Decimal!",
+        "transferId": "UUID",
+    }
+
+
+def test_docstrings_are_the_descriptions() -> None:
+    types = types_of(bank)
+    mutation = types["Mutation"]
+    assert isinstance(mutation, GraphQLObjectType)
+    assert mutation.fields["deposit"].description == "Put money into an account."
+    assert types["MoneyDeposited"].description == "Money was put into an account."
+    assert types["Account"].description == "An account as it stands."
+    assert types["TransferStatus"].description == "Where a transfer stands."
+
+
+def test_every_type_of_the_api_says_what_it_is() -> None:
+    silent = [
+        name
+        for name, type_ in types_of(bank).items()
+        if is_type(type_) and not name.startswith("__") and not type_.description
+    ]
+    own = ("Edge", "Connection", "PageInfo", "Query", "Mutation", "Subscription", "Input", "InputProblem")
+    assert [name for name in silent if not name.endswith(own)] == []
+
+
+def small(
+    *,
+    command: str = "Begin",
+    event: str = "Begun",
+    projection: tuple[str, str] | None = None,
+    value_object: str | None = None,
+    enum: str | None = None,
+) -> Domain:
+    """A domain of one command and one event, with these names."""
+    domain = Domain("small")
+    fields: list[Any] = [("thing_id", UUID)]
+    if value_object is not None:
+        fields.append(("value", make_dataclass(value_object, [("a", int)], frozen=True)))
+    if enum is not None:
+        fields.append(("choice", Enum(enum, {"A": "a"})))
+    Command: Any = domain.command(make_dataclass(command, fields, frozen=True))
+    Event: Any = domain.event(make_dataclass(event, fields, frozen=True))
+
+    @domain.aggregate(key="thing_id")
+    @dataclass(frozen=True)
+    class Thing:
+        def begin(self, command: Command) -> Any:
+            return Event(**vars(command))
+
+        def begun(self, event: Event) -> Any:
+            return self
+
+    if projection is not None:
+        name, plural = projection
+
+        @domain.projection(name, key="thing_id", plural=plural)
+        @dataclass(frozen=True)
+        class Row:
+            thing_id: UUID
+
+            @classmethod
+            def begun(cls, event: Event) -> Any:
+                return cls(event.thing_id)
+
+    return domain
+
+
+@pytest.mark.parametrize("command", ["Return", "Import", "In", "None", "CommandOptions", "begin"])
+def test_a_command_may_have_a_name_that_means_something_to_python(command: str) -> None:
+    types = types_of(small(command=command))
+    mutation = command[0].lower() + command[1:]
+    assert mutation in fields_of(types, "Mutation")
+    assert fields_of(types, "AnyCommand") == {mutation: f"{command}Input"}
+
+
+def test_a_projection_in_snake_case_is_queried_in_camel_case() -> None:
+    types = types_of(small(projection=("line_item", "line_items")))
+    queries = fields_of(types, "Query")
+    assert (queries["lineItem"], queries["lineItems"]) == ("LineItem", "LineItemConnection!")
+    assert fields_of(types, "LineItemConnection")["edges"] == "[LineItemEdge!]!"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"event": "Event"},
+        {"event": "CaughtUp"},
+        {"event": "CommandApplied"},
+        {"event": "CommandResult"},
+        {"event": "Query"},
+        {"event": "Position"},
+        {"event": "String"},
+        {"event": "BeginInput"},
+        {"command": "Submit"},
+        {"command": "CancelCommand"},
+        {"value_object": "Begun"},
+        {"value_object": "Begin"},
+        {"value_object": "PageInfo"},
+        {"value_object": "Boolean"},
+        {"enum": "Begun"},
+        {"enum": "Wait"},
+        {"enum": "BeginInput"},
+        {"projection": ("begun", "all_begun")},
+        {"projection": ("thing", "events")},
+        {"projection": ("dead_letter", "dead_letters")},
+        {"projection": ("page_info", "page_infos")},
+        {"projection": ("thing", "things"), "event": "ThingEdge"},
+        {"projection": ("thing", "things"), "value_object": "ThingConnection"},
+    ],
+    ids=str,
+)
+def test_names_that_collide_are_an_error_of_the_definition(names: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError) as error:
+        build.build_schema(small(**names))
+    assert error.value.where
+    assert "is taken" in error.value.problem or "is defined multiple times" in error.value.problem
+
+
+def test_a_domain_without_projections_and_one_with_internal_commands_only_have_a_schema() -> None:
+    assert "events" in fields_of(types_of(small()), "Query")
+    domain = Domain("inner")
+
+    @domain.command(internal=True)
+    @dataclass(frozen=True)
+    class Begin:
+        thing_id: UUID
+
+    @domain.event
+    @dataclass(frozen=True)
+    class Begun:
+        thing_id: UUID
+
+    @domain.aggregate(key="thing_id")
+    @dataclass(frozen=True)
+    class Thing:
+        def begin(self, command: Begin) -> Begun:
+            return Begun(command.thing_id)
+
+        def begun(self, event: Begun) -> Any:
+            return self
+
+    mutations = fields_of(types_of(domain), "Mutation")
+    assert "begin" not in mutations
+    assert "submit" not in mutations
+
+
+def test_two_domains_can_share_a_value_object_and_an_enum() -> None:
+    for _ in range(2):
+        assert "Colour" in types_of(vault)

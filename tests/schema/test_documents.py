@@ -1,0 +1,111 @@
+"""Documents are read once, and none that must not run reaches the execution, on a stream or off it."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import GraphQLError, build_schema
+from strawberry.types import ExecutionResult
+
+from examples.bank import bank
+from schema import build
+from schema.documents import Document, Documents
+
+SCHEMA = build_schema("type Query { a: Int b(x: Int): Query }")
+
+
+def read(text: object) -> Document:
+    return Documents(SCHEMA).read(text)
+
+
+def test_a_document_that_fits_is_read_once_and_kept() -> None:
+    documents = Documents(SCHEMA)
+    first = documents.read("{ a }")
+    assert first.errors == ()
+    assert documents.read("{ a }") is first
+
+
+def test_a_long_document_is_not_kept_for_it_carries_its_values_inside() -> None:
+    documents = Documents(SCHEMA)
+    text = "{ a #" + "x" * 20_000 + "\n}"
+    assert documents.read(text).errors == ()
+    assert documents.read(text) is not documents.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        (None, "the request has no query", None),
+        ("", "the request has no query", None),
+        (5, "the request has no query", None),
+        ("{ a", "Syntax Error: Expected Name, found <EOF>.", 1),
+        ("{\n  nothing\n}", "Cannot query field 'nothing' on type 'Query'.", 2),
+        ("{ b " * 100 + "{ a }" + "}" * 100, "the document is nested 101 deep; 64 is the limit", None),
+        ("{ b " * 30 + "{ a }" + "}" * 30, "fields are nested 30 deep; 20 is the limit", None),
+        (
+            "{" + " a" * 2000 + "}",
+            "Syntax Error: Document contains more than 2000 tokens. Parsing aborted.",
+            1,
+        ),
+    ],
+)
+def test_a_document_that_must_not_run_says_why_and_where(
+    text: object, message: str, line: int | None
+) -> None:
+    [error] = read(text).errors
+    assert type(error) is GraphQLError
+    assert (error.message, error.extensions) == (message, {"code": "BAD_REQUEST"})
+    assert [place.line for place in error.locations or ()] == ([] if line is None else [line])
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("{ a }", None, None),
+        ("query A { a }", None, None),
+        ("query A { a }", "A", None),
+        ("query A { a } query B { a }", "B", None),
+        ("query A { a } query B { a }", None, "2 operations; operationName must name one of A, B"),
+        ("query A { a }", "B", "no operation of the name 'B'"),
+        ("{ a }", "", "no operation of the name ''"),
+        ("query A { a }", 5, "no operation of the name 5"),
+        ("query A { a }", "B" * 10_000, "no operation of the name 'BBBB"),
+    ],
+)
+def test_the_operation_that_runs_is_the_one_that_was_named(
+    text: str, name: object, message: str | None
+) -> None:
+    refusal = read(text).refusal(name)
+    if message is None:
+        assert refusal == []
+    else:
+        [error] = refusal
+        assert message in error.message
+        assert len(error.message) < 200
+
+
+REFUSED = [
+    ("", "the request has no query"),
+    ("{", "Syntax Error"),
+    ("{ nothing }", "Cannot query field"),
+    ("{a" * 100 + "}" * 100, "nested 100 deep"),
+    ("query A { __typename } query B { __typename }", "must name one of"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+async def test_a_refusal_is_the_one_answer_off_a_stream_and_on_it(text: str, message: str) -> None:
+    schema = build.build_schema(bank)
+    answers: list[ExecutionResult] = [await schema.execute(text)]
+    answers += [answer async for answer in await schema.stream(text)]
+    assert len(answers) == 2
+    for answer in answers:
+        assert answer.data is None
+        [error] = answer.errors or []
+        assert message in error.message
+
+
+async def test_a_document_that_is_kept_runs_again_with_other_variables() -> None:
+    schema = build.build_schema(bank)
+    query = "query ($yes: Boolean!) { __typename @include(if: $yes) }"
+    found = [(await schema.execute(query, variable_values={"yes": yes})).data for yes in (True, False, True)]
+    assert found == [{"__typename": "Query"}, {}, {"__typename": "Query"}]

@@ -1,0 +1,113 @@
+"""Which error a client sees: a code for each of ours and of GraphQL's, and only a number for all others."""
+
+import logging
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import GraphQLError
+
+from commander.domain import UndecodableEvent
+from commander.domain.errors import CommanderError, InvalidRequest, NotFound, OwnershipLost, Unavailable
+from schema.errors import TypedErrors
+from streaming.submitting import Overloaded
+
+RAISED: list[Exception] = []
+
+
+@strawberry.type
+class Inner:
+    @strawberry.field
+    def count(self) -> int:
+        return 2**40
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def fails(self) -> str:
+        raise RAISED[-1]
+
+    @strawberry.field
+    def takes(self, count: int = 1) -> int:
+        return count
+
+    @strawberry.field
+    def inner(self) -> Inner:
+        return Inner()
+
+
+class Quiet(strawberry.Schema):
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        return None
+
+
+SCHEMA = Quiet(Query, extensions=[TypedErrors])
+
+
+async def error_of(document: str, **variables: Any) -> dict[str, Any]:
+    """The one error of an execution, as it is sent."""
+    [error] = (await SCHEMA.execute(document, variable_values=variables)).errors or []
+    formatted: dict[str, Any] = dict(error.formatted)
+    return formatted
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unavailable("Postgres", "it went away"), "UNAVAILABLE"),
+        (OwnershipLost("Postgres", "it went away"), "UNAVAILABLE"),
+        (Overloaded("too much"), "OVERLOADED"),
+        (InvalidRequest("first", "too many"), "BAD_REQUEST"),
+        (NotFound("no such thing"), "NOT_FOUND"),
+        (UndecodableEvent(5, "Gone", "there is no such event"), "UNREADABLE"),
+    ],
+)
+async def test_an_error_of_ours_has_its_message_its_code_and_its_path(
+    error: CommanderError, code: str
+) -> None:
+    RAISED.append(error)
+    found = await error_of("{ fails }")
+    assert (found["message"], found["extensions"]["code"]) == (str(error), code)
+    assert (found["path"], found["locations"]) == (["fails"], [{"line": 1, "column": 3}])
+
+
+async def test_an_argument_that_is_out_of_range_is_named() -> None:
+    RAISED.append(InvalidRequest("first", "too many"))
+    assert (await error_of("{ fails }"))["extensions"] == {"code": "BAD_REQUEST", "argument": "first"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("select * from secrets"), KeyError("/etc/passwd"), CommanderError("of no known kind")],
+)
+async def test_any_other_error_is_only_a_number_under_which_the_log_has_it(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    RAISED.append(error)
+    with caplog.at_level(logging.ERROR, "commander.api"):
+        found = await error_of("{ fails }")
+    incident = found["extensions"]["incident"]
+    assert found["extensions"] == {"code": "INTERNAL", "incident": incident}
+    assert found["message"] == f"internal error {incident}"
+    [record] = caplog.records
+    assert incident in record.getMessage()
+    assert record.exc_info is not None and record.exc_info[1] is error
+
+
+async def test_an_error_that_was_raised_for_the_client_passes_with_its_own_code() -> None:
+    RAISED.append(GraphQLError("mind the gap", extensions={"code": "GAP"}))
+    found = await error_of("{ fails }")
+    assert (found["message"], found["extensions"]) == ("mind the gap", {"code": "GAP"})
+
+
+async def test_a_variable_that_does_not_fit_is_a_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    found = await error_of("query ($n: Int!) { takes(count: $n) }", n="x")
+    assert found["extensions"] == {"code": "BAD_REQUEST"}
+    assert caplog.records == []
+
+
+async def test_a_value_that_graphql_cannot_carry_is_unreadable_and_not_the_clients_fault() -> None:
+    found = await error_of("{ inner { count } }")
+    assert (found["path"], found["extensions"]) == (["inner", "count"], {"code": "UNREADABLE"})
+    assert "non 32-bit signed integer" in found["message"]
