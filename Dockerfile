@@ -7,7 +7,7 @@ FROM node:24-slim AS graphiql
 
 WORKDIR /src/schema/graphiql
 COPY schema/graphiql/package.json schema/graphiql/package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci
+RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm
 COPY schema/graphiql/ ./
 RUN npm run build
 
@@ -19,8 +19,8 @@ RUN python -m venv --without-pip /opt/commander
 COPY . .
 COPY --from=graphiql /src/schema/graphiql/dist/ schema/graphiql/dist/
 # The last line fails the build when the wheel has lost the page, which would otherwise show only in a browser.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/commander/bin/python install --disable-pip-version-check -c constraints.txt . \
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip --python /opt/commander/bin/python --cache-dir /var/cache/pip install --disable-pip-version-check -c constraints.txt . \
     && test -s /opt/commander/lib/python3.11/site-packages/schema/graphiql/dist/manifest.json
 
 # --- What runs --------------------------------------------------------------------------------------------------------
