@@ -13,7 +13,6 @@ import asyncio
 import sys
 import time
 from collections import deque
-from itertools import islice
 from typing import cast
 from uuid import UUID
 
@@ -144,11 +143,10 @@ class _Crowd:
 
     async def _closed(self, count: int) -> None:
         self._begin(count)
-        self._unsent = count
-        for client in list(islice(self._idle, count)):
-            self._unsent -= 1
-            self._send(client, time.perf_counter())
-        self._idle.clear()
+        at_once = min(count, len(self._idle))
+        self._unsent = count - at_once
+        for _ in range(at_once):
+            self._send(self._idle.popleft(), time.perf_counter())
         await self._done
 
     async def _paced(self, count: int, per_second: float) -> None:
@@ -169,6 +167,8 @@ class _Crowd:
     def _begin(self, count: int) -> None:
         self._unanswered = count
         self._done = asyncio.get_running_loop().create_future()
+        if not count:
+            self._done.set_result(None)
 
     def _send(self, client: _Client, due: float) -> None:
         client.send(self._requests[self._sent % len(self._requests)], due)

@@ -224,9 +224,11 @@ async def output_of(
         async with asyncio.timeout(timeout_seconds):
             out, err = await process.communicate(given)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise MeasurementFailed(f"{command[0]} was not done in {timeout_seconds} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         raise MeasurementFailed(f"{command[0]} ended with {process.returncode}:\n{_last_lines(err or out)}")
     return out

@@ -6,7 +6,6 @@ requirements.txt, `node_modules` from package-lock.json.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,15 +32,23 @@ _TUNED = {
 
 
 async def install_eventsourcing() -> None:
-    if not await asyncio.to_thread(_PYTHON.exists):
-        await output_of([sys.executable, "-m", "venv", _HERE / ".venv"])
+    requirements, made = _HERE / "requirements.txt", _HERE / ".venv" / ".installed"
+    if not _is_newer(made, requirements):
+        await output_of([sys.executable, "-m", "venv", "--clear", _HERE / ".venv"], timeout_seconds=600)
         install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        await output_of([_PYTHON, *install, "-r", _HERE / "requirements.txt"])
+        await output_of([_PYTHON, *install, "-r", requirements], timeout_seconds=600)
+        made.touch()
 
 
 async def install_emmett() -> None:
-    if not await asyncio.to_thread((_HERE / "node_modules").exists):
-        await output_of(["npm", "ci", "--silent", "--no-audit", "--no-fund"], folder=_HERE)
+    lock, made = _HERE / "package-lock.json", _HERE / "node_modules" / ".package-lock.json"
+    if not _is_newer(made, lock):
+        npm = ("npm", "ci", "--silent", "--no-audit", "--no-fund")
+        await output_of(npm, timeout_seconds=600, folder=_HERE)
+
+
+def _is_newer(made: Path, source: Path) -> bool:
+    return made.exists() and made.stat().st_mtime >= source.stat().st_mtime
 
 
 async def measure_eventsourcing(bench: Bench) -> list[Measure]:
