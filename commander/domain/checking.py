@@ -16,6 +16,8 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
     """What in `value`, a dataclass with these fields, breaks a constraint, with the path to each."""
     problems: list[Problem] = []
     for field in fields:
+        if field.always_usable:
+            continue
         item = getattr(value, field.name)
         if item is not None:
             problems += _problems(field.type, field.constraints, item, (*path, field.name))

@@ -12,6 +12,7 @@ import typing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum, Flag
+from functools import cached_property
 from typing import Any, NewType
 from uuid import UUID, uuid4, uuid5
 
@@ -92,6 +93,16 @@ class Field:
     generated: bool
     constraints: tuple[Any, ...]
     doc: str | None
+
+    @cached_property
+    def always_usable(self) -> bool:
+        """Whether any value of its type is fine, so that there is nothing to hold it against."""
+        match self.type:
+            case ScalarType(python):
+                return python in (UUID, bool, date) and not self.constraints
+            case EnumType():
+                return not self.constraints
+        return False
 
 
 def fields_of(
