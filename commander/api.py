@@ -18,6 +18,7 @@ from resolvers.services import Limits, Services
 from schema.build import build_schema
 from schema.examples import examples_of
 from schema.http import HttpSettings, application
+from schema.streams import Streams
 from streaming.connection import Nats
 from streaming.feed import Feed
 from streaming.outcomes import OutcomeWaiter
@@ -33,6 +34,7 @@ class ApiPart(Part):
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
         self._services: Services | None = None
+        self._streams = Streams()
 
     def address(self) -> tuple[str, int]:
         return self.settings.host, self.settings.port
@@ -69,8 +71,17 @@ class ApiPart(Part):
         )
         schema = build_schema(self.domain)
         return application(
-            schema, self._connected, settings, health_routes(self.readiness), examples_of(self.domain)
+            schema,
+            self._connected,
+            settings,
+            health_routes(self.readiness),
+            examples_of(self.domain),
+            self._streams,
         )
+
+    def stop(self) -> None:
+        super().stop()
+        self._streams.end()
 
     def own_readiness(self) -> Mapping[str, str]:
         return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}

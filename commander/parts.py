@@ -49,6 +49,10 @@ class Part(ABC):
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
 
+    def stop(self) -> None:
+        """The process was told to end: no longer ready, and nothing goes on that does not end by itself."""
+        self.stopping = True
+
     def address(self) -> tuple[str, int] | None:
         """Where this process answers HTTP; None for nowhere."""
         if self.settings.health_port == 0:

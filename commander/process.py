@@ -57,7 +57,7 @@ async def _run(part: Part) -> None:
     stopping = asyncio.create_task(stop.wait())
     running = {work, stopping} | ({serving} if serving else set())
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    part.stopping = True
+    part.stop()
     if server is not None and serving is not None:
         server.should_exit = True  # ends WebSockets with code 1012 and waits for requests under way
         await serving

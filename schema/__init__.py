@@ -11,6 +11,7 @@ errors.py       which error a client sees
 documents.py    from a document's text to what may be executed
 limits.py       what a document or a body may cost
 http.py         the ASGI application: GraphQL over HTTP and WebSocket, GraphiQL, health
+streams.py      streaming responses and their end
 websocket.py    the form of WebSocket messages
 ide.py          the GraphiQL page and its files
 examples.py     the operations GraphiQL opens on

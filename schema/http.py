@@ -14,7 +14,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -37,6 +43,7 @@ from schema.context import Context
 from schema.errors import described
 from schema.ide import Example, assets_app, graphiql_page
 from schema.limits import BodyLimit
+from schema.streams import Streams
 from schema.websocket import CheckedWebSocket, closing_reason
 
 _CONTENT_SECURITY_POLICY = (
@@ -78,6 +85,7 @@ class Endpoint(GraphQL[Context, None]):
         services: Callable[[], Services],
         settings: HttpSettings,
         examples: Sequence[Example],
+        streams: Streams,
     ) -> None:
         super().__init__(
             schema,
@@ -87,6 +95,7 @@ class Endpoint(GraphQL[Context, None]):
             max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
         )
         self._services = services
+        self._streams = streams
         self._assets = assets_app()
         self._page = graphiql_page(examples)
 
@@ -95,7 +104,10 @@ class Endpoint(GraphQL[Context, None]):
             await self._connect(scope, receive, send)
             return
         response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
+        if isinstance(response, StreamingResponse):
+            await self._streams.serve(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Until this process has reached its servers, a WebSocket is closed with 1013, try again later."""
@@ -195,9 +207,13 @@ def application(
     settings: HttpSettings,
     routes: Sequence[BaseRoute] = (),
     examples: Sequence[Example] = (),
+    streams: Streams | None = None,
 ) -> Starlette:
-    """The whole application. services raises Unavailable until the process has connected."""
-    endpoint = Endpoint(schema, services, settings, examples)
+    """The whole application. services raises Unavailable until the process has connected.
+
+    streams: by which the streams are ended when the process is told to stop.
+    """
+    endpoint = Endpoint(schema, services, settings, examples, streams or Streams())
     served: list[BaseRoute] = [
         Route("/", lambda _: RedirectResponse("/graphql")),
         Route("/graphql", endpoint),

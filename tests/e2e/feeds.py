@@ -49,16 +49,19 @@ async def legacy_ws(system: System, **variables: Any) -> AsyncGenerator[Item, No
 
 async def server_sent_events(system: System, **variables: Any) -> AsyncGenerator[Item, None]:
     """POST with Accept: text/event-stream."""
-    async for line in _lines(system, "text/event-stream", variables):
-        if line.startswith("data: {"):
-            yield json.loads(line.removeprefix("data: "))["data"]["events"]
+    async with aclosing(_lines(system, "text/event-stream", variables)) as lines:
+        async for line in lines:
+            if line.startswith("data: {"):
+                yield json.loads(line.removeprefix("data: "))["data"]["events"]
 
 
 async def multipart(system: System, **variables: Any) -> AsyncGenerator[Item, None]:
     """POST with Accept: multipart/mixed, the protocol of Apollo's router; empty parts are its heartbeats."""
-    async for line in _lines(system, "multipart/mixed;subscriptionSpec=1.0, application/json", variables):
-        if line.startswith('{"payload"'):
-            yield json.loads(line)["payload"]["data"]["events"]
+    accept = "multipart/mixed;subscriptionSpec=1.0, application/json"
+    async with aclosing(_lines(system, accept, variables)) as lines:
+        async for line in lines:
+            if line.startswith('{"payload"'):
+                yield json.loads(line)["payload"]["data"]["events"]
 
 
 async def _lines(system: System, accept: str, variables: dict[str, Any]) -> AsyncGenerator[str, None]:

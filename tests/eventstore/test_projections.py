@@ -192,12 +192,15 @@ async def test_rows_and_checkpoint_become_visible_together(database: Database) -
 
 async def test_when_the_checkpoint_cannot_be_moved_no_row_is_written(database: Database) -> None:
     await ensure_tables(database, [TABLE])
-    await database.fetch("alter table projections add check (position < 2)")
     log = recorded([Stocked(1, 1), Stocked(1, 1)])
     async with database.connection() as connection:
-        await fold(connection, shop, TABLE, log[:1], 1)
-        with pytest.raises(asyncpg.CheckViolationError):
-            await fold(connection, shop, TABLE, log[1:], 2)
+        await connection.execute("alter table projections add constraint no_further check (position < 2)")
+        try:
+            await fold(connection, shop, TABLE, log[:1], 1)
+            with pytest.raises(asyncpg.CheckViolationError):
+                await fold(connection, shop, TABLE, log[1:], 2)
+        finally:
+            await connection.execute("alter table projections drop constraint no_further")
     assert (await all_rows(database), await position(database)) == ([Item(1, 1)], 1)
 
 

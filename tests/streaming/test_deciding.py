@@ -113,7 +113,7 @@ async def test_what_a_rejection_says_is_stored(
         (lambda: raising(RecursionError("deep")), "DECIDER_RAISED", "RecursionError: deep"),
         (lambda: Sold(ITEM, 0), "DECIDER_RAISED", "ZeroDivisionError"),
         (lambda: Sold(ITEM, 9), "DECIDER_RAISED", "AssertionError: not nine"),
-        (lambda: object.__new__(Sold), "DECIDER_RAISED", "AttributeError"),
+        (lambda: object.__new__(Sold), "INVALID_DECISION", "could not be read back"),
         (lambda: Sold("no id"), "INVALID_DECISION", "could not be read back"),  # type: ignore[arg-type]
         (lambda: Sold(ITEM, 2**63), "INVALID_DECISION", "must fit into 64 bits"),
         (lambda: "Sold", "INVALID_DECISION", "returned str"),
