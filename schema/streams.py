@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class Streams:
-    """The streams under way. A subscription does not end by itself: a server that waits for it waits in vain."""
+    """The streams under way. No subscription ends by itself: a server that waits for it waits in vain."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

@@ -84,9 +84,13 @@ class Batch:
         if self._appended.events:
             await tell_head(nats, self._appended.events[-1].position)
         await announce_all(nats, list(self._ends))
+        told: dict[str, list[Ended]] = {}
         for command in self.commands:
             if command.reply is not None:
-                await announce(nats, command.reply, await self._ended(command.command_id, database))
+                ended = await self._ended(command.command_id, database)
+                told.setdefault(command.reply, []).append(ended)
+        for reply, outcomes in told.items():
+            await announce(nats, reply, outcomes)
         self._before = None
 
     def _undecided(self) -> list[SubmittedCommand]:

@@ -20,6 +20,7 @@ from eventstore.records import Outcome, RecordedEvent
 from streaming.connection import Nats, reaching_nats
 
 ENDED = "signals.ended"
+_MAX_ANNOUNCEMENT_BYTES = 512 * 1024
 _LOOK_AFTER_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -41,12 +42,22 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Ended)
+_decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
-async def announce(nats: Nats, subject: str, ended: Ended) -> None:
-    """Tells whoever waits under the subject; nobody may."""
-    await nats.publish(subject, _encoder.encode(ended))
+async def announce(nats: Nats, subject: str, outcomes: Iterable[Ended]) -> None:
+    """Tells whoever waits under the subject, many outcomes in a message; nobody may be waiting."""
+    parts: list[bytes] = []
+    size = 0
+    for ended in outcomes:
+        encoded = _encoder.encode(ended)
+        if parts and size + len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
+            await nats.publish(subject, b"[" + b",".join(parts) + b"]")
+            parts, size = [], 0
+        parts.append(encoded)
+        size += len(encoded) + 1
+    if parts:
+        await nats.publish(subject, b"[" + b",".join(parts) + b"]")
 
 
 async def announce_all(nats: Nats, command_ids: Iterable[UUID]) -> None:
@@ -101,10 +112,10 @@ class OutcomeWaiter:
         return ended_from(outcome, await events_of_outcome(self._database, outcome))
 
     async def _on_announcement(self, message: Msg) -> None:
-        ended = _decoder.decode(message.data)
-        for future in self._waiting.get(ended.command_id, ()):
-            if not future.done():
-                future.set_result(ended)
+        for ended in _decoder.decode(message.data):
+            for future in self._waiting.get(ended.command_id, ()):
+                if not future.done():
+                    future.set_result(ended)
 
     async def _on_ended(self, message: Msg) -> None:
         if not self._watching:

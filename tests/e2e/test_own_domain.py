@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import datetime
@@ -59,6 +60,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         COMMANDER_MAX_BODY_BYTES="65536",
         COMMANDER_MAX_COMMAND_BYTES="16384",
         COMMANDER_MAX_SUBSCRIPTIONS_PER_CONNECTION="2",
+        COMMANDER_SHUTDOWN_SECONDS="40",
     ) as running:
         yield running
 
@@ -275,3 +277,24 @@ def test_only_pages_of_the_origins_that_were_set_may_call(own: System) -> None:
 async def test_a_page_of_an_origin_that_was_set_may_connect(own: System) -> None:
     async with socket_to(own, origin=APP):
         pass
+
+
+async def test_stopping_ends_the_subscriptions_at_once_and_leaves_clients_to_come_back(own: System) -> None:
+    """The last test of the file: it stops the system."""
+    document = "subscription { events { __typename } }"
+    log = own.log.stat().st_size
+    async with httpx.AsyncClient(timeout=20) as client, socket_to(own) as socket:
+        await socket.send(subscribe(document))
+        await socket.receive()
+        accept = {"accept": "text/event-stream"}
+        async with client.stream("POST", own.url, json={"query": document}, headers=accept) as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "event: next"
+            began = time.monotonic()
+            stopped = asyncio.create_task(asyncio.to_thread(own.stop))
+            rest = [line async for line in lines]
+        assert "event: complete" not in rest
+        assert (await socket.closed())[0] == 1012
+        assert await stopped == 0
+    assert time.monotonic() - began < 30
+    assert "Traceback" not in own.log.read_bytes()[log:].decode()
