@@ -13,7 +13,7 @@ from gql import Client, GraphQLRequest
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.e2e.sockets import LEGACY_WS, TRANSPORT_WS, socket_to, start
-from tests.system import System
+from tests.system import NO_TLS, System
 
 Item = dict[str, Any]
 Feed = Callable[..., AsyncGenerator[Item, None]]
@@ -67,7 +67,7 @@ async def multipart(system: System, **variables: Any) -> AsyncGenerator[Item, No
 async def _lines(system: System, accept: str, variables: dict[str, Any]) -> AsyncGenerator[str, None]:
     body = {"query": FEED, "variables": variables}
     async with (
-        httpx.AsyncClient(timeout=20) as client,
+        httpx.AsyncClient(timeout=20, verify=NO_TLS) as client,
         client.stream("POST", system.url, json=body, headers={"accept": accept}) as response,
     ):
         assert response.headers["content-type"].startswith(accept.partition(";")[0]), response

@@ -12,10 +12,11 @@ import httpx
 import pytest
 
 from tests.e2e.bank import apply, document_of, submit
-from tests.system import System
+from tests.system import NO_TLS, System
 
 pytestmark = pytest.mark.usefixtures("goes_on")
 
+HTTP = httpx.Client(timeout=30, verify=NO_TLS)
 JSON = {"content-type": "application/json"}
 INTERNALS = re.compile(
     r"Traceback|File \"|\.py\b|/site-packages|<class |<.* object at|\b(select|insert|update) .* (from|into)\b"
@@ -39,7 +40,7 @@ def checked(response: httpx.Response) -> list[dict[str, Any]]:
 
 def sent(system: System, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> str:
     """The message of the one error that this body is answered with."""
-    response = httpx.post(system.url, content=body, headers=JSON if headers is None else headers, timeout=30)
+    response = HTTP.post(system.url, content=body, headers=JSON if headers is None else headers)
     assert response.status_code == status, response.text
     [error] = checked(response)
     message: str = error["message"]
@@ -49,7 +50,7 @@ def sent(system: System, body: bytes, *, status: int, headers: dict[str, str] | 
 def refused(system: System, document: str, variables: Any = None, **more: Any) -> dict[str, Any]:
     """The one error that this request is answered with; its strings may hold lone surrogates."""
     body = json.dumps({"query": document, "variables": variables, **more}).encode()
-    response = httpx.post(system.url, content=body, headers=JSON, timeout=30)
+    response = HTTP.post(system.url, content=body, headers=JSON)
     [error] = checked(response)
     return error
 
@@ -95,7 +96,7 @@ def test_another_content_type_is_refused(system: System, kind: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_another_method_is_refused(system: System, method: str) -> None:
-    response = httpx.request(method, system.url)
+    response = HTTP.request(method, system.url)
     assert response.status_code == 405
     checked(response)
 
@@ -111,7 +112,7 @@ def test_a_body_of_100_mb_is_refused_before_it_is_sent(system: System) -> None:
 
 def test_a_body_of_100_mb_in_chunks_is_refused_once_it_is_above_the_limit(system: System) -> None:
     chunks = (b"x" * 100_000 for _ in range(1000))
-    response = httpx.post(system.url, content=chunks, headers=JSON, timeout=30)
+    response = HTTP.post(system.url, content=chunks, headers=JSON)
     assert response.status_code == 413
     assert checked(response)[0]["message"] == "the request body is larger than 1048576 bytes"
 
@@ -119,7 +120,7 @@ def test_a_body_of_100_mb_in_chunks_is_refused_once_it_is_above_the_limit(system
 def test_a_body_at_the_limit_is_read(system: System) -> None:
     start, end = b'{"query": "{__typename} #', b'"}'
     body = start + b"x" * (1024 * 1024 - len(start) - len(end)) + end
-    assert httpx.post(system.url, content=body, headers=JSON).json() == {"data": {"__typename": "Query"}}
+    assert HTTP.post(system.url, content=body, headers=JSON).json() == {"data": {"__typename": "Query"}}
     sent(system, body[:-2] + b"x" + end, status=413)
 
 
@@ -176,7 +177,7 @@ def test_an_operation_name_that_the_document_has_not_is_named(system: System) ->
 def test_a_mutation_over_get_is_refused_and_not_run(system: System) -> None:
     account = str(uuid4())
     document = f'mutation {{ openAccount(input: {{owner: "Ada", accountId: "{account}"}}) {{ __typename }} }}'
-    response = httpx.get(system.url, params={"query": document})
+    response = HTTP.get(system.url, params={"query": document})
     assert response.status_code == 400
     assert checked(response)[0]["message"] == "mutations are not allowed when using GET"
     apply(system, "openAccount", {"owner": "Ada", "accountId": account}, expectedVersion=0)
@@ -246,7 +247,7 @@ def test_an_option_out_of_range_is_named_and_nothing_is_submitted(
 )
 def test_text_that_cannot_be_kept_is_invalid(system: System, owner: str, message: str) -> None:
     body = json.dumps({"query": document_of("openAccount"), "variables": {"input": {"owner": owner}}})
-    invalid = httpx.post(system.url, content=body.encode(), headers=JSON).json()["data"]["openAccount"]
+    invalid = HTTP.post(system.url, content=body.encode(), headers=JSON).json()["data"]["openAccount"]
     assert invalid["__typename"] == "CommandInvalid"
     assert invalid["problems"] == [{"path": ["owner"], "message": message}]
 

@@ -23,8 +23,9 @@ from tests.domain.everything import values
 from tests.e2e.feeds import take
 from tests.e2e.sockets import socket_to, subscribe
 from tests.e2e.vault import vault
-from tests.system import System
+from tests.system import NO_TLS, System
 
+HTTP = httpx.Client(timeout=30, verify=NO_TLS)
 APP = "https://app.example"
 FIELDS = """
   text truth whole big real exact identity moment day hour colour size kind
@@ -177,7 +178,7 @@ def test_a_value_that_is_not_of_the_type_is_refused_with_the_path(
     own: System, change: dict[str, Any], message: str
 ) -> None:
     body = json.dumps({"query": KEEP, "variables": {"input": {"everything": {**SMALL, **change}}}})
-    answer = httpx.post(own.url, content=body, headers={"content-type": "application/json"}).json()
+    answer = HTTP.post(own.url, content=body, headers={"content-type": "application/json"}).json()
     [error] = answer["errors"]
     assert f".everything.{next(iter(change))}" in error["message"]
     assert message in error["message"]
@@ -212,7 +213,7 @@ def test_a_command_above_the_size_that_was_set_is_invalid(own: System) -> None:
 
 
 def test_a_body_above_the_size_that_was_set_is_refused(own: System) -> None:
-    answer = httpx.post(own.url, content=b"x" * 65_537, headers={"content-type": "application/json"})
+    answer = HTTP.post(own.url, content=b"x" * 65_537, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (
         413,
         "the request body is larger than 65536 bytes",
@@ -268,9 +269,9 @@ async def test_a_connection_has_no_more_subscriptions_than_were_set(own: System)
 
 def test_only_pages_of_the_origins_that_were_set_may_call(own: System) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
-    allowed = httpx.options(own.url, headers={"origin": APP, **asked})
+    allowed = HTTP.options(own.url, headers={"origin": APP, **asked})
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, APP)
-    other = httpx.options(own.url, headers={"origin": "https://other.example", **asked})
+    other = HTTP.options(own.url, headers={"origin": "https://other.example", **asked})
     assert "access-control-allow-origin" not in other.headers
 
 
@@ -283,7 +284,7 @@ async def test_stopping_ends_the_subscriptions_at_once_and_leaves_clients_to_com
     """The last test of the file: it stops the system."""
     document = "subscription { events { __typename } }"
     log = own.log.stat().st_size
-    async with httpx.AsyncClient(timeout=20) as client, socket_to(own) as socket:
+    async with httpx.AsyncClient(timeout=20, verify=NO_TLS) as client, socket_to(own) as socket:
         await socket.send(subscribe(document))
         await socket.receive()
         accept = {"accept": "text/event-stream"}

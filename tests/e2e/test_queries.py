@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.bank import apply, opened, submit, until
-from tests.system import System
+from tests.system import NO_TLS, System
 
 ACCOUNTS = """query ($first: Int, $after: String) {
   accounts(first: $first, after: $after) {
@@ -218,6 +218,6 @@ def test_a_query_over_get_is_answered_like_one_over_post(system: System) -> None
     query = "query One($id: UUID!) { account(accountId: $id) { owner } } query Two { __typename }"
     apply(system, "openAccount", {"owner": "last"}, wait="PROJECTED")
     parameters = {"query": query, "variables": f'{{"id": "{account}"}}', "operationName": "One"}
-    answer = httpx.get(system.url, params=parameters, headers={"accept": "application/json"})
+    answer = httpx.get(system.url, params=parameters, headers={"accept": "application/json"}, verify=NO_TLS)
     assert answer.json() == {"data": {"account": {"owner": "Ada"}}}
     assert submit(system, "closeAccount", {"accountId": account})["__typename"] == "CommandApplied"

@@ -23,7 +23,7 @@ from tests.e2e.feeds import (
     until_caught_up,
 )
 from tests.e2e.sockets import LEGACY_WS, socket_to, start, subscribe
-from tests.system import System
+from tests.system import NO_TLS, System
 
 pytestmark = pytest.mark.usefixtures("goes_on")
 
@@ -191,7 +191,9 @@ async def test_a_cursor_beyond_the_log_refuses_the_subscription(system: System) 
 def test_a_subscription_that_cannot_begin_is_an_error_and_the_end_of_the_stream(
     system: System, accept: str, document: str, message: str
 ) -> None:
-    answer = httpx.post(system.url, json={"query": document}, headers={"accept": accept}, timeout=20)
+    answer = httpx.post(
+        system.url, json={"query": document}, headers={"accept": accept}, timeout=20, verify=NO_TLS
+    )
     assert answer.status_code == 200
     assert answer.text.count('"errors"') == 1
     assert message in answer.text
@@ -203,7 +205,7 @@ async def test_a_browser_s_event_source_can_subscribe_by_get(system: System) -> 
     headers = {"accept": "text/event-stream"}
     opened(system)
     async with (
-        httpx.AsyncClient(timeout=20) as client,
+        httpx.AsyncClient(timeout=20, verify=NO_TLS) as client,
         client.stream("GET", system.url, params=parameters, headers=headers) as response,
     ):
         assert response.headers["cache-control"] == "no-cache, no-transform"

@@ -31,6 +31,7 @@ class Subscriber:
         self.items: list[dict[str, Any]] = []
         self.connections = 0
         self._url = url
+        self._leaving = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Subscriber:
@@ -42,8 +43,10 @@ class Subscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._task is not None, "it was entered"
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._leaving = True
+        while not self._task.done():  # gql may take a cancellation for the end of its connection
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=0.5)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -78,7 +81,7 @@ class Subscriber:
             last = item["position"]
 
     async def _run(self) -> None:
-        while True:
+        while not self._leaving:
             try:
                 await self._follow()
             except TransportQueryError as error:

@@ -55,6 +55,21 @@ async def test_history_then_caught_up_then_live_without_a_seam(servers: Bank) ->
         assert await take_positions(reader, 120) == list(range(701, 821))
 
 
+async def test_caught_up_comes_after_all_that_the_log_held_mirrored_yet_or_not(servers: Bank) -> None:
+    await fill(servers.database, 3)
+    feed = Feed(servers.database, servers.nats)  # nothing feeds its tail: no relay runs
+    await take(feed.subscribe(after=3), 1)
+    await fill(servers.database, 600)
+    reader = feed.subscribe(after=0)
+    items = await take(reader, 604)
+    assert positions(items) == list(range(1, 604))
+    assert items[-1] == CaughtUp(603)
+    async with running(Relay(servers.database, servers.nats).run()), running(feed.run()):
+        assert (await take_positions(feed.subscribe(after=602), 1)) == [603]
+        await fill(servers.database, 2)
+        assert await take_positions(reader, 2) == [604, 605]
+
+
 async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank) -> None:
     async with following(servers, tail_size=20) as feed:
 

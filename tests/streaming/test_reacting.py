@@ -26,6 +26,12 @@ async def until_logged(servers: Bank, type_: str) -> None:
             await asyncio.sleep(0.02)
 
 
+async def until_checkpoint(servers: Bank, position: int) -> None:
+    async with asyncio.timeout(15), servers.database.connection() as connection:
+        while await reactor_position(connection, "transfers") != position:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_refused_reaction_is_logged_and_reacted_to(servers: Bank) -> None:
     source, target = uuid4(), uuid4()
     async with running(servers.processor().run()), running(runner(servers).run()):
@@ -85,8 +91,8 @@ async def test_dying_between_publishing_and_the_checkpoint_makes_no_second_effec
             await until_logged(servers, "MoneyWithdrawn")
         async with running(runner(servers).run()):
             await until_logged(servers, "TransferCompleted")
+            await until_checkpoint(servers, 8)
     assert died == 2
     kinds = [event.type for event in await servers.log()]
     assert (kinds.count("MoneyWithdrawn"), kinds.count("MoneyDeposited")) == (1, 2)
-    async with servers.database.connection() as connection:
-        assert await reactor_position(connection, "transfers") == len(kinds)
+    assert len(kinds) == 8
