@@ -38,10 +38,11 @@ async def end_running(connection: Connection, partitions: Sequence[int]) -> None
 async def leave(connection: Connection, partitions: Sequence[int], timeout_seconds: float = 2) -> None:
     """Closes the connection that owns these partitions, their mark taken away if Postgres still hears it."""
     try:
-        async with asyncio.timeout(timeout_seconds):
-            await end_running(connection, partitions)
-            await connection.close()
-    except (OSError, TimeoutError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with reaching_postgres(connection):
+            async with asyncio.timeout(timeout_seconds):
+                await end_running(connection, partitions)
+                await connection.close()
+    except (Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
 
 

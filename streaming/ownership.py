@@ -12,7 +12,7 @@ from types import TracebackType
 
 from commander.domain.errors import OwnershipLost
 from eventstore.attempts import begin_running, end_running, leave
-from eventstore.database import Connection, Database
+from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.locks import Lock, join, members, try_lock, unlock
 
 
@@ -32,14 +32,15 @@ class Ownership:
         return self._connection
 
     async def __aenter__(self) -> Ownership:
-        self._connection = await self._database.connect("commander processor")
+        connection = self._connection = await self._database.connect("commander processor")
         try:
-            await self._connection.execute("set tcp_keepalives_idle = 5")
-            await self._connection.execute("set tcp_keepalives_interval = 2")
-            await self._connection.execute("set tcp_keepalives_count = 3")
-            await join(self._connection, Lock.PROCESSORS)
+            with reaching_postgres(connection):
+                await connection.execute("set tcp_keepalives_idle = 5")
+                await connection.execute("set tcp_keepalives_interval = 2")
+                await connection.execute("set tcp_keepalives_count = 3")
+            await join(connection, Lock.PROCESSORS)
         except BaseException:
-            self._connection.terminate()
+            connection.terminate()
             raise
         return self
 

@@ -17,10 +17,12 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 
 from commander.domain import Domain
+from commander.domain.errors import Unavailable
 from eventstore.attempts import count_attempt, forget_attempts
 from eventstore.checkpoints import partition_progress
 from eventstore.database import Database
@@ -70,6 +72,7 @@ class Processor:
         self._progress: dict[int, Progress] = {}
         self._committing: asyncio.Task[None] | None = None
         self._last: Batch | None = None
+        self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
 
     async def run(self) -> None:
@@ -100,6 +103,9 @@ class Processor:
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
         first, last = await self._extent()
         suspects = Suspects(await ownership.begin(), self._settings.batch_size, up_to=last)
+        if self._survived:
+            await forget_attempts(ownership.connection, self._survived)
+            self._survived = []
         subjects = [command_subject(partition, "*") for partition in self.owned]
         async with OrderedPull(self._nats, COMMANDS, subjects, first) as inbox:
             try:
@@ -150,15 +156,19 @@ class Processor:
         """Decides one command alone, after storing that it is tried; or sets it aside."""
         await self._committed()
         ids = [command.command_id for command in self._commands(messages)]
-        tried = [await count_attempt(ownership.connection, command_id) for command_id in ids]
-        if any(count >= MAX_ATTEMPTS for count in tried):
-            batch = self._batch(messages, stream_created)
-            await batch.set_aside(self._domain, self._database, self._states, MAX_ATTEMPTS)
-            await self._commit(ownership, batch)
-        else:
-            await self._process(ownership, messages, stream_created)
-            await self._committed()
-        await forget_attempts(ownership.connection, ids)
+        try:
+            tried = [await count_attempt(ownership.connection, command_id) for command_id in ids]
+            if any(count >= MAX_ATTEMPTS for count in tried):
+                batch = self._batch(messages, stream_created)
+                await batch.set_aside(self._domain, self._database, self._states, MAX_ATTEMPTS)
+                await self._commit(ownership, batch)
+            else:
+                await self._process(ownership, messages, stream_created)
+                await self._committed()
+            await forget_attempts(ownership.connection, ids)
+        except (Unavailable, AppendConflict):
+            self._survived += ids
+            raise
 
     def _batch(self, messages: list[InMessage], stream_created: datetime) -> Batch:
         progress = Progress(self.owned, messages[-1].sequence, stream_created)

@@ -118,6 +118,27 @@ async def test_a_processor_that_wakes_up_after_its_session_ended_decides_nothing
         await assert_all_well(client, subscriber)
 
 
+async def test_a_command_is_no_dead_letter_because_its_processor_lost_postgres_often(
+    parts: System, sessions: Sessions
+) -> None:
+    async with Client(parts.url) as client:
+        async with sessions.database.connection() as connection, connection.transaction():
+            await connection.execute("select position from log_head for update")
+            opening = asyncio.create_task(client.submit("openAccount", {"owner": "Ada"}))
+            lost: set[int] = set()
+
+            async def appends_again() -> bool:
+                return bool(await sessions.appending() - lost)
+
+            for _ in range(4):
+                await until(appends_again, "the processor is in the middle of an append")
+                lost |= await sessions.appending()
+                await connection.execute(
+                    "select pg_terminate_backend(pid) from unnest($1::int[]) as pid", lost
+                )
+        assert (await opening).applied
+
+
 async def test_every_session_ended_again_and_again_under_load_costs_nothing_but_time(
     parts: System, sessions: Sessions
 ) -> None:
