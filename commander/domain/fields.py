@@ -104,6 +104,11 @@ class Field:
                 return not self.constraints
         return False
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is a scalar without constraints."""
+        return isinstance(self.type, ScalarType) and not self.constraints
+
 
 def fields_of(
     cls: type,
