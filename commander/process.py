@@ -24,8 +24,8 @@ logger = logging.getLogger("commander")
 
 
 _GARBAGE_THRESHOLDS = (50_000, 20, 50)
-"""A batch of commands or a page of events makes thousands of objects that reference counting frees. By default
-the collector looks at all that live after each 700: a fifth of a processor's time."""
+"""A batch of commands makes thousands of objects that reference counting frees. By default the collector
+looks at all that live after each 700 more: a fifth of a processor's time."""
 
 
 def run(part: Part) -> None:

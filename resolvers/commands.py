@@ -144,20 +144,22 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
         return Invalid(options.command_id, invalid.problems)
     if options.validate_only:
         return _dry_result(await dry_run(services, submitted), options)
+    if options.wait is Wait.ACCEPTED and not options.given_id:
+        await services.submitter.submit(submitted)
+        return Accepted(options.command_id)
     digest = content_digest(submitted.type, bytes(submitted.data))
-    if options.wait is not Wait.ACCEPTED or options.given_id:
-        services.database.must_be_up()
+    services.database.must_be_up()
     ended = await services.outcomes.look(options.command_id) if options.given_id else None
-    if ended is None and options.given_id and options.wait is Wait.ACCEPTED:
+    if ended is None and options.wait is Wait.ACCEPTED:
         # Nobody will wait for the outcome, which is where a conflict shows otherwise.
         queued = await queued_command(services.nats, options.command_id)
         if queued is not None and content_digest(queued.type, bytes(queued.data)) != digest:
             return Conflict(options.command_id)
+        await services.submitter.submit(submitted)
+        return Accepted(options.command_id)
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(submitted)
-            if options.wait is Wait.ACCEPTED:
-                return Accepted(options.command_id)
             ended = await expected.outcome(options.timeout_ms / 1000)
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)

@@ -6,12 +6,12 @@ exactly behind that message, so a repeated or racing publisher cannot skip, repe
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
 
 from commander.domain.errors import CommanderError, Unavailable
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 
 MAX_MESSAGES = 500
@@ -19,12 +19,6 @@ MAX_BYTES = 4 * 1024 * 1024
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}  # plain, and constant while another batch is under way
 _INCOMPLETE = 10176  # a part went with a lost connection, or too many batches were under way at once
-
-
-class OutMessage(NamedTuple):
-    subject: str
-    payload: bytes
-    headers: dict[str, str]
 
 
 class UnexpectedSequence(CommanderError):
@@ -57,20 +51,16 @@ async def publish_atomically(
     At most MAX_MESSAGES. Raises UnexpectedSequence, BatchRefused, Unavailable (then it is not known whether
     the batch was stored).
     """
-    batch_id = uuid4().hex
-    last = len(messages)
+    numbered = _numbered(messages)
+    if expected_last is not None:
+        numbered[0].headers["Nats-Expected-Last-Sequence"] = str(expected_last)
+    last = numbered.pop()
     async with nats.answering():
-        for number, message in enumerate(messages, 1):
-            headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
-            if number == 1 and expected_last is not None:
-                headers["Nats-Expected-Last-Sequence"] = str(expected_last)
-            if number < last:
-                await nats.client.publish(message.subject, message.payload, headers=headers)
-                continue
-            headers["Nats-Batch-Commit"] = "1"
-            reply = await nats.client.request(
-                message.subject, message.payload, timeout=timeout_seconds, headers=headers
-            )
+        if numbered:
+            await nats.client.publish_bulk(numbered)
+        reply = await nats.client.request(
+            last.subject, last.payload, timeout=timeout_seconds, headers=last.headers or None
+        )
     ack = _ack_decoder.decode(reply.data)
     if ack.error is None:
         return ack.seq
@@ -79,6 +69,22 @@ async def publish_atomically(
     if ack.error.code in (408, 503) or ack.error.err_code == _INCOMPLETE:
         raise Unavailable("NATS", ack.error.description)
     raise BatchRefused(f"{ack.error.description} ({ack.error.err_code})")
+
+
+def _numbered(messages: list[OutMessage]) -> list[OutMessage]:
+    """The messages as parts of a batch; one alone needs none."""
+    if len(messages) == 1:
+        subject, payload, headers = messages[0]
+        return [OutMessage(subject, payload, dict(headers))]
+    batch_id = uuid4().hex
+    parts = [
+        OutMessage(
+            subject, payload, {**headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+        )
+        for number, (subject, payload, headers) in enumerate(messages, 1)
+    ]
+    parts[-1].headers["Nats-Batch-Commit"] = "1"
+    return parts
 
 
 def chunks(messages: list[OutMessage]) -> list[list[OutMessage]]:

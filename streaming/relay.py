@@ -14,7 +14,8 @@ from eventstore.database import Connection, Database
 from eventstore.locks import Lock, sole_holder
 from eventstore.log import head_position, read_log
 from eventstore.records import RecordedEvent
-from streaming.batches import MAX_MESSAGES, OutMessage, UnexpectedSequence, chunks, publish_atomically
+from streaming.batches import MAX_MESSAGES, UnexpectedSequence, chunks, publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.running import keep_running
 from streaming.signals import Bell

@@ -9,7 +9,8 @@ import msgspec
 
 from commander.domain.errors import CommanderError
 from eventstore.records import SubmittedCommand
-from streaming.batches import MAX_MESSAGES, OutMessage, chunks, publish_atomically
+from streaming.batches import MAX_MESSAGES, chunks, publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.streams import command_subject, partition_of
 

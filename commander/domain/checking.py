@@ -19,7 +19,7 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
         if field.always_usable:
             continue
         item = getattr(value, field.name)
-        if item is not None and not (field.is_plain and _surely_usable(item)):
+        if item is not None and not (field.is_plain and not field.constraints and _surely_usable(item)):
             problems += _problems(field.type, field.constraints, item, (*path, field.name))
     return problems
 

@@ -106,8 +106,12 @@ class Field:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it is a scalar without constraints."""
-        return isinstance(self.type, ScalarType) and not self.constraints
+        """Whether it is a scalar."""
+        return isinstance(self.type, ScalarType)
+
+    @cached_property
+    def graphql_name(self) -> str:
+        return camel(self.name)
 
 
 def fields_of(
