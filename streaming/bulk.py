@@ -8,8 +8,10 @@ is out of the ordinary, go nats-py's own way. Publishing many at once is one wri
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from nats.aio.client import Client
@@ -19,6 +21,9 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 # HMSG <subject> <sid> [reply] <bytes of headers> <bytes in all>, or MSG without the bytes of headers
 _MESSAGE = re.compile(rb"(?:MSG|HMSG) (\S+) (\d+) (?:(\S*[^\d\s]\S*) )?(?:(\d+) )?(\d+)\r\n")
+
+
+_numbers = count(1)
 
 
 class OutMessage(NamedTuple):
@@ -48,6 +53,8 @@ class BulkClient(Client):
         super().__init__()
         self.bulk: dict[int, Receive] = {}
         self._ps = _BulkParser(self)
+        self._asked: dict[int, _Asked] = {}
+        self._replies: asyncio.Task[str] | None = None
 
     async def subscribe_bulk(self, subject: str, receive: Receive) -> Subscription:
         """Calls `receive` with what has come, in order, until `unsubscribe_bulk`; it must not block."""
@@ -61,11 +68,40 @@ class BulkClient(Client):
 
     async def publish_bulk(self, messages: Iterable[OutMessage]) -> None:
         """Publishes these, in order, as one write. Raises what `publish` does."""
+        await self._write(b"".join(_written(message) for message in messages))
+
+    async def request_bulk(self, messages: Sequence[OutMessage], timeout: float) -> list[RawMessage]:
+        """Publishes these, in order, as one write, and returns the reply to each. Raises TimeoutError."""
+        if self._replies is None:
+            self._replies = asyncio.create_task(self._listen_for_replies())
+        inbox = await asyncio.shield(self._replies)
+        number = next(_numbers)
+        asked = self._asked[number] = _Asked(len(messages))
+        try:
+            reply = f"{inbox}.{number}"
+            await self._write(b"".join(_written(m, f"{reply}.{n}") for n, m in enumerate(messages)))
+            async with asyncio.timeout(timeout):
+                return await asked.all
+        finally:
+            del self._asked[number]
+
+    async def _listen_for_replies(self) -> str:
+        inbox = self.new_inbox()
+        await self.subscribe_bulk(f"{inbox}.*.*", self._on_replies)
+        return inbox
+
+    def _on_replies(self, messages: list[RawMessage]) -> None:
+        for message in messages:
+            _, number, index = message.subject.rsplit(b".", 2)
+            if (asked := self._asked.get(int(number))) is not None:
+                asked.answered(int(index), message)
+
+    async def _write(self, commands: bytes) -> None:
         if self.is_closed:
             raise ConnectionClosedError
         if not self.is_connected:
             raise ConnectionReconnectingError
-        await self._send_command(b"".join(_written(message) for message in messages))
+        await self._send_command(commands)
         await self._flush_pending()
 
     async def _process_msg(
@@ -76,6 +112,20 @@ class BulkClient(Client):
             await super()._process_msg(sid, subject, reply, data, headers or b"")
         else:
             receive([RawMessage(subject, reply, headers or b"", data)])
+
+
+class _Asked:
+    """Requests that were sent together, and the replies so far."""
+
+    def __init__(self, count: int) -> None:
+        self.all: asyncio.Future[list[RawMessage]] = asyncio.get_running_loop().create_future()
+        self._replies: dict[int, RawMessage] = {}
+        self._count = count
+
+    def answered(self, index: int, reply: RawMessage) -> None:
+        self._replies[index] = reply
+        if len(self._replies) == self._count and not self.all.done():
+            self.all.set_result([self._replies[n] for n in range(self._count)])
 
 
 class _BulkParser(Parser):
@@ -129,11 +179,14 @@ class _BulkParser(Parser):
         return begin, other
 
 
-def _written(message: OutMessage) -> bytes:
-    headers = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items())
-    head = f"NATS/1.0\r\n{headers}\r\n".encode()
-    size = len(head) + len(message.payload)
-    return b"HPUB %b %d %d\r\n%b%b\r\n" % (message.subject.encode(), len(head), size, head, message.payload)
+def _written(message: OutMessage, reply: str = "") -> bytes:
+    subject, payload, headers = message
+    if not headers:
+        return f"PUB {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\n"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"NATS/1.0\r\n{lines}\r\n".encode()
+    sizes = f"{len(head)} {len(head) + len(payload)}"
+    return f"HPUB {subject} {reply} {sizes}\r\n".encode() + head + payload + b"\r\n"
 
 
 def headers_of(raw: bytes) -> dict[str, str]:
