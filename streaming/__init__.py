@@ -20,6 +20,8 @@ progress.py     how far the projections have come, for those who wait
 relay.py        the log onto the EVENTS stream
 projecting.py   the log into projection tables
 reacting.py     events to new commands
+channel.py      what subscribers of one kind see, rendered once
+history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
 running.py      keeping a part running while servers come and go
 """

@@ -1,55 +1,49 @@
 """The feed: history from a cursor, then live, without a seam; for any number of subscribers in one process.
 
-Every process keeps the newest events in one shared tail in memory, fed by the EVENTS stream. A subscriber
-is nothing but a cursor: it reads from the tail while its cursor is in it, and from Postgres while it is
-older. So a slow one costs no memory and delays nobody: it falls out of the tail, reads history at its own
-pace, and comes back.
+Every process keeps the newest events in one shared tail in memory, fed by the EVENTS stream. Subscribers
+that want the same, in the same form, share a channel: each event is rendered once, for all of them. A
+subscriber is nothing but a cursor: it reads from its channel while its cursor is in it, and else from the
+tail or from Postgres. So a slow one costs no memory and delays nobody: it falls out of the channel, reads
+history at its own pace, and comes back.
 
-    reading history ◄─► reading the tail ─► waiting ─► reading the tail …
+    reading history ◄─► reading the channel ─► waiting ─► reading the channel …
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, TypeVar
 from uuid import UUID
 
 from commander.domain.errors import InvalidRequest
 from eventstore.database import Database
-from eventstore.log import head_position, read_log
+from eventstore.log import head_position
 from eventstore.records import EventFilter, RecordedEvent
+from streaming.channel import CaughtUp, Channel, FeedItem, Heartbeat
 from streaming.connection import Nats
+from streaming.history import History
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
 from streaming.streams import EVENTS, parse_event_subject
 
+__all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
+
 logger = logging.getLogger("commander.feed")
+T = TypeVar("T")
 
 _PAGE = 500
-
-
-class CaughtUp(NamedTuple):
-    """All that the log held when the subscriber came this far has been delivered; what follows is live."""
-
-    position: int
-
-
-class Heartbeat(NamedTuple):
-    """Nothing that matches has come for a while; a client may resume from `position`."""
-
-    position: int
-
-
-FeedItem = RecordedEvent | CaughtUp | Heartbeat
+_MAX_RENDERED = 100_000
+"""How many rendered events all channels of a process hold; beyond, each lets go of its older half."""
 
 
 class Feed:
-    """The shared tail and its readers. tail_size: how many events are kept in memory."""
+    """The shared tail, and the channels over it. tail_size: how many events are kept in memory."""
 
     def __init__(
         self, database: Database, nats: Nats, *, tail_size: int = 10_000, heartbeat_seconds: float = 15
@@ -58,9 +52,12 @@ class Feed:
         self._nats = nats
         self._tail_size = tail_size
         self._heartbeat_seconds = heartbeat_seconds
+        self._history = History(database)
         self._tail: deque[RecordedEvent] = deque()  # dense: positions _head - len + 1 to _head
         self._head = -1  # -1 until the log was looked at
-        self._grown = asyncio.Event()
+        self._channels: dict[Hashable, Channel[Any]] = {}
+        self._listed: defaultdict[Hashable, set[Channel[Any]]] = defaultdict(set)
+        self._unbounded = 0  # events since what is rendered was last bounded
 
     @property
     def live(self) -> bool:
@@ -69,38 +66,60 @@ class Feed:
 
     async def run(self) -> None:
         """Feeds the tail, until cancelled."""
-        await keep_running(self._follow, logger)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            await keep_running(self._follow, logger)
 
     async def subscribe(
         self, after: int | None = None, where: EventFilter | None = None
-    ) -> AsyncIterator[FeedItem]:
+    ) -> AsyncGenerator[FeedItem, None]:
         """The matching events after the cursor, each once, in order; None begins with what comes next.
 
         Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed and away.
         """
-        where = where or EventFilter()
+        async with aclosing(self.follow(object(), after, where or EventFilter(), _as_it_is)) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    async def follow(
+        self, key: Hashable, after: int | None, where: EventFilter, render: Callable[[FeedItem], T]
+    ) -> AsyncGenerator[Sequence[T], None]:
+        """Like `subscribe`, rendered, and as many at a time as there are.
+
+        key: who gives an equal one gets the same; `where` and `render` must be equal then.
+        """
         cursor, began_at = await self._begin(after)
+        channel = self._join(key, where, render)
         caught_up = False
-        while True:
-            mirror_is_behind = self._head < began_at and cursor < began_at
-            if mirror_is_behind or not self._reaches_back_to(cursor):
-                up_to = max(self._head, began_at)
-                page = await read_log(self._database, cursor, up_to, _PAGE, where)
-                for event in page:
-                    yield event
-                cursor = page[-1].position if len(page) == _PAGE else up_to
-                continue
-            for event in self._tail_after(cursor):
-                if where.matches(event):
-                    yield event
-                cursor = event.position
-            if cursor < self._head:
-                continue
-            if not caught_up:
-                caught_up = True
-                yield CaughtUp(cursor)
-            elif not await self._grows_beyond(cursor):
-                yield Heartbeat(cursor)
+        try:
+            while True:
+                if self._head < began_at and cursor < began_at:  # the mirror is behind what the log held
+                    up_to = began_at
+                elif cursor < channel.floor:
+                    up_to = self._head
+                else:
+                    page, cursor = channel.after(cursor, _PAGE)
+                    if page:
+                        yield page
+                        continue
+                    cursor = max(cursor, self._head)
+                    if not caught_up:
+                        caught_up = True
+                        yield [render(CaughtUp(cursor))]
+                        continue
+                    beats = channel.beats
+                    await channel.changes()
+                    if channel.beats != beats and cursor == self._head and channel.last_beat is not None:
+                        yield [channel.last_beat]
+                    continue
+                async with aclosing(self._pages(cursor, up_to, where)) as pages:
+                    async for events, behind in pages:
+                        cursor = behind
+                        if events:
+                            yield [render(event) for event in events]
+        finally:
+            self._leave(key, channel)
 
     async def _begin(self, after: int | None) -> tuple[int, int]:
         """The first cursor, and the log's head: what a client was told of is history, mirrored yet or not."""
@@ -113,26 +132,41 @@ class Feed:
             raise InvalidRequest("after", f"the log ends at position {head}; {after} is beyond it")
         return after, head
 
-    def _reaches_back_to(self, cursor: int) -> bool:
-        return cursor >= self._head - len(self._tail)
+    def _pages(
+        self, cursor: int, up_to: int, where: EventFilter
+    ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
+        """What matches behind the cursor, up to a position, in pages, each with the cursor behind it."""
+        if up_to == self._head and cursor >= self._head - len(self._tail):
+            return self._pages_of_tail(cursor, up_to, where)
+        return self._history.pages(cursor, up_to, where)
 
-    def _tail_after(self, cursor: int) -> list[RecordedEvent]:
-        """A page of the tail behind the cursor: a copy, for the tail moves on while it is delivered."""
-        newer = self._head - cursor
-        if newer <= 0:
-            return []
-        first = len(self._tail) - newer
-        return list(islice(self._tail, first, first + _PAGE))
+    async def _pages_of_tail(
+        self, cursor: int, up_to: int, where: EventFilter
+    ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
+        while cursor < up_to and cursor >= self._head - len(self._tail):
+            first = len(self._tail) - (self._head - cursor)
+            page = list(islice(self._tail, first, first + min(_PAGE, up_to - cursor)))
+            cursor = page[-1].position
+            yield [event for event in page if where.matches(event)], cursor
 
-    async def _grows_beyond(self, cursor: int) -> bool:
-        """Waits for the tail to grow; False when it has not for a heartbeat's time."""
-        try:
-            async with asyncio.timeout(self._heartbeat_seconds):
-                while self._head <= cursor:
-                    await self._grown.wait()
-            return True
-        except TimeoutError:
-            return False
+    def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> Channel[T]:
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(where, render, self._head)
+            for address in _addresses(where):
+                self._listed[address].add(channel)
+        channel.readers += 1
+        return channel
+
+    def _leave(self, key: Hashable, channel: Channel[Any]) -> None:
+        channel.readers -= 1
+        if channel.readers:
+            return
+        del self._channels[key]
+        for address in _addresses(channel.where):
+            self._listed[address].discard(channel)
+            if not self._listed[address]:
+                del self._listed[address]
 
     async def _follow(self) -> None:
         if self._head < 0:
@@ -145,18 +179,75 @@ class Feed:
             logger.warning("the stream %s was made anew; going on behind position %d", EVENTS, self._head)
 
     def _append(self, messages: list[InMessage]) -> None:
+        grown: set[Channel[Any]] = set()
         for message in messages:
             if message.sequence <= self._head:
                 continue
             if message.sequence != self._head + 1:
-                self._tail.clear()  # readers find what is missing in Postgres
-            self._tail.append(_recorded(message))
+                self._begin_again(message.sequence - 1)
+            event = _recorded(message)
+            self._tail.append(event)
             self._head = message.sequence
             if len(self._tail) > self._tail_size:
                 self._tail.popleft()
-        if messages:
-            grown, self._grown = self._grown, asyncio.Event()
-            grown.set()
+            for address in _addressed(event):
+                for channel in self._listed.get(address, ()):
+                    if channel.add(event):
+                        grown.add(channel)
+        for channel in grown:
+            channel.wake()
+        self._unbounded += len(messages)
+        if self._unbounded > self._tail_size:
+            self._unbounded = 0
+            self._bound()
+
+    def _begin_again(self, floor: int) -> None:
+        """The mirror goes on beyond a gap; who was before it finds what is missing in Postgres."""
+        self._tail.clear()
+        for channel in self._channels.values():
+            channel.begin_again(floor)
+            channel.wake()
+
+    def _bound(self) -> None:
+        """Keeps what is rendered within the tail, and within what a process may hold."""
+        total = 0
+        for channel in self._channels.values():
+            if len(channel) > 2 * self._tail_size:
+                channel.forget(self._tail_size)
+            total += len(channel)
+        if total > _MAX_RENDERED:
+            for channel in self._channels.values():
+                channel.forget(len(channel) // 2)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            for channel in list(self._channels.values()):
+                channel.beat(self._head)
+
+
+def _addresses(where: EventFilter) -> list[Hashable]:
+    """Under what a channel is listed, so that most events that are not for it pass it by."""
+    if where.streams is not None:
+        return [("stream", stream) for stream in where.streams]
+    if where.command_id is not None:
+        return [("command", where.command_id)]
+    if where.correlation_id is not None:
+        return [("correlation", where.correlation_id)]
+    return ["all"]
+
+
+def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
+    return (
+        "all",
+        ("stream", event.stream),
+        ("command", event.command_id),
+        ("correlation", event.correlation_id),
+    )
+
+
+def _as_it_is(item: FeedItem) -> FeedItem:
+    return item
 
 
 def _recorded(message: InMessage) -> RecordedEvent:
