@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bench.commands.audit import audit_accounts, audit_log, audit_mirror, audit_outcomes
-from bench.commands.filling import open_accounts
-from bench.commands.load import Load, mutations
-from bench.commands.running import Bench, Measure, System, until
+from bench.audit import audit_accounts, audit_log, audit_mirror, audit_outcomes
+from bench.commands.plan import Bench
+from bench.filling import open_accounts
+from bench.load import Load, mutations
+from bench.measuring import Measure
+from bench.processes import until
+from bench.servers import System
 from eventstore.log import head_position
 from streaming.streams import EVENTS
 

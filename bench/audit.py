@@ -1,4 +1,4 @@
-"""h: what must be true of a database that was measured. A broken promise fails the run."""
+"""What must be true of a database that was measured. A broken promise fails the run."""
 
 from __future__ import annotations
 
