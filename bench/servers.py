@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from bench.processes import Process, until_it_answers
+from bench.processes import Process, until, until_it_answers
 from commander.embedded import EmbeddedNats, EmbeddedPostgres, free_port
 from commander.settings import read_settings
 from eventstore.checkpoints import settle_partitions
 from eventstore.database import Database
+from eventstore.log import head_position
 from streaming.connection import Nats
-from streaming.streams import ensure_streams
+from streaming.streams import EVENTS, ensure_streams
 
 PARTITIONS = read_settings().partitions
 
@@ -36,7 +37,10 @@ class Servers:
     async def database(self, *, migrated: bool = True, template: str | None = None) -> AsyncIterator[str]:
         """The URL of a database of one's own: with Commander's tables, with none, or like the template."""
         name = f"bench_{uuid4().hex}"
-        admin = Database(self.postgres.url.replace(f"/{self.postgres.database}?", "/postgres?"))
+        admin = Database(
+            self.postgres.url.replace(f"/{self.postgres.database}?", "/postgres?"),
+            command_timeout_seconds=600,  # a template may be large
+        )
         template = template or (self.postgres.database if migrated else "template1")
         try:
             await admin.fetch(f'create database "{name}" template "{template}"')
@@ -80,6 +84,17 @@ class System:
     folder: Path
     database: Database
     nats: Nats
+
+    async def until_followed(self) -> None:
+        """Waits until the relay and the projections have come as far as the log."""
+        head = await head_position(self.database)
+
+        async def followed() -> bool:
+            mirrored = (await self.nats.jetstream.stream_info(EVENTS)).state.last_seq
+            folded = await self.database.fetchval("select min(position) from projections")
+            return bool(mirrored >= head and folded >= head)
+
+        await until(followed, timeout_seconds=60)
 
     @asynccontextmanager
     async def part(self, module: str, *arguments: str, core: int | None = None) -> AsyncIterator[Process]:

@@ -39,8 +39,8 @@ class Subscribers:
 
 
 @asynccontextmanager
-async def subscribed(watch: Watch) -> AsyncIterator[Subscribers]:
-    """Raises MeasurementFailed when a subscription does not begin."""
+async def subscribed(watch: Watch, core: int | None = CLIENT) -> AsyncIterator[Subscribers]:
+    """core: the one they may run on; None for any. Raises MeasurementFailed when one does not begin."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.feed.client"),
         env=environment_of({}),
@@ -50,7 +50,7 @@ async def subscribed(watch: Watch) -> AsyncIterator[Subscribers]:
         stderr=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,
         start_new_session=True,
-        preexec_fn=before_it_runs(CLIENT),
+        preexec_fn=before_it_runs(core),
     )
     assert process.stdin is not None, "it is a pipe"
     try:
