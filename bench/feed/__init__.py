@@ -1,4 +1,4 @@
-"""How fast events reach subscribers, and what subscribers cost, beside peers and limits: `python -m bench.feed`.
+"""How fast events reach subscribers, and what these cost, beside peers and limits: `python -m bench.feed`.
 
 plan.py         how much of everything, in full and for trying out
 cores.py        which core is the server's, which the subscribers'

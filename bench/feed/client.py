@@ -213,10 +213,12 @@ class _Crowd:
         self.watch = watch
         self.step = watch.subscribers if watch.streams else 1
         self.known: dict[int, bytes] = {}
+        self._items: dict[int, _Item] = {}
         self._shared = watch.subscribers > 1 and not watch.streams
         self._arrived: dict[UUID, float] = {}
         self._first = 0.0
         self._unfinished = watch.subscribers
+        self._failure: Exception | None = None
         self._ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def subscribe(self) -> None:
@@ -238,10 +240,9 @@ class _Crowd:
     async def see(self) -> Seen:
         """Waits for the last event of the last subscriber, then a little for what should not come."""
         last = await self._ended
-        self._ended = asyncio.get_running_loop().create_future()
-        await asyncio.wait({self._ended}, timeout=_STRAY_SECONDS)
-        if self._ended.done():
-            self._ended.result()
+        await asyncio.sleep(_STRAY_SECONDS)
+        if self._failure is not None:
+            raise self._failure
         return Seen(self.watch.subscribers * self.watch.events, self._first, last, self._arrived)
 
     def subscription(self, number: int) -> bytes:
@@ -260,9 +261,9 @@ class _Crowd:
         elif item.type != "MoneyDeposited" or item.amount != "1.00" or not item.stream:
             raise Violation("not a deposit as it was published")
         if self._shared:
-            if position in self.known:
-                raise Violation(f"position {position} came in two forms")
-            self.known[position] = frame
+            self.known.setdefault(position, frame)
+            if self._items.setdefault(position, item) != item:
+                raise Violation(f"position {position} is another event for another subscriber")
 
     def one_is_done(self) -> None:
         self._unfinished -= 1
@@ -270,6 +271,7 @@ class _Crowd:
             self._ended.set_result(time.perf_counter())
 
     def fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
         if not self._ended.done():
             self._ended.set_exception(error)
 

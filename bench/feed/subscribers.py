@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
@@ -60,5 +60,6 @@ async def subscribed(watch: Watch, core: int | None = CLIENT) -> AsyncIterator[S
         await subscribers.line(timeout_seconds=120)
         yield subscribers
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            process.kill()
         await process.wait()
