@@ -15,6 +15,7 @@ from bench.feed.publishing import stream_of
 from bench.feed.subscribers import subscribed
 from bench.processes import MeasurementFailed
 
+_PING = server_frame(b"?", PING)
 _UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
 
@@ -32,7 +33,8 @@ async def serving(*sent: Sequence[str | bytes]) -> AsyncIterator[int]:
         await reader.read(65536)  # subscribe
         for message in [caught_up(0), *mine]:
             writer.write(message if isinstance(message, bytes) else server_frame(message.encode()))
-            await writer.drain()
+            if message is _PING:
+                await reader.readuntil(b"?")  # the answer: all that was sent before has been read
         await reader.read()
         writer.close()
 
@@ -64,6 +66,7 @@ async def test_subscribers_that_receive_each_position_once_in_order_are_counted(
         pytest.param(events(1, 1, 2, 3), id="one comes twice"),
         pytest.param(events(2, 1, 3), id="two are swapped"),
         pytest.param(events(1, 2, 3, 3), id="the last comes twice"),
+        pytest.param([*events(1, 2, 3), _PING, *events(3)], id="the last comes again later"),
         pytest.param(events(1, 2, 3, 4), id="one too many"),
         pytest.param([*events(1), event(2, 2, 3), *events(3)], id="another content than the others received"),
         pytest.param([*events(1), caught_up(2)], id="caught up beyond what came"),
