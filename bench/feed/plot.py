@@ -52,11 +52,11 @@ def _panel(left: float, title: str, lines: Sequence[Sequence[Point]]) -> list[st
     bottom = _TOP + _HEIGHT
     parts = [_text(left, _TOP - 15, title, "start"), _text(left + _WIDTH / 2, bottom + 36, "subscribers")]
     for tick in x_ticks:
-        parts += [_rule(x(tick), _TOP, x(tick), bottom), _text(x(tick), bottom + 18, f"{tick:,g}")]
+        parts += [_rule(x(tick), _TOP, x(tick), bottom), _text(x(tick), bottom + 18, _number(tick))]
     for tick in y_ticks:
         parts += [
             _rule(left, y(tick), left + _WIDTH, y(tick)),
-            _text(left - 8, y(tick) + 4, f"{tick:,g}", "end"),
+            _text(left - 8, y(tick) + 4, _number(tick), "end"),
         ]
     for line, colour in zip(lines, _COLOURS, strict=True):
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
@@ -82,6 +82,10 @@ def _legend() -> list[str]:
         parts.append(f'<rect x="{_LEFT}" y="{y}" width="24" height="4" fill="{colour}"/>')
         parts.append(_text(_LEFT + 34, y + 6, subject.name, "start"))
     return parts
+
+
+def _number(tick: float) -> str:
+    return f"{tick:,.0f}" if tick >= 1 else f"{tick:g}"
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
