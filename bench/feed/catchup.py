@@ -48,7 +48,7 @@ Samples = list[tuple[float, int]]
 
 async def _sampled(subscribers: Subscribers, process: Process) -> tuple[Seen, Samples]:
     """What the subscriber saw, and the memory in bytes at times from the first event to the last."""
-    task = asyncio.create_task(subscribers.seen())
+    task = asyncio.create_task(subscribers.seen(timeout_seconds=1200))
     samples = [(time.perf_counter(), process.memory())]
     try:
         while not task.done():
