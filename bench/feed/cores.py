@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import resource
 
-_CORES = sorted(os.sched_getaffinity(0))
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []  # Linux alone
 SERVER = _CORES[0] if len(_CORES) > 1 else None
 CLIENT = _CORES[1] if len(_CORES) > 1 else None
 
