@@ -1,1 +1,14 @@
-"""Measurements beside peers and limits, side by side in one run. Not part of what is installed."""
+"""Measurements beside peers and limits, side by side in one run. Not part of what is installed.
+
+commands/   how fast commands are stored, decided and answered
+feed/       how fast events reach subscribers, and what subscribers cost
+
+measuring.py          every subject in turn, again and again
+servers.py            Postgres for all; a database, a NATS, a system for each use
+processes.py          what is measured or measures, each a process, perhaps on a core of its own
+peer_environments.py  peers are installed beside their programs
+filling.py            the bank's accounts, commands and events
+load.py               clients that send mutations
+audit.py              what must be true of every database that was measured
+report.py             medians, spreads, ratios, targets; Markdown and JSON
+"""

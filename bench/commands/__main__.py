@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.commands import report
+from bench import report
 from bench.commands.accepting import measure_accepting
 from bench.commands.applying import measure_applying
 from bench.commands.inserting import measure_inserting
 from bench.commands.peers import install_emmett, install_eventsourcing, measure_emmett, measure_eventsourcing
-from bench.commands.plan import FULL, QUICK, Plan
+from bench.commands.plan import FULL, QUICK, Bench, Plan
 from bench.commands.processor import measure_processor
 from bench.commands.publishing import measure_publishing
-from bench.commands.running import Bench, Measure, MeasurementFailed, output_of
+from bench.commands.targets import TARGETS
+from bench.measuring import Measure, Measuring, Repetition, measure_in_turn
 from commander.domain import CommanderError
-from commander.embedded import EmbeddedPostgres
-from eventstore.database import Database
-from eventstore.migrate import migrate
 
 
 async def _nothing() -> None:
@@ -67,75 +62,23 @@ def main(
     plan = QUICK if quick else FULL
     plan = replace(plan, repetitions=repetitions or plan.repetitions)
     try:
-        measured, environment = asyncio.run(_run(plan, letters))
+        measured, environment = asyncio.run(_measure(plan, letters))
     except CommanderError as error:
         print(f"bench: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    print(report.markdown(measured, environment))
+    print(report.markdown(TARGETS, measured, environment))
     if not quick and letters == list(SUBJECTS):
-        report.write(Path(__file__).parent, plan, measured, environment)
+        report.write(Path(__file__).parent, "Commands", plan, TARGETS, measured, environment)
 
 
-async def _run(plan: Plan, letters: Sequence[str]) -> tuple[list[report.Repetition], dict[str, Any]]:
-    """Every subject in turn, again and again, so that a drift of the machine hits all alike."""
+async def _measure(plan: Plan, letters: Sequence[str]) -> tuple[list[Repetition], dict[str, Any]]:
     for letter in letters:
         await SUBJECTS[letter].install()
-    folder = _folder()
-    postgres = EmbeddedPostgres(folder / "postgres")
-    try:
-        await postgres.start()
-        bench = Bench(plan, folder, postgres)
-        environment = await _prepare(bench)
-        measured = [
-            await _repetition(bench, letters, f"{number} of {plan.repetitions}")
-            for number in range(1, plan.repetitions + 1)
-        ]
-    finally:
-        await postgres.stop()
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return measured, environment
+    return await measure_in_turn({letter: _measuring(plan, letter) for letter in letters}, plan.repetitions)
 
 
-def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="commander-bench-"))
-    folder.chmod(0o711)  # Postgres may run as another user
-    return folder
-
-
-async def _repetition(bench: Bench, letters: Sequence[str], label: str) -> report.Repetition:
-    load = os.getloadavg()[0]
-    measures: list[Measure] = []
-    for letter in letters:
-        found = await SUBJECTS[letter].measure(bench)
-        for measure in found:
-            print(f"{label}  {letter}  {measure.name}: {measure.value:,.1f} {measure.unit}", file=sys.stderr)
-        measures += found
-    return report.Repetition(load, tuple(measures))
-
-
-async def _prepare(bench: Bench) -> dict[str, Any]:
-    """Makes the template of all databases; says on what is measured. Raises MeasurementFailed.
-
-    What does not sync to disk is not measured.
-    """
-    database = Database(bench.postgres.url)
-    try:
-        await migrate(database)
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            if (value := await database.fetchval(f"show {setting}")) != "on":
-                raise MeasurementFailed(f"Postgres runs with {setting} = {value}")
-        postgres = await database.fetchval("show server_version")
-    finally:
-        await database.close()
-    async with bench.nats() as nats:
-        version = nats.client.connected_server_version
-    node = (await output_of(["node", "--version"])).decode().strip().removeprefix("v")
-    return {
-        **report.machine(),
-        "Postgres": postgres,
-        "NATS": f"{version.major}.{version.minor}.{version.patch}",
-        "node": node,
-    }
+def _measuring(plan: Plan, letter: str) -> Measuring:
+    return lambda servers: SUBJECTS[letter].measure(Bench(servers.folder, servers.postgres, plan))
 
 
 if __name__ == "__main__":

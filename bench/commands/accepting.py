@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from bench.commands.filling import open_accounts
-from bench.commands.load import Load, LoadResult, mutations
-from bench.commands.plan import Plan
+from bench.commands.plan import Bench, Plan
 from bench.commands.processor import drained
-from bench.commands.running import Bench, Measure, Process
+from bench.filling import open_accounts
+from bench.load import Load, LoadResult, mutations
+from bench.measuring import Measure
+from bench.processes import Process
 
 ACCEPTED = "HTTP: mutations ACCEPTED"
 NOTHING = "HTTP: a mutation that does nothing"
@@ -66,6 +67,7 @@ class _Side:
             sum(s.seconds for s in self.slices),
             sorted(ms for s in self.slices for ms in s.milliseconds),
             [command_id for s in self.slices for command_id in s.command_ids],
+            [due for s in self.slices for due in s.due],
         )
 
     def microseconds(self) -> float:

@@ -17,8 +17,11 @@ import asyncpg
 import msgspec
 import uvloop
 
-from bench.commands.filling import AMOUNT
-from bench.commands.running import Bench, Measure, Timed, measured_by
+from bench.commands.plan import Bench
+from bench.commands.timed import Timed
+from bench.filling import AMOUNT
+from bench.measuring import Measure
+from bench.processes import measured_by
 from examples.bank import bank
 from examples.bank.messages import MoneyDeposited
 
@@ -35,7 +38,7 @@ _INSERT = """
 async def measure_inserting(bench: Bench) -> list[Measure]:
     async with bench.database() as url:
         arguments = (url, str(bench.plan.accounts), str(bench.plan.inserted_rows))
-        timed = msgspec.json.decode(await measured_by("inserting", *arguments), type=Timed)
+        timed = msgspec.json.decode(await measured_by("bench.commands.inserting", *arguments), type=Timed)
     return [Measure(RATE, "rows/s", timed.per_second)]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.servers import Servers
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -25,6 +27,13 @@ class Plan:
     accepted_mutations: int
     applied_mutations: int
     paced_seconds: float
+
+
+@dataclass(frozen=True)
+class Bench(Servers):
+    """The servers, and how much is measured on them."""
+
+    plan: Plan
 
 
 FULL = Plan(

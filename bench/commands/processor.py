@@ -11,9 +11,12 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from bench.commands.audit import audit_log, audit_outcomes
-from bench.commands.filling import deposits, enqueue, open_accounts
-from bench.commands.running import Bench, Measure, Process, System
+from bench.audit import audit_log, audit_outcomes
+from bench.commands.plan import Bench
+from bench.filling import deposits, enqueue, open_accounts
+from bench.measuring import Measure
+from bench.processes import Process
+from bench.servers import System
 from eventstore.log import head_position
 
 RATE = "processor: commands decided and committed"

@@ -16,8 +16,11 @@ from uuid import uuid4
 import msgspec
 import uvloop
 
-from bench.commands.filling import deposits, message_of
-from bench.commands.running import Bench, Measure, MeasurementFailed, Timed, measured_by
+from bench.commands.plan import Bench
+from bench.commands.timed import Timed
+from bench.filling import deposits, message_of
+from bench.measuring import Measure
+from bench.processes import MeasurementFailed, measured_by
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
@@ -43,7 +46,7 @@ async def measure_publishing(bench: Bench) -> list[Measure]:
 
 async def _rate(bench: Bench, way: str, count: int) -> float:
     async with bench.nats() as nats:
-        printed = await measured_by("publishing", nats.servers[0], way, str(count))
+        printed = await measured_by("bench.commands.publishing", nats.servers[0], way, str(count))
         stored = (await nats.jetstream.stream_info(COMMANDS)).state.messages
     if stored != count:
         raise MeasurementFailed(f"{count} messages were published, {stored} are stored")

@@ -6,14 +6,17 @@ requirements.txt, `node_modules` from package-lock.json.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from bench.commands.running import Bench, Measure, Timed, output_of
+from bench.commands.plan import Bench
+from bench.commands.timed import Timed
+from bench.measuring import Measure
+from bench.peer_environments import install_node, install_python
+from bench.processes import output_of
 
 EVENTSOURCING = "eventsourcing, as it comes"
 EVENTSOURCING_TUNED = "eventsourcing, tuned"
@@ -32,23 +35,11 @@ _TUNED = {
 
 
 async def install_eventsourcing() -> None:
-    requirements, made = _HERE / "requirements.txt", _HERE / ".venv" / ".installed"
-    if not _is_newer(made, requirements):
-        await output_of([sys.executable, "-m", "venv", "--clear", _HERE / ".venv"], timeout_seconds=600)
-        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        await output_of([_PYTHON, *install, "-r", requirements], timeout_seconds=600)
-        made.touch()
+    await install_python(_HERE)
 
 
 async def install_emmett() -> None:
-    lock, made = _HERE / "package-lock.json", _HERE / "node_modules" / ".package-lock.json"
-    if not _is_newer(made, lock):
-        npm = ("npm", "ci", "--silent", "--no-audit", "--no-fund")
-        await output_of(npm, timeout_seconds=600, folder=_HERE)
-
-
-def _is_newer(made: Path, source: Path) -> bool:
-    return made.exists() and made.stat().st_mtime >= source.stat().st_mtime
+    await install_node(_HERE)
 
 
 async def measure_eventsourcing(bench: Bench) -> list[Measure]:

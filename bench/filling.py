@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from bench.commands.running import PARTITIONS, System
+from bench.servers import PARTITIONS, System
 from commander.domain import CommandType
 from eventstore.records import SubmittedCommand
 from examples.bank import bank

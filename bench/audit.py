@@ -1,10 +1,11 @@
-"""h: what must be true of a database that was measured. A broken promise fails the run."""
+"""What must be true of a database that was measured. A broken promise fails the run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
+from bench.servers import System
 from commander.domain import CommanderError
 from eventstore.database import Database
 from eventstore.log import head_position, read_log
@@ -36,6 +37,14 @@ _UNLIKE_THEIR_EVENTS = """
 
 class BrokenInvariant(CommanderError):
     """A promise of the design does not hold for what this run stored."""
+
+
+async def audit_system(system: System, submitted: Sequence[UUID]) -> None:
+    """All of the following: these commands were submitted, and relay and projections have followed."""
+    await audit_log(system.database)
+    await audit_outcomes(system.database, submitted)
+    await audit_mirror(system.database, system.nats)
+    await audit_accounts(system.database)
 
 
 async def audit_log(database: Database) -> None:

@@ -19,8 +19,8 @@ from uuid import UUID
 import msgspec
 import uvloop
 
-from bench.commands.filling import AMOUNT
-from bench.commands.running import measured_by
+from bench.filling import AMOUNT
+from bench.processes import measured_by
 
 _DOCUMENT = """mutation Deposit($input: DepositInput!, $options: CommandOptions) {
   deposit(input: $input, options: $options) {
@@ -45,11 +45,15 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class LoadResult(msgspec.Struct, frozen=True):
-    """milliseconds: of each mutation, sorted. command_ids: as answered, those of the warm-up included."""
+    """milliseconds: of each mutation, sorted. command_ids: as answered, those of the warm-up included.
+
+    due: when each of them was due, on the machine's monotonic clock; one for each of command_ids.
+    """
 
     seconds: float
     milliseconds: list[float]
     command_ids: list[UUID]
+    due: list[float]
 
     @property
     def per_second(self) -> float:
@@ -78,7 +82,9 @@ class _Answer(msgspec.Struct):
 
 async def mutations(load: Load) -> LoadResult:
     """What came of a load, sent by a process of its own."""
-    return msgspec.json.decode(await measured_by("load", given=msgspec.json.encode(load)), type=LoadResult)
+    return msgspec.json.decode(
+        await measured_by("bench.load", given=msgspec.json.encode(load)), type=LoadResult
+    )
 
 
 class _Client(asyncio.Protocol):
@@ -125,6 +131,7 @@ class _Crowd:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._milliseconds: list[float] = []
         self._command_ids: list[UUID] = []
+        self._due: list[float] = []
 
     async def run(self) -> LoadResult:
         loop = asyncio.get_running_loop()
@@ -139,7 +146,7 @@ class _Crowd:
         else:
             await self._paced(self._load.mutations, self._load.per_second)
         seconds = time.perf_counter() - began
-        return LoadResult(seconds, sorted(self._milliseconds), self._command_ids)
+        return LoadResult(seconds, sorted(self._milliseconds), self._command_ids, self._due)
 
     async def _closed(self, count: int) -> None:
         self._begin(count)
@@ -179,6 +186,7 @@ class _Crowd:
         self._milliseconds.append((now - client.due) * 1000)
         try:
             self._command_ids.append(_checked(head, body, self._expected))
+            self._due.append(client.due)
         except (BadAnswer, msgspec.DecodeError) as error:
             self._fail(BadAnswer(f"{error}: {head[:200]!r} {body[:500]!r}"))
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,17 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench.commands import accepting, applying, inserting, peers, processor
-from bench.commands.plan import Plan
-from bench.commands.running import Measure
-
-
-@dataclass(frozen=True)
-class Repetition:
-    """measures: of every subject, in the order they ran. load: the machine's load average before it."""
-
-    load: float
-    measures: tuple[Measure, ...]
+from bench.measuring import Repetition
 
 
 @dataclass(frozen=True)
@@ -45,17 +33,6 @@ class Target:
 
     def met(self, value: float) -> bool:
         return value >= self.at_least if self.at_least is not None else value < (self.below or 0)
-
-
-TARGETS = (
-    Target(processor.RATE, at_least=30_000),
-    Target(processor.RATE, peers.EVENTSOURCING, at_least=25),
-    Target(processor.RATE, peers.EVENTSOURCING_TUNED, at_least=25),
-    Target(processor.RATE, peers.EMMETT_TEN, at_least=12),
-    Target(processor.RATE, inserting.RATE, at_least=0.25),
-    Target(accepting.ACCEPTED, accepting.NOTHING, at_least=0.8),
-    Target(applying.HALF_P50, below=15),
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +66,10 @@ def against(target: Target, repetitions: Sequence[Repetition]) -> Spread | None:
     return Spread(target.name, "", tuple(values))
 
 
-def markdown(repetitions: Sequence[Repetition], environment: Mapping[str, Any]) -> str:
+def markdown(
+    targets: Sequence[Target], repetitions: Sequence[Repetition], environment: Mapping[str, Any]
+) -> str:
+    """Two tables: what was measured, and how far it is from the targets."""
     lines = [
         f"{len(repetitions)} repetitions, interleaved. {_sentence(environment)}",
         "",
@@ -97,23 +77,28 @@ def markdown(repetitions: Sequence[Repetition], environment: Mapping[str, Any]) 
         "| --- | --- | ---: | ---: | ---: |",
         *(f"| {s.name} | {s.unit} | {_number(s.median)} | {_extent(s)} |" for s in spreads(repetitions)),
     ]
-    targets = [(t, found) for t in TARGETS if (found := against(t, repetitions)) is not None]
-    if targets:
+    reached = [(t, found) for t in targets if (found := against(t, repetitions)) is not None]
+    if reached:
         lines += [
             "",
             "| target | demanded | median | min | max | met |",
             "| --- | --- | ---: | ---: | ---: | --- |",
         ]
-    for target, s in targets:
+    for target, s in reached:
         met = "yes" if target.met(s.median) else "no"
         lines.append(f"| {target.name} | {target.demand} | {_number(s.median)} | {_extent(s)} | {met} |")
     return "\n".join(lines) + "\n"
 
 
 def write(
-    folder: Path, plan: Plan, repetitions: Sequence[Repetition], environment: Mapping[str, Any]
+    folder: Path,
+    title: str,
+    plan: Any,
+    targets: Sequence[Target],
+    repetitions: Sequence[Repetition],
+    environment: Mapping[str, Any],
 ) -> None:
-    """results.json and results.md."""
+    """results.json and results.md. plan: a dataclass."""
     results = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment,
@@ -122,25 +107,14 @@ def write(
         "measures": [_as_json(s) for s in spreads(repetitions)],
         "targets": [
             {**_as_json(s), "demanded": target.demand, "met": target.met(s.median)}
-            for target in TARGETS
+            for target in targets
             if (s := against(target, repetitions)) is not None
         ],
     }
     (folder / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
     (folder / "results.md").write_text(
-        "# Commands: what was measured\n\n" + markdown(repetitions, environment)
+        f"# {title}: what was measured\n\n" + markdown(targets, repetitions, environment)
     )
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers depend on and this process knows."""
-    found = Path("/proc/cpuinfo").read_text("utf-8", "replace") if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in found.splitlines() if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": os.cpu_count() or 0,
-        "python": platform.python_version(),
-    }
 
 
 def _sentence(environment: Mapping[str, Any]) -> str:
