@@ -11,6 +11,8 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+from strawberry.utils.operation import get_operation_type
 
 from commander.domain import DefinitionError, Domain
 from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
@@ -32,6 +34,13 @@ class CommanderSchema(strawberry.Schema):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._documents = Documents(self._schema)
+
+    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
+        """Of which type the operation is; None when it will be refused."""
+        document = self._documents.read(query)
+        if document.refusal(operation_name) or document.tree is None:
+            return None
+        return get_operation_type(document.tree, operation_name)
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """The one answer to a query or a mutation."""

@@ -24,8 +24,9 @@ from commander.settings import read_settings
 from schema.build import CommanderSchema, build_schema
 from schema.commands import CommandOptions, command_inputs
 from schema.context import Context
+from schema.endpoint import HttpSettings
 from schema.events import EventTypes
-from schema.http import HttpSettings, application
+from schema.http import application
 from schema.results import CommandAccepted, CommandResult
 from schema.types import SCALARS, TypeMap
 

@@ -210,8 +210,9 @@ async def test_a_browser_s_event_source_can_subscribe_by_get(system: System) -> 
     ):
         assert response.headers["cache-control"] == "no-cache, no-transform"
         lines = response.aiter_lines()
-        assert await anext(lines) == "event: next"
-        assert await anext(lines) == 'data: {"data":{"events":{"position":"1"}}}'
+        assert [await anext(lines) for _ in range(4)] == [
+            *("event: next", "id: 1", 'data: {"data":{"events":{"position":"1"}}}', "")
+        ]
 
 
 async def test_queries_and_mutations_are_answered_on_the_same_web_socket(system: System) -> None:
