@@ -13,6 +13,7 @@ limits.py       what a document or a body may cost
 http.py         the ASGI application
 endpoint.py     GraphQL over HTTP, SSE, multipart and WebSocket at one URL, GraphiQL
 negotiation.py  which media type answers a request
+wire.py         JSON in and out, and errors of HTTP
 sse.py          cursors on Server-Sent Events
 streams.py      connections that last: how many, and their end
 websocket.py    the form of WebSocket messages, and the limits of both protocols

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-import msgspec
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
 from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscriptionTransport
+from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -25,12 +25,13 @@ from commander.domain.errors import CommanderError
 from resolvers.services import Services
 from schema.build import CommanderSchema
 from schema.context import Context
-from schema.errors import BAD_REQUEST, described, is_request_error
+from schema.errors import is_request_error
 from schema.ide import Example, assets_app, graphiql_page
 from schema.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Accept, is_json
 from schema.sse import CursorEvents, at_its_place, last_event_id, placed
 from schema.streams import Streams, close_source
 from schema.websocket import CheckedWebSocket, LegacyProtocol, TransportProtocol, closing_reason
+from schema.wire import Refused, decoded, encoded, error_response, status_of
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -42,8 +43,6 @@ _NEEDS_STREAM = (
     "a subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, or the header "
     "Accept: text/event-stream, or Accept: multipart/mixed;subscriptionSpec=1.0"
 )
-_STATUS = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL": 500}
-_RETRY_AFTER_SECONDS = 5
 _TRY_AGAIN_LATER = 1013
 """https://www.iana.org/assignments/websocket/websocket.xhtml"""
 _STREAM_PROTOCOLS: Mapping[str, GraphQLRequestProtocol] = {
@@ -65,14 +64,6 @@ class HttpSettings:
     connection_init_timeout_seconds: float = 10
     max_subscriptions_per_connection: int = 100
     keep_alive_seconds: float = 15
-
-
-class _Refused(HTTPException):
-    """A request that HTTP itself refuses; allow: the methods that would do."""
-
-    def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:
-        super().__init__(status_code, reason)
-        self.headers = {} if allow is None else {"allow": allow}
 
 
 @dataclass
@@ -129,7 +120,7 @@ class Endpoint(GraphQL[Context, None]):
                 self._streams.must_take_another()
             except CommanderError as error:
                 await close_source(response)
-                response = _error_response(request, error)
+                response = error_response(request, error)
             else:
                 await self._streams.serve(response, scope, receive, send)
                 return
@@ -151,29 +142,29 @@ class Endpoint(GraphQL[Context, None]):
     async def _respond(self, request: Request) -> Response:
         try:
             if request.method not in ("GET", "POST"):
-                raise _Refused(405, "GraphQL only supports GET and POST requests.", "GET, POST")
+                raise Refused(405, "GraphQL only supports GET and POST requests.", "GET, POST")
             return await self.run(request)
         except Exception as error:  # nothing but a GraphQL response may leave
-            return _error_response(request, error)
+            return error_response(request, error)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> _Request:
         """Reads a request, and settles which media type answers it."""
         if request.method == "POST" and not is_json(request.content_type):
-            raise _Refused(415, "the request's content-type must be application/json, in UTF-8")
+            raise Refused(415, "the request's content-type must be application/json, in UTF-8")
         data = await super().parse_http_body(request)
         assert not isinstance(data, list), "a batch was refused above"
         if not data.query:
-            raise _Refused(400, "the request has no query")
+            raise Refused(400, "the request has no query")
         if not isinstance(data.operation_name, str | None):
-            raise _Refused(400, "operationName must be a string")
+            raise Refused(400, "operationName must be a string")
         operation = self.schema.operation_type(data.query, data.operation_name)
         if operation is OperationType.MUTATION and request.method == "GET":
-            raise _Refused(405, "mutations are not allowed when using GET", "POST")
+            raise Refused(405, "mutations are not allowed when using GET", "POST")
         accept = Accept(request.headers.get("accept"))
         media_type = accept.carrier(operation)
         if media_type is None:
             needs_stream = operation is OperationType.SUBSCRIPTION
-            raise _Refused(406, _NEEDS_STREAM if needs_stream else "the Accept header admits no JSON")
+            raise Refused(406, _NEEDS_STREAM if needs_stream else "the Accept header admits no JSON")
         return _Request(
             query=data.query,
             variables=data.variables,
@@ -212,7 +203,7 @@ class Endpoint(GraphQL[Context, None]):
         sub_response.media_type = request_data.media_type
         if request_data.media_type == GRAPHQL_JSON and is_request_error(result):
             codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
-            sub_response.status_code = max((_STATUS.get(code, 400) for code in codes), default=400)
+            sub_response.status_code = max((status_of(code) for code in codes), default=400)
         return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -243,44 +234,26 @@ class Endpoint(GraphQL[Context, None]):
         return HTMLResponse(self._page, headers=headers)
 
     def decode_json(self, data: str | bytes) -> object:
-        try:
-            return json.loads(data)
-        except json.JSONDecodeError:
-            raise
-        except UnicodeDecodeError as error:
-            raise json.JSONDecodeError("it is not UTF-8", "", error.start) from error
-        except RecursionError as error:
-            raise json.JSONDecodeError("it is nested too deep", "", 0) from error
-        except ValueError as error:
-            raise json.JSONDecodeError("a number has too many digits", "", 0) from error
+        return decoded(data)
+
+    def parse_query_params(self, params: QueryParams) -> dict[str, Any]:
+        given: dict[str, Any] = dict(params)
+        for name in ("variables", "extensions"):
+            if text := given.get(name):
+                try:
+                    given[name] = self.decode_json(text)
+                except json.JSONDecodeError as error:
+                    raise Refused(400, f"{name} is not JSON: {error}") from error
+        return given
 
     def parse_json(self, data: str | bytes) -> Any:
         try:
             parsed = self.decode_json(data)
         except json.JSONDecodeError as error:
-            raise _Refused(400, f"the request is not JSON: {error}") from error
+            raise Refused(400, f"the request is not JSON: {error}") from error
         if not isinstance(parsed, dict | list):
-            raise _Refused(400, "the request must be a JSON object with a query")
+            raise Refused(400, "the request must be a JSON object with a query")
         return parsed
 
     def encode_json(self, data: object) -> str:
-        try:
-            return msgspec.json.encode(data).decode()
-        except UnicodeEncodeError:  # a message that repeats a client's lone surrogates
-            return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
-
-
-def _error_response(request: Request, error: Exception) -> Response:
-    """What went wrong with a request that has no result, in a form of JSON that the client takes."""
-    headers = {"vary": "accept"}
-    if isinstance(error, HTTPException):
-        status, message, extensions = error.status_code, error.reason, {"code": BAD_REQUEST}
-        headers |= getattr(error, "headers", {})
-    else:
-        message, extensions = described(error)
-        status = _STATUS.get(extensions["code"], 400)
-    if status == 503:
-        headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
-    media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
-    body = {"errors": [{"message": message, "extensions": extensions}]}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")
+        return encoded(data)

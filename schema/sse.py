@@ -27,13 +27,20 @@ class Placed(dict[str, Any]):
 
 
 class CursorEvents(SSETransport):
-    """Each item of the feed is an event whose id is its position in the log."""
+    """Each item of the feed is an event whose id is its position in the log.
+
+    Lines end with LF: the standard allows CR LF too, but urql does not see where an event ends by it.
+    """
 
     def encode_next(self, response: GraphQLHTTPResponse, encode_json: Callable[[object], str]) -> str:
-        event = super().encode_next(response, encode_json)
-        if not isinstance(response, Placed):
-            return event
-        return event.replace("\r\n", f"\r\nid: {response.position}\r\n", 1)
+        id_line = f"id: {response.position}\n" if isinstance(response, Placed) else ""
+        return f"event: next\n{id_line}data: {encode_json(response)}\n\n"
+
+    def encode_complete(self) -> str:
+        return "event: complete\ndata:\n\n"
+
+    def heartbeat_message(self, encode_json: Callable[[object], str]) -> str:
+        return ":\n\n"
 
 
 async def placed(results: Any, place: Place) -> AsyncIterator[ExecutionResult]:
