@@ -11,6 +11,7 @@ from typing import Any
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.e2e.api_process import Api
 from tests.system import System
 
 TRANSPORT_WS = "graphql-transport-ws"
@@ -52,7 +53,7 @@ class Socket:
 
 @asynccontextmanager
 async def socket_to(
-    system: System, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
+    system: System | Api, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
 ) -> AsyncIterator[Socket]:
     """A connection with this subprotocol; acknowledged, if init."""
     protocols = None if protocol is None else [Subprotocol(protocol)]
