@@ -16,8 +16,9 @@ from eventstore.projections import ensure_tables
 from eventstore.tables import Table
 from resolvers.services import Limits, Services
 from schema.build import build_schema
+from schema.endpoint import HttpSettings
 from schema.examples import examples_of
-from schema.http import HttpSettings, application
+from schema.http import application
 from schema.streams import Streams
 from streaming.connection import Nats
 from streaming.feed import Feed
@@ -34,7 +35,7 @@ class ApiPart(Part):
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
         self._services: Services | None = None
-        self._streams = Streams()
+        self._streams = Streams(settings.max_connections)
 
     def address(self) -> tuple[str, int]:
         return self.settings.host, self.settings.port
@@ -67,7 +68,9 @@ class ApiPart(Part):
         settings = HttpSettings(
             max_body_bytes=self.settings.max_body_bytes,
             origins=self.settings.allowed_origins,
+            connection_init_timeout_seconds=self.settings.connection_init_seconds,
             max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
+            keep_alive_seconds=self.settings.keep_alive_seconds,
         )
         schema = build_schema(self.domain)
         return application(

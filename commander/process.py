@@ -133,6 +133,8 @@ def _server(part: Part) -> _Server | None:
         port=port,
         ws="websockets-sansio",
         ws_max_size=part.settings.max_body_bytes,
+        ws_ping_interval=part.settings.ping_seconds,
+        ws_ping_timeout=part.settings.ping_timeout_seconds,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -55,7 +55,17 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     max_command_bytes: Annotated[int, Field(ge=1024, le=900 * 1024)] = 512 * 1024
     max_page: Annotated[int, Field(ge=1)] = 500
+    max_connections: Annotated[int, Field(ge=1)] = 10_000
+    """The most WebSockets and streamed responses that one API process serves at once."""
     max_subscriptions_per_connection: Annotated[int, Field(ge=1)] = 100
+    connection_init_seconds: Annotated[float, Field(gt=0)] = 10
+    """How long a WebSocket may wait before it sends connection_init."""
+    ping_seconds: Annotated[float, Field(gt=0)] = 20
+    """How often a WebSocket's other end is asked whether it lives."""
+    ping_timeout_seconds: Annotated[float, Field(gt=0)] = 20
+    """How long it may take to answer that."""
+    keep_alive_seconds: Annotated[float, Field(gt=0)] = 15
+    """How often a streamed response, and a WebSocket of the legacy protocol, says that it lives."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15
     """How long a subscription may be silent before it says where it stands."""
     feed_tail_events: Annotated[int, Field(ge=1)] = 10_000

@@ -11,9 +11,13 @@ errors.py       which error a client sees
 documents.py    from a document's text to what may be executed
 execution.py    running operations
 limits.py       what a document or a body may cost
-http.py         the ASGI application: GraphQL over HTTP and WebSocket, GraphiQL, health
-streams.py      streaming responses and their end
-websocket.py    the form of WebSocket messages
+http.py         the ASGI application
+endpoint.py     GraphQL over HTTP, SSE, multipart and WebSocket at one URL, GraphiQL
+negotiation.py  which media type answers a request
+wire.py         JSON in and out, and errors of HTTP
+sse.py          cursors on Server-Sent Events
+streams.py      connections that last: how many, and their end
+websocket.py    the form of WebSocket messages, and the limits of both protocols
 ide.py          the GraphiQL page and its files
 examples.py     the operations GraphiQL opens on
 """

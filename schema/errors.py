@@ -15,6 +15,8 @@ from uuid import uuid4
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from commander.domain import UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
@@ -71,6 +73,13 @@ def described(error: Exception) -> tuple[str, dict[str, Any]]:
     incident = uuid4().hex[:12]
     logger.error("incident %s", incident, exc_info=error)
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
+
+
+def is_request_error(result: ExecutionResult) -> bool:
+    """Whether the operation did not begin: what a field raised would have the field's path."""
+    if isinstance(result, PreExecutionError):
+        return True
+    return result.data is None and not any(error.path for error in result.errors or ())
 
 
 def _original(error: GraphQLError) -> Exception | None:

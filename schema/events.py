@@ -13,7 +13,7 @@ from strawberry.types import Info
 from commander.domain import Domain, EventType, UndecodableEvent
 from eventstore.records import EventFilter, RecordedEvent
 from resolvers.events import Page, event_at, events_page, follow
-from schema.context import Context
+from schema.context import Context, Place
 from schema.types import Position, TypeMap
 from streaming import feed
 
@@ -143,12 +143,14 @@ class EventTypes:
                 return Heartbeat(position=Position(position))
 
     async def items(
-        self, first: feed.FeedItem, others: AsyncIterator[feed.FeedItem]
+        self, first: feed.FeedItem, others: AsyncIterator[feed.FeedItem], place: Place
     ) -> AsyncIterator[FeedItem]:
         """All items. The first is awaited before the stream begins, so a cursor or a filter that is wrong
         refuses the subscription, instead of being an answer to it."""
+        place.position = first.position
         yield self.item(first)
         async for item in others:
+            place.position = item.position
             yield self.item(item)
 
     def connection(self, page: Page[RecordedEvent]) -> EventConnection:
@@ -184,8 +186,10 @@ def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         filter: EventFilterInput | None = None,
     ) -> AsyncIterator[FeedItem]:
         where = (filter or EventFilterInput()).to_filter()
-        items = follow(info.context.services, after, where)
-        return types.items(await anext(items), items)
+        context = info.context
+        resume = after if context.resume_after is None else context.resume_after
+        items = follow(context.services, resume, where)
+        return types.items(await anext(items), items, context.place)
 
     return (
         [

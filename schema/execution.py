@@ -40,6 +40,11 @@ class CommanderSchema(strawberry.Schema):
         assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
         type_.fields[field].resolve = resolve
 
+    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
+        """Of which type the operation is; None when it will be refused."""
+        document = self._documents.read(query)
+        return None if document.refusal(operation_name) else document.operation_type(operation_name)
+
     async def execute(
         self,
         query: str | None,

@@ -1,18 +1,33 @@
-"""WebSocket messages of both protocols, graphql-transport-ws and graphql-ws: only well-formed ones pass.
+"""WebSockets of both protocols, graphql-transport-ws and the legacy graphql-ws: form and limits.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md: a message of another form ends the connection
-with code 4400.
+with code 4400. The legacy protocol has no codes for misuse; it gets the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+from starlette.websockets import WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
+from strawberry.http.exceptions import (
+    NonJsonMessageReceived,
+    NonTextMessageReceived,
+    WebSocketDisconnected,
+)
+from strawberry.schema import BaseSchema
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
+from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMessage, StartMessage
+
+from schema.context import Context
 
 _BAD_MESSAGE = 4400
+_NO_INIT_IN_TIME = (4408, "Connection initialisation timeout")
+_SECOND_INIT = (4429, "Too many initialisation requests")
 _LONGEST_REASON = 123  # bytes, RFC 6455: a control frame carries 125, two of them the code
 _NEEDS_ID = ("subscribe", "start", "complete", "stop")
 _NEEDS_QUERY = ("subscribe", "start")
@@ -33,8 +48,78 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
         except NonJsonMessageReceived as error:
             await self.close(_BAD_MESSAGE, f"the message is not JSON: {error.__cause__}")
 
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Raises WebSocketDisconnected once either end has closed, which ends the operation that sends."""
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
+        await super().send_json(message)
+
     async def close(self, code: int, reason: str) -> None:
-        await super().close(code, closing_reason(reason))
+        if self.ws.application_state is not WebSocketState.DISCONNECTED:
+            await super().close(code, closing_reason(reason))
+
+
+class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
+    """graphql-transport-ws, whose refusals have a code."""
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        limit = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if is_new and limit is not None and len(self.operations) >= limit:
+            await self.send_message({"id": message["id"], "type": "error", "payload": [_at_limit(limit)]})
+        else:
+            await super().handle_subscribe(message)
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """A client that leaves while an operation sends to it is nothing to be logged."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)
+
+
+class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
+    """graphql-ws, as subscriptions-transport-ws speaks it, with the limits of its successor."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.schema: Any = _AnyOperation(self.schema)
+
+    async def handle(self) -> None:
+        waiting = asyncio.create_task(self._expect_init())
+        try:
+            await super().handle()
+        finally:
+            waiting.cancel()
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        if self.connection_acknowledged:
+            await self.websocket.close(*_SECOND_INIT)
+        else:
+            await super().handle_connection_init(message)
+
+    async def handle_start(self, message: StartMessage) -> None:
+        limit = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.tasks
+        if is_new and limit is not None and len(self.tasks) >= limit:
+            await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})
+        else:
+            await super().handle_start(message)
+
+    async def _expect_init(self) -> None:
+        await asyncio.sleep(self.view.connection_init_wait_timeout.total_seconds())
+        if not self.connection_acknowledged:
+            await self.websocket.close(*_NO_INIT_IN_TIME)
+
+
+class _AnyOperation:
+    """A schema whose `subscribe` takes queries and mutations too, as the legacy protocol's start does."""
+
+    def __init__(self, schema: BaseSchema) -> None:
+        self.subscribe = schema.stream
+
+
+def _at_limit(limit: int) -> Any:
+    message = f"this connection has {limit} operations under way, which is its limit"
+    return {"message": message, "extensions": {"code": "OVERLOADED"}}
 
 
 def closing_reason(text: str) -> str:

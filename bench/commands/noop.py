@@ -23,9 +23,10 @@ from commander.process import configure_logging, run
 from commander.settings import read_settings
 from schema.commands import CommandOptions, command_inputs
 from schema.context import Context
+from schema.endpoint import HttpSettings
 from schema.events import EventTypes
 from schema.execution import CommanderSchema
-from schema.http import HttpSettings, application
+from schema.http import application
 from schema.results import CommandAccepted, CommandResult
 from schema.types import SCALARS, TypeMap
 

@@ -11,10 +11,12 @@ from typing import Any
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.e2e.api_process import Api
 from tests.system import System
 
 TRANSPORT_WS = "graphql-transport-ws"
 LEGACY_WS = "graphql-ws"
+KEEP_ALIVE = {"type": "ka"}
 _PATIENCE_SECONDS = 20
 
 
@@ -28,7 +30,13 @@ class Socket:
         await self._connection.send(json.dumps(message) if isinstance(message, dict) else message)
 
     async def receive(self) -> dict[str, Any]:
-        """The next message. Raises ConnectionClosed when the server has ended the connection."""
+        """The next message that is no keep-alive. Raises ConnectionClosed when the server has ended it."""
+        while (message := await self.receive_any()) == KEEP_ALIVE:
+            pass
+        return message
+
+    async def receive_any(self) -> dict[str, Any]:
+        """The next message, keep-alives included."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             message: dict[str, Any] = json.loads(await self._connection.recv())
         return message
@@ -45,7 +53,7 @@ class Socket:
 
 @asynccontextmanager
 async def socket_to(
-    system: System, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
+    system: System | Api, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
 ) -> AsyncIterator[Socket]:
     """A connection with this subprotocol; acknowledged, if init."""
     protocols = None if protocol is None else [Subprotocol(protocol)]

@@ -101,8 +101,9 @@ async def test_an_operation_before_the_connection_is_acknowledged_is_unauthorize
         assert await socket.closed() == (4401, "Unauthorized")
 
 
-async def test_a_second_init_ends_the_connection(system: System) -> None:
-    async with socket_to(system) as socket:
+@pytest.mark.parametrize("protocol", [TRANSPORT_WS, LEGACY_WS])
+async def test_a_second_init_ends_the_connection(system: System, protocol: str) -> None:
+    async with socket_to(system, protocol) as socket:
         await socket.send({"type": "connection_init"})
         assert await socket.closed() == (4429, "Too many initialisation requests")
 
@@ -166,15 +167,6 @@ async def test_an_operation_that_cannot_run_is_an_error_of_its_own_and_the_conne
         assert (await socket.receive())["type"] in ("next", "data")
 
 
-async def test_a_query_over_the_legacy_protocol_is_refused_with_a_reason(system: System) -> None:
-    async with socket_to(system, LEGACY_WS) as socket:
-        await socket.send(start("{ __typename }"))
-        assert (await socket.receive())["payload"] == {
-            "message": "a query cannot be sent this way",
-            "extensions": {"code": "BAD_REQUEST"},
-        }
-
-
 async def test_an_id_that_is_no_valid_unicode_is_answered_all_the_same(system: System) -> None:
     async with socket_to(system) as socket:
         await socket.send(json.dumps(subscribe("{ __typename }", id="\ud800")))
@@ -188,11 +180,14 @@ async def test_ending_what_never_began_does_no_harm(system: System) -> None:
         assert await socket.receive() == {"type": "pong"}
 
 
-async def test_more_subscriptions_than_a_connection_may_have_are_refused_one_by_one(system: System) -> None:
-    async with socket_to(system) as socket:
+@pytest.mark.parametrize("protocol", [TRANSPORT_WS, LEGACY_WS])
+async def test_more_subscriptions_than_a_connection_may_have_are_refused_one_by_one(
+    system: System, protocol: str
+) -> None:
+    async with socket_to(system, protocol) as socket:
         for n in range(101):
-            await socket.send(subscribe(FEED, id=str(n)))
-        errors = [m for _ in range(101) if (m := await socket.receive())["type"] == "error"]
-    assert [(error["id"], error["payload"][0]["message"]) for error in errors] == [
-        ("100", "Subscription limit reached")
-    ]
+            await socket.send(start_or_subscribe(protocol, FEED, id=str(n)))
+        [error] = [m for _ in range(101) if (m := await socket.receive())["type"] == "error"]
+    told = error["payload"] if protocol == LEGACY_WS else error["payload"][0]
+    assert (error["id"], told["extensions"]["code"]) == ("100", "OVERLOADED")
+    assert "100 operations under way" in told["message"]

@@ -264,7 +264,7 @@ async def test_a_connection_has_no_more_subscriptions_than_were_set(own: System)
             await socket.send(subscribe("subscription { events { position } }", id=id))
         while (message := await socket.receive())["type"] != "error":
             pass
-    assert (message["id"], message["payload"][0]["message"]) == ("3", "Subscription limit reached")
+    assert (message["id"], message["payload"][0]["extensions"]["code"]) == ("3", "OVERLOADED")
 
 
 def test_only_pages_of_the_origins_that_were_set_may_call(own: System) -> None:

@@ -210,8 +210,9 @@ async def test_a_browser_s_event_source_can_subscribe_by_get(system: System) -> 
     ):
         assert response.headers["cache-control"] == "no-cache, no-transform"
         lines = response.aiter_lines()
-        assert await anext(lines) == "event: next"
-        assert await anext(lines) == 'data: {"data":{"events":{"position":"1"}}}'
+        assert [await anext(lines) for _ in range(4)] == [
+            *("event: next", "id: 1", 'data: {"data":{"events":{"position":"1"}}}', "")
+        ]
 
 
 async def test_queries_and_mutations_are_answered_on_the_same_web_socket(system: System) -> None:
@@ -225,6 +226,20 @@ async def test_queries_and_mutations_are_answered_on_the_same_web_socket(system:
     assert by_id["mutation", "next"] == {"data": {"openAccount": {"__typename": "CommandApplied"}}}
     assert ("mutation", "complete") in by_id
     assert by_id["feed", "next"]["data"]["events"]["type"] == "AccountOpened"
+
+
+async def test_queries_and_mutations_are_answered_on_a_legacy_socket_too(system: System) -> None:
+    async with socket_to(system, LEGACY_WS) as socket:
+        for query, data in (
+            ("{ __typename }", {"__typename": "Query"}),
+            (
+                'mutation { openAccount(input: {owner: "Ada"}) { __typename } }',
+                {"openAccount": {"__typename": "CommandApplied"}},
+            ),
+        ):
+            await socket.send(start(query))
+            assert await socket.receive() == {"type": "data", "id": "1", "payload": {"data": data}}
+            assert await socket.receive() == {"type": "complete", "id": "1"}
 
 
 async def test_a_subscription_that_was_completed_gives_nothing_more_and_its_id_is_free_again(

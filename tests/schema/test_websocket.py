@@ -15,7 +15,8 @@ from commander.domain.errors import Unavailable
 from examples.bank import bank
 from resolvers.services import Services
 from schema.build import build_schema
-from schema.http import HttpSettings, application
+from schema.endpoint import HttpSettings
+from schema.http import application
 from schema.websocket import closing_reason, problem_of
 
 anything = st.recursive(

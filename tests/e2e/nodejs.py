@@ -1,0 +1,49 @@
+"""Node.js with the packages of js/package-lock.json."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_PACKAGE = Path(__file__).with_name("js")
+
+
+def installed() -> None:
+    """Installs the packages where that has not been done; skips the test without node and npm."""
+    npm = shutil.which("npm")
+    if shutil.which("node") is None or npm is None:
+        pytest.skip("NOT RUN: node or npm is absent, so no JavaScript client was tried")
+    kept, locked = _PACKAGE / "node_modules" / ".package-lock.json", _PACKAGE / "package-lock.json"
+    if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
+        command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(command, cwd=_PACKAGE, check=True, timeout=120)
+        kept.touch()
+
+
+@asynccontextmanager
+async def script(name: str, *arguments: str) -> AsyncIterator[Process]:
+    """A script of js/, running; killed on leaving if it still runs."""
+    process = await asyncio.create_subprocess_exec("node", str(_PACKAGE / name), *arguments, stdout=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def printed(process: Process) -> dict[str, Any]:
+    """The next line that it prints, as JSON."""
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        line: dict[str, Any] = json.loads(await process.stdout.readline())
+    return line

@@ -1,0 +1,67 @@
+"""What stands between a client and an API, and can cut the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class Proxy:
+    """Passes bytes on to a port of this machine, from entering until leaving; connections: how many came."""
+
+    def __init__(self, target_port: int) -> None:
+        self.connections = 0
+        self._target_port = target_port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._closed = False
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cut()
+        self._server.close()
+        await self._server.wait_closed()
+
+    @property
+    def port(self) -> int:
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self) -> None:
+        """Breaks every connection off, at both ends, and each new one until `mend`."""
+        self._closed = True
+        for writer in self._open:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        self._closed = False
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
+        self.connections += 1
+        inner, outer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        self._open |= {writer, outer}
+        try:
+            await asyncio.gather(_passed(reader, outer), _passed(inner, writer))
+        finally:
+            for end in (writer, outer):
+                self._open.discard(end)
+                end.transport.abort()
+
+
+async def _passed(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Every byte, until either end is gone."""
+    try:
+        while data := await source.read(64 * 1024):
+            target.write(data)
+            await target.drain()
+    except ConnectionError:
+        pass
+    finally:
+        target.transport.abort() if target.transport.is_closing() else target.close()

@@ -1,0 +1,55 @@
+"""Clients that vanish leave nothing behind in the API: no open file, no memory.
+
+SUBSCRIPTIONS=10000 in the environment makes it more than the 2,000 that the suite runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import psutil
+
+from tests.e2e.api_process import api_beside
+from tests.e2e.bank import opened
+from tests.e2e.raw import KINDS, connected, subscribed
+from tests.faults.waiting import until
+from tests.system import System
+
+SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "2000"))
+AT_ONCE = 200
+
+
+async def test_subscriptions_that_are_cut_leave_no_open_file_and_no_memory(
+    system: System, tmp_path: Path
+) -> None:
+    with api_beside(system, tmp_path) as api:
+        process = psutil.Process(api.part.process.pid)
+
+        def clients() -> int:
+            return sum(connection.laddr.port == api.port for connection in process.net_connections()) - 1
+
+        async def wave() -> None:
+            """Half of them hear the end of the log, the others are cut while they begin."""
+            kinds = [KINDS[n % len(KINDS)] for n in range(AT_ONCE // 2)]
+            heard = await asyncio.gather(*(subscribed(api.port, kind) for kind in kinds))
+            assert clients() == len(heard)
+            begun = await asyncio.gather(*(connected(api.port, kind) for kind in kinds))
+            for raw in (*heard, *begun):
+                raw.cut()
+            await until(lambda: clients() == 0, "all connections are gone from the API")
+
+        for _ in range(5):  # with these comes what is allocated once: Postgres's pool, the heap's holes
+            await wave()
+        files, memory = process.num_fds(), process.memory_info().rss
+        grown = []
+        for _ in range(SUBSCRIPTIONS // AT_ONCE):
+            await wave()
+            grown.append((process.memory_info().rss - memory) // 1024)
+        await asyncio.to_thread(opened, system)  # an event for whoever should still be there
+        assert process.num_fds() <= files
+        assert grown[-1] < 1024 + SUBSCRIPTIONS // 10, f"KiB after each wave: {grown}"
+        assert api.part.end() == 0
+        assert not api.part.lines("Traceback")
+        assert not api.part.lines("never retrieved")
