@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,10 +49,19 @@ async def event_at(services: Services, position: int) -> RecordedEvent | None:
     return events[0] if events else None
 
 
-def follow(services: Services, after: int | None, where: EventFilter) -> AsyncIterator[FeedItem]:
-    """The matching events after a position, then live; see streaming.feed."""
+def follow(
+    services: Services,
+    key: Hashable,
+    after: int | None,
+    where: EventFilter,
+    render: Callable[[FeedItem], T],
+) -> AsyncGenerator[Sequence[T], None]:
+    """The matching events after a position, then live, rendered: see streaming.feed.
+
+    Raises InvalidRequest for a filter that nothing can match.
+    """
     _check_filter(services, where)
-    return services.feed.subscribe(after, where)
+    return services.feed.follow(key, after, where, render)
 
 
 def _check_filter(services: Services, where: EventFilter) -> None:

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from resolvers.services import Services
-
-
-@dataclass
-class Place:
-    """Where in the log the result stands that an operation gave last; None for one that is not of the feed.
-
-    Whoever makes the results of `events` sets it before each; a transport that tells cursors beside the
-    results (Server-Sent Events: `id`) reads it with each. A connection that carries many operations has none.
-    """
-
-    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,4 +18,3 @@ class Context:
     services: Services
     connection: Any
     resume_after: int | None = None
-    place: Place = field(default_factory=Place)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
 from strawberry.types.graphql import OperationType
 
 from schema.errors import BAD_REQUEST
@@ -23,6 +35,7 @@ class Document:
 
     tree: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
+    text: str = ""
 
     @cached_property
     def _operations(self) -> dict[str | None, OperationType]:
@@ -52,6 +65,27 @@ class Document:
             return next(iter(self._operations.values()))
         return self._operations[operation_name]
 
+    def uses_of(self, variable: str) -> int:
+        """In how many places a variable is used, its definitions aside."""
+        return self._uses[variable]
+
+    @cached_property
+    def _uses(self) -> Counter[str]:
+        uses: Counter[str] = Counter()
+        if self.tree is not None:
+            visit(self.tree, _CountVariables(uses))
+        return uses
+
+
+class _CountVariables(Visitor):
+    def __init__(self, uses: Counter[str]) -> None:
+        super().__init__()
+        self._uses = uses
+
+    def enter_variable(self, node: VariableNode, _key: object, parent: object, *_: object) -> None:
+        if not isinstance(parent, VariableDefinitionNode):
+            self._uses[node.name.value] += 1
+
 
 class Documents:
     """Reads documents for one schema."""
@@ -78,7 +112,7 @@ class Documents:
         excess = excess_of(tree)
         if excess is not None:
             return Document(None, (_refused(excess),))
-        return Document(tree, tuple(_coded(error) for error in validate(self._schema, tree)))
+        return Document(tree, tuple(_coded(error) for error in validate(self._schema, tree)), text)
 
 
 def _refused(message: str) -> GraphQLError:

@@ -28,7 +28,7 @@ from schema.errors import is_request_error
 from schema.execution import CommanderSchema
 from schema.ide import Example, assets_app, graphiql_page
 from schema.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Accept, is_json
-from schema.sse import CursorEvents, at_its_place, last_event_id, placed
+from schema.sse import CursorEvents, at_its_place, last_event_id
 from schema.streams import Streams, close_source
 from schema.websocket import CheckedWebSocket, LegacyProtocol, TransportProtocol, closing_reason
 from schema.wire import Refused, decoded, encoded, error_response, status_of
@@ -175,13 +175,12 @@ class Endpoint(GraphQL[Context, None]):
         )
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """Results on an SSE stream keep their place in the log, and begin behind Last-Event-ID."""
-        if kwargs["request_data"].protocol != "sse":
-            return await super().execute_operation(*args, **kwargs)
-        context: Context = kwargs["context"]
-        seen = last_event_id(context.connection.headers.get("last-event-id"))
-        kwargs["context"] = replace(context, resume_after=seen)
-        return placed(await super().execute_operation(*args, **kwargs), context.place)
+        """An SSE stream begins behind Last-Event-ID."""
+        if kwargs["request_data"].protocol == "sse":
+            context: Context = kwargs["context"]
+            seen = last_event_id(context.connection.headers.get("last-event-id"))
+            kwargs["context"] = replace(context, resume_after=seen)
+        return await super().execute_operation(*args, **kwargs)
 
     async def execute_single(  # the signature is Strawberry's
         self,

@@ -10,13 +10,15 @@ from uuid import UUID
 import strawberry
 from strawberry.types import Info
 
-from commander.domain import Domain, EventType, UndecodableEvent
+from commander.domain import Domain, EventType, Field, UndecodableEvent
 from eventstore.records import EventFilter, RecordedEvent
-from resolvers.events import Page, event_at, events_page, follow
-from schema.context import Context, Place
+from resolvers.events import Page, event_at, events_page
+from schema.context import Context
 from schema.types import Position, TypeMap
 from streaming import feed
 
+FOLLOWED = "events"
+"""The subscription that many share; see following.py."""
 _BEGINNING = Position(0)
 
 
@@ -142,16 +144,22 @@ class EventTypes:
             case feed.Heartbeat(position):
                 return Heartbeat(position=Position(position))
 
-    async def items(
-        self, first: feed.FeedItem, others: AsyncIterator[feed.FeedItem], place: Place
-    ) -> AsyncIterator[FeedItem]:
-        """All items. The first is awaited before the stream begins, so a cursor or a filter that is wrong
-        refuses the subscription, instead of being an answer to it."""
-        place.position = first.position
-        yield self.item(first)
-        async for item in others:
-            place.position = item.position
-            yield self.item(item)
+    def decoded(self, item: feed.FeedItem) -> tuple[Any, str]:
+        """The event of an item, where it has one, and the name of its GraphQL type.
+
+        The event of an UnreadableEvent is the error that says why.
+        """
+        if not isinstance(item, RecordedEvent):
+            return None, type(item).__name__
+        try:
+            return self._domain.decode(item.type, item.schema_version, item.data, item.position), item.type
+        except UndecodableEvent as error:
+            return error, UnreadableEvent.__name__
+
+    def fields(self, type_name: str) -> tuple[Field, ...]:
+        """An event type's own fields; none for an item that is no event of the domain."""
+        type_ = self._domain.event_type(type_name)
+        return () if type_ is None else type_.fields
 
     def connection(self, page: Page[RecordedEvent]) -> EventConnection:
         edges = [EventEdge(cursor=str(e.position), node=self.of(e)) for e in page.items]
@@ -180,16 +188,11 @@ def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         found = await event_at(info.context.services, position)
         return None if found is None else types.of(found)
 
-    async def events_live(
-        info: Info[Context, None],
-        after: Position | None = None,
-        filter: EventFilterInput | None = None,
+    async def declared(
+        after: Position | None = None, filter: EventFilterInput | None = None
     ) -> AsyncIterator[FeedItem]:
-        where = (filter or EventFilterInput()).to_filter()
-        context = info.context
-        resume = after if context.resume_after is None else context.resume_after
-        items = follow(context.services, resume, where)
-        return types.items(await anext(items), items, context.place)
+        raise AssertionError("it is followed, see following.py, and not executed")
+        yield
 
     return (
         [
@@ -198,8 +201,8 @@ def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         ],
         [
             strawberry.subscription(
-                events_live,
-                name="events",
+                declared,
+                name=FOLLOWED,
                 description="The log after a position, then live, without a seam; from now on without one.",
             )
         ],

@@ -20,8 +20,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from schema.context import Context
 from schema.documents import Document, Documents
 from schema.errors import coerced, typed
+from schema.events import EventTypes
+from schema.following import Followed, Following, Refused
+from schema.rendering import Rendered
 
 
 class CommanderSchema(strawberry.Schema):
@@ -33,6 +37,22 @@ class CommanderSchema(strawberry.Schema):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._documents = Documents(self._schema)
+        self._following: Following | None = None
+
+    def follow_with(self, types: EventTypes) -> None:
+        """Has the subscription `events` followed, one rendering for many, instead of executed for each."""
+        self._following = Following(self._schema, self.execution_context_class, types)
+
+    def followed(
+        self, query: str, variables: dict[str, Any] | None, context: Context, operation_name: str | None
+    ) -> Followed | None:
+        """The subscriber that this operation makes, if it follows the log. Raises Refused."""
+        document = self._documents.read(query)
+        if self._following is None or document.refusal(operation_name):
+            return None
+        if document.operation_type(operation_name) is not OperationType.SUBSCRIPTION:
+            return None
+        return self._following.followed(document, variables, context, operation_name)
 
     def resolve_directly(self, type_name: str, field: str, resolve: Callable[..., Any]) -> None:
         """Has graphql-core call this resolver (root, info, arguments) itself, not through Strawberry's."""
@@ -127,6 +147,13 @@ class CommanderSchema(strawberry.Schema):
     ) -> AsyncGenerator[ExecutionResult, None]:
         assert document.tree is not None, "a document without a tree is refused"
         try:
+            if self._following is not None:
+                followed = self._following.followed(document, variables, context, operation_name)
+                if followed is not None:
+                    async with aclosing(_one_by_one(followed)) as items:
+                        async for item in items:
+                            yield item
+                    return
             source = subscribe(
                 self._schema,
                 document.tree,
@@ -143,8 +170,33 @@ class CommanderSchema(strawberry.Schema):
             async with aclosing(_closable(source)) as results:
                 async for result in results:
                     yield _answer(result)
+        except Refused as refused:
+            yield PreExecutionError(data=None, errors=refused.errors)
         except Exception as error:  # the source of a subscription may raise anything
             yield ExecutionResult(data=None, errors=[typed(coerced(error))])
+
+
+class FollowedResult(ExecutionResult):
+    """An item of the feed, rendered. position: its place in the log."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        data: Any = rendered.data  # JSON, which whoever encodes takes as it is
+        super().__init__(data=data, errors=list(rendered.errors) or None)
+        self.position = rendered.position
+
+
+async def _one_by_one(followed: Followed) -> AsyncGenerator[ExecutionResult, None]:
+    began = False
+    try:
+        async with aclosing(followed.pages()) as pages:
+            async for page in pages:
+                for rendered in page:
+                    began = True
+                    yield FollowedResult(rendered)
+    except Refused as refused:
+        if not began:
+            raise
+        yield ExecutionResult(data=None, errors=refused.errors)
 
 
 def _answer(result: RawResult) -> ExecutionResult:

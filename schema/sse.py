@@ -6,8 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html for `id` and Last
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
 from strawberry.http import GraphQLHTTPResponse
@@ -15,7 +14,6 @@ from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
 from commander.domain.errors import InvalidRequest
-from schema.context import Place
 
 _LARGEST = 2**63 - 1
 
@@ -41,15 +39,6 @@ class CursorEvents(SSETransport):
 
     def heartbeat_message(self, encode_json: Callable[[object], str]) -> str:
         return ":\n\n"
-
-
-async def placed(results: Any, place: Place) -> AsyncIterator[ExecutionResult]:
-    """The results of an operation, each that has a place with its attribute `position`."""
-    async with aclosing(results):
-        async for result in results:
-            if place.position is not None:
-                result.position = place.position
-            yield result
 
 
 def at_its_place(response: GraphQLHTTPResponse, result: ExecutionResult) -> GraphQLHTTPResponse:

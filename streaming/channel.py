@@ -25,6 +25,9 @@ class Heartbeat(NamedTuple):
 FeedItem = RecordedEvent | CaughtUp | Heartbeat
 T = TypeVar("T")
 
+_OVERHEAD = 400
+"""Bytes of a rendered event beside its data, about."""
+
 
 class Channel(Generic[T]):
     """The matching events behind `floor`, rendered, and those who wait for more.
@@ -39,8 +42,10 @@ class Channel(Generic[T]):
         self.readers = 0
         self.beats = 0
         self.last_beat: T | None = None
+        self.weight = 0  # about how many bytes are held
         self._positions: list[int] = []
         self._rendered: list[T] = []
+        self._weights: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._quiet = True
         self._page: tuple[tuple[int, int, int], list[T]] | None = None
@@ -54,6 +59,8 @@ class Channel(Generic[T]):
             return False
         self._positions.append(event.position)
         self._rendered.append(self.render(event))
+        self._weights.append(len(event.data) + _OVERHEAD)
+        self.weight += self._weights[-1]
         return True
 
     def after(self, cursor: int, limit: int) -> tuple[Sequence[T], int]:
@@ -78,8 +85,9 @@ class Channel(Generic[T]):
         drop = len(self._positions) - keep
         if drop > 0:
             self.floor = self._positions[drop - 1]
-            del self._positions[:drop]
-            del self._rendered[:drop]
+            self.weight -= sum(self._weights[:drop])
+            for held in (self._positions, self._rendered, self._weights):
+                del held[:drop]
 
     def begin_again(self, floor: int) -> None:
         """The tail has a gap: what stood before it is not complete any more."""

@@ -38,8 +38,9 @@ logger = logging.getLogger("commander.feed")
 T = TypeVar("T")
 
 _PAGE = 500
-_MAX_RENDERED = 100_000
-"""How many rendered events all channels of a process hold; beyond, each lets go of its older half."""
+_MAX_TAIL_BYTES = 64 * 1024 * 1024
+_MAX_RENDERED_BYTES = 128 * 1024 * 1024
+"""How much all channels of a process hold, about; beyond, each lets go of its older half."""
 
 
 class Feed:
@@ -57,7 +58,8 @@ class Feed:
         self._head = -1  # -1 until the log was looked at
         self._channels: dict[Hashable, Channel[Any]] = {}
         self._listed: defaultdict[Hashable, set[Channel[Any]]] = defaultdict(set)
-        self._unbounded = 0  # events since what is rendered was last bounded
+        self._tail_bytes = 0
+        self._unbounded = 0  # weight of what has grown since all was last bounded
 
     @property
     def live(self) -> bool:
@@ -187,35 +189,32 @@ class Feed:
                 self._begin_again(message.sequence - 1)
             event = _recorded(message)
             self._tail.append(event)
+            self._tail_bytes += len(event.data)
             self._head = message.sequence
-            if len(self._tail) > self._tail_size:
-                self._tail.popleft()
+            while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
+                self._tail_bytes -= len(self._tail.popleft().data)
             for address in _addressed(event):
                 for channel in self._listed.get(address, ()):
                     if channel.add(event):
                         grown.add(channel)
         for channel in grown:
             channel.wake()
-        self._unbounded += len(messages)
-        if self._unbounded > self._tail_size:
+        self._unbounded += sum(channel.weight for channel in grown)
+        if self._unbounded > _MAX_RENDERED_BYTES // 4:
             self._unbounded = 0
             self._bound()
 
     def _begin_again(self, floor: int) -> None:
         """The mirror goes on beyond a gap; who was before it finds what is missing in Postgres."""
         self._tail.clear()
+        self._tail_bytes = 0
         for channel in self._channels.values():
             channel.begin_again(floor)
             channel.wake()
 
     def _bound(self) -> None:
-        """Keeps what is rendered within the tail, and within what a process may hold."""
-        total = 0
-        for channel in self._channels.values():
-            if len(channel) > 2 * self._tail_size:
-                channel.forget(self._tail_size)
-            total += len(channel)
-        if total > _MAX_RENDERED:
+        """Keeps what is rendered within what a process may hold."""
+        if sum(channel.weight for channel in self._channels.values()) > _MAX_RENDERED_BYTES:
             for channel in self._channels.values():
                 channel.forget(len(channel) // 2)
 

@@ -9,7 +9,9 @@ from eventstore.database import Database
 from eventstore.log import read_log
 from eventstore.records import EventFilter, RecordedEvent
 
-_PAGE = 1000
+_FIRST_PAGE = 100
+_MAX_PAGE = 1000
+_PAGE_BYTES = 2 * 1024 * 1024
 _AT_ONCE = 4
 
 
@@ -29,23 +31,28 @@ class History:
     ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
         """The matching events at cursor < position <= up_to, each page with the cursor behind it.
 
-        While a page is dealt with the next is read. Raises Unavailable.
+        While a page is dealt with the next is read. Large events make small pages. Raises Unavailable.
         """
-        reading = asyncio.create_task(self._page(cursor, up_to, where))
+        limit = _FIRST_PAGE
+        reading = asyncio.create_task(self._page(cursor, up_to, where, limit))
         try:
             while True:
                 page = await reading
-                full = len(page) == _PAGE
-                cursor = page[-1].position if full else up_to
-                if full and cursor < up_to:
-                    reading = asyncio.create_task(self._page(cursor, up_to, where))
-                    yield page, cursor
-                    continue
+                if len(page) < limit:
+                    yield page, up_to
+                    return
+                cursor = page[-1].position
+                limit = _next_limit(page)
+                reading = asyncio.create_task(self._page(cursor, up_to, where, limit))
                 yield page, cursor
-                return
         finally:
             reading.cancel()
 
-    async def _page(self, cursor: int, up_to: int, where: EventFilter) -> list[RecordedEvent]:
+    async def _page(self, cursor: int, up_to: int, where: EventFilter, limit: int) -> list[RecordedEvent]:
         async with self._turns:
-            return await read_log(self._database, cursor, up_to, _PAGE, where)
+            return await read_log(self._database, cursor, up_to, limit, where)
+
+
+def _next_limit(page: list[RecordedEvent]) -> int:
+    size = sum(len(event.data) for event in page) // len(page)
+    return max(10, min(_MAX_PAGE, _PAGE_BYTES // max(1, size)))

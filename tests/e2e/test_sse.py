@@ -1,4 +1,4 @@
-"""Server-Sent Events: each item of the feed is an event with its cursor, and Last-Event-ID resumes behind it."""
+"""Server-Sent Events: each item of the feed is an event with its cursor; Last-Event-ID resumes behind it."""
 
 from __future__ import annotations
 

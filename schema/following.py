@@ -1,0 +1,129 @@
+"""Following the log: subscribers with the same document and variables share one rendering of each event.
+
+Only their cursors differ, so the variable that holds the cursor does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+from graphql import FieldNode, GraphQLError, GraphQLSchema, VariableNode
+from graphql.execution import Executor
+from graphql.execution.values import get_argument_values
+
+from eventstore.records import EventFilter
+from resolvers.events import follow
+from schema.context import Context
+from schema.documents import Document
+from schema.errors import coerced, typed
+from schema.events import FOLLOWED, EventTypes
+from schema.rendering import Rendered, Renderer
+
+
+class Refused(Exception):
+    """A subscription that does not begin; errors: why."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = [typed(error) for error in errors]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One subscriber's way along the log. key: equal for those that share."""
+
+    context: Context
+    key: Hashable
+    after: int | None
+    where: EventFilter
+    renderer: Renderer
+
+    async def pages(self) -> AsyncGenerator[Sequence[Rendered], None]:
+        """What it is to be sent, as many at a time as there are.
+
+        Raises whatever keeps it from beginning, or from going on, as errors of GraphQL.
+        """
+        try:
+            pages = follow(self.context.services, self.key, self.after, self.where, self.renderer.render)
+            async for page in pages:
+                yield page
+        except Exception as error:
+            raise Refused([coerced(error)]) from error
+
+
+class Following:
+    """Makes subscribers of operations, for one schema."""
+
+    def __init__(self, schema: GraphQLSchema, executor: type[Executor[Any]], types: EventTypes) -> None:
+        self._schema = schema
+        self._executor = executor
+        self._types = types
+        self._renderers: WeakValueDictionary[Hashable, Renderer] = WeakValueDictionary()
+
+    def followed(
+        self,
+        document: Document,
+        variables: Mapping[str, Any] | None,
+        context: Context,
+        operation_name: str | None,
+    ) -> Followed | None:
+        """The subscriber that this operation makes; None if it subscribes to something else.
+
+        Raises Refused for variables and arguments that cannot be read.
+        """
+        assert document.tree is not None, "a document without a tree is refused"
+        executor = self._executor.build(
+            self._schema,
+            document.tree,
+            context_value=context,
+            raw_variable_values=dict(variables or {}),
+            operation_name=operation_name,
+        )
+        if isinstance(executor, list):
+            raise Refused(executor)
+        renderer = Renderer(document.tree, executor, self._types)
+        field = renderer.field
+        if field is None or field.name.value != FOLLOWED:
+            return None
+        after, where = self._arguments(executor, field)
+        cursor = _cursor_variable(document, field)
+        kept = {name: value for name, value in (variables or {}).items() if name != cursor}
+        key = (document.text, operation_name, msgspec.json.encode(kept, order="deterministic"))
+        renderer = self._renderers.setdefault(key, renderer)
+        if context.resume_after is not None:
+            after = context.resume_after
+        return Followed(context, key, after, where, renderer)
+
+    def _arguments(self, executor: Executor[Any], field: FieldNode) -> tuple[int | None, EventFilter]:
+        root = self._schema.subscription_type
+        assert root is not None, "an operation that subscribes needs one"
+        try:
+            given = get_argument_values(root.fields[FOLLOWED], field, executor.variable_values)
+        except GraphQLError as error:
+            raise Refused([error]) from error
+        wanted = given.get("filter") or {}
+        where = EventFilter(
+            types=_set(wanted.get("types")),
+            streams=_set(wanted.get("streams")),
+            aggregates=_set(wanted.get("aggregates")),
+            correlation_id=wanted.get("correlationId"),
+            command_id=wanted.get("commandId"),
+        )
+        return given.get("after"), where
+
+
+def _set(names: Sequence[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def _cursor_variable(document: Document, field: FieldNode) -> str | None:
+    """The variable that gives the cursor and nothing else, if it is one."""
+    for argument in field.arguments or ():
+        if argument.name.value == "after" and isinstance(argument.value, VariableNode):
+            name = argument.value.name.value
+            return name if document.uses_of(name) == 1 else None
+    return None
