@@ -148,16 +148,19 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
     if options.wait is not Wait.ACCEPTED or options.given_id:
         services.database.must_be_up()
     ended = await services.outcomes.look(options.command_id) if options.given_id else None
-    if ended is None and options.given_id and options.wait is Wait.ACCEPTED:
-        # Nobody will wait for the outcome, which is where a conflict shows otherwise.
-        queued = await queued_command(services.nats, options.command_id)
-        if queued is not None and content_digest(queued.type, bytes(queued.data)) != digest:
-            return Conflict(options.command_id)
+    if (
+        ended is None
+        and options.given_id
+        and options.wait
+        is Wait.ACCEPTED  # nobody will wait for the outcome, where a conflict shows otherwise
+        and await _other_is_queued(services, options.command_id, digest)
+    ):
+        return Conflict(options.command_id)
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(submitted)
             if options.wait is Wait.ACCEPTED:
-                return Accepted(options.command_id)
+                return await _accepted(services, options, digest)
             ended = await expected.outcome(options.timeout_ms / 1000)
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)
@@ -195,6 +198,23 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
         actor=options.actor,
         reply=services.outcomes.reply,
     )
+
+
+async def _accepted(services: Services, options: Options, digest: bytes) -> Accepted | Conflict:
+    """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
+    if options.given_id:
+        if await _other_is_queued(services, options.command_id, digest):
+            return Conflict(options.command_id)
+        ended = await services.outcomes.look(options.command_id)
+        if ended is not None and ended.digest != digest:
+            return Conflict(options.command_id)
+    return Accepted(options.command_id)
+
+
+async def _other_is_queued(services: Services, command_id: UUID, digest: bytes) -> bool:
+    """Whether the first command that is queued under this id is of other content."""
+    queued = await queued_command(services.nats, command_id)
+    return queued is not None and content_digest(queued.type, bytes(queued.data)) != digest
 
 
 async def _projected(services: Services, ended: Ended, timeout_seconds: float) -> bool:

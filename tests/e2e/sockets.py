@@ -11,7 +11,7 @@ from typing import Any
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.system import System
+from tests.system import Endpoint
 
 TRANSPORT_WS = "graphql-transport-ws"
 LEGACY_WS = "graphql-ws"
@@ -45,7 +45,7 @@ class Socket:
 
 @asynccontextmanager
 async def socket_to(
-    system: System, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
+    system: Endpoint, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
 ) -> AsyncIterator[Socket]:
     """A connection with this subprotocol; acknowledged, if init."""
     protocols = None if protocol is None else [Subprotocol(protocol)]
