@@ -8,10 +8,10 @@ from commander.domain.errors import NotFound
 from commander.domain.messages import content_digest
 from eventstore.history import stream_version
 from eventstore.log import AppendConflict, append
-from eventstore.records import Decision, Status
+from eventstore.records import Decision, Status, SubmittedCommand
 from resolvers.services import Services
 from streaming.deciding import refusal
-from streaming.outcomes import Ended
+from streaming.outcomes import Ended, announce, announce_all
 from streaming.queued import queued_command
 
 CANCELLED = "CANCELLED"
@@ -44,7 +44,16 @@ async def cancel(services: Services, command_id: UUID) -> Ended:
                 await append(connection, [decision], None)
         except AppendConflict:
             continue
+        await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
         raise NotFound(f"there is no command with the id {command_id}")
     return ended
+
+
+async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
+    """Tells whoever waits for the command, as the processor would have."""
+    ended = await services.outcomes.look(cancelled.command_id)
+    await announce_all(services.nats, [cancelled.command_id])
+    if ended is not None and cancelled.reply is not None:
+        await announce(services.nats, cancelled.reply, [ended])

@@ -156,6 +156,7 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
         and await _other_is_queued(services, options.command_id, digest)
     ):
         return Conflict(options.command_id)
+    deadline = asyncio.get_running_loop().time() + options.timeout_ms / 1000
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(submitted)
@@ -166,7 +167,7 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
         return Pending(options.command_id, Stage.DECISION, None)
     if ended.digest != digest:
         return Conflict(options.command_id)
-    if options.wait is Wait.PROJECTED and not await _projected(services, ended, options.timeout_ms / 1000):
+    if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
         return Pending(options.command_id, Stage.PROJECTION, ended.position)
     return result_of(ended, options.expected_version)
 
@@ -217,15 +218,16 @@ async def _other_is_queued(services: Services, command_id: UUID, digest: bytes) 
     return queued is not None and content_digest(queued.type, bytes(queued.data)) != digest
 
 
-async def _projected(services: Services, ended: Ended, timeout_seconds: float) -> bool:
-    """Waits for the projections that handle one of the command's events."""
+async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
+    """Waits for the projections that handle one of the command's events, until this time of the loop."""
     touched = {
         table.projection.name
         for event in ended.events
         for table in services.tables.values()
         if (type_ := services.domain.event_type(event.type)) and type_.cls in table.projection.handlers
     }
-    return await services.progress.reach(touched, ended.position, timeout_seconds)
+    remaining = max(0.0, deadline - asyncio.get_running_loop().time())
+    return await services.progress.reach(touched, ended.position, remaining)
 
 
 def result_of(ended: Ended, expected_version: int | None = None) -> Result:
