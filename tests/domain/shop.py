@@ -24,6 +24,13 @@ class Elsewhere:
     account_id: UUID
 
 
+def disown() -> None:
+    """Makes Open and Opened free for another domain; a class belongs to one."""
+    for shared in (Open, Opened):
+        if "__commander__" in shared.__dict__:
+            delattr(shared, "__commander__")
+
+
 def add_account(domain: Domain) -> None:
     """The aggregate that decides Open and evolves by Opened."""
 
