@@ -137,35 +137,54 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
 
     Raises Unavailable at once while NATS is away, and, unless it need only be accepted, while Postgres is.
     """
+    made = _made(services, command, options)
+    if isinstance(made, Invalid):
+        return made
+    earlier = await _earlier(services, made, options) if options.given_id else None
+    return await _answered(services, made, earlier, options)
+
+
+def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | Invalid:
     _check_options(services, options)
     try:
-        submitted = _submitted(services, command, options)
+        return _submitted(services, command, options)
     except InvalidCommand as invalid:
         return Invalid(options.command_id, invalid.problems)
+
+
+async def _earlier(services: Services, made: SubmittedCommand, options: Options) -> Ended | Conflict | None:
+    """What became of a command that was submitted under this id before, as far as it matters now."""
     if options.validate_only:
-        return _dry_result(await dry_run(services, submitted), options)
-    digest = content_digest(submitted.type, bytes(submitted.data))
-    if options.wait is not Wait.ACCEPTED or options.given_id:
-        services.database.must_be_up()
-    ended = await services.outcomes.look(options.command_id) if options.given_id else None
-    if (
-        ended is None
-        and options.given_id
-        and options.wait
-        is Wait.ACCEPTED  # nobody will wait for the outcome, where a conflict shows otherwise
-        and await _other_is_queued(services, options.command_id, digest)
-    ):
+        return None
+    services.database.must_be_up()
+    ended = await services.outcomes.look(options.command_id)
+    # Nobody waits for the outcome of what need only be accepted; a conflict must show in the queue.
+    if ended is None and options.wait is Wait.ACCEPTED and await _other_is_queued(services, made):
         return Conflict(options.command_id)
-    deadline = asyncio.get_running_loop().time() + options.timeout_ms / 1000
+    return ended
+
+
+async def _answered(
+    services: Services, made: SubmittedCommand, ended: Ended | Conflict | None, options: Options
+) -> Result:
+    """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
+    if options.validate_only:
+        return _dry_result(await dry_run(services, made), options)
+    if isinstance(ended, Conflict):
+        return ended
+    if options.wait is not Wait.ACCEPTED:
+        services.database.must_be_up()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
-            await services.submitter.submit(submitted)
+            await services.submitter.submit(made)
             if options.wait is Wait.ACCEPTED:
-                return await _accepted(services, options, digest)
-            ended = await expected.outcome(options.timeout_ms / 1000)
+                return await _accepted(services, made, options)
+            ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)
-    if ended.digest != digest:
+    if ended.digest != _digest(made):
         return Conflict(options.command_id)
     if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
         return Pending(options.command_id, Stage.PROJECTION, ended.position)
@@ -201,21 +220,25 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
     )
 
 
-async def _accepted(services: Services, options: Options, digest: bytes) -> Accepted | Conflict:
+async def _accepted(services: Services, made: SubmittedCommand, options: Options) -> Accepted | Conflict:
     """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
     if options.given_id:
-        if await _other_is_queued(services, options.command_id, digest):
+        if await _other_is_queued(services, made):
             return Conflict(options.command_id)
         ended = await services.outcomes.look(options.command_id)
-        if ended is not None and ended.digest != digest:
+        if ended is not None and ended.digest != _digest(made):
             return Conflict(options.command_id)
     return Accepted(options.command_id)
 
 
-async def _other_is_queued(services: Services, command_id: UUID, digest: bytes) -> bool:
+async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
     """Whether the first command that is queued under this id is of other content."""
-    queued = await queued_command(services.nats, command_id)
-    return queued is not None and content_digest(queued.type, bytes(queued.data)) != digest
+    queued = await queued_command(services.nats, made.command_id)
+    return queued is not None and _digest(queued) != _digest(made)
+
+
+def _digest(command: SubmittedCommand) -> bytes:
+    return content_digest(command.type, bytes(command.data))
 
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
@@ -265,4 +288,18 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
     """
     if len(items) > services.limits.max_batch:
         raise InvalidRequest("commands", f"{services.limits.max_batch} is the limit, got {len(items)}")
-    return list(await asyncio.gather(*(submit(services, command, options) for command, options in items)))
+    made = [_made(services, command, options) for command, options in items]
+
+    async def earlier(one: SubmittedCommand | Invalid, options: Options) -> Ended | Conflict | None:
+        if isinstance(one, Invalid) or not options.given_id:
+            return None
+        return await _earlier(services, one, options)
+
+    async def answered(
+        one: SubmittedCommand | Invalid, ended: Ended | Conflict | None, options: Options
+    ) -> Result:
+        return one if isinstance(one, Invalid) else await _answered(services, one, ended, options)
+
+    asked = [options for _, options in items]
+    ended = await asyncio.gather(*map(earlier, made, asked))  # for all first: no look may change the order
+    return list(await asyncio.gather(*map(answered, made, ended, asked)))
