@@ -17,12 +17,15 @@ from streaming.queued import queued_command
 CANCELLED = "CANCELLED"
 
 
-async def cancel(services: Services, command_id: UUID) -> Ended:
-    """How the command ended: rejected as CANCELLED, or as it had ended before. Raises NotFound.
+async def cancel(services: Services, command_id: UUID, actor: str | None = None) -> Ended:
+    """How the command ended: rejected as CANCELLED (by the actor, says its message), or as it had before.
+
+    Raises NotFound.
 
     Cancelling stores the outcome itself. The primary key lets only one outcome in: either this one, and the
     processor passes the command over, or the processor's.
     """
+    message = "cancelled while it was queued" + (f", by {actor}" if actor is not None else "")
     for _ in range(2):
         ended = await services.outcomes.look(command_id)
         if ended is not None:
@@ -35,9 +38,9 @@ async def cancel(services: Services, command_id: UUID) -> Ended:
             content_digest(queued.type, bytes(queued.data)),
             Status.REJECTED,
             await stream_version(services.database, queued.stream),
-            rejection=refusal(services.domain, queued, CANCELLED, "cancelled while it was queued"),
+            rejection=refusal(services.domain, queued, CANCELLED, message),
             code=CANCELLED,
-            message="cancelled while it was queued",
+            message=message,
         )
         try:
             async with services.database.connection() as connection:

@@ -15,13 +15,21 @@ import msgspec
 from commander.domain import InvalidCommand, Problem
 from commander.domain.errors import InvalidRequest
 from commander.domain.messages import CommandType, content_digest
-from eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+from eventstore.records import SubmittedCommand
 from resolvers.dry_run import dry_run
+from resolvers.results import (
+    Accepted,
+    Conflict,
+    Invalid,
+    Pending,
+    Result,
+    Stage,
+    dry_result_of,
+    result_of,
+)
 from resolvers.services import Services
 from streaming.outcomes import Ended
 from streaming.queued import queued_command
-
-VERSION_CONFLICT = "VERSION_CONFLICT"
 
 
 class Wait(Enum):
@@ -30,13 +38,6 @@ class Wait(Enum):
     ACCEPTED = "ACCEPTED"
     APPLIED = "APPLIED"
     PROJECTED = "PROJECTED"
-
-
-class Stage(Enum):
-    """What a pending command waits for: its decision, or the projections that show what it did."""
-
-    DECISION = "DECISION"
-    PROJECTION = "PROJECTION"
 
 
 @dataclass(frozen=True)
@@ -53,83 +54,6 @@ class Options:
     expected_version: int | None = None
     actor: str | None = None
     validate_only: bool = False
-
-
-@dataclass(frozen=True)
-class Accepted:
-    command_id: UUID
-
-
-@dataclass(frozen=True)
-class Applied:
-    """position: that of the last event. version: the stream's, after the command."""
-
-    command_id: UUID
-    stream: str
-    position: int
-    version: int
-    events: tuple[RecordedEvent, ...]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The domain said no, for good; the code and the message are the decider's."""
-
-    command_id: UUID
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The domain's code failed on the command; it is set aside as a dead letter."""
-
-    command_id: UUID
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class WrongVersion:
-    command_id: UUID
-    expected_version: int | None
-    current_version: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Pending:
-    """The time was up; the command goes on. position: known once it is decided."""
-
-    command_id: UUID
-    stage: Stage
-    position: int | None
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """The id was used before, for a command of other content."""
-
-    command_id: UUID
-
-
-@dataclass(frozen=True)
-class Invalid:
-    command_id: UUID
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class Valid:
-    """What the command would do now: its events, and the stream's version after them."""
-
-    command_id: UUID
-    stream: str
-    version: int
-    events: tuple[NewEvent, ...]
-
-
-Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid | Valid
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -169,7 +93,7 @@ async def _answered(
 ) -> Result:
     """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
     if options.validate_only:
-        return _dry_result(await dry_run(services, made), options)
+        return dry_result_of(await dry_run(services, made), options.expected_version)
     if isinstance(ended, Conflict):
         return ended
     if options.wait is not Wait.ACCEPTED:
@@ -251,34 +175,6 @@ async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
     }
     remaining = max(0.0, deadline - asyncio.get_running_loop().time())
     return await services.progress.reach(touched, ended.position, remaining)
-
-
-def result_of(ended: Ended, expected_version: int | None = None) -> Result:
-    """How a command ended, as a mutation answers it."""
-    if ended.status == Status.APPLIED:
-        return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
-    return _refused(
-        ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
-    )
-
-
-def _dry_result(decision: Decision, options: Options) -> Result:
-    command_id, version = decision.command.command_id, decision.version
-    if decision.status is Status.APPLIED:
-        return Valid(command_id, decision.command.stream, version, decision.events)
-    return _refused(
-        command_id, decision.status, decision.code, decision.message, version, options.expected_version
-    )
-
-
-def _refused(
-    command_id: UUID, status: str, code: str | None, message: str | None, version: int, expected: int | None
-) -> Result:
-    if status == Status.FAILED:
-        return Failed(command_id, code or "", message or "")
-    if code == VERSION_CONFLICT:
-        return WrongVersion(command_id, expected, version, message or "")
-    return Refused(command_id, code or "", message or "")
 
 
 async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -> list[Result]:

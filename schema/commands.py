@@ -16,6 +16,7 @@ from commander.domain.fields import derived_ids
 from resolvers import cancelling
 from resolvers import commands as resolving
 from resolvers.commands import Wait
+from resolvers.results import result_of as as_ended
 from schema.context import Context
 from schema.events import EventTypes
 from schema.names import uncapitalized
@@ -88,7 +89,9 @@ def command_mutation(made: CommandInput, events: EventTypes) -> Any:
         given = options or CommandOptions()
         command_id = given.command_id or uuid4()
         command = made.command(input, command_id)
-        result = await resolving.submit(info.context.services, command, _options(given, command_id))
+        result = await resolving.submit(
+            info.context.services, command, _options(given, command_id, info.context.actor)
+        )
         return result_of(result, events)
 
     resolve.__annotations__ |= {"input": made.python, "return": CommandResult}
@@ -123,7 +126,7 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Any:
             command_id = uuid4() if ids is None else ids[index]
             field = next(name for name in by_field if getattr(one, name) is not strawberry.UNSET)
             command = by_field[field].command(getattr(one, field), command_id)
-            items.append((command, _one_of_many(given, command_id)))
+            items.append((command, _one_of_many(given, command_id, info.context.actor)))
         results = await resolving.submit_all(info.context.services, items)
         return [result_of(result, events) for result in results]
 
@@ -136,15 +139,15 @@ def cancel_mutation(events: EventTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
-        ended = await cancelling.cancel(info.context.services, command_id)
-        return result_of(resolving.result_of(ended), events)
+        ended = await cancelling.cancel(info.context.services, command_id, info.context.actor)
+        return result_of(as_ended(ended), events)
 
     cancel_command.__annotations__ |= {"return": CommandResult}
     description = "Take back a queued command: CommandRejected with the code CANCELLED, or how it had ended."
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 
-def _options(given: CommandOptions, command_id: UUID) -> resolving.Options:
+def _options(given: CommandOptions, command_id: UUID, actor: str | None) -> resolving.Options:
     return resolving.Options(
         command_id=command_id,
         given_id=given.command_id is not None,
@@ -152,16 +155,18 @@ def _options(given: CommandOptions, command_id: UUID) -> resolving.Options:
         wait=given.wait,
         timeout_ms=given.timeout_ms,
         expected_version=given.expected_version,
+        actor=actor,
         validate_only=given.validate_only,
     )
 
 
-def _one_of_many(given: SubmitOptions, command_id: UUID) -> resolving.Options:
+def _one_of_many(given: SubmitOptions, command_id: UUID, actor: str | None) -> resolving.Options:
     return resolving.Options(
         command_id=command_id,
         given_id=given.command_ids is not None,
         correlation_id=given.correlation_id,
         wait=given.wait,
         timeout_ms=given.timeout_ms,
+        actor=actor,
         validate_only=given.validate_only,
     )

@@ -38,16 +38,17 @@ class Endpoint:
         return answer
 
     def query(
-        self, document: str, *, headers: Mapping[str, str] | None = None, **variables: Any
+        self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
     ) -> dict[str, Any]:
         """The whole response to a GraphQL request over HTTP."""
         body = {"query": document, "variables": variables}
-        response = httpx.post(self.url, json=body, timeout=30, verify=NO_TLS, headers=headers)
+        sent = {name.encode(): value for name, value in (headers or {}).items()}
+        response = httpx.post(self.url, json=body, timeout=30, verify=NO_TLS, headers=sent)
         answer: dict[str, Any] = response.json()
         return answer
 
     def data(
-        self, document: str, *, headers: Mapping[str, str] | None = None, **variables: Any
+        self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
     ) -> dict[str, Any]:
         """The data of a response; fails on errors."""
         answer = self.query(document, headers=headers, **variables)
