@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import psutil
 
 from tests.faults.part_process import PartProcess
 from tests.system import Endpoint
@@ -25,11 +24,12 @@ class Part(Endpoint):
         self.name = name
         self.process = PartProcess(name, data_dir, {**environment, **ports})
 
-    def wait_ready(self, timeout_seconds: float = 60) -> None:
+    def wait_ready(self, *, ready: bool = True, timeout_seconds: float = 60) -> None:
+        """Until it is ready; or, if it cannot become so, until it answers."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
             try:
-                if self.readiness()["ready"]:
+                if self.readiness()["ready"] or not ready:
                     return
             except httpx.TransportError:
                 pass
@@ -40,10 +40,6 @@ class Part(Endpoint):
     def end(self) -> None:
         """As a deployment ends it: it gives its partitions back."""
         assert self.process.end() == 0, self.process.log.read_text()[-4000:]
-
-    def kill(self) -> None:
-        psutil.Process(self.process.process.pid).kill()
-        self.process.process.wait()
 
 
 class Parts:
@@ -61,8 +57,10 @@ class Parts:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def start(self, *names: str, domain: str | None = None, **settings: str) -> list[Part]:
-        """Starts these parts at once and waits until each is ready."""
+    def start(
+        self, *names: str, domain: str | None = None, ready: bool = True, **settings: str
+    ) -> list[Part]:
+        """Starts these parts at once and waits until each is ready (or only answers)."""
         environment = {**self.environment, **settings}
         if domain is not None:
             environment["COMMANDER_DOMAIN"] = domain
@@ -73,5 +71,5 @@ class Parts:
             self._running.enter_context(part.process)
             started.append(part)
         for part in started:
-            part.wait_ready()
+            part.wait_ready(ready=ready)
         return started
