@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -134,7 +135,7 @@ async def test_an_event_that_nobody_can_read_is_told_with_position_and_reason_wh
     assert (await asyncio.to_thread(api.data, query))["event"] == expected
 
     for name, part in (("projections", "projection shelf"), ("reactors", "reactor measuring")):
-        [reading] = await asyncio.to_thread(lambda name=name: parts.start(name, domain=NEW, ready=False))
+        [reading] = await asyncio.to_thread(partial(parts.start, name, domain=NEW, ready=False))
 
         def says(reading: Part = reading, part: str = part) -> str:
             answer: str = reading.readiness()["parts"].get(part, "")
