@@ -40,7 +40,9 @@ class Given:
         state = aggregate.fold(self.events)
         try:
             type_.check(command)
-            return Decided(aggregate.decide(state, command, CommandContext(_ID, _ID, now, actor)), None)
+            return Decided(
+                aggregate.decide(state, command, lambda: CommandContext(_ID, _ID, now, actor)), None
+            )
         except (Rejected, InvalidCommand) as refusal:
             return Decided((), refusal)
 

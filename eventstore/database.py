@@ -61,6 +61,13 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
+class _PooledConnection(Connection):
+    """Nobody here leaves anything behind in a session: to reset it would be a round trip after each use."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Database:
     """A pool of connections to one database.
 
@@ -93,14 +100,19 @@ class Database:
             with reaching_postgres():
                 await pool.release(acquired, timeout=timeout_seconds)
 
-    async def connect(self, application_name: str) -> Connection:
-        """A connection of one's own, outside the pool: for session locks. The caller closes it."""
+    async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
+        """A connection of one's own, outside the pool: for session locks. The caller closes it.
+
+        durable: whether a commit waits for the disk. Without, a crash of the server may take back the newest
+        commits, whole and in order: for what is derived from the log, and is then derived again.
+        """
+        settings = {"application_name": application_name} | ({} if durable else {"synchronous_commit": "off"})
         with reaching_postgres():
             connection: Connection = await asyncpg.connect(
                 self.url,
                 timeout=5,
                 command_timeout=self._command_timeout_seconds,
-                server_settings={"application_name": application_name},
+                server_settings=settings,
             )
             return connection
 
@@ -179,5 +191,6 @@ class Database:
                     command_timeout=self._command_timeout_seconds,
                     max_inactive_connection_lifetime=300,
                     server_settings={"application_name": "commander"},
+                    connection_class=_PooledConnection,
                 )
             return self._pool

@@ -40,10 +40,19 @@ async def try_lock(connection: Connection, lock: Lock, key: int = 0) -> bool:
 
 @asynccontextmanager
 async def sole_holder(
-    database: Database, lock: Lock, key: int, application_name: str, *, retry_seconds: float = 1
+    database: Database,
+    lock: Lock,
+    key: int,
+    application_name: str,
+    *,
+    durable: bool = True,
+    retry_seconds: float = 1,
 ) -> AsyncIterator[Connection]:
-    """Waits until nobody else holds the lock, then gives the connection that does; closed on leaving."""
-    connection = await database.connect(application_name)
+    """Waits until nobody else holds the lock, then gives the connection that does; closed on leaving.
+
+    durable: see `Database.connect`.
+    """
+    connection = await database.connect(application_name, durable=durable)
     try:
         while not await try_lock(connection, lock, key):  # noqa: ASYNC110  # there is no event to await
             await asyncio.sleep(retry_seconds)

@@ -22,12 +22,13 @@ import asyncpg
 from commander.domain.errors import CommanderError
 from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.records import Decision, EventFilter, NewEvent, Progress, RecordedEvent, SubmittedCommand
-from eventstore.sql import statement
+from eventstore.sql import array_text, statement
 
 _APPEND = statement("append")
 _READ_LOG = statement("read_log")
 _READ_STREAMS = statement("read_streams")
 _PAGE = 500
+_DATA = 4  # the column of JSON among those of an event, see _row
 
 
 class AppendConflict(CommanderError):
@@ -58,7 +59,7 @@ async def append(
                 len(rows),
                 *_event_columns(rows),
                 *_command_columns(decisions),
-                _column(str(partition) for partition in moved.partitions),
+                array_text(moved.partitions),
                 moved.sequence,
                 moved.stream_created,
                 len(decisions),
@@ -84,54 +85,37 @@ def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) 
     return (stream, version, *event, command.command_id, command.correlation_id, command.causation_position)
 
 
-def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str | list[str]]:
-    if not rows:
-        return [[], *[""] * 7]
-    streams, versions, types, schema_versions, data, commands, correlations, causations = zip(
-        *rows, strict=True
-    )
-    return [
-        list(streams),
-        _column(map(str, versions)),
-        _column(types),
-        _column(map(str, schema_versions)),
-        _column(data),
-        _column(c.hex for c in commands),
-        _column(c.hex for c in correlations),
-        _column(_nullable(c) for c in causations),
-    ]
+def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 8
+    return [_joined(column) if n == _DATA else array_text(column) for n, column in enumerate(columns)]
 
 
-def _command_columns(decisions: Sequence[Decision]) -> list[str | list[str] | list[str | None]]:
+def _command_columns(decisions: Sequence[Decision]) -> list[str]:
     commands = [decision.command for decision in decisions]
     counts = [len(d.events) + (d.rejection is not None) for d in decisions]
     return [
-        _column(c.command_id.hex for c in commands),
-        _column(c.type for c in commands),
-        [c.stream for c in commands],
-        _column(bytes(c.data).decode() for c in commands),
-        _column(d.digest.hex() for d in decisions),
-        _column(d.status for d in decisions),
-        [d.code for d in decisions],
-        [d.message for d in decisions],
-        _column(map(str, counts)),
-        _column(str(d.version) for d in decisions),
-        _column(map(str, accumulate(counts))),
-        _column(c.correlation_id.hex for c in commands),
-        _column(_nullable(c.causation_position) for c in commands),
-        [c.reactor for c in commands],
-        [c.actor for c in commands],
-        _column(c.submitted_at.isoformat() for c in commands),
+        array_text([c.command_id for c in commands]),
+        array_text([c.type for c in commands]),
+        array_text([c.stream for c in commands]),
+        _joined([bytes(c.data).decode() for c in commands]),
+        array_text([d.digest.hex() for d in decisions]),
+        array_text([d.status for d in decisions]),
+        array_text([d.code for d in decisions]),
+        array_text([d.message for d in decisions]),
+        array_text(counts),
+        array_text([d.version for d in decisions]),
+        array_text(list(accumulate(counts))),
+        array_text([c.correlation_id for c in commands]),
+        array_text([c.causation_position for c in commands]),
+        array_text([c.reactor for c in commands]),
+        array_text([c.actor for c in commands]),
+        array_text([c.submitted_at for c in commands]),
     ]
 
 
-def _column(values: Iterable[str]) -> str:
-    """A column as one text, as append.sql takes it apart; of values that cannot hold the separator."""
-    return "\x1f".join(values)
-
-
-def _nullable(value: object) -> str:
-    return "\x1e" if value is None else str(value)
+def _joined(documents: Iterable[str]) -> str:
+    """JSON documents as one text, as append.sql takes it apart: none can hold the separator unescaped."""
+    return "\x1f".join(documents)
 
 
 async def read_streams(

@@ -8,7 +8,7 @@ from uuid import UUID
 from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.log import read_log
 from eventstore.records import Outcome, RecordedEvent
-from eventstore.sql import statement
+from eventstore.sql import array_text, statement
 
 _KNOWN = statement("known_commands")
 
@@ -16,13 +16,13 @@ _KNOWN = statement("known_commands")
 async def known_outcomes(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
     """The outcomes of those of these commands that have ended."""
     with reaching_postgres(connection):
-        rows = await connection.fetch(_KNOWN, command_ids)
+        rows = await connection.fetch(_KNOWN, array_text(command_ids))
     return {row["command_id"]: Outcome(*row) for row in rows}
 
 
 async def outcome_of(database: Database, command_id: UUID) -> Outcome | None:
     """The outcome of a command; None while it is queued, or unknown."""
-    row = await database.fetchrow(_KNOWN, [command_id])
+    row = await database.fetchrow(_KNOWN, array_text([command_id]))
     return None if row is None else Outcome(*row)
 
 

@@ -72,8 +72,7 @@ class NewEvent(NamedTuple):
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What became of one command. version: its stream's version after it.
 
     rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.

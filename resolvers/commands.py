@@ -96,15 +96,15 @@ async def _answered(
         return dry_result_of(await dry_run(services, made), options.expected_version)
     if isinstance(ended, Conflict):
         return ended
-    if options.wait is not Wait.ACCEPTED:
-        services.database.must_be_up()
+    if ended is None and options.wait is Wait.ACCEPTED:
+        await services.submitter.submit(made)
+        return await _accepted(services, made, options) if options.given_id else Accepted(options.command_id)
+    services.database.must_be_up()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(made)
-            if options.wait is Wait.ACCEPTED:
-                return await _accepted(services, made, options)
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)
@@ -146,12 +146,11 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
 
 async def _accepted(services: Services, made: SubmittedCommand, options: Options) -> Accepted | Conflict:
     """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
-    if options.given_id:
-        if await _other_is_queued(services, made):
-            return Conflict(options.command_id)
-        ended = await services.outcomes.look(options.command_id)
-        if ended is not None and ended.digest != _digest(made):
-            return Conflict(options.command_id)
+    if await _other_is_queued(services, made):
+        return Conflict(options.command_id)
+    ended = await services.outcomes.look(options.command_id)
+    if ended is not None and ended.digest != _digest(made):
+        return Conflict(options.command_id)
     return Accepted(options.command_id)
 
 

@@ -9,6 +9,7 @@ history.py      commands as they stand and as they ended; dead letters
 projections.py  the queries of each projection
 errors.py       which error a client sees
 documents.py    from a document's text to what may be executed
+execution.py    running operations
 limits.py       what a document or a body may cost
 http.py         the ASGI application: GraphQL over HTTP and WebSocket, GraphiQL, health
 streams.py      streaming responses and their end

@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext, ExecutionResult
-from strawberry.types.execution import PreExecutionError
 
 from commander.domain import DefinitionError, Domain
 from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
-from schema.documents import Documents, ReadDocument
-from schema.errors import TypedErrors
 from schema.events import EventTypes, event_fields
+from schema.execution import CommanderSchema
 from schema.history import history_fields
 from schema.names import camel, capitalized, uncapitalized
 from schema.projections import projection_fields
 from schema.types import SCALARS, TypeMap
-
-
-class CommanderSchema(strawberry.Schema):
-    """A schema that reads each document once and executes none that is above a limit or does not fit it.
-
-    Clients' mistakes are not logged; what is ours to mend is logged by TypedErrors.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._documents = Documents(self._schema)
-
-    async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """The one answer to a query or a mutation."""
-        document = self._documents.read(query)
-        if refusal := document.refusal(kwargs.get("operation_name")):
-            return PreExecutionError(data=None, errors=refusal)
-        kwargs["operation_extensions"] = {"document": document}
-        return await super().execute(query, *args, **kwargs)
-
-    async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        """All answers to any operation, for a transport that carries many."""
-        document = self._documents.read(query)
-        if refusal := document.refusal(kwargs.get("operation_name")):
-            return _only(PreExecutionError(data=None, errors=refusal))
-        kwargs["operation_extensions"] = {"document": document}
-        return await super().stream(query, *args, **kwargs)
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        return None
-
-
-async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
-    yield result
 
 
 def build_schema(domain: Domain) -> CommanderSchema:
@@ -68,26 +27,25 @@ def build_schema(domain: Domain) -> CommanderSchema:
     history_queries, history_mutations, history_subscriptions = history_fields(events)
     projections = [f for p in domain.projections.values() for f in projection_fields(p, types)]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
-    mutations = [command_mutation(made, events) for made in inputs]
+    direct = [command_mutation(made, events) for made in inputs]
     if inputs:
-        mutations.append(submit_mutation(inputs, events))
-    mutations += [cancel_mutation(events), *history_mutations]
+        direct.append(submit_mutation(inputs, events))
+    mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
     queries = [*projections, *event_queries, *history_queries]
     try:
-        return CommanderSchema(
+        schema = CommanderSchema(
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
             subscription=_root(domain, "Subscription", [*event_subscriptions, *history_subscriptions]),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
-            extensions=[
-                ReadDocument,
-                TypedErrors,
-            ],
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
+    for field in direct:
+        schema.resolve_directly("Mutation", field.graphql_name, field.resolve)
+    return schema
 
 
 def _where(domain: Domain, names: set[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from strawberry.types import Info
 
 from commander.domain import CommandType
@@ -19,11 +20,18 @@ from resolvers.commands import Wait
 from resolvers.results import result_of as as_ended
 from schema.context import Context
 from schema.events import EventTypes
-from schema.names import uncapitalized
+from schema.names import camel, uncapitalized
 from schema.results import CommandResult, result_of
 from schema.types import TypeMap, to_domain
 
 strawberry.enum(Wait, description=Wait.__doc__)
+
+Given = Mapping[str, Any]
+"""An input as graphql-core coerced it."""
+_OPTIONS = {
+    camel(name): name
+    for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only")
+}
 
 
 @strawberry.input(description="How a command is submitted and waited for; all may be left out.")
@@ -66,10 +74,26 @@ class CommandInput:
     def field(self) -> str:
         return uncapitalized(self.type.name)
 
-    def command(self, given: Any, command_id: UUID) -> Any:
+    def command(self, given: Mapping[str, Any], command_id: UUID) -> Any:
         """The command of the domain from an input; ids left out derive from the command's."""
         fields = self.type.fields
         return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectField:
+    """A field as Strawberry declares it, and the resolver that graphql-core calls for it.
+
+    The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
+    field into instances, would take as long as all that a mutation does here.
+    """
+
+    declared: Any
+    resolve: Callable[..., Awaitable[Any]]
+
+    @property
+    def graphql_name(self) -> str:
+        return str(self.declared.graphql_name)
 
 
 def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:
@@ -82,57 +106,70 @@ def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[Comm
     ]
 
 
-def command_mutation(made: CommandInput, events: EventTypes) -> Any:
+def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
     """The mutation of a command: its name in the imperative, its input typed, its docstring in the docs."""
 
-    async def resolve(info: Info[Context, None], input: Any, options: CommandOptions | None = None) -> object:
-        given = options or CommandOptions()
-        command_id = given.command_id or uuid4()
+    def declared(input: Any, options: CommandOptions | None = None) -> object: ...
+
+    declared.__annotations__ |= {"input": made.python, "return": CommandResult}
+
+    async def resolve(
+        _root: None, info: GraphQLResolveInfo[Context], input: Mapping[str, Any], options: Given | None = None
+    ) -> object:
+        given = options or {}
+        given_id = given.get("commandId")
+        command_id = given_id or uuid4()
         command = made.command(input, command_id)
         result = await resolving.submit(
-            info.context.services, command, _options(given, command_id, info.context.actor)
+            info.context.services,
+            command,
+            _options(given, command_id, given_id is not None, info.context.actor),
         )
         return result_of(result, events)
 
-    resolve.__annotations__ |= {"input": made.python, "return": CommandResult}
-    return strawberry.mutation(resolve, name=made.field, description=made.type.doc or None)
+    description = made.type.doc or None
+    return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
 
 
-def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Any:
+def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> DirectField:
     """Mutation.submit: many commands at once, each an AnyCommand with exactly one of its fields."""
-    by_field = {f"{made.field}_": made for made in inputs}  # with _, for a command may be named Return
+    by_field = {made.field: made for made in inputs}
+    names = {f"{field}_": field for field in by_field}  # with _, for a command may be named Return
     namespace = {
-        "__annotations__": {name: made.python | None for name, made in by_field.items()},
+        "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
         "__module__": __name__,
-        **{
-            name: strawberry.field(name=made.field, default=strawberry.UNSET)
-            for name, made in by_field.items()
-        },
+        **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
     }
     any_command = strawberry.input(
         type("AnyCommand", (), namespace), one_of=True, description="One command, under its name."
     )
 
-    async def submit(
-        info: Info[Context, None], commands: Any, options: SubmitOptions | None = None
+    def declared(commands: Any, options: SubmitOptions | None = None) -> object: ...
+
+    declared.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
+
+    async def resolve(
+        _root: None,
+        info: GraphQLResolveInfo[Context],
+        commands: Sequence[Given],
+        options: Given | None = None,
     ) -> object:
-        given = options or SubmitOptions()
-        ids = given.command_ids
+        given = options or {}
+        ids = given.get("commandIds")
         if ids is not None and (len(ids) != len(commands) or len(set(ids)) != len(ids)):
             problem = f"must be {len(commands)} different ids, one for each command"
             raise InvalidRequest("options.commandIds", problem)
         items = []
         for index, one in enumerate(commands):
+            [(field, input)] = one.items()
             command_id = uuid4() if ids is None else ids[index]
-            field = next(name for name in by_field if getattr(one, name) is not strawberry.UNSET)
-            command = by_field[field].command(getattr(one, field), command_id)
-            items.append((command, _one_of_many(given, command_id, info.context.actor)))
+            command = by_field[field].command(input, command_id)
+            items.append((command, _options(given, command_id, ids is not None, info.context.actor)))
         results = await resolving.submit_all(info.context.services, items)
         return [result_of(result, events) for result in results]
 
-    submit.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
     description = "Submit many commands, in order. Each has a result of its own; none waits for another's."
-    return strawberry.mutation(submit, name="submit", description=description)
+    return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
 
 
 def cancel_mutation(events: EventTypes) -> Any:
@@ -147,26 +184,7 @@ def cancel_mutation(events: EventTypes) -> Any:
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 
-def _options(given: CommandOptions, command_id: UUID, actor: str | None) -> resolving.Options:
-    return resolving.Options(
-        command_id=command_id,
-        given_id=given.command_id is not None,
-        correlation_id=given.correlation_id,
-        wait=given.wait,
-        timeout_ms=given.timeout_ms,
-        expected_version=given.expected_version,
-        actor=actor,
-        validate_only=given.validate_only,
-    )
-
-
-def _one_of_many(given: SubmitOptions, command_id: UUID, actor: str | None) -> resolving.Options:
-    return resolving.Options(
-        command_id=command_id,
-        given_id=given.command_ids is not None,
-        correlation_id=given.correlation_id,
-        wait=given.wait,
-        timeout_ms=given.timeout_ms,
-        actor=actor,
-        validate_only=given.validate_only,
-    )
+def _options(given: Given, command_id: UUID, given_id: bool, actor: str | None) -> resolving.Options:
+    """From CommandOptions or SubmitOptions; their defaults are those of Options."""
+    named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
+    return resolving.Options(command_id=command_id, given_id=given_id, actor=actor, **named)

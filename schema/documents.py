@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
-from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
 
 from schema.errors import BAD_REQUEST
 from schema.limits import MAX_NESTING, MAX_TOKENS, excess_of, nesting_of
@@ -25,15 +24,20 @@ class Document:
     tree: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
 
+    @cached_property
+    def _operations(self) -> dict[str | None, OperationType]:
+        definitions = self.tree.definitions if self.tree else ()
+        return {
+            definition.name.value if definition.name else None: OperationType(definition.operation.value)
+            for definition in definitions
+            if isinstance(definition, OperationDefinitionNode)
+        }
+
     def refusal(self, operation_name: object) -> list[GraphQLError]:
         """Why the operation of this name must not be executed; empty if it may."""
         if self.errors or self.tree is None:
             return list(self.errors)
-        names = [
-            definition.name.value if definition.name else None
-            for definition in self.tree.definitions
-            if isinstance(definition, OperationDefinitionNode)
-        ]
+        names = list(self._operations)
         if operation_name is None:
             if len(names) == 1:
                 return []
@@ -41,6 +45,12 @@ class Document:
         if operation_name in names:
             return []
         return [_refused(f"the document has no operation of the name {operation_name!r:.100}")]
+
+    def operation_type(self, operation_name: str | None) -> OperationType:
+        """The type of an operation that is not refused."""
+        if operation_name is None:
+            return next(iter(self._operations.values()))
+        return self._operations[operation_name]
 
 
 class Documents:
@@ -69,23 +79,6 @@ class Documents:
         if excess is not None:
             return Document(None, (_refused(excess),))
         return Document(tree, tuple(_coded(error) for error in validate(self._schema, tree)))
-
-
-class ReadDocument(SchemaExtension):
-    """Hands Strawberry the document that was read, instead of having it parse and validate another time.
-
-    An error raised inside Strawberry's own hooks would not reach a client on a stream.
-    """
-
-    def on_parse(self) -> Iterator[None]:
-        context = self.execution_context
-        assert context.operation_extensions is not None, "CommanderSchema puts the document there"
-        context.graphql_document = context.operation_extensions["document"].tree
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        self.execution_context.pre_execution_errors = []
-        yield
 
 
 def _refused(message: str) -> GraphQLError:

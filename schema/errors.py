@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import InvalidOperationTypeError
 
 from commander.domain import UndecodableEvent
@@ -34,27 +33,29 @@ _CODES: Mapping[type[Exception], str] = {
 }
 
 
-class TypedErrors(MaskErrors):
-    """Gives every error its code, and hides what is none of the client's business."""
+def typed(error: GraphQLError) -> GraphQLError:
+    """The error with its code, and without what is none of the client's business."""
+    if "code" in (error.extensions or {}):
+        return error
+    original = _original(error)
+    if original is None:  # GraphQL's own: below a root field, for a value that has no form in GraphQL
+        code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
+        message, extensions = error.message, {"code": code}
+    else:
+        message, extensions = described(original)
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )
 
-    def __init__(self) -> None:
-        super().__init__(should_mask_error=lambda error: "code" not in (error.extensions or {}))
 
-    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
-        original = _original(error)
-        if original is None:  # GraphQL's own: below a root field, for a value that has no form in GraphQL
-            code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
-            message, extensions = error.message, {"code": code}
-        else:
-            message, extensions = described(original)
-        return GraphQLError(
-            message,
-            nodes=error.nodes,
-            source=error.source,
-            positions=error.positions,
-            path=error.path,
-            extensions=extensions,
-        )
+def coerced(error: Exception) -> GraphQLError:
+    """Any error as one of GraphQL's."""
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
 
 
 def described(error: Exception) -> tuple[str, dict[str, Any]]:

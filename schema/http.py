@@ -38,9 +38,9 @@ from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import Unavailable
 from resolvers.services import Services
-from schema.build import CommanderSchema
 from schema.context import Context
 from schema.errors import described
+from schema.execution import CommanderSchema
 from schema.ide import Example, assets_app, graphiql_page
 from schema.limits import BodyLimit
 from schema.streams import Streams

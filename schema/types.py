@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
@@ -228,20 +227,26 @@ def _strawberry_field(field: Field, is_input: bool) -> Any:
     return strawberry.field(description=field.doc)
 
 
-def to_domain(fields: tuple[Field, ...], cls: type, given: Any, derived: Mapping[str, UUID]) -> Any:
-    """A dataclass of the domain from an input; what was left out takes its default, or a derived id."""
+def to_domain(
+    fields: tuple[Field, ...], cls: type, given: Mapping[str, Any], derived: Mapping[str, UUID]
+) -> Any:
+    """A dataclass of the domain from an input as graphql-core coerced it: GraphQL names, values read.
+
+    What was left out takes its default, or a derived id.
+    """
     values: dict[str, Any] = dict(derived)
     for field in fields:
-        value = getattr(given, field.name)
-        left_out = value is strawberry.UNSET or (value is None and not field.optional)
-        if not left_out:
-            values[field.name] = _to_domain(field.type, value)
+        value = given.get(field.graphql_name)
+        if value is not None:
+            values[field.name] = value if field.is_plain else _to_domain(field.type, value)
+        elif field.optional and field.graphql_name in given:
+            values[field.name] = None
     return cls(**values)
 
 
 def _to_domain(type_: FieldType, value: Any) -> Any:
     match type_:
-        case RecordType(python, fields) if dataclasses.is_dataclass(value):
+        case RecordType(python, fields) if isinstance(value, Mapping):
             return to_domain(fields, python, value, {})
         case ListType(python, item, _) if value is not None:
             items = (_to_domain(item, one) for one in value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import faulthandler
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,8 +16,7 @@ from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, announce, announce_all, ended_from
 from streaming.signals import tell_head
 from streaming.states import StreamStates
-
-_STDERR = 2
+from streaming.watchdog import ended_if_hung
 
 
 class Batch:
@@ -48,7 +45,7 @@ class Batch:
         for good: the primary key of the outcomes does, when the batch is committed.
         """
         undecided = await self._load(database, states)
-        with _ended_if_hung(decide_seconds):
+        with ended_if_hung(decide_seconds):
             for command in undecided:
                 decision, states[command.stream] = decide(domain, command, states[command.stream], now)
                 self._add(decision)
@@ -124,16 +121,3 @@ class Batch:
             version=decision.version,
             events=self._appended.events[begin:end],
         )
-
-
-@contextmanager
-def _ended_if_hung(seconds: float) -> Iterator[None]:
-    """Ends the process, with a traceback, when the domain's code does not return in time.
-
-    A hung decider would hold its partitions for ever; a dead one is taken over, and the command is found.
-    """
-    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

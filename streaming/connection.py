@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import nats
 import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from commander.domain.errors import Unavailable
 from eventstore.database import without_password
+from streaming.bulk import BulkClient
 
 logger = logging.getLogger("commander.nats")
 
@@ -56,7 +56,7 @@ class Nats:
 
     def __init__(self, url: str) -> None:
         self.servers = [server.strip() for server in url.split(",")]
-        self.client = Client()
+        self.client = BulkClient()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._answering: set[asyncio.Timeout] = set()
         self._told = ""

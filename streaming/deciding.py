@@ -6,9 +6,10 @@ Nothing here does I/O: states come in, decisions and the states after them go ou
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from commander.domain import (
     CommandContext,
@@ -30,8 +31,7 @@ MAX_EVENT_BYTES = 768 * 1024
 """An event must fit into one NATS message (1 MiB by default), headers included."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamState(msgspec.Struct, frozen=True):
     """The state of one stream at a version. unreadable: why its history cannot be folded, if it cannot."""
 
     state: Any
@@ -113,16 +113,19 @@ def _applied(
     now: datetime,
 ) -> tuple[Decision, StreamState]:
     aggregate = domain.aggregate_of_command(type_.name)
-    context = CommandContext(command.command_id, command.correlation_id, now, command.actor)
     state = current.state
     recorded = []
-    for event in aggregate.decide(current.state, instance, context):
+    for event in aggregate.decide(state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.events[type(event).__name__], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
     decision = Decision(command, digest, Status.APPLIED, version, tuple(recorded))
     return decision, StreamState(state, version)
+
+
+def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
+    return CommandContext(command.command_id, command.correlation_id, now, command.actor)
 
 
 def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:

@@ -160,7 +160,7 @@ class Feed:
 
 
 def _recorded(message: InMessage) -> RecordedEvent:
-    headers = message.headers or {}
+    headers = message.headers
     type_, stream = parse_event_subject(message.subject)
     causation = headers.get("Commander-Causation-Position")
     return RecordedEvent(

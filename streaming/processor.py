@@ -37,6 +37,7 @@ from streaming.running import keep_running
 from streaming.states import StreamStates
 from streaming.streams import COMMANDS, command_subject, partition_of_subject
 from streaming.suspects import MAX_ATTEMPTS, Suspects
+from streaming.watchdog import watch_for_hangs
 
 logger = logging.getLogger("commander.processor")
 
@@ -76,6 +77,7 @@ class Processor:
         self.owned: tuple[int, ...] = ()
 
     async def run(self) -> None:
+        watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:

@@ -44,7 +44,7 @@ class Projector:
         await ensure_tables(self._database, [self._table])
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
-            sole_holder(self._database, Lock.PROJECTION, key, application) as connection,
+            sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
             Bell(self._nats) as bell,
         ):
             self.position = await position_of(connection, self._table)

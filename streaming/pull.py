@@ -13,18 +13,18 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
+from streaming.bulk import RawMessage, headers_of, status_of
 from streaming.connection import Nats, reaching_nats
 
 logger = logging.getLogger("commander.nats")
@@ -36,10 +36,16 @@ _INACTIVE_SECONDS = 60.0
 
 
 class InMessage(NamedTuple):
+    """raw_headers: as they came; `headers` takes them apart, which few readers need."""
+
     sequence: int
     subject: str
     data: bytes
-    headers: dict[str, str] | None
+    raw_headers: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return headers_of(self.raw_headers)
 
 
 class StreamReplaced(CommanderError):
@@ -96,8 +102,7 @@ class OrderedPull:
         deadline = loop.time() + timeout_seconds
         while True:
             if self._buffer:
-                count = min(limit, len(self._buffer))
-                batch = [self._buffer.popleft() for _ in range(count)]
+                batch = self._take(limit)
                 await self._ask()
                 return batch
             if self._broken:
@@ -114,6 +119,12 @@ class OrderedPull:
                 if loop.time() >= silent_at or not self._nats.connected:
                     self._break("the server is silent")
 
+    def _take(self, limit: int) -> list[InMessage]:
+        if limit >= len(self._buffer):
+            taken, self._buffer = list(self._buffer), deque()
+            return taken
+        return [self._buffer.popleft() for _ in range(limit)]
+
     async def _start(self) -> None:
         """Makes a consumer behind the last message read."""
         await self._drop()
@@ -128,7 +139,7 @@ class OrderedPull:
             self._consumer = f"pull-{uuid4().hex}"
             self._asked = self._delivered = 0
             inbox = self._nats.client.new_inbox()
-            self._subscription = await self._nats.client.subscribe(inbox, cb=self._receiver())
+            self._subscription = await self._nats.client.subscribe_bulk(inbox, self._receiver())
             await self._nats.jetstream.add_consumer(self._stream, self._config())
             self._broken = ""
             self._heard_at = asyncio.get_running_loop().time()
@@ -152,7 +163,7 @@ class OrderedPull:
             return
         try:
             with reaching_nats():
-                await subscription.unsubscribe()
+                await self._nats.client.unsubscribe_bulk(subscription)
             async with self._nats.answering():
                 await self._nats.jetstream.delete_consumer(self._stream, self._consumer)
         except (Unavailable, NotFoundError):
@@ -175,26 +186,27 @@ class OrderedPull:
                 reply=self._subscription.subject,
             )
 
-    def _receiver(self) -> Callable[[Msg], Awaitable[None]]:
-        """A callback for the consumer made now; it is deaf once there is a newer one."""
+    def _receiver(self) -> Callable[[list[RawMessage]], None]:
+        """What takes the messages of the consumer made now; it is deaf once there is a newer one."""
         consumer = self._consumer
 
-        async def receive(message: Msg) -> None:
-            if self._broken or consumer != self._consumer:
-                return
+        def receive(messages: list[RawMessage]) -> None:
+            for message in messages:
+                if self._broken or consumer != self._consumer:
+                    return
+                if message.reply:
+                    self._on_delivery(message)
+                else:
+                    self._on_status(message.headers)
             self._heard_at = asyncio.get_running_loop().time()
-            if message.reply:
-                self._on_delivery(message)
-            else:
-                self._on_status(message.headers or {})
             self._arrived.set()
 
         return receive
 
-    def _on_delivery(self, message: Msg) -> None:
+    def _on_delivery(self, message: RawMessage) -> None:
         # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>, perhaps with more
         # tokens in front and one behind; the stream's name has no dot.
-        tokens = message.reply.split(".")
+        tokens = message.reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
         sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
         if delivered != self._delivered + 1:
@@ -203,17 +215,18 @@ class OrderedPull:
         self._delivered = delivered
         self._asked = max(0, self._asked - 1)
         self._last = sequence
-        self._buffer.append(InMessage(sequence, message.subject, message.data, message.headers))
+        self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
 
-    def _on_status(self, headers: dict[str, Any]) -> None:
-        status = headers.get("Status")
+    def _on_status(self, raw: bytes) -> None:
+        status, description = status_of(raw)
+        headers = headers_of(raw)
         if status == "100":
             if int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
                 self._break("a message was lost")
         elif status in ("404", "408"):
             self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
         else:
-            self._break(f"{status} {headers.get('Description', '')}")
+            self._break(f"{status} {description}")
 
     def _break(self, reason: str) -> None:
         if not self._broken:

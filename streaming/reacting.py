@@ -65,7 +65,9 @@ class ReactorRunner:
     async def _hold(self) -> None:
         application = f"commander reactor {self.name}"
         async with (
-            sole_holder(self._database, Lock.REACTOR, lock_key(self.name), application) as connection,
+            sole_holder(
+                self._database, Lock.REACTOR, lock_key(self.name), application, durable=False
+            ) as connection,
             Bell(self._nats) as bell,
         ):
             self.position = await reactor_position(connection, self.name)

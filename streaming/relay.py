@@ -14,7 +14,8 @@ from eventstore.database import Connection, Database
 from eventstore.locks import Lock, sole_holder
 from eventstore.log import head_position, read_log
 from eventstore.records import RecordedEvent
-from streaming.batches import MAX_MESSAGES, OutMessage, UnexpectedSequence, chunks, publish_atomically
+from streaming.batches import MAX_MESSAGES, UnexpectedSequence, chunks, publish
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.running import keep_running
 from streaming.signals import Bell
@@ -58,11 +59,13 @@ class Relay:
                 await bell.wait()
                 continue
             for chunk in chunks([_message(event) for event in events]):
-                try:
-                    self.position = await publish_atomically(self._nats, chunk, expected_last=self.position)
-                except UnexpectedSequence:
+                stored = await publish(self._nats, chunk, expected_last=self.position)
+                if failed := next((s for s in stored if isinstance(s, CommanderError)), None):
+                    if not isinstance(failed, UnexpectedSequence):
+                        raise failed
                     self.position = await self._mirrored()
                     break
+                self.position += len(chunk)
 
     async def _mirrored(self) -> int:
         async with self._nats.answering():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from commander.domain.errors import CommanderError
 from eventstore.records import SubmittedCommand
-from streaming.batches import MAX_MESSAGES, OutMessage, chunks, publish_atomically
+from streaming.batches import MAX_MESSAGES, chunks, publish
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.streams import command_subject, partition_of
 
@@ -58,18 +60,16 @@ class Submitter:
             for chunk in chunks([w.message for w in batch]):
                 waiting, batch = batch[: len(chunk)], batch[len(chunk) :]
                 try:
-                    await publish_atomically(self._nats, chunk)
+                    _settle(waiting, await publish(self._nats, chunk))
                 except Exception as error:
-                    _settle(waiting, error)
-                else:
-                    _settle(waiting, None)
+                    _settle(waiting, [error] * len(waiting))
 
 
-def _settle(waiting: list[_Waiting], error: Exception | None) -> None:
-    for one in waiting:
+def _settle(waiting: list[_Waiting], stored: Sequence[int | Exception]) -> None:
+    for one, result in zip(waiting, stored, strict=True):
         if one.stored.done():
             continue  # whoever waited has gone
-        if error is None:
-            one.stored.set_result(None)
+        if isinstance(result, Exception):
+            one.stored.set_exception(result)
         else:
-            one.stored.set_exception(error)
+            one.stored.set_result(None)

@@ -14,7 +14,8 @@ from commander.domain import CommandType
 from eventstore.records import SubmittedCommand
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount
-from streaming.batches import OutMessage, chunks, publish_atomically
+from streaming.batches import chunks, publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.streams import command_subject, partition_of
 

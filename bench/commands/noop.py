@@ -21,10 +21,10 @@ from commander.health import health_routes
 from commander.loading import load_domain
 from commander.process import configure_logging, run
 from commander.settings import read_settings
-from schema.build import CommanderSchema, build_schema
 from schema.commands import CommandOptions, command_inputs
 from schema.context import Context
 from schema.events import EventTypes
+from schema.execution import CommanderSchema
 from schema.http import HttpSettings, application
 from schema.results import CommandAccepted, CommandResult
 from schema.types import SCALARS, TypeMap
@@ -58,7 +58,6 @@ def noop_schema(domain: Domain) -> CommanderSchema:
         mutation=strawberry.type(type("Mutation", (), {deposit.field: mutation})),
         types=events.classes,
         config=StrawberryConfig(scalar_map=SCALARS),
-        extensions=build_schema(domain).extensions,
     )
 
 

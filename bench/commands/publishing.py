@@ -18,7 +18,8 @@ import uvloop
 
 from bench.commands.filling import deposits, message_of
 from bench.commands.running import Bench, Measure, MeasurementFailed, Timed, measured_by
-from streaming.batches import OutMessage, publish_atomically
+from streaming.batches import publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.streams import COMMANDS
 

@@ -18,7 +18,7 @@ from commander.domain.handlers import Handler, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.source import where_is
 
-Decider = Callable[[Any, Any, CommandContext], tuple[Any, ...]]
+Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
 
 MAX_STREAM_BYTES = 500
 """A stream's id stands in an index of Postgres and in a subject of NATS; both have their limits."""
@@ -41,8 +41,11 @@ class AggregateType:
         """The state before the first event."""
         return self.cls()
 
-    def decide(self, state: Any, command: Any, context: CommandContext) -> tuple[Any, ...]:
-        """The events that `command` makes of `state`. Raises Rejected, or InvalidDecision; pure."""
+    def decide(self, state: Any, command: Any, context: Callable[[], CommandContext]) -> tuple[Any, ...]:
+        """The events that `command` makes of `state`. Raises Rejected, or InvalidDecision; pure.
+
+        context: makes the context, for those deciders that take one.
+        """
         return self.deciders[type(command)](state, command, context)
 
     def evolve(self, state: Any, event: Any) -> Any:
@@ -117,5 +120,7 @@ def _decider(handler: Handler, allowed: Mapping[type, EventType], label: str) ->
         case ():
             return lambda state, command, _: events_of(decide(state, command), allowed, label)
         case (context,) if context is CommandContext:
-            return lambda state, command, context: events_of(decide(state, command, context), allowed, label)
+            return lambda state, command, context: events_of(
+                decide(state, command, context()), allowed, label
+            )
     raise DefinitionError(handler.where, f"{label}: takes the command and at most a CommandContext")

@@ -19,7 +19,7 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
         if field.always_usable:
             continue
         item = getattr(value, field.name)
-        if item is not None:
+        if item is not None and not (field.is_plain and not field.constraints and _surely_usable(item)):
             problems += _problems(field.type, field.constraints, item, (*path, field.name))
     return problems
 
@@ -48,6 +48,14 @@ def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Probl
             ]
     unusable = _unusable_scalar(value)
     return [] if unusable is None else [Problem(path, unusable)]
+
+
+def _surely_usable(value: Any) -> bool:
+    """A quick yes for what most values are; otherwise the long way says."""
+    kind = type(value)
+    if kind is Decimal:
+        return bool(value.is_finite())
+    return kind is str and value.isascii() and "\0" not in value
 
 
 def _unusable_scalar(value: Any) -> str | None:

@@ -104,6 +104,15 @@ class Field:
                 return not self.constraints
         return False
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is a scalar."""
+        return isinstance(self.type, ScalarType)
+
+    @cached_property
+    def graphql_name(self) -> str:
+        return camel(self.name)
+
 
 def fields_of(
     cls: type,

@@ -24,9 +24,9 @@ class Elsewhere:
     account_id: UUID
 
 
-def disown() -> None:
-    """Makes Open and Opened free for another domain; a class belongs to one."""
-    for shared in (Open, Opened):
+def disown(*classes: type) -> None:
+    """Makes these (Open and Opened, if none are given) free for another domain; a class belongs to one."""
+    for shared in classes or (Open, Opened):
         if "__commander__" in shared.__dict__:
             delattr(shared, "__commander__")
 

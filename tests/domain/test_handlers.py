@@ -33,7 +33,7 @@ def deciding(domain: Domain, answer: Callable[[], Any]) -> tuple[Any, ...]:
             return self
 
     aggregate = domain.aggregates["account"]
-    return aggregate.decide(aggregate.initial(), Open(ID), CONTEXT)
+    return aggregate.decide(aggregate.initial(), Open(ID), lambda: CONTEXT)
 
 
 def yielding() -> Iterator[Opened]:
@@ -104,7 +104,7 @@ def test_a_decider_cannot_make_an_event_that_could_not_be_read_back() -> None:
             return self
 
     with pytest.raises(InvalidDecision) as caught:
-        domain.aggregates["account"].decide(Account(), Open(ID), CONTEXT)
+        domain.aggregates["account"].decide(Account(), Open(ID), lambda: CONTEXT)
     assert str(caught.value) == (
         "Account.open returned Paid with "
         "amount: must be a finite number, got NaN; moment: must have a time zone"
@@ -121,7 +121,7 @@ def test_a_decider_that_asks_for_it_is_given_the_context(domain: Domain) -> None
 
         def was_opened(self, event: Opened) -> Any: ...
 
-    domain.aggregates["account"].decide(Account(), Open(ID), CONTEXT)
+    domain.aggregates["account"].decide(Account(), Open(ID), lambda: CONTEXT)
     assert seen == [CONTEXT]
 
 

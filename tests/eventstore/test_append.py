@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,6 +13,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from eventstore.checkpoints import partition_progress, settle_partitions
 from eventstore.database import Connection, Database
@@ -141,7 +141,9 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
     assert await outcome_of(database, uuid4()) is None
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x1e", "\x1f", "\x1fb", "a\x1eb\x1f", "{}", "NULL", '"\\', "ü🏦"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\x1e", "\x1f", "\x1fb", "a\x1eb\x1f", "{}", "NULL", '"\\', "a\n\tb", "ü🏦"]
+)
 async def test_what_people_wrote_is_stored_as_they_wrote_it(database: Database, text: str) -> None:
     """Whatever stands between the values on their way to Postgres may stand in one of them too."""
     written = [

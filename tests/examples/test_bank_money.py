@@ -54,7 +54,7 @@ class Ledger:
         stream = aggregate.stream_of(command)
         state = self.states.get(stream, aggregate.initial())
         try:
-            events = aggregate.decide(state, command, CONTEXT)
+            events = aggregate.decide(state, command, lambda: CONTEXT)
         except Rejected as refusal:
             if by_reactor:
                 self._react(ReactionRejected(command, refusal.code, refusal.message))

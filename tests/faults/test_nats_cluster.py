@@ -10,7 +10,8 @@ import pytest_asyncio
 from nats.js.errors import APIError
 
 from commander.domain.errors import Unavailable
-from streaming.batches import OutMessage, publish_atomically
+from streaming.batches import publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.pull import OrderedPull
 from streaming.streams import COMMANDS, command_subject, ensure_streams

@@ -10,7 +10,8 @@ import pytest
 
 from commander.domain.errors import Unavailable
 from commander.embedded import EmbeddedNats
-from streaming.batches import OutMessage, publish_atomically
+from streaming.batches import publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.streams import COMMANDS, command_subject
 from tests.faults.waiting import until

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 
 from commander.domain import UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, NotFound, OwnershipLost, Unavailable
-from schema.errors import TypedErrors
+from schema.execution import CommanderSchema
 from streaming.submitting import Overloaded
 
 RAISED: list[Exception] = []
@@ -37,12 +37,7 @@ class Query:
         return Inner()
 
 
-class Quiet(strawberry.Schema):
-    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
-        return None
-
-
-SCHEMA = Quiet(Query, extensions=[TypedErrors])
+SCHEMA = CommanderSchema(Query)
 
 
 async def error_of(document: str, **variables: Any) -> dict[str, Any]:

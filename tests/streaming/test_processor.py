@@ -12,7 +12,8 @@ import pytest
 from commander import Domain
 from commander.domain.messages import content_digest
 from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from streaming.batches import OutMessage, publish_atomically
+from streaming.batches import publish_atomically
+from streaming.bulk import OutMessage
 from streaming.outcomes import OutcomeWaiter
 from streaming.streams import COMMANDS, command_subject
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted

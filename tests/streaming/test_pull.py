@@ -8,7 +8,8 @@ import pytest
 
 from commander.domain.errors import Unavailable
 from commander.embedded import EmbeddedNats
-from streaming.batches import OutMessage, publish_atomically
+from streaming.batches import publish_atomically
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.pull import OrderedPull, StreamReplaced
 from streaming.streams import COMMANDS, ensure_streams

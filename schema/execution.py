@@ -1,0 +1,155 @@
+"""Running operations: straight on graphql-core, with documents that are read once and errors that are typed.
+
+Strawberry makes the schema; its own way of running an operation (extensions, hooks and contexts around each
+step) takes as long as the execution, and nothing here needs it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+import strawberry
+from graphql import ExecutionResult as RawResult
+from graphql import GraphQLObjectType, execute, subscribe
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from schema.documents import Document, Documents
+from schema.errors import coerced, typed
+
+
+class CommanderSchema(strawberry.Schema):
+    """A schema that reads each document once and executes none that is above a limit or does not fit it.
+
+    Clients' mistakes are not logged; what is ours to mend is logged with its incident number.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._documents = Documents(self._schema)
+
+    def resolve_directly(self, type_name: str, field: str, resolve: Callable[..., Any]) -> None:
+        """Has graphql-core call this resolver (root, info, arguments) itself, not through Strawberry's."""
+        type_ = self._schema.get_type(type_name)
+        assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
+        type_.fields[field].resolve = resolve
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """The one answer to a query or a mutation; a PreExecutionError where nothing was executed.
+
+        Raises InvalidOperationTypeError for an operation whose type is not allowed.
+        """
+        document = self._documents.read(query)
+        if refusal := document.refusal(operation_name):
+            return PreExecutionError(data=None, errors=refusal)
+        type_ = document.operation_type(operation_name)
+        if allowed_operation_types is not None and type_ not in allowed_operation_types:
+            raise InvalidOperationTypeError(type_)
+        return await self._executed(document, variable_values, context_value, operation_name)
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """All answers to any operation, for a transport that carries many."""
+        return self._streamed(query, variable_values, context_value, operation_name, allowed_operation_types)
+
+    async def _streamed(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        context: Any,
+        operation_name: str | None,
+        allowed: Iterable[OperationType] | None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        document = self._documents.read(query)
+        if refusal := document.refusal(operation_name):
+            yield PreExecutionError(data=None, errors=refusal)
+            return
+        type_ = document.operation_type(operation_name)
+        if allowed is not None and type_ not in allowed:
+            yield PreExecutionError(data=None, errors=[typed(coerced(InvalidOperationTypeError(type_)))])
+        elif type_ is not OperationType.SUBSCRIPTION:
+            yield await self._executed(document, variables, context, operation_name)
+        else:
+            async with aclosing(self._subscribed(document, variables, context, operation_name)) as results:
+                async for result in results:
+                    yield result
+
+    async def _executed(
+        self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
+    ) -> ExecutionResult:
+        assert document.tree is not None, "a document without a tree is refused"
+        try:
+            result = execute(
+                self._schema,
+                document.tree,
+                context_value=context,
+                variable_values=variables,
+                operation_name=operation_name,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+                executor_class=self.execution_context_class,
+            )
+            if inspect.isawaitable(result):
+                result = await result
+        except Exception as error:  # nothing but a result may leave
+            return PreExecutionError(data=None, errors=[typed(coerced(error))])
+        return _answer(result)
+
+    async def _subscribed(
+        self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        assert document.tree is not None, "a document without a tree is refused"
+        try:
+            source = subscribe(
+                self._schema,
+                document.tree,
+                context_value=context,
+                variable_values=variables,
+                operation_name=operation_name,
+                executor_class=self.execution_context_class,
+            )
+            if inspect.isawaitable(source):
+                source = await source
+            if isinstance(source, RawResult):
+                yield PreExecutionError(data=None, errors=[typed(e) for e in source.errors or []])
+                return
+            async with aclosing(_closable(source)) as results:
+                async for result in results:
+                    yield _answer(result)
+        except Exception as error:  # the source of a subscription may raise anything
+            yield ExecutionResult(data=None, errors=[typed(coerced(error))])
+
+
+def _answer(result: RawResult) -> ExecutionResult:
+    if not result.errors:
+        return ExecutionResult(data=result.data, errors=None)
+    errors = [typed(error) for error in result.errors]
+    before_execution = result.data is None and all(error.path is None for error in result.errors)
+    return (PreExecutionError if before_execution else ExecutionResult)(data=result.data, errors=errors)
+
+
+def _closable(source: AsyncIterator[RawResult]) -> AsyncGenerator[RawResult, None]:
+    assert isinstance(source, AsyncGenerator), "graphql-core maps a subscription by an async generator"
+    return source
