@@ -58,6 +58,7 @@ class ApiPart(Part):
             ),
             tables=tables,
             limits=Limits(max_page=self.settings.max_page, max_command_bytes=self.settings.max_command_bytes),
+            actor_header=self.settings.actor_header or None,
         )
         await services.outcomes.start()
         await services.progress.start()

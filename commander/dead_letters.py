@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
@@ -12,13 +13,16 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from commander.domain.errors import NotFound
 from commander.process import given_url
 from commander.settings import Settings, read_settings
+from eventstore.checkpoints import settled_partitions
 from eventstore.database import Database
 from eventstore.history import dead_letter_action
 from eventstore.outcomes import outcome_of
+from eventstore.records import Outcome
 from resolvers import dead_letters
 from streaming.connection import Nats
 from streaming.submitting import Submitter
@@ -26,21 +30,27 @@ from streaming.submitting import Submitter
 app = typer.Typer(no_args_is_help=True, help="Failed commands: list them, look at one, retry or drop it.")
 console = Console(highlight=False)
 
+_COLUMNS = ("command id", "type", "stream", "failed at", "code", "message")
+
 Id = Annotated[UUID, typer.Argument(metavar="COMMAND_ID")]
 
 
 @app.command("list")
 def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
-    """List the dead letters nobody has dealt with, the oldest first."""
+    """List the dead letters nobody has dealt with, the oldest first; into a pipe, as lines with tabs."""
 
     async def show(database: Database) -> None:
-        table = Table("command id", "type", "stream", "failed at", "code", "message")
-        for one in await dead_letters.dead_letters(database, first):
-            when = one.decided_at.isoformat(timespec="seconds")
-            table.add_row(
-                str(one.command_id), one.type, one.stream, when, one.code or "", (one.message or "")[:200]
-            )
-        console.print(table if table.row_count else "no dead letters")
+        found = await dead_letters.dead_letters(database, first)
+        if not found:
+            console.print("no dead letters")
+        elif console.is_terminal:
+            table = Table(*_COLUMNS)
+            for one in found:
+                table.add_row(*map(Text, _cells(one)))
+            console.print(table)
+        else:
+            for one in found:
+                print("\t".join(_cells(one)))
 
     _with_database(show)
 
@@ -57,11 +67,11 @@ def show(command_id: Id) -> None:
             if name == "data":
                 value = json.dumps(json.loads(one.data), indent=2)
             if name != "digest" and value is not None:
-                console.print(f"[bold]{name}[/bold] {value}")
+                _tell(name, value)
         action = await dead_letter_action(database, command_id)
         if action is not None:
             again = f" as {action.retried_as}" if action.retried_as else ""
-            console.print(f"[bold]{action.action.lower()}[/bold]{again} by {action.actor} at {action.at}")
+            _tell(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
 
     _with_database(tell)
 
@@ -75,8 +85,8 @@ def retry(command_id: Id) -> None:
         nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
         await nats.connect("commander dead-letters")
         try:
-            submitter = Submitter(nats, settings.partitions)
-            again = await dead_letters.retry(database, submitter, command_id, getpass.getuser())
+            submitter = Submitter(nats, await settled_partitions(database))
+            again = await dead_letters.retry(database, submitter, command_id, _user())
         finally:
             await nats.close()
         console.print(f"submitted again as {again.command_id}")
@@ -89,10 +99,29 @@ def drop(command_id: Id) -> None:
     """Take a dead letter off the list; its outcome stays."""
 
     async def take(database: Database) -> None:
-        await dead_letters.drop(database, command_id, getpass.getuser())
+        await dead_letters.drop(database, command_id, _user())
         console.print(f"dropped {command_id}")
 
     _with_database(take)
+
+
+def _cells(one: Outcome) -> tuple[str, ...]:
+    said = " ".join((one.message or "").split())[:200]
+    when = one.decided_at.isoformat(timespec="seconds")
+    return str(one.command_id), one.type, one.stream, when, one.code or "", said
+
+
+def _tell(name: str, value: object) -> None:
+    """One thing, as it was said: neither wrapped nor read as markup."""
+    console.print(Text.assemble((name, "bold"), " ", str(value)), soft_wrap=True)
+
+
+def _user() -> str:
+    """Who runs this; in a container a user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:

@@ -148,9 +148,10 @@ class _Tree:
                 await process.wait()
 
     async def _say_when_ready(self) -> None:
-        host = "localhost" if self._settings.host in ("127.0.0.1", "0.0.0.0", "::") else self._settings.host
+        host = _in_url(self._settings.host)
+        url = f"http://{host}:{self._port}/health/ready"
+        host = "localhost" if host == "127.0.0.1" else host
         base = f"http://{host}:{self._port}"
-        url = f"http://127.0.0.1:{self._port}/health/ready"
         while not await asyncio.to_thread(_is_ready, url):  # noqa: ASYNC110  # it can only be asked
             await asyncio.sleep(0.2)
         console.print(f"\n[bold]Commander[/bold] runs the domain {self._settings.domain}")
@@ -169,16 +170,27 @@ def _is_ready(url: str) -> bool:
         return False
 
 
+def _in_url(host: str) -> str:
+    """Where one reaches, on this machine, what listens on this address."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
 def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            reason = error.strerror
-            raise PortTaken(
-                f"cannot listen on {settings.host}:{settings.port}: {reason}; see --port"
-            ) from None
+    """Raises PortTaken unless the API can listen on every address that its host has."""
+    try:
+        addresses = socket.getaddrinfo(
+            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, address in addresses:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise PortTaken(f"cannot listen on {where}: {error.strerror}; see --port") from None
 
 
 @contextlib.contextmanager

@@ -217,8 +217,9 @@ class EmbeddedNats(EmbeddedServer):
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    family, kind, protocol, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(address)
         return int(probe.getsockname()[1])
 
 

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     """Where processor, relay, projections and reactors answer for their health; 0 is nowhere."""
     origins: str = ""
     """Other origins whose pages may call the API, separated by commas; * for all."""
+    actor_header: str = ""
+    """The header in which what stands before the API says who sends a request, like X-Forwarded-User. Set it
+    only where clients cannot set that header themselves."""
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     partitions: Annotated[int, Field(ge=1, le=256)] = 8

@@ -29,6 +29,11 @@ async def settle_partitions(database: Database, count: int) -> None:
             )
 
 
+async def settled_partitions(database: Database) -> int:
+    """The number of partitions that was settled."""
+    return int(await database.fetchval("select count(*) from partitions"))
+
+
 async def partition_progress(connection: Connection, partitions: Sequence[int]) -> dict[int, Progress]:
     with reaching_postgres(connection):
         rows = await connection.fetch(

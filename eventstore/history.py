@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from eventstore.database import Database
+from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.records import Outcome, Status
 from eventstore.sql import statement
 
@@ -66,17 +66,21 @@ async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetter
 
 
 async def record_dead_letter_action(
-    database: Database, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
+    connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
 ) -> bool:
-    """Records what was done, for good; False when something was done before."""
-    recorded = await database.fetchval(
-        """insert into dead_letter_actions (command_id, action, retried_as, actor) values ($1, $2, $3, $4)
-           on conflict do nothing returning true""",
-        command_id,
-        action,
-        retried_as,
-        actor,
-    )
+    """Records what was done, for good; False when something was done before.
+
+    In a transaction: whoever else records something for this dead letter waits for its end.
+    """
+    with reaching_postgres(connection):
+        recorded = await connection.fetchval(
+            """insert into dead_letter_actions (command_id, action, retried_as, actor) values ($1, $2, $3, $4)
+               on conflict do nothing returning true""",
+            command_id,
+            action,
+            retried_as,
+            actor,
+        )
     return bool(recorded)
 
 

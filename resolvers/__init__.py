@@ -2,6 +2,7 @@
 
 services.py     what the resolvers work with, put together once per process
 commands.py     submitting a command and waiting for its outcome
+results.py      the ways a command can go
 dry_run.py      what a command would do
 cancelling.py   taking back a queued command
 status.py       where a command stands: asked, listed, followed

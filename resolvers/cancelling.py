@@ -8,21 +8,24 @@ from commander.domain.errors import NotFound
 from commander.domain.messages import content_digest
 from eventstore.history import stream_version
 from eventstore.log import AppendConflict, append
-from eventstore.records import Decision, Status
+from eventstore.records import Decision, Status, SubmittedCommand
 from resolvers.services import Services
 from streaming.deciding import refusal
-from streaming.outcomes import Ended
+from streaming.outcomes import Ended, announce, announce_all
 from streaming.queued import queued_command
 
 CANCELLED = "CANCELLED"
 
 
-async def cancel(services: Services, command_id: UUID) -> Ended:
-    """How the command ended: rejected as CANCELLED, or as it had ended before. Raises NotFound.
+async def cancel(services: Services, command_id: UUID, actor: str | None = None) -> Ended:
+    """How the command ended: rejected as CANCELLED (by the actor, says its message), or as it had before.
+
+    Raises NotFound.
 
     Cancelling stores the outcome itself. The primary key lets only one outcome in: either this one, and the
     processor passes the command over, or the processor's.
     """
+    message = "cancelled while it was queued" + (f", by {actor}" if actor is not None else "")
     for _ in range(2):
         ended = await services.outcomes.look(command_id)
         if ended is not None:
@@ -35,16 +38,25 @@ async def cancel(services: Services, command_id: UUID) -> Ended:
             content_digest(queued.type, bytes(queued.data)),
             Status.REJECTED,
             await stream_version(services.database, queued.stream),
-            rejection=refusal(services.domain, queued, CANCELLED, "cancelled while it was queued"),
+            rejection=refusal(services.domain, queued, CANCELLED, message),
             code=CANCELLED,
-            message="cancelled while it was queued",
+            message=message,
         )
         try:
             async with services.database.connection() as connection:
                 await append(connection, [decision], None)
         except AppendConflict:
             continue
+        await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
         raise NotFound(f"there is no command with the id {command_id}")
     return ended
+
+
+async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
+    """Tells whoever waits for the command, as the processor would have."""
+    ended = await services.outcomes.look(cancelled.command_id)
+    await announce_all(services.nats, [cancelled.command_id])
+    if ended is not None and cancelled.reply is not None:
+        await announce(services.nats, cancelled.reply, [ended])

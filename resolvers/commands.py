@@ -15,13 +15,21 @@ import msgspec
 from commander.domain import InvalidCommand, Problem
 from commander.domain.errors import InvalidRequest
 from commander.domain.messages import CommandType, content_digest
-from eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+from eventstore.records import SubmittedCommand
 from resolvers.dry_run import dry_run
+from resolvers.results import (
+    Accepted,
+    Conflict,
+    Invalid,
+    Pending,
+    Result,
+    Stage,
+    dry_result_of,
+    result_of,
+)
 from resolvers.services import Services
 from streaming.outcomes import Ended
 from streaming.queued import queued_command
-
-VERSION_CONFLICT = "VERSION_CONFLICT"
 
 
 class Wait(Enum):
@@ -30,13 +38,6 @@ class Wait(Enum):
     ACCEPTED = "ACCEPTED"
     APPLIED = "APPLIED"
     PROJECTED = "PROJECTED"
-
-
-class Stage(Enum):
-    """What a pending command waits for: its decision, or the projections that show what it did."""
-
-    DECISION = "DECISION"
-    PROJECTION = "PROJECTION"
 
 
 @dataclass(frozen=True)
@@ -55,117 +56,61 @@ class Options:
     validate_only: bool = False
 
 
-@dataclass(frozen=True)
-class Accepted:
-    command_id: UUID
-
-
-@dataclass(frozen=True)
-class Applied:
-    """position: that of the last event. version: the stream's, after the command."""
-
-    command_id: UUID
-    stream: str
-    position: int
-    version: int
-    events: tuple[RecordedEvent, ...]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The domain said no, for good; the code and the message are the decider's."""
-
-    command_id: UUID
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The domain's code failed on the command; it is set aside as a dead letter."""
-
-    command_id: UUID
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class WrongVersion:
-    command_id: UUID
-    expected_version: int | None
-    current_version: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Pending:
-    """The time was up; the command goes on. position: known once it is decided."""
-
-    command_id: UUID
-    stage: Stage
-    position: int | None
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """The id was used before, for a command of other content."""
-
-    command_id: UUID
-
-
-@dataclass(frozen=True)
-class Invalid:
-    command_id: UUID
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class Valid:
-    """What the command would do now: its events, and the stream's version after them."""
-
-    command_id: UUID
-    stream: str
-    version: int
-    events: tuple[NewEvent, ...]
-
-
-Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid | Valid
-
-
 async def submit(services: Services, command: Any, options: Options) -> Result:
     """Submits a command and answers as the options ask.
 
     Raises Unavailable at once while NATS is away, and, unless it need only be accepted, while Postgres is.
     """
+    made = _made(services, command, options)
+    if isinstance(made, Invalid):
+        return made
+    earlier = await _earlier(services, made, options) if options.given_id else None
+    return await _answered(services, made, earlier, options)
+
+
+def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | Invalid:
     _check_options(services, options)
     try:
-        submitted = _submitted(services, command, options)
+        return _submitted(services, command, options)
     except InvalidCommand as invalid:
         return Invalid(options.command_id, invalid.problems)
+
+
+async def _earlier(services: Services, made: SubmittedCommand, options: Options) -> Ended | Conflict | None:
+    """What became of a command that was submitted under this id before, as far as it matters now."""
     if options.validate_only:
-        return _dry_result(await dry_run(services, submitted), options)
-    if options.wait is Wait.ACCEPTED and not options.given_id:
-        await services.submitter.submit(submitted)
-        return Accepted(options.command_id)
-    digest = content_digest(submitted.type, bytes(submitted.data))
+        return None
     services.database.must_be_up()
-    ended = await services.outcomes.look(options.command_id) if options.given_id else None
+    ended = await services.outcomes.look(options.command_id)
+    # Nobody waits for the outcome of what need only be accepted; a conflict must show in the queue.
+    if ended is None and options.wait is Wait.ACCEPTED and await _other_is_queued(services, made):
+        return Conflict(options.command_id)
+    return ended
+
+
+async def _answered(
+    services: Services, made: SubmittedCommand, ended: Ended | Conflict | None, options: Options
+) -> Result:
+    """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
+    if options.validate_only:
+        return dry_result_of(await dry_run(services, made), options.expected_version)
+    if isinstance(ended, Conflict):
+        return ended
     if ended is None and options.wait is Wait.ACCEPTED:
-        # Nobody will wait for the outcome, which is where a conflict shows otherwise.
-        queued = await queued_command(services.nats, options.command_id)
-        if queued is not None and content_digest(queued.type, bytes(queued.data)) != digest:
-            return Conflict(options.command_id)
-        await services.submitter.submit(submitted)
-        return Accepted(options.command_id)
+        await services.submitter.submit(made)
+        return await _accepted(services, made, options) if options.given_id else Accepted(options.command_id)
+    services.database.must_be_up()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
-            await services.submitter.submit(submitted)
-            ended = await expected.outcome(options.timeout_ms / 1000)
+            await services.submitter.submit(made)
+            ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)
-    if ended.digest != digest:
+    if ended.digest != _digest(made):
         return Conflict(options.command_id)
-    if options.wait is Wait.PROJECTED and not await _projected(services, ended, options.timeout_ms / 1000):
+    if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
         return Pending(options.command_id, Stage.PROJECTION, ended.position)
     return result_of(ended, options.expected_version)
 
@@ -199,43 +144,36 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
     )
 
 
-async def _projected(services: Services, ended: Ended, timeout_seconds: float) -> bool:
-    """Waits for the projections that handle one of the command's events."""
+async def _accepted(services: Services, made: SubmittedCommand, options: Options) -> Accepted | Conflict:
+    """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
+    if await _other_is_queued(services, made):
+        return Conflict(options.command_id)
+    ended = await services.outcomes.look(options.command_id)
+    if ended is not None and ended.digest != _digest(made):
+        return Conflict(options.command_id)
+    return Accepted(options.command_id)
+
+
+async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
+    """Whether the first command that is queued under this id is of other content."""
+    queued = await queued_command(services.nats, made.command_id)
+    return queued is not None and _digest(queued) != _digest(made)
+
+
+def _digest(command: SubmittedCommand) -> bytes:
+    return content_digest(command.type, bytes(command.data))
+
+
+async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
+    """Waits for the projections that handle one of the command's events, until this time of the loop."""
     touched = {
         table.projection.name
         for event in ended.events
         for table in services.tables.values()
         if (type_ := services.domain.event_type(event.type)) and type_.cls in table.projection.handlers
     }
-    return await services.progress.reach(touched, ended.position, timeout_seconds)
-
-
-def result_of(ended: Ended, expected_version: int | None = None) -> Result:
-    """How a command ended, as a mutation answers it."""
-    if ended.status == Status.APPLIED:
-        return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
-    return _refused(
-        ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
-    )
-
-
-def _dry_result(decision: Decision, options: Options) -> Result:
-    command_id, version = decision.command.command_id, decision.version
-    if decision.status is Status.APPLIED:
-        return Valid(command_id, decision.command.stream, version, decision.events)
-    return _refused(
-        command_id, decision.status, decision.code, decision.message, version, options.expected_version
-    )
-
-
-def _refused(
-    command_id: UUID, status: str, code: str | None, message: str | None, version: int, expected: int | None
-) -> Result:
-    if status == Status.FAILED:
-        return Failed(command_id, code or "", message or "")
-    if code == VERSION_CONFLICT:
-        return WrongVersion(command_id, expected, version, message or "")
-    return Refused(command_id, code or "", message or "")
+    remaining = max(0.0, deadline - asyncio.get_running_loop().time())
+    return await services.progress.reach(touched, ended.position, remaining)
 
 
 async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -> list[Result]:
@@ -245,4 +183,18 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
     """
     if len(items) > services.limits.max_batch:
         raise InvalidRequest("commands", f"{services.limits.max_batch} is the limit, got {len(items)}")
-    return list(await asyncio.gather(*(submit(services, command, options) for command, options in items)))
+    made = [_made(services, command, options) for command, options in items]
+
+    async def earlier(one: SubmittedCommand | Invalid, options: Options) -> Ended | Conflict | None:
+        if isinstance(one, Invalid) or not options.given_id:
+            return None
+        return await _earlier(services, one, options)
+
+    async def answered(
+        one: SubmittedCommand | Invalid, ended: Ended | Conflict | None, options: Options
+    ) -> Result:
+        return one if isinstance(one, Invalid) else await _answered(services, one, ended, options)
+
+    asked = [options for _, options in items]
+    ended = await asyncio.gather(*map(earlier, made, asked))  # for all first: no look may change the order
+    return list(await asyncio.gather(*map(answered, made, ended, asked)))

@@ -12,8 +12,13 @@ from uuid import UUID, uuid5
 import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.database import Database
-from eventstore.history import dead_letter_action, list_dead_letters, record_dead_letter_action
+from eventstore.database import Connection, Database
+from eventstore.history import (
+    DeadLetterAction,
+    dead_letter_action,
+    list_dead_letters,
+    record_dead_letter_action,
+)
 from eventstore.outcomes import outcome_of
 from eventstore.records import Outcome, Status, SubmittedCommand
 from streaming.submitting import Submitter
@@ -31,7 +36,11 @@ async def dead_letters(database: Database, first: int) -> list[Outcome]:
 async def retry(
     database: Database, submitter: Submitter, command_id: UUID, actor: str | None, reply: str | None = None
 ) -> SubmittedCommand:
-    """Submits a dead letter again, as the command returned. Raises NotFound if it is none, or no more."""
+    """Submits a dead letter again, as the command returned. Raises NotFound if it is none, or no more.
+
+    It is on record as retried only when it was submitted: the record is committed after that, and holds
+    back whoever else deals with it meanwhile. If that fails, retry again: the id is the same.
+    """
     failed = await _open_dead_letter(database, command_id)
     again = SubmittedCommand(
         command_id=uuid5(command_id, "retry"),
@@ -45,15 +54,29 @@ async def retry(
         actor=failed.actor,
         reply=reply,
     )
-    await submitter.submit(again)
-    await record_dead_letter_action(database, command_id, "RETRIED", again.command_id, actor)
+    async with database.connection() as connection, connection.transaction():
+        await _record(connection, command_id, "RETRIED", again.command_id, actor)
+        await submitter.submit(again)
     return again
 
 
 async def drop(database: Database, command_id: UUID, actor: str | None) -> None:
     """Takes a dead letter off the list, for good. Raises NotFound if it is none, or no more."""
     await _open_dead_letter(database, command_id)
-    if not await record_dead_letter_action(database, command_id, "DROPPED", None, actor):
+    async with database.connection() as connection:
+        await _record(connection, command_id, "DROPPED", None, actor)
+
+
+async def what_was_done(database: Database, command_id: UUID) -> DeadLetterAction | None:
+    """What was done with a dead letter, by whom and when; None while nothing was."""
+    return await dead_letter_action(database, command_id)
+
+
+async def _record(
+    connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
+) -> None:
+    """Of several at once the first one is recorded; to the others it is no dead letter any more."""
+    if not await record_dead_letter_action(connection, command_id, action, retried_as, actor):
         raise NotFound(f"the dead letter {command_id} was dealt with a moment ago")
 
 

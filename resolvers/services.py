@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Services:
-    """tables: by projection name."""
+    """tables: by projection name. actor_header: which header of a request says who sent it, if one does."""
 
     domain: Domain
     database: Database
@@ -40,3 +40,4 @@ class Services:
     feed: Feed
     tables: Mapping[str, Table]
     limits: Limits
+    actor_header: str | None = None

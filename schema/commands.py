@@ -17,6 +17,7 @@ from commander.domain.fields import derived_ids
 from resolvers import cancelling
 from resolvers import commands as resolving
 from resolvers.commands import Wait
+from resolvers.results import result_of as as_ended
 from schema.context import Context
 from schema.events import EventTypes
 from schema.names import camel, uncapitalized
@@ -120,7 +121,9 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
         command_id = given_id or uuid4()
         command = made.command(input, command_id)
         result = await resolving.submit(
-            info.context.services, command, _options(given, command_id, given_id is not None)
+            info.context.services,
+            command,
+            _options(given, command_id, given_id is not None, info.context.actor),
         )
         return result_of(result, events)
 
@@ -161,7 +164,7 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
             [(field, input)] = one.items()
             command_id = uuid4() if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            items.append((command, _options(given, command_id, ids is not None)))
+            items.append((command, _options(given, command_id, ids is not None, info.context.actor)))
         results = await resolving.submit_all(info.context.services, items)
         return [result_of(result, events) for result in results]
 
@@ -173,15 +176,15 @@ def cancel_mutation(events: EventTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
-        ended = await cancelling.cancel(info.context.services, command_id)
-        return result_of(resolving.result_of(ended), events)
+        ended = await cancelling.cancel(info.context.services, command_id, info.context.actor)
+        return result_of(as_ended(ended), events)
 
     cancel_command.__annotations__ |= {"return": CommandResult}
     description = "Take back a queued command: CommandRejected with the code CANCELLED, or how it had ended."
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 
-def _options(given: Given, command_id: UUID, given_id: bool) -> resolving.Options:
+def _options(given: Given, command_id: UUID, given_id: bool, actor: str | None) -> resolving.Options:
     """From CommandOptions or SubmitOptions; their defaults are those of Options."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
-    return resolving.Options(command_id=command_id, given_id=given_id, **named)
+    return resolving.Options(command_id=command_id, given_id=given_id, actor=actor, **named)

@@ -18,3 +18,12 @@ class Context:
     services: Services
     connection: Any
     resume_after: int | None = None
+
+    @property
+    def actor(self) -> str | None:
+        """Who sent the request, as the header says that was set for it; None where none was."""
+        name = self.services.actor_header
+        if name is None:
+            return None
+        given: str = self.connection.headers.get(name, "")
+        return given.encode("latin-1").decode("utf-8", "replace").replace("\0", "") or None

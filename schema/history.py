@@ -13,6 +13,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
+from commander.domain.errors import InvalidRequest
 from eventstore.history import CommandFilter
 from eventstore.records import Outcome, Status
 from resolvers import dead_letters as dead
@@ -38,6 +39,31 @@ async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
     return [root.event_types.of(event) for event in found]
 
 
+@strawberry.enum(description="What was done with a dead letter.")
+class DeadLetterDeed(Enum):
+    RETRIED = "RETRIED"
+    DROPPED = "DROPPED"
+
+
+@strawberry.type(description="What was done with a dead letter: by whom, if that is known, and when.")
+class DeadLetterAction:
+    deed: DeadLetterDeed
+    retried_as: UUID | None = strawberry.field(description="The id of the command that it was retried as.")
+    actor: str | None
+    at: datetime
+
+
+async def _dealt_with(root: Command, info: Info[Context, None]) -> DeadLetterAction | None:
+    if root.status is not CommandStatus.FAILED:
+        return None
+    done = await dead.what_was_done(info.context.services.database, root.id)
+    if done is None:
+        return None
+    return DeadLetterAction(
+        deed=DeadLetterDeed(done.action), retried_as=done.retried_as, actor=done.actor, at=done.at
+    )
+
+
 @strawberry.type(description="A command, with all that is known of it; what its end brings is null before.")
 class Command:
     id: UUID
@@ -58,6 +84,9 @@ class Command:
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]
     events: list[Event] = strawberry.field(resolver=_events_made, description="The events it made.")
+    dead_letter_action: DeadLetterAction | None = strawberry.field(
+        resolver=_dealt_with, description="Of a failed command: what was done with it, if anything was."
+    )
 
 
 @strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")
@@ -69,10 +98,13 @@ class CommandFilterInput:
     actor: str | None = None
 
     def to_filter(self) -> CommandFilter:
+        """Raises InvalidRequest for the status of commands that are not listed."""
         statuses = None
         if self.statuses is not None:
-            ended = {status.value for status in self.statuses} - {CommandStatus.ACCEPTED.value}
-            statuses = frozenset(Status(value) for value in ended)
+            if CommandStatus.ACCEPTED in self.statuses:
+                problem = "only commands that have ended are listed; ask for a queued one by its id"
+                raise InvalidRequest("filter.statuses", problem)
+            statuses = frozenset(Status(status.value) for status in self.statuses)
         return CommandFilter(
             statuses=statuses,
             types=None if self.types is None else frozenset(self.types),
@@ -122,11 +154,11 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
         services = info.context.services
-        again = await dead.retry(services.database, services.submitter, command_id, actor=None)
+        again = await dead.retry(services.database, services.submitter, command_id, info.context.actor)
         return CommandAccepted(command_id=again.command_id)
 
     async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
-        await dead.drop(info.context.services.database, command_id, actor=None)
+        await dead.drop(info.context.services.database, command_id, info.context.actor)
         return True
 
     queries = [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry.types import Info
@@ -45,20 +44,14 @@ def _connection(type_: ProjectionType, name: str, edge: Any) -> Any:
 
 
 def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
-    async def resolve(info: Info[Context, None], **key: Any) -> Any:
+    async def resolve(info: Info[Context, None], key: Any) -> Any:
         services = info.context.services
-        return await resolving.row(services, services.tables[type_.name], key[type_.key])
+        return await resolving.row(services, services.tables[type_.name], key)
 
-    # The argument bears the key's own name, account(accountId:), so the signature is made, not written.
-    kind = Parameter.POSITIONAL_OR_KEYWORD
+    # The argument bears the key's own name, account(accountId:), but here another: a key may be named info.
+    argument = strawberry.argument(name=camel(type_.key))
     key_type = types.annotation(type_.key_field, is_input=True)
-    resolve.__signature__ = Signature(  # type: ignore[attr-defined]
-        [
-            Parameter("info", kind, annotation=Info[Context, None]),
-            Parameter(type_.key, kind, annotation=key_type),
-        ],
-        return_annotation=row | None,
-    )
+    resolve.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
     return strawberry.field(resolve, name=camel(type_.name), description=type_.doc or None)
 
 

@@ -9,7 +9,7 @@ import msgspec
 import strawberry
 from strawberry.scalars import JSON
 
-from resolvers import commands as resolving
+from resolvers import results as resolving
 from schema.events import Event, EventTypes
 from schema.names import camel
 from schema.types import Position

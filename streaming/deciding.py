@@ -58,7 +58,7 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
         return StreamState(aggregate.evolve(before.state, instance), event.version)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
-    except Exception as error:  # whatever the domain's code raises fails this stream's commands alone
+    except BaseException as error:  # whatever the domain's code raises fails this stream's commands alone
         reason = f"evolving by the event at position {event.position} raised {_described(error)}"
         return StreamState(before.state, event.version, reason)
 
@@ -81,7 +81,7 @@ def decide(
         )
     try:
         instance = type_.decode(command.data)
-    except Exception as error:  # a __post_init__ may raise anything
+    except BaseException as error:  # a __post_init__ may raise anything
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
@@ -89,7 +89,9 @@ def decide(
         return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
     except InvalidDecision as error:
         return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
-    except Exception as error:  # the domain's code may raise anything; that is this command's failure
+    except (
+        BaseException
+    ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
         return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", _described(error))
 
@@ -163,7 +165,7 @@ def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) 
     return NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 

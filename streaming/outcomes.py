@@ -46,11 +46,16 @@ _decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
 async def announce(nats: Nats, subject: str, outcomes: Iterable[Ended]) -> None:
-    """Tells whoever waits under the subject, many outcomes in a message; nobody may be waiting."""
+    """Tells whoever waits under the subject, many outcomes in a message; nobody may be waiting.
+
+    An outcome whose events no message holds is not told: who waits finds it in Postgres.
+    """
     parts: list[bytes] = []
     size = 0
     for ended in outcomes:
         encoded = _encoder.encode(ended)
+        if len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
+            continue
         if parts and size + len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
             await nats.publish(subject, b"[" + b",".join(parts) + b"]")
             parts, size = [], 0

@@ -15,10 +15,15 @@ _decoder = msgspec.json.Decoder(SubmittedCommand)
 
 
 async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
-    """The newest message with this id, if the stream holds one: it may have been decided a moment ago."""
+    """The first message with this id, if the stream holds one: it may have been decided a moment ago.
+
+    Of several with the id the first is the one that is decided, if all are of one partition.
+    """
     async with nats.answering():
         try:
-            message = await nats.jetstream.get_last_msg(COMMANDS, f"commands.*.{command_id}")
+            message = await nats.jetstream.get_msg(
+                COMMANDS, seq=1, subject=f"commands.*.{command_id}", next=True
+            )
         except NotFoundError:
             return None
     try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +23,46 @@ NO_TLS = False
 PARTS = ("api", "processor", "relay", "projections", "reactors")
 
 
-class System:
-    """Starts on entering, is ready when entered, ends on leaving. The data stays in data_dir."""
+class Endpoint:
+    """Where an API answers, on this machine."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
-        self.data_dir = data_dir
+    def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/graphql"
         self.ws_url = f"ws://127.0.0.1:{self.port}/graphql"
+
+    def readiness(self) -> dict[str, Any]:
+        """What GET /health/ready says. Raises httpx.TransportError while nobody answers."""
+        url = f"http://127.0.0.1:{self.port}/health/ready"
+        answer: dict[str, Any] = httpx.get(url, timeout=5, verify=NO_TLS).json()
+        return answer
+
+    def query(
+        self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
+    ) -> dict[str, Any]:
+        """The whole response to a GraphQL request over HTTP."""
+        body = {"query": document, "variables": variables}
+        sent = {name.encode(): value for name, value in (headers or {}).items()}
+        response = httpx.post(self.url, json=body, timeout=30, verify=NO_TLS, headers=sent)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def data(
+        self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
+    ) -> dict[str, Any]:
+        """The data of a response; fails on errors."""
+        answer = self.query(document, headers=headers, **variables)
+        assert "errors" not in answer, answer["errors"]
+        found: dict[str, Any] = answer["data"]
+        return found
+
+
+class System(Endpoint):
+    """Starts on entering, is ready when entered, ends on leaving. The data stays in data_dir."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        super().__init__()
+        self.data_dir = data_dir
         self.log = data_dir / "dev.log"
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,12 +112,6 @@ class System:
             time.sleep(0.1)
         raise AssertionError(f"not ready in {timeout_seconds} s:\n{self.log.read_text()[-4000:]}")
 
-    def readiness(self) -> dict[str, Any]:
-        """What GET /health/ready says. Raises httpx.TransportError while nobody answers."""
-        url = f"http://127.0.0.1:{self.port}/health/ready"
-        answer: dict[str, Any] = httpx.get(url, timeout=5, verify=NO_TLS).json()
-        return answer
-
     def stop(self) -> int:
         """Ends the tree as Ctrl-C does; its exit code."""
         if self.process.poll() is None:
@@ -133,16 +160,3 @@ class System:
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it was started"
         return self._process
-
-    def query(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole response to a GraphQL request over HTTP."""
-        body = {"query": document, "variables": variables}
-        answer: dict[str, Any] = httpx.post(self.url, json=body, timeout=30, verify=NO_TLS).json()
-        return answer
-
-    def data(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The data of a response; fails on errors."""
-        answer = self.query(document, **variables)
-        assert "errors" not in answer, answer["errors"]
-        found: dict[str, Any] = answer["data"]
-        return found

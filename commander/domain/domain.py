@@ -77,8 +77,8 @@ class Domain:
         def register(cls: type[T]) -> type[T]:
             type_ = event_type(frozen_dataclass(cls), version)
             self._claim(type_.name, type_.where)
+            self._mark(type_)
             self.events[type_.name] = type_
-            type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
             return type_.cls
 
         return register if cls is None else register(cls)
@@ -99,8 +99,8 @@ class Domain:
         def register(cls: type[T]) -> type[T]:
             type_ = command_type(frozen_dataclass(cls), internal)
             self._claim(type_.name, type_.where)
+            self._mark(type_)
             self.commands[type_.name] = type_
-            type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
             return type_.cls
 
         return register if cls is None else register(cls)
@@ -247,6 +247,14 @@ class Domain:
         for event in self.events.values():
             if event.name not in self._aggregate_of_event:
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
+
+    def _mark(self, type_: EventType | CommandType) -> None:
+        """A class leads to its domain and its type there; so it can have but one of each."""
+        owner, _ = type_.cls.__dict__.get("__commander__", (self, None))
+        if owner is not self:
+            problem = f"{type_.name} belongs to the domain {owner.name} already"
+            raise DefinitionError(running(), problem)
+        type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
 
     def _event_classes(self) -> Mapping[type, EventType]:
         return {type_.cls: type_ for type_ in self.events.values()}

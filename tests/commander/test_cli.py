@@ -29,6 +29,14 @@ class Sold:
 """
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 FOR_EVERY_DOMAIN = ("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter")
 
 
@@ -115,6 +123,20 @@ def test_dev_on_a_port_in_use_says_so_and_starts_nothing(commander: Run, tmp_pat
         ended = commander("dev", "--port", str(port))
     assert one_line(ended.stderr) == f"cannot listen on 127.0.0.1:{port}: Address already in use; see --port"
     assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_dev_on_a_port_in_use_on_ipv6_says_so(commander: Run, host: str) -> None:
+    with socket.create_server((host, 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        ended = commander("dev", "--port", str(port), COMMANDER_HOST=host)
+    assert one_line(ended.stderr) == f"cannot listen on {host}:{port}: Address already in use; see --port"
+
+
+def test_dev_on_an_address_that_is_not_this_machine_s_says_so(commander: Run) -> None:
+    ended = commander("dev", "--port", "8000", COMMANDER_HOST="no.such.host.invalid")
+    assert one_line(ended.stderr).startswith("cannot listen on no.such.host.invalid:8000: ")
 
 
 def test_dev_on_data_in_use_says_so_and_starts_nothing(commander: Run, tmp_path: Path) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from commander import Domain
-from tests.domain.shop import Open, Opened
+from tests.domain.shop import Open, Opened, disown
+
+
+@pytest.fixture(autouse=True)
+def owned_by_none() -> Iterator[None]:
+    yield
+    disown()
 
 
 @pytest.fixture

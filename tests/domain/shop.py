@@ -24,6 +24,13 @@ class Elsewhere:
     account_id: UUID
 
 
+def disown(*classes: type) -> None:
+    """Makes these (Open and Opened, if none are given) free for another domain; a class belongs to one."""
+    for shared in classes or (Open, Opened):
+        if "__commander__" in shared.__dict__:
+            delattr(shared, "__commander__")
+
+
 def add_account(domain: Domain) -> None:
     """The aggregate that decides Open and evolves by Opened."""
 

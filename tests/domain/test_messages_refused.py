@@ -87,6 +87,16 @@ def test_of_two_classes_of_one_name_the_second_is_told(domain: Domain) -> None:
             account_id: UUID
 
 
+def test_a_class_that_is_another_domain_s(domain: Domain) -> None:
+    other = Domain("warehouse")
+    for register, cls in ((other.command, Open), (other.event, Opened)):
+        with refused(f"{cls.__name__} belongs to the domain shop already"):
+            register(cls)  # <- here
+    assert not other.commands
+    assert not other.events
+    assert domain.type_of(Open(UUID(int=1))) is domain.commands["Open"]
+
+
 def test_a_name_that_graphql_does_not_take(domain: Domain) -> None:
     with refused("Überweisung: a name in GraphQL has letters from A to Z"):
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
-from tests.domain.shop import Opened
+from tests.domain.shop import Opened, disown
 
 ID = UUID(int=7)
 
@@ -59,6 +59,7 @@ def test_a_static_or_class_method_without_a_row_begins_it_anew(domain: Domain) -
 
 
 def fingerprint_of(colours: Any) -> str:
+    disown()
     domain = Domain("shop")
     domain.event(Opened)
 

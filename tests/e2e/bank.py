@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from tests.system import System
+from tests.system import Endpoint
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ fragment Result on CommandResult {
   ... on CommandConflict { commandId message }
   ... on VersionConflict { commandId expectedVersion currentVersion message }
   ... on CommandFailed { commandId code message }
+  ... on CommandValid { commandId stream version proposed: events { type data } }
 }"""
 
 
@@ -37,20 +38,20 @@ def document_of(mutation: str) -> str:
     )
 
 
-def submit(system: System, mutation: str, input: dict[str, Any], **options: Any) -> dict[str, Any]:
+def submit(system: Endpoint, mutation: str, input: dict[str, Any], **options: Any) -> dict[str, Any]:
     """The result of a command."""
     result: dict[str, Any] = system.data(document_of(mutation), input=input, options=options)[mutation]
     return result
 
 
-def apply(system: System, mutation: str, input: dict[str, Any], **options: Any) -> dict[str, Any]:
+def apply(system: Endpoint, mutation: str, input: dict[str, Any], **options: Any) -> dict[str, Any]:
     """The result of a command that must be applied."""
     result = submit(system, mutation, input, **options)
     assert result["__typename"] == "CommandApplied", result
     return result
 
 
-def opened(system: System, *, owner: str = "Ada", balance: str | None = None) -> str:
+def opened(system: Endpoint, *, owner: str = "Ada", balance: str | None = None) -> str:
     """A fresh account, with this balance; its id."""
     account = str(uuid4())
     apply(system, "openAccount", {"owner": owner, "accountId": account})
@@ -59,7 +60,7 @@ def opened(system: System, *, owner: str = "Ada", balance: str | None = None) ->
     return account
 
 
-def balance_of(system: System, account: str) -> str:
+def balance_of(system: Endpoint, account: str) -> str:
     """As the projection has it now."""
     row = system.data("query ($id: UUID!) { account(accountId: $id) { balance } }", id=account)["account"]
     balance: str = row["balance"]

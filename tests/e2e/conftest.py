@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from commander.embedded import EmbeddedNats
 from tests.e2e.bank import opened
+from tests.e2e.parts import Parts
 from tests.system import System
 
 
@@ -21,3 +24,10 @@ def goes_on(system: System) -> Iterator[None]:
     logged = system.log.read_bytes()[log:].decode()
     assert "Traceback" not in logged, logged
     assert "incident" not in logged, logged
+
+
+@pytest.fixture
+def parts(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> Iterator[Parts]:
+    """Servers with nothing running on them yet."""
+    with Parts(database_url, nats_server.url, tmp_path) as started:
+        yield started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.api_process import Api
-from tests.system import System
+from tests.system import Endpoint
 
 TRANSPORT_WS = "graphql-transport-ws"
 LEGACY_WS = "graphql-ws"
@@ -53,13 +53,18 @@ class Socket:
 
 @asynccontextmanager
 async def socket_to(
-    system: System | Api, protocol: str | None = TRANSPORT_WS, *, init: bool = True, origin: str | None = None
+    system: Endpoint | Api,
+    protocol: str | None = TRANSPORT_WS,
+    *,
+    init: bool = True,
+    origin: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Socket]:
     """A connection with this subprotocol; acknowledged, if init."""
     protocols = None if protocol is None else [Subprotocol(protocol)]
-    headers = {} if origin is None else {"origin": origin}
+    sent = {**(headers or {}), **({} if origin is None else {"origin": origin})}
     async with connect(
-        system.ws_url, subprotocols=protocols, additional_headers=headers, proxy=None
+        system.ws_url, subprotocols=protocols, additional_headers=sent, proxy=None
     ) as connection:
         socket = Socket(connection)
         if init:

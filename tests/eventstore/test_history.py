@@ -112,9 +112,10 @@ async def test_failed_commands_are_dead_letters_until_something_is_done_with_the
     first, second, *others = (outcome.command_id for outcome in failed)
     again = uuid4()
     assert await dead_letter_action(database, first) is None
-    assert await record_dead_letter_action(database, first, "RETRIED", again, "ada")
-    assert await record_dead_letter_action(database, second, "DROPPED", None, None)
-    assert not await record_dead_letter_action(database, first, "DROPPED", None, "bob")
+    async with database.connection() as connection:
+        assert await record_dead_letter_action(connection, first, "RETRIED", again, "ada")
+        assert await record_dead_letter_action(connection, second, "DROPPED", None, None)
+        assert not await record_dead_letter_action(connection, first, "DROPPED", None, "bob")
     done = await dead_letter_action(database, first)
     assert done is not None
     assert (done.action, done.retried_as, done.actor) == ("RETRIED", again, "ada")

@@ -45,3 +45,19 @@ async def test_a_race_with_the_processor_has_one_winner(servers: Bank, services:
     assert [one.status for one in ended] == [outcome.status for outcome in outcomes]
     applied = [o.command_id for o in outcomes if o.status == "APPLIED"]
     assert sorted(event.command_id for event in await servers.log()) == sorted(applied)
+
+
+async def test_who_waits_or_follows_is_told_at_once(
+    servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
+    command_id = uuid4()
+    with services.outcomes.expect(command_id) as expected, services.outcomes.watch(command_id) as watch:
+        reply = services.outcomes.reply
+        await servers.submit(OpenAccount("Ada", uuid4()), command_id=command_id, reply=reply)
+        async with asyncio.timeout(10):
+            assert (await cancel(services, command_id)).code == "CANCELLED"
+            await watch.wait(timeout_seconds=3600)
+            ended = await expected.outcome(timeout_seconds=3600)
+    assert ended is not None
+    assert ended.code == "CANCELLED"

@@ -10,20 +10,17 @@ import pytest
 
 from commander.domain.errors import InvalidRequest
 from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from resolvers.commands import (
+from resolvers.commands import Options, Wait, submit, submit_all
+from resolvers.results import (
     Accepted,
     Applied,
     Conflict,
     Invalid,
-    Options,
     Pending,
     Refused,
     Stage,
     Valid,
-    Wait,
     WrongVersion,
-    submit,
-    submit_all,
 )
 from resolvers.services import Services
 from streaming.projecting import Projector

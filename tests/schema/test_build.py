@@ -11,6 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType,
 from commander import DefinitionError, Domain
 from examples.bank import bank
 from schema import build
+from schema.names import camel
 from tests.e2e.vault import vault
 
 
@@ -116,10 +117,11 @@ def small(
     projection: tuple[str, str] | None = None,
     value_object: str | None = None,
     enum: str | None = None,
+    key: str = "thing_id",
 ) -> Domain:
     """A domain of one command and one event, with these names."""
     domain = Domain("small")
-    fields: list[Any] = [("thing_id", UUID)]
+    fields: list[Any] = [(key, UUID)]
     if value_object is not None:
         fields.append(("value", make_dataclass(value_object, [("a", int)], frozen=True)))
     if enum is not None:
@@ -127,7 +129,7 @@ def small(
     Command: Any = domain.command(make_dataclass(command, fields, frozen=True))
     Event: Any = domain.event(make_dataclass(event, fields, frozen=True))
 
-    @domain.aggregate(key="thing_id")
+    @domain.aggregate(key=key)
     @dataclass(frozen=True)
     class Thing:
         def begin(self, command: Command) -> Any:
@@ -139,14 +141,11 @@ def small(
     if projection is not None:
         name, plural = projection
 
-        @domain.projection(name, key="thing_id", plural=plural)
-        @dataclass(frozen=True)
-        class Row:
-            thing_id: UUID
+        def begun_row(cls: Any, event: Event) -> Any:
+            return cls(*vars(event).values())
 
-            @classmethod
-            def begun(cls, event: Event) -> Any:
-                return cls(event.thing_id)
+        row = make_dataclass("Row", [(key, UUID)], namespace={"begun": classmethod(begun_row)}, frozen=True)
+        domain.projection(name, key=key, plural=plural)(row)
 
     return domain
 
@@ -228,6 +227,12 @@ def test_a_domain_without_projections_and_one_with_internal_commands_only_have_a
     mutations = fields_of(types_of(domain), "Mutation")
     assert "begin" not in mutations
     assert "submit" not in mutations
+
+
+@pytest.mark.parametrize("key", ["info", "root", "self", "key", "thing_id"])
+def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None:
+    schema = build.build_schema(small(projection=("shelf", "shelves"), key=key))
+    assert f"shelf({camel(key)}: UUID!): Shelf\n" in schema.as_str()
 
 
 def test_two_domains_can_share_a_value_object_and_an_enum() -> None:

@@ -17,6 +17,7 @@ from eventstore.log import append
 from eventstore.outcomes import outcome_of
 from eventstore.records import Decision, Status, SubmittedCommand
 from streaming.deciding import StreamState, decide, initial_state
+from tests.domain.shop import disown
 
 ITEM = UUID(int=1)
 
@@ -46,6 +47,7 @@ class Sold:
 
 def shop_where(deciding: Any) -> Domain:
     """A domain whose decider does this."""
+    disown(Sell, Sold)
     domain = Domain("shop")
     domain.command(Sell)
     domain.event(Sold)
@@ -111,6 +113,7 @@ async def test_what_a_rejection_says_is_stored(
     [
         (lambda: raising(ZeroDivisionError("a bug")), "DECIDER_RAISED", "ZeroDivisionError: a bug"),
         (lambda: raising(RecursionError("deep")), "DECIDER_RAISED", "RecursionError: deep"),
+        (lambda: raising(SystemExit(3)), "DECIDER_RAISED", "SystemExit: 3"),
         (lambda: Sold(ITEM, 0), "DECIDER_RAISED", "ZeroDivisionError"),
         (lambda: Sold(ITEM, 9), "DECIDER_RAISED", "AssertionError: not nine"),
         (lambda: object.__new__(Sold), "INVALID_DECISION", "could not be read back"),

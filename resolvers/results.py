@@ -1,0 +1,124 @@
+"""The ways a command can go, as a mutation answers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from commander.domain import Problem
+from eventstore.records import Decision, NewEvent, RecordedEvent, Status
+from streaming.outcomes import Ended
+
+VERSION_CONFLICT = "VERSION_CONFLICT"
+
+
+class Stage(Enum):
+    """What a pending command waits for: its decision, or the projections that show what it did."""
+
+    DECISION = "DECISION"
+    PROJECTION = "PROJECTION"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    command_id: UUID
+
+
+@dataclass(frozen=True)
+class Applied:
+    """position: that of the last event. version: the stream's, after the command."""
+
+    command_id: UUID
+    stream: str
+    position: int
+    version: int
+    events: tuple[RecordedEvent, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The domain said no, for good; the code and the message are the decider's."""
+
+    command_id: UUID
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The domain's code failed on the command; it is set aside as a dead letter."""
+
+    command_id: UUID
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class WrongVersion:
+    command_id: UUID
+    expected_version: int | None
+    current_version: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The time was up; the command goes on. position: known once it is decided."""
+
+    command_id: UUID
+    stage: Stage
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The id was used before, for a command of other content."""
+
+    command_id: UUID
+
+
+@dataclass(frozen=True)
+class Invalid:
+    command_id: UUID
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Valid:
+    """What the command would do now: its events, and the stream's version after them."""
+
+    command_id: UUID
+    stream: str
+    version: int
+    events: tuple[NewEvent, ...]
+
+
+Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid | Valid
+
+
+def result_of(ended: Ended, expected_version: int | None = None) -> Result:
+    """How a command ended, as a mutation answers it."""
+    if ended.status == Status.APPLIED:
+        return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
+    return _refused(
+        ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
+    )
+
+
+def dry_result_of(decision: Decision, expected_version: int | None) -> Result:
+    """What a command would do, as a dry run answers it."""
+    command_id, version = decision.command.command_id, decision.version
+    if decision.status is Status.APPLIED:
+        return Valid(command_id, decision.command.stream, version, decision.events)
+    return _refused(command_id, decision.status, decision.code, decision.message, version, expected_version)
+
+
+def _refused(
+    command_id: UUID, status: str, code: str | None, message: str | None, version: int, expected: int | None
+) -> Result:
+    if status == Status.FAILED:
+        return Failed(command_id, code or "", message or "")
+    if code == VERSION_CONFLICT:
+        return WrongVersion(command_id, expected, version, message or "")
+    return Refused(command_id, code or "", message or "")
