@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from commander.domain.errors import Unavailable
+from commander.frames import FrameProtocol
 from commander.parts import Part
 from commander.settings import Settings, SettingsError
 from eventstore.checkpoints import settle_partitions
@@ -131,7 +132,8 @@ def _server(part: Part) -> _Server | None:
         part.app(),
         host=host,
         port=port,
-        ws="websockets-sansio",
+        ws=FrameProtocol,
+        ws_per_message_deflate=False,  # see schema/frames.py
         ws_max_size=part.settings.max_body_bytes,
         ws_ping_interval=part.settings.ping_seconds,
         ws_ping_timeout=part.settings.ping_timeout_seconds,

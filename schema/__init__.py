@@ -10,6 +10,9 @@ projections.py  the queries of each projection
 errors.py       which error a client sees
 documents.py    from a document's text to what may be executed
 execution.py    running operations
+rendering.py    what a document selects of an event, compiled once
+following.py    subscribers of the log, those alike together
+frames.py       what is rendered as WebSocket frames
 limits.py       what a document or a body may cost
 http.py         the ASGI application
 endpoint.py     GraphQL over HTTP, SSE, multipart and WebSocket at one URL, GraphiQL

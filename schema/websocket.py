@@ -7,10 +7,11 @@ with code 4400. The legacy protocol has no codes for misuse; it gets the same on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from starlette.websockets import WebSocketState
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import (
     NonJsonMessageReceived,
@@ -18,12 +19,20 @@ from strawberry.http.exceptions import (
     WebSocketDisconnected,
 )
 from strawberry.schema import BaseSchema
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
 from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMessage, StartMessage
+from strawberry.types import ExecutionResult
 
 from schema.context import Context
+from schema.execution import CommanderSchema
+from schema.following import Followed, Refused
+from schema.frames import WRITE_FRAMES, NextMessages
+from schema.rendering import Rendered
 
 _BAD_MESSAGE = 4400
 _NO_INIT_IN_TIME = (4408, "Connection initialisation timeout")
@@ -54,13 +63,60 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             raise WebSocketDisconnected
         await super().send_json(message)
 
+    async def send_page(self, messages: NextMessages, page: Sequence[Rendered]) -> None:
+        """Sends results of the feed. Returns when the client has taken most of them; raises as send_json."""
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
+        write = self.ws.scope.get("extensions", {}).get(WRITE_FRAMES)
+        try:
+            if write is None:
+                for rendered in page:
+                    await self.ws.send_text(messages.text(rendered))
+            else:
+                for frames in messages.frames(page):
+                    await write(frames)
+        except (WebSocketDisconnect, OSError) as error:
+            raise WebSocketDisconnected from error
+
     async def close(self, code: int, reason: str) -> None:
         if self.ws.application_state is not WebSocketState.DISCONNECTED:
             await super().close(code, closing_reason(reason))
 
 
 class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
-    """graphql-transport-ws, whose refusals have a code."""
+    """graphql-transport-ws, whose refusals have a code, and whose results of the feed are shared."""
+
+    schema: CommanderSchema
+    websocket: CheckedWebSocket
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        try:
+            followed = self.schema.followed(
+                operation.query, operation.variables, self.context, operation.operation_name
+            )
+            if followed is None:
+                await super().run_operation(operation)
+            else:
+                await self._follow(operation, followed)
+        except Refused as refused:
+            await operation.send_initial_errors(refused.errors)
+        except WebSocketDisconnected:
+            pass
+
+    async def _follow(self, operation: Operation[Context, None], followed: Followed) -> None:
+        """Sends the feed until the client completes or leaves, or the feed cannot go on. Raises Refused."""
+        messages = NextMessages(operation.id)
+        began = False
+        try:
+            async with aclosing(followed.pages()) as pages:
+                async for page in pages:
+                    began = True
+                    await self.websocket.send_page(messages, page)
+        except Refused as refused:
+            if not began:
+                raise
+            await operation.send_next(ExecutionResult(data=None, errors=refused.errors))
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.max_subscriptions_per_connection

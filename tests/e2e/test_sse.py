@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -158,7 +159,7 @@ async def test_a_mutation_can_be_streamed_by_post_alone(system: System) -> None:
         applied, _ = [event async for event in events]
     assert applied.data["data"]["openAccount"]["__typename"] == "CommandApplied"
     parameters = {"query": document_of("openAccount"), "variables": json.dumps({"input": input})}
-    answer = httpx.get(system.url, params=parameters, headers=ACCEPT, verify=NO_TLS)
+    answer = await asyncio.to_thread(httpx.get, system.url, params=parameters, headers=ACCEPT, verify=NO_TLS)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
