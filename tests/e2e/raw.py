@@ -23,7 +23,7 @@ class Raw:
     writer: asyncio.StreamWriter
 
     async def until(self, text: bytes) -> bytes:
-        """What came, up to this text."""
+        """What came, up to this text. Raises IncompleteReadError when the connection ends first."""
         return await asyncio.wait_for(self.reader.readuntil(text), 20)
 
     async def rest(self) -> bytes:
@@ -48,7 +48,9 @@ async def connected(port: int, kind: str) -> Raw:
     if kind in _ACCEPT:
         body = json.dumps({"query": FEED})
         head = f"accept: {_ACCEPT[kind]}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-        raw.writer.write(f"POST /graphql HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n{body}".encode())
+        raw.writer.write(
+            f"POST /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}\r\n\r\n{body}".encode()
+        )
         return raw
     head = f"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-protocol: {kind}"
     key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -60,10 +62,14 @@ async def connected(port: int, kind: str) -> Raw:
 async def subscribed(port: int, kind: str) -> Raw:
     """A connection of this kind whose subscription has come to the end of the log."""
     raw = await connected(port, kind)
-    if kind in _SUBSCRIBE:
-        raw.writer.write(frame({"type": "connection_init"}))
-        raw.writer.write(frame({"type": _SUBSCRIBE[kind], "id": "1", "payload": {"query": FEED}}))
-    await raw.until(b"CaughtUp")
+    try:
+        if kind in _SUBSCRIBE:
+            raw.writer.write(frame({"type": "connection_init"}))
+            raw.writer.write(frame({"type": _SUBSCRIBE[kind], "id": "1", "payload": {"query": FEED}}))
+        await raw.until(b"CaughtUp")
+    except BaseException:
+        raw.cut()
+        raise
     return raw
 
 
