@@ -43,33 +43,46 @@ class Appended(NamedTuple):
     events: tuple[RecordedEvent, ...]
 
 
+class Append:
+    """Decisions on their way into the log: encoded when this is made, stored when it is run."""
+
+    def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
+        """Event versions follow from each decision's version."""
+        self._rows = [row for decision in decisions for row in _event_rows(decision)]
+        moved = progress or Progress((), 0, None)
+        self._binds = (
+            len(self._rows),
+            *_event_columns(self._rows),
+            *_command_columns(decisions),
+            array_text(moved.partitions),
+            moved.sequence,
+            moved.stream_created,
+            len(decisions),
+        )
+
+    async def run(self, connection: Connection) -> Appended:
+        """Stores outcomes, events and progress: all or nothing, in one transaction, one round trip.
+
+        Raises AppendConflict, Unavailable.
+        """
+        try:
+            with reaching_postgres(connection):
+                head = await connection.fetchrow(_APPEND, *self._binds)
+        except asyncpg.UniqueViolationError as error:
+            raise AppendConflict(str(error)) from error
+        assert head is not None, "log_head has its one row from the first migration on"
+        base, recorded_at = head["base"], head["recorded_at"]
+        rows = enumerate(self._rows, base + 1)
+        return Appended(
+            base, recorded_at, tuple(RecordedEvent._make((n, *row, recorded_at)) for n, row in rows)
+        )
+
+
 async def append(
     connection: Connection, decisions: Sequence[Decision], progress: Progress | None
 ) -> Appended:
-    """Stores outcomes, events and progress together: all or nothing, in one transaction, one round trip.
-
-    Event versions follow from each decision's version. Raises AppendConflict, Unavailable.
-    """
-    rows = [row for decision in decisions for row in _event_rows(decision)]
-    moved = progress or Progress((), 0, None)
-    try:
-        with reaching_postgres(connection):
-            head = await connection.fetchrow(
-                _APPEND,
-                len(rows),
-                *_event_columns(rows),
-                *_command_columns(decisions),
-                array_text(moved.partitions),
-                moved.sequence,
-                moved.stream_created,
-                len(decisions),
-            )
-    except asyncpg.UniqueViolationError as error:
-        raise AppendConflict(str(error)) from error
-    assert head is not None, "log_head has its one row from the first migration on"
-    base, recorded_at = head["base"], head["recorded_at"]
-    events = tuple(RecordedEvent._make((base + n, *row, recorded_at)) for n, row in enumerate(rows, 1))
-    return Appended(base, recorded_at, events)
+    """Encodes and stores decisions; see Append."""
+    return await Append(decisions, progress).run(connection)
 
 
 def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from commander.domain import Domain
 from eventstore.database import Connection, Database
-from eventstore.log import Appended, append
+from eventstore.log import Append, Appended
 from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from streaming.connection import Nats
@@ -34,6 +34,7 @@ class Batch:
         self._before = before
         self._known: dict[UUID, Outcome] = {}
         self._ends: dict[UUID, tuple[Decision, int, int]] = {}
+        self._append: Append | None = None
         self._appended: Appended | None = None
 
     async def prepare(
@@ -49,6 +50,7 @@ class Batch:
             for command in undecided:
                 decision, states[command.stream] = decide(domain, command, states[command.stream], now)
                 self._add(decision)
+        self._append = Append(self.decisions, self.progress)
 
     async def set_aside(
         self, domain: Domain, database: Database, states: StreamStates, attempts: int
@@ -56,6 +58,7 @@ class Batch:
         """Instead of `prepare`: fails what has no outcome yet, without running the domain's code."""
         for command in await self._load(database, states):
             self._add(crashed(domain, command, states[command.stream], attempts))
+        self._append = Append(self.decisions, self.progress)
 
     async def _load(self, database: Database, states: StreamStates) -> list[SubmittedCommand]:
         """Looks up outcomes, makes sure of the streams' states; returns what is to be decided."""
@@ -73,7 +76,8 @@ class Batch:
 
     async def commit(self, connection: Connection) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
-        self._appended = await append(connection, self.decisions, self.progress)
+        assert self._append is not None, "a batch is prepared before its commit"
+        self._appended = await self._append.run(connection)
 
     async def announce(self, nats: Nats, database: Database) -> None:
         """Tells how each command ended: all who listen in one message, and each one's own waiter."""

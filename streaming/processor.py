@@ -43,6 +43,9 @@ logger = logging.getLogger("commander.processor")
 
 _decoder = msgspec.json.Decoder(SubmittedCommand)
 
+_STEPS_TO_THE_NEXT_COMMIT = 3
+"""Turns of the event loop from the end of a commit until the next one, if it is prepared, is on its way."""
+
 
 @dataclass(frozen=True)
 class ProcessorSettings:
@@ -72,6 +75,7 @@ class Processor:
         self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
         self._progress: dict[int, Progress] = {}
         self._committing: asyncio.Task[None] | None = None
+        self._announcing: asyncio.Task[None] | None = None
         self._last: Batch | None = None
         self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
@@ -112,7 +116,7 @@ class Processor:
         async with OrderedPull(self._nats, COMMANDS, subjects, first) as inbox:
             try:
                 await self._decide_in_batches(ownership, inbox, suspects)
-                await self._committed()
+                await self._announced()
             finally:
                 await self._abandon()
 
@@ -166,7 +170,7 @@ class Processor:
                 await self._commit(ownership, batch)
             else:
                 await self._process(ownership, messages, stream_created)
-                await self._committed()
+            await self._announced()
             await forget_attempts(ownership.connection, ids)
         except (Unavailable, AppendConflict):
             self._survived += ids
@@ -178,10 +182,18 @@ class Processor:
 
     async def _commit(self, ownership: Ownership, batch: Batch) -> None:
         await batch.commit(ownership.connection)
-        await batch.announce(self._nats, self._database)
         due = self._states.due_snapshots({d.command.stream: None for d in batch.decisions})
         if due:
             await save_snapshots(ownership.connection, due)
+        before, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
+        if before is not None:
+            await before
+
+    async def _announce(self, batch: Batch) -> None:
+        """Tells of a batch while the next is committed; Postgres need not wait for that."""
+        for _ in range(_STEPS_TO_THE_NEXT_COMMIT):
+            await asyncio.sleep(0)
+        await batch.announce(self._nats, self._database)
 
     async def _committed(self) -> None:
         """Waits for the commit under way, if one is."""
@@ -190,12 +202,21 @@ class Processor:
             await committing
             self._states.shrink()
 
+    async def _announced(self) -> None:
+        """Waits until all is committed and told."""
+        await self._committed()
+        announcing, self._announcing = self._announcing, None
+        if announcing is not None:
+            await announcing
+
     async def _abandon(self) -> None:
         """Leaves no commit under way behind; whether it came about is for Postgres to say."""
-        committing, self._committing, self._last = self._committing, None, None
-        if committing is not None:
-            committing.cancel()
-            await asyncio.wait([committing])
+        under_way = [task for task in (self._committing, self._announcing) if task is not None]
+        self._committing = self._announcing = self._last = None
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _extent(self) -> tuple[int, int]:
         """Behind which sequence to begin, and the last one there is.
