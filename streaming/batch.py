@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -18,55 +19,61 @@ from streaming.signals import tell_head
 from streaming.states import StreamStates
 from streaming.watchdog import ended_if_hung
 
+_SLICE = 50
+"""How many commands are decided at a stretch: about a millisecond."""
+
 
 class Batch:
-    """Commands decided and committed together, by steps: prepare, commit, announce.
+    """Commands decided and committed together, by steps: look up, decide, commit, announce.
 
-    before: the batch that is being committed while this one is prepared; what it decides counts here.
+    recent: the batches that may not have been committed when this one looks up; what they decide counts here.
     """
 
     def __init__(
-        self, commands: Sequence[SubmittedCommand], progress: Progress, before: Batch | None
+        self, commands: Sequence[SubmittedCommand], progress: Progress, recent: Sequence[Batch]
     ) -> None:
         self.commands = commands
         self.progress = progress
         self.decisions: list[Decision] = []
-        self._before = before
+        self._recent = recent
         self._known: dict[UUID, Outcome] = {}
+        self._decided_before: dict[UUID, Batch] = {}
         self._ends: dict[UUID, tuple[Decision, int, int]] = {}
         self._append: Append | None = None
         self._appended: Appended | None = None
 
-    async def prepare(
-        self, domain: Domain, database: Database, states: StreamStates, now: datetime, decide_seconds: float
+    async def look_up(self, database: Database, states: StreamStates) -> None:
+        """Looks for earlier outcomes, and makes sure of the streams' states.
+
+        This runs on a connection of the pool, beside the batches before. It settles nothing for good: the
+        primary key of the outcomes does, when the batch is committed.
+        """
+        async with database.connection() as connection:
+            self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
+            streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
+            await states.load(connection, streams)
+
+    async def decide(
+        self, domain: Domain, states: StreamStates, now: datetime, decide_seconds: float
     ) -> None:
         """Decides what has no outcome yet, each command on what the ones before it left in `states`.
 
-        This runs on a connection of the pool, beside the commit of the batch before. It decides nothing
-        for good: the primary key of the outcomes does, when the batch is committed.
+        Between slices others get their turn: the batch before is still being sent to Postgres.
         """
-        undecided = await self._load(database, states)
-        with ended_if_hung(decide_seconds):
-            for command in undecided:
-                decision, states[command.stream] = decide(domain, command, states[command.stream], now)
-                self._add(decision)
+        undecided = self._undecided()
+        for begin in range(0, len(undecided), _SLICE):
+            with ended_if_hung(decide_seconds):
+                for command in undecided[begin : begin + _SLICE]:
+                    decision, states[command.stream] = decide(domain, command, states[command.stream], now)
+                    self._add(decision)
+            await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
 
-    async def set_aside(
-        self, domain: Domain, database: Database, states: StreamStates, attempts: int
-    ) -> None:
-        """Instead of `prepare`: fails what has no outcome yet, without running the domain's code."""
-        for command in await self._load(database, states):
+    def set_aside(self, domain: Domain, states: StreamStates, attempts: int) -> None:
+        """Instead of `decide`: fails what has no outcome yet, without running the domain's code."""
+        for command in self._undecided():
             self._add(crashed(domain, command, states[command.stream], attempts))
         self._append = Append(self.decisions, self.progress)
-
-    async def _load(self, database: Database, states: StreamStates) -> list[SubmittedCommand]:
-        """Looks up outcomes, makes sure of the streams' states; returns what is to be decided."""
-        async with database.connection() as connection:
-            self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
-            undecided = self._undecided()
-            await states.load(connection, {c.stream: None for c in undecided})
-        return undecided
 
     def _add(self, decision: Decision) -> None:
         begin = self._ends[self.decisions[-1].command.command_id][2] if self.decisions else 0
@@ -76,7 +83,7 @@ class Batch:
 
     async def commit(self, connection: Connection) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
-        assert self._append is not None, "a batch is prepared before its commit"
+        assert self._append is not None, "a batch is decided before its commit"
         self._appended = await self._append.run(connection)
 
     async def announce(self, nats: Nats, database: Database) -> None:
@@ -92,14 +99,16 @@ class Batch:
                 told.setdefault(command.reply, []).append(ended)
         for reply, outcomes in told.items():
             await announce(nats, reply, outcomes)
-        self._before = None
 
     def _undecided(self) -> list[SubmittedCommand]:
-        """The commands without an outcome: not in Postgres, not in the batch before, not earlier in this."""
-        before = self._before._ends if self._before is not None else {}
+        """The commands without an outcome: not in Postgres, not in a batch before, not earlier in this."""
+        for batch in self._recent:
+            repeated = [c.command_id for c in self.commands if c.command_id in batch._ends]
+            self._decided_before |= dict.fromkeys(repeated, batch)
+        self._recent = ()
         first: dict[UUID, SubmittedCommand] = {}
         for command in self.commands:
-            if command.command_id not in self._known and command.command_id not in before:
+            if command.command_id not in self._known and command.command_id not in self._decided_before:
                 first.setdefault(command.command_id, command)
         return list(first.values())
 
@@ -108,10 +117,9 @@ class Batch:
         assert self._appended is not None, "asked after the commit"
         decided = self._ends.get(command_id)
         if decided is None:
-            known = self._known.get(command_id)
-            if known is None:
-                assert self._before is not None, "decided here, or before, or in the batch before"
-                return await self._before._ended(command_id, database)
+            if (batch := self._decided_before.get(command_id)) is not None:
+                return await batch._ended(command_id, database)
+            known = self._known[command_id]
             return ended_from(known, await events_of_outcome(database, known))
         decision, begin, end = decided
         return Ended(

@@ -1,8 +1,8 @@
 """The processor: pulls commands in batches, decides them, commits once per batch, announces the outcomes.
 
-While one batch is being committed the next is decided on the states the first left behind. If a commit fails
-nothing is lost: the ownership ends, what was known is forgotten, and the next begins behind the last progress
-that Postgres has.
+While one batch is being committed the next is decided on the states the first left behind, and earlier
+outcomes are looked up for the one after that. If a commit fails nothing is lost: the ownership ends, what was
+known is forgotten, and the next begins behind the last progress that Postgres has.
 
 How far a partition is decided is written to Postgres in the transaction that stores the outcomes: that is
 the acknowledgement, once per batch, and it cannot disagree with the outcomes. A new owner begins behind it
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -61,6 +63,13 @@ class ProcessorSettings:
     decide_seconds: float = 60.0
 
 
+class _Looking(NamedTuple):
+    """A batch whose commands are being looked up."""
+
+    batch: Batch
+    done: asyncio.Task[None]
+
+
 class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
@@ -76,6 +85,8 @@ class Processor:
         self._progress: dict[int, Progress] = {}
         self._committing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
+        self._looking: _Looking | None = None
+        self._recent: deque[Batch] = deque(maxlen=2)
         self._last: Batch | None = None
         self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
@@ -113,6 +124,8 @@ class Processor:
             await forget_attempts(ownership.connection, self._survived)
             self._survived = []
         subjects = [command_subject(partition, "*") for partition in self.owned]
+        if len(subjects) == self._settings.partitions:
+            subjects = []  # all there are; the server need not look at each message's subject
         async with OrderedPull(self._nats, COMMANDS, subjects, first) as inbox:
             try:
                 await self._decide_in_batches(ownership, inbox, suspects)
@@ -121,40 +134,58 @@ class Processor:
                 await self._abandon()
 
     async def _decide_in_batches(self, ownership: Ownership, inbox: OrderedPull, suspects: Suspects) -> None:
-        """Returns when the partitions have changed."""
+        """Returns when the partitions have changed.
+
+        Three batches are under way: one is looked up while the one before is decided and the one before that
+        is committed.
+        """
         settings = self._settings
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + settings.rebalance_seconds
         purge_at = loop.time() + settings.purge_seconds
         while True:
             limit = 1 if suspects else settings.batch_size
-            messages = await inbox.next_batch(limit, settings.rebalance_seconds)
+            messages = await inbox.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
+            before, self._looking = self._looking, None
             if not messages:
                 suspects.clear()
             elif suspects.include(partition_of_subject(messages[0].subject), messages[0].sequence):
                 await self._process_suspect(ownership, messages, inbox.stream_created)
             else:
-                await self._process(ownership, messages, inbox.stream_created)
+                self._looking = self._look_up(messages, inbox.stream_created)
+            if before is not None:
+                await self._process(ownership, before)
             if loop.time() >= purge_at:
+                await self._caught_up(ownership)
                 await self._purge()
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                await self._committed()
+                await self._caught_up(ownership)
                 if await ownership.rebalance():
                     return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
-    async def _process(
-        self, ownership: Ownership, messages: list[InMessage], stream_created: datetime
-    ) -> None:
-        """Decides a batch while the one before is committed; returns with its own commit under way."""
+    def _look_up(self, messages: list[InMessage], stream_created: datetime) -> _Looking:
         batch = self._batch(messages, stream_created)
-        await batch.prepare(
-            self._domain, self._database, self._states, datetime.now(UTC), self._settings.decide_seconds
+        return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
+
+    async def _process(self, ownership: Ownership, looking: _Looking) -> None:
+        """Decides a batch while the one before is committed; returns with its own commit under way."""
+        await looking.done
+        await looking.batch.decide(
+            self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
         )
         await self._committed()
-        self._last = batch
-        self._committing = asyncio.create_task(self._commit(ownership, batch))
+        self._last = looking.batch
+        self._committing = asyncio.create_task(self._commit(ownership, looking.batch))
+        await asyncio.sleep(0)  # so that Postgres has it before the next is decided
+
+    async def _caught_up(self, ownership: Ownership) -> None:
+        """Leaves nothing under way."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await self._process(ownership, looking)
+        await self._committed()
 
     async def _process_suspect(
         self, ownership: Ownership, messages: list[InMessage], stream_created: datetime
@@ -164,12 +195,13 @@ class Processor:
         ids = [command.command_id for command in self._commands(messages)]
         try:
             tried = [await count_attempt(ownership.connection, command_id) for command_id in ids]
+            looking = self._look_up(messages, stream_created)
             if any(count >= MAX_ATTEMPTS for count in tried):
-                batch = self._batch(messages, stream_created)
-                await batch.set_aside(self._domain, self._database, self._states, MAX_ATTEMPTS)
-                await self._commit(ownership, batch)
+                await looking.done
+                looking.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
+                await self._commit(ownership, looking.batch)
             else:
-                await self._process(ownership, messages, stream_created)
+                await self._process(ownership, looking)
             await self._announced()
             await forget_attempts(ownership.connection, ids)
         except (Unavailable, AppendConflict):
@@ -178,7 +210,9 @@ class Processor:
 
     def _batch(self, messages: list[InMessage], stream_created: datetime) -> Batch:
         progress = Progress(self.owned, messages[-1].sequence, stream_created)
-        return Batch(self._commands(messages), progress, self._last)
+        batch = Batch(self._commands(messages), progress, tuple(self._recent))
+        self._recent.append(batch)
+        return batch
 
     async def _commit(self, ownership: Ownership, batch: Batch) -> None:
         await batch.commit(ownership.connection)
@@ -211,8 +245,10 @@ class Processor:
 
     async def _abandon(self) -> None:
         """Leaves no commit under way behind; whether it came about is for Postgres to say."""
-        under_way = [task for task in (self._committing, self._announcing) if task is not None]
-        self._committing = self._announcing = self._last = None
+        looking = None if self._looking is None else self._looking.done
+        under_way = [task for task in (self._committing, self._announcing, looking) if task is not None]
+        self._committing = self._announcing = self._looking = self._last = None
+        self._recent.clear()
         for task in under_way:
             task.cancel()
         if under_way:

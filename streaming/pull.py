@@ -55,11 +55,12 @@ class StreamReplaced(CommanderError):
 class OrderedPull:
     """One reader of one stream. Not for concurrent use by many tasks.
 
-    capacity: how many messages may be asked for and not yet taken; bounds the memory.
+    subjects: those that are read; none are all. capacity: how many messages may be asked for and not yet taken;
+    it bounds the memory.
     """
 
     def __init__(
-        self, nats: Nats, stream: str, subjects: list[str], after: int, *, capacity: int = 2000
+        self, nats: Nats, stream: str, subjects: list[str], after: int, *, capacity: int = 5000
     ) -> None:
         self._nats = nats
         self._stream = stream
@@ -150,7 +151,7 @@ class OrderedPull:
             deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self._last + 1,
             ack_policy=api.AckPolicy.NONE,
-            filter_subjects=self._subjects,
+            filter_subjects=self._subjects or None,
             inactive_threshold=_INACTIVE_SECONDS,
             mem_storage=True,
             num_replicas=1,
@@ -195,7 +196,7 @@ class OrderedPull:
                 if self._broken or consumer != self._consumer:
                     return
                 if message.reply:
-                    self._on_delivery(message)
+                    self._on_delivery(*message)
                 else:
                     self._on_status(message.headers)
             self._heard_at = asyncio.get_running_loop().time()
@@ -203,10 +204,10 @@ class OrderedPull:
 
         return receive
 
-    def _on_delivery(self, message: RawMessage) -> None:
+    def _on_delivery(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>, perhaps with more
         # tokens in front and one behind; the stream's name has no dot.
-        tokens = message.reply.split(b".")
+        tokens = reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
         sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
         if delivered != self._delivered + 1:
@@ -215,7 +216,7 @@ class OrderedPull:
         self._delivered = delivered
         self._asked = max(0, self._asked - 1)
         self._last = sequence
-        self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
+        self._buffer.append(InMessage(sequence, subject.decode(), data, headers))
 
     def _on_status(self, raw: bytes) -> None:
         status, description = status_of(raw)
