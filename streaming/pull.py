@@ -55,7 +55,7 @@ class StreamReplaced(CommanderError):
 class OrderedPull:
     """One reader of one stream. Not for concurrent use by many tasks.
 
-    subjects: those that are read; none are all. capacity: how many messages may be asked for and not yet taken;
+    subjects: those that are read; none are all. capacity: the most messages asked for and not taken yet;
     it bounds the memory.
     """
 
