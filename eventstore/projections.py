@@ -84,19 +84,25 @@ async def fold(
     ]
     with reaching_postgres(connection):
         try:
+            if not decoded:
+                await _move(connection, table, up_to)
+                return
             async with connection.transaction():
                 await _write(connection, table, await _folded(connection, table, decoded))
-                await connection.execute(
-                    """update projections
-                       set position = $3, failed_position = null, error = null, updated_at = now()
-                       where name = $1 and fingerprint = $2""",
-                    table.projection.name,
-                    table.projection.fingerprint,
-                    up_to,
-                )
+                await _move(connection, table, up_to)
         except _Unwritable as error:
             event = await _first_unwritable(connection, table, decoded)
             raise ProjectionFailed(table.projection.name, event.position, event.type, str(error)) from error
+
+
+async def _move(connection: Connection, table: Table, up_to: int) -> None:
+    await connection.execute(
+        """update projections set position = $3, failed_position = null, error = null, updated_at = now()
+           where name = $1 and fingerprint = $2""",
+        table.projection.name,
+        table.projection.fingerprint,
+        up_to,
+    )
 
 
 async def save_failure(connection: Connection, table: Table, position: int, error: str) -> None:

@@ -12,11 +12,11 @@ from itertools import count
 from uuid import UUID
 
 import msgspec
-from nats.aio.msg import Msg
 
 from eventstore.database import Database
 from eventstore.outcomes import events_of_outcome, outcome_of
 from eventstore.records import Outcome, RecordedEvent
+from streaming.bulk import RawMessage
 from streaming.connection import Nats, reaching_nats
 
 ENDED = "signals.ended"
@@ -98,8 +98,8 @@ class OutcomeWaiter:
 
     async def start(self) -> None:
         with reaching_nats():
-            await self._nats.client.subscribe(self.reply, cb=self._on_announcement)
-            await self._nats.client.subscribe(ENDED, cb=self._on_ended)
+            await self._nats.client.subscribe_bulk(self.reply, self._on_announcements)
+            await self._nats.client.subscribe_bulk(ENDED, self._on_ended)
 
     def expect(self, command_id: UUID) -> Expected:
         """Begins to listen; call it before submitting, so that no announcement comes too early."""
@@ -116,18 +116,20 @@ class OutcomeWaiter:
             return None
         return ended_from(outcome, await events_of_outcome(self._database, outcome))
 
-    async def _on_announcement(self, message: Msg) -> None:
-        for ended in _decoder.decode(message.data):
-            for future in self._waiting.get(ended.command_id, ()):
-                if not future.done():
-                    future.set_result(ended)
+    def _on_announcements(self, messages: list[RawMessage]) -> None:
+        for message in messages:
+            for ended in _decoder.decode(message.data):
+                for future in self._waiting.get(ended.command_id, ()):
+                    if not future.done():
+                        future.set_result(ended)
 
-    async def _on_ended(self, message: Msg) -> None:
+    def _on_ended(self, messages: list[RawMessage]) -> None:
         if not self._watching:
             return
-        for begin in range(0, len(message.data), 16):
-            for watch in self._watching.get(message.data[begin : begin + 16], ()):
-                watch.ring()
+        for message in messages:
+            for begin in range(0, len(message.data), 16):
+                for watch in self._watching.get(message.data[begin : begin + 16], ()):
+                    watch.ring()
 
 
 class Watch:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from nats.aio.msg import Msg
-
 from eventstore.database import Database
 from eventstore.projections import standings
 from eventstore.tables import Table
+from streaming.bulk import RawMessage
 from streaming.connection import Nats, reaching_nats
 
 _LOOK_SECONDS = 0.5
@@ -27,7 +26,7 @@ class ProjectionProgress:
 
     async def start(self) -> None:
         with reaching_nats():
-            await self._nats.client.subscribe("signals.projection.*", cb=self._on_signal)
+            await self._nats.client.subscribe_bulk("signals.projection.*", self._on_signals)
 
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
         """Waits until all these projections have folded `position`; False when they have not in time."""
@@ -49,10 +48,11 @@ class ProjectionProgress:
         for standing in await standings(self._database, self._tables):
             self._note(standing.name, standing.position)
 
-    async def _on_signal(self, message: Msg) -> None:
-        name = message.subject.rpartition(".")[2]
-        if name in self._positions:
-            self._note(name, int(message.data))
+    def _on_signals(self, messages: list[RawMessage]) -> None:
+        for message in messages:
+            name = message.subject.rpartition(b".")[2].decode()
+            if name in self._positions:
+                self._note(name, int(message.data))
 
     def _note(self, name: str, position: int) -> None:
         self._positions[name] = max(self._positions[name], position)

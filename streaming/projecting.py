@@ -17,6 +17,7 @@ from streaming.signals import Bell, tell_projection
 
 logger = logging.getLogger("commander.projections")
 
+_PAUSE_SECONDS = 0.01
 _BATCH = 1000
 _RETRY_FAILED_SECONDS = 5.0
 
@@ -45,7 +46,7 @@ class Projector:
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
-            Bell(self._nats) as bell,
+            Bell(self._nats, pause_seconds=_PAUSE_SECONDS) as bell,
         ):
             self.position = await position_of(connection, self._table)
             logger.info("projection %s goes on from position %d", self.name, self.position)
@@ -66,6 +67,8 @@ class Projector:
         self.failure = None
         self.position = up_to
         await tell_projection(self._nats, self.name, up_to)
+        if len(events) < _BATCH:
+            await bell.wait()
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""

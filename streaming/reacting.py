@@ -31,6 +31,7 @@ from streaming.submitting import Submitter
 
 logger = logging.getLogger("commander.reactors")
 
+_PAUSE_SECONDS = 0.01
 _BATCH = 500
 _RETRY_FAILED_SECONDS = 5.0
 _NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
@@ -68,7 +69,7 @@ class ReactorRunner:
             sole_holder(
                 self._database, Lock.REACTOR, lock_key(self.name), application, durable=False
             ) as connection,
-            Bell(self._nats) as bell,
+            Bell(self._nats, pause_seconds=_PAUSE_SECONDS) as bell,
         ):
             self.position = await reactor_position(connection, self.name)
             logger.info("reactor %s goes on from position %d", self.name, self.position)
@@ -91,10 +92,12 @@ class ReactorRunner:
         await asyncio.gather(*(self._submitter.submit(command) for command in commands))
         self.position = events[-1].position if failed is None else failed[0] - 1
         await save_reactor(connection, self.name, self.position)
-        if failed is None:
-            self.failure = None
-        else:
+        if failed is not None:
             await self._stop_at(connection, *failed)
+            return
+        self.failure = None
+        if len(events) < _BATCH:
+            await bell.wait()
 
     async def _stop_at(self, connection: Connection, position: int, reason: str) -> None:
         if reason != self.failure:

@@ -66,6 +66,9 @@ class Relay:
                     self.position = await self._mirrored()
                     break
                 self.position += len(chunk)
+            else:
+                if len(events) < MAX_MESSAGES:
+                    await bell.wait()
 
     async def _mirrored(self) -> int:
         async with self._nats.answering():
