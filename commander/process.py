@@ -137,6 +137,7 @@ def _server(part: Part) -> _Server | None:
         ws_max_size=part.settings.max_body_bytes,
         ws_ping_interval=part.settings.ping_seconds,
         ws_ping_timeout=part.settings.ping_timeout_seconds,
+        proxy_headers=False,  # nothing here asks for the client's address
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resolvers.services import Services
 from schema.endpoint import Endpoint, HttpSettings
@@ -16,6 +16,8 @@ from schema.execution import CommanderSchema
 from schema.ide import Example, assets_app
 from schema.limits import BodyLimit
 from schema.streams import Streams
+
+PATH = "/graphql"
 
 
 def application(
@@ -25,28 +27,38 @@ def application(
     routes: Sequence[BaseRoute] = (),
     examples: Sequence[Example] = (),
     streams: Streams | None = None,
-) -> Starlette:
+) -> ASGIApp:
     """The whole application. services raises Unavailable until the process has connected.
 
     streams: how many connections may last, and by what they are ended when the process is told to stop.
     """
-    endpoint = Endpoint(schema, services, settings, examples, streams or Streams())
-    served: list[BaseRoute] = [
-        Route("/", lambda _: RedirectResponse("/graphql")),
-        Route("/graphql", endpoint),
-        WebSocketRoute("/graphql", endpoint),
-        *routes,
-    ]
+    limited = BodyLimit(
+        Endpoint(schema, services, settings, examples, streams or Streams()), settings.max_body_bytes
+    )
+    others = [Route("/", lambda _: RedirectResponse(PATH)), *routes]
     if (assets := assets_app()) is not None:
-        served.append(Mount("/graphiql-assets", assets))
-    middleware = [Middleware(BodyLimit, max_bytes=settings.max_body_bytes)]
+        others.append(Mount("/graphiql-assets", assets))
+    served: ASGIApp = _Served(limited, Starlette(routes=others))
     if settings.origins:
-        cors = Middleware(
-            CORSMiddleware,
+        served = CORSMiddleware(
+            served,
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
             expose_headers=["Retry-After"],
         )
-        middleware.insert(0, cors)
-    return Starlette(routes=served, middleware=middleware)
+    return served
+
+
+class _Served:
+    """The endpoint, and all else: nearly every request is for the endpoint, and need not be routed."""
+
+    def __init__(self, endpoint: ASGIApp, others: ASGIApp) -> None:
+        self._endpoint = endpoint
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope["path"] == PATH:
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._others(scope, receive, send)

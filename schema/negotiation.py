@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from strawberry.types.graphql import OperationType
 
@@ -66,16 +67,19 @@ class Accept:
         ]
         return max(ranked)[-1] if ranked else None
 
-    def carrier(self, operation: OperationType | None) -> str | None:
-        """The best media type that can carry an operation's results; None of an operation is not known."""
-        return self.best(_CARRIERS[operation])
-
     def _matching(self, media: str) -> _Range | None:
         """The range that names this media type most exactly: its quality counts."""
         matching = [found for found in self._ranges if found.precision(media)]
         return max(matching, key=lambda found: (found.precision(media), -found.place), default=None)
 
 
+@lru_cache(maxsize=256)  # clients send but few
+def carrier(accept: str | None, operation: OperationType | None) -> str | None:
+    """The best media type for the results of an operation (None: one that is not known), by this header."""
+    return Accept(accept).best(_CARRIERS[operation])
+
+
+@lru_cache(maxsize=256)
 def is_json(content_type: str | None) -> bool:
     """Whether a request of this content type can be read: application/json, in UTF-8."""
     media, parameters = _parsed(content_type or "")
