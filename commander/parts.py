@@ -25,9 +25,13 @@ from streaming.submitting import Submitter
 
 
 class Part(ABC):
-    """One part. `run` works until it is cancelled; before that, `app` may already answer."""
+    """One part. `run` works until it is cancelled; before that, `app` may already answer.
+
+    garbage_threshold: how many more objects there are before the collector looks for cycles among them.
+    """
 
     name: str
+    garbage_threshold = 700  # Python's own
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
@@ -88,6 +92,7 @@ class ProcessorPart(Part):
     """Decides commands. Ready without partitions too: it stands by for those of another."""
 
     name = "processor"
+    garbage_threshold = 50_000  # a batch makes thousands that stay for a moment, and hardly a cycle
 
     async def run(self, database: Database, nats: Nats) -> None:
         settings = ProcessorSettings(self.settings.partitions, self.settings.batch_size)

@@ -24,15 +24,10 @@ from streaming.streams import ensure_streams
 logger = logging.getLogger("commander")
 
 
-_GARBAGE_THRESHOLDS = (50_000, 20, 50)
-"""A batch of commands makes thousands of objects that reference counting frees. By default the collector
-looks at all that live after each 700 more: a fifth of a processor's time."""
-
-
 def run(part: Part) -> None:
     """Runs a part until SIGTERM or SIGINT, or until it fails for good; then raises what it failed with."""
     gc.freeze()  # what is loaded by now stays
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    gc.set_threshold(part.garbage_threshold)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
 

@@ -6,6 +6,7 @@ Only their cursors differ, so the variable that holds the cursor does not count.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -48,9 +49,10 @@ class Followed:
         Raises whatever keeps it from beginning, or from going on, as errors of GraphQL.
         """
         try:
-            pages = follow(self.context.services, self.key, self.after, self.where, self.renderer.render)
-            async for page in pages:
-                yield page
+            services, render = self.context.services, self.renderer.render
+            async with aclosing(follow(services, self.key, self.after, self.where, render)) as pages:
+                async for page in pages:
+                    yield page
         except Exception as error:
             raise Refused([coerced(error)]) from error
 

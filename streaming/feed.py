@@ -214,7 +214,7 @@ class Feed:
 
     def _bound(self) -> None:
         """Keeps what is rendered within what a process may hold."""
-        if sum(channel.weight for channel in self._channels.values()) > _MAX_RENDERED_BYTES:
+        while sum(channel.weight for channel in self._channels.values()) > _MAX_RENDERED_BYTES:
             for channel in self._channels.values():
                 channel.forget(len(channel) // 2)
 

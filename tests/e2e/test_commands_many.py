@@ -23,7 +23,7 @@ def submit_all(api: Endpoint, commands: list[Any], **options: Any) -> list[dict[
 def refused(api: Endpoint, commands: Any, **options: Any) -> dict[str, Any]:
     """The one error that they are answered with."""
     answer = api.query(SUBMIT, commands=commands, options=options)
-    assert "data" not in answer
+    assert answer.get("data") is None
     [error] = answer["errors"]
     assert error["extensions"]["code"] == "BAD_REQUEST"
     found: dict[str, Any] = error
