@@ -57,7 +57,7 @@ async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[
     """
     told = False
     deadline = asyncio.get_running_loop().time() + _UNKNOWN_SECONDS
-    with services.outcomes.watch(command_id) as ended:
+    async with services.outcomes.watch(command_id) as ended:
         while True:
             state = await state_of(services, command_id)
             if state is not None and (state.outcome is not None or not told):

@@ -1,10 +1,10 @@
 """The feed: history from a cursor, then live, without a seam; for any number of subscribers in one process.
 
-Every process keeps the newest events in one shared tail in memory, fed by the EVENTS stream. Subscribers
-that want the same, in the same form, share a channel: each event is rendered once, for all of them. A
-subscriber is nothing but a cursor: it reads from its channel while its cursor is in it, and else from the
-tail or from Postgres. So a slow one costs no memory and delays nobody: it falls out of the channel, reads
-history at its own pace, and comes back.
+While it has subscribers a process keeps the newest events in one shared tail in memory, fed by the EVENTS
+stream. Subscribers that want the same, in the same form, share a channel: each event is rendered once, for
+all of them. A subscriber is nothing but a cursor: it reads from its channel while its cursor is in it, and
+else from the tail or from Postgres. So a slow one costs no memory and delays nobody: it falls out of the
+channel, reads history at its own pace, and comes back.
 
     reading history ◄─► reading the channel ─► waiting ─► reading the channel …
 """
@@ -38,6 +38,8 @@ logger = logging.getLogger("commander.feed")
 T = TypeVar("T")
 
 _PAGE = 500
+_UNWANTED_SECONDS = 10
+"""How long the mirror is followed after the last subscriber has gone."""
 _MAX_TAIL_BYTES = 64 * 1024 * 1024
 _MAX_RENDERED_BYTES = 128 * 1024 * 1024
 """How much all channels of a process hold, about; beyond, each lets go of its older half."""
@@ -58,6 +60,7 @@ class Feed:
         self._head = -1  # -1 until the log was looked at
         self._channels: dict[Hashable, Channel[Any]] = {}
         self._listed: defaultdict[Hashable, set[Channel[Any]]] = defaultdict(set)
+        self._wanted = asyncio.Event()  # somebody subscribes
         self._tail_bytes = 0
         self._unbounded = 0  # weight of what has grown since all was last bounded
 
@@ -158,6 +161,7 @@ class Feed:
             for address in _addresses(where):
                 self._listed[address].add(channel)
         channel.readers += 1
+        self._wanted.set()
         return channel
 
     def _leave(self, key: Hashable, channel: Channel[Any]) -> None:
@@ -171,14 +175,30 @@ class Feed:
                 del self._listed[address]
 
     async def _follow(self) -> None:
-        if self._head < 0:
-            self._head = await head_position(self._database)
-        try:
-            async with OrderedPull(self._nats, EVENTS, ["events.>"], self._head) as mirror:
-                while True:
-                    self._append(await mirror.next_batch(_PAGE, timeout_seconds=5))
-        except StreamReplaced:
-            logger.warning("the stream %s was made anew; going on behind position %d", EVENTS, self._head)
+        """Follows the mirror while somebody subscribes, and a little longer."""
+        while True:
+            if self._head < 0:
+                self._head = await head_position(self._database)
+            if not self._channels:
+                self._wanted.clear()
+                await self._wanted.wait()
+                head = await head_position(self._database)
+                if head > self._head:  # what nobody wanted in the meantime is found in Postgres
+                    self._begin_again(head)
+                    self._head = head
+            try:
+                await self._follow_while_wanted()
+            except StreamReplaced:
+                logger.warning("the stream %s was made anew; going on behind position %d", EVENTS, self._head)
+
+    async def _follow_while_wanted(self) -> None:
+        loop = asyncio.get_running_loop()
+        wanted_at = loop.time()
+        async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
+            while loop.time() < wanted_at + _UNWANTED_SECONDS:
+                self._append(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                if self._channels:
+                    wanted_at = loop.time()
 
     def _append(self, messages: list[InMessage]) -> None:
         grown: set[Channel[Any]] = set()

@@ -12,7 +12,9 @@ from itertools import count
 from uuid import UUID
 
 import msgspec
+from nats.aio.subscription import Subscription
 
+from commander.domain.errors import Unavailable
 from eventstore.database import Database
 from eventstore.outcomes import events_of_outcome, outcome_of
 from eventstore.records import Outcome, RecordedEvent
@@ -94,12 +96,13 @@ class OutcomeWaiter:
         self._database = database
         self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
         self._watching: dict[bytes, list[Watch]] = {}
+        self._listening: Subscription | None = None  # to what ends, while anybody watches
+        self._listening_changes = asyncio.Lock()
         self.reply = nats.client.new_inbox()
 
     async def start(self) -> None:
         with reaching_nats():
             await self._nats.client.subscribe_bulk(self.reply, self._on_announcements)
-            await self._nats.client.subscribe_bulk(ENDED, self._on_ended)
 
     def expect(self, command_id: UUID) -> Expected:
         """Begins to listen; call it before submitting, so that no announcement comes too early."""
@@ -107,7 +110,7 @@ class OutcomeWaiter:
 
     def watch(self, command_id: UUID) -> Watch:
         """Listens for the end of a command that anybody may have submitted."""
-        return Watch(self._watching, command_id)
+        return Watch(self, command_id)
 
     async def look(self, command_id: UUID) -> Ended | None:
         """The outcome from Postgres, if there is one."""
@@ -124,31 +127,44 @@ class OutcomeWaiter:
                         future.set_result(ended)
 
     def _on_ended(self, messages: list[RawMessage]) -> None:
-        if not self._watching:
-            return
         for message in messages:
             for begin in range(0, len(message.data), 16):
                 for watch in self._watching.get(message.data[begin : begin + 16], ()):
                     watch.ring()
 
+    async def _listen_if_watched(self) -> None:
+        """Hears what ends while anybody watches. While NATS is away nothing is heard, and Postgres asked."""
+        async with self._listening_changes:
+            try:
+                with reaching_nats():
+                    if self._watching and self._listening is None:
+                        self._listening = await self._nats.client.subscribe_bulk(ENDED, self._on_ended)
+                    elif not self._watching and self._listening is not None:
+                        listening, self._listening = self._listening, None
+                        await self._nats.client.unsubscribe_bulk(listening)
+            except Unavailable:
+                pass
+
 
 class Watch:
     """Rings when a command has ended; a context manager, so that nothing is left behind."""
 
-    def __init__(self, watching: dict[bytes, list[Watch]], command_id: UUID) -> None:
-        self._watching = watching
+    def __init__(self, waiter: OutcomeWaiter, command_id: UUID) -> None:
+        self._waiter = waiter
         self._key = command_id.bytes
         self._rung = asyncio.Event()
 
-    def __enter__(self) -> Watch:
-        self._watching.setdefault(self._key, []).append(self)
+    async def __aenter__(self) -> Watch:
+        self._waiter._watching.setdefault(self._key, []).append(self)
+        await self._waiter._listen_if_watched()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        watches = self._watching[self._key]
+    async def __aexit__(self, *_: object) -> None:
+        watches = self._waiter._watching[self._key]
         watches.remove(self)
         if not watches:
-            del self._watching[self._key]
+            del self._waiter._watching[self._key]
+        await self._waiter._listen_if_watched()
 
     def ring(self) -> None:
         self._rung.set()

@@ -52,12 +52,13 @@ async def test_who_waits_or_follows_is_told_at_once(
 ) -> None:
     monkeypatch.setattr("streaming.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
     command_id = uuid4()
-    with services.outcomes.expect(command_id) as expected, services.outcomes.watch(command_id) as watch:
-        reply = services.outcomes.reply
-        await servers.submit(OpenAccount("Ada", uuid4()), command_id=command_id, reply=reply)
-        async with asyncio.timeout(10):
-            assert (await cancel(services, command_id)).code == "CANCELLED"
-            await watch.wait(timeout_seconds=3600)
-            ended = await expected.outcome(timeout_seconds=3600)
+    async with services.outcomes.watch(command_id) as watch:
+        with services.outcomes.expect(command_id) as expected:
+            reply = services.outcomes.reply
+            await servers.submit(OpenAccount("Ada", uuid4()), command_id=command_id, reply=reply)
+            async with asyncio.timeout(10):
+                assert (await cancel(services, command_id)).code == "CANCELLED"
+                await watch.wait(timeout_seconds=3600)
+                ended = await expected.outcome(timeout_seconds=3600)
     assert ended is not None
     assert ended.code == "CANCELLED"

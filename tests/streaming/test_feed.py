@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+import streaming.feed
 from commander.domain.errors import InvalidRequest
 from eventstore.records import EventFilter, RecordedEvent
 from streaming.feed import CaughtUp, Feed, FeedItem, Heartbeat
@@ -118,8 +119,6 @@ async def test_without_a_cursor_it_begins_with_what_comes_next(servers: Bank) ->
 async def test_only_what_matches_is_delivered_from_history_and_live(servers: Bank) -> None:
     async with following(servers) as feed:
         wanted = [event for event in await fill(servers.database, 20) if event.position % 7 == 0]
-        while feed._head < 20:
-            await asyncio.sleep(0.01)
         streams = frozenset(event.stream for event in wanted)
         reader = feed.subscribe(after=0, where=EventFilter(streams=streams))
         assert positions(await take(reader, 3)) == [7, 14]
@@ -145,3 +144,25 @@ async def test_a_cursor_beyond_the_log_is_an_error(servers: Bank) -> None:
     async with following(servers) as feed:
         with pytest.raises(InvalidRequest, match="the log ends at position 0; 1 is beyond it"):
             await anext(feed.subscribe(after=1))
+
+
+async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming.feed, "_UNWANTED_SECONDS", 0.1)
+    async with following(servers) as feed:
+        first = feed.subscribe(after=0)
+        await take(first, 1)
+        await fill(servers.database, 3)
+        assert await take_positions(first, 3) == [1, 2, 3]
+        await first.aclose()
+        async with asyncio.timeout(10):
+            while feed._wanted.is_set():
+                await asyncio.sleep(0.01)
+        await fill(servers.database, 200)
+        assert feed._head == 3, "it rests"
+        second, third = feed.subscribe(after=2), feed.subscribe()
+        assert await take_positions(second, 201) == list(range(3, 204))
+        assert await take(third, 1) == [CaughtUp(203)]
+        await fill(servers.database, 5)
+        assert await take_positions(second, 5) == await take_positions(third, 5) == list(range(204, 209))
