@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -159,6 +159,11 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
             await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})
         else:
             await super().handle_start(message)
+
+    async def handle_async_results(self, *args: Any, **kwargs: Any) -> None:
+        """A client that leaves while an operation sends to it is nothing to be logged."""
+        with suppress(WebSocketDisconnected):
+            await super().handle_async_results(*args, **kwargs)
 
     async def _expect_init(self) -> None:
         await asyncio.sleep(self.view.connection_init_wait_timeout.total_seconds())

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from commander.embedded import EmbeddedNats
+from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank
 from tests.streaming.fragile import Count, fragile
 
@@ -37,9 +38,14 @@ async def test_a_command_that_ends_its_processor_is_failed_after_three_attempts(
     killer = await servers.submit(Count(counter, how), fragile)
     after = [await servers.submit(Count(c), fragile) for c in (counter, other, counter)]
     supervising = asyncio.create_task(supervised(database_url, nats_server.url, deaths))
+
+    async def attempts_are_forgotten() -> bool:
+        return bool(await servers.database.fetchval("select count(*) = 0 from attempts"))
+
     try:
         outcome = await servers.outcome(killer, timeout_seconds=40)
         rest = [await servers.outcome(command_id, 40) for command_id in (*before, *after)]
+        await until(attempts_are_forgotten, "what has its outcome is suspected no more")
     finally:
         supervising.cancel()
         await asyncio.wait([supervising])
@@ -47,4 +53,3 @@ async def test_a_command_that_ends_its_processor_is_failed_after_three_attempts(
     assert len(deaths) == 3, "each attempt took one process with it"
     assert {one.status for one in rest} == {"APPLIED"}
     assert [event.position for event in await servers.log()] == list(range(1, 7))
-    assert await servers.database.fetchval("select count(*) from attempts") == 0
