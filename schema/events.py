@@ -69,15 +69,15 @@ class EventFilterInput:
 
     def to_filter(self) -> EventFilter:
         return EventFilter(
-            types=_set(self.types),
-            streams=_set(self.streams),
-            aggregates=_set(self.aggregates),
+            types=as_set(self.types),
+            streams=as_set(self.streams),
+            aggregates=as_set(self.aggregates),
             correlation_id=self.correlation_id,
             command_id=self.command_id,
         )
 
 
-def _set(names: list[str] | None) -> frozenset[str] | None:
+def as_set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 

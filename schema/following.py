@@ -21,7 +21,7 @@ from resolvers.events import follow
 from schema.context import Context
 from schema.documents import Document
 from schema.errors import coerced, typed
-from schema.events import FOLLOWED, EventTypes
+from schema.events import FOLLOWED, EventTypes, as_set
 from schema.rendering import Rendered, Renderer
 
 
@@ -109,17 +109,13 @@ class Following:
             raise Refused([error]) from error
         wanted = given.get("filter") or {}
         where = EventFilter(
-            types=_set(wanted.get("types")),
-            streams=_set(wanted.get("streams")),
-            aggregates=_set(wanted.get("aggregates")),
+            types=as_set(wanted.get("types")),
+            streams=as_set(wanted.get("streams")),
+            aggregates=as_set(wanted.get("aggregates")),
             correlation_id=wanted.get("correlationId"),
             command_id=wanted.get("commandId"),
         )
         return given.get("after"), where
-
-
-def _set(names: Sequence[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)
 
 
 def _cursor_variable(document: Document, field: FieldNode) -> str | None:

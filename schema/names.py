@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from strawberry.utils.str_converters import to_camel_case
-
-
-def camel(name: str) -> str:
-    """account_id as accountId, the way Strawberry names fields."""
-    return to_camel_case(name)
+from commander.domain.names import camel as camel
 
 
 def capitalized(name: str) -> str:

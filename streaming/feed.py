@@ -75,24 +75,14 @@ class Feed:
             group.create_task(self._beat())
             await keep_running(self._follow, logger)
 
-    async def subscribe(
-        self, after: int | None = None, where: EventFilter | None = None
-    ) -> AsyncGenerator[FeedItem, None]:
-        """The matching events after the cursor, each once, in order; None begins with what comes next.
-
-        Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed and away.
-        """
-        async with aclosing(self.follow(object(), after, where or EventFilter(), _as_it_is)) as pages:
-            async for page in pages:
-                for item in page:
-                    yield item
-
     async def follow(
         self, key: Hashable, after: int | None, where: EventFilter, render: Callable[[FeedItem], T]
     ) -> AsyncGenerator[Sequence[T], None]:
-        """Like `subscribe`, rendered, and as many at a time as there are.
+        """The matching events after the cursor, each once, in order, rendered, many at a time.
 
-        key: who gives an equal one gets the same; `where` and `render` must be equal then.
+        after: None begins with what comes next. key: who gives an equal one shares; `where` and `render` must
+        be equal then. Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed
+        and away.
         """
         cursor, began_at = await self._begin(after)
         channel = self._join(key, where, render)
@@ -263,10 +253,6 @@ def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
         ("command", event.command_id),
         ("correlation", event.correlation_id),
     )
-
-
-def _as_it_is(item: FeedItem) -> FeedItem:
-    return item
 
 
 def _recorded(message: InMessage) -> RecordedEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -24,6 +25,7 @@ class StreamStates:
         self._snapshot_every = snapshot_every
         self._states: OrderedDict[str, StreamState] = OrderedDict()
         self._snapshot_at: dict[str, int] = {}
+        self._loading = asyncio.Lock()
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._states
@@ -40,22 +42,27 @@ class StreamStates:
         self._snapshot_at.clear()
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
-        """Makes sure of these streams: folded from a snapshot, or from the beginning, where not in memory."""
-        missing = []
-        for stream in streams:
-            if stream in self._states:
-                self._states.move_to_end(stream)
-            else:
-                missing.append(stream)
-        if not missing:
-            return
-        for stream in missing:
-            self._states[stream] = initial_state(self._domain, stream)
-        for snapshot in await load_snapshots(connection, missing):
-            self._begin_from(snapshot)
-        after = {stream: self._states[stream].version for stream in missing}
-        async for event in read_streams(connection, after):
-            self._states[event.stream] = evolved(self._domain, self._states[event.stream], event)
+        """Makes sure of these streams: folded from a snapshot, or from the beginning, where not in memory.
+
+        One at a time, and a state is there only when it is whole: batches that are looked up at the same time
+        may want the same stream, and one must not decide on what the other has half loaded.
+        """
+        async with self._loading:
+            missing = []
+            for stream in streams:
+                if stream in self._states:
+                    self._states.move_to_end(stream)
+                else:
+                    missing.append(stream)
+            if not missing:
+                return
+            loaded = {stream: initial_state(self._domain, stream) for stream in missing}
+            for snapshot in await load_snapshots(connection, missing):
+                self._begin_from(snapshot, loaded)
+            after = {stream: state.version for stream, state in loaded.items()}
+            async for event in read_streams(connection, after):
+                loaded[event.stream] = evolved(self._domain, loaded[event.stream], event)
+            self._states.update(loaded)
 
     def shrink(self) -> None:
         """Forgets the streams used longest ago, down to the capacity. Call it between batches."""
@@ -80,11 +87,11 @@ class StreamStates:
                 due.append(taken)
         return due
 
-    def _begin_from(self, snapshot: Snapshot) -> None:
+    def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> None:
         aggregate = self._domain.aggregates.get(snapshot.stream.partition("-")[0])
         if aggregate is None:
             return
         state = state_from(aggregate, self._domain.fingerprint_of(aggregate), snapshot)
         if state is not None:
-            self._states[snapshot.stream] = StreamState(state, snapshot.version)
+            loaded[snapshot.stream] = StreamState(state, snapshot.version)
             self._snapshot_at[snapshot.stream] = snapshot.version

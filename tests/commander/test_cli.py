@@ -125,7 +125,10 @@ def test_dev_on_a_port_in_use_says_so_and_starts_nothing(commander: Run, tmp_pat
     assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.skipif(
+    not has_ipv6(),
+    reason="NOT RUN: no IPv6 here (containers often have none): no port can be in use",
+)
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_dev_on_a_port_in_use_on_ipv6_says_so(commander: Run, host: str) -> None:
     with socket.create_server((host, 0), family=socket.AF_INET6) as server:

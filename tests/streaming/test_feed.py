@@ -16,6 +16,7 @@ from streaming.feed import CaughtUp, Feed, FeedItem, Heartbeat
 from streaming.relay import Relay
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
+from tests.streaming.subscribing import subscribe
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ def positions(items: list[FeedItem]) -> list[int]:
 async def test_history_then_caught_up_then_live_without_a_seam(servers: Bank) -> None:
     await fill(servers.database, 700)
     async with following(servers) as feed:
-        reader = feed.subscribe(after=0)
+        reader = subscribe(feed, after=0)
         history = await take(reader, 701)
         assert positions(history) == list(range(1, 701))
         assert history[-1] == CaughtUp(700)
@@ -59,14 +60,14 @@ async def test_history_then_caught_up_then_live_without_a_seam(servers: Bank) ->
 async def test_caught_up_comes_after_all_that_the_log_held_mirrored_yet_or_not(servers: Bank) -> None:
     await fill(servers.database, 3)
     feed = Feed(servers.database, servers.nats)  # nothing feeds its tail: no relay runs
-    await take(feed.subscribe(after=3), 1)
+    await take(subscribe(feed, after=3), 1)
     await fill(servers.database, 600)
-    reader = feed.subscribe(after=0)
+    reader = subscribe(feed, after=0)
     items = await take(reader, 604)
     assert positions(items) == list(range(1, 604))
     assert items[-1] == CaughtUp(603)
     async with running(Relay(servers.database, servers.nats).run()), running(feed.run()):
-        assert (await take_positions(feed.subscribe(after=602), 1)) == [603]
+        assert (await take_positions(subscribe(feed, after=602), 1)) == [603]
         await fill(servers.database, 2)
         assert await take_positions(reader, 2) == [604, 605]
 
@@ -76,7 +77,7 @@ async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank
 
         async def read(after: int) -> list[int]:
             found: list[int] = []
-            async for item in feed.subscribe(after=after):
+            async for item in subscribe(feed, after=after):
                 if isinstance(item, RecordedEvent):
                     found.append(item.position)
                 if item.position == 1000:
@@ -96,7 +97,7 @@ async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank
 
 async def test_a_slow_reader_falls_back_on_postgres_and_catches_up(servers: Bank) -> None:
     async with following(servers, tail_size=10) as feed:
-        slow = feed.subscribe(after=0)
+        slow = subscribe(feed, after=0)
         await fill(servers.database, 1)
         assert await take_positions(slow, 1) == [1]
         await fill(servers.database, 300)
@@ -110,7 +111,7 @@ async def test_a_slow_reader_falls_back_on_postgres_and_catches_up(servers: Bank
 async def test_without_a_cursor_it_begins_with_what_comes_next(servers: Bank) -> None:
     await fill(servers.database, 5)
     async with following(servers) as feed:
-        reader = feed.subscribe()
+        reader = subscribe(feed)
         assert await take(reader, 1) == [CaughtUp(5)]
         await fill(servers.database, 1)
         assert positions(await take(reader, 1)) == [6]
@@ -120,19 +121,19 @@ async def test_only_what_matches_is_delivered_from_history_and_live(servers: Ban
     async with following(servers) as feed:
         wanted = [event for event in await fill(servers.database, 20) if event.position % 7 == 0]
         streams = frozenset(event.stream for event in wanted)
-        reader = feed.subscribe(after=0, where=EventFilter(streams=streams))
+        reader = subscribe(feed, after=0, where=EventFilter(streams=streams))
         assert positions(await take(reader, 3)) == [7, 14]
-        by_command = feed.subscribe(after=0, where=EventFilter(command_id=wanted[0].command_id))
+        by_command = subscribe(feed, after=0, where=EventFilter(command_id=wanted[0].command_id))
         assert positions(await take(by_command, 2)) == [7]  # and CaughtUp
-        nothing = feed.subscribe(after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
+        nothing = subscribe(feed, after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
         assert await take(nothing, 1) == [CaughtUp(20)]
-        unknown = feed.subscribe(after=0, where=EventFilter(correlation_id=uuid4()))
+        unknown = subscribe(feed, after=0, where=EventFilter(correlation_id=uuid4()))
         assert await take(unknown, 1) == [CaughtUp(20)]
 
 
 async def test_silence_is_broken_by_heartbeats_that_say_where_it_stands(servers: Bank) -> None:
     async with following(servers, heartbeat_seconds=0.05) as feed:
-        reader = feed.subscribe(after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
+        reader = subscribe(feed, after=0, where=EventFilter(types=frozenset({"MoneyDeposited"})))
         assert await take(reader, 2) == [CaughtUp(0), Heartbeat(0)]
         await fill(servers.database, 3)
         async with asyncio.timeout(10):
@@ -143,7 +144,7 @@ async def test_silence_is_broken_by_heartbeats_that_say_where_it_stands(servers:
 async def test_a_cursor_beyond_the_log_is_an_error(servers: Bank) -> None:
     async with following(servers) as feed:
         with pytest.raises(InvalidRequest, match="the log ends at position 0; 1 is beyond it"):
-            await anext(feed.subscribe(after=1))
+            await anext(subscribe(feed, after=1))
 
 
 async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
@@ -151,7 +152,7 @@ async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
 ) -> None:
     monkeypatch.setattr(streaming.feed, "_UNWANTED_SECONDS", 0.1)
     async with following(servers) as feed:
-        first = feed.subscribe(after=0)
+        first = subscribe(feed, after=0)
         await take(first, 1)
         await fill(servers.database, 3)
         assert await take_positions(first, 3) == [1, 2, 3]
@@ -161,7 +162,7 @@ async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
                 await asyncio.sleep(0.01)
         await fill(servers.database, 200)
         assert feed._head == 3, "it rests"
-        second, third = feed.subscribe(after=2), feed.subscribe()
+        second, third = subscribe(feed, after=2), subscribe(feed)
         assert await take_positions(second, 201) == list(range(3, 204))
         assert await take(third, 1) == [CaughtUp(203)]
         await fill(servers.database, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from uuid import uuid4
 
@@ -77,3 +78,17 @@ async def test_only_so_many_streams_are_kept_the_newest_used(servers: Bank) -> N
     states.shrink()
     kept = [stream for stream in ("account-1", "account-2", "account-3", "account-4") if stream in states]
     assert kept == ["account-1", "account-3", "account-4"]
+
+
+async def test_who_wants_a_stream_that_another_is_loading_gets_it_whole(servers: Bank) -> None:
+    """Or a batch that is looked up beside another would be decided on a stream as if it were empty."""
+    stream, _ = await deposited(servers, 20, snapshot_every=1000)
+    for _ in range(20):
+        states = StreamStates(bank, capacity=10, snapshot_every=1000)
+
+        async def version_when_loaded(states: StreamStates = states) -> int:
+            async with servers.database.connection() as connection:
+                await states.load(connection, [stream])
+                return states[stream].version
+
+        assert await asyncio.gather(*(version_when_loaded() for _ in range(3))) == [21, 21, 21]
