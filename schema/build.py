@@ -44,8 +44,7 @@ def build_schema(domain: Domain) -> CommanderSchema:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
     schema.follow_with(events)
-    for field in direct:
-        schema.resolve_directly("Mutation", field.graphql_name, field.resolve)
+    schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     return schema
 
 

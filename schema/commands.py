@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import strawberry
-from graphql import GraphQLResolveInfo
 from strawberry.types import Info
 
 from commander.domain import CommandType
@@ -20,6 +19,7 @@ from resolvers.commands import Wait
 from resolvers.results import result_of as as_ended
 from schema.context import Context
 from schema.events import EventTypes
+from schema.mutating import Resolve
 from schema.names import camel, uncapitalized
 from schema.results import CommandResult, result_of
 from schema.types import TypeMap, to_domain
@@ -82,14 +82,14 @@ class CommandInput:
 
 @dataclasses.dataclass(frozen=True)
 class DirectField:
-    """A field as Strawberry declares it, and the resolver that graphql-core calls for it.
+    """A field as Strawberry declares it, and its resolver.
 
     The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
     field into instances, would take as long as all that a mutation does here.
     """
 
     declared: Any
-    resolve: Callable[..., Awaitable[Any]]
+    resolve: Resolve
 
     @property
     def graphql_name(self) -> str:
@@ -113,17 +113,15 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
 
     declared.__annotations__ |= {"input": made.python, "return": CommandResult}
 
-    async def resolve(
-        _root: None, info: GraphQLResolveInfo[Context], input: Mapping[str, Any], options: Given | None = None
-    ) -> object:
+    async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
         given = options or {}
         given_id = given.get("commandId")
         command_id = given_id or uuid4()
         command = made.command(input, command_id)
         result = await resolving.submit(
-            info.context.services,
+            context.services,
             command,
-            _options(given, command_id, given_id is not None, info.context.actor),
+            _options(given, command_id, given_id is not None, context.actor),
         )
         return result_of(result, events)
 
@@ -149,11 +147,8 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
     declared.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
 
     async def resolve(
-        _root: None,
-        info: GraphQLResolveInfo[Context],
-        commands: Sequence[Given],
-        options: Given | None = None,
-    ) -> object:
+        context: Context, commands: Sequence[Given], options: Given | None = None
+    ) -> list[object]:
         given = options or {}
         ids = given.get("commandIds")
         if ids is not None and (len(ids) != len(commands) or len(set(ids)) != len(ids)):
@@ -164,8 +159,8 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
             [(field, input)] = one.items()
             command_id = uuid4() if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            items.append((command, _options(given, command_id, ids is not None, info.context.actor)))
-        results = await resolving.submit_all(info.context.services, items)
+            items.append((command, _options(given, command_id, ids is not None, context.actor)))
+        results = await resolving.submit_all(context.services, items)
         return [result_of(result, events) for result in results]
 
     description = "Submit many commands, in order. Each has a result of its own; none waits for another's."

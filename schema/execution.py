@@ -7,7 +7,7 @@ step) takes as long as the execution, and nothing here needs it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -25,6 +25,7 @@ from schema.documents import Document, Documents
 from schema.errors import coerced, typed
 from schema.events import EventTypes
 from schema.following import Followed, Following, Refused
+from schema.mutating import Mutating, Resolve, Unplanned, as_resolver
 from schema.rendering import Rendered
 
 
@@ -38,6 +39,7 @@ class CommanderSchema(strawberry.Schema):
         super().__init__(*args, **kwargs)
         self._documents = Documents(self._schema)
         self._following: Following | None = None
+        self._mutating: Mutating | None = None
 
     def follow_with(self, types: EventTypes) -> None:
         """Has the subscription `events` followed, one rendering for many, instead of executed for each."""
@@ -54,11 +56,16 @@ class CommanderSchema(strawberry.Schema):
             return None
         return self._following.followed(document, variables, context, operation_name)
 
-    def resolve_directly(self, type_name: str, field: str, resolve: Callable[..., Any]) -> None:
-        """Has graphql-core call this resolver (root, info, arguments) itself, not through Strawberry's."""
-        type_ = self._schema.get_type(type_name)
-        assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
-        type_.fields[field].resolve = resolve
+    def resolve_mutations(self, resolvers: Mapping[str, Resolve]) -> None:
+        """Has these mutations resolved by functions of their own, not through Strawberry's.
+
+        By a plan where there is one (mutating.py), and else by graphql-core.
+        """
+        root = self._schema.mutation_type
+        assert isinstance(root, GraphQLObjectType), "there are mutations"
+        for name, resolve in resolvers.items():
+            root.fields[name].resolve = as_resolver(resolve)
+        self._mutating = Mutating(self._schema, self.config.name_converter, resolvers)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """Of which type the operation is; None when it will be refused."""
@@ -126,10 +133,18 @@ class CommanderSchema(strawberry.Schema):
         self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
     ) -> ExecutionResult:
         assert document.tree is not None, "a document without a tree is refused"
+        root = None
         try:
+            if self._mutating is not None:
+                try:
+                    data = await self._mutating.executed(document, variables, context, operation_name)
+                    return ExecutionResult(data=data, errors=None)
+                except Unplanned as unplanned:
+                    root = unplanned.root
             result = execute(
                 self._schema,
                 document.tree,
+                root_value=root,
                 context_value=context,
                 variable_values=variables,
                 operation_name=operation_name,
