@@ -15,12 +15,10 @@ from eventstore.records import SubmittedCommand
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount
 from streaming.batches import chunks, publish_atomically
-from streaming.bulk import OutMessage
 from streaming.connection import Nats
-from streaming.streams import command_subject, partition_of
+from streaming.messages import message_of
 
 AMOUNT = Decimal("1.00")
-_encoder = msgspec.json.Encoder()
 
 
 def openings(accounts: Iterable[UUID]) -> list[SubmittedCommand]:
@@ -32,15 +30,9 @@ def deposits(accounts: Sequence[UUID], count: int, reply: str | None = None) -> 
     return [_submitted(Deposit(accounts[n % len(accounts)], AMOUNT), reply) for n in range(count)]
 
 
-def message_of(command: SubmittedCommand) -> OutMessage:
-    """The command as an API process publishes it."""
-    partition = partition_of(command.stream, PARTITIONS)
-    return OutMessage(command_subject(partition, command.command_id), _encoder.encode(command), {})
-
-
 async def enqueue(nats: Nats, commands: Sequence[SubmittedCommand]) -> None:
     """Returns once all of them are on disk, in this order."""
-    for chunk in chunks([message_of(command) for command in commands]):
+    for chunk in chunks([message_of(command, PARTITIONS) for command in commands]):
         await publish_atomically(nats, chunk)
 
 

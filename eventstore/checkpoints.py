@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from commander.domain.errors import CommanderError
 from eventstore.database import Connection, Database, reaching_postgres
@@ -41,6 +42,18 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
             partitions,
         )
     return {row["partition"]: Progress((row["partition"],), *row[1:]) for row in rows}
+
+
+async def least_sequence(connection: Connection, stream_created: datetime) -> int:
+    """The sequence up to which every partition there is has decided this incarnation of the stream."""
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval(
+                """select coalesce(min(case when stream_created = $1 then sequence else 0 end), 0)
+                   from partitions""",
+                stream_created,
+            )
+        )
 
 
 async def reactor_position(connection: Connection, name: str) -> int:

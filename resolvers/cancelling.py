@@ -11,8 +11,9 @@ from eventstore.log import AppendConflict, append
 from eventstore.records import Decision, Status, SubmittedCommand
 from resolvers.services import Services
 from streaming.deciding import refusal
-from streaming.outcomes import Ended, announce, announce_all
+from streaming.outcomes import Ended, told_ended, told_outcomes
 from streaming.queued import queued_command
+from streaming.signals import told_log
 
 CANCELLED = "CANCELLED"
 
@@ -44,9 +45,10 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
         )
         try:
             async with services.database.connection() as connection:
-                await append(connection, [decision], None)
+                appended = await append(connection, [decision], None)
         except AppendConflict:
             continue
+        await services.nats.tell(told_log(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
@@ -57,6 +59,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
 async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
     """Tells whoever waits for the command, as the processor would have."""
     ended = await services.outcomes.look(cancelled.command_id)
-    await announce_all(services.nats, [cancelled.command_id])
+    messages = told_ended([cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
-        await announce(services.nats, cancelled.reply, [ended])
+        messages += told_outcomes(cancelled.reply, [ended])
+    await services.nats.tell(messages)

@@ -29,7 +29,7 @@ from resolvers.results import (
 )
 from resolvers.services import Services
 from streaming.outcomes import Ended
-from streaming.queued import queued_command
+from streaming.queued import queued_alone
 
 
 class Wait(Enum):
@@ -97,14 +97,14 @@ async def _answered(
     if isinstance(ended, Conflict):
         return ended
     if ended is None and options.wait is Wait.ACCEPTED:
-        await services.submitter.submit(made)
+        await services.submitter.submit(made, alone=options.given_id)
         return await _accepted(services, made, options) if options.given_id else Accepted(options.command_id)
     services.database.must_be_up()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
         with services.outcomes.expect(options.command_id) as expected:
-            await services.submitter.submit(made)
+            await services.submitter.submit(made, alone=options.given_id)
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return Pending(options.command_id, Stage.DECISION, None)
@@ -156,7 +156,7 @@ async def _accepted(services: Services, made: SubmittedCommand, options: Options
 
 async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
     """Whether the first command that is queued under this id is of other content."""
-    queued = await queued_command(services.nats, made.command_id)
+    queued = await queued_alone(services.nats, made.command_id)
     return queued is not None and _digest(queued) != _digest(made)
 
 

@@ -5,7 +5,9 @@ bulk.py         messages by the chunk that was read
 streams.py      the streams COMMANDS and EVENTS, their subjects and partitions
 batches.py      publishing many messages as one, atomically
 pull.py         reading a stream in order, without gaps
-signals.py      hints on core NATS that wake whoever waits; losing one costs time, never an event
+signals.py      what is told on core NATS of what was written; losing it costs time, never an event
+reading.py      following the log, as it is told of and from Postgres
+messages.py     commands as messages: alone, or several that came at once
 submitting.py   mutations' commands, gathered into synced batches
 outcomes.py     how a command ended, back to the process that waits
 ownership.py    which processor has which partitions
@@ -14,6 +16,7 @@ states.py       the states of streams in memory, from snapshots and events
 batch.py        a batch of commands: prepared, committed, announced
 watchdog.py     ending a process whose domain code hangs
 suspects.py     which commands may have crashed their processor
+inbox.py        the commands that a processor has still to decide
 processor.py    pull, decide, commit, announce
 queued.py       commands still in the stream, found by their id
 progress.py     how far the projections have come, for those who wait

@@ -14,8 +14,8 @@ from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from streaming.connection import Nats
 from streaming.deciding import crashed, decide
-from streaming.outcomes import Ended, announce, announce_all, ended_from
-from streaming.signals import tell_head
+from streaming.outcomes import Ended, ended_from, told_ended, told_outcomes
+from streaming.signals import told_log
 from streaming.states import StreamStates
 from streaming.watchdog import ended_if_hung
 
@@ -87,18 +87,17 @@ class Batch:
         self._appended = await self._append.run(connection)
 
     async def announce(self, nats: Nats, database: Database) -> None:
-        """Tells how each command ended: all who listen in one message, and each one's own waiter."""
+        """Tells of the events to who follows the log, and how each command ended to its waiter and to all."""
         assert self._appended is not None, "a batch is announced after its commit"
-        if self._appended.events:
-            await tell_head(nats, self._appended.events[-1].position)
-        await announce_all(nats, list(self._ends))
         told: dict[str, list[Ended]] = {}
         for command in self.commands:
             if command.reply is not None:
                 ended = await self._ended(command.command_id, database)
                 told.setdefault(command.reply, []).append(ended)
+        messages = told_log(self._appended.events)
         for reply, outcomes in told.items():
-            await announce(nats, reply, outcomes)
+            messages += told_outcomes(reply, outcomes)
+        await nats.tell(messages + told_ended(self._ends))
 
     def _undecided(self) -> list[SubmittedCommand]:
         """The commands without an outcome: not in Postgres, not in a batch before, not earlier in this."""

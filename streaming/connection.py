@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 
 from commander.domain.errors import Unavailable
 from eventstore.database import without_password
-from streaming.bulk import BulkClient
+from streaming.bulk import BulkClient, OutMessage
 
 logger = logging.getLogger("commander.nats")
 
@@ -126,11 +126,11 @@ class Nats:
                 raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
             raise
 
-    async def publish(self, subject: str, payload: bytes) -> None:
+    async def tell(self, messages: Sequence[OutMessage]) -> None:
         """Core NATS, fire and forget: for hints and announcements that may be lost."""
-        if self.connected:
+        if messages and self.connected:
             with reaching_nats():
-                await self.client.publish(subject, payload)
+                await self.client.publish_bulk(messages)
 
     async def close(self) -> None:
         if self.client.is_connected or self.client.is_reconnecting:

@@ -1,10 +1,11 @@
 """The feed: history from a cursor, then live, without a seam; for any number of subscribers in one process.
 
-While it has subscribers a process keeps the newest events in one shared tail in memory, fed by the EVENTS
-stream. Subscribers that want the same, in the same form, share a channel: each event is rendered once, for
-all of them. A subscriber is nothing but a cursor: it reads from its channel while its cursor is in it, and
-else from the tail or from Postgres. So a slow one costs no memory and delays nobody: it falls out of the
-channel, reads history at its own pace, and comes back.
+While it has subscribers a process keeps the newest events in one shared tail in memory. It hears of them as
+they are committed; where it did not, the EVENTS stream brings them. Subscribers that want the same, in the
+same form, share a channel: each event is rendered once, for all of them. A subscriber is nothing but a
+cursor: it reads from its channel while its cursor is in it, and else from the tail or from Postgres. So a
+slow one costs no memory and delays nobody: it falls out of the channel, reads history at its own pace, and
+comes back.
 
     reading history ◄─► reading the channel ─► waiting ─► reading the channel …
 """
@@ -30,6 +31,7 @@ from streaming.connection import Nats
 from streaming.history import History
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
+from streaming.signals import hear_log, stop_hearing
 from streaming.streams import EVENTS, parse_event_subject
 
 __all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
@@ -184,23 +186,35 @@ class Feed:
     async def _follow_while_wanted(self) -> None:
         loop = asyncio.get_running_loop()
         wanted_at = loop.time()
-        async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
-            while loop.time() < wanted_at + _UNWANTED_SECONDS:
-                self._append(await mirror.next_batch(_PAGE, timeout_seconds=1))
-                if self._channels:
-                    wanted_at = loop.time()
+        told = await hear_log(self._nats, self._append_told)
+        try:
+            async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
+                while loop.time() < wanted_at + _UNWANTED_SECONDS:
+                    self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                    if self._channels:
+                        wanted_at = loop.time()
+        finally:
+            await stop_hearing(self._nats, told)
 
-    def _append(self, messages: list[InMessage]) -> None:
+    def _append_told(self, events: list[RecordedEvent]) -> None:
+        """Takes what follows; where something was not heard, the mirror brings it."""
+        new = [event for event in events if event.position > self._head]
+        if new and new[0].position == self._head + 1:
+            self._append(new)
+
+    def _append_mirrored(self, messages: list[InMessage]) -> None:
+        new = [message for message in messages if message.sequence > self._head]
+        if new and new[0].sequence != self._head + 1:
+            self._begin_again(new[0].sequence - 1)
+        self._append([_recorded(message) for message in new])
+
+    def _append(self, events: list[RecordedEvent]) -> None:
+        """Takes events that follow one another, behind the head or behind a gap."""
         grown: set[Channel[Any]] = set()
-        for message in messages:
-            if message.sequence <= self._head:
-                continue
-            if message.sequence != self._head + 1:
-                self._begin_again(message.sequence - 1)
-            event = _recorded(message)
+        for event in events:
             self._tail.append(event)
             self._tail_bytes += len(event.data)
-            self._head = message.sequence
+            self._head = event.position
             while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
                 self._tail_bytes -= len(self._tail.popleft().data)
             for address in _addressed(event):

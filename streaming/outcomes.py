@@ -18,7 +18,7 @@ from commander.domain.errors import Unavailable
 from eventstore.database import Database
 from eventstore.outcomes import events_of_outcome, outcome_of
 from eventstore.records import Outcome, RecordedEvent
-from streaming.bulk import RawMessage
+from streaming.bulk import OutMessage, RawMessage
 from streaming.connection import Nats, reaching_nats
 
 ENDED = "signals.ended"
@@ -47,11 +47,12 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
-async def announce(nats: Nats, subject: str, outcomes: Iterable[Ended]) -> None:
-    """Tells whoever waits under the subject, many outcomes in a message; nobody may be waiting.
+def told_outcomes(subject: str, outcomes: Iterable[Ended]) -> list[OutMessage]:
+    """The messages that tell whoever waits under the subject, many outcomes in each; nobody may be waiting.
 
     An outcome whose events no message holds is not told: who waits finds it in Postgres.
     """
+    messages: list[OutMessage] = []
     parts: list[bytes] = []
     size = 0
     for ended in outcomes:
@@ -59,19 +60,19 @@ async def announce(nats: Nats, subject: str, outcomes: Iterable[Ended]) -> None:
         if len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
             continue
         if parts and size + len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
-            await nats.publish(subject, b"[" + b",".join(parts) + b"]")
+            messages.append(OutMessage(subject, b"[" + b",".join(parts) + b"]", {}))
             parts, size = [], 0
         parts.append(encoded)
         size += len(encoded) + 1
     if parts:
-        await nats.publish(subject, b"[" + b",".join(parts) + b"]")
+        messages.append(OutMessage(subject, b"[" + b",".join(parts) + b"]", {}))
+    return messages
 
 
-async def announce_all(nats: Nats, command_ids: Iterable[UUID]) -> None:
-    """Tells every process which commands have ended: their ids, 16 bytes each."""
+def told_ended(command_ids: Iterable[UUID]) -> list[OutMessage]:
+    """The message that tells every process which commands have ended: their ids, 16 bytes each."""
     payload = b"".join(command_id.bytes for command_id in command_ids)
-    if payload:
-        await nats.publish(ENDED, payload)
+    return [OutMessage(ENDED, payload, {})] if payload else []
 
 
 def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:

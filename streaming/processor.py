@@ -21,30 +21,30 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from eventstore.attempts import count_attempt, forget_attempts
 from eventstore.checkpoints import partition_progress
 from eventstore.database import Database
-from eventstore.log import AppendConflict
-from eventstore.records import Progress, SubmittedCommand
+from eventstore.log import AppendConflict, append
+from eventstore.records import Progress
 from eventstore.snapshots import save_snapshots
 from streaming.batch import Batch
 from streaming.connection import Nats
+from streaming.inbox import Inbox, Received
 from streaming.ownership import Ownership
-from streaming.pull import InMessage, OrderedPull, StreamReplaced
+from streaming.pull import StreamReplaced
 from streaming.running import keep_running
 from streaming.states import StreamStates
-from streaming.streams import COMMANDS, command_subject, partition_of_subject
+from streaming.streams import partition_of
 from streaming.suspects import MAX_ATTEMPTS, Suspects
 from streaming.watchdog import watch_for_hangs
 
 logger = logging.getLogger("commander.processor")
 
-_decoder = msgspec.json.Decoder(SubmittedCommand)
-
+_FEW = 100
+"""A batch of fewer commands is committed before more are taken: what comes meanwhile makes one larger batch,
+which costs everybody less, and each waits for one commit instead of two."""
 _STEPS_TO_THE_NEXT_COMMIT = 3
 """Turns of the event loop from the end of a commit until the next one, if it is prepared, is on its way."""
 
@@ -82,12 +82,12 @@ class Processor:
         self._nats = nats
         self._settings = settings
         self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
-        self._progress: dict[int, Progress] = {}
         self._committing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
         self._looking: _Looking | None = None
         self._recent: deque[Batch] = deque(maxlen=2)
         self._last: Batch | None = None
+        self._passed: Progress | None = None  # beyond messages that held nothing for these partitions
         self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
 
@@ -115,29 +115,26 @@ class Processor:
 
     async def _decide_until_rebalanced(self, ownership: Ownership) -> None:
         self._states.clear()  # another processor may have had the streams meanwhile
-        self._progress = await partition_progress(ownership.connection, ownership.owned)
+        progress = await partition_progress(ownership.connection, ownership.owned)
         self.owned = tuple(sorted(ownership.owned))
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
-        first, last = await self._extent()
-        suspects = Suspects(await ownership.begin(), self._settings.batch_size, up_to=last)
-        if self._survived:
-            await forget_attempts(ownership.connection, self._survived)
-            self._survived = []
-        subjects = [command_subject(partition, "*") for partition in self.owned]
-        if len(subjects) == self._settings.partitions:
-            subjects = []  # all there are; the server need not look at each message's subject
-        async with OrderedPull(self._nats, COMMANDS, subjects, first) as inbox:
+        async with Inbox(self._nats, self.owned, self._settings.partitions) as inbox:
+            await inbox.open(progress)
+            suspects = Suspects(await ownership.begin(), self._settings.batch_size, up_to=inbox.last)
+            if self._survived:
+                await forget_attempts(ownership.connection, self._survived)
+                self._survived = []
             try:
                 await self._decide_in_batches(ownership, inbox, suspects)
                 await self._announced()
             finally:
                 await self._abandon()
 
-    async def _decide_in_batches(self, ownership: Ownership, inbox: OrderedPull, suspects: Suspects) -> None:
+    async def _decide_in_batches(self, ownership: Ownership, inbox: Inbox, suspects: Suspects) -> None:
         """Returns when the partitions have changed.
 
-        Three batches are under way: one is looked up while the one before is decided and the one before that
-        is committed.
+        Under load three batches are under way: one is looked up while the one before is decided and the one
+        before that is committed.
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
@@ -145,19 +142,23 @@ class Processor:
         purge_at = loop.time() + settings.purge_seconds
         while True:
             limit = 1 if suspects else settings.batch_size
-            messages = await inbox.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
+            received = await inbox.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
             before, self._looking = self._looking, None
-            if not messages:
+            if received is None:
                 suspects.clear()
-            elif suspects.include(partition_of_subject(messages[0].subject), messages[0].sequence):
-                await self._process_suspect(ownership, messages, inbox.stream_created)
+            elif not received.commands:
+                self._passed = received.progress
+            elif suspects.include(self._partitions_of(received), received.progress.sequence):
+                await self._process_suspects(ownership, received)
             else:
-                self._looking = self._look_up(messages, inbox.stream_created)
+                self._looking = self._look_up(received)
             if before is not None:
                 await self._process(ownership, before)
+            if received is not None and len(received.commands) < _FEW:
+                await self._caught_up(ownership)
             if loop.time() >= purge_at:
                 await self._caught_up(ownership)
-                await self._purge()
+                await self._purge(ownership, inbox)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
                 await self._caught_up(ownership)
@@ -165,8 +166,12 @@ class Processor:
                     return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
-    def _look_up(self, messages: list[InMessage], stream_created: datetime) -> _Looking:
-        batch = self._batch(messages, stream_created)
+    def _partitions_of(self, received: Received) -> set[int]:
+        return {partition_of(command.stream, self._settings.partitions) for command in received.commands}
+
+    def _look_up(self, received: Received) -> _Looking:
+        batch = Batch(received.commands, received.progress, tuple(self._recent))
+        self._recent.append(batch)
         return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, ownership: Ownership, looking: _Looking) -> None:
@@ -187,32 +192,30 @@ class Processor:
             await self._process(ownership, looking)
         await self._committed()
 
-    async def _process_suspect(
-        self, ownership: Ownership, messages: list[InMessage], stream_created: datetime
-    ) -> None:
-        """Decides one command alone, after storing that it is tried; or sets it aside."""
+    async def _process_suspects(self, ownership: Ownership, received: Received) -> None:
+        """Decides each command of a message alone, after storing that it is tried; or sets it aside."""
         await self._committed()
-        ids = [command.command_id for command in self._commands(messages)]
+        for index, command in enumerate(received.commands, 1):
+            behind = 0 if index == len(received.commands) else 1
+            progress = received.progress._replace(sequence=received.progress.sequence - behind)
+            await self._process_suspect(ownership, Received([command], progress))
+
+    async def _process_suspect(self, ownership: Ownership, received: Received) -> None:
+        [command] = received.commands
         try:
-            tried = [await count_attempt(ownership.connection, command_id) for command_id in ids]
-            looking = self._look_up(messages, stream_created)
-            if any(count >= MAX_ATTEMPTS for count in tried):
+            tried = await count_attempt(ownership.connection, command.command_id)
+            looking = self._look_up(received)
+            if tried >= MAX_ATTEMPTS:
                 await looking.done
                 looking.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
                 await self._commit(ownership, looking.batch)
             else:
                 await self._process(ownership, looking)
             await self._announced()
-            await forget_attempts(ownership.connection, ids)
+            await forget_attempts(ownership.connection, [command.command_id])
         except (Unavailable, AppendConflict):
-            self._survived += ids
+            self._survived.append(command.command_id)
             raise
-
-    def _batch(self, messages: list[InMessage], stream_created: datetime) -> Batch:
-        progress = Progress(self.owned, messages[-1].sequence, stream_created)
-        batch = Batch(self._commands(messages), progress, tuple(self._recent))
-        self._recent.append(batch)
-        return batch
 
     async def _commit(self, ownership: Ownership, batch: Batch) -> None:
         await batch.commit(ownership.connection)
@@ -247,45 +250,18 @@ class Processor:
         """Leaves no commit under way behind; whether it came about is for Postgres to say."""
         looking = None if self._looking is None else self._looking.done
         under_way = [task for task in (self._committing, self._announcing, looking) if task is not None]
-        self._committing = self._announcing = self._looking = self._last = None
+        self._committing = self._announcing = self._looking = self._last = self._passed = None
         self._recent.clear()
         for task in under_way:
             task.cancel()
         if under_way:
             await asyncio.wait(under_way)
 
-    async def _extent(self) -> tuple[int, int]:
-        """Behind which sequence to begin, and the last one there is.
-
-        It begins behind what every owned partition has decided, or at the start where the stream was made
-        anew. Reading too much is harmless: a command that has its outcome is not decided again.
-        """
-        async with self._nats.answering():
-            info = await self._nats.jetstream.stream_info(COMMANDS)
-        self._progress = {
-            partition: p if p.stream_created == info.created else Progress((partition,), 0, info.created)
-            for partition, p in self._progress.items()
-        }
-        return min(p.sequence for p in self._progress.values()), info.state.last_seq
-
-    def _commands(self, messages: list[InMessage]) -> list[SubmittedCommand]:
-        commands = []
-        for message in messages:
-            if message.sequence <= self._progress[partition_of_subject(message.subject)].sequence:
-                continue  # decided before this ownership began
-            try:
-                commands.append(_decoder.decode(message.data))
-            except msgspec.DecodeError as error:
-                logger.error("message %d of %s is no command: %s", message.sequence, COMMANDS, error)
-        return commands
-
-    async def _purge(self) -> None:
+    async def _purge(self, ownership: Ownership, inbox: Inbox) -> None:
         """Removes from the stream what Postgres has decided."""
-        await self._committed()
-        decided = self._last.progress.sequence if self._last is not None else 0
-        async with self._nats.answering():
-            for partition, progress in self._progress.items():
-                up_to = max(decided, progress.sequence)
-                if up_to:
-                    subject = command_subject(partition, "*")
-                    await self._nats.jetstream.purge_stream(COMMANDS, seq=up_to + 1, subject=subject)
+        if self._passed is not None:  # what held nothing for these partitions is told to Postgres only now
+            await append(ownership.connection, [], self._passed)
+        decided = 0 if self._last is None else self._last.progress.sequence
+        passed = 0 if self._passed is None else self._passed.sequence
+        self._passed = None
+        await inbox.purge(ownership.connection, max(decided, passed))

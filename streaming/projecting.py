@@ -12,8 +12,9 @@ from eventstore.log import read_log
 from eventstore.projections import ensure_tables, fold, position_of, save_failure
 from eventstore.tables import Table
 from streaming.connection import Nats
+from streaming.reading import LogReader
 from streaming.running import keep_running
-from streaming.signals import Bell, tell_projection
+from streaming.signals import told_projection
 
 logger = logging.getLogger("commander.projections")
 
@@ -46,17 +47,16 @@ class Projector:
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
-            Bell(self._nats, pause_seconds=_PAUSE_SECONDS) as bell,
+            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
             self.position = await position_of(connection, self._table)
             logger.info("projection %s goes on from position %d", self.name, self.position)
             while True:
-                await self._follow(connection, bell)
+                await self._follow(connection, log)
 
-    async def _follow(self, connection: Connection, bell: Bell) -> None:
-        events = await read_log(self._database, self.position, self.position + _BATCH, _BATCH)
+    async def _follow(self, connection: Connection, log: LogReader) -> None:
+        events = await log.after(self.position, _BATCH)
         if not events:
-            await bell.wait()
             return
         up_to = events[-1].position
         try:
@@ -66,9 +66,7 @@ class Projector:
             return
         self.failure = None
         self.position = up_to
-        await tell_projection(self._nats, self.name, up_to)
-        if len(events) < _BATCH:
-            await bell.wait()
+        await self._nats.tell([told_projection(self.name, up_to)])
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""
@@ -80,7 +78,7 @@ class Projector:
                 await self._stop_at(connection, earlier)
                 return
             self.position = error.position - 1
-            await tell_projection(self._nats, self.name, self.position)
+            await self._nats.tell([told_projection(self.name, self.position)])
         if str(error) != self.failure:
             logger.error("%s; it stays before that event until its code is mended", error)
         await save_failure(connection, self._table, error.position, str(error))

@@ -56,16 +56,24 @@ class OrderedPull:
     """One reader of one stream. Not for concurrent use by many tasks.
 
     subjects: those that are read; none are all. capacity: the most messages asked for and not taken yet;
-    it bounds the memory.
+    it bounds the memory. weigh: how much of a batch's limit a message of this subject takes.
     """
 
     def __init__(
-        self, nats: Nats, stream: str, subjects: list[str], after: int, *, capacity: int = 5000
+        self,
+        nats: Nats,
+        stream: str,
+        subjects: list[str],
+        after: int,
+        *,
+        capacity: int = 5000,
+        weigh: Callable[[str], int] | None = None,
     ) -> None:
         self._nats = nats
         self._stream = stream
         self._subjects = subjects
         self._capacity = capacity
+        self._weigh = weigh
         self._last = after
         self._created: datetime | None = None
         self._consumer = ""
@@ -95,7 +103,7 @@ class OrderedPull:
         await self._drop()
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> list[InMessage]:
-        """The next messages, at most `limit`; waits for one up to the timeout, then gives none.
+        """The next messages, at most `limit` or one that is heavier; waits for one, then gives none.
 
         Raises Unavailable when NATS cannot be reached; calling again goes on without loss.
         """
@@ -121,6 +129,12 @@ class OrderedPull:
                     self._break("the server is silent")
 
     def _take(self, limit: int) -> list[InMessage]:
+        if self._weigh is not None:
+            taken = [self._buffer.popleft()]
+            weight = self._weigh(taken[0].subject)
+            while self._buffer and (weight := weight + self._weigh(self._buffer[0].subject)) <= limit:
+                taken.append(self._buffer.popleft())
+            return taken
         if limit >= len(self._buffer):
             taken, self._buffer = list(self._buffer), deque()
             return taken

@@ -21,12 +21,11 @@ from commander.domain.reactors import RecordedRejection
 from eventstore.checkpoints import reactor_position, save_reactor, save_reactor_error
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, lock_key, sole_holder
-from eventstore.log import read_log
 from eventstore.outcomes import outcome_of
 from eventstore.records import RecordedEvent, SubmittedCommand
 from streaming.connection import Nats
+from streaming.reading import LogReader
 from streaming.running import keep_running
-from streaming.signals import Bell
 from streaming.submitting import Submitter
 
 logger = logging.getLogger("commander.reactors")
@@ -69,17 +68,16 @@ class ReactorRunner:
             sole_holder(
                 self._database, Lock.REACTOR, lock_key(self.name), application, durable=False
             ) as connection,
-            Bell(self._nats, pause_seconds=_PAUSE_SECONDS) as bell,
+            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
             self.position = await reactor_position(connection, self.name)
             logger.info("reactor %s goes on from position %d", self.name, self.position)
             while True:
-                await self._follow(connection, bell)
+                await self._follow(connection, log)
 
-    async def _follow(self, connection: Connection, bell: Bell) -> None:
-        events = await read_log(self._database, self.position, self.position + _BATCH, _BATCH)
+    async def _follow(self, connection: Connection, log: LogReader) -> None:
+        events = await log.after(self.position, _BATCH)
         if not events:
-            await bell.wait()
             return
         commands: list[SubmittedCommand] = []
         failed: tuple[int, str] | None = None
@@ -96,8 +94,6 @@ class ReactorRunner:
             await self._stop_at(connection, *failed)
             return
         self.failure = None
-        if len(events) < _BATCH:
-            await bell.wait()
 
     async def _stop_at(self, connection: Connection, position: int, reason: str) -> None:
         if reason != self.failure:

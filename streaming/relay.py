@@ -12,13 +12,13 @@ import logging
 from commander.domain.errors import CommanderError
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, sole_holder
-from eventstore.log import head_position, read_log
+from eventstore.log import head_position
 from eventstore.records import RecordedEvent
-from streaming.batches import MAX_MESSAGES, UnexpectedSequence, chunks, publish
+from streaming.batches import FEW, MAX_MESSAGES, UnexpectedSequence, chunks, publish
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
+from streaming.reading import LogReader
 from streaming.running import keep_running
-from streaming.signals import Bell
 from streaming.streams import EVENTS, event_subject
 
 logger = logging.getLogger("commander.relay")
@@ -34,45 +34,58 @@ class Relay:
     def __init__(self, database: Database, nats: Nats) -> None:
         self._database = database
         self._nats = nats
+        self._atomic_above = 0
+        self._unsure = False
         self.position = 0
 
     async def run(self) -> None:
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
-        async with (
-            sole_holder(self._database, Lock.RELAY, 0, "commander relay") as connection,
-            Bell(self._nats) as bell,
-        ):
-            await self._mirror(connection, bell)
+        forget = self._nats.on_reconnect(self._become_unsure)
+        try:
+            async with (
+                sole_holder(self._database, Lock.RELAY, 0, "commander relay") as connection,
+                LogReader(self._database, self._nats) as log,
+            ):
+                await self._mirror(connection, log)
+        finally:
+            forget()
 
-    async def _mirror(self, connection: Connection, bell: Bell) -> None:
+    def _become_unsure(self) -> None:
+        """A server that comes back may have lost the end of the mirror, and no event may come to show it."""
+        self._unsure = True
+
+    async def _mirror(self, connection: Connection, log: LogReader) -> None:
         self.position = await self._mirrored()
         head = await head_position(self._database)
         if self.position > head:
             raise MirrorAhead(f"the stream {EVENTS} ends at {self.position}, the log at {head}")
         logger.info("mirroring the log from position %d", self.position)
         while not connection.is_closed():
-            events = await read_log(self._database, self.position, self.position + MAX_MESSAGES, MAX_MESSAGES)
+            if self._unsure:
+                self.position = await self._mirrored()
+            events = await log.after(self.position, MAX_MESSAGES)
             if not events:
                 self._nats.must_be_connected()
-                await bell.wait()
-                continue
             for chunk in chunks([_message(event) for event in events]):
-                stored = await publish(self._nats, chunk, expected_last=self.position)
+                stored = await publish(
+                    self._nats, chunk, expected_last=self.position, atomic_above=self._atomic_above
+                )
                 if failed := next((s for s in stored if isinstance(s, CommanderError)), None):
                     if not isinstance(failed, UnexpectedSequence):
                         raise failed
                     self.position = await self._mirrored()
                     break
                 self.position += len(chunk)
-            else:
-                if len(events) < MAX_MESSAGES:
-                    await bell.wait()
 
     async def _mirrored(self) -> int:
+        """How far the mirror reaches."""
+        self._unsure = False
         async with self._nats.answering():
-            return int((await self._nats.jetstream.stream_info(EVENTS)).state.last_seq)
+            info = await self._nats.jetstream.stream_info(EVENTS)
+        self._atomic_above = FEW if info.config.allow_atomic else MAX_MESSAGES
+        return int(info.state.last_seq)
 
 
 def _message(event: RecordedEvent) -> OutMessage:

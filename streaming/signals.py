@@ -1,75 +1,70 @@
-"""Hints on core NATS: the log has grown, a projection has moved. Losing one costs a moment, never an event.
+"""Signals on core NATS, from those who write to those who follow. Losing one costs a moment, never an event.
 
-signals.head                  the log's new head position
+signals.log                   the events of one transaction, as it was committed; none: look into Postgres
 signals.projection.<name>     the position a projection has reached
 """
 
 from __future__ import annotations
 
-import asyncio
-from types import TracebackType
+from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 from nats.aio.subscription import Subscription
 
 from commander.domain.errors import Unavailable
-from streaming.bulk import RawMessage
+from eventstore.records import RecordedEvent
+from streaming.bulk import OutMessage, RawMessage
 from streaming.connection import Nats, reaching_nats
 
-HEAD = "signals.head"
+LOG = "signals.log"
+_MAX_BYTES = 512 * 1024
+_MAX_EVENTS = 500
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[RecordedEvent])
 
 
-async def tell_head(nats: Nats, position: int) -> None:
-    await nats.publish(HEAD, str(position).encode())
+def told_log(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+    """The messages that tell of these events, which are committed and follow one another."""
+    messages = []
+    for begin in range(0, len(events), _MAX_EVENTS):
+        messages += _told(events[begin : begin + _MAX_EVENTS])
+    return messages
 
 
-async def tell_projection(nats: Nats, name: str, position: int) -> None:
-    await nats.publish(f"signals.projection.{name}", str(position).encode())
+def _told(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+    payload = _encoder.encode(events)
+    if len(payload) <= _MAX_BYTES:
+        return [OutMessage(LOG, payload, {})]
+    if len(events) == 1:
+        return [OutMessage(LOG, _encoder.encode([]), {})]
+    middle = len(events) // 2
+    return _told(events[:middle]) + _told(events[middle:])
 
 
-class Bell:
-    """Rings when a subject is signalled; whoever waits wakes early, and in any case after the timeout.
+def told_projection(name: str, position: int) -> OutMessage:
+    return OutMessage(f"signals.projection.{name}", str(position).encode(), {})
 
-    pause_seconds: how long after one ring the next is heard. Who reads all there is at each ring does a
-    fraction of the work for it, under load, and comes later by at most as much.
+
+async def hear_log(nats: Nats, receive: Callable[[list[RecordedEvent]], None]) -> Subscription:
+    """Calls back with the events of each transaction; they may have gaps, repeat, and come out of order.
+
+    An empty list says that it has grown. Raises Unavailable.
     """
 
-    def __init__(self, nats: Nats, subject: str = HEAD, *, pause_seconds: float = 0) -> None:
-        self._nats = nats
-        self._subject = subject
-        self._pause_seconds = pause_seconds
-        self._heard_at = 0.0
-        self._rung = asyncio.Event()
-        self._subscription: Subscription | None = None
+    def on_messages(messages: Iterable[RawMessage]) -> None:
+        for message in messages:
+            receive(_decoder.decode(message.data))
 
-    async def __aenter__(self) -> Bell:
+    with reaching_nats():
+        return await nats.client.subscribe_bulk(LOG, on_messages)
+
+
+async def stop_hearing(nats: Nats, subscription: Subscription) -> None:
+    """Ends what `hear_log` began; does nothing while NATS is away."""
+    try:
         with reaching_nats():
-            self._subscription = await self._nats.client.subscribe_bulk(self._subject, self._ring)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            with reaching_nats():
-                if self._subscription is not None and self._nats.connected:
-                    await self._nats.client.unsubscribe_bulk(self._subscription)
-        except Unavailable:
-            pass
-
-    async def wait(self, timeout_seconds: float = 0.5) -> None:
-        """Returns when rung since the last wait, or after the timeout."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._rung.wait()
-        except TimeoutError:
-            pass
-        else:
-            early = self._heard_at + self._pause_seconds - loop.time()
-            if early > 0:
-                await asyncio.sleep(early)
-            self._heard_at = loop.time()
-        self._rung.clear()
-
-    def _ring(self, _: list[RawMessage]) -> None:
-        self._rung.set()
+            if nats.connected:
+                await nats.client.unsubscribe_bulk(subscription)
+    except Unavailable:
+        pass

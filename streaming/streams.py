@@ -7,22 +7,31 @@ holds the event at log position p as its message p; its subjects and headers are
     headers  Commander-Version, Commander-Schema-Version, Commander-Command-Id, Commander-Correlation-Id,
              Commander-Causation-Position (where there is one), Commander-Recorded-At (ISO 8601)
     payload  the event as JSON; the position is the message's sequence
+
+A command is on disk before its receipt. EVENTS can be made again from the log, so a server that stands alone
+writes it when it may: what it loses in a crash the relay publishes again, each event at its position.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from urllib.parse import quote, unquote
-from uuid import UUID
 from zlib import crc32
 
 from nats.js import api
 from nats.js.errors import BadRequestError, NotFoundError
 
+from commander.domain.errors import CommanderError
 from eventstore.records import RecordedEvent
 from streaming.connection import Nats, reaching_nats
 
 logger = logging.getLogger("commander.nats")
+
+
+class StreamFixed(CommanderError):
+    """A stream cannot be brought to what the settings say; the message says what to do."""
+
 
 COMMANDS = "COMMANDS"
 EVENTS = "EVENTS"
@@ -31,15 +40,6 @@ EVENTS = "EVENTS"
 def partition_of(stream: str, partitions: int) -> int:
     """The partition that decides this stream's commands; the same in every process, for good."""
     return crc32(stream.encode()) % partitions
-
-
-def command_subject(partition: int, command_id: UUID | str) -> str:
-    """The subject of one command, so that a queued one can be found by its id; '*' for all of a partition."""
-    return f"commands.{partition}.{command_id}"
-
-
-def partition_of_subject(subject: str) -> int:
-    return int(subject.split(".", 2)[1])
 
 
 def event_subject(event: RecordedEvent) -> str:
@@ -53,15 +53,30 @@ def parse_event_subject(subject: str) -> tuple[str, str]:
 
 
 async def ensure_streams(nats: Nats, replicas: int) -> None:
-    """Creates the streams that are missing, and brings those that exist to the configuration given."""
+    """Creates the streams that are missing, and brings those that exist to the configuration given.
+
+    Raises StreamFixed for what cannot be changed.
+    """
     for config in _configs(replicas):
         with reaching_nats():
             try:
-                await nats.jetstream.stream_info(config.name or "")
+                found = await nats.jetstream.stream_info(config.name or "")
             except NotFoundError:
                 await _create(nats, config)
             else:
-                await nats.jetstream.update_stream(config)
+                await nats.jetstream.update_stream(_kept(found.config, config))
+
+
+def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig:
+    """The configuration wanted, but for how messages are persisted: that is settled when a stream is made."""
+    if found.persist_mode != api.PersistMode.ASYNC:
+        return replace(wanted, persist_mode=None, allow_atomic=True)
+    if (wanted.num_replicas or 1) > 1:
+        raise StreamFixed(
+            f"the stream {wanted.name} was made for one replica and cannot have {wanted.num_replicas}; "
+            "delete it, and it is made anew from the log"
+        )
+    return wanted
 
 
 async def _create(nats: Nats, config: api.StreamConfig) -> None:
@@ -88,7 +103,8 @@ def _configs(replicas: int) -> list[api.StreamConfig]:
             description="the log: message p is the event at position p",
             subjects=["events.>"],
             num_replicas=replicas,
-            allow_atomic=True,
+            allow_atomic=replicas > 1,
+            persist_mode=api.PersistMode.ASYNC if replicas == 1 else None,
             allow_direct=True,
             deny_delete=True,
         ),

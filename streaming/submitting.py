@@ -1,21 +1,17 @@
-"""Commands onto the COMMANDS stream; those that come at once share a batch and its one sync."""
+"""Commands onto the COMMANDS stream; those that come at once share a message and its one sync."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-
-import msgspec
 
 from commander.domain.errors import CommanderError
 from eventstore.records import SubmittedCommand
-from streaming.batches import MAX_MESSAGES, chunks, publish
+from streaming.batches import MAX_MESSAGES, publish
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
-from streaming.streams import command_subject, partition_of
-
-_encoder = msgspec.json.Encoder()
+from streaming.messages import MAX_TOGETHER, MAX_TOGETHER_BYTES, encoded, message_of, message_of_many
 
 
 class Overloaded(CommanderError):
@@ -24,7 +20,9 @@ class Overloaded(CommanderError):
 
 @dataclass
 class _Waiting:
-    message: OutMessage
+    command: SubmittedCommand
+    data: bytes
+    alone: bool
     stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
@@ -38,8 +36,8 @@ class Submitter:
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    async def submit(self, command: SubmittedCommand) -> None:
-        """Returns once JetStream has the command on disk.
+    async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
+        """Returns once JetStream has the command on disk. alone: in a message of its own (messages.py).
 
         Raises Unavailable (at once while NATS is away; after a timeout it is not known whether the command
         was stored: submit it again with the same id) and Overloaded.
@@ -47,8 +45,7 @@ class Submitter:
         self._nats.must_be_connected()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
-        subject = command_subject(partition_of(command.stream, self._partitions), command.command_id)
-        waiting = _Waiting(OutMessage(subject, _encoder.encode(command), {}))
+        waiting = _Waiting(command, encoded(command), alone)
         self._waiting.append(waiting)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
@@ -57,19 +54,43 @@ class Submitter:
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
-            for chunk in chunks([w.message for w in batch]):
-                waiting, batch = batch[: len(chunk)], batch[len(chunk) :]
-                try:
-                    _settle(waiting, await publish(self._nats, chunk))
-                except Exception as error:
-                    _settle(waiting, [error] * len(waiting))
+            groups = _groups(batch)
+            try:
+                stored = await publish(self._nats, [self._message(group) for group in groups])
+            except Exception as error:
+                _settle(batch, error)
+            else:
+                for group, result in zip(groups, stored, strict=True):
+                    _settle(group, result)
+
+    def _message(self, group: Sequence[_Waiting]) -> OutMessage:
+        if len(group) == 1:
+            return message_of(group[0].command, self._partitions, group[0].data)
+        return message_of_many([waiting.data for waiting in group])
 
 
-def _settle(waiting: list[_Waiting], stored: Sequence[int | Exception]) -> None:
-    for one, result in zip(waiting, stored, strict=True):
-        if one.stored.done():
+def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
+    """Which share a message, in order."""
+    groups: list[list[_Waiting]] = []
+    together: list[_Waiting] = []
+    size = 0
+    for waiting in batch:
+        if waiting.alone:
+            groups.append([waiting])
+            continue
+        if not together or len(together) == MAX_TOGETHER or size + len(waiting.data) > MAX_TOGETHER_BYTES:
+            together, size = [], 0
+            groups.append(together)
+        together.append(waiting)
+        size += len(waiting.data)
+    return groups
+
+
+def _settle(group: Iterable[_Waiting], result: int | Exception) -> None:
+    for waiting in group:
+        if waiting.stored.done():
             continue  # whoever waited has gone
         if isinstance(result, Exception):
-            one.stored.set_exception(result)
+            waiting.stored.set_exception(result)
         else:
-            one.stored.set_result(None)
+            waiting.stored.set_result(None)

@@ -33,16 +33,16 @@ class Suspects:
     def __bool__(self) -> bool:
         return bool(self._remaining)
 
-    def include(self, partition: int, sequence: int) -> bool:
-        """Whether the command at this sequence, the partition's next, is suspect; it is counted off."""
+    def include(self, partitions: Iterable[int], sequence: int) -> bool:
+        """Whether a message with commands of these partitions, their next, is suspect; it is counted off."""
         if sequence > self._up_to:
             self.clear()
-        if partition not in self._remaining:
-            return False
-        self._remaining[partition] -= 1
-        if self._remaining[partition] == 0:
-            del self._remaining[partition]
-        return True
+        suspected = [partition for partition in partitions if partition in self._remaining]
+        for partition in suspected:
+            self._remaining[partition] -= 1
+            if self._remaining[partition] == 0:
+                del self._remaining[partition]
+        return bool(suspected)
 
     def clear(self) -> None:
         """All that was in the stream at takeover has been decided."""

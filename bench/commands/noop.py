@@ -13,7 +13,6 @@ from uuid import uuid4
 import strawberry
 from starlette.types import ASGIApp
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import Info
 
 from commander.api import ApiPart
 from commander.domain import Domain
@@ -45,21 +44,25 @@ def noop_schema(domain: Domain) -> CommanderSchema:
     events = EventTypes(domain, types)
     deposit = command_inputs([domain.commands["Deposit"]], types)[0]
 
-    async def resolve(info: Info[Context, None], input: Any, options: CommandOptions | None = None) -> object:
-        return CommandAccepted(command_id=uuid4())
+    def declared(input: Any, options: CommandOptions | None = None) -> object: ...
 
-    resolve.__annotations__ |= {"input": deposit.python, "return": CommandResult}
+    declared.__annotations__ |= {"input": deposit.python, "return": CommandResult}
+
+    async def resolve(_context: Context, **_: Any) -> CommandAccepted:
+        return CommandAccepted(command_id=uuid4())
 
     def ping() -> bool:
         return True
 
-    mutation = strawberry.mutation(resolve, name=deposit.field)
-    return CommanderSchema(
+    mutation = strawberry.mutation(declared, name=deposit.field)
+    schema = CommanderSchema(
         query=strawberry.type(type("Query", (), {"ping": strawberry.field(ping)})),
         mutation=strawberry.type(type("Mutation", (), {deposit.field: mutation})),
         types=events.classes,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+    schema.resolve_mutations({deposit.field: resolve})
+    return schema
 
 
 if __name__ == "__main__":

@@ -18,12 +18,14 @@ import uvloop
 
 from bench.commands.plan import Bench
 from bench.commands.timed import Timed
-from bench.filling import deposits, message_of
+from bench.filling import deposits
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, measured_by
+from bench.servers import PARTITIONS
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
+from streaming.messages import message_of
 from streaming.streams import COMMANDS
 
 _UNDER_WAY = 500
@@ -80,7 +82,7 @@ _WAYS: dict[str, Way] = {
 async def publish(url: str, way: str, count: int) -> Timed:
     nats = Nats(url)
     await nats.connect("bench")
-    messages = [message_of(c) for c in deposits([uuid4() for _ in range(1000)], count)]
+    messages = [message_of(c, PARTITIONS) for c in deposits([uuid4() for _ in range(1000)], count)]
     began = time.perf_counter()
     await _WAYS[way](nats, messages)
     seconds = time.perf_counter() - began

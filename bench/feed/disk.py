@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from bench.feed.plan import Bench
 from bench.feed.publishing import Publication, deposited
-from bench.filling import deposits, message_of
+from bench.filling import deposits
 from bench.measuring import Measure
-from bench.servers import System
+from bench.servers import PARTITIONS, System
 from eventstore.log import append
+from streaming.messages import message_of
 
 ALONE = "disk alone: two synced publishes and a commit, p50"
 
@@ -48,7 +49,7 @@ def _fsyncs(path: Path, count: int) -> list[float]:
 
 
 async def _publishes(system: System, count: int) -> list[float]:
-    messages = iter([message_of(command) for command in deposits([uuid4()], count)])
+    messages = iter([message_of(command, PARTITIONS) for command in deposits([uuid4()], count)])
 
     async def publish() -> None:
         message = next(messages)

@@ -24,7 +24,7 @@ from eventstore.log import append
 from eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from examples.bank import bank
 from examples.bank.messages import Deposit, MoneyDeposited
-from streaming.signals import tell_head
+from streaming.signals import told_log
 
 AMOUNT = Decimal("1.00")
 _LARGEST_TRANSACTION = 500
@@ -55,7 +55,7 @@ async def publish_into(system: System, publication: Publication) -> None:
             for begin in range(numbers.start, numbers.stop, _LARGEST_TRANSACTION):
                 end = min(begin + _LARGEST_TRANSACTION, numbers.stop)
                 appended = await append(connection, decisions[begin:end], None)
-                await tell_head(system.nats, appended.base + len(appended.events))
+                await system.nats.tell(told_log(appended.events))
 
 
 def deposited(publication: Publication) -> Sequence[Decision]:

@@ -12,7 +12,7 @@ import psutil
 from commander.embedded import EmbeddedNats
 from eventstore.database import Database
 from streaming.connection import Nats
-from streaming.signals import tell_head
+from streaming.signals import told_log
 from tests.e2e.parts import Parts
 from tests.e2e.raw import Raw, frame
 from tests.streaming.filling import fill
@@ -89,7 +89,7 @@ async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
         most = 0
         for _ in range(EVENTS // 5000):
             events = await fill(database, 5000)
-            await tell_head(nats, events[-1].position)
+            await nats.tell(told_log(events))
             most = max(most, memory().rss)
         async with asyncio.timeout(60):
             await asyncio.gather(*reading)

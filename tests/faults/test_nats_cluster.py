@@ -13,8 +13,9 @@ from commander.domain.errors import Unavailable
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
+from streaming.messages import command_subject
 from streaming.pull import OrderedPull
-from streaming.streams import COMMANDS, command_subject, ensure_streams
+from streaming.streams import COMMANDS, ensure_streams
 from tests.faults.waiting import until
 from tests.test_compose import NATS_NODES, Node, cluster, until_healthy
 

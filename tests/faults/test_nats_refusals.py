@@ -13,7 +13,8 @@ from commander.embedded import EmbeddedNats
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
-from streaming.streams import COMMANDS, command_subject
+from streaming.messages import command_subject
+from streaming.streams import COMMANDS
 from tests.faults.waiting import until
 
 SUBJECT = command_subject(0, "x")

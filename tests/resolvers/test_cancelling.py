@@ -11,7 +11,7 @@ from commander.domain.errors import NotFound
 from examples.bank.messages import OpenAccount
 from resolvers.cancelling import cancel
 from resolvers.services import Services
-from tests.streaming.conftest import Bank, running
+from tests.streaming.conftest import Bank, running, submitted
 
 
 async def test_a_cancelled_command_is_never_decided(servers: Bank, services: Services) -> None:
@@ -23,6 +23,18 @@ async def test_a_cancelled_command_is_never_decided(servers: Bank, services: Ser
         assert (await servers.outcome(kept)).status == "APPLIED"
     assert (await servers.outcome(cancelled)).code == "CANCELLED"
     assert [event.command_id for event in await servers.log()] == [kept]
+
+
+async def test_one_of_many_in_a_message_is_taken_back_and_the_others_go_on(
+    servers: Bank, services: Services
+) -> None:
+    made = [submitted(OpenAccount("Ada", uuid4())) for _ in range(5)]
+    await asyncio.gather(*map(servers.submitter.submit, made))
+    ids = [command.command_id for command in made]
+    assert (await cancel(services, ids[2])).code == "CANCELLED"
+    async with running(servers.processor().run()):
+        statuses = [(await servers.outcome(command_id)).status for command_id in ids]
+    assert statuses == ["APPLIED", "APPLIED", "REJECTED", "APPLIED", "APPLIED"]
 
 
 async def test_cancelling_too_late_tells_how_it_ended(servers: Bank, services: Services) -> None:

@@ -14,8 +14,9 @@ from commander.domain.messages import content_digest
 from examples.bank.messages import Deposit, OpenAccount, Withdraw
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
+from streaming.messages import command_subject
 from streaming.outcomes import OutcomeWaiter
-from streaming.streams import COMMANDS, command_subject
+from streaming.streams import COMMANDS
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 

@@ -10,8 +10,10 @@ from eventstore.records import RecordedEvent
 from streaming.connection import Nats
 from streaming.feed import _recorded
 from streaming.pull import OrderedPull
+from streaming.reading import LogReader
 from streaming.relay import MirrorAhead, Relay
-from streaming.streams import EVENTS, ensure_streams
+from streaming.signals import told_log
+from streaming.streams import EVENTS, StreamFixed, _configs, _kept, ensure_streams
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 
@@ -37,14 +39,11 @@ async def test_two_relays_at_once_do_no_harm(servers: Bank) -> None:
     """Without the lock, which is only there to spare the work: JetStream refuses what does not fit."""
     relays = [Relay(servers.database, servers.nats) for _ in range(3)]
 
-    class NeverRings:
-        async def wait(self) -> None:
-            await asyncio.sleep(0.001)
-
     async def unlocked(relay: Relay) -> None:
         connection = await servers.database.connect("relay without lock")
         try:
-            await relay._mirror(connection, NeverRings())  # type: ignore[arg-type]
+            async with LogReader(servers.database, servers.nats) as log:
+                await relay._mirror(connection, log)
         finally:
             connection.terminate()
 
@@ -55,7 +54,9 @@ async def test_two_relays_at_once_do_no_harm(servers: Bank) -> None:
     ):
         events = []
         for _ in range(20):
-            events += await fill(servers.database, 37)
+            more = await fill(servers.database, 37)
+            await servers.nats.tell(told_log(more))
+            events += more
         assert await mirrored(servers.nats, len(events)) == events
     assert (await servers.nats.jetstream.stream_info(EVENTS)).state.messages == len(events)
 
@@ -68,6 +69,35 @@ async def test_a_lost_mirror_is_made_again_from_the_log(servers: Bank) -> None:
     await ensure_streams(servers.nats, 1)
     async with running(Relay(servers.database, servers.nats).run()):
         assert await mirrored(servers.nats, 600) == events
+
+
+async def test_what_the_mirror_lost_in_a_crash_is_published_again_though_nothing_happens(
+    servers: Bank,
+) -> None:
+    events = await fill(servers.database, 60)
+    relay = Relay(servers.database, servers.nats)
+    async with running(relay.run()):
+        assert await mirrored(servers.nats, 60) == events
+        await servers.nats.jetstream.delete_stream(EVENTS)
+        await ensure_streams(servers.nats, 1)
+        await servers.nats.client._attempt_reconnect()
+        assert await mirrored(servers.nats, 60) == events
+
+
+async def test_a_stream_of_an_earlier_version_stays_as_it_is_and_is_published_to(servers: Bank) -> None:
+    await servers.nats.jetstream.delete_stream(EVENTS)
+    await servers.nats.jetstream.add_stream(name=EVENTS, subjects=["events.>"], allow_atomic=True)
+    await ensure_streams(servers.nats, 1)
+    events = await fill(servers.database, 600)
+    async with running(Relay(servers.database, servers.nats).run()):
+        assert await mirrored(servers.nats, 600) == events
+
+
+async def test_a_mirror_for_one_server_cannot_be_replicated() -> None:
+    [made] = [config for config in _configs(1) if config.name == EVENTS]
+    [wanted] = [config for config in _configs(3) if config.name == EVENTS]
+    with pytest.raises(StreamFixed, match="delete it"):
+        _kept(made, wanted)
 
 
 async def test_a_mirror_that_is_ahead_of_the_log_is_not_touched(servers: Bank) -> None:

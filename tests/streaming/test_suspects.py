@@ -11,7 +11,7 @@ import pytest
 
 from commander.embedded import EmbeddedNats
 from tests.faults.waiting import until
-from tests.streaming.conftest import PARTITIONS, Bank
+from tests.streaming.conftest import PARTITIONS, Bank, submitted
 from tests.streaming.fragile import Count, fragile
 
 
@@ -28,15 +28,23 @@ async def supervised(database_url: str, nats_url: str, deaths: list[int]) -> Non
                 await process.wait()
 
 
-@pytest.mark.parametrize("how", ["kill", "hang"])
+@pytest.mark.parametrize(("how", "at_once"), [("kill", False), ("kill", True), ("hang", False)])
 async def test_a_command_that_ends_its_processor_is_failed_after_three_attempts(
-    servers: Bank, database_url: str, nats_server: EmbeddedNats, how: str
+    servers: Bank, database_url: str, nats_server: EmbeddedNats, how: str, at_once: bool
 ) -> None:
+    """at_once: all commands are in one message."""
     counter, other = uuid4(), uuid4()
     deaths: list[int] = []
-    before = [await servers.submit(Count(counter), fragile) for _ in range(3)]
-    killer = await servers.submit(Count(counter, how), fragile)
-    after = [await servers.submit(Count(c), fragile) for c in (counter, other, counter)]
+    commands = [Count(c) for c in (counter, counter, counter)]
+    commands += [Count(counter, how), Count(counter), Count(other), Count(counter)]
+    made = [submitted(command, fragile) for command in commands]
+    if at_once:
+        await asyncio.gather(*map(servers.submitter.submit, made))
+    else:
+        for command in made:
+            await servers.submitter.submit(command)
+    ids = [command.command_id for command in made]
+    killer, others = ids[3], ids[:3] + ids[4:]
     supervising = asyncio.create_task(supervised(database_url, nats_server.url, deaths))
 
     async def attempts_are_forgotten() -> bool:
@@ -44,7 +52,7 @@ async def test_a_command_that_ends_its_processor_is_failed_after_three_attempts(
 
     try:
         outcome = await servers.outcome(killer, timeout_seconds=40)
-        rest = [await servers.outcome(command_id, 40) for command_id in (*before, *after)]
+        rest = [await servers.outcome(command_id, 40) for command_id in others]
         await until(attempts_are_forgotten, "what has its outcome is suspected no more")
     finally:
         supervising.cancel()

@@ -1,0 +1,61 @@
+"""The messages of COMMANDS: a command alone, or several that came at once, which share one sync.
+
+commands.<partition>.<command id>     one command, found at once by its id
+commands.many.<count>                 that many commands of any partitions, as a JSON array
+
+A command whose id the client has chosen comes alone: who sends the same id with other content is told so, and
+must be told soon. Of several the rest is found by looking through the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from eventstore.records import SubmittedCommand
+from streaming.bulk import OutMessage
+from streaming.streams import partition_of
+
+MANY = "commands.many.*"
+"""The subject of all messages that hold several commands."""
+MAX_TOGETHER = 100
+MAX_TOGETHER_BYTES = 256 * 1024
+
+_MANY = "many"
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(SubmittedCommand)
+_decoder_of_many = msgspec.json.Decoder(list[SubmittedCommand])
+
+
+def command_subject(partition: int, command_id: UUID | str) -> str:
+    """The subject of a command that comes alone; '*' for all of a partition."""
+    return f"commands.{partition}.{command_id}"
+
+
+def encoded(command: SubmittedCommand) -> bytes:
+    return _encoder.encode(command)
+
+
+def message_of(command: SubmittedCommand, partitions: int, data: bytes | None = None) -> OutMessage:
+    """A command alone. data: it, encoded."""
+    subject = command_subject(partition_of(command.stream, partitions), command.command_id)
+    return OutMessage(subject, encoded(command) if data is None else data, {})
+
+
+def message_of_many(data: Sequence[bytes]) -> OutMessage:
+    """Several commands, each encoded, in their order."""
+    return OutMessage(f"commands.{_MANY}.{len(data)}", b"[" + b",".join(data) + b"]", {})
+
+
+def count_in(subject: str) -> int:
+    """How many commands a message of this subject holds."""
+    _, kind, rest = subject.split(".", 2)
+    return int(rest) if kind == _MANY else 1
+
+
+def commands_in(subject: str, data: bytes) -> list[SubmittedCommand]:
+    """The commands of a message. Raises msgspec.DecodeError."""
+    _, kind, _ = subject.split(".", 2)
+    return _decoder_of_many.decode(data) if kind == _MANY else [_decoder.decode(data)]

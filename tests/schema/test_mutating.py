@@ -1,0 +1,134 @@
+"""A mutation run by its plan answers as graphql-core does, and nothing is resolved twice."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from commander.domain.errors import InvalidRequest
+from examples.bank import bank
+from resolvers.results import Stage
+from schema.build import build_schema
+from schema.mutating import Mutating, Unplanned
+from schema.results import (
+    CommandAccepted,
+    CommandApplied,
+    CommandInvalid,
+    CommandPending,
+    CommandRejected,
+    CommandValid,
+    InputProblem,
+    VersionConflict,
+)
+from schema.types import Position
+
+ID = UUID("00000000-0000-0000-0000-00000000000a")
+RESULTS = [
+    CommandAccepted(command_id=ID),
+    CommandApplied(command_id=ID, stream="account-1", position=Position(2**60), version=3, events=[]),
+    CommandApplied(command_id=ID, stream="x", position=Position(1), version=2**40, events=[]),  # no Int
+    CommandRejected(command_id=ID, code="NO", message="ünlike \u2028"),
+    CommandPending(command_id=ID, stage=Stage.PROJECTION, position=None),
+    VersionConflict(command_id=ID, expected_version=None, current_version=4, message="m"),
+    CommandInvalid(command_id=ID, problems=[InputProblem(path=["amount"], message="m")]),
+    CommandValid(command_id=ID, stream="s", version=1, events=[]),
+    InvalidRequest("timeoutMs", "too long"),
+    RuntimeError("a bug"),
+]
+FIELDS = """__typename ... on CommandAccepted { commandId }
+    ... on CommandApplied { id: commandId position version stream } ...Refused
+    ... on CommandPending { stage position } ... on VersionConflict { expectedVersion currentVersion }"""
+REFUSED = "fragment Refused on CommandRejected { code text: message again: code }"
+DOCUMENTS = [
+    f"mutation ($input: DepositInput!, $options: CommandOptions) "
+    f"{{ deposit(input: $input, options: $options) {{ {FIELDS} }} }} {REFUSED}",
+    f"mutation ($input: DepositInput!, $options: CommandOptions = {{wait: ACCEPTED}}) "
+    f"{{ done: deposit(options: $options, input: $input) {{ {FIELDS} }} }} {REFUSED}",
+    "mutation ($id: UUID!) { deposit(input: {accountId: $id, amount: 1}) { ... on CommandApplied "
+    "{ commandId events { position } } ... on CommandInvalid { problems { path message } } } }",
+    "mutation ($id: UUID!) { deposit(input: {accountId: $id, amount: 1}) { __typename } "
+    "also: deposit(input: {accountId: $id, amount: 2}) { __typename } }",
+    "mutation ($on: Boolean!, $id: UUID!) { deposit(input: {accountId: $id, amount: 1}) "
+    "{ __typename ... on CommandApplied @include(if: $on) { version } } }",
+]
+VARIABLES: list[dict[str, Any]] = [
+    {"input": {"accountId": str(ID), "amount": "1.50"}, "id": str(ID), "on": True},
+    {
+        "input": {"accountId": str(ID), "amount": 1},
+        "options": {"wait": "APPLIED", "timeoutMs": 7},
+        "id": str(ID),
+    },
+    {"input": {"accountId": str(ID), "amount": 1}, "options": None, "id": str(ID), "on": False},
+    {"input": {"accountId": "no id", "amount": 1}, "id": "no id", "on": False},
+    {"input": {"accountId": str(ID)}, "id": None, "on": None},
+    {"input": {"accountId": str(ID), "amount": 1, "more": 1}, "options": {"wait": "NEVER"}},
+    {"input": None},
+    {},
+]
+SCHEMA = build_schema(bank)
+PLANS = cast(Mutating, SCHEMA._mutating)
+
+
+async def answer(
+    document: str,
+    variables: dict[str, Any],
+    result: object,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    planned: bool,
+) -> tuple[Any, Any, list[Any]]:
+    """Data, errors, and the arguments of each call of the resolver."""
+    calls: list[Any] = []
+
+    async def resolve(_context: object, **arguments: Any) -> object:
+        calls.append(arguments)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    SCHEMA.resolve_mutations({"deposit": resolve})
+    if not planned:
+        monkeypatch.setattr(SCHEMA, "_mutating", None)
+    answered = await SCHEMA.execute(document, variables)
+    errors: list[dict[str, Any]] = []
+    for error in answered.errors or []:
+        extensions = {**(error.extensions or {}), "incident": None}
+        internal = extensions.get("code") == "INTERNAL"
+        told = "with a number of its own" if internal else error.message
+        errors.append({**error.formatted, "extensions": extensions, "message": told})
+    return answered.data, errors, calls
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+@pytest.mark.parametrize("variables", VARIABLES, ids=range(len(VARIABLES)))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=range(len(DOCUMENTS)))
+async def test_the_answer_is_that_of_graphql_core(
+    document: str, variables: dict[str, Any], result: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_plan = await answer(document, variables, result, monkeypatch, planned=True)
+    by_graphql_core = await answer(document, variables, result, monkeypatch, planned=False)
+    assert by_plan == by_graphql_core
+    assert len(by_plan[2]) <= document.count("deposit("), "no command is submitted twice"
+
+
+async def test_there_is_a_plan_for_what_most_clients_send() -> None:
+    async def resolve(_context: object, **_: Any) -> object:
+        return RESULTS[1]
+
+    SCHEMA.resolve_mutations({"deposit": resolve})
+    plans = cast(Mutating, SCHEMA._mutating)
+    for document in DOCUMENTS[:2]:
+        data = await plans.executed(SCHEMA._documents.read(document), VARIABLES[0], None, None)
+        assert data == {
+            next(iter(data)): {
+                "__typename": "CommandApplied",
+                "id": str(ID),
+                "position": str(2**60),
+                "version": 3,
+                "stream": "account-1",
+            }
+        }
+    with pytest.raises(Unplanned):
+        await plans.executed(SCHEMA._documents.read(DOCUMENTS[4]), VARIABLES[0], None, None)

@@ -1,0 +1,132 @@
+"""Commands that come at once share messages; each is stored, found and decided as if it came alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
+
+from eventstore.locks import Lock, try_lock
+from eventstore.records import SubmittedCommand
+from examples.bank.messages import Deposit, OpenAccount
+from streaming.messages import MANY, MAX_TOGETHER, commands_in
+from streaming.queued import queued_alone, queued_command
+from streaming.streams import COMMANDS, partition_of
+from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
+
+
+def openings(count: int) -> list[SubmittedCommand]:
+    return [submitted(OpenAccount("Ada", uuid4())) for _ in range(count)]
+
+
+async def submit_at_once(servers: Bank, commands: Iterable[SubmittedCommand], *, alone: bool = False) -> None:
+    await asyncio.gather(*(servers.submitter.submit(command, alone=alone) for command in commands))
+
+
+async def queue(servers: Bank) -> list[RawStreamMsg]:
+    """The messages in the stream, in order."""
+    state = (await servers.nats.jetstream.stream_info(COMMANDS)).state
+    return [await servers.nats.jetstream.get_msg(COMMANDS, seq=n + 1) for n in range(state.last_seq)]
+
+
+def ids(commands: Iterable[SubmittedCommand]) -> list[UUID]:
+    return [command.command_id for command in commands]
+
+
+def ids_in(messages: Sequence[RawStreamMsg]) -> list[list[UUID]]:
+    return [ids(commands_in(message.subject or "", message.data or b"")) for message in messages]
+
+
+async def test_what_comes_at_once_shares_a_message_in_its_order(servers: Bank) -> None:
+    commands = openings(2 * MAX_TOGETHER + 1)
+    await submit_at_once(servers, commands)
+    found = ids_in(await queue(servers))
+    assert [len(some) for some in found] == [MAX_TOGETHER, MAX_TOGETHER, 1]
+    assert [one for some in found for one in some] == ids(commands)
+
+
+async def test_messages_stay_within_what_nats_takes(servers: Bank) -> None:
+    await submit_at_once(servers, [submitted(OpenAccount("x" * 100_000, uuid4())) for _ in range(7)])
+    sizes = [len(message.data or b"") for message in await queue(servers)]
+    assert len(sizes) == 4 and max(sizes) < 256 * 1024
+
+
+async def test_a_command_whose_id_was_chosen_comes_alone_and_is_found_at_once(servers: Bank) -> None:
+    chosen, others = openings(3), openings(3)
+    await asyncio.gather(submit_at_once(servers, chosen, alone=True), submit_at_once(servers, others))
+    assert sorted(map(len, ids_in(await queue(servers)))) == [1, 1, 1, 3]
+    for command in chosen:
+        assert await queued_alone(servers.nats, command.command_id) == command
+    assert await queued_alone(servers.nats, others[0].command_id) is None
+
+
+async def test_each_of_many_is_found_by_its_id(servers: Bank) -> None:
+    first, second = openings(3), openings(4)
+    for commands in (first, second):
+        await submit_at_once(servers, commands)
+    for command in (*first, *second):
+        assert await queued_command(servers.nats, command.command_id) == command
+    assert await queued_command(servers.nats, uuid4()) is None
+
+
+async def test_two_processors_each_decide_their_own_of_the_same_messages(servers: Bank) -> None:
+    accounts = [uuid4() for _ in range(40)]
+    assert {partition_of(f"account-{account}", PARTITIONS) for account in accounts} == set(range(PARTITIONS))
+    first, second = servers.processor(), servers.processor()
+    async with running(first.run()), running(second.run()):
+        async with asyncio.timeout(10):
+            while {len(first.owned), len(second.owned)} != {PARTITIONS // 2}:
+                await asyncio.sleep(0.01)
+        opened = [submitted(OpenAccount("Ada", account)) for account in accounts]
+        await submit_at_once(servers, opened)
+        deposits = [submitted(Deposit(account, Decimal(n + 1))) for account in accounts for n in range(3)]
+        await submit_at_once(servers, deposits)
+        outcomes = [await servers.outcome(one) for one in ids([*opened, *deposits])]
+    assert {outcome.status for outcome in outcomes} == {"APPLIED"}
+    log = await servers.log()
+    assert sorted(event.command_id for event in log) == sorted(ids([*opened, *deposits]))
+    per_stream = {a: [e.command_id for e in log if e.stream == f"account-{a}"][1:] for a in accounts}
+    for n, account in enumerate(accounts):
+        assert per_stream[account] == ids(deposits[3 * n : 3 * n + 3]), "in order within a stream"
+
+
+async def test_a_message_goes_only_when_all_its_partitions_are_decided(servers: Bank) -> None:
+    commands = openings(20)
+    waiting = [c for c in commands if partition_of(c.stream, PARTITIONS) == 1]
+    assert waiting and len(waiting) < 20
+    other_owner = await servers.database.connect("owns partition 1")
+    assert await try_lock(other_owner, Lock.PARTITION, 1)
+    try:
+        async with running(servers.processor(purge_seconds=0.05).run()):
+            await submit_at_once(servers, commands)
+            for command in [c for c in commands if c not in waiting]:
+                await servers.outcome(command.command_id)
+            marker = next(c for c in openings(50) if partition_of(c.stream, PARTITIONS) == 0)
+            await submit_at_once(servers, [marker], alone=True)
+            await gone(servers, f"commands.0.{marker.command_id}")
+            assert await holds(servers, MANY), "partition 1 has not decided its own"
+            other_owner.terminate()
+            for command in waiting:
+                await servers.outcome(command.command_id)
+            await gone(servers, MANY)
+    finally:
+        other_owner.terminate()
+
+
+async def gone(servers: Bank, subject: str) -> None:
+    async with asyncio.timeout(10):
+        while await holds(servers, subject):
+            await asyncio.sleep(0.02)
+
+
+async def holds(servers: Bank, subject: str) -> bool:
+    """Whether COMMANDS holds a message of the subject."""
+    try:
+        await servers.nats.jetstream.get_msg(COMMANDS, seq=1, subject=subject, next=True)
+    except NotFoundError:
+        return False
+    return True
