@@ -15,4 +15,5 @@ importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
 tables.py      the one builder of SQL for projection tables
 projections.py folding events into rows, and reading them
+versions.py    rows as they were, folded from their streams
 """
