@@ -58,9 +58,7 @@ class RowVersions:
         Raises UndecodableEvent, ProjectionFailed, Unavailable.
         """
         last = None
-        async for version in self._from(source, included):
-            if not included(version.event):
-                break
+        async for version in self._from(source, included, included):
             last = version
         if last is None:
             return None
@@ -69,20 +67,17 @@ class RowVersions:
 
     async def page(self, source: RowStream, after_version: int, limit: int) -> list[RowVersion]:
         """The versions behind one, oldest first, at most `limit`. Raises as `at` does."""
-        found: list[RowVersion] = []
-        if limit == 0:
-            return found
-        async for version in self._from(source, lambda event: event.version <= after_version):
-            if version.event.version > after_version:
-                found.append(version)
-                if len(found) == limit:
-                    break
+        last = after_version + limit
+        versions = self._from(source, lambda e: e.version <= after_version, lambda e: e.version <= last)
+        found = [version async for version in versions if version.event.version > after_version]
         return await self._as_stored(source.table, found)
 
-    async def _from(self, source: RowStream, included: Included) -> AsyncIterator[RowVersion]:
-        """The versions from the last one remembered that is included, which comes first if there is one."""
-        known = self._known.get((source.table.name, source.stream), [])
-        before = [version for version in known if included(version.event)]
+    async def _from(
+        self, source: RowStream, begin: Included, included: Included
+    ) -> AsyncIterator[RowVersion]:
+        """The versions that are included, from the last of those remembered that is in `begin`, if one is."""
+        remembered = self._known.get((source.table.name, source.stream), [])
+        before = [version for version in remembered if begin(version.event)]
         version, row = 0, None
         if before:
             self._known.move_to_end((source.table.name, source.stream))
@@ -90,6 +85,8 @@ class RowVersions:
             version, row = before[-1].event.version, before[-1].row
         while page := await read_stream(self._database, source.stream, version, _PAGE):
             for event in page:
+                if not included(event):
+                    return
                 row = self._after(source, row, event)
                 yield RowVersion(event, row)
             version = page[-1].version

@@ -107,8 +107,7 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
     if time.tzinfo is None:
         raise InvalidRequest("asOf.time", f"needs a time zone, like {extent.begin.isoformat()}")
     if not extent.begin <= time <= extent.now:
-        allowed = (
-            f"must be from {extent.begin.isoformat()}, the first event, to now, {extent.now.isoformat()}"
-        )
+        begin, now = extent.begin.isoformat(), extent.now.isoformat()
+        allowed = f"must be from {begin}, the log's first event, to now, {now}"
         raise InvalidRequest("asOf.time", f"{allowed}; got {time.isoformat()}")
     return lambda event: event.recorded_at <= time

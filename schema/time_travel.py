@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from graphql.pyutils import Path
 from strawberry import UNSET
 from strawberry.types import Info, get_object_definition
 
 from commander.domain import ProjectionType
+from commander.domain.errors import InvalidRequest
 from resolvers import projections
 from resolvers import time_travel as resolving
 from schema.context import Context
@@ -68,13 +70,19 @@ def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
         return
     definition = get_object_definition(row, strict=True)
     name = definition.name
-    version = _type(f"{name}Version", {"row": row | None}, RowVersion)
-    edge: Any = _type(f"{name}VersionEdge", {"cursor": str, "node": version})
-    connection = _type(f"{name}History", {"edges": list[edge], "page_info": PageInfo})
+    version_name = f"{name}Version"
+    description = f"{name} as an event left it; the row is null where there was none any more."
+    version = _type(version_name, {"row": row | None}, RowVersion, description)
+    edge: Any = _type(f"{version_name}Edge", {"cursor": str, "node": version})
+    connection = _type(f"{version_name}Connection", {"edges": list[edge], "page_info": PageInfo})
 
     async def history(
         root: Any, info: Info[Context, None], first: int | None = None, after: str | None = None
     ) -> Any:
+        if _inside(info, version_name):
+            raise InvalidRequest(
+                _HISTORY, "is not asked for inside of itself: all its rows have the same one"
+            )
         services = info.context.services
         table = services.tables[type_.name]
         page = await resolving.versions_of_row(services, table, getattr(root, type_.key), first, after)
@@ -103,6 +111,16 @@ def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
     definition.fields.append(field)  # only now: its type leads back to the row's
 
 
-def _type(name: str, annotations: dict[str, Any], base: Any = object) -> Any:
+def _inside(info: Info[Context, None], type_name: str) -> bool:
+    """Whether the field that is resolved is asked for below a field of this type."""
+    path: Path | None = info.path
+    while path is not None:
+        if path.typename == type_name:
+            return True
+        path = path.prev
+    return False
+
+
+def _type(name: str, annotations: dict[str, Any], base: Any = object, description: str | None = None) -> Any:
     namespace = {"__annotations__": annotations, "__module__": __name__}
-    return strawberry.type(type(name, (base,), namespace), name=name)
+    return strawberry.type(type(name, (base,), namespace), name=name, description=description)
