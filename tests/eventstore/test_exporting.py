@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections import defaultdict
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
 from commander.embedded import EmbeddedPostgres
-from eventstore.archive import ArchiveReader, ExportBroken, ExportFilter
+from eventstore.archive import ArchiveReader, ExportBroken, ExportFilter, Header
 from eventstore.checkpoints import reactor_position, reactor_positions, save_reactor, settle_partitions
 from eventstore.database import Database
 from eventstore.exporting import LogBroken, exported, header_of
@@ -294,6 +295,33 @@ async def test_parts_that_run_on_the_store_must_be_stopped_first(file: bytes, ot
             await import_(other, file)
         await connection.execute("select pg_advisory_unlock_all()")
     await import_(other, file)
+
+
+async def test_who_appends_or_reacts_while_an_import_runs_waits_and_goes_on_behind_it(
+    database: Database, other: Database
+) -> None:
+    async with database.connection() as connection:
+        await append(connection, [decision(f"account-{n}", 0) for n in range(1500)], None)
+        await reactor_position(connection, "transfers")
+        await save_reactor(connection, "transfers", 1400)
+    file = await export(database)
+    started: list[asyncio.Task[int]] = []
+
+    async def appended() -> int:
+        async with other.connection() as connection:
+            return (await append(connection, [decision("account-new", 0)], None)).base
+
+    async def reacting() -> int:
+        async with other.connection() as connection:
+            return await reactor_position(connection, "transfers")
+
+    def told(header: Header, records: int) -> None:
+        if records < 3000 and not started:
+            started.extend(asyncio.create_task(work()) for work in (appended, reacting))
+
+    await import_all(other, ArchiveReader(io.BytesIO(file)), told)
+    assert await asyncio.gather(*started) == [1500, 1400]
+    assert await head_position(other) == 1501
 
 
 async def test_a_store_that_was_only_started_is_empty(file: bytes, other: Database) -> None:
