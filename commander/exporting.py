@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
-from commander.domain.errors import CommanderError
+from commander.domain.errors import CommanderError, NotFound
 from commander.process import given_url
 from commander.settings import read_settings
 from eventstore.archive import ExportFilter, Header
@@ -77,7 +78,10 @@ async def _header(
     A checkpoint says that a reactor's commands are queued, not that they are decided. Imported elsewhere,
     a checkpoint ahead of the outcomes would lose reactions: there the queue is empty.
     """
-    reactors = await reactor_positions(database)
+    try:
+        reactors = await reactor_positions(database)
+    except asyncpg.UndefinedTableError as error:
+        raise NotFound("there is no log in this database: nothing of Commander was started on it") from error
     if where == ExportFilter():
         if nats_url is None:
             console.print("COMMANDER_NATS_URL is not set: commands that are still queued are not waited for")

@@ -240,7 +240,9 @@ async def test_a_mirror_of_another_log_is_told_before_anything_is_imported(
     assert said == f"the stream {EVENTS} holds 1 events of another log: delete it first"
 
 
-async def test_errors_are_one_line_and_leave_no_file(servers: Bank, commander: Run, tmp_path: Path) -> None:
+async def test_errors_are_one_line_and_leave_no_file(
+    servers: Bank, other: Bank, commander: Run, tmp_path: Path
+) -> None:
     await fill(servers.database, 3)
     one = {"COMMANDER_POSTGRES_URL": servers.database.url}
     nowhere, file = str(tmp_path / "no" / "file"), str(tmp_path / "file")
@@ -251,6 +253,8 @@ async def test_errors_are_one_line_and_leave_no_file(servers: Bank, commander: R
     assert await refused(commander, "import", file, **one) == f"{file}: No such file or directory"
     await run(commander, "export", file, **one)
     assert (await refused(commander, "import", file, **one)).startswith("the store is not empty: its log has")
+    new = {"COMMANDER_POSTGRES_URL": other.database.url}
+    assert (await refused(commander, "export", **new)).startswith("there is no log in this database")
     missing = await refused(commander, "export")
     assert missing.startswith("COMMANDER_POSTGRES_URL is not set")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import tracemalloc
 from collections import defaultdict
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -322,6 +324,33 @@ async def test_who_appends_or_reacts_while_an_import_runs_waits_and_goes_on_behi
     await import_all(other, ArchiveReader(io.BytesIO(file)), told)
     assert await asyncio.gather(*started) == [1500, 1400]
     assert await head_position(other) == 1501
+
+
+async def test_memory_does_not_grow_with_the_log(database: Database, other: Database, tmp_path: Path) -> None:
+    path, sizes, peaks = tmp_path / "log", (2000, 12_000), []
+    reached = 0
+    for size in sizes:
+        async with database.connection() as connection:
+            for n in range(reached, size, 500):
+                await append(connection, [decision(f"account-{n + m}", 0) for m in range(500)], None)
+        reached = size
+        await other.fetch(EMPTY)
+        tracemalloc.start()
+        header = await header_of(database, ExportFilter(), {})
+        with path.open("wb") as file:
+            async for line in exported(database, header):
+                file.write(line)
+        _, exporting = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        with path.open("rb") as file:
+            await import_all(other, ArchiveReader(file), lambda header, records: None)
+        _, importing = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        peaks.append((exporting, importing))
+    assert await head_position(other) == 12_000
+    (few, few_in), (many, many_in) = peaks
+    assert many < 1.2 * few, "six times the log, but one page of it at a time"
+    assert many_in < 1.2 * few_in
 
 
 async def test_a_store_that_was_only_started_is_empty(file: bytes, other: Database) -> None:
