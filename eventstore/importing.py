@@ -52,6 +52,8 @@ async def import_all(
     Raises NotEmpty, NotImportable, ExportBroken, Unavailable.
     """
     header = reader.header()
+    if not all(0 <= position <= header.position for position in header.reactors.values()):
+        raise ExportBroken(reader.line, "a reactor stands beyond the log")
     if header.filter is not None:
         raise NotImportable("this is a filtered export: the log has no gaps, so only a whole one is imported")
     connection = await database.connect("commander import")

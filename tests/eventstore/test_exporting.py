@@ -241,6 +241,7 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
         (lambda lines: lines[1].update(status="LOST"), "Postgres does not take"),
         (lambda lines: lines[0].update(position=9), "does not end where the header says"),
         (lambda lines: lines[0].update(format=2), "line 1: format 2 is not known"),
+        (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: a reactor stands beyond the log"),
         (lambda lines: lines[-1].update(events=1), "it says 4 commands and 1 events"),
         (lambda lines: lines.append(lines[1]), "there is more behind the end"),
         (lambda lines: lines.insert(3, lines[0]), "line 4: there is a second header"),
