@@ -108,6 +108,35 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
         raise typer.Exit(1) from error
 
 
+@app.command("export")
+def export_log(
+    file: Annotated[Path | None, typer.Argument(help="Where to; without it, standard output.")] = None,
+    type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
+    stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
+    aggregate: Annotated[list[str] | None, typer.Option(help="Only this aggregate; may be repeated.")] = None,
+    after: Annotated[int | None, typer.Option(help="Only events after this position.")] = None,
+    up_to: Annotated[int | None, typer.Option(help="Only events up to this position.")] = None,
+    wait_seconds: Annotated[float, typer.Option(help="How long to wait for what is queued.")] = 30,
+) -> None:
+    """Write the log as lines of JSON with checksums: the whole of it, for an import, or what matches."""
+    from commander.exporting import run_export
+    from eventstore.archive import ExportFilter
+
+    given = {"types": type, "streams": stream, "aggregates": aggregate}
+    filters = {name: tuple(values) if values else None for name, values in given.items()}
+    run_export(file, ExportFilter(**filters, after=after, up_to=up_to), wait_seconds)
+
+
+@app.command("import")
+def import_log(
+    file: Annotated[Path | None, typer.Argument(help="Where from; without it, standard input.")] = None,
+) -> None:
+    """Store a whole export in an empty store: all of it, or nothing."""
+    from commander.importing import run_import
+
+    run_import(file)
+
+
 def main() -> None:
     """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:

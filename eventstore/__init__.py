@@ -9,7 +9,11 @@ outcomes.py    the one outcome of each command
 history.py     commands that have ended, listed; dead letters
 attempts.py    commands that may have crashed their processor
 snapshots.py   states of long streams, so as not to read them all
+archive.py     the file of an export, line by line
+exporting.py   the log as such a file
+importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
 tables.py      the one builder of SQL for projection tables
 projections.py folding events into rows, and reading them
+versions.py    rows as they were, folded from their streams
 """

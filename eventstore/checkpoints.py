@@ -68,6 +68,12 @@ async def reactor_position(connection: Connection, name: str) -> int:
         )
 
 
+async def reactor_positions(database: Database) -> dict[str, int]:
+    """The last position that each reactor is done with, by its name."""
+    rows = await database.fetch("select name, position from reactors")
+    return {row["name"]: row["position"] for row in rows}
+
+
 async def save_reactor(connection: Connection, name: str, position: int) -> None:
     with reaching_postgres(connection):
         await connection.execute(

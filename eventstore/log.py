@@ -27,6 +27,7 @@ from eventstore.sql import array_text, statement
 _APPEND = statement("append")
 _READ_LOG = statement("read_log")
 _READ_STREAMS = statement("read_streams")
+_LOG_EXTENT = statement("log_extent")
 _PAGE = 500
 _DATA = 4  # the column of JSON among those of an event, see _row
 
@@ -41,6 +42,14 @@ class Appended(NamedTuple):
     base: int
     recorded_at: datetime
     events: tuple[RecordedEvent, ...]
+
+
+class Extent(NamedTuple):
+    """head: the position of the newest event. begin: when the first was recorded. now: Postgres' clock."""
+
+    head: int
+    begin: datetime
+    now: datetime
 
 
 class Append:
@@ -159,6 +168,12 @@ async def read_stream(
 async def head_position(database: Database) -> int:
     """The position of the newest event; 0 in an empty log."""
     return int(await database.fetchval("select position from log_head"))
+
+
+async def log_extent(database: Database) -> Extent | None:
+    """Where and when the log begins and ends; None for an empty one."""
+    row = await database.fetchrow(_LOG_EXTENT)
+    return None if row is None else Extent(*row)
 
 
 async def read_log(

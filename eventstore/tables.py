@@ -97,6 +97,13 @@ class Table:
         )
 
     @cached_property
+    def as_stored(self) -> str:
+        """Rows as the table would give them back, without being stored; binds: an array per column"""
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
+        return f'select {names} from unnest({arrays}) with ordinality as made ({names}, "#") order by "#"'
+
+    @cached_property
     def delete(self) -> str:
         """binds: $1 keys"""
         return (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from commander.domain import Domain
 from eventstore.database import Database
 from eventstore.tables import Table
+from eventstore.versions import RowVersions
 from streaming.connection import Nats
 from streaming.feed import Feed
 from streaming.outcomes import OutcomeWaiter
@@ -41,3 +43,8 @@ class Services:
     tables: Mapping[str, Table]
     limits: Limits
     actor_header: str | None = None
+
+    @cached_property
+    def versions(self) -> RowVersions:
+        """Rows as they were, with what is remembered of long streams."""
+        return RowVersions(self.domain, self.database)

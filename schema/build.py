@@ -25,7 +25,9 @@ def build_schema(domain: Domain) -> CommanderSchema:
     events = EventTypes(domain, types)
     event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
-    projections = [f for p in domain.projections.values() for f in projection_fields(p, types)]
+    projections = [
+        f for p in domain.projections.values() for f in projection_fields(domain, p, types, events)
+    ]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
     direct = [command_mutation(made, events) for made in inputs]
     if inputs:

@@ -18,7 +18,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from commander.domain import UndecodableEvent
+from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from streaming.submitting import Overloaded
 
@@ -31,6 +31,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     UndecodableEvent: "UNREADABLE",
+    ProjectionFailed: "UNREADABLE",
     MissingQueryError: BAD_REQUEST,
 }
 

@@ -140,7 +140,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     ) -> CommandConnection:
         where = (filter or CommandFilterInput()).to_filter()
         page = await resolving.commands_page(info.context.services, first, after, where)
-        edges = [CommandEdge(cursor=resolving.cursor_of(o), node=_ended(o, events)) for o in page.items]
+        edges = [CommandEdge(cursor=resolving.cursor_of(o), node=ended(o, events)) for o in page.items]
         end = edges[-1].cursor if edges else None
         return CommandConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
 
@@ -150,7 +150,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
 
     async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
         found = await dead.dead_letters(info.context.services.database, first)
-        return [_ended(outcome, events) for outcome in found]
+        return [ended(outcome, events) for outcome in found]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
         services = info.context.services
@@ -190,7 +190,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
 
 def _command(state: resolving.CommandState, events: EventTypes) -> Command:
     if state.outcome is not None:
-        return _ended(state.outcome, events)
+        return ended(state.outcome, events)
     queued = state.submitted
     assert queued is not None, "a state has the one or the other"
     return Command(
@@ -214,7 +214,8 @@ def _command(state: resolving.CommandState, events: EventTypes) -> Command:
     )
 
 
-def _ended(outcome: Outcome, events: EventTypes) -> Command:
+def ended(outcome: Outcome, events: EventTypes) -> Command:
+    """A command that has ended, with its outcome."""
     return Command(
         id=outcome.command_id,
         type=outcome.type,

@@ -7,21 +7,27 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types import Info
 
-from commander.domain import ProjectionType
+from commander.domain import Domain, ProjectionType
+from commander.domain.time_travel import aggregate_behind
 from resolvers import projections as resolving
 from schema.context import Context
-from schema.events import PageInfo
+from schema.events import EventTypes, PageInfo
 from schema.names import camel, capitalized
+from schema.time_travel import add_history, by_key_as_of
 from schema.types import TypeMap
 
 
-def projection_fields(type_: ProjectionType, types: TypeMap) -> list[Any]:
+def projection_fields(domain: Domain, type_: ProjectionType, types: TypeMap, events: EventTypes) -> list[Any]:
     """The fields of Query for this projection."""
     name = capitalized(camel(type_.name))
     row = types.object_type(name, type_.fields, where=type_.where, description=type_.doc)
     edge = _type(f"{name}Edge", {"cursor": str, "node": row})
     connection = _connection(type_, name, edge)
-    return [_by_key(type_, row, types), _list(type_, connection, edge)]
+    travels = aggregate_behind(domain, type_) is not None
+    if travels:
+        add_history(type_, row, events)
+    by_key = by_key_as_of(type_, row, types) if travels else _by_key(type_, row, types)
+    return [by_key, _list(type_, connection, edge)]
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:

@@ -1,17 +1,25 @@
-"""Commands that are queued: in the COMMANDS stream, found by their id."""
+"""Commands that are queued: in the COMMANDS stream, found by their id, or waited for."""
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import msgspec
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from commander.domain.errors import CommanderError
+from eventstore.checkpoints import partition_progress, settled_partitions
+from eventstore.database import Database
 from eventstore.records import SubmittedCommand
 from streaming.connection import Nats
-from streaming.messages import MANY, commands_in
-from streaming.streams import COMMANDS
+from streaming.messages import MANY, command_subject, commands_in
+from streaming.streams import COMMANDS, partition_of
+
+
+class StillQueued(CommanderError):
+    """Commands were not decided in time: see that a processor runs, and try again."""
 
 
 async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
@@ -56,3 +64,48 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
     except msgspec.DecodeError:
         return None
     return next((command for command in commands if command.command_id == command_id), None)
+
+
+async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
+    """Returns when all commands that were queued when this was called have their outcomes.
+
+    Raises StillQueued when they have not in time: no processor runs, or it has more to do than that.
+    """
+    async with nats.answering():
+        try:
+            info = await nats.jetstream.stream_info(COMMANDS)
+        except NotFoundError:
+            return
+    count = await settled_partitions(database)
+    waiting = list(range(count))
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while True:
+        async with database.connection() as connection:
+            progress = await partition_progress(connection, waiting)
+        decided = {
+            p: one.sequence if one.stream_created == info.created else 0 for p, one in progress.items()
+        }
+        waiting = [p for p in waiting if await _holds_more(nats, p, count, decided[p], info.state.last_seq)]
+        if not waiting:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            partitions = ", ".join(map(str, waiting))
+            raise StillQueued(
+                f"after {timeout_seconds:g} s there are still commands queued in the partitions {partitions}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _holds_more(nats: Nats, partition: int, partitions: int, after: int, up_to: int) -> bool:
+    """Whether the stream holds a command of this partition at a sequence after < s <= up_to."""
+    if after >= up_to:
+        return False
+    alone = await _first(nats, command_subject(partition, "*"), after + 1)
+    if alone is not None and (alone.seq or 0) <= up_to:
+        return True
+    while (message := await _first(nats, MANY, after + 1)) is not None and (message.seq or 0) <= up_to:
+        commands = commands_in(message.subject or "", message.data or b"")
+        if any(partition_of(command.stream, partitions) == partition for command in commands):
+            return True
+        after = message.seq or 0
+    return False

@@ -79,6 +79,15 @@ def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig
     return wanted
 
 
+async def mirrored_position(nats: Nats) -> int:
+    """The position of the last event in the mirror; 0 where there is none."""
+    async with nats.answering():
+        try:
+            return int((await nats.jetstream.stream_info(EVENTS)).state.last_seq)
+        except NotFoundError:
+            return 0
+
+
 async def _create(nats: Nats, config: api.StreamConfig) -> None:
     try:
         made = await nats.jetstream.add_stream(config)

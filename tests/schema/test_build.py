@@ -191,6 +191,8 @@ def test_a_projection_in_snake_case_is_queried_in_camel_case() -> None:
         {"projection": ("page_info", "page_infos")},
         {"projection": ("thing", "things"), "event": "ThingEdge"},
         {"projection": ("thing", "things"), "value_object": "ThingConnection"},
+        {"projection": ("thing", "things"), "event": "ThingVersion"},
+        {"projection": ("thing", "things"), "event": "AsOf"},
     ],
     ids=str,
 )
@@ -232,7 +234,21 @@ def test_a_domain_without_projections_and_one_with_internal_commands_only_have_a
 @pytest.mark.parametrize("key", ["info", "root", "self", "key", "thing_id"])
 def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None:
     schema = build.build_schema(small(projection=("shelf", "shelves"), key=key))
-    assert f"shelf({camel(key)}: UUID!): Shelf\n" in schema.as_str()
+    assert f"shelf({camel(key)}: UUID!, asOf: AsOf = null): Shelf\n" in schema.as_str()
+
+
+def test_a_projection_that_cannot_travel_in_time_has_no_argument_for_it_and_no_history() -> None:
+    schema = build.build_schema(small(projection=("shelf", "shelves"), key="as_of"))
+    assert "shelf(asOf: UUID!): Shelf\n" in schema.as_str()
+    assert "ShelfVersion" not in schema.as_str()
+
+
+def test_a_row_s_own_field_called_history_is_what_it_was() -> None:
+    schema = build.build_schema(small(projection=("shelf", "shelves"), key="history"))
+    assert "shelf(history: UUID!, asOf: AsOf = null): Shelf\n" in schema.as_str()
+    assert fields_of(types_of(small(projection=("shelf", "shelves"), key="history")), "Shelf") == {
+        "history": "UUID!"
+    }
 
 
 def test_two_domains_can_share_a_value_object_and_an_enum() -> None:

@@ -1,0 +1,113 @@
+"""Rows as they were at a position, a moment or a version; and all versions of a row."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from commander.domain.errors import InvalidRequest
+from commander.domain.time_travel import aggregate_behind, stream_of_row
+from eventstore.history import stream_version
+from eventstore.log import log_extent
+from eventstore.outcomes import known_outcomes
+from eventstore.records import Outcome
+from eventstore.tables import Table
+from eventstore.versions import Included, RowStream, RowVersion
+from resolvers.events import Page, page_size, storable
+from resolvers.services import Services
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A point of the past; one of the three is given. What happened at it is included."""
+
+    position: int | None = None
+    time: datetime | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class MadeVersion:
+    """A version of a row, with the command whose event made it."""
+
+    version: RowVersion
+    command: Outcome
+
+
+async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> Any | None:
+    """The row as it was then; None where there was none. Raises InvalidRequest for a point that is not past.
+
+    It is folded from the log: it does not wait for the projection, nor does it depend on its table.
+    """
+    source = _source(services, table, key)
+    included = await _included(services, source, as_of)
+    return await services.versions.at(source, included) if storable(source.stream) else None
+
+
+async def versions_of_row(
+    services: Services, table: Table, key: Any, first: int | None, after: str | None
+) -> Page[MadeVersion]:
+    """The versions of a row behind a cursor, oldest first. Raises InvalidRequest."""
+    source = _source(services, table, key)
+    size = page_size(services, first)
+    behind = 0 if after is None else _version_from(table, after)
+    found = await services.versions.page(source, behind, size + 1)
+    async with services.database.connection() as connection:
+        made = await known_outcomes(connection, list({version.event.command_id for version in found[:size]}))
+    items = [MadeVersion(version, made[version.event.command_id]) for version in found[:size]]
+    return Page(items, more=len(found) > size)
+
+
+def cursor_of(table: Table, version: RowVersion) -> str:
+    """An opaque cursor: the versions of a row, behind this one."""
+    name = f"{table.projection.name} history"
+    return base64.urlsafe_b64encode(msgspec.json.encode([name, version.event.version])).decode()
+
+
+def _version_from(table: Table, cursor: str) -> int:
+    name = f"{table.projection.name} history"
+    try:
+        list_name, version = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
+    except (ValueError, TypeError, msgspec.DecodeError) as error:
+        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
+    if list_name != name or type(version) is not int or not 0 < version < 2**63:
+        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}")
+    return version
+
+
+def _source(services: Services, table: Table, key: Any) -> RowStream:
+    aggregate = aggregate_behind(services.domain, table.projection)
+    assert aggregate is not None, "only projections that have one have these fields"
+    return RowStream(table, key, stream_of_row(aggregate, key))
+
+
+async def _included(services: Services, source: RowStream, as_of: AsOf) -> Included:
+    """Which events are of the past asked for. Raises InvalidRequest, which says what can be asked for."""
+    position, time, version = as_of.position, as_of.time, as_of.version
+    if version is not None:
+        known = await stream_version(services.database, source.stream) if storable(source.stream) else 0
+        if known == 0:
+            raise InvalidRequest("asOf.version", f"the stream {source.stream} has no versions")
+        if not 1 <= version <= known:
+            raise InvalidRequest("asOf.version", f"must be from 1 to {known}, the newest; got {version}")
+        return lambda event: event.version <= version
+    extent = await log_extent(services.database)
+    if extent is None:
+        raise InvalidRequest("asOf", "the log is empty: there is no past yet")
+    if position is not None:
+        if not 1 <= position <= extent.head:
+            allowed = f"must be from 1 to {extent.head}, the head of the log"
+            raise InvalidRequest("asOf.position", f"{allowed}; got {position}")
+        return lambda event: event.position <= position
+    assert time is not None, "one of the three is given"
+    if time.tzinfo is None:
+        raise InvalidRequest("asOf.time", f"needs a time zone, like {extent.begin.isoformat()}")
+    if not extent.begin <= time <= extent.now:
+        begin, now = extent.begin.isoformat(), extent.now.isoformat()
+        allowed = f"must be from {begin}, the log's first event, to now, {now}"
+        raise InvalidRequest("asOf.time", f"{allowed}; got {time.isoformat()}")
+    return lambda event: event.recorded_at <= time

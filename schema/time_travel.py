@@ -1,0 +1,126 @@
+"""Rows as they were: the argument `asOf` of a row's query, and the field `history` of its type."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from graphql.pyutils import Path
+from strawberry import UNSET
+from strawberry.types import Info, get_object_definition
+
+from commander.domain import ProjectionType
+from commander.domain.errors import InvalidRequest
+from resolvers import projections
+from resolvers import time_travel as resolving
+from schema.context import Context
+from schema.events import Event, EventTypes, PageInfo
+from schema.history import Command, ended
+from schema.names import camel
+from schema.types import Position, TypeMap
+
+_HISTORY = "history"
+
+
+@strawberry.input(
+    name="AsOf", one_of=True, description="A point of the past; what happened at it is included."
+)
+class AsOfInput:
+    position: Position | None = strawberry.field(default=UNSET, description="From 1 to the head of the log.")
+    time: datetime | None = strawberry.field(
+        default=UNSET, description="From that of the log's first event to now."
+    )
+    version: int | None = strawberry.field(
+        default=UNSET, description="Of the row's stream, from 1 to the newest."
+    )
+
+    def to_point(self) -> resolving.AsOf:
+        return resolving.AsOf(**{name: value for name, value in vars(self).items() if value is not UNSET})
+
+
+@strawberry.interface(description="What an event of its stream made of a row.")
+class RowVersion:
+    version: int = strawberry.field(description="The stream's, after the event.")
+    position: Position
+    recorded_at: datetime
+    event: Event
+    command: Command = strawberry.field(description="The command that made the event.")
+
+
+def by_key_as_of(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
+    """The query of one row by its key, as it stands or as it was."""
+
+    async def resolve(info: Info[Context, None], key: Any, as_of: AsOfInput | None = None) -> Any:
+        services = info.context.services
+        table = services.tables[type_.name]
+        if as_of is None:
+            return await projections.row(services, table, key)
+        return await resolving.row_as_of(services, table, key, as_of.to_point())
+
+    argument = strawberry.argument(name=camel(type_.key))  # see schema/projections.py
+    key_type = types.annotation(type_.key_field, is_input=True)
+    resolve.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
+    return strawberry.field(resolve, name=camel(type_.name), description=type_.doc or None)
+
+
+def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
+    """Gives the type of a row the field `history`; unless it has a field of its own by that name."""
+    if any(field.graphql_name == _HISTORY for field in type_.fields):
+        return
+    definition = get_object_definition(row, strict=True)
+    name = definition.name
+    version_name = f"{name}Version"
+    description = f"{name} as an event left it; the row is null where there was none any more."
+    version = _type(version_name, {"row": row | None}, RowVersion, description)
+    edge: Any = _type(f"{version_name}Edge", {"cursor": str, "node": version})
+    connection = _type(f"{version_name}Connection", {"edges": list[edge], "page_info": PageInfo})
+
+    async def history(
+        root: Any, info: Info[Context, None], first: int | None = None, after: str | None = None
+    ) -> Any:
+        if _inside(info, version_name):
+            raise InvalidRequest(
+                _HISTORY, "is not asked for inside of itself: all its rows have the same one"
+            )
+        services = info.context.services
+        table = services.tables[type_.name]
+        page = await resolving.versions_of_row(services, table, getattr(root, type_.key), first, after)
+        edges = [
+            edge(cursor=resolving.cursor_of(table, made.version), node=node(made)) for made in page.items
+        ]
+        end = edges[-1].cursor if edges else None
+        return connection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+
+    def node(made: resolving.MadeVersion) -> Any:
+        event, then = made.version
+        return version(
+            version=event.version,
+            position=Position(event.position),
+            recorded_at=event.recorded_at,
+            event=events.of(event),
+            command=ended(made.command, events),
+            row=then,
+        )
+
+    history.__annotations__ |= {"return": connection}
+    field = strawberry.field(
+        history, name=_HISTORY, description="All its versions, oldest first, whatever asOf says."
+    )
+    field.python_name = _HISTORY
+    definition.fields.append(field)  # only now: its type leads back to the row's
+
+
+def _inside(info: Info[Context, None], type_name: str) -> bool:
+    """Whether the field that is resolved is asked for below a field of this type."""
+    path: Path | None = info.path
+    while path is not None:
+        if path.typename == type_name:
+            return True
+        path = path.prev
+    return False
+
+
+def _type(name: str, annotations: dict[str, Any], base: Any = object, description: str | None = None) -> Any:
+    namespace = {"__annotations__": annotations, "__module__": __name__}
+    return strawberry.type(type(name, (base,), namespace), name=name, description=description)
