@@ -31,7 +31,7 @@ class Part(ABC):
     """
 
     name: str
-    garbage_threshold = 10_000  # not Python's 700: what works here makes much, and hardly a cycle
+    garbage_threshold = 700  # Python's own: with more the API's memory would creep up
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings

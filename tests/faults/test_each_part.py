@@ -7,6 +7,7 @@ import pytest
 from tests.faults.audit import assert_all_well, assert_kinds_of_transfers
 from tests.faults.customers import Client, Customers
 from tests.faults.subscriber import Subscriber
+from tests.faults.waiting import until
 from tests.system import PARTS, System
 
 SERVERS = ("postgres", "nats-server")
@@ -22,15 +23,26 @@ async def test_killed_under_load_it_comes_back_and_nothing_is_lost_or_done_twice
         Customers(client) as customers,
     ):
         await customers.finish(20)
-        before = _pids(breakable)
+        before = await _pids(breakable)
         breakable.kill(name)
         await customers.finish(20)
         await customers.stop()
         await assert_all_well(client, subscriber)
         await assert_kinds_of_transfers(customers)
-        after = _pids(breakable)
+        after = await _pids(breakable)
         assert [part for part in after if after[part] != before[part]] == [name], "the others live on"
 
 
-def _pids(system: System) -> dict[str, int]:
-    return {name: system.find(name).pid for name in (*PARTS, *SERVERS)}
+async def _pids(system: System) -> dict[str, int]:
+    """Of all parts and servers; one that was killed may be about to be started again."""
+    found: dict[str, int] = {}
+
+    async def all_run() -> bool:
+        try:
+            found.update({name: system.find(name).pid for name in (*PARTS, *SERVERS)})
+        except LookupError:
+            return False
+        return True
+
+    await until(all_run, "all parts run")
+    return found
