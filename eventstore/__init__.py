@@ -10,6 +10,8 @@ history.py     commands that have ended, listed; dead letters
 attempts.py    commands that may have crashed their processor
 snapshots.py   states of long streams, so as not to read them all
 checkpoints.py how far each partition, projection and reactor has come
-tables.py      the one builder of SQL for projection tables
-projections.py folding events into rows, and reading them
+tables.py      projection tables: their columns and statements
+projections.py folding events into rows
+filters.py     which rows are wanted, and in which order; held against a row in memory
+queries.py     the same as SQL: pages of rows, and how many there are
 """

@@ -82,7 +82,7 @@ class CommandInput:
 
 @dataclasses.dataclass(frozen=True)
 class DirectField:
-    """A field as Strawberry declares it, and the resolver that graphql-core calls for it.
+    """A field of a type (`of`) as Strawberry declares it, and the resolver that graphql-core calls for it.
 
     The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
     field into instances, would take as long as all that a mutation does here.
@@ -90,6 +90,7 @@ class DirectField:
 
     declared: Any
     resolve: Callable[..., Awaitable[Any]]
+    of: str = "Mutation"
 
     @property
     def graphql_name(self) -> str:

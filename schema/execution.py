@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import strawberry
@@ -20,6 +21,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import InvalidRequest
 from schema.context import Context
 from schema.documents import Document, Documents
 from schema.errors import coerced, typed
@@ -126,6 +128,8 @@ class CommanderSchema(strawberry.Schema):
         self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
     ) -> ExecutionResult:
         assert document.tree is not None, "a document without a tree is refused"
+        if isinstance(context, Context):
+            context = replace(context, extensions={})
         try:
             result = execute(
                 self._schema,
@@ -138,9 +142,14 @@ class CommanderSchema(strawberry.Schema):
             )
             if inspect.isawaitable(result):
                 result = await result
+        except RecursionError:
+            error = InvalidRequest("variables", "they are nested too deep")
+            return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # nothing but a result may leave
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
-        return _answer(result)
+        answer = _answer(result)
+        answer.extensions = getattr(context, "extensions", None) or None
+        return answer
 
     async def _subscribed(
         self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None

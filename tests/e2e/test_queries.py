@@ -219,5 +219,6 @@ def test_a_query_over_get_is_answered_like_one_over_post(system: System) -> None
     apply(system, "openAccount", {"owner": "last"}, wait="PROJECTED")
     parameters = {"query": query, "variables": f'{{"id": "{account}"}}', "operationName": "One"}
     answer = httpx.get(system.url, params=parameters, headers={"accept": "application/json"}, verify=NO_TLS)
-    assert answer.json() == {"data": {"account": {"owner": "Ada"}}}
+    assert answer.json()["data"] == {"account": {"owner": "Ada"}}
+    assert set(answer.json()["extensions"]["projections"]) == {"account"}
     assert submit(system, "closeAccount", {"accountId": account})["__typename"] == "CommandApplied"
