@@ -21,7 +21,7 @@ from schema.names import camel, capitalized
 from schema.types import Position, TypeMap
 
 _AT_LEAST = strawberry.argument(
-    description="Wait until the rows show the log up to here, a mutation's position: then its effect is there."
+    description="Wait until the rows show the log up to here: a mutation's position, to read its effect."
 )
 _TIMEOUT_MS = strawberry.argument(description="How long to wait for atLeast, in milliseconds.")
 AtLeast = Annotated[Position | None, _AT_LEAST]

@@ -88,5 +88,6 @@ class ProjectionProgress:
 
     def _note(self, name: str, position: int) -> None:
         self._positions[name] = max(self._positions[name], position)
+        self._head = max(self._head, position)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
