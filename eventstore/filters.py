@@ -63,6 +63,7 @@ class Not:
 
 Filter = Condition | AllOf | AnyOf | Not
 EVERY_ROW = AllOf()
+NO_ROW = AnyOf()
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,20 @@ def matches(where: Filter, row: Any) -> bool:
             return not matches(part, row)
         case Condition(field, operator, value):
             return _holds(getattr(row, field.name), operator, value)
+
+
+def among(where: Filter, known: Mapping[str, Any]) -> Filter:
+    """What is left of a filter for rows of which these columns, by their names, have these values."""
+    match where:
+        case AllOf(parts):
+            return AllOf(tuple(among(part, known) for part in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(among(part, known) for part in parts))
+        case Not(part):
+            return Not(among(part, known))
+        case Condition(field, operator, value) if field.name in known:
+            return EVERY_ROW if _holds(known[field.name], operator, value) else NO_ROW
+    return where
 
 
 def _holds(found: Any, operator: Operator, value: Any) -> bool:

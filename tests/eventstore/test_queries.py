@@ -299,6 +299,20 @@ async def test_a_page_of_a_large_table_is_read_from_an_index_wherever_it_begins(
                     assert "Seq Scan" not in plan, plan
                     assert blocks_read(plan) <= 25 * 2 * len(order_fields), plan
 
+    few = Condition(FIELDS["text"], Operator.EQ, "12")
+    many = Condition(FIELDS["text"], Operator.STARTS_WITH, "1")
+    named = Condition(FIELDS["number"], Operator.IN, (5, 99_999, LARGE))
+    by_text = Order(TABLE.projection.orders[1])
+    for where, order in ((few, BY_KEY), (many, by_text), (many, by_text.reversed), (named, BY_KEY)):
+        expected = in_large_order([row for row in rows if matches(where, row)], order)
+        for begin in (0, 1, len(expected) // 2):
+            start = order.place_of(expected[begin - 1]) if begin else None
+            page = await rows_from(database, TABLE, where, order, 20, start)
+            assert numbers(page) == numbers(expected[begin : begin + 20])
+            for plan in await plans(database, order, where, start):
+                assert "Seq Scan" not in plan, plan
+                assert blocks_read(plan) <= 100, plan
+
 
 def in_large_order(rows: Sequence[Row], order: Order) -> list[Row]:
     def key(row: Row) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -69,7 +70,9 @@ async def test_a_page_is_the_part_of_the_list_that_was_asked_for_and_knows_what_
         AccountRow, st.integers(0, 11).map(lambda n: UUID(int=n)), st.just("Ada"), st.sampled_from(BALANCES)
     )
     after, before = data.draw(cursor_rows), data.draw(cursor_rows)
-    cursors = {name: listing.cursor_of(row) for name, row in (("after", after), ("before", before)) if row}
+    cursors: dict[str, Any] = {
+        name: listing.cursor_of(row) for name, row in (("after", after), ("before", before)) if row
+    }
     if forward:
         found = await page(services, listing, first=size, **cursors)
     else:
