@@ -107,21 +107,24 @@ async def test_the_pages_from_either_end_are_the_whole_list(services: Services) 
     for columns in ((), (("balance", False),), (("balance", True),)):
         listing = listing_of(services, EVERY_ROW, columns)
         whole = (await page(services, listing, first=100)).items
-        forwards: list[AccountRow] = []
-        found = await page(services, listing, first=4)
-        while True:
-            forwards += found.items
-            if not await known(found.more):
-                break
-            found = await page(services, listing, first=4, after=listing.cursor_of(found.items[-1]))
-        backwards: list[AccountRow] = []
-        found = await page(services, listing, last=4)
-        while True:
-            backwards = found.items + backwards
-            if not await known(found.earlier):
-                break
-            found = await page(services, listing, last=4, before=listing.cursor_of(found.items[0]))
-        assert forwards == backwards == whole
+        for size in (1, 4):
+            forwards: list[AccountRow] = []
+            found = await page(services, listing, first=size)
+            while True:
+                assert await known(found.earlier) is bool(forwards)
+                forwards += found.items
+                if not await known(found.more):
+                    break
+                found = await page(services, listing, first=size, after=listing.cursor_of(found.items[-1]))
+            backwards: list[AccountRow] = []
+            found = await page(services, listing, last=size)
+            while True:
+                assert await known(found.more) is bool(backwards)
+                backwards = found.items + backwards
+                if not await known(found.earlier):
+                    break
+                found = await page(services, listing, last=size, before=listing.cursor_of(found.items[0]))
+            assert forwards == backwards == whole
         assert sorted(whole, key=lambda row: row.account_id) == rows
 
 
