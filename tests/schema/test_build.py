@@ -238,6 +238,63 @@ def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None
     assert arguments == {camel(key): "UUID!", "atLeast": "Position", "timeoutMs": "Int!"}
 
 
+def rows_of(domain: Domain, handlers: dict[str, Any], *, key: str = "thing_id", **columns: Any) -> Domain:
+    """The domain with a projection that has these handlers, as functions of a class and an event."""
+    made: dict[str, Any] = {name: classmethod(handler) for name, handler in handlers.items()}
+    row = make_dataclass("Row", [(key, UUID), *columns.items()], namespace=made, frozen=True)
+    domain.projection("shelf", plural="shelves", key=key)(row)
+    return domain
+
+
+def handler(event: type) -> Any:
+    def handle(cls: Any, event: Any) -> Any: ...
+
+    handle.__annotations__["event"] = event
+    return handle
+
+
+def test_a_row_has_the_events_of_its_stream_where_it_is_made_of_one() -> None:
+    domain = small()
+    begun = domain.events["Begun"].cls
+    types = types_of(rows_of(domain, {"begun": handler(begun)}))
+    assert fields_of(types, "Shelf")["events"] == "EventConnection!"
+
+    taken = small()
+    begun = taken.events["Begun"].cls
+    types = types_of(rows_of(taken, {"begun": handler(begun)}, events=int))
+    assert fields_of(types, "Shelf")["events"] == "Int!"
+
+    domain = small()
+    Ended: Any = domain.event(make_dataclass("Ended", [("thing_id", UUID), ("other_id", UUID)], frozen=True))
+    End: Any = domain.command(make_dataclass("End", [("other_id", UUID)], frozen=True))
+
+    @domain.aggregate(key="other_id")
+    @dataclass(frozen=True)
+    class Other:
+        def end(self, command: End) -> Any: ...
+
+        def ended(self, event: Ended) -> Any: ...
+
+    both = {"begun": handler(domain.events["Begun"].cls), "ended": handler(Ended)}
+    assert "events" not in fields_of(types_of(rows_of(domain, both)), "Shelf")
+
+
+def test_a_row_of_another_key_than_its_aggregate_s_has_no_events() -> None:
+    domain = Domain("keys")
+    Begin: Any = domain.command(make_dataclass("Begin", [("thing_id", UUID)], frozen=True))
+    Begun: Any = domain.event(make_dataclass("Begun", [("thing_id", UUID), ("shelf_id", UUID)], frozen=True))
+
+    @domain.aggregate(key="thing_id")
+    @dataclass(frozen=True)
+    class Thing:
+        def begin(self, command: Begin) -> Any: ...
+
+        def begun(self, event: Begun) -> Any: ...
+
+    types = types_of(rows_of(domain, {"begun": handler(Begun)}, key="shelf_id"))
+    assert "events" not in fields_of(types, "Shelf")
+
+
 def test_two_domains_can_share_a_value_object_and_an_enum() -> None:
     for _ in range(2):
         assert "Colour" in types_of(vault)
