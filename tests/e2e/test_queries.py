@@ -237,7 +237,7 @@ def test_the_log_and_the_list_of_commands_know_what_lies_before_a_page(system: S
             f"query ($first: Int, $after: {after_type}, $filter: {filter_type}) "
             f"{{ {name}(first: $first, after: $after, filter: $filter) {{ {info} }} }}"
         )
-        asked = {"filter": {"correlationId": correlation}}
+        asked: dict[str, Any] = {"filter": {"correlationId": correlation}}
         first = system.data(document, first=2, **asked)[name]
         last = system.data(document, first=2, after=first["pageInfo"]["endCursor"], **asked)[name]
         around = [
