@@ -13,7 +13,9 @@ archive.py     the file of an export, line by line
 exporting.py   the log as such a file
 importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
-tables.py      the one builder of SQL for projection tables
-projections.py folding events into rows, and reading them
+tables.py      projection tables: their columns and statements
+projections.py folding events into rows
+filters.py     which rows are wanted, and in which order; held against a row in memory
+queries.py     the same as SQL: pages of rows, and how many there are
 versions.py    rows as they were, folded from their streams
 """

@@ -165,6 +165,17 @@ async def read_stream(
     return [RecordedEvent(*row) for row in rows]
 
 
+async def pages_of_streams(
+    database: Database, streams: Sequence[str], after_version: int, limit: int
+) -> dict[str, list[RecordedEvent]]:
+    """The same page of each of these streams, in one statement."""
+    pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+    for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit):
+        event = RecordedEvent(*row)
+        pages[event.stream].append(event)
+    return pages
+
+
 async def head_position(database: Database) -> int:
     """The position of the newest event; 0 in an empty log."""
     return int(await database.fetchval("select position from log_head"))

@@ -1,4 +1,4 @@
-"""Projections: folding stretches of the log into rows, and reading the rows."""
+"""Projections: folding stretches of the log into rows, and reading a row."""
 
 from __future__ import annotations
 
@@ -122,16 +122,6 @@ async def row_by_key(database: Database, table: Table, key: Any) -> Any | None:
     """The row with this key; None when there is none."""
     rows = await database.fetch(table.select_keys, [table.key_bind(key)])
     return table.row_of(rows[0]) if rows else None
-
-
-async def page_of_rows(database: Database, table: Table, after: Any | None, limit: int) -> list[Any]:
-    """At most `limit` rows in the order of their key, after this key."""
-    bind = None if after is None else table.key_bind(after)
-    return [table.row_of(record) for record in await database.fetch(table.page, bind, limit)]
-
-
-async def count_of_rows(database: Database, table: Table) -> int:
-    return int(await database.fetchval(table.count))
 
 
 def _handled(domain: Domain, table: Table, event: RecordedEvent) -> Any | None:

@@ -1,4 +1,4 @@
-"""Projection tables: the one place where SQL is built, and where names are quoted."""
+"""Projection tables: their statements, and the one place where names are quoted."""
 
 from __future__ import annotations
 
@@ -58,30 +58,21 @@ class Table:
     @property
     def create(self) -> list[str]:
         columns = ", ".join(
-            f"{quoted(f.name)} {column_type(f)}{'' if f.optional else ' not null'}"
+            f"{quoted(f.name)} {column_type(f)}{_collation(f)}{'' if f.optional else ' not null'}"
             for f in self.projection.fields
         )
         key = quoted(self.projection.key)
         statements = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
-        for column in self.projection.indexes:
+        for order in self.projection.orders[1:]:
             # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
-            statements.append(f"create index on {quoted(self.name)} ({quoted(column)}, {key})")
+            names = ", ".join(quoted(field.name) for field in order)
+            statements.append(f"create index on {quoted(self.name)} ({names})")
         return statements
 
     @cached_property
     def select_keys(self) -> str:
         """binds: $1 keys"""
-        return f"{self._select} where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
-
-    @cached_property
-    def page(self) -> str:
-        """binds: $1 the key before the page, or null; $2 limit"""
-        key = quoted(self.projection.key)
-        return f"{self._select} where $1::{self._key_type} is null or {key} > $1 order by {key} limit $2"
-
-    @cached_property
-    def count(self) -> str:
-        return f"select count(*) from {quoted(self.name)}"
+        return f"{self.select} where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
 
     @cached_property
     def upsert(self) -> str:
@@ -113,7 +104,7 @@ class Table:
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
         """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
-        return [[_to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
+        return [[to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
 
     def row_of(self, record: Any) -> Any:
         """A row read, as an instance of the projection's class."""
@@ -121,19 +112,26 @@ class Table:
         return self.projection.cls(**values)
 
     def key_bind(self, key: Any) -> Any:
-        return _to_column(self.projection.key_field, key)
+        return to_column(self.projection.key_field, key)
 
     @property
     def _key_type(self) -> str:
         return column_type(self.projection.key_field)
 
-    @property
-    def _select(self) -> str:
+    @cached_property
+    def select(self) -> str:
+        """Every column of every row; what follows says which rows."""
         names = ", ".join(quoted(f.name) for f in self.projection.fields)
         return f"select {names} from {quoted(self.name)}"
 
 
-def _to_column(field: Field, value: Any) -> Any:
+def _collation(field: Field) -> str:
+    """Text is ordered by its characters' numbers, as Python orders it, wherever the server stands."""
+    return ' collate "C"' if column_type(field) == "text" else ""
+
+
+def to_column(field: Field, value: Any) -> Any:
+    """A value as the field's column takes it. Raises ValueError for a number too large for Postgres."""
     match field.type:
         case _ if value is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,20 +15,25 @@ from streaming.feed import FeedItem
 T = TypeVar("T")
 
 
+Answer = bool | Callable[[], Awaitable[bool]]
+"""Known, or to be asked for by whoever wants to know."""
+
+
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Part of a list, in order. more: whether there is a next page."""
+    """Part of a list, in order. more, earlier: whether the list has items behind it, and before it."""
 
     items: list[T]
-    more: bool
+    more: Answer
+    earlier: Answer = False
 
 
-def page_size(services: Services, first: int | None) -> int:
+def page_size(services: Services, asked: int | None, argument: str = "first") -> int:
     """How many items are asked for. Raises InvalidRequest above the limit."""
     limits = services.limits
-    size = limits.default_page if first is None else first
+    size = limits.default_page if asked is None else asked
     if not 0 <= size <= limits.max_page:
-        raise InvalidRequest("first", f"must be from 0 to {limits.max_page}, got {size}")
+        raise InvalidRequest(argument, f"must be from 0 to {limits.max_page}, got {size}")
     return size
 
 
@@ -40,7 +45,11 @@ async def events_page(
     _check_filter(services, where)
     head = await head_position(services.database)
     events = await read_log(services.database, after, head, size + 1, where)
-    return Page(events[:size], more=len(events) > size)
+
+    async def earlier() -> bool:
+        return bool(await read_log(services.database, 0, after, 1, where))
+
+    return Page(events[:size], more=len(events) > size, earlier=earlier if after else False)
 
 
 async def event_at(services: Services, position: int) -> RecordedEvent | None:

@@ -1,75 +1,128 @@
-"""Reading projections: one row by its key, or a page of rows in the order of their keys."""
+"""Reading projections: one row by its key, or a page of a list, filtered, ordered, walked both ways."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
-
-from commander.domain import Field
 from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
-from commander.domain.fields import EnumType
-from eventstore.projections import count_of_rows, page_of_rows, row_by_key
+from eventstore.filters import Filter, Order, Place
+from eventstore.projections import row_by_key
+from eventstore.queries import count_rows, rows_from
 from eventstore.tables import Table
+from resolvers.cursors import cursor_of, place_from
 from resolvers.events import Page, page_size
 from resolvers.services import Services
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A list: which rows of a projection, and in which order."""
+
+    table: Table
+    where: Filter
+    order: Order
+
+    @property
+    def name(self) -> str:
+        return self.table.projection.plural
+
+    def cursor_of(self, row: Any) -> str:
+        return cursor_of(self.name, self.order, self.order.place_of(row))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a page is read: so many rows from `begin` on, in an order, up to but not at `end`.
+
+    forward: whether that is the list's own order.
+    """
+
+    size: int
+    order: Order
+    begin: Place | None
+    end: Place | None
+    forward: bool
+
+
 async def row(services: Services, table: Table, key: Any) -> Any | None:
     """The row with this key; None when there is none."""
-    if not _possible(table, key):
+    field = table.projection.key_field
+    # Postgres does not even take some of those that no row can have.
+    if problems_of((field,), SimpleNamespace(**{field.name: key})):
         return None
     return await row_by_key(services.database, table, key)
 
 
-async def rows(services: Services, table: Table, first: int | None, after: str | None) -> Page[Any]:
-    """Rows in the order of their key, behind a cursor."""
-    size = page_size(services, first)
-    key = None if after is None else key_from(table, after)
-    found = await page_of_rows(services.database, table, key, size + 1)
-    return Page(found[:size], more=len(found) > size)
+def order_of(table: Table, columns: Sequence[tuple[str, bool]]) -> Order:
+    """The order by these columns, each with whether it is descending; ended by the key, so that it is total.
+
+    Raises InvalidRequest unless one index serves it: another would have to sort the table for each page.
+    """
+    orders = table.projection.orders
+    if not columns:
+        return Order(orders[0])
+    names, directions = [name for name, _ in columns], {descending for _, descending in columns}
+    found = next((o for o in orders if [f.name for f in o] in (names, [*names, table.projection.key])), None)
+    if found is None:
+        allowed = "; ".join(", ".join(f.graphql_name for f in o[: max(1, len(o) - 1)]) for o in orders)
+        raise InvalidRequest("orderBy", f"no index has this order; those there are: {allowed}")
+    if len(directions) > 1:
+        raise InvalidRequest("orderBy", "all columns must go the same way, for one index to serve them")
+    return Order(found, directions.pop())
 
 
-async def total(services: Services, table: Table) -> int:
-    return await count_of_rows(services.database, table)
+def walk_of(
+    services: Services,
+    listing: Listing,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> Walk:
+    """The first so many rows behind `after`, or the last so many before `before`; within both.
+
+    Raises InvalidRequest for a size above the limit, and for what is no cursor of this list in this order.
+    """
+    if first is not None and last is not None:
+        raise InvalidRequest("last", "give first or last, not both")
+    behind, ahead = _place(listing, "after", after), _place(listing, "before", before)
+    if last is None:
+        return Walk(page_size(services, first), listing.order, behind, ahead, forward=True)
+    size = page_size(services, last, "last")
+    return Walk(size, listing.order.reversed, ahead, behind, forward=False)
 
 
-def cursor_of(table: Table, row: Any) -> str:
-    """An opaque cursor for a row: the list it is of, and the row's key."""
-    key = table.key_bind(getattr(row, table.projection.key))
-    return base64.urlsafe_b64encode(msgspec.json.encode([table.projection.plural, key])).decode()
+async def page(services: Services, listing: Listing, walk: Walk) -> Page[Any]:
+    """A page, in the order of the list whichever way it is walked.
+
+    One row more than asked for is read; what lies at the end of the walk or beyond it is cut off.
+    """
+    database, table, where, order = services.database, listing.table, listing.where, walk.order
+    found = within = await rows_from(database, table, where, order, walk.size + 1, walk.begin)
+    if (end := walk.end) is not None:
+        within = list(takewhile(lambda row: order.is_before(order.place_of(row), end), found))
+    kept = within[: walk.size]
+    beyond = len(found) > len(kept)
+
+    async def behind() -> bool:
+        rows = await rows_from(database, table, where, order.reversed, 1, walk.begin, inclusive=True)
+        return bool(rows)
+
+    left = False if walk.begin is None else behind
+    if walk.forward:
+        return Page(kept, more=beyond, earlier=left)
+    return Page(kept[::-1], more=left, earlier=beyond)
 
 
-def key_from(table: Table, cursor: str) -> Any:
-    """The key in a cursor. Raises InvalidRequest for one that is no cursor, or of another list."""
-    name = table.projection.plural
-    try:
-        list_name, key = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError, binascii.Error, msgspec.DecodeError) as error:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
-    if list_name != name:
-        raise InvalidRequest("after", f"this is a cursor of {list_name!s:.100}, not of {name}")
-    try:
-        found = _decoded(table.projection.key_field, key)
-    except (msgspec.ValidationError, TypeError, KeyError) as error:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
-    if not _possible(table, found):
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}")
-    return found
+async def total(services: Services, listing: Listing) -> int:
+    """How many rows the list has."""
+    return await count_rows(services.database, listing.table, listing.where)
 
 
-def _decoded(field: Field, key: Any) -> Any:
-    """The other way from `Table.key_bind`: an enum comes by its name."""
-    if isinstance(field.type, EnumType):
-        return field.type.python[key]
-    return msgspec.convert(key, field.type.python, strict=False)
-
-
-def _possible(table: Table, key: Any) -> bool:
-    """Whether a row can have this key; Postgres does not even compare with a text that holds a NUL."""
-    field = table.projection.key_field
-    return not problems_of((field,), SimpleNamespace(**{field.name: key}))
+def _place(listing: Listing, argument: str, cursor: str | None) -> Place | None:
+    return None if cursor is None else place_from(argument, cursor, listing.name, listing.order)

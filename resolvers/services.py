@@ -20,13 +20,15 @@ from streaming.submitting import Submitter
 @dataclass(frozen=True)
 class Limits:
     """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait.
-    max_batch: the most commands in one request."""
+    max_batch: the most commands in one request. max_events_of_rows: the most events below all rows of a list.
+    """
 
     max_page: int = 500
     default_page: int = 50
     max_wait_seconds: float = 60
     max_command_bytes: int = 512 * 1024
     max_batch: int = 100
+    max_events_of_rows: int = 10_000
 
 
 @dataclass(frozen=True)

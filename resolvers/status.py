@@ -82,7 +82,12 @@ async def commands_page(
     size = page_size(services, first)
     before = None if after is None else _number_from(after)
     found = await list_commands(services.database, before, size + 1, where)
-    return Page(found[:size], more=len(found) > size)
+
+    async def newer() -> bool:
+        newest = await list_commands(services.database, None, 1, where)
+        return bool(newest) and before is not None and newest[0].number >= before
+
+    return Page(found[:size], more=len(found) > size, earlier=False if before is None else newer)
 
 
 def cursor_of(outcome: Outcome) -> str:

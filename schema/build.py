@@ -13,8 +13,8 @@ from schema.commands import cancel_mutation, command_inputs, command_mutation, s
 from schema.events import EventTypes, event_fields
 from schema.execution import CommanderSchema
 from schema.history import history_fields
-from schema.names import camel, capitalized, uncapitalized
-from schema.projections import projection_fields
+from schema.names import camel, uncapitalized
+from schema.projections import ProjectionFields, names_of
 from schema.types import SCALARS, TypeMap
 
 
@@ -25,15 +25,15 @@ def build_schema(domain: Domain) -> CommanderSchema:
     events = EventTypes(domain, types)
     event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
-    projections = [
-        f for p in domain.projections.values() for f in projection_fields(domain, p, types, events)
-    ]
+    made = ProjectionFields(domain, types, events)
+    rows = [field for projection in domain.projections.values() for field in made.of(projection)]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
     direct = [command_mutation(made, events) for made in inputs]
     if inputs:
         direct.append(submit_mutation(inputs, events))
     mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
-    queries = [*projections, *event_queries, *history_queries]
+    read = [field.declared for field in rows if field.of == "Query"]
+    queries = [*read, *event_queries, *history_queries]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries),
@@ -47,6 +47,8 @@ def build_schema(domain: Domain) -> CommanderSchema:
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
     schema.follow_with(events)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
+    for field in rows:
+        schema.resolve_directly(field.of, field.graphql_name, field.resolve)
     return schema
 
 
@@ -56,7 +58,7 @@ def _where(domain: Domain, names: set[str]) -> str:
     for command in domain.commands.values():
         named += [(f"{command.name}Input", command.where), (uncapitalized(command.name), command.where)]
     for row in domain.projections.values():
-        own = (camel(row.name), camel(row.plural), capitalized(camel(row.name)))
+        own = (camel(row.name), camel(row.plural), *names_of(row))
         named += [(name, row.where) for name in own]
     return next((where for name, where in named if name in names), domain.where)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +19,6 @@ from resolvers.commands import Wait
 from resolvers.results import result_of as as_ended
 from schema.context import Context
 from schema.events import EventTypes
-from schema.mutating import Resolve
 from schema.names import camel, uncapitalized
 from schema.results import CommandResult, result_of
 from schema.types import TypeMap, to_domain
@@ -82,14 +81,15 @@ class CommandInput:
 
 @dataclasses.dataclass(frozen=True)
 class DirectField:
-    """A field as Strawberry declares it, and its resolver.
+    """A field of a type (`of`) as Strawberry declares it, and its resolver.
 
     The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
     field into instances, would take as long as all that a mutation does here.
     """
 
     declared: Any
-    resolve: Resolve
+    resolve: Callable[..., Awaitable[Any]]
+    of: str = "Mutation"
 
     @property
     def graphql_name(self) -> str:

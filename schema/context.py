@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
+from strawberry.dataloader import DataLoader
+
+from eventstore.records import RecordedEvent
+from resolvers.events import Page
 from resolvers.services import Services
+from resolvers.stream_events import StreamPage, pages_of
 
 
 @dataclass(frozen=True)
@@ -13,11 +19,18 @@ class Context:
     """services: of this process. connection: the HTTP request or the WebSocket.
 
     resume_after: behind which position a client that comes back goes on; it goes before the argument `after`.
+    extensions: what resolvers have to say beside the data; of one operation, as a connection may run many.
     """
 
     services: Services
     connection: Any
     resume_after: int | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def stream_events(self) -> DataLoader[StreamPage, Page[RecordedEvent]]:
+        """The events of all rows of a list, read together."""
+        return DataLoader(partial(pages_of, self.services), cache=False)
 
     @property
     def actor(self) -> str | None:

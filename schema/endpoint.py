@@ -179,6 +179,8 @@ class Endpoint(GraphQL[Context, None]):
         refused = is_request_error(result)
         if not refused:
             answer["data"] = result.data
+        if result.extensions:
+            answer["extensions"] = result.extensions
         status = 200
         if refused and data.media_type == GRAPHQL_JSON:
             codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]

@@ -1,8 +1,9 @@
 """Which error a client sees: ours and GraphQL's own by code, all others only by a number.
 
 extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), BAD_REQUEST (extensions.argument
-names what, where it is one argument), NOT_FOUND, UNREADABLE (stored, but this code cannot tell it), INTERNAL
-(extensions.incident is what the server's log has it under).
+names what, where it is one argument), NOT_FOUND, PROJECTION_BEHIND (try again; extensions.projection,
+position and wanted), UNREADABLE (stored, but this code cannot tell it), INTERNAL (extensions.incident is what
+the server's log has it under).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
+from commander.domain.names import camel
+from resolvers.freshness import AheadOfLog, ProjectionBehind
 from streaming.submitting import Overloaded
 
 logger = logging.getLogger("commander.api")
@@ -30,6 +33,7 @@ _CODES: Mapping[type[Exception], str] = {
     Overloaded: "OVERLOADED",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
+    ProjectionBehind: "PROJECTION_BEHIND",
     UndecodableEvent: "UNREADABLE",
     ProjectionFailed: "UNREADABLE",
     MissingQueryError: BAD_REQUEST,
@@ -65,15 +69,25 @@ def described(error: Exception) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an error; an unexpected one is logged under its incident number."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
-            extensions: dict[str, Any] = {"code": code}
-            if isinstance(error, InvalidRequest):
-                extensions["argument"] = error.argument
-            return str(error), extensions
+            return str(error), {"code": code, **_details(error)}
     if isinstance(error, InvalidOperationTypeError):
         return f"a {error.operation_type.value} cannot be sent this way", {"code": BAD_REQUEST}
     incident = uuid4().hex[:12]
     logger.error("incident %s", incident, exc_info=error)
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
+
+
+def _details(error: Exception) -> dict[str, str]:
+    """The numbers that an error carries, positions as strings."""
+    match error:
+        case AheadOfLog():
+            return {"argument": error.argument, "head": str(error.head)}
+        case InvalidRequest():
+            return {"argument": error.argument}
+        case ProjectionBehind():
+            position, wanted = str(error.position), str(error.wanted)
+            return {"projection": camel(error.projection), "position": position, "wanted": wanted}
+    return {}
 
 
 def is_request_error(result: ExecutionResult) -> bool:

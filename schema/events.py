@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from strawberry.types import Info
 
 from commander.domain import Domain, EventType, Field, UndecodableEvent
 from eventstore.records import EventFilter, RecordedEvent
-from resolvers.events import Page, event_at, events_page
+from resolvers.events import Answer, Page, event_at, events_page
 from schema.context import Context
 from schema.types import Position, TypeMap
 from streaming import feed
@@ -81,10 +81,32 @@ def as_set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 
+async def _more(root: PageInfo) -> bool:
+    return root.more if isinstance(root.more, bool) else await root.more()
+
+
+async def _earlier(root: PageInfo) -> bool:
+    return root.earlier if isinstance(root.earlier, bool) else await root.earlier()
+
+
 @strawberry.type
 class PageInfo:
-    has_next_page: bool
+    """more, earlier: see Page; asked for only where a document selects them."""
+
+    more: strawberry.Private[Answer]
+    earlier: strawberry.Private[Answer]
+    has_next_page: bool = strawberry.field(resolver=_more, description="Whether the list has more behind it.")
+    has_previous_page: bool = strawberry.field(
+        resolver=_earlier, description="Whether the list has more before it."
+    )
+    start_cursor: str | None
     end_cursor: str | None
+
+
+def page_info(page: Page[Any], cursors: Sequence[str]) -> PageInfo:
+    """What there is to say about a page, of which these are the cursors."""
+    start, end = (cursors[0], cursors[-1]) if cursors else (None, None)
+    return PageInfo(more=page.more, earlier=page.earlier, start_cursor=start, end_cursor=end)
 
 
 @strawberry.type
@@ -161,10 +183,12 @@ class EventTypes:
         type_ = self._domain.event_type(type_name)
         return () if type_ is None else type_.fields
 
-    def connection(self, page: Page[RecordedEvent]) -> EventConnection:
-        edges = [EventEdge(cursor=str(e.position), node=self.of(e)) for e in page.items]
-        end = edges[-1].cursor if edges else None
-        return EventConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+    def connection(
+        self, page: Page[RecordedEvent], place: Callable[[RecordedEvent], int] = lambda e: e.position
+    ) -> EventConnection:
+        """place: what of an event is its cursor."""
+        edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
+        return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     def _make(self, type_: EventType) -> Any:
         return self._types.object_type(

@@ -7,8 +7,9 @@ step) takes as long as the execution, and nothing here needs it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import strawberry
@@ -20,6 +21,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import InvalidRequest
 from schema.context import Context
 from schema.documents import Document, Documents
 from schema.errors import coerced, typed
@@ -66,6 +68,12 @@ class CommanderSchema(strawberry.Schema):
         for name, resolve in resolvers.items():
             root.fields[name].resolve = as_resolver(resolve)
         self._mutating = Mutating(self._schema, self.config.name_converter, resolvers)
+
+    def resolve_directly(self, type_name: str, field: str, resolve: Callable[..., Any]) -> None:
+        """Has graphql-core call this resolver (root, info, arguments) itself, not through Strawberry's."""
+        type_ = self._schema.get_type(type_name)
+        assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
+        type_.fields[field].resolve = resolve
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """Of which type the operation is; None when it will be refused."""
@@ -133,6 +141,8 @@ class CommanderSchema(strawberry.Schema):
         self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
     ) -> ExecutionResult:
         assert document.tree is not None, "a document without a tree is refused"
+        if isinstance(context, Context):
+            context = replace(context, extensions={})
         root = None
         try:
             if self._mutating is not None:
@@ -153,9 +163,14 @@ class CommanderSchema(strawberry.Schema):
             )
             if inspect.isawaitable(result):
                 result = await result
+        except RecursionError:
+            error = InvalidRequest("variables", "they are nested too deep")
+            return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # nothing but a result may leave
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
-        return _answer(result)
+        answer = _answer(result)
+        answer.extensions = getattr(context, "extensions", None) or None
+        return answer
 
     async def _subscribed(
         self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None

@@ -19,7 +19,7 @@ from eventstore.records import Outcome, Status
 from resolvers import dead_letters as dead
 from resolvers import status as resolving
 from schema.context import Context
-from schema.events import Event, EventTypes, PageInfo
+from schema.events import Event, EventTypes, PageInfo, page_info
 from schema.results import CommandAccepted
 from schema.types import Position
 
@@ -141,8 +141,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         where = (filter or CommandFilterInput()).to_filter()
         page = await resolving.commands_page(info.context.services, first, after, where)
         edges = [CommandEdge(cursor=resolving.cursor_of(o), node=ended(o, events)) for o in page.items]
-        end = edges[-1].cursor if edges else None
-        return CommandConnection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+        return CommandConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
         async for state in resolving.follow_command(info.context.services, command_id):

@@ -1,33 +1,85 @@
-"""The queries of a projection: one row by its key, and the list as a Relay connection."""
+"""The queries of a projection: a row by its key, the list as a Relay connection, and the events of a row."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from strawberry.types import Info
 
-from commander.domain import Domain, ProjectionType
+from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
 from commander.domain.time_travel import aggregate_behind
 from resolvers import projections as resolving
+from resolvers import time_travel
+from resolvers.freshness import reached
+from resolvers.projections import Listing
+from resolvers.stream_events import stream_page
+from schema.commands import DirectField, Given
 from schema.context import Context
-from schema.events import EventTypes, PageInfo
+from schema.events import EventConnection, EventTypes, PageInfo, page_info
+from schema.filters import ConditionTypes, Where, order_input, read_order
 from schema.names import camel, capitalized
-from schema.time_travel import add_history, by_key_as_of
-from schema.types import TypeMap
+from schema.time_travel import AsOfInput, add_history
+from schema.types import Position, TypeMap
+
+_AT_LEAST = strawberry.argument(
+    description="Wait until the rows show the log up to here: a mutation's position, to read its effect."
+)
+_TIMEOUT_MS = strawberry.argument(description="How long to wait for atLeast, in milliseconds.")
+AtLeast = Annotated[Position | None, _AT_LEAST]
+TimeoutMs = Annotated[int, _TIMEOUT_MS]
+_PAGE = ("first", "after", "last", "before")
+_WAITING = ("atLeast", "timeoutMs")
+_TIMEOUT = 5000
+_EVENTS = "events"
 
 
-def projection_fields(domain: Domain, type_: ProjectionType, types: TypeMap, events: EventTypes) -> list[Any]:
-    """The fields of Query for this projection."""
-    name = capitalized(camel(type_.name))
-    row = types.object_type(name, type_.fields, where=type_.where, description=type_.doc)
-    edge = _type(f"{name}Edge", {"cursor": str, "node": row})
-    connection = _connection(type_, name, edge)
-    travels = aggregate_behind(domain, type_) is not None
-    if travels:
-        add_history(type_, row, events)
-    by_key = by_key_as_of(type_, row, types) if travels else _by_key(type_, row, types)
-    return [by_key, _list(type_, connection, edge)]
+class ProjectionFields:
+    """Makes the fields of projections; what their inputs share is made once."""
+
+    def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
+        self._domain = domain
+        self._types = types
+        self._events = events
+        self._conditions = ConditionTypes(types)
+
+    def of(self, type_: ProjectionType) -> list[DirectField]:
+        """The fields of Query for this projection; and those of its rows that are resolved by themselves."""
+        name = type_name(type_)
+        aggregate = aggregate_behind(self._domain, type_)
+        own = [] if aggregate is None else self._events_of_row(type_, aggregate)
+        row = self._types.object_type(
+            name,
+            type_.fields,
+            where=type_.where,
+            description=type_.doc,
+            more={f"{field.graphql_name}_": field.declared for field in own},
+        )
+        if aggregate is not None:
+            add_history(type_, row, self._events)
+        edge = _type(f"{name}Edge", {"cursor": str, "node": row})
+        connection = _connection(name, edge)
+        where = Where(name, type_, self._types, self._conditions)
+        order = order_input(name, type_, self._types)
+        by_key = _by_key(type_, row, self._types, travels=aggregate is not None)
+        return [by_key, _list(type_, connection, edge, where, order), *own]
+
+    def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
+        """None where a row has a column of that name."""
+        if any(f.graphql_name == _EVENTS for f in type_.fields):
+            return []
+        return [_stream(type_name(type_), aggregate, self._events)]
+
+
+def type_name(type_: ProjectionType) -> str:
+    """What a row is called."""
+    return capitalized(camel(type_.name))
+
+
+def names_of(type_: ProjectionType) -> list[str]:
+    """The types that a projection brings into the schema."""
+    return [type_name(type_) + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:
@@ -36,40 +88,112 @@ def _type(name: str, annotations: dict[str, Any]) -> Any:
     )
 
 
-def _connection(type_: ProjectionType, name: str, edge: Any) -> Any:
-    async def total_count(info: Info[Context, None]) -> int:
-        services = info.context.services
-        return await resolving.total(services, services.tables[type_.name])
+def _connection(name: str, edge: Any) -> Any:
+    async def total_count(root: Any, info: Info[Context, None]) -> int:
+        return await resolving.total(info.context.services, root.listing)
 
     namespace = {
-        "__annotations__": {"edges": list[edge], "page_info": PageInfo},
+        "__annotations__": {
+            "listing": strawberry.Private[Listing],
+            "edges": list[edge],
+            "page_info": PageInfo,
+        },
         "__module__": __name__,
-        "total_count": strawberry.field(total_count, description="How many there are in all."),
+        "total_count": strawberry.field(
+            total_count, description="How many there are in all that `where` finds. It counts them."
+        ),
     }
     return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
 
 
-def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
-    async def resolve(info: Info[Context, None], key: Any) -> Any:
-        services = info.context.services
-        return await resolving.row(services, services.tables[type_.name], key)
+def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -> DirectField:
+    shown = camel(type_.key)
+    if shown in _WAITING:
+        raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
 
-    # The argument bears the key's own name, account(accountId:), but here another: a key may be named info.
-    argument = strawberry.argument(name=camel(type_.key))
+    def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = _TIMEOUT) -> Any: ...
+
+    def of_any_time(
+        key: Any, as_of: AsOfInput | None = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = _TIMEOUT
+    ) -> Any: ...
+
+    declared = of_any_time if travels else of_now
+    # The argument bears the key's own name, account(accountId:).
+    argument = strawberry.argument(name=shown)
     key_type = types.annotation(type_.key_field, is_input=True)
-    resolve.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
-    return strawberry.field(resolve, name=camel(type_.name), description=type_.doc or None)
+    declared.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
+
+    async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        services = info.context.services
+        table, as_of = services.tables[type_.name], given.get("asOf") if travels else None
+        if as_of is not None:  # folded from the log, whatever the table shows
+            return await time_travel.row_as_of(services, table, given[shown], time_travel.AsOf(**as_of))
+        await _reach(info.context, type_, given)
+        return await resolving.row(services, table, given[shown])
+
+    field = strawberry.field(declared, name=camel(type_.name), description=type_.doc or None)
+    return DirectField(field, resolve, "Query")
 
 
-def _list(type_: ProjectionType, connection: Any, edge: Any) -> Any:
-    async def resolve(info: Info[Context, None], first: int | None = None, after: str | None = None) -> Any:
+def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order: Any) -> DirectField:
+    def declared(
+        where: Any = None,
+        order_by: Any = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        at_least: AtLeast = None,
+        timeout_ms: TimeoutMs = _TIMEOUT,
+    ) -> Any: ...
+
+    declared.__annotations__ |= {
+        "where": where.input | None,
+        "order_by": list[order] | None,
+        "return": connection,
+    }
+
+    async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         table = services.tables[type_.name]
-        page = await resolving.rows(services, table, first, after)
-        edges = [edge(cursor=resolving.cursor_of(table, row), node=row) for row in page.items]
-        end = edges[-1].cursor if edges else None
-        return connection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+        ordered = resolving.order_of(table, read_order(given.get("orderBy")))
+        listing = Listing(table, where.read(given.get("where")), ordered)
+        walk = resolving.walk_of(services, listing, *(given.get(name) for name in _PAGE))
+        await _reach(info.context, type_, given)
+        page = await resolving.page(services, listing, walk)
+        edges = [edge(cursor=listing.cursor_of(row), node=row) for row in page.items]
+        about = page_info(page, [one.cursor for one in edges])
+        return connection(listing=listing, edges=edges, page_info=about)
 
-    resolve.__annotations__ |= {"return": connection}
-    description = "All of them, in the order of their key."
-    return strawberry.field(resolve, name=camel(type_.plural), description=description)
+    description = (
+        "A list, in the order of the key if no other is asked for: "
+        "the first so many behind `after`, or the last so many before `before`."
+    )
+    field = strawberry.field(declared, name=camel(type_.plural), description=description)
+    return DirectField(field, resolve, "Query")
+
+
+def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectField:
+    def declared(first: int = 10, after: str | None = None) -> Any: ...
+
+    declared.__annotations__ |= {"return": EventConnection}
+
+    async def resolve(
+        row: Any, info: GraphQLResolveInfo[Context], /, first: int, after: str | None = None
+    ) -> EventConnection:
+        asked = stream_page(info.context.services, aggregate.stream_of(row), after, first)
+        page = await info.context.stream_events.load(asked)
+        return events.connection(page, lambda event: event.version)
+
+    description = "What happened to it, oldest first. Cursors are versions of its stream."
+    return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
+
+
+async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
+    """Waits until the rows show what was asked for; how far they are goes into the response."""
+    table = context.services.tables[type_.name]
+    now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])
+    told = context.extensions.setdefault("projections", {})
+    name = camel(type_.name)
+    if name not in told or int(told[name]["position"]) > now.position:
+        told[name] = {"position": str(now.position), "lag": now.lag}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 from graphql.pyutils import Path
@@ -12,13 +12,11 @@ from strawberry.types import Info, get_object_definition
 
 from commander.domain import ProjectionType
 from commander.domain.errors import InvalidRequest
-from resolvers import projections
 from resolvers import time_travel as resolving
 from schema.context import Context
-from schema.events import Event, EventTypes, PageInfo
+from schema.events import Event, EventTypes, PageInfo, page_info
 from schema.history import Command, ended
-from schema.names import camel
-from schema.types import Position, TypeMap
+from schema.types import Position
 
 _HISTORY = "history"
 
@@ -35,9 +33,6 @@ class AsOfInput:
         default=UNSET, description="Of the row's stream, from 1 to the newest."
     )
 
-    def to_point(self) -> resolving.AsOf:
-        return resolving.AsOf(**{name: value for name, value in vars(self).items() if value is not UNSET})
-
 
 @strawberry.interface(description="What an event of its stream made of a row.")
 class RowVersion:
@@ -46,22 +41,6 @@ class RowVersion:
     recorded_at: datetime
     event: Event
     command: Command = strawberry.field(description="The command that made the event.")
-
-
-def by_key_as_of(type_: ProjectionType, row: Any, types: TypeMap) -> Any:
-    """The query of one row by its key, as it stands or as it was."""
-
-    async def resolve(info: Info[Context, None], key: Any, as_of: AsOfInput | None = None) -> Any:
-        services = info.context.services
-        table = services.tables[type_.name]
-        if as_of is None:
-            return await projections.row(services, table, key)
-        return await resolving.row_as_of(services, table, key, as_of.to_point())
-
-    argument = strawberry.argument(name=camel(type_.key))  # see schema/projections.py
-    key_type = types.annotation(type_.key_field, is_input=True)
-    resolve.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
-    return strawberry.field(resolve, name=camel(type_.name), description=type_.doc or None)
 
 
 def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
@@ -89,8 +68,7 @@ def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
         edges = [
             edge(cursor=resolving.cursor_of(table, made.version), node=node(made)) for made in page.items
         ]
-        end = edges[-1].cursor if edges else None
-        return connection(edges=edges, page_info=PageInfo(has_next_page=page.more, end_cursor=end))
+        return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
 
     def node(made: resolving.MadeVersion) -> Any:
         event, then = made.version

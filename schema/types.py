@@ -182,15 +182,19 @@ class TypeMap:
         is_input: bool = False,
         base: type | None = None,
         description: str | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> Any:
         """A Strawberry type with these fields; an input leaves out what has a default.
 
+        more: Strawberry fields beside them.
+
         Raises DefinitionError, with `where`, if another type has this name.
         """
-        self._claim(name, where)
+        self.claim(name, where)
         namespace: dict[str, Any] = {
             "__annotations__": {f.name: self.annotation(f, is_input=is_input) for f in fields},
             "__module__": __name__,
+            **(more or {}),
         }
         for field in fields:
             namespace[field.name] = _strawberry_field(field, is_input)
@@ -206,7 +210,7 @@ class TypeMap:
                 return _PLAIN[python]
             case EnumType(python):
                 if (python, False) not in self._made:
-                    self._claim(python.__name__, where_is(python))
+                    self.claim(python.__name__, where_is(python))
                     self._made[python, False] = strawberry.enum(python, description=python.__doc__)
                 return python
             case RecordType():
@@ -215,7 +219,8 @@ class TypeMap:
                 inner = self._of(item, is_input)
                 return list[inner | None] if optional_items else list[inner]  # type: ignore[valid-type]
 
-    def _claim(self, name: str, where: str) -> None:
+    def claim(self, name: str, where: str) -> None:
+        """Takes a name. Raises DefinitionError, with `where`, if another type has it."""
         if name in self._taken:
             raise DefinitionError(where, f"the name {name} is taken by {self._taken[name]}")
         self._taken[name] = where

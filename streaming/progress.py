@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from eventstore.database import Database
+from eventstore.log import head_position
 from eventstore.projections import standings
 from eventstore.tables import Table
 from streaming.bulk import RawMessage
 from streaming.connection import Nats, reaching_nats
+from streaming.signals import HEAD
 
 _LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Reached:
+    """position: a projection has folded the log up to there at least. head: the log's, as last heard."""
+
+    position: int
+    head: int
+
+    @property
+    def lag(self) -> int:
+        """How many events are still to be folded."""
+        return max(0, self.head - self.position)
 
 
 class ProjectionProgress:
@@ -23,10 +39,21 @@ class ProjectionProgress:
         self._tables = list(tables)
         self._positions = {table.projection.name: 0 for table in self._tables}
         self._moved = asyncio.Event()
+        self._head = 0
+        self._looked_at = 0.0
 
     async def start(self) -> None:
         with reaching_nats():
             await self._nats.client.subscribe_bulk("signals.projection.*", self._on_signals)
+            await self._nats.client.subscribe_bulk(HEAD, self._on_head)
+        await self._look()
+
+    async def reached(self, name: str) -> Reached:
+        """How far this projection has come. Where a hint may be missing, Postgres is asked, now and then."""
+        doubtful = self._positions[name] < self._head or not self._nats.connected
+        if doubtful and asyncio.get_running_loop().time() > self._looked_at + _LOOK_SECONDS:
+            await self._look()
+        return Reached(self._positions[name], self._head)
 
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
         """Waits until all these projections have folded `position`; False when they have not in time."""
@@ -45,6 +72,8 @@ class ProjectionProgress:
         return True
 
     async def _look(self) -> None:
+        self._looked_at = asyncio.get_running_loop().time()
+        self._head = max(self._head, await head_position(self._database))
         for standing in await standings(self._database, self._tables):
             self._note(standing.name, standing.position)
 
@@ -54,7 +83,11 @@ class ProjectionProgress:
             if name in self._positions:
                 self._note(name, int(message.data))
 
+    def _on_head(self, messages: list[RawMessage]) -> None:
+        self._head = max(self._head, *(int(message.data) for message in messages))
+
     def _note(self, name: str, position: int) -> None:
         self._positions[name] = max(self._positions[name], position)
+        self._head = max(self._head, position)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()

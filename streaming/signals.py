@@ -1,6 +1,7 @@
 """Signals on core NATS, from those who write to those who follow. Losing one costs a moment, never an event.
 
 signals.log                   the events of one transaction, as it was committed; none: look into Postgres
+signals.head                  the log's new head position, for those who need no more
 signals.projection.<name>     the position a projection has reached
 """
 
@@ -17,6 +18,7 @@ from streaming.bulk import OutMessage, RawMessage
 from streaming.connection import Nats, reaching_nats
 
 LOG = "signals.log"
+HEAD = "signals.head"
 _MAX_BYTES = 512 * 1024
 _MAX_EVENTS = 500
 
@@ -29,6 +31,8 @@ def told_log(events: Sequence[RecordedEvent]) -> list[OutMessage]:
     messages = []
     for begin in range(0, len(events), _MAX_EVENTS):
         messages += _told(events[begin : begin + _MAX_EVENTS])
+    if events:
+        messages.append(OutMessage(HEAD, str(events[-1].position).encode(), {}))
     return messages
 
 

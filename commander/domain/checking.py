@@ -46,7 +46,7 @@ def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Probl
                 if item is not None
                 for problem in _problems(item_type, constraints, item, (*path, str(index)))
             ]
-    unusable = _unusable_scalar(value)
+    unusable = unusable_scalar(value)
     return [] if unusable is None else [Problem(path, unusable)]
 
 
@@ -58,7 +58,8 @@ def _surely_usable(value: Any) -> bool:
     return kind is str and value.isascii() and "\0" not in value
 
 
-def _unusable_scalar(value: Any) -> str | None:
+def unusable_scalar(value: Any) -> str | None:
+    """Why no field can hold this value, whatever its constraints; None if one can."""
     if isinstance(value, str):
         return _unusable_text(value)
     if isinstance(value, Decimal):

@@ -17,7 +17,7 @@ from commander.domain.messages import (
     frozen_dataclass,
 )
 from commander.domain.names import check_name
-from commander.domain.projections import ProjectionType, projection_type
+from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
 from commander.domain.source import fingerprint, running, where_is
 
@@ -145,13 +145,25 @@ class Domain:
 
     @dataclass_transform(frozen_default=True)
     def projection(
-        self, name: str, /, *, key: str, plural: str | None = None, indexes: tuple[str, ...] = ()
+        self,
+        name: str,
+        /,
+        *,
+        key: str,
+        plural: str | None = None,
+        indexes: Indexes = (),
+        filterable: tuple[str, ...] = (),
     ) -> Callable[[type[T]], type[T]]:
-        """A read table. name and plural (by default name + s) become the query fields."""
+        """A read table. name and plural (by default name + s) become the query fields.
+
+        indexes: columns to filter and order the list by; a tuple of columns is one index over them together.
+        filterable: columns to filter by without an index: a page may then read much of the table.
+        """
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
-            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, self._event_classes())
+            known = self._event_classes()
+            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, filterable, known)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.name, other.plural}

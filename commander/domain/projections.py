@@ -16,6 +16,11 @@ from commander.domain.source import where_is
 
 _MAX_COLUMN = 63  # the longest name in Postgres, which cuts off the rest without a word
 _MAX_NAME = _MAX_COLUMN - len("projection__12345678")
+_LAYOUT = 2
+"""Of the tables; raise it when they are made otherwise from the same class."""
+
+Indexes = tuple[str | tuple[str, ...], ...]
+"""Columns, each with an index of its own; those in a tuple have one together."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class ProjectionType:
 
     name and plural are the query fields (account, accounts). key is the row's field that identifies it;
     each event handled has a field of that name. fingerprint changes with the rows' shape or the code.
+    indexes: the columns of each, to which the key is added. filterable: those that a filter may name.
     """
 
     name: str
@@ -45,14 +51,24 @@ class ProjectionType:
     key: str
     fields: tuple[Field, ...]
     handlers: Mapping[type, RowHandler]
-    indexes: tuple[str, ...]
+    indexes: tuple[tuple[str, ...], ...]
+    filterable: tuple[Field, ...]
     doc: str
     fingerprint: str
     where: str
 
     @property
     def key_field(self) -> Field:
-        return next(field for field in self.fields if field.name == self.key)
+        return self.field(self.key)
+
+    @property
+    def orders(self) -> tuple[tuple[Field, ...], ...]:
+        """The orders in which a list is read from an index: each ends with the key, so that it is total."""
+        named = [(self.key,), *((*(c for c in index if c != self.key), self.key) for index in self.indexes)]
+        return tuple(tuple(map(self.field, order)) for order in dict.fromkeys(named))
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
 
     def key_of(self, event: Any) -> Any:
         """The key of the row that this event touches."""
@@ -75,13 +91,16 @@ def projection_type(
     name: str,
     plural: str,
     key: str,
-    indexes: tuple[str, ...],
+    indexes: Indexes,
+    filterable: tuple[str, ...],
     events: Mapping[type, EventType],
 ) -> ProjectionType:
     """Reads the row's fields and its handlers off `cls`, checking each."""
     where = where_is(cls)
     fields = fields_of(cls)
-    for column in (key, *indexes):
+    together = tuple((index,) if isinstance(index, str) else tuple(index) for index in indexes)
+    indexed = {key, *(column for index in together for column in index)}
+    for column in (key, *(column for index in together for column in index), *filterable):
         _check_sortable(fields, column, where, cls)
     key_field = next(field for field in fields if field.name == key)
     if key_field.optional:
@@ -117,7 +136,8 @@ def projection_type(
         key,
         fields,
         handlers,
-        indexes,
+        together,
+        tuple(field for field in fields if field.name in indexed.union(filterable)),
         docstring(cls),
         _fingerprint(cls, key, fields),
         where,
@@ -129,7 +149,7 @@ def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: typ
     if field is None:
         raise DefinitionError(where, f"{cls.__name__} has no field {column}")
     if not isinstance(field.type, ScalarType | EnumType):
-        problem = "a list or a value object is neither a key nor indexed"
+        problem = "a list or a value object is neither a key nor indexed nor filtered by"
         raise DefinitionError(where, f"{cls.__name__}.{column}: {problem}")
 
 
@@ -160,4 +180,4 @@ def _fingerprint(cls: type, key: str, fields: tuple[Field, ...]) -> str:
     except (OSError, TypeError):
         source = repr(sorted(cls.__annotations__.items()))
     shapes = [(field.name, field.optional, _shape(field.type)) for field in fields]
-    return blake2b(f"{key}\n{source}\n{shapes}".encode(), digest_size=4).hexdigest()
+    return blake2b(f"{_LAYOUT}\n{key}\n{source}\n{shapes}".encode(), digest_size=4).hexdigest()

@@ -23,7 +23,7 @@ from examples.bank.messages import (
 from examples.bank.transfers import TransferStatus
 
 
-@bank.projection("account", key="account_id", indexes=("owner", "balance"))
+@bank.projection("account", key="account_id", indexes=("owner", "balance"), filterable=("closed",))
 @dataclass(frozen=True)
 class AccountRow:
     """An account as it stands."""
@@ -50,7 +50,7 @@ class AccountRow:
         return replace(self, closed=True)
 
 
-@bank.projection("transfer", key="transfer_id", indexes=("source_id", "target_id"))
+@bank.projection("transfer", key="transfer_id", indexes=("source_id", "target_id"), filterable=("status",))
 @dataclass(frozen=True)
 class TransferRow:
     """A transfer as it stands; reason says why it was refused."""

@@ -21,7 +21,6 @@ from commander.embedded import EmbeddedNats, EmbeddedPostgres
 from eventstore.checkpoints import reactor_position, settle_partitions
 from eventstore.database import Database
 from eventstore.log import head_position
-from eventstore.projections import page_of_rows
 from eventstore.records import SubmittedCommand
 from eventstore.tables import Table
 from examples.bank import bank
@@ -35,6 +34,7 @@ from streaming.streams import COMMANDS, EVENTS, ensure_streams
 from streaming.submitting import Submitter
 from tests.commander.conftest import Run
 from tests.e2e import shelf_new, shelf_old
+from tests.eventstore.listing import page_of_rows
 from tests.streaming.conftest import PARTITIONS, Bank, running, servers
 from tests.streaming.filling import fill
 from tests.streaming.test_relay import mirrored

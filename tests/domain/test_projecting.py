@@ -58,6 +58,36 @@ def test_a_static_or_class_method_without_a_row_begins_it_anew(domain: Domain) -
     assert domain.projections["account"].apply(Row(ID, 5), Opened(ID)) == Row(ID)
 
 
+def test_a_list_has_the_orders_of_its_indexes_and_is_filtered_by_their_columns_and_those_declared(
+    domain: Domain,
+) -> None:
+    @domain.projection(
+        "account",
+        key="account_id",
+        indexes=("owner", ("city", "owner"), ("account_id", "city"), "account_id"),
+        filterable=("closed", "owner"),
+    )
+    @dataclass(frozen=True)
+    class Row:
+        account_id: UUID
+        note: str = ""
+        owner: str = ""
+        closed: bool = False
+        city: str = ""
+
+        @classmethod
+        def opened(cls, event: Opened) -> Any: ...
+
+    projection = domain.projections["account"]
+    assert [[field.name for field in order] for order in projection.orders] == [
+        ["account_id"],
+        ["owner", "account_id"],
+        ["city", "owner", "account_id"],
+        ["city", "account_id"],
+    ]
+    assert [field.name for field in projection.filterable] == ["account_id", "owner", "closed", "city"]
+
+
 def fingerprint_of(colours: Any) -> str:
     disown()
     domain = Domain("shop")

@@ -22,7 +22,15 @@ def test_a_projection_that_can_change(domain: Domain) -> None:
             account_id: UUID
 
 
-@pytest.mark.parametrize("arguments", [{"key": "id"}, {"key": "account_id", "indexes": ("id",)}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"key": "id"},
+        {"key": "account_id", "indexes": ("id",)},
+        {"key": "account_id", "indexes": (("account_id", "id"),)},
+        {"key": "account_id", "filterable": ("id",)},
+    ],
+)
 def test_a_projection_without_the_field_of_its_key_or_index(domain: Domain, arguments: Any) -> None:
     with refused("Row has no field id"):
 
@@ -43,10 +51,11 @@ def test_a_projection_whose_key_may_be_none(domain: Domain) -> None:
             def opened(self, event: Opened) -> Any: ...
 
 
-def test_a_projection_whose_key_or_index_has_no_order_in_postgres(domain: Domain) -> None:
-    with refused("Row.tags: a list or a value object is neither a key nor indexed"):
+@pytest.mark.parametrize("declared", [{"indexes": ("tags",)}, {"filterable": ("tags",)}])
+def test_a_projection_whose_key_or_index_has_no_order_in_postgres(domain: Domain, declared: Any) -> None:
+    with refused("Row.tags: a list or a value object is neither a key nor indexed nor filtered by"):
 
-        @domain.projection("account", key="account_id", indexes=("tags",))  # <- here
+        @domain.projection("account", key="account_id", **declared)  # <- here
         class Row:
             account_id: UUID
             tags: tuple[str, ...] = ()

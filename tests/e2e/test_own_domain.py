@@ -22,7 +22,7 @@ from schema.names import camel
 from tests.domain.everything import values
 from tests.e2e.feeds import take
 from tests.e2e.sockets import socket_to, subscribe
-from tests.e2e.vault import vault
+from tests.e2e.vault import SCALARS, vault
 from tests.system import NO_TLS, System
 
 HTTP = httpx.Client(timeout=30, verify=NO_TLS)
@@ -47,6 +47,8 @@ ROW = f"""query ($id: UUID!) {{
     text truth whole big real exact moment day hour colour size bigs maybeText maybeColour
   }}
 }}"""
+
+FOUND = "query ($where: ThingWhere) { things(where: $where) { edges { node { thingId } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,17 @@ def test_every_type_is_the_same_in_the_event_and_in_the_row_as_it_was_in_the_inp
     assert same_moments(row.pop("everything")) == same_moments(given)
     assert Decimal(row.pop("exact")) == drawn["exact"]  # numeric has no exponent: 1E+2 is 100
     assert same_moments(row) == {name: same_moments(given)[name] for name in row}
+
+    columns = [camel(name) for name in SCALARS]
+    where = {
+        name: {"isNull": True} if given[name] is None else {"eq": given[name], "in": [given[name]]}
+        for name in columns
+    }
+    found = own.data(FOUND, where={"thingId": {"eq": event["thingId"]}, **where})["things"]
+    assert [edge["node"]["thingId"] for edge in found["edges"]] == [event["thingId"]]
+    for name in columns:
+        others = {"thingId": {"eq": event["thingId"]}, "not": {name: where[name]}}
+        assert own.data(FOUND, where=others)["things"]["edges"] == [], name
 
 
 def same_moments(fields: dict[str, Any]) -> dict[str, Any]:

@@ -219,5 +219,35 @@ def test_a_query_over_get_is_answered_like_one_over_post(system: System) -> None
     apply(system, "openAccount", {"owner": "last"}, wait="PROJECTED")
     parameters = {"query": query, "variables": f'{{"id": "{account}"}}', "operationName": "One"}
     answer = httpx.get(system.url, params=parameters, headers={"accept": "application/json"}, verify=NO_TLS)
-    assert answer.json() == {"data": {"account": {"owner": "Ada"}}}
+    assert answer.json()["data"] == {"account": {"owner": "Ada"}}
+    assert set(answer.json()["extensions"]["projections"]) == {"account"}
     assert submit(system, "closeAccount", {"accountId": account})["__typename"] == "CommandApplied"
+
+
+def test_the_log_and_the_list_of_commands_know_what_lies_before_a_page(system: System) -> None:
+    account, correlation = opened(system), str(uuid4())
+    deposit = {"accountId": account, "amount": "1.00"}
+    for _ in range(3):
+        apply(system, "deposit", deposit, correlationId=correlation)
+    lists = {"events": "EventFilter", "commands": "CommandFilter"}
+    info = "edges { cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
+    for name, filter_type in lists.items():
+        after_type = "Position! = 0" if name == "events" else "String"
+        document = (
+            f"query ($first: Int, $after: {after_type}, $filter: {filter_type}) "
+            f"{{ {name}(first: $first, after: $after, filter: $filter) {{ {info} }} }}"
+        )
+        asked: dict[str, Any] = {"filter": {"correlationId": correlation}}
+        first = system.data(document, first=2, **asked)[name]
+        last = system.data(document, first=2, after=first["pageInfo"]["endCursor"], **asked)[name]
+        around = [
+            (page["pageInfo"]["hasPreviousPage"], page["pageInfo"]["hasNextPage"]) for page in (first, last)
+        ]
+        assert around == [(False, True), (True, False)]
+        for page in (first, last):
+            ends = [page["pageInfo"]["startCursor"], page["pageInfo"]["endCursor"]]
+            assert ends == [page["edges"][0]["cursor"], page["edges"][-1]["cursor"]]
+    before_all = system.data(document, after=first["pageInfo"]["endCursor"], filter={"streams": []})[
+        "commands"
+    ]
+    assert before_all["pageInfo"]["hasPreviousPage"] is False

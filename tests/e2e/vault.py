@@ -57,7 +57,13 @@ class Thing:
         return replace(self, kept=True)
 
 
-@vault.projection("thing", key="thing_id")
+SCALARS = (
+    *("text", "truth", "whole", "big", "real", "exact", "moment", "day", "hour", "colour", "size"),
+    *("maybe_text", "maybe_colour"),
+)
+
+
+@vault.projection("thing", key="thing_id", filterable=SCALARS)
 @dataclass(frozen=True)
 class ThingRow:
     """What is kept, a column each."""

@@ -20,10 +20,8 @@ from commander.testing import rows as rows_in_memory
 from eventstore.database import Connection, Database
 from eventstore.projections import (
     Standing,
-    count_of_rows,
     ensure_tables,
     fold,
-    page_of_rows,
     position_of,
     row_by_key,
     save_failure,
@@ -31,6 +29,7 @@ from eventstore.projections import (
 )
 from eventstore.records import RecordedEvent
 from eventstore.tables import Table
+from tests.eventstore.listing import count_of_rows, page_of_rows
 
 shop = Domain("shop")
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

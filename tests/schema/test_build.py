@@ -234,21 +234,88 @@ def test_a_domain_without_projections_and_one_with_internal_commands_only_have_a
 @pytest.mark.parametrize("key", ["info", "root", "self", "key", "thing_id"])
 def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None:
     schema = build.build_schema(small(projection=("shelf", "shelves"), key=key))
-    assert f"shelf({camel(key)}: UUID!, asOf: AsOf = null): Shelf\n" in schema.as_str()
+    assert arguments_of(schema, "shelf") == {
+        camel(key): "UUID!",
+        "asOf": "AsOf",
+        "atLeast": "Position",
+        "timeoutMs": "Int!",
+    }
+
+
+def arguments_of(schema: build.CommanderSchema, query: str) -> dict[str, str]:
+    queries = build_schema(schema.as_str()).query_type
+    assert queries is not None
+    return {name: str(argument.type) for name, argument in queries.fields[query].args.items()}
 
 
 def test_a_projection_that_cannot_travel_in_time_has_no_argument_for_it_and_no_history() -> None:
     schema = build.build_schema(small(projection=("shelf", "shelves"), key="as_of"))
-    assert "shelf(asOf: UUID!): Shelf\n" in schema.as_str()
+    assert arguments_of(schema, "shelf") == {"asOf": "UUID!", "atLeast": "Position", "timeoutMs": "Int!"}
     assert "ShelfVersion" not in schema.as_str()
 
 
 def test_a_row_s_own_field_called_history_is_what_it_was() -> None:
     schema = build.build_schema(small(projection=("shelf", "shelves"), key="history"))
-    assert "shelf(history: UUID!, asOf: AsOf = null): Shelf\n" in schema.as_str()
-    assert fields_of(types_of(small(projection=("shelf", "shelves"), key="history")), "Shelf") == {
-        "history": "UUID!"
-    }
+    assert arguments_of(schema, "shelf")["history"] == "UUID!"
+    fields = fields_of(types_of(small(projection=("shelf", "shelves"), key="history")), "Shelf")
+    assert fields == {"history": "UUID!", "events": "EventConnection!"}
+
+
+def rows_of(domain: Domain, handlers: dict[str, Any], *, key: str = "thing_id", **columns: Any) -> Domain:
+    """The domain with a projection that has these handlers, as functions of a class and an event."""
+    made: dict[str, Any] = {name: classmethod(handler) for name, handler in handlers.items()}
+    row = make_dataclass("Row", [(key, UUID), *columns.items()], namespace=made, frozen=True)
+    domain.projection("shelf", plural="shelves", key=key)(row)
+    return domain
+
+
+def handler(event: type) -> Any:
+    def handle(cls: Any, event: Any) -> Any: ...
+
+    handle.__annotations__["event"] = event
+    return handle
+
+
+def test_a_row_has_the_events_of_its_stream_where_it_is_made_of_one() -> None:
+    domain = small()
+    begun = domain.events["Begun"].cls
+    types = types_of(rows_of(domain, {"begun": handler(begun)}))
+    assert fields_of(types, "Shelf")["events"] == "EventConnection!"
+
+    taken = small()
+    begun = taken.events["Begun"].cls
+    types = types_of(rows_of(taken, {"begun": handler(begun)}, events=int))
+    assert fields_of(types, "Shelf")["events"] == "Int!"
+
+    domain = small()
+    Ended: Any = domain.event(make_dataclass("Ended", [("thing_id", UUID), ("other_id", UUID)], frozen=True))
+    End: Any = domain.command(make_dataclass("End", [("other_id", UUID)], frozen=True))
+
+    @domain.aggregate(key="other_id")
+    @dataclass(frozen=True)
+    class Other:
+        def end(self, command: End) -> Any: ...
+
+        def ended(self, event: Ended) -> Any: ...
+
+    both = {"begun": handler(domain.events["Begun"].cls), "ended": handler(Ended)}
+    assert "events" not in fields_of(types_of(rows_of(domain, both)), "Shelf")
+
+
+def test_a_row_of_another_key_than_its_aggregate_s_has_no_events() -> None:
+    domain = Domain("keys")
+    Begin: Any = domain.command(make_dataclass("Begin", [("thing_id", UUID)], frozen=True))
+    Begun: Any = domain.event(make_dataclass("Begun", [("thing_id", UUID), ("shelf_id", UUID)], frozen=True))
+
+    @domain.aggregate(key="thing_id")
+    @dataclass(frozen=True)
+    class Thing:
+        def begin(self, command: Begin) -> Any: ...
+
+        def begun(self, event: Begun) -> Any: ...
+
+    types = types_of(rows_of(domain, {"begun": handler(Begun)}, key="shelf_id"))
+    assert "events" not in fields_of(types, "Shelf")
 
 
 def test_two_domains_can_share_a_value_object_and_an_enum() -> None:
