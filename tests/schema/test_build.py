@@ -11,6 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType,
 from commander import DefinitionError, Domain
 from examples.bank import bank
 from schema import build
+from schema.execution import CommanderSchema
 from schema.names import camel
 from tests.e2e.vault import vault
 
@@ -242,7 +243,7 @@ def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None
     }
 
 
-def arguments_of(schema: build.CommanderSchema, query: str) -> dict[str, str]:
+def arguments_of(schema: CommanderSchema, query: str) -> dict[str, str]:
     queries = build_schema(schema.as_str()).query_type
     assert queries is not None
     return {name: str(argument.type) for name, argument in queries.fields[query].args.items()}
