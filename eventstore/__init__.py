@@ -11,5 +11,8 @@ attempts.py    commands that may have crashed their processor
 snapshots.py   states of long streams, so as not to read them all
 checkpoints.py how far each partition, projection and reactor has come
 tables.py      the one builder of SQL for projection tables
-projections.py folding events into rows, and reading them
+stretches.py   the log as a projection reads it
+rows.py        the rows that a stretch of events touches: read, folded, written
+serving.py     which tables a projection has, and which of them serves
+projections.py folding events into a table, and reading it
 """

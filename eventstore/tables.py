@@ -35,6 +35,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def drop_table(name: str) -> str:
+    return f"drop table {quoted(name)}"
+
+
 def column_type(field: Field) -> str:
     """Scalars have a type of their own, enums are their name as text, all else is JSON."""
     match field.type:
@@ -47,26 +51,51 @@ def column_type(field: Field) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of one projection in one version, and the statements on it."""
+    """The table of one projection in one version, and the statements on it.
+
+    other_name: that of a table which other code made, or the same code again; see `eventstore.serving`.
+    """
 
     projection: ProjectionType
+    other_name: str | None = None
 
     @property
     def name(self) -> str:
-        return f"projection_{self.projection.name}_{self.projection.fingerprint}"
+        return self.other_name or f"projection_{self.projection.name}_{self.projection.fingerprint}"
 
     @property
     def create(self) -> list[str]:
+        """Without the indexes it declares, which are made when it is filled; with those it is filled by."""
         columns = ", ".join(
             f"{quoted(f.name)} {column_type(f)}{'' if f.optional else ' not null'}"
             for f in self.projection.fields
         )
         key = quoted(self.projection.key)
-        statements = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
-        for column in self.projection.indexes:
-            # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
-            statements.append(f"create index on {quoted(self.name)} ({quoted(column)}, {key})")
-        return statements
+        made = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
+        return made + [self._create_index(column) for column in sorted(self.projection.found_by)]
+
+    @property
+    def create_indexes(self) -> list[str]:
+        declared = [column for column in self.projection.indexes if column not in self.projection.found_by]
+        return [self._create_index(column) for column in declared]
+
+    def _create_index(self, column: str) -> str:
+        # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
+        key = quoted(self.projection.key)
+        return f"create index on {quoted(self.name)} ({quoted(column)}, {key})"
+
+    @property
+    def truncate(self) -> str:
+        return f"truncate {quoted(self.name)}"
+
+    @property
+    def vacuum(self) -> str:
+        return f"vacuum (analyze) {quoted(self.name)}"
+
+    def select_by(self, column: str) -> str:
+        """binds: $1 values of the column"""
+        field = next(field for field in self.projection.fields if field.name == column)
+        return f"{self._select} where {quoted(column)} = any($1::{column_type(field)}[])"
 
     @cached_property
     def select_keys(self) -> str:
@@ -115,6 +144,10 @@ class Table:
 
     def key_bind(self, key: Any) -> Any:
         return _to_column(self.projection.key_field, key)
+
+    def bind(self, column: str, value: Any) -> Any:
+        """A value as this column has it."""
+        return _to_column(next(field for field in self.projection.fields if field.name == column), value)
 
     @property
     def _key_type(self) -> str:

@@ -1,6 +1,7 @@
 """Which error a client sees: ours and GraphQL's own by code, all others only by a number.
 
-extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), BAD_REQUEST (extensions.argument
+extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), PROJECTION_BUILDING (there is no table
+yet that this code can read; try again later), BAD_REQUEST (extensions.argument
 names what, where it is one argument), NOT_FOUND, UNREADABLE (stored, but this code cannot tell it), INTERNAL
 (extensions.incident is what the server's log has it under).
 """
@@ -20,6 +21,7 @@ from strawberry.types.execution import PreExecutionError
 
 from commander.domain import UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
+from eventstore.serving import ProjectionBuilding
 from streaming.submitting import Overloaded
 
 logger = logging.getLogger("commander.api")
@@ -28,6 +30,7 @@ BAD_REQUEST = "BAD_REQUEST"
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
+    ProjectionBuilding: "PROJECTION_BUILDING",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     UndecodableEvent: "UNREADABLE",

@@ -1,4 +1,9 @@
-"""Folding the log into projection tables, each on its own, so that one that stops stops alone."""
+"""Folding the log into projection tables, each on its own, so that one that stops stops alone.
+
+A table that is made anew is filled first:
+
+    filling ─► at the head: indexes ─► at the head again: built, and it serves ─► following
+"""
 
 from __future__ import annotations
 
@@ -8,28 +13,46 @@ import logging
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, lock_key, sole_holder
-from eventstore.log import read_log
-from eventstore.projections import ensure_tables, fold, position_of, save_failure
+from eventstore.projections import ensure_tables, fold, save_failure
+from eventstore.rows import Rows
+from eventstore.serving import (
+    BUILDING,
+    TableGone,
+    TableRecord,
+    begin_again,
+    make_indexes,
+    mark_built,
+    table_record,
+    tidy,
+)
+from eventstore.stretches import Stretch, read_stretch
 from eventstore.tables import Table
+from streaming.ahead import LogAhead
 from streaming.connection import Nats
 from streaming.running import keep_running
-from streaming.signals import Bell, tell_projection
+from streaming.signals import Bell, tell_projection, tell_tables
 
 logger = logging.getLogger("commander.projections")
 
 _PAUSE_SECONDS = 0.01
-_BATCH = 1000
+_BATCH = 10_000
+_KNOWN_ROWS = 100_000
 _RETRY_FAILED_SECONDS = 5.0
 
 
 class Projector:
-    """Keeps one projection up with the log, until its task is cancelled."""
+    """Keeps one table up with the log, until its task is cancelled or the table is dropped."""
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
         self._domain = domain
         self._database = database
         self._nats = nats
         self._table = table
+        self._types = frozenset(table.projection.by_event)
+        self._rows = Rows(table)
+        self._record: TableRecord | None = None
+        self._indexed = False
+        self._head = 0
         self.failure: str | None = None
         self.position = 0
 
@@ -37,50 +60,99 @@ class Projector:
     def name(self) -> str:
         return self._table.projection.name
 
+    @property
+    def table_name(self) -> str:
+        return self._table.name
+
+    @property
+    def state(self) -> str:
+        """'ok'; or why it has stopped, or how far its code's first table is, which nothing replaces yet."""
+        if self.failure is not None:
+            return self.failure
+        record = self._record
+        if record is None or record.state != BUILDING or record.build > 1:
+            return "ok"
+        return f"building: at position {self.position} of {self._head}"
+
     async def run(self) -> None:
-        await keep_running(self._hold, logger)
+        try:
+            await keep_running(self._hold, logger)
+        except TableGone as error:
+            logger.info("%s", error)
 
     async def _hold(self) -> None:
         """One tenure: the lock and the writes are on one connection, so nobody else folds meanwhile."""
-        await ensure_tables(self._database, [self._table])
+        if self._record is None:
+            await ensure_tables(self._database, [self._table])
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
             Bell(self._nats, pause_seconds=_PAUSE_SECONDS) as bell,
         ):
-            self.position = await position_of(connection, self._table)
-            logger.info("projection %s goes on from position %d", self.name, self.position)
-            while True:
-                await self._follow(connection, bell)
+            self._record = await table_record(connection, self._table)
+            self.position = self._record.position
+            self._rows = Rows(self._table)
+            logger.info("%s goes on from position %d", self._table.name, self.position)
+            async with LogAhead(self._database, self._types, self.position, limit=_BATCH) as log:
+                while True:
+                    await self._follow(connection, log, bell)
 
-    async def _follow(self, connection: Connection, bell: Bell) -> None:
-        events = await read_log(self._database, self.position, self.position + _BATCH, _BATCH)
-        if not events:
-            await bell.wait()
+    async def _follow(self, connection: Connection, log: LogAhead, bell: Bell) -> None:
+        stretch = await log.next()
+        self._head = stretch.head
+        if stretch.up_to > self.position:
+            try:
+                await self._fold(connection, stretch)
+            except (ProjectionFailed, UndecodableEvent) as error:
+                await self._stop_at(connection, error)
+                await log.again(self.position)
+                return
+            self.failure = None
+        if not stretch.at_head:
             return
-        up_to = events[-1].position
-        try:
-            await fold(connection, self._domain, self._table, events, up_to)
-        except (ProjectionFailed, UndecodableEvent) as error:
-            await self._stop_at(connection, error)
+        if self._record is not None and self._record.state == BUILDING:
+            if not await self._built(connection):
+                await log.again(self.position)
             return
-        self.failure = None
-        self.position = up_to
-        await tell_projection(self._nats, self.name, up_to)
-        if len(events) < _BATCH:
-            await bell.wait()
+        await bell.wait()
+
+    async def _fold(self, connection: Connection, stretch: Stretch) -> None:
+        if len(self._rows) > _KNOWN_ROWS:
+            self._rows.clear()
+        await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
+        self.position = stretch.up_to
+        await tell_projection(self._nats, self._table.name, stretch.up_to)
+
+    async def _built(self, connection: Connection) -> bool:
+        """At the head: makes the indexes, then what came meanwhile is folded, then the table is built.
+
+        False when it must begin again, with its indexes: a row does not fit into one, and only a fold with
+        that index tells which event made it.
+        """
+        if not self._indexed:
+            self._indexed = True
+            if await make_indexes(connection, self._table):
+                await tidy(connection, self._table)
+                return True
+            logger.error("%s has a row that no index takes; filling it again to find it", self._table.name)
+            await begin_again(connection, self._table)
+            self._rows.clear()
+            self.position = 0
+            return False
+        serves = await mark_built(connection, self._table)
+        self._record = await table_record(connection, self._table)
+        logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        await tell_tables(self._nats)
+        return True
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""
-        before = await read_log(self._database, self.position, error.position - 1, _BATCH)
-        if before:
+        while self.position < error.position - 1:
+            before = await read_stretch(connection, self.position, self._types, _BATCH, error.position - 1)
             try:
-                await fold(connection, self._domain, self._table, before, error.position - 1)
+                await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:
-                await self._stop_at(connection, earlier)
-                return
-            self.position = error.position - 1
-            await tell_projection(self._nats, self.name, self.position)
+                error = earlier
         if str(error) != self.failure:
             logger.error("%s; it stays before that event until its code is mended", error)
         await save_failure(connection, self._table, error.position, str(error))

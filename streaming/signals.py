@@ -1,7 +1,8 @@
 """Hints on core NATS: the log has grown, a projection has moved. Losing one costs a moment, never an event.
 
 signals.head                  the log's new head position
-signals.projection.<name>     the position a projection has reached
+signals.projection.<table>    the position a projection's table has reached
+signals.tables                another table serves, or there is one more to fill
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ from streaming.bulk import RawMessage
 from streaming.connection import Nats, reaching_nats
 
 HEAD = "signals.head"
+TABLES = "signals.tables"
 
 
 async def tell_head(nats: Nats, position: int) -> None:
     await nats.publish(HEAD, str(position).encode())
 
 
-async def tell_projection(nats: Nats, name: str, position: int) -> None:
-    await nats.publish(f"signals.projection.{name}", str(position).encode())
+async def tell_projection(nats: Nats, table_name: str, position: int) -> None:
+    await nats.publish(f"signals.projection.{table_name}", str(position).encode())
+
+
+async def tell_tables(nats: Nats) -> None:
+    await nats.publish(TABLES, b"")
 
 
 class Bell:

@@ -145,13 +145,25 @@ class Domain:
 
     @dataclass_transform(frozen_default=True)
     def projection(
-        self, name: str, /, *, key: str, plural: str | None = None, indexes: tuple[str, ...] = ()
+        self,
+        name: str,
+        /,
+        *,
+        key: str,
+        plural: str | None = None,
+        indexes: tuple[str, ...] = (),
+        inline: bool = False,
     ) -> Callable[[type[T]], type[T]]:
-        """A read table. name and plural (by default name + s) become the query fields."""
+        """A read table. name and plural (by default name + s) become the query fields.
+
+        inline: write its rows in the transaction that stores the events, so that it is never behind.
+        """
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
-            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, self._event_classes())
+            type_ = projection_type(
+                cls, name, plural or f"{name}s", key, indexes, inline, self._event_classes()
+            )
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.name, other.plural}

@@ -1,0 +1,68 @@
+"""Every table that this code can fill: of each of its projections, and of rebuilds that are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from commander.domain import Domain
+from commander.domain.errors import Unavailable
+from eventstore.database import Database
+from eventstore.projections import ensure_tables
+from eventstore.serving import TableRecord, table_records
+from eventstore.tables import Table
+from streaming.connection import Nats
+from streaming.projecting import Projector
+from streaming.signals import TABLES, Bell
+
+logger = logging.getLogger("commander.projections")
+
+_LOOK_SECONDS = 1.0
+
+
+class Projectors:
+    """Runs a projector for each table of this code, until its task is cancelled.
+
+    A table of other code is left to the processes that run it.
+    """
+
+    def __init__(self, domain: Domain, database: Database, nats: Nats) -> None:
+        self._domain = domain
+        self._database = database
+        self._nats = nats
+        self._running: dict[str, Projector] = {}
+
+    async def run(self) -> None:
+        await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
+        async with asyncio.TaskGroup() as group, Bell(self._nats, TABLES) as bell:
+            while True:
+                try:
+                    for table in await self._tables():
+                        if table.name not in self._running:
+                            group.create_task(self._keep(table))
+                except Unavailable as error:
+                    logger.debug("%s", error)  # the projectors tell it
+                await bell.wait(_LOOK_SECONDS)
+
+    def states(self) -> Mapping[str, str]:
+        """How each table is: see `Projector.state`. Those that are not well go before others of the name."""
+        found: dict[str, str] = {}
+        for projector in self._running.values():
+            if found.get(projector.name, "ok") == "ok":
+                found[projector.name] = projector.state
+        return found
+
+    async def _tables(self) -> list[Table]:
+        records = await table_records(self._database, list(self._domain.projections))
+        return [Table(self._domain.projections[r.name], r.table_name) for r in records if self._is_ours(r)]
+
+    def _is_ours(self, record: TableRecord) -> bool:
+        return self._domain.projections[record.name].fingerprint == record.fingerprint
+
+    async def _keep(self, table: Table) -> None:
+        self._running[table.name] = projector = Projector(self._domain, self._database, self._nats, table)
+        try:
+            await projector.run()
+        finally:
+            del self._running[table.name]
