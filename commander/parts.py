@@ -109,7 +109,7 @@ class RelayPart(Part):
 
 
 class ProjectionsPart(Part):
-    """Folds the log into the projections' tables. Ready when those of its code are there and none has failed."""
+    """Folds the log into the projections' tables. Ready when those of its code are built, and well."""
 
     name = "projections"
     garbage_threshold = 50_000  # a stretch makes thousands that stay for a moment, and hardly a cycle

@@ -74,11 +74,10 @@ async def fold(
             if not touches:
                 await move(connection, table, up_to)
                 return
-            await rows.read(connection, touches)
-            await rows.apply(touches)
+            await rows.fold(connection, touches)
             async with connection.transaction():
                 await move(connection, table, up_to)
-                await rows.write(connection)
+                await rows.take_changes().write(connection, table)
         except Unwritable as error:
             rows.clear()
             event = await _first_unwritable(connection, table, touches)
@@ -142,9 +141,8 @@ async def _first_unwritable(connection: Connection, table: Table, touches: Seque
         await trial.start()
         try:
             rows = Rows(table)
-            await rows.read(connection, touches[:middle])
-            await rows.apply(touches[:middle])
-            await rows.write(connection)
+            await rows.fold(connection, touches[:middle])
+            await rows.take_changes().write(connection, table)
             writable = middle
         except Unwritable:
             unwritable = middle

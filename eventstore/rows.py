@@ -68,6 +68,17 @@ def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> l
     return found
 
 
+class _Cell:
+    """A row of the table, None while there is none, by the key it has or would have."""
+
+    __slots__ = ("changed", "key", "row")
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+        self.row: Any | None = None
+        self.changed = False
+
+
 class Rows:
     """Rows of one table as they are after the events folded so far.
 
@@ -76,109 +87,154 @@ class Rows:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._rows: dict[Any, Any | None] = {}
-        self._changed: dict[Any, None] = {}
-        self._by: dict[str, dict[Any, dict[Any, None]]] = {c: {} for c in table.projection.found_by}
+        self._cells: dict[Any, _Cell] = {}
+        self._changed: list[_Cell] = []
+        self._by: dict[str, dict[Any, dict[Any, _Cell]]] = {c: {} for c in table.projection.found_by}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._cells)
+
+    @property
+    def changed(self) -> int:
+        """How many rows are other than they are stored."""
+        return len(self._changed)
 
     def clear(self) -> None:
-        self._rows.clear()
-        self._changed.clear()
-        for column in self._by:
-            self._by[column] = {}
+        self._cells = {}
+        self._changed = []
+        self._by = {column: {} for column in self._by}
 
-    async def read(self, connection: Connection, touches: Sequence[Touch]) -> None:
-        """Makes sure of the rows that these touch. Raises Unwritable for a key that no row can have."""
+    async def fold(self, connection: Connection, touches: Sequence[Touch]) -> None:
+        """Reads the rows that these touch and folds the events, in order.
+
+        Raises Unwritable for a key that no row can have, ProjectionFailed at the first event that cannot be
+        folded.
+        """
+        cells = await self._read(connection, touches)
+        for begin in range(0, len(touches), _SLICE):
+            if begin:
+                await asyncio.sleep(0)
+            for touch, touched in zip(
+                touches[begin : begin + _SLICE], cells[begin : begin + _SLICE], strict=True
+            ):
+                if touch.handler.column is not None:
+                    touched = self._found(touch)
+                for cell in touched:
+                    self._apply(touch, cell)
+
+    async def _read(self, connection: Connection, touches: Sequence[Touch]) -> list[list[_Cell]]:
+        """The rows that each touches by their keys, and knowledge of those it finds by a column."""
         if self._by:
             self.clear()  # what a column finds is known only for the values that were looked for
-        keys = {key for touch in touches for key in touch.keys if key not in self._rows}
+        known, missing, cells = self._cells, [], []
+        for touch in touches:
+            touched = []
+            for key in touch.keys:
+                cell = known.get(key)
+                if cell is None:
+                    known[key] = cell = _Cell(key)
+                    missing.append(key)
+                touched.append(cell)
+            cells.append(touched)
         table = self._table
         try:
-            if keys:
-                binds = [table.key_bind(key) for key in keys]
-                self._rows.update(dict.fromkeys(keys))
+            if missing:
+                binds = [table.key_bind(key) for key in missing]
                 self._know(await connection.fetch(table.select_keys, binds))
             for column in self._by:
+                found = [t.handler.column for t in touches]
                 values = {
-                    getattr(touch.instance, touch.handler.column[1])
-                    for touch in touches
-                    if touch.handler.column is not None and touch.handler.column[0] == column
+                    getattr(touch.instance, by[1])
+                    for touch, by in zip(touches, found, strict=True)
+                    if by is not None and by[0] == column
                 }
                 wanted = [table.bind(column, value) for value in values if value is not None]
                 self._know(await connection.fetch(table.select_by(column), wanted))
         except (*_REFUSED, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-            self.clear()
             raise Unwritable(str(error)) from error
+        return cells
 
     def _know(self, records: Iterable[Any]) -> None:
-        key = self._table.projection.key
+        name = self._table.projection.key
         for record in records:
             row = self._table.row_of(record)
-            self._rows[getattr(row, key)] = row
-            self._index(getattr(row, key), None, row)
+            key = getattr(row, name)
+            cell = self._cells.get(key)
+            if cell is None:
+                self._cells[key] = cell = _Cell(key)
+            cell.key, cell.row = key, row
+            self._index(cell, None)
 
-    async def apply(self, touches: Sequence[Touch]) -> None:
-        """Folds these events, in order. Raises ProjectionFailed at the first that cannot be."""
-        for begin in range(0, len(touches), _SLICE):
-            if begin:
-                await asyncio.sleep(0)
-            for touch in touches[begin : begin + _SLICE]:
-                for key in self._touched(touch):
-                    before = self._rows.get(key)
-                    self._rows[key] = after = self._applied(touch, before, key)
-                    self._changed[key] = None
-                    if self._by:
-                        self._index(key, before, after)
-
-    def _touched(self, touch: Touch) -> Sequence[Any]:
-        if touch.handler.column is None:
-            return touch.keys
-        column, field = touch.handler.column
+    def _found(self, touch: Touch) -> list[_Cell]:
+        column, field = touch.handler.column or ("", "")
         value = getattr(touch.instance, field)
-        return () if value is None else list(self._by[column].get(value, ()))
+        return [] if value is None else list(self._by[column].get(value, {}).values())
 
-    def _index(self, key: Any, before: Any | None, after: Any | None) -> None:
-        for column, keys_by_value in self._by.items():
+    def _index(self, cell: _Cell, before: Any | None) -> None:
+        for column, cells in self._by.items():
             if before is not None:
-                keys_by_value.get(getattr(before, column), {}).pop(key, None)
-            if after is not None:
-                keys_by_value.setdefault(getattr(after, column), {})[key] = None
+                cells.get(getattr(before, column), {}).pop(cell.key, None)
+            if cell.row is not None:
+                cells.setdefault(getattr(cell.row, column), {})[cell.key] = cell
 
-    def _applied(self, touch: Touch, row: Any | None, key: Any) -> Any | None:
+    def _apply(self, touch: Touch, cell: _Cell) -> None:
         projection = self._table.projection
+        before = cell.row
         try:
-            changed = projection.apply(row, touch.instance, key)
+            after = projection.apply(before, touch.instance, cell.key)
         except Exception as error:  # whatever the domain's code raises stops this projection alone
             raise _failed(self._table, touch.event, error) from error
-        if changed is not None:
-            if not isinstance(changed, projection.cls):
-                reason = f"returned {type(changed).__name__}, not {projection.cls.__name__}"
-            elif getattr(changed, projection.key) != key:
-                reason = f"returned the row of another {projection.key}"
-            else:
-                return changed
-            raise ProjectionFailed(projection.name, touch.event.position, touch.event.type, reason)
-        return changed
+        if after is not None:
+            if not isinstance(after, projection.cls):
+                raise _wrong(self._table, touch, f"{type(after).__name__}, not {projection.cls.__name__}")
+            key = getattr(after, projection.key)
+            if key is not cell.key and key != cell.key:
+                raise _wrong(self._table, touch, f"the row of another {projection.key}")
+        cell.row = after
+        if not cell.changed:
+            cell.changed = True
+            self._changed.append(cell)
+        if self._by:
+            self._index(cell, before)
 
-    async def write(self, connection: Connection) -> None:
-        """Stores what has changed since it was last stored. Raises Unwritable."""
-        kept = [row for key in self._changed if (row := self._rows[key]) is not None]
-        table = self._table
-        gone = [table.key_bind(key) for key in self._changed if self._rows[key] is None]
+    def take_changes(self) -> Changes:
+        """What is to be stored; from now on it counts as stored."""
+        kept, gone = [], []
+        for cell in self._changed:
+            cell.changed = False
+            if cell.row is None:
+                gone.append(cell.key)
+            else:
+                kept.append(cell.row)
+        self._changed = []
+        return Changes(kept, gone)
+
+
+class Changes(NamedTuple):
+    """Rows to store, and the keys of those to delete."""
+
+    kept: list[Any]
+    gone: list[Any]
+
+    async def write(self, connection: Connection, table: Table) -> None:
+        """Raises Unwritable."""
         try:
-            columns = table.columns_of(kept)
+            columns = table.columns_of(self.kept)
+            keys = [table.key_bind(key) for key in self.gone]
         except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
             raise Unwritable(f"{type(error).__name__}: {error}") from error
         try:
-            if kept:
+            if self.kept:
                 await connection.execute(table.upsert, *columns)
-            if gone:
-                await connection.execute(table.delete, gone)
+            if self.gone:
+                await connection.execute(table.delete, keys)
         except _REFUSED as error:
             raise Unwritable(str(error)) from error
-        self._changed.clear()
+
+
+def _wrong(table: Table, touch: Touch, returned: str) -> ProjectionFailed:
+    name, event = table.projection.name, touch.event
+    return ProjectionFailed(name, event.position, event.type, f"returned {returned}")
 
 
 def _failed(table: Table, event: LoggedEvent, error: Exception) -> ProjectionFailed:

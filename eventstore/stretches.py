@@ -1,4 +1,4 @@
-"""Stretches of the log as a projection reads them: its own types of events, and no more of each than it folds."""
+"""Stretches of the log as a projection reads them: events of its own types, and of each what it folds."""
 
 from __future__ import annotations
 

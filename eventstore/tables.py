@@ -135,7 +135,7 @@ class Table:
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
         """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
-        return [[_to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
+        return [_column_of(field, rows) for field in self.projection.fields]
 
     def row_of(self, record: Any) -> Any:
         """A row read, as an instance of the projection's class."""
@@ -157,6 +157,13 @@ class Table:
     def _select(self) -> str:
         names = ", ".join(quoted(f.name) for f in self.projection.fields)
         return f"select {names} from {quoted(self.name)}"
+
+
+def _column_of(field: Field, rows: list[Any]) -> list[Any]:
+    name = field.name
+    if isinstance(field.type, ScalarType) and field.type.python is not Decimal:
+        return [getattr(row, name) for row in rows]
+    return [_to_column(field, getattr(row, name)) for row in rows]
 
 
 def _to_column(field: Field, value: Any) -> Any:

@@ -12,9 +12,10 @@ import logging
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from eventstore.database import Connection, Database
+from eventstore.filling import Filling
 from eventstore.locks import Lock, lock_key, sole_holder
 from eventstore.projections import ensure_tables, fold, save_failure
-from eventstore.rows import Rows
+from eventstore.rows import Rows, Unwritable
 from eventstore.serving import (
     BUILDING,
     TableGone,
@@ -51,6 +52,7 @@ class Projector:
         self._types = frozenset(table.projection.by_event)
         self._rows = Rows(table)
         self._record: TableRecord | None = None
+        self._filling: Filling | None = None
         self._indexed = False
         self._head = 0
         self.failure: str | None = None
@@ -93,16 +95,29 @@ class Projector:
             self.position = self._record.position
             self._rows = Rows(self._table)
             logger.info("%s goes on from position %d", self._table.name, self.position)
-            async with LogAhead(self._database, self._types, self.position, limit=_BATCH) as log:
-                while True:
-                    await self._follow(connection, log, bell)
+            self._filling = self._to_be_filled(connection, self._record)
+            try:
+                async with LogAhead(self._database, self._types, self.position, limit=_BATCH) as log:
+                    while True:
+                        await self._follow(connection, log, bell)
+            finally:
+                if self._filling is not None:
+                    await self._filling.abandon()
+
+    def _to_be_filled(self, connection: Connection, record: TableRecord) -> Filling | None:
+        if record.state != BUILDING or self._table.projection.found_by:
+            return None
+        return Filling(self._database, connection, self._domain, self._table, record.position)
 
     async def _follow(self, connection: Connection, log: LogAhead, bell: Bell) -> None:
         stretch = await log.next()
         self._head = stretch.head
-        if stretch.up_to > self.position:
+        if stretch.events or stretch.up_to > self.position:
             try:
                 await self._fold(connection, stretch)
+            except Unwritable:  # in what was folded at once: one stretch after the other tells which event
+                await log.again(self.position)
+                return
             except (ProjectionFailed, UndecodableEvent) as error:
                 await self._stop_at(connection, error)
                 await log.again(self.position)
@@ -117,11 +132,27 @@ class Projector:
         await bell.wait()
 
     async def _fold(self, connection: Connection, stretch: Stretch) -> None:
+        if self._filling is not None:
+            await self._fill(self._filling, stretch)
+            return
         if len(self._rows) > _KNOWN_ROWS:
             self._rows.clear()
         await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
         self.position = stretch.up_to
         await tell_projection(self._nats, self._table.name, stretch.up_to)
+
+    async def _fill(self, filling: Filling, stretch: Stretch) -> None:
+        """Folds a stretch ahead of what is stored; once that fails, all else goes the usual way."""
+        try:
+            await filling.fold(stretch.events, stretch.up_to)
+            if stretch.at_head:
+                await filling.finish()
+        except (ProjectionFailed, UndecodableEvent, Unwritable):
+            await filling.abandon()
+            self._filling = None
+            raise
+        finally:
+            self.position = filling.stored
 
     async def _built(self, connection: Connection) -> bool:
         """At the head: makes the indexes, then what came meanwhile is folded, then the table is built.
@@ -136,10 +167,11 @@ class Projector:
                 return True
             logger.error("%s has a row that no index takes; filling it again to find it", self._table.name)
             await begin_again(connection, self._table)
-            self._rows.clear()
+            self._filling = None
             self.position = 0
             return False
         serves = await mark_built(connection, self._table)
+        self._filling = None
         self._record = await table_record(connection, self._table)
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
         await tell_tables(self._nats)

@@ -17,10 +17,10 @@ import msgspec
 import uvloop
 
 from bench.commands.plan import Bench
-from bench.commands.timed import Timed
 from bench.filling import deposits, message_of
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, measured_by
+from bench.timed import Timed
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats

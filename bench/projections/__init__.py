@@ -1,0 +1,1 @@
+"""How fast projections are: see README.md."""
