@@ -39,6 +39,24 @@ def drop_table(name: str) -> str:
     return f"drop table {quoted(name)}"
 
 
+def select_differences(before: str, after: str, key: str, columns: list[tuple[str, str]]) -> str:
+    """binds: $1 limit. The keys whose rows differ in these columns (name, type), both rows, and how many."""
+
+    def row(alias: str) -> str:
+        values = (f"{alias}.{quoted(name)}{'::text' if type_ == 'json' else ''}" for name, type_ in columns)
+        return f"row({', '.join(values)})"
+
+    old, new = f"b.{quoted(key)}", f"a.{quoted(key)}"
+    return (
+        f"select coalesce({old}, {new})::text as key, count(*) over () as total, "
+        f"case when {old} is not null then to_jsonb(b) end as before, "
+        f"case when {new} is not null then to_jsonb(a) end as after "
+        f"from {quoted(before)} b full join {quoted(after)} a on {old} = {new} "
+        f"where {old} is null or {new} is null or {row('b')} is distinct from {row('a')} "
+        f"order by coalesce({old}, {new}) limit $1"
+    )
+
+
 def column_type(field: Field) -> str:
     """Scalars have a type of their own, enums are their name as text, all else is JSON."""
     match field.type:

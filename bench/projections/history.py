@@ -18,8 +18,8 @@ _PLACE = UUID(int=1)
 _FILL = f"""
     insert into events
     select n, 'account-' || account, row_number() over (partition by account order by n),
-           case when n <= $2 then 'AccountOpened' when n % 2 = 0 then 'MoneyDeposited' else 'MoneyWithdrawn' end,
-           1,
+           case when n <= $2 then 'AccountOpened' when n % 2 = 0 then 'MoneyDeposited'
+                else 'MoneyWithdrawn' end, 1,
            replace(case when n <= $2 then $3 when n % 2 = 0 then $4 else $5 end, '{_PLACE}', account)::json,
            id, id, null, now()
     from generate_series(1, $1::bigint) as n,
