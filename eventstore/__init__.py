@@ -14,6 +14,7 @@ tables.py      the one builder of SQL for projection tables
 stretches.py   the log as a projection reads it
 rows.py        the rows that a stretch of events touches: read, folded, written
 serving.py     which tables a projection has, and which of them serves
+inline.py      projections whose rows are written with the events
 differences.py two tables of one projection, compared
 projections.py folding events into a table, and reading it
 filling.py     folding a long log into a table that is made anew

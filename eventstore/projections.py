@@ -74,8 +74,8 @@ async def fold(
             if not touches:
                 await move(connection, table, up_to)
                 return
-            await rows.fold(connection, touches)
             async with connection.transaction():
+                await rows.fold(connection, touches)
                 await move(connection, table, up_to)
                 await rows.take_changes().write(connection, table)
         except Unwritable as error:
@@ -92,7 +92,7 @@ async def fold(
 async def move(connection: Connection, table: Table, up_to: int) -> None:
     """Moves the checkpoint; nothing stands in its way any more. Raises TableGone.
 
-    It goes first in a transaction: it locks the record, so that nobody drops the table meanwhile.
+    It goes before writing: it locks the record, so that nobody drops the table meanwhile.
     """
     moved = await connection.fetchval(
         """update projections set position = $2, failed_position = null, error = null, updated_at = now()

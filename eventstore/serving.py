@@ -136,6 +136,9 @@ async def make_table(connection: Connection, table: Table, build: int = 1, *, se
     ):
         await make_indexes(connection, table)
         await mark_built(connection, table)
+        await connection.execute(
+            "update projections set inline = $2 where table_name = $1", table.name, table.projection.inline
+        )
     return True
 
 

@@ -8,14 +8,15 @@ from datetime import datetime
 from uuid import UUID
 
 from commander.domain import Domain
-from eventstore.database import Connection, Database
+from eventstore.database import Connection, Database, reaching_postgres
+from eventstore.inline import InlineProjections
 from eventstore.log import Append, Appended
 from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from streaming.connection import Nats
 from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, announce, announce_all, ended_from
-from streaming.signals import tell_head
+from streaming.signals import tell_head, tell_projection
 from streaming.states import StreamStates
 from streaming.watchdog import ended_if_hung
 
@@ -41,6 +42,7 @@ class Batch:
         self._ends: dict[UUID, tuple[Decision, int, int]] = {}
         self._append: Append | None = None
         self._appended: Appended | None = None
+        self._projected: list[str] = []
 
     async def look_up(self, database: Database, states: StreamStates) -> None:
         """Looks for earlier outcomes, and makes sure of the streams' states.
@@ -81,16 +83,25 @@ class Batch:
         self.decisions.append(decision)
         self._ends[decision.command.command_id] = (decision, begin, end)
 
-    async def commit(self, connection: Connection) -> None:
+    async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
         assert self._append is not None, "a batch is decided before its commit"
-        self._appended = await self._append.run(connection)
+        if not inline:
+            self._appended = await self._append.run(connection)
+            return
+        with reaching_postgres(connection):
+            async with connection.transaction():
+                self._appended = await self._append.run(connection)
+                self._projected = await inline.fold(connection, self._appended)
 
     async def announce(self, nats: Nats, database: Database) -> None:
         """Tells how each command ended: all who listen in one message, and each one's own waiter."""
         assert self._appended is not None, "a batch is announced after its commit"
         if self._appended.events:
-            await tell_head(nats, self._appended.events[-1].position)
+            position = self._appended.events[-1].position
+            for table_name in self._projected:
+                await tell_projection(nats, table_name, position)
+            await tell_head(nats, position)
         await announce_all(nats, list(self._ends))
         told: dict[str, list[Ended]] = {}
         for command in self.commands:

@@ -3,6 +3,9 @@
 A table that is made anew is filled first:
 
     filling ─► at the head: indexes ─► at the head again: built, and it serves ─► following
+                                                                 inline projections: ▲ │ at the head, serving
+                        stopped by an event, or others serve or append ────────────── │ ▼
+                                                                                    handed over
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import logging
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from eventstore.database import Connection, Database
 from eventstore.filling import Filling
+from eventstore.inline import hand_over, is_behind, take_back
 from eventstore.locks import Lock, lock_key, sole_holder
 from eventstore.projections import ensure_tables, fold, save_failure
 from eventstore.rows import Rows, Unwritable
@@ -110,6 +114,10 @@ class Projector:
         return Filling(self._database, connection, self._domain, self._table, record.position)
 
     async def _follow(self, connection: Connection, log: LogAhead, bell: Bell) -> None:
+        if self._record is not None and self._record.inline:
+            await self._watch(connection, bell)
+            await log.again(self.position)
+            return
         stretch = await log.next()
         self._head = stretch.head
         if stretch.events or stretch.up_to > self.position:
@@ -128,8 +136,8 @@ class Projector:
         if self._record is not None and self._record.state == BUILDING:
             if not await self._built(connection):
                 await log.again(self.position)
-            return
-        await bell.wait()
+        elif not await self._handed_over(connection):
+            await bell.wait()
 
     async def _fold(self, connection: Connection, stretch: Stretch) -> None:
         if self._filling is not None:
@@ -170,12 +178,58 @@ class Projector:
             self._filling = None
             self.position = 0
             return False
-        serves = await mark_built(connection, self._table)
+        try:
+            async with connection.transaction():
+                serves = await mark_built(connection, self._table)
+                if serves and self._table.projection.inline:
+                    await hand_over(connection, self._domain, self._table, self.position)
+        except (ProjectionFailed, UndecodableEvent):
+            return False  # an event that came just now: a fold by itself tells which
         self._filling = None
         self._record = await table_record(connection, self._table)
+        self.position = self._record.position
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
         await tell_tables(self._nats)
         return True
+
+    async def _handed_over(self, connection: Connection) -> bool:
+        """At the head: whether whoever appends folds from now on."""
+        if not self._table.projection.inline:
+            return False
+        self._record = await table_record(connection, self._table)
+        if not self._record.serving:
+            return False
+        try:
+            if await hand_over(connection, self._domain, self._table, self.position):
+                logger.info("%s is written with the events from now on", self._table.name)
+        except (ProjectionFailed, UndecodableEvent):
+            return True  # an event that came just now: a fold by itself tells which
+        self._record = await table_record(connection, self._table)
+        return self._record.inline
+
+    async def _watch(self, connection: Connection, bell: Bell) -> None:
+        """While whoever appends folds: looks whether they all do, and whether it still serves.
+
+        A processor of code without this projection appends and folds nothing: what it leaves is folded here,
+        or by the next processor that knows the projection.
+        """
+        self._record = await table_record(connection, self._table)
+        self.position = self._record.position
+        self._rows.clear()
+        if not self._record.inline:
+            return
+        if not (self._record.serving and self._table.projection.inline):
+            await take_back(connection, self._table)
+        elif await is_behind(connection, self._table):
+            try:
+                await hand_over(connection, self._domain, self._table, self.position)
+            except (ProjectionFailed, UndecodableEvent):
+                await take_back(connection, self._table)  # a fold by itself tells which event
+        else:
+            await bell.wait()
+            return
+        self._record = await table_record(connection, self._table)
+        self.position = self._record.position
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""
