@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
+
 from commander.domain import Domain
 from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.projections import move
 from eventstore.rows import Changes, LoggedEvent, Rows, touches_of
+from eventstore.serving import TableGone
 from eventstore.tables import Table
 
 _MOST_CHANGED = 50_000
@@ -45,8 +48,11 @@ class Filling:
         """
         touches = touches_of(self._domain, self._table, events)
         if touches:
-            async with self._database.connection() as reading:
-                await self._rows.fold(reading, touches)
+            try:
+                async with self._database.connection() as reading:
+                    await self._rows.fold(reading, touches)
+            except asyncpg.UndefinedTableError as error:
+                raise TableGone(f"the table {self._table.name} was dropped") from error
         self._folded = up_to
         if self._rows.changed >= _MOST_CHANGED or self._folded - self._begun >= _MOST_EVENTS:
             await self._settled()
@@ -76,9 +82,12 @@ class Filling:
 
     async def _stored(self, changes: Changes, up_to: int) -> None:
         with reaching_postgres(self._connection):
-            async with self._connection.transaction():
-                await move(self._connection, self._table, up_to)
-                await changes.write(self._connection, self._table)
+            try:
+                async with self._connection.transaction():
+                    await changes.write(self._connection, self._table)
+                    await move(self._connection, self._table, up_to)
+            except asyncpg.UndefinedTableError as error:
+                raise TableGone(f"the table {self._table.name} was dropped") from error
         self.stored = up_to
 
     async def _settled(self) -> None:

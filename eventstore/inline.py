@@ -21,7 +21,7 @@ from eventstore.database import Connection, reaching_postgres
 from eventstore.log import Appended
 from eventstore.projections import fold, save_failure
 from eventstore.rows import LoggedEvent
-from eventstore.serving import TableGone
+from eventstore.serving import TableGone, lock_log
 from eventstore.stretches import read_stretch
 from eventstore.tables import Table
 
@@ -100,7 +100,7 @@ async def hand_over(connection: Connection, domain: Domain, table: Table, positi
     """
     with reaching_postgres(connection):
         async with connection.transaction():
-            head = await connection.fetchval("select position from log_head for update")
+            head = await lock_log(connection)
             missed = await _missed(connection, table, position, head)
             if missed is None:
                 return False
@@ -113,7 +113,7 @@ async def take_back(connection: Connection, table: Table) -> None:
     """From whoever appends to its projector."""
     with reaching_postgres(connection):
         async with connection.transaction():
-            await connection.execute("select from log_head for update")
+            await lock_log(connection)
             await _leave(connection, table)
 
 

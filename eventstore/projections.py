@@ -76,8 +76,8 @@ async def fold(
                 return
             async with connection.transaction():
                 await rows.fold(connection, touches)
-                await move(connection, table, up_to)
                 await rows.take_changes().write(connection, table)
+                await move(connection, table, up_to)
         except Unwritable as error:
             rows.clear()
             event = await _first_unwritable(connection, table, touches)
@@ -92,7 +92,7 @@ async def fold(
 async def move(connection: Connection, table: Table, up_to: int) -> None:
     """Moves the checkpoint; nothing stands in its way any more. Raises TableGone.
 
-    It goes before writing: it locks the record, so that nobody drops the table meanwhile.
+    It comes after writing: locks are taken in the order of eventstore/serving.py.
     """
     moved = await connection.fetchval(
         """update projections set position = $2, failed_position = null, error = null, updated_at = now()

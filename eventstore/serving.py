@@ -4,6 +4,9 @@
 
 A table is made for each version of a projection's code, and again when a rebuild is asked for. It is filled
 beside the one that serves; the transaction that finds it filled makes it serve.
+
+Locks are taken in one order, so that nobody waits in a circle: the log's head, a table, a record. Whoever
+changes what serves takes the first, as those do who append and fold inline.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import msgspec
 from commander.domain import ProjectionType
 from commander.domain.errors import CommanderError, NotFound
 from eventstore.database import Connection, Database, reaching_postgres
-from eventstore.tables import Table, drop_table, quoted
+from eventstore.locks import Lock
+from eventstore.tables import Table, drop_table, lock_table, quoted
 
 BUILDING, BUILT = "BUILDING", "BUILT"
 _LONG_SECONDS = 24 * 3600
@@ -32,7 +36,7 @@ class TableGone(CommanderError):
 
 
 class CannotServe(CommanderError):
-    """The table is not one that may serve, or be dropped; the message says why."""
+    """The table may not serve, or not be dropped or compared, now; the message says why."""
 
 
 class ProjectionBuilding(CommanderError):
@@ -148,7 +152,7 @@ async def rebuild(database: Database, projection: ProjectionType, *, serves: boo
     serves: whether it serves by itself once it is filled.
     """
     async with database.connection() as connection, connection.transaction():
-        await connection.execute("lock table projections in share row exclusive mode")
+        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
         last = await connection.fetchval(
             "select max(build) from projections where name = $1 and fingerprint = $2",
             projection.name,
@@ -190,8 +194,8 @@ async def begin_again(connection: Connection, table: Table) -> None:
     """Empties the table, with its indexes made."""
     with reaching_postgres(connection):
         async with connection.transaction():
-            await connection.execute("update projections set position = 0 where table_name = $1", table.name)
             await connection.execute(table.truncate)
+            await connection.execute("update projections set position = 0 where table_name = $1", table.name)
             await make_indexes(connection, table)
 
 
@@ -199,6 +203,7 @@ async def mark_built(connection: Connection, table: Table) -> bool:
     """The table is filled; says whether it serves from now on. Atomic: readers see one table or the other."""
     with reaching_postgres(connection):
         async with connection.transaction():
+            await lock_log(connection)
             serves = await connection.fetchval(
                 """update projections set state = 'BUILT', built_at = now() where table_name = $1
                    returning serves_when_built""",
@@ -209,9 +214,15 @@ async def mark_built(connection: Connection, table: Table) -> bool:
     return bool(serves)
 
 
+async def lock_log(connection: Connection) -> int:
+    """Lets nobody append until the transaction ends; returns the head."""
+    return int(await connection.fetchval("select position from log_head for update"))
+
+
 async def switch(database: Database, name: str, table_name: str) -> None:
     """Makes this table serve. Raises NotFound, CannotServe while it is being built."""
     async with database.connection() as connection, connection.transaction():
+        await lock_log(connection)
         state = await connection.fetchval(
             "select state from projections where name = $1 and table_name = $2 for update", name, table_name
         )
@@ -233,11 +244,18 @@ async def _serve(connection: Connection, name: str, table_name: str) -> None:
 async def drop(database: Database, name: str, table_name: str) -> None:
     """Drops a table that does not serve. Raises NotFound, CannotServe."""
     async with database.connection() as connection, connection.transaction():
+        await lock_log(connection)
         serving = await connection.fetchval(
-            "delete from projections where name = $1 and table_name = $2 returning serving", name, table_name
+            "select serving from projections where name = $1 and table_name = $2", name, table_name
         )
         if serving is None:
             raise NotFound(f"the projection {name} has no table {table_name}")
         if serving:
             raise CannotServe(f"{table_name} serves: switch to another first")
+        try:
+            await connection.execute("set local lock_timeout = '1s'")  # nobody can append meanwhile
+            await connection.execute(lock_table(table_name))
+        except asyncpg.LockNotAvailableError as error:
+            raise CannotServe(f"{table_name} is being read; try again") from error
+        await connection.execute("delete from projections where table_name = $1", table_name)
         await connection.execute(drop_table(table_name))

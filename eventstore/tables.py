@@ -35,6 +35,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def lock_table(name: str) -> str:
+    return f"lock table {quoted(name)} in access exclusive mode"
+
+
 def drop_table(name: str) -> str:
     return f"drop table {quoted(name)}"
 
