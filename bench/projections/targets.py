@@ -8,4 +8,5 @@ from bench.report import Target
 TARGETS = (
     Target(rebuild.RATE, at_least=50_000),
     Target(rebuild.RATE, peers.EVENTSOURCING, at_least=10),
+    Target(rebuild.RATE, peers.EVENTSOURCING_TUNED, at_least=10),
 )
