@@ -128,7 +128,8 @@ class ProjectionsPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         states = {} if self._projectors is None else self._projectors.states()
-        return {f"projection {name}": states.get(name, "not started yet") for name in self.domain.projections}
+        missing = "no table of this code; a restart makes one"
+        return {f"projection {name}": states.get(name, missing) for name in self.domain.projections}
 
 
 class ReactorsPart(Part):

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Mapping
 
 from commander.domain import Domain
-from commander.domain.errors import Unavailable
 from eventstore.database import Database
 from eventstore.projections import ensure_tables
 from eventstore.serving import TableRecord, table_records
 from eventstore.tables import Table
 from streaming.connection import Nats
 from streaming.projecting import Projector
+from streaming.running import keep_running
 from streaming.signals import TABLES, Bell
 
 logger = logging.getLogger("commander.projections")
@@ -31,18 +31,24 @@ class Projectors:
         self._domain = domain
         self._database = database
         self._nats = nats
+        self._made = False
         self._running: dict[str, Projector] = {}
 
     async def run(self) -> None:
-        await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
-        async with asyncio.TaskGroup() as group, Bell(self._nats, TABLES) as bell:
+        async with asyncio.TaskGroup() as group:
+            await keep_running(lambda: self._follow(group), logger)
+
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        """Starts a projector for each table there comes to be; they end by themselves."""
+        if not self._made:
+            await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
+            self._made = True
+        async with Bell(self._nats, TABLES) as bell:
             while True:
-                try:
-                    for table in await self._tables():
-                        if table.name not in self._running:
-                            group.create_task(self._keep(table))
-                except Unavailable as error:
-                    logger.debug("%s", error)  # the projectors tell it
+                for table in await self._tables():
+                    if table.name not in self._running:
+                        self._running[table.name] = self._projector(table)
+                        group.create_task(self._keep(self._running[table.name]))
                 await bell.wait(_LOOK_SECONDS)
 
     def states(self) -> Mapping[str, str]:
@@ -60,9 +66,11 @@ class Projectors:
     def _is_ours(self, record: TableRecord) -> bool:
         return self._domain.projections[record.name].fingerprint == record.fingerprint
 
-    async def _keep(self, table: Table) -> None:
-        self._running[table.name] = projector = Projector(self._domain, self._database, self._nats, table)
+    def _projector(self, table: Table) -> Projector:
+        return Projector(self._domain, self._database, self._nats, table)
+
+    async def _keep(self, projector: Projector) -> None:
         try:
             await projector.run()
         finally:
-            del self._running[table.name]
+            del self._running[projector.table_name]

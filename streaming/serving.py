@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from commander.domain import ProjectionType
-from commander.domain.errors import Unavailable
 from eventstore.database import Database
 from eventstore.serving import ProjectionBuilding, table_for, table_records
 from eventstore.tables import Table
 from streaming.connection import Nats
+from streaming.running import keep_running
 from streaming.signals import TABLES, Bell
 
 logger = logging.getLogger("commander.projections")
@@ -50,12 +50,12 @@ class ServingTables(Mapping[str, Table]):
 
     async def run(self) -> None:
         """Follows what serves, until cancelled."""
+        await keep_running(self._follow, logger)
+
+    async def _follow(self) -> None:
         async with Bell(self._nats, TABLES) as bell:
             while True:
-                try:
-                    await self.look()
-                except Unavailable as error:
-                    logger.debug("%s", error)  # told by who watches the connection
+                await self.look()
                 await bell.wait(_LOOK_SECONDS)
 
     async def look(self) -> None:
