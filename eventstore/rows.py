@@ -124,8 +124,6 @@ class Rows:
 
     async def _read(self, connection: Connection, touches: Sequence[Touch]) -> list[list[_Cell]]:
         """The rows that each touches by their keys, and knowledge of those it finds by a column."""
-        if self._by:
-            self.clear()  # what a column finds is known only for the values that were looked for
         known, missing, cells = self._cells, [], []
         for touch in touches:
             touched = []

@@ -24,9 +24,10 @@ from tests.eventstore.test_projections import TABLE, Broken, Stocked, all_rows, 
     history(),
     st.lists(st.integers(0, 20), max_size=5),
     *(st.integers(1, 6) for _ in range(3)),
+    st.booleans(),
 )
 async def test_a_filled_table_is_the_fold_of_the_log_and_so_is_what_is_stored_on_the_way(
-    database: Database, events: list[Any], cuts: list[int], changed: int, most: int, known: int
+    database: Database, events: list[Any], cuts: list[int], changed: int, most: int, known: int, look: bool
 ) -> None:
     await ensure_tables(database, [TABLE])
     await database.fetch(f'truncate "{TABLE.name}"')
@@ -41,6 +42,8 @@ async def test_a_filled_table_is_the_fold_of_the_log_and_so_is_what_is_stored_on
         filling = Filling(database, connection, shop, TABLE, 0)
         for begin, end in zip([0, *ends], ends, strict=False):
             await filling.fold(log[begin:end], end)
+            if not look:
+                continue
             sql = f'select position, (select sum(count) from "{TABLE.name}") from projections'
             stored, count = await database.fetchrow(sql) or (0, 0)  # of one moment
             expected = rows_in_memory(shop, "item", events[:stored]).values()
@@ -48,6 +51,23 @@ async def test_a_filled_table_is_the_fold_of_the_log_and_so_is_what_is_stored_on
         await filling.finish()
         connection.terminate()
     assert filling.stored == len(log)
+    assert {row.item_id: row for row in await all_rows(database)} == rows_in_memory(shop, "item", events)
+
+
+async def test_a_row_that_is_forgotten_is_not_read_before_it_is_stored(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_MOST_CHANGED", "_MOST_EVENTS", "_MOST_KNOWN"):
+        monkeypatch.setattr(f"eventstore.filling.{name}", 1)
+    await ensure_tables(database, [TABLE])
+    events = [Stocked(n % 3, 1) for n in range(60)]
+    log = recorded_of(shop, events)
+    connection = await database.connect("test", durable=False)
+    filling = Filling(database, connection, shop, TABLE, 0)
+    for begin in range(0, len(log), 3):
+        await filling.fold(log[begin : begin + 3], begin + 3)
+    await filling.finish()
+    connection.terminate()
     assert {row.item_id: row for row in await all_rows(database)} == rows_in_memory(shop, "item", events)
 
 
