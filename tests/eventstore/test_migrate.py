@@ -138,7 +138,8 @@ async def test_the_projection_tables_of_an_older_database_go_on_serving(empty_da
             await connection.execute("insert into schema_migrations values ($1, $2)", int(name[:4]), name)
         await connection.execute(
             """insert into projections (name, fingerprint, table_name, position, updated_at)
-               values ('account', 'old', 'a_old', 3, '2030-01-01'), ('account', 'new', 'a_new', 7, '2030-01-02'),
+               values ('account', 'old', 'a_old', 3, '2030-01-01'),
+                      ('account', 'new', 'a_new', 7, '2030-01-02'),
                       ('transfer', 'only', 't_only', 7, '2030-01-02')"""
         )
     await migrate(database)
