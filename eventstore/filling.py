@@ -16,7 +16,8 @@ from eventstore.tables import Table
 
 _MOST_CHANGED = 50_000
 _MOST_EVENTS = 100_000
-_MOST_KNOWN = 100_000
+_MOST_KNOWN = 250_000
+"""Rows kept in memory, some hundred bytes each; when there are more, all are forgotten and read again."""
 
 
 class Filling:

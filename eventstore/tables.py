@@ -161,8 +161,16 @@ class Table:
 
     def row_of(self, record: Any) -> Any:
         """A row read, as an instance of the projection's class."""
-        values = {f.name: _from_column(f, record[f.name]) for f in self.projection.fields}
+        values = dict(record.items())
+        for field in self._converted:
+            values[field.name] = _from_column(field, values[field.name])
         return self.projection.cls(**values)
+
+    @cached_property
+    def _converted(self) -> list[Field]:
+        """Those whose values are not as the driver gives them."""
+        same = [ScalarType(python) for python in _COLUMN_TYPES if python is not datetime]
+        return [field for field in self.projection.fields if field.type not in same]
 
     def key_bind(self, key: Any) -> Any:
         return _to_column(self.projection.key_field, key)
