@@ -55,6 +55,8 @@ class Projector:
         self._table = table
         self._types = frozenset(table.projection.by_event)
         self._rows = Rows(table)
+        self._made = False
+        self._seen: TableRecord | None = None
         self._record: TableRecord | None = None
         self._filling: Filling | None = None
         self._indexed = False
@@ -75,10 +77,16 @@ class Projector:
         """'ok'; or why it has stopped, or how far its code's first table is, which nothing replaces yet."""
         if self.failure is not None:
             return self.failure
-        record = self._record
-        if record is None or record.state != BUILDING or record.build > 1:
+        record = self._record or self._seen
+        if record is None:
+            return "not started yet"
+        if record.state != BUILDING or record.build > 1:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
+
+    def see(self, record: TableRecord) -> None:
+        """How the table is now: for one who stands by, and does not hold it."""
+        self._seen = record
 
     async def run(self) -> None:
         try:
@@ -88,8 +96,10 @@ class Projector:
 
     async def _hold(self) -> None:
         """One tenure: the lock and the writes are on one connection, so nobody else folds meanwhile."""
-        if self._record is None:
+        self._record = None
+        if not self._made:
             await ensure_tables(self._database, [self._table])
+            self._made = True
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,

@@ -45,10 +45,11 @@ class Projectors:
             self._made = True
         async with Bell(self._nats, TABLES) as bell:
             while True:
-                for table in await self._tables():
-                    if table.name not in self._running:
-                        self._running[table.name] = self._projector(table)
-                        group.create_task(self._keep(self._running[table.name]))
+                for record in await self._records():
+                    if record.table_name not in self._running:
+                        self._running[record.table_name] = self._projector(record)
+                        group.create_task(self._keep(self._running[record.table_name]))
+                    self._running[record.table_name].see(record)
                 await bell.wait(_LOOK_SECONDS)
 
     def states(self) -> Mapping[str, str]:
@@ -59,14 +60,15 @@ class Projectors:
                 found[projector.name] = projector.state
         return found
 
-    async def _tables(self) -> list[Table]:
+    async def _records(self) -> list[TableRecord]:
         records = await table_records(self._database, list(self._domain.projections))
-        return [Table(self._domain.projections[r.name], r.table_name) for r in records if self._is_ours(r)]
+        return [record for record in records if self._is_ours(record)]
 
     def _is_ours(self, record: TableRecord) -> bool:
         return self._domain.projections[record.name].fingerprint == record.fingerprint
 
-    def _projector(self, table: Table) -> Projector:
+    def _projector(self, record: TableRecord) -> Projector:
+        table = Table(self._domain.projections[record.name], record.table_name)
         return Projector(self._domain, self._database, self._nats, table)
 
     async def _keep(self, projector: Projector) -> None:

@@ -229,3 +229,17 @@ async def test_events_of_other_types_are_not_even_read(servers: Bank) -> None:
 
         await until(built)
     assert set(read) <= {0, 700}
+
+
+async def test_who_stands_by_is_well_once_the_table_is_built_by_another(servers: Bank) -> None:
+    await fill(servers.database, 300)
+    first, second = (Projectors(PLAIN, servers.database, servers.nats) for _ in range(2))
+    async with running(first.run()), running(second.run()):
+
+        async def both_are_well() -> bool:
+            states = [projectors.states().get("owned", "") for projectors in (first, second)]
+            return states == ["ok", "ok"]
+
+        await until(both_are_well)
+        (record,) = await table_records(servers.database)
+        assert record.state == "BUILT", "nobody is well before"
