@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from bench.processes import output_of
 
@@ -26,6 +27,18 @@ async def install_node(folder: Path) -> None:
     if not _is_newer(made, lock):
         npm = ("npm", "ci", "--silent", "--no-audit", "--no-fund")
         await output_of(npm, timeout_seconds=600, folder=folder)
+
+
+def eventsourcing_environment(url: str) -> dict[str, str]:
+    """The variables from which the library eventsourcing takes where its Postgres is."""
+    parts = urlsplit(url)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts.path.removeprefix("/"),
+        "POSTGRES_HOST": parse_qs(parts.query)["host"][0],
+        "POSTGRES_USER": parts.username or "",
+        "POSTGRES_PASSWORD": "unused",  # it must be given; the socket asks for none
+    }
 
 
 def _is_newer(made: Path, source: Path) -> bool:

@@ -24,6 +24,7 @@ from commander.domain import (
     ReactionRejected,
     Rejected,
     new_id,
+    touches,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "ReactionRejected",
     "Rejected",
     "new_id",
+    "touches",
 ]

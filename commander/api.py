@@ -24,6 +24,7 @@ from streaming.connection import Nats
 from streaming.feed import Feed
 from streaming.outcomes import OutcomeWaiter
 from streaming.progress import ProjectionProgress
+from streaming.serving import ServingTables
 from streaming.submitting import Submitter
 
 
@@ -41,15 +42,16 @@ class ApiPart(Part):
         return self.settings.host, self.settings.port
 
     async def run(self, database: Database, nats: Nats) -> None:
-        tables = {name: Table(projection) for name, projection in self.domain.projections.items()}
-        await ensure_tables(database, tables.values())
+        await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
+        tables = ServingTables(database, nats, self.domain.projections)
+        await tables.look()
         services = Services(
             domain=self.domain,
             database=database,
             nats=nats,
             submitter=Submitter(nats, self.settings.partitions),
             outcomes=OutcomeWaiter(nats, database),
-            progress=ProjectionProgress(nats, database, tables.values()),
+            progress=ProjectionProgress(nats, database, tables),
             feed=Feed(
                 database,
                 nats,
@@ -63,7 +65,7 @@ class ApiPart(Part):
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), database.watch())
+        await run_all(services.feed.run(), database.watch(), tables.run())
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(

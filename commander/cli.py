@@ -69,7 +69,10 @@ def relay(domain: DomainArgument = None) -> None:
 
 @app.command()
 def projections(domain: DomainArgument = None) -> None:
-    """Keep the projections up with the log; a second one stands by."""
+    """Keep the projections up with the log; a second one stands by.
+
+    On their tables, from another terminal: commander projections list|rebuild|switch|rollback|drop.
+    """
     from commander.parts import ProjectionsPart
 
     _run(ProjectionsPart, domain)
@@ -145,6 +148,10 @@ def main() -> None:
             from commander import dead_letters  # only here: `commander health` must start fast
 
             app.add_typer(dead_letters.app, name="dead-letters")
+        if sys.argv[1:2] == ["projections"] and ":" not in (sys.argv[2:3] or [":"])[0]:
+            from commander import projection_tables  # a domain has a colon: this is a command on its tables
+
+            projection_tables.app(sys.argv[2:], prog_name="commander projections")
         app()
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)

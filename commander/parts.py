@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.health import health_routes
+from commander.metrics import metrics_route
 from commander.settings import Settings
 from eventstore.database import Database
-from eventstore.tables import Table
 from streaming.connection import Nats
 from streaming.processor import Processor, ProcessorSettings
-from streaming.projecting import Projector
+from streaming.projectors import Projectors
 from streaming.reacting import ReactorRunner
 from streaming.relay import Relay
 from streaming.submitting import Submitter
@@ -109,21 +109,27 @@ class RelayPart(Part):
 
 
 class ProjectionsPart(Part):
-    """Folds the log into the projections' tables."""
+    """Folds the log into the projections' tables. Ready when those of its code are built, and well."""
 
     name = "projections"
+    garbage_threshold = 50_000  # a stretch makes thousands that stay for a moment, and hardly a cycle
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
-        self._projectors: list[Projector] = []
+        self._projectors: Projectors | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
-        tables = [Table(projection) for projection in self.domain.projections.values()]
-        self._projectors = [Projector(self.domain, database, nats, table) for table in tables]
-        await run_all(*(projector.run() for projector in self._projectors))
+        self._projectors = Projectors(self.domain, database, nats)
+        await self._projectors.run()
+
+    def app(self) -> ASGIApp:
+        routes = health_routes(self.readiness)
+        return Starlette(routes=[*routes, metrics_route(lambda: self._database)])
 
     def own_readiness(self) -> Mapping[str, str]:
-        return {f"projection {p.name}": p.failure or "ok" for p in self._projectors}
+        states = {} if self._projectors is None else self._projectors.states()
+        missing = "no table of this code; a restart makes one"
+        return {f"projection {name}": states.get(name, missing) for name in self.domain.projections}
 
 
 class ReactorsPart(Part):

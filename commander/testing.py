@@ -81,14 +81,21 @@ def rows(domain: Domain, projection: str, events: Iterable[Any]) -> dict[Any, An
     type_ = domain.projections[projection]
     table: dict[Any, Any] = {}
     for event in events:
-        if type(event) not in type_.handlers:
+        handler = type_.handlers.get(type(event))
+        if handler is None:
             continue
-        key = type_.key_of(event)
-        row = type_.apply(table.get(key), event)
-        if row is None:
-            table.pop(key, None)
+        if handler.column is None:
+            keys = handler.keys(event)
         else:
-            table[key] = row
+            column, field = handler.column
+            value = getattr(event, field)
+            keys = [k for k, row in table.items() if value is not None and getattr(row, column) == value]
+        for key in keys:
+            row = type_.apply(table.get(key), event, key)
+            if row is None:
+                table.pop(key, None)
+            else:
+                table[key] = row
     return table
 
 

@@ -14,7 +14,13 @@ exporting.py   the log as such a file
 importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
 tables.py      projection tables: their columns and statements
-projections.py folding events into rows
+stretches.py   the log as a projection reads it
+rows.py        the rows that a stretch of events touches: read, folded, written
+serving.py     which tables a projection has, and which of them serves
+inline.py      projections whose rows are written with the events
+differences.py two tables of one projection, compared
+projections.py folding events into a table
+filling.py     folding a long log into a table that is made anew
 filters.py     which rows are wanted, and in which order; held against a row in memory
 queries.py     the same as SQL: pages of rows, and how many there are
 versions.py    rows as they were, folded from their streams

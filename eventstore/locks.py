@@ -83,3 +83,14 @@ async def members(connection: Connection, lock: Lock) -> int:
                 int(lock),
             )
         )
+
+
+async def held_keys(database: Database, lock: Lock) -> set[int]:
+    """The second keys of the locks of this kind that somebody holds now."""
+    rows = await database.fetch(
+        """select objid::bigint from pg_locks
+           where locktype = 'advisory' and classid = $1 and granted
+             and database = (select oid from pg_database where datname = current_database())""",
+        int(lock),
+    )
+    return {(row["objid"] + 2**31) % 2**32 - 2**31 for row in rows}

@@ -92,13 +92,23 @@ create table snapshots (
 create table projections (
     name text not null,
     fingerprint text not null,
-    table_name text not null unique,
+    table_name text not null primary key,
     position bigint not null default 0,
     failed_position bigint,
     error text,
     updated_at timestamptz not null default now(),
-    primary key (name, fingerprint)
+    build integer not null default 1,
+    shape json,
+    state text not null default 'BUILDING' check (state in ('BUILDING', 'BUILT')),
+    serves_when_built boolean not null default true,
+    serving boolean not null default false,
+    inline boolean not null default false,
+    created_at timestamptz not null default now(),
+    built_at timestamptz,
+    served_at timestamptz,
+    unique (name, fingerprint, build)
 );
+create unique index projections_serving on projections (name) where serving;
 
 create table reactors (
     name text primary key,

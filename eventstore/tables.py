@@ -35,6 +35,32 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def lock_table(name: str) -> str:
+    return f"lock table {quoted(name)} in access exclusive mode"
+
+
+def drop_table(name: str) -> str:
+    return f"drop table {quoted(name)}"
+
+
+def select_differences(before: str, after: str, key: str, columns: list[tuple[str, str]]) -> str:
+    """binds: $1 limit. The keys whose rows differ in these columns (name, type), both rows, and how many."""
+
+    def row(alias: str) -> str:
+        values = (f"{alias}.{quoted(name)}{'::text' if type_ == 'json' else ''}" for name, type_ in columns)
+        return f"row({', '.join(values)})"
+
+    old, new = f"b.{quoted(key)}", f"a.{quoted(key)}"
+    return (
+        f"select coalesce({old}, {new})::text as key, count(*) over () as total, "
+        f"case when {old} is not null then to_jsonb(b) end as before, "
+        f"case when {new} is not null then to_jsonb(a) end as after "
+        f"from {quoted(before)} b full join {quoted(after)} a on {old} = {new} "
+        f"where {old} is null or {new} is null or {row('b')} is distinct from {row('a')} "
+        f"order by coalesce({old}, {new}) limit $1"
+    )
+
+
 def column_type(field: Field) -> str:
     """Scalars have a type of their own, enums are their name as text, all else is JSON."""
     match field.type:
@@ -47,27 +73,55 @@ def column_type(field: Field) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of one projection in one version, and the statements on it."""
+    """The table of one projection in one version, and the statements on it.
+
+    other_name: that of a table which other code made, or the same code again; see `eventstore.serving`.
+    """
 
     projection: ProjectionType
+    other_name: str | None = None
 
     @property
     def name(self) -> str:
-        return f"projection_{self.projection.name}_{self.projection.fingerprint}"
+        return self.other_name or f"projection_{self.projection.name}_{self.projection.fingerprint}"
 
     @property
     def create(self) -> list[str]:
+        """Without the indexes it declares, which are made when it is filled; with those it is filled by."""
         columns = ", ".join(
             f"{quoted(f.name)} {column_type(f)}{_collation(f)}{'' if f.optional else ' not null'}"
             for f in self.projection.fields
         )
         key = quoted(self.projection.key)
-        statements = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
-        for order in self.projection.orders[1:]:
-            # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
-            names = ", ".join(quoted(field.name) for field in order)
-            statements.append(f"create index on {quoted(self.name)} ({names})")
-        return statements
+        made = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
+        found_by = [(self.projection.field(column),) for column in sorted(self.projection.found_by)]
+        return made + [self._create_index((*order, self.projection.key_field)) for order in found_by]
+
+    @property
+    def create_indexes(self) -> list[str]:
+        return [
+            self._create_index(order)
+            for order in self.projection.orders[1:]
+            if len(order) > 2 or order[0].name not in self.projection.found_by
+        ]
+
+    def _create_index(self, order: tuple[Field, ...]) -> str:
+        # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
+        names = ", ".join(quoted(field.name) for field in order)
+        return f"create index on {quoted(self.name)} ({names})"
+
+    @property
+    def truncate(self) -> str:
+        return f"truncate {quoted(self.name)}"
+
+    @property
+    def vacuum(self) -> str:
+        return f"vacuum (analyze) {quoted(self.name)}"
+
+    def select_by(self, column: str) -> str:
+        """binds: $1 values of the column"""
+        type_ = column_type(self.projection.field(column))
+        return f"{self.select} where {quoted(column)} = any($1::{type_}[])"
 
     @cached_property
     def select_keys(self) -> str:
@@ -104,15 +158,27 @@ class Table:
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
         """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
-        return [[to_column(f, getattr(row, f.name)) for row in rows] for f in self.projection.fields]
+        return [_column_of(field, rows) for field in self.projection.fields]
 
     def row_of(self, record: Any) -> Any:
         """A row read, as an instance of the projection's class."""
-        values = {f.name: _from_column(f, record[f.name]) for f in self.projection.fields}
+        values = dict(record.items())
+        for field in self._converted:
+            values[field.name] = _from_column(field, values[field.name])
         return self.projection.cls(**values)
+
+    @cached_property
+    def _converted(self) -> list[Field]:
+        """Those whose values are not as the driver gives them."""
+        same = [ScalarType(python) for python in _COLUMN_TYPES if python is not datetime]
+        return [field for field in self.projection.fields if field.type not in same]
 
     def key_bind(self, key: Any) -> Any:
         return to_column(self.projection.key_field, key)
+
+    def bind(self, column: str, value: Any) -> Any:
+        """A value as this column has it."""
+        return to_column(self.projection.field(column), value)
 
     @property
     def _key_type(self) -> str:
@@ -128,6 +194,13 @@ class Table:
 def _collation(field: Field) -> str:
     """Text is ordered by its characters' numbers, as Python orders it, wherever the server stands."""
     return ' collate "C"' if column_type(field) == "text" else ""
+
+
+def _column_of(field: Field, rows: list[Any]) -> list[Any]:
+    name = field.name
+    if isinstance(field.type, ScalarType) and field.type.python is not Decimal:
+        return [getattr(row, name) for row in rows]
+    return [to_column(field, getattr(row, name)) for row in rows]
 
 
 def to_column(field: Field, value: Any) -> Any:

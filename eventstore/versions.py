@@ -100,11 +100,11 @@ class RowVersions:
         if type_ is None or type_.cls not in projection.handlers:
             return row
         instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
-        if projection.key_of(instance) != source.key:
+        if projection.handlers[type_.cls].keys(instance) != (source.key,):
             reason = f"it is in the stream {source.stream}, but its {projection.key} is of another row"
             raise ProjectionFailed(projection.name, event.position, event.type, reason)
         try:
-            changed = projection.apply(row, instance)
+            changed = projection.apply(row, instance, source.key)
         except Exception as error:  # whatever the domain's code raises
             reason = f"{type(error).__name__}: {error}"
             raise ProjectionFailed(projection.name, event.position, event.type, reason) from error

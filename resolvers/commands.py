@@ -166,12 +166,8 @@ def _digest(command: SubmittedCommand) -> bytes:
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
     """Waits for the projections that handle one of the command's events, until this time of the loop."""
-    touched = {
-        table.projection.name
-        for event in ended.events
-        for table in services.tables.values()
-        if (type_ := services.domain.event_type(event.type)) and type_.cls in table.projection.handlers
-    }
+    projections = services.domain.projections.values()
+    touched = {p.name for event in ended.events for p in projections if event.type in p.by_event}
     remaining = max(0.0, deadline - asyncio.get_running_loop().time())
     return await services.progress.reach(touched, ended.position, remaining)
 

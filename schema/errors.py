@@ -1,9 +1,9 @@
 """Which error a client sees: ours and GraphQL's own by code, all others only by a number.
 
-extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), BAD_REQUEST (extensions.argument
-names what, where it is one argument), NOT_FOUND, PROJECTION_BEHIND (try again; extensions.projection,
-position and wanted), UNREADABLE (stored, but this code cannot tell it), INTERNAL (extensions.incident is what
-the server's log has it under).
+extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), PROJECTION_BUILDING (there is no table
+yet that this code can read; try again later), PROJECTION_BEHIND (try again; extensions.projection, position
+and wanted), BAD_REQUEST (extensions.argument names what, where it is one argument), NOT_FOUND, UNREADABLE
+(stored, but this code cannot tell it), INTERNAL (extensions.incident is what the server's log has it under).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from strawberry.types.execution import PreExecutionError
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
+from eventstore.serving import ProjectionBuilding
 from resolvers.freshness import AheadOfLog, ProjectionBehind
 from streaming.submitting import Overloaded
 
@@ -31,6 +32,7 @@ BAD_REQUEST = "BAD_REQUEST"
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
+    ProjectionBuilding: "PROJECTION_BUILDING",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",

@@ -8,14 +8,15 @@ from datetime import datetime
 from uuid import UUID
 
 from commander.domain import Domain
-from eventstore.database import Connection, Database
+from eventstore.database import Connection, Database, reaching_postgres
+from eventstore.inline import InlineProjections
 from eventstore.log import Append, Appended
 from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from streaming.connection import Nats
 from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, ended_from, told_ended, told_outcomes
-from streaming.signals import told_log
+from streaming.signals import told_log, told_projection
 from streaming.states import StreamStates
 from streaming.watchdog import ended_if_hung
 
@@ -41,6 +42,7 @@ class Batch:
         self._ends: dict[UUID, tuple[Decision, int, int]] = {}
         self._append: Append | None = None
         self._appended: Appended | None = None
+        self._projected: list[str] = []
 
     async def look_up(self, database: Database, states: StreamStates) -> None:
         """Looks for earlier outcomes, and makes sure of the streams' states.
@@ -81,10 +83,16 @@ class Batch:
         self.decisions.append(decision)
         self._ends[decision.command.command_id] = (decision, begin, end)
 
-    async def commit(self, connection: Connection) -> None:
+    async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
         assert self._append is not None, "a batch is decided before its commit"
-        self._appended = await self._append.run(connection)
+        if not inline:
+            self._appended = await self._append.run(connection)
+            return
+        with reaching_postgres(connection):
+            async with connection.transaction():
+                self._appended = await self._append.run(connection)
+                self._projected = await inline.fold(connection, self._appended)
 
     async def announce(self, nats: Nats, database: Database) -> None:
         """Tells of the events to who follows the log, and how each command ended to its waiter and to all."""
@@ -95,6 +103,9 @@ class Batch:
                 ended = await self._ended(command.command_id, database)
                 told.setdefault(command.reply, []).append(ended)
         messages = told_log(self._appended.events)
+        if self._appended.events:
+            position = self._appended.events[-1].position
+            messages += [told_projection(table_name, position) for table_name in self._projected]
         for reply, outcomes in told.items():
             messages += told_outcomes(reply, outcomes)
         await nats.tell(messages + told_ended(self._ends))

@@ -26,6 +26,7 @@ from commander.domain.errors import Unavailable
 from eventstore.attempts import count_attempt, forget_attempts
 from eventstore.checkpoints import partition_progress
 from eventstore.database import Database
+from eventstore.inline import InlineProjections
 from eventstore.log import AppendConflict, append
 from eventstore.records import Progress
 from eventstore.snapshots import save_snapshots
@@ -81,6 +82,7 @@ class Processor:
         self._database = database
         self._nats = nats
         self._settings = settings
+        self._inline = InlineProjections(domain)
         self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
         self._committing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
@@ -218,7 +220,7 @@ class Processor:
             raise
 
     async def _commit(self, ownership: Ownership, batch: Batch) -> None:
-        await batch.commit(ownership.connection)
+        await batch.commit(ownership.connection, self._inline)
         due = self._states.due_snapshots({d.command.stream: None for d in batch.decisions})
         if due:
             await save_snapshots(ownership.connection, due)

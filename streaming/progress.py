@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from eventstore.database import Database
@@ -31,13 +31,14 @@ class Reached:
 
 
 class ProjectionProgress:
-    """Hears of each projection's moves; a hint that was lost is made up for by looking into Postgres."""
+    """Hears of each table's moves; a hint that was lost is made up for by looking into Postgres."""
 
-    def __init__(self, nats: Nats, database: Database, tables: Iterable[Table]) -> None:
+    def __init__(self, nats: Nats, database: Database, tables: Mapping[str, Table]) -> None:
+        """tables: that each projection is read from now; those that are missing have reached nothing."""
         self._nats = nats
         self._database = database
-        self._tables = list(tables)
-        self._positions = {table.projection.name: 0 for table in self._tables}
+        self._tables = tables
+        self._positions: dict[str, int] = {}
         self._moved = asyncio.Event()
         self._head = 0
         self._looked_at = 0.0
@@ -46,48 +47,54 @@ class ProjectionProgress:
         with reaching_nats():
             await self._nats.client.subscribe_bulk("signals.projection.*", self._on_signals)
             await self._nats.client.subscribe_bulk(HEAD, self._on_head)
-        await self._look()
+        await self._look(self._tables)
 
     async def reached(self, name: str) -> Reached:
         """How far this projection has come. Where a hint may be missing, Postgres is asked, now and then."""
-        doubtful = self._positions[name] < self._head or not self._nats.connected
+        doubtful = self._position(name) < self._head or not self._nats.connected
         if doubtful and asyncio.get_running_loop().time() > self._looked_at + _LOOK_SECONDS:
-            await self._look()
-        return Reached(self._positions[name], self._head)
+            await self._look([name])
+        return Reached(self._position(name), self._head)
 
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
         """Waits until all these projections have folded `position`; False when they have not in time."""
         wanted = list(names)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        while any(self._positions[name] < position for name in wanted):
+        while not self._reached(wanted, position):
             remaining = deadline - loop.time()
             try:
                 async with asyncio.timeout(min(_LOOK_SECONDS, max(0, remaining))):
                     await self._moved.wait()
             except TimeoutError:
-                await self._look()
+                await self._look(wanted)
                 if remaining <= _LOOK_SECONDS:
-                    return all(self._positions[name] >= position for name in wanted)
+                    return self._reached(wanted, position)
         return True
 
-    async def _look(self) -> None:
+    def _reached(self, names: Iterable[str], position: int) -> bool:
+        return all(self._position(name) >= position for name in names)
+
+    def _position(self, name: str) -> int:
+        table = self._tables.get(name)
+        return 0 if table is None else self._positions.get(table.name, 0)
+
+    async def _look(self, names: Iterable[str]) -> None:
         self._looked_at = asyncio.get_running_loop().time()
         self._head = max(self._head, await head_position(self._database))
-        for standing in await standings(self._database, self._tables):
-            self._note(standing.name, standing.position)
+        tables = [table for name in names if (table := self._tables.get(name)) is not None]
+        for standing in await standings(self._database, tables):
+            self._note(standing.table_name, standing.position)
 
     def _on_signals(self, messages: list[RawMessage]) -> None:
         for message in messages:
-            name = message.subject.rpartition(b".")[2].decode()
-            if name in self._positions:
-                self._note(name, int(message.data))
+            self._note(message.subject.rpartition(b".")[2].decode(), int(message.data))
 
     def _on_head(self, messages: list[RawMessage]) -> None:
         self._head = max(self._head, *(int(message.data) for message in messages))
 
-    def _note(self, name: str, position: int) -> None:
-        self._positions[name] = max(self._positions[name], position)
+    def _note(self, table_name: str, position: int) -> None:
+        self._positions[table_name] = max(self._positions.get(table_name, 0), position)
         self._head = max(self._head, position)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()

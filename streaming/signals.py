@@ -2,12 +2,15 @@
 
 signals.log                   the events of one transaction, as it was committed; none: look into Postgres
 signals.head                  the log's new head position, for those who need no more
-signals.projection.<name>     the position a projection has reached
+signals.projection.<table>    the position a projection's table has reached
+signals.tables                another table serves, or there is one more to fill
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
 
 import msgspec
 from nats.aio.subscription import Subscription
@@ -19,6 +22,7 @@ from streaming.connection import Nats, reaching_nats
 
 LOG = "signals.log"
 HEAD = "signals.head"
+TABLES = "signals.tables"
 _MAX_BYTES = 512 * 1024
 _MAX_EVENTS = 500
 
@@ -46,8 +50,12 @@ def _told(events: Sequence[RecordedEvent]) -> list[OutMessage]:
     return _told(events[:middle]) + _told(events[middle:])
 
 
-def told_projection(name: str, position: int) -> OutMessage:
-    return OutMessage(f"signals.projection.{name}", str(position).encode(), {})
+def told_projection(table_name: str, position: int) -> OutMessage:
+    return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
+
+
+def told_tables() -> OutMessage:
+    return OutMessage(TABLES, b"", {})
 
 
 async def hear_log(nats: Nats, receive: Callable[[list[RecordedEvent]], None]) -> Subscription:
@@ -72,3 +80,36 @@ async def stop_hearing(nats: Nats, subscription: Subscription) -> None:
                 await nats.client.unsubscribe_bulk(subscription)
     except Unavailable:
         pass
+
+
+class Bell:
+    """Rings when a subject is signalled; whoever waits wakes early, and in any case after the timeout."""
+
+    def __init__(self, nats: Nats, subject: str) -> None:
+        self._nats = nats
+        self._subject = subject
+        self._rung = asyncio.Event()
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Bell:
+        with reaching_nats():
+            self._subscription = await self._nats.client.subscribe_bulk(self._subject, self._ring)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._subscription is not None:
+            await stop_hearing(self._nats, self._subscription)
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Returns when rung since the last wait, or after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            pass
+        self._rung.clear()
+
+    def _ring(self, _: list[RawMessage]) -> None:
+        self._rung.set()

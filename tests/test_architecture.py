@@ -45,6 +45,7 @@ KNOWN_BY = {
     "pydantic_settings": {"commander"},
     "typer": {"commander"},
     "rich": {"commander"},
+    "prometheus_client": {"commander"},
 }
 
 

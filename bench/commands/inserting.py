@@ -18,10 +18,10 @@ import msgspec
 import uvloop
 
 from bench.commands.plan import Bench
-from bench.commands.timed import Timed
 from bench.filling import AMOUNT
 from bench.measuring import Measure
 from bench.processes import measured_by
+from bench.timed import Timed
 from examples.bank import bank
 from examples.bank.messages import MoneyDeposited
 

@@ -17,11 +17,11 @@ import msgspec
 import uvloop
 
 from bench.commands.plan import Bench
-from bench.commands.timed import Timed
 from bench.filling import deposits
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, measured_by
 from bench.servers import PARTITIONS
+from bench.timed import Timed
 from streaming.batches import publish_atomically
 from streaming.bulk import OutMessage
 from streaming.connection import Nats

@@ -1,10 +1,10 @@
-"""A log that is long already: filled once in each run, by SQL, and cloned for each use."""
+"""A log that is long already, of nothing but deposits."""
 
 from __future__ import annotations
 
 from bench.feed.publishing import AMOUNT, account_of
+from bench.histories import database_with
 from bench.servers import Servers
-from eventstore.database import Database
 from examples.bank import bank
 from examples.bank.messages import MoneyDeposited
 
@@ -23,30 +23,6 @@ _FILL = f"""
 
 async def database_with_history(servers: Servers, events: int) -> str:
     """The name of a database, for a template, whose log holds this many deposits to 1,000 accounts."""
-    name = f"history_{events}"
-    url = servers.postgres.url
-    admin = Database(url.replace(f"/{servers.postgres.database}?", "/postgres?"))
-    try:
-        if await admin.fetchval("select true from pg_database where datname = $1", name):
-            return name
-        await admin.fetch(f'create database "{name}" template "{servers.postgres.database}"')
-    finally:
-        await admin.close()
-    database = Database(
-        url.replace(f"/{servers.postgres.database}?", f"/{name}?"), command_timeout_seconds=600
-    )
-    try:
-        await _fill(database, events)
-    finally:
-        await database.close()
-    return name
-
-
-async def _fill(database: Database, events: int) -> None:
     assert str(account_of(0)) == _PLACE, "the first account"
     data = bank.events["MoneyDeposited"].encode(MoneyDeposited(account_of(0), AMOUNT)).decode()
-    async with database.connection() as connection:
-        async with connection.transaction():
-            await connection.execute(_FILL, events, data)
-            await connection.execute("update log_head set position = $1, recorded_at = now()", events)
-        await connection.execute("vacuum (analyze, freeze) events")
+    return await database_with(servers, f"history_{events}", _FILL, events, data)

@@ -17,6 +17,7 @@ from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactors import ReactionRejected, ReactorType
+from commander.domain.touching import touches
 
 __all__ = [
     "AggregateType",
@@ -38,4 +39,5 @@ __all__ = [
     "Rejected",
     "UndecodableEvent",
     "new_id",
+    "touches",
 ]

@@ -153,17 +153,19 @@ class Domain:
         plural: str | None = None,
         indexes: Indexes = (),
         filterable: tuple[str, ...] = (),
+        inline: bool = False,
     ) -> Callable[[type[T]], type[T]]:
         """A read table. name and plural (by default name + s) become the query fields.
 
         indexes: columns to filter and order the list by; a tuple of columns is one index over them together.
         filterable: columns to filter by without an index: a page may then read much of the table.
+        inline: write its rows in the transaction that stores the events, so that it is never behind.
         """
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             known = self._event_classes()
-            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, filterable, known)
+            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, filterable, inline, known)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.name, other.plural}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 from commander.domain.errors import DefinitionError
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
-from commander.domain.handlers import handlers_of
+from commander.domain.handlers import Handler, handlers_of
 from commander.domain.messages import EventType, docstring
 from commander.domain.source import where_is
+from commander.domain.touching import Touches, check, declared, keys_by
 
 _MAX_COLUMN = 63  # the longest name in Postgres, which cuts off the rest without a word
 _MAX_NAME = _MAX_COLUMN - len("projection__12345678")
@@ -21,28 +23,35 @@ _LAYOUT = 2
 
 Indexes = tuple[str | tuple[str, ...], ...]
 """Columns, each with an index of its own; those in a tuple have one together."""
+_TAKES = "an event, at most a row, and with @touches its key"
 
 
 @dataclass(frozen=True)
 class RowHandler:
-    """How an event is applied to a row.
+    """How an event is applied to each row that it touches.
 
-    creates: a classmethod or staticmethod, called without a row. takes_row: such a one that is given the row
-    there is, or None, after the event. Otherwise the row is the method's self, and there must be one.
+    creates: a classmethod or staticmethod, called without a row. takes: what it is given after the event: the
+    row there is, or None, and the row's key. Otherwise the row is the method's self, and there must be one.
+    keys: from an event to the keys of these rows. column: instead, the rows whose column has the value of the
+    event's field. by_own_key: the one row whose key the event's field of that name holds.
     """
 
     function: Callable[..., Any]
     creates: bool
-    takes_row: bool
+    takes: int
+    keys: Callable[[Any], Sequence[Any]]
+    column: tuple[str, str] | None
+    by_own_key: bool
 
 
 @dataclass(frozen=True)
 class ProjectionType:
     """A read table: one row per key, made by folding the log.
 
-    name and plural are the query fields (account, accounts). key is the row's field that identifies it;
-    each event handled has a field of that name. fingerprint changes with the rows' shape or the code.
+    name and plural are the query fields (account, accounts). key is the row's field that identifies it.
     indexes: the columns of each, to which the key is added. filterable: those that a filter may name.
+    inline: its rows are written in the transaction of the events. fingerprint changes with the rows' shape or
+    the code.
     """
 
     name: str
@@ -56,6 +65,7 @@ class ProjectionType:
     doc: str
     fingerprint: str
     where: str
+    inline: bool = False
 
     @property
     def key_field(self) -> Field:
@@ -70,19 +80,31 @@ class ProjectionType:
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
 
-    def key_of(self, event: Any) -> Any:
-        """The key of the row that this event touches."""
-        return getattr(event, self.key)
+    @cached_property
+    def by_event(self) -> Mapping[str, RowHandler]:
+        """The handlers by the types of their events, as the log has them."""
+        return {cls.__name__: handler for cls, handler in self.handlers.items()}
 
-    def apply(self, row: Any | None, event: Any) -> Any | None:
-        """The row after `event`, None when it is gone. Raises LookupError when there is no row to change."""
+    @cached_property
+    def found_by(self) -> frozenset[str]:
+        """The columns by which an event finds rows."""
+        return frozenset(h.column[0] for h in self.handlers.values() if h.column is not None)
+
+    @cached_property
+    def shape(self) -> Mapping[str, str]:
+        """What each column holds, as text: who has the same for a column reads it alike."""
+        return {f.name: f"{'optional ' if f.optional else ''}{_shape(f.type)}" for f in self.fields}
+
+    def apply(self, row: Any | None, event: Any, key: Any) -> Any | None:
+        """The row of this key after `event`, None when it is gone.
+
+        Raises LookupError when there is no row to change, and whatever the handler raises.
+        """
         handler = self.handlers[type(event)]
-        if handler.takes_row:
-            return handler.function(event, row)
         if handler.creates:
-            return handler.function(event)
+            return handler.function(event, *(row, key)[: handler.takes])
         if row is None:
-            raise LookupError(f"there is no row with {self.key} {self.key_of(event)} to change")
+            raise LookupError(f"there is no row with {self.key} {key} to change")
         return handler.function(row, event)
 
 
@@ -93,6 +115,7 @@ def projection_type(
     key: str,
     indexes: Indexes,
     filterable: tuple[str, ...],
+    inline: bool,
     events: Mapping[type, EventType],
 ) -> ProjectionType:
     """Reads the row's fields and its handlers off `cls`, checking each."""
@@ -115,18 +138,9 @@ def projection_type(
             continue
         if handler.parameter in handlers:
             raise DefinitionError(handler.where, f"{label}: {handler.parameter.__name__} is handled twice")
-        found = next((field for field in events[handler.parameter].fields if field.name == key), None)
-        if found is None:
-            raise DefinitionError(
-                handler.where, f"{label}: {handler.parameter.__name__} has no field {key} to find its row by"
-            )
-        if found.type != key_field.type or found.optional:
-            problem = f"{handler.parameter.__name__}.{key} must be of the same type as {cls.__name__}.{key}"
-            raise DefinitionError(handler.where, f"{label}: {problem}")
-        creates = handler.bound == "class"
-        if len(handler.rest) > (1 if creates else 0):
-            raise DefinitionError(handler.where, f"{label} takes too much: an event, and at most a row")
-        handlers[handler.parameter] = RowHandler(handler.function, creates, takes_row=bool(handler.rest))
+        handlers[handler.parameter] = _row_handler(
+            handler, label, events[handler.parameter], fields, key_field
+        )
     if not handlers:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     return ProjectionType(
@@ -141,7 +155,38 @@ def projection_type(
         docstring(cls),
         _fingerprint(cls, key, fields),
         where,
+        inline,
     )
+
+
+def _row_handler(
+    handler: Handler, label: str, event: EventType, fields: tuple[Field, ...], key: Field
+) -> RowHandler:
+    said = declared(handler)
+    if said is None:
+        _check_key(handler, label, event, key)
+    else:
+        check(said, label, handler, event, {field.name: field for field in fields}, key)
+    creates = handler.bound == "class"
+    if len(handler.rest) > (_may_take(said) if creates else 0):
+        raise DefinitionError(handler.where, f"{label} takes too much: {_TAKES}")
+    column = None if said is None else said.column
+    return RowHandler(handler.function, creates, len(handler.rest), keys_by(said, key), column, said is None)
+
+
+def _may_take(said: Touches | None) -> int:
+    return 1 if said is None else 2
+
+
+def _check_key(handler: Handler, label: str, event: EventType, key: Field) -> None:
+    found = next((field for field in event.fields if field.name == key.name), None)
+    if found is None:
+        problem = f"{event.name} has no field {key.name} to find its row by; @touches says which it touches"
+        raise DefinitionError(handler.where, f"{label}: {problem}")
+    if found.type != key.type or found.optional:
+        row = label.partition(".")[0]
+        problem = f"{event.name}.{key.name} must be of the same type as {row}.{key.name}"
+        raise DefinitionError(handler.where, f"{label}: {problem}")
 
 
 def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: type) -> None:

@@ -3,7 +3,8 @@
 Then a row at any point is a fold of its stream up to there, and no other event need be read. So it is where
 
 - all events that the projection handles belong to one aggregate,
-- the projection's key has the name and the type of that aggregate's key,
+- the projection's key has the name and the type of that aggregate's key, and no handler says that it touches
+  other rows,
 - each event bears the key of its stream (a deposit into an account names that account).
 
 The first two are seen from the types. The third is the author's to keep; where a stream is read that breaks
@@ -28,6 +29,8 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
     """
     owners = {domain.aggregate_of_event(event.__name__).name for event in projection.handlers}
     if len(owners) != 1 or projection.key == _ARGUMENT:
+        return None
+    if not all(handler.by_own_key for handler in projection.handlers.values()):
         return None
     aggregate = domain.aggregates[owners.pop()]
     if aggregate.key != projection.key:

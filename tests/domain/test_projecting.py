@@ -36,12 +36,12 @@ def test_a_projection_begins_changes_and_ends_a_row(domain: Domain) -> None:
             return None if self.count == 1 else replace(self, count=self.count - 1)
 
     projection = domain.projections["account"]
-    assert projection.apply(None, Opened(ID)) == Row(ID)
-    assert projection.apply(Row(ID), Opened(ID)) == Row(ID, 2)
-    assert projection.apply(Row(ID, 2), Closed(ID)) == Row(ID)
-    assert projection.apply(Row(ID), Closed(ID)) is None
+    assert projection.apply(None, Opened(ID), ID) == Row(ID)
+    assert projection.apply(Row(ID), Opened(ID), ID) == Row(ID, 2)
+    assert projection.apply(Row(ID, 2), Closed(ID), ID) == Row(ID)
+    assert projection.apply(Row(ID), Closed(ID), ID) is None
     with pytest.raises(LookupError, match=f"there is no row with account_id {ID} to change"):
-        projection.apply(None, Closed(ID))
+        projection.apply(None, Closed(ID), ID)
 
 
 def test_a_static_or_class_method_without_a_row_begins_it_anew(domain: Domain) -> None:
@@ -55,7 +55,7 @@ def test_a_static_or_class_method_without_a_row_begins_it_anew(domain: Domain) -
         def opened(event: Opened) -> "Row":
             return Row(event.account_id)
 
-    assert domain.projections["account"].apply(Row(ID, 5), Opened(ID)) == Row(ID)
+    assert domain.projections["account"].apply(Row(ID, 5), Opened(ID), ID) == Row(ID)
 
 
 def test_a_list_has_the_orders_of_its_indexes_and_is_filtered_by_their_columns_and_those_declared(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from commander import Domain
+from commander import Domain, touches
 from tests.domain.refusing import refused
 from tests.domain.shop import Elsewhere, Opened
 
@@ -190,3 +190,53 @@ def test_a_projection_of_names_that_postgres_would_cut_off(domain: Domain) -> No
             __annotations__["a" * 64] = int
 
             def opened(self, event: Opened) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "problem"),
+    [
+        (("gone",), {}, "Row.opened: Opened has no field gone"),
+        (("name",), {}, "Row.opened: Named.name must be of the same type as the key account_id"),
+        ((), {"gone": "name"}, "Row.named: there is no column gone"),
+        ((), {"owner": "gone"}, "Row.named: Named has no field gone"),
+        ((), {"owner": "account_id"}, "Named.account_id must be a scalar or an enum, of the same type"),
+        ((), {"tags": "tags"}, "Named.tags must be a scalar or an enum"),
+        ((), {}, "touches() takes names of fields, or one function, or one column=field"),
+        (("account_id", len), {}, "touches() takes names of fields, or one function, or one column=field"),
+        (("account_id",), {"owner": "name"}, "touches() takes names of fields, or one function"),
+        ((1,), {}, "touches() takes names of fields, or one function"),
+    ],
+)
+def test_a_projection_that_touches_rows_which_cannot_be_found(
+    domain: Domain, rows: Any, column: Any, problem: str
+) -> None:
+    @domain.event
+    @dataclass(frozen=True)
+    class Named:
+        account_id: UUID
+        name: str
+        tags: tuple[str, ...] = ()
+
+    with refused(problem.replace("Row.opened: Opened", "Row.named: Named").replace("opened", "named")):
+
+        @domain.projection("account", key="account_id")
+        @dataclass(frozen=True)
+        class Row:
+            account_id: UUID
+            owner: str = ""
+            tags: tuple[str, ...] = ()
+
+            @touches(*rows, **column)  # <- here
+            def named(self, event: Named) -> Any: ...
+
+
+def test_a_projection_that_begins_rows_which_are_found_by_a_column(domain: Domain) -> None:
+    with refused("rows that are found by a column are there already: take self"):
+
+        @domain.projection("account", key="account_id")
+        class Row:
+            account_id: UUID
+
+            @touches(account_id="account_id")  # <- here
+            @classmethod
+            def opened(cls, event: Opened) -> Any: ...

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest_asyncio
 
+from commander.domain import Domain
 from commander.embedded import EmbeddedPostgres
 from eventstore.database import Database
 from eventstore.migrate import migrate
+from eventstore.records import RecordedEvent
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MakeDatabase = Callable[[], Awaitable[Database]]
+
+
+def recorded_of(domain: Domain, events: list[Any], after: int = 0) -> list[RecordedEvent]:
+    """These events as the log would have them."""
+    found = []
+    for position, event in enumerate(events, after + 1):
+        type_ = domain.type_of(event)
+        data = type_.encode(event).decode()
+        found.append(
+            RecordedEvent(position, "item-1", position, type_.name, 1, data, uuid4(), uuid4(), None, NOW)
+        )
+    return found
 
 
 @pytest_asyncio.fixture

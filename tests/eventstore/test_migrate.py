@@ -123,3 +123,29 @@ def test_migrations_are_numbered_without_gaps() -> None:
     names = sorted(file.name for file in files("eventstore").joinpath("migrations").iterdir())
     assert [re.fullmatch(r"(\d{4})_[a-z_]+\.sql", name) is not None for name in names] == [True] * len(names)
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+
+
+async def test_the_projection_tables_of_an_older_database_go_on_serving(empty_database: MakeDatabase) -> None:
+    database = await empty_database()
+    folder = files("eventstore").joinpath("migrations")
+    create = """create table schema_migrations (version integer primary key, name text not null,
+                                                applied_at timestamptz not null default now())"""
+    async with database.connection() as connection:
+        await connection.execute(create)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)[:4]:
+            await connection.execute(file.read_text())
+            name = file.name.removesuffix(".sql")
+            await connection.execute("insert into schema_migrations values ($1, $2)", int(name[:4]), name)
+        await connection.execute(
+            """insert into projections (name, fingerprint, table_name, position, updated_at)
+               values ('account', 'old', 'a_old', 3, '2030-01-01'),
+                      ('account', 'new', 'a_new', 7, '2030-01-02'),
+                      ('transfer', 'only', 't_only', 7, '2030-01-02')"""
+        )
+    await migrate(database)
+    found = await database.fetch("select table_name, state, serving, position from projections order by 1")
+    assert [tuple(row) for row in found] == [
+        ("a_new", "BUILT", True, 7),
+        ("a_old", "BUILT", False, 3),
+        ("t_only", "BUILT", True, 7),
+    ]

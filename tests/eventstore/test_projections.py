@@ -280,10 +280,10 @@ async def test_why_it_stopped_is_shown_until_it_goes_on(database: Database) -> N
     async with database.connection() as connection:
         await save_failure(connection, TABLE, 3, "no")
         (standing,) = await standings(database, [TABLE])
-        assert standing == Standing("item", 0, 3, "no")
+        assert standing == Standing("item", TABLE.name, 0, 3, "no")
         await fold(connection, shop, TABLE, [], 3)
     (standing,) = await standings(database, [TABLE])
-    assert standing == Standing("item", 3, None, None)
+    assert standing == Standing("item", TABLE.name, 3, None, None)
     assert await standings(database, []) == []
 
 

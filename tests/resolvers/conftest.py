@@ -24,7 +24,7 @@ async def services(servers: Bank) -> Services:  # the fixture is asked for by it
         nats=servers.nats,
         submitter=servers.submitter,
         outcomes=OutcomeWaiter(servers.nats, servers.database),
-        progress=ProjectionProgress(servers.nats, servers.database, tables.values()),
+        progress=ProjectionProgress(servers.nats, servers.database, tables),
         feed=Feed(servers.database, servers.nats),
         tables=tables,
         limits=Limits(max_batch=5),

@@ -59,7 +59,7 @@ async def test_how_far_a_projection_is_behind_is_told_without_waiting(services: 
     table = services.tables["account"]
     await project(services, 0)
     await fill(services.database, 5)
-    progress = ProjectionProgress(services.nats, services.database, [table])
+    progress = ProjectionProgress(services.nats, services.database, {"account": table})
     await progress.start()
     assert await progress.reached("account") == Reached(0, 5)
     assert (await progress.reached("account")).lag == 5
@@ -71,7 +71,7 @@ async def test_a_hint_that_was_lost_is_made_up_for(
     monkeypatch.setattr("streaming.progress._LOOK_SECONDS", 0)
     await fill(services.database, 5)
     await project(services, 3)
-    progress = ProjectionProgress(services.nats, services.database, [services.tables["account"]])
+    progress = ProjectionProgress(services.nats, services.database, services.tables)
     await progress.start()
     assert await progress.reached("account") == Reached(3, 5)
     await project(services, 5)

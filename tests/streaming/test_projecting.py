@@ -50,7 +50,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_rows_follow_the_log_and_who_waits_for_a_position_is_woken(servers: Bank) -> None:
     table = Table(bank.projections["account"])
     projector = Projector(bank, servers.database, servers.nats, table)
-    progress = ProjectionProgress(servers.nats, servers.database, [table])
+    progress = ProjectionProgress(servers.nats, servers.database, {"account": table})
     await progress.start()
     async with running(projector.run()):
         events = await fill(servers.database, 2500)
@@ -65,7 +65,7 @@ async def test_progress_is_found_in_postgres_when_no_hint_arrives(servers: Bank)
     table = Table(bank.projections["account"])
     async with running(Projector(bank, servers.database, servers.nats, table).run()):
         await fill(servers.database, 10)
-        deaf = ProjectionProgress(servers.nats, servers.database, [table])
+        deaf = ProjectionProgress(servers.nats, servers.database, {"account": table})
         assert await deaf.reach(["account"], 10, timeout_seconds=10)
 
 

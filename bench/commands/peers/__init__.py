@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from bench.commands.plan import Bench
-from bench.commands.timed import Timed
 from bench.measuring import Measure
-from bench.peer_environments import install_node, install_python
+from bench.peer_environments import eventsourcing_environment, install_node, install_python
 from bench.processes import output_of
+from bench.timed import Timed
 
 EVENTSOURCING = "eventsourcing, as it comes"
 EVENTSOURCING_TUNED = "eventsourcing, tuned"
@@ -56,15 +55,7 @@ async def measure_emmett(bench: Bench) -> list[Measure]:
 async def _eventsourcing(bench: Bench, name: str, tuning: Mapping[str, str]) -> Measure:
     arguments = (str(bench.plan.accounts), str(bench.plan.eventsourcing_deposits))
     async with bench.database(migrated=False) as url:
-        parts = urlsplit(url)
-        environment = {
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_DBNAME": parts.path.removeprefix("/"),
-            "POSTGRES_HOST": parse_qs(parts.query)["host"][0],
-            "POSTGRES_USER": parts.username or "",
-            "POSTGRES_PASSWORD": "unused",  # it must be given; the socket asks for none
-            **tuning,
-        }
+        environment = {**eventsourcing_environment(url), **tuning}
         printed = await output_of([_PYTHON, _HERE / "eventsourcing_deposits.py", *arguments], environment)
     return Measure(name, "commands/s", msgspec.json.decode(printed, type=Timed).per_second)
 

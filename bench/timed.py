@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timed:
-    """What a process that measures prints as JSON: how many, and how long they took."""
+    """What a process that measures prints as JSON: how many commands or events, and how long they took."""
 
     commands: int
     seconds: float
