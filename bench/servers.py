@@ -92,7 +92,7 @@ class System:
         async def followed() -> bool:
             mirrored = (await self.nats.jetstream.stream_info(EVENTS)).state.last_seq
             folded = await self.database.fetchval("select min(position) from projections")
-            return bool(mirrored >= head and folded >= head)
+            return folded is not None and bool(mirrored >= head and folded >= head)
 
         await until(followed, timeout_seconds=60)
 

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bench.feed.pacing import due
+from bench.pacing import due
 from bench.servers import System
 from commander.domain.messages import content_digest
 from eventstore.log import append

@@ -13,6 +13,8 @@ import typer
 
 from bench import report
 from bench.measuring import Measure, Measuring, Repetition, measure_in_turn
+from bench.projections.cost import measure_cost
+from bench.projections.lag import measure_lag
 from bench.projections.peers import install_eventsourcing, measure_eventsourcing
 from bench.projections.plan import FULL, QUICK, Bench, Plan
 from bench.projections.rebuild import measure_rebuild
@@ -35,6 +37,8 @@ class Subject:
 SUBJECTS = {
     "a": Subject(measure_rebuild),
     "b": Subject(measure_eventsourcing, install_eventsourcing),
+    "c": Subject(measure_lag),
+    "d": Subject(measure_cost),
 }
 
 

@@ -16,8 +16,8 @@ import uvloop
 
 from bench.feed.frames import server_frame
 from bench.feed.limits.conversation import ACKNOWLEDGED, caught_up, event
-from bench.feed.pacing import due
 from bench.feed.publishing import Publication
+from bench.pacing import due
 
 _KEY = b"sec-websocket-key:"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455

@@ -13,8 +13,8 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from bench.feed.limits.conversation import ACKNOWLEDGED, caught_up, event, kind_of
-from bench.feed.pacing import due
 from bench.feed.publishing import Publication, publish_route
+from bench.pacing import due
 
 
 class Subscribers:

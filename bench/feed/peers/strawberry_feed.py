@@ -16,8 +16,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from strawberry.asgi import GraphQL
 
-from bench.feed.pacing import due
 from bench.feed.publishing import Publication, account_of, publish_route
+from bench.pacing import due
 
 
 @strawberry.interface

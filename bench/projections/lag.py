@@ -1,0 +1,81 @@
+"""c: how far behind the log a projection is, under a steady stream of commands, every part a process."""
+
+from __future__ import annotations
+
+import time
+
+from bench.audit import audit_system
+from bench.filling import deposits, open_accounts
+from bench.measuring import Measure
+from bench.pacing import due
+from bench.projections.plan import Bench
+from bench.servers import System
+from streaming.batches import publish
+from streaming.bulk import RawMessage
+from streaming.messages import encoded, message_of_many
+
+LAG_P99 = "lag of a projection at 2,000 commands/s, p99"
+
+_PER_SECOND = 2000
+
+
+async def measure_lag(bench: Bench) -> list[Measure]:
+    async with bench.system() as system:
+        accounts, opened = await open_accounts(system, bench.plan.lag_accounts)
+        async with system.parts("processor", "relay", "projections", "reactors"):
+            await system.until_followed()
+            moves = _Moves()
+            await _listen(system, moves)
+            commands = deposits(accounts, bench.plan.lag_commands)
+            data = [encoded(command) for command in commands]
+            began = time.perf_counter()
+            async for numbers in due(len(data), _PER_SECOND):
+                await publish(system.nats, [message_of_many(data[numbers.start : numbers.stop])])
+            seconds = time.perf_counter() - began
+            await system.until_followed()
+        await audit_system(system, opened + [command.command_id for command in commands])
+        milliseconds = await _lags(system, len(accounts), moves)
+    return [
+        Measure("commands in that time", "commands/s", len(data) / seconds),
+        Measure("lag of a projection at 2,000 commands/s, p50", "ms", _percentile(milliseconds, 50)),
+        Measure(LAG_P99, "ms", _percentile(milliseconds, 99)),
+    ]
+
+
+class _Moves:
+    """What was heard of the projection: positions and when, by the wall clock, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, float]] = []
+
+    def hear(self, messages: list[RawMessage]) -> None:
+        now = time.time()
+        self.heard += [(int(message.data), now) for message in messages]
+
+
+async def _listen(system: System, moves: _Moves) -> None:
+    name = await system.database.fetchval(
+        "select table_name from projections where name = 'account' and serving"
+    )
+    await system.nats.client.subscribe_bulk(f"signals.projection.{name}", moves.hear)
+    await system.nats.client.flush()
+
+
+async def _lags(system: System, after: int, moves: _Moves) -> list[float]:
+    """Of each event, how long after it was recorded the projection told that it has it; sorted."""
+    rows = await system.database.fetch(
+        "select position, extract(epoch from recorded_at)::float8 from events where position > $1 order by 1",
+        after,
+    )
+    moved = iter(moves.heard)
+    position, at = next(moved)
+    lags = []
+    for event, recorded in rows:
+        while position < event:
+            position, at = next(moved)
+        lags.append((at - recorded) * 1000)
+    return sorted(lags)
+
+
+def _percentile(sorted_: list[float], percent: float) -> float:
+    return sorted_[min(len(sorted_) - 1, int(len(sorted_) * percent / 100))]
