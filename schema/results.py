@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -28,7 +29,11 @@ class CommandApplied:
     stream: str
     position: Position = strawberry.field(description="Of its last event.")
     version: int = strawberry.field(description="The stream's, after this command.")
-    events: list[Event]
+    recorded: strawberry.Private[Callable[[], list[object]]]
+
+    @strawberry.field
+    def events(self) -> list[Event]:
+        return self.recorded()  # type: ignore[return-value]  # made of the domain's types, and only if asked for
 
 
 @strawberry.type(description="The domain's rules say no; this outcome is final.")
@@ -117,7 +122,7 @@ def result_of(result: resolving.Result, events: EventTypes) -> object:
                 stream=stream,
                 position=Position(position),
                 version=version,
-                events=[events.of(event) for event in recorded],
+                recorded=lambda: [events.of(event) for event in recorded],
             )
         case resolving.Refused(command_id, code, message):
             return CommandRejected(command_id=command_id, code=code, message=message)

@@ -27,8 +27,8 @@ from schema.types import Position
 ID = UUID("00000000-0000-0000-0000-00000000000a")
 RESULTS = [
     CommandAccepted(command_id=ID),
-    CommandApplied(command_id=ID, stream="account-1", position=Position(2**60), version=3, events=[]),
-    CommandApplied(command_id=ID, stream="x", position=Position(1), version=2**40, events=[]),  # no Int
+    CommandApplied(command_id=ID, stream="account-1", position=Position(2**60), version=3, recorded=list),
+    CommandApplied(command_id=ID, stream="x", position=Position(1), version=2**40, recorded=list),  # no Int
     CommandRejected(command_id=ID, code="NO", message="ünlike \u2028"),
     CommandPending(command_id=ID, stage=Stage.PROJECTION, position=None),
     VersionConflict(command_id=ID, expected_version=None, current_version=4, message="m"),
