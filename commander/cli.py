@@ -140,6 +140,16 @@ def import_log(
     run_import(file)
 
 
+@app.command()
+def verify(domain: DomainArgument = None) -> None:
+    """Hold what is stored against what is promised: log, outcomes, mirror, projections. Others may go on."""
+    from commander.loading import load_domain
+    from commander.settings import read_settings
+    from commander.verifying import run_verify
+
+    run_verify(load_domain(read_settings(domain=domain).domain))
+
+
 def main() -> None:
     """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:

@@ -26,5 +26,6 @@ reacting.py     events to new commands
 channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
+verifying.py    auditing the mirror
 running.py      keeping a part running while servers come and go
 """

@@ -206,7 +206,7 @@ class Feed:
         new = [message for message in messages if message.sequence > self._head]
         if new and new[0].sequence != self._head + 1:
             self._begin_again(new[0].sequence - 1)
-        self._append([_recorded(message) for message in new])
+        self._append([recorded(message) for message in new])
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Takes events that follow one another, behind the head or behind a gap."""
@@ -269,7 +269,7 @@ def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
     )
 
 
-def _recorded(message: InMessage) -> RecordedEvent:
+def recorded(message: InMessage) -> RecordedEvent:
     headers = message.headers
     type_, stream = parse_event_subject(message.subject)
     causation = headers.get("Commander-Causation-Position")

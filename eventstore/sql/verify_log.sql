@@ -1,0 +1,33 @@
+-- Whether the log and the outcomes are dense and fit each other, as one snapshot sees them. It reads them whole.
+-- binds: none
+-- result: what text (what is broken), detail text; no row when all holds
+with head as (
+    select position, commands from log_head
+),
+events_seen as (
+    select count(*) as many, coalesce(max(position), 0) as newest from events
+),
+commands_seen as (
+    select count(*) as many, coalesce(max(number), 0) as newest from commands
+)
+select 'the log is dense' as what,
+       format('log_head says %s; there are %s events, the newest at %s', head.position, many, newest) as detail
+from head, events_seen where not (head.position = many and many = newest)
+union all
+select 'each command has one outcome',
+       format('log_head says %s; there are %s outcomes, the newest is number %s', head.commands, many, newest)
+from head, commands_seen where not (head.commands = many and many = newest)
+union all
+(select 'versions within a stream are dense',
+        format('the stream %s has %s events, of versions %s to %s', stream, count(*), min(version), max(version))
+ from events group by stream having (min(version), max(version)) <> (1, count(*)) limit 10)
+union all
+(select 'outcome and events were stored together',
+        format('the command %s says %s events, the log has %s', command_id, event_count, coalesce(many, 0))
+ from commands
+ left join (select command_id, count(*) as many from events group by command_id) as made using (command_id)
+ where coalesce(many, 0) <> event_count limit 10)
+union all
+(select 'outcome and events were stored together',
+        format('the event at position %s is of the command %s, which has no outcome', events.position, command_id)
+ from events left join commands using (command_id) where commands.command_id is null limit 10)

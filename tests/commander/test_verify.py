@@ -1,0 +1,120 @@
+"""`commander verify` says ok of a sound system, and names what is broken in another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from commander.embedded import EmbeddedNats
+from eventstore.database import Database
+from eventstore.log import head_position
+from eventstore.projections import ensure_tables
+from eventstore.tables import Table
+from examples.bank import bank
+from examples.bank.messages import Deposit, OpenAccount, Withdraw
+from streaming.connection import Nats
+from streaming.projecting import Projector
+from streaming.relay import Relay
+from tests.commander.conftest import Run
+from tests.faults.waiting import until
+from tests.streaming.conftest import Bank, running, servers
+
+__all__ = ["servers"]
+
+Break = Callable[[Bank, Table], Awaitable[object]]
+
+
+async def worked(servers: Bank) -> Table:
+    """Some accounts, a mirror and a projection of them; returns the projection's table."""
+    table = Table(bank.projections["account"])
+    await ensure_tables(servers.database, [Table(projection) for projection in bank.projections.values()])
+    relay = Relay(servers.database, servers.nats)
+    projector = Projector(bank, servers.database, servers.nats, table)
+    async with running(servers.processor().run()), running(relay.run()), running(projector.run()):
+        for _ in range(5):
+            account = uuid4()
+            for command in (
+                OpenAccount("Ada", account),
+                Deposit(account, Decimal("7.50")),
+                Withdraw(account, Decimal(99)),
+            ):
+                await servers.outcome(await servers.submit(command))
+        head = await head_position(servers.database)
+        await until(lambda: relay.position == head and projector.position == head, "all have followed")
+    return table
+
+
+async def verified(servers: Bank, commander: Run, nats: EmbeddedNats) -> tuple[int, str]:
+    """How it ended, and all that it said."""
+    url = servers.database.url
+    ended = await asyncio.to_thread(
+        commander, "verify", "examples.bank:bank", COMMANDER_POSTGRES_URL=url, COMMANDER_NATS_URL=nats.url
+    )
+    return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
+
+
+async def test_a_sound_system_is_ok(servers: Bank, commander: Run, nats_server: EmbeddedNats) -> None:
+    await worked(servers)
+    code, told = await verified(servers, commander, nats_server)
+    assert code == 0, told
+    for promise in (
+        "ok the log is dense; each command has one outcome",
+        "ok the mirror is exact",
+        "ok the projection account is a fold of the log",
+        "ok the projection transfer is a fold of the log",
+    ):
+        assert promise in told
+
+
+async def forced(database: Database, statement: str) -> None:
+    """Past the triggers that keep the log as it is."""
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("set local session_replication_role = replica")
+        await connection.execute(statement)
+
+
+async def another_message(nats: Nats) -> None:
+    await nats.jetstream.publish("events.account.AccountOpened.account-1", b"{}")
+
+
+BREAKS: dict[str, tuple[Break, str]] = {
+    "event": (
+        lambda s, _: forced(s.database, "delete from events where position = 3"),
+        "there are 9 events",
+    ),
+    "version": (
+        lambda s, _: forced(s.database, "update events set version = 9 where position = 2"),
+        "of versions 1 to 9",
+    ),
+    "outcome": (
+        lambda s, _: forced(s.database, "update commands set event_count = 2 where number = 1"),
+        "says 2 events, the log has 1",
+    ),
+    "count": (
+        lambda s, _: forced(s.database, "update log_head set commands = commands + 1"),
+        "log_head says 16; there are 15 outcomes",
+    ),
+    "row": (
+        lambda s, t: forced(s.database, f'update "{t.name}" set balance = balance + 1'),
+        "no the projection account is a fold of the log",
+    ),
+    "message": (
+        lambda s, _: forced(s.database, """update events set data = '{"x": 1}' where position = 4"""),
+        "message 4 is not the event there",
+    ),
+    "beyond": (lambda s, _: another_message(s.nats), "EVENTS ends at 11, the log at 10"),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+async def test_what_is_broken_is_named(
+    servers: Bank, commander: Run, nats_server: EmbeddedNats, what: str
+) -> None:
+    broken, told = BREAKS[what]
+    await broken(servers, await worked(servers))
+    code, said = await verified(servers, commander, nats_server)
+    assert (code, told in said) == (1, True), said
