@@ -31,7 +31,7 @@ from streaming.connection import Nats
 from streaming.history import History
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
-from streaming.signals import hear_log, stop_hearing
+from streaming.signals import hear_log
 from streaming.streams import EVENTS, parse_event_subject
 
 __all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
@@ -186,7 +186,7 @@ class Feed:
     async def _follow_while_wanted(self) -> None:
         loop = asyncio.get_running_loop()
         wanted_at = loop.time()
-        told = await hear_log(self._nats, self._append_told)
+        stop_hearing = await hear_log(self._nats, self._append_told)
         try:
             async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
                 while loop.time() < wanted_at + _UNWANTED_SECONDS:
@@ -194,7 +194,7 @@ class Feed:
                     if self._channels:
                         wanted_at = loop.time()
         finally:
-            await stop_hearing(self._nats, told)
+            await stop_hearing()
 
     def _append_told(self, events: list[RecordedEvent]) -> None:
         """Takes what follows; where something was not heard, the mirror brings it."""

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-
-from nats.aio.subscription import Subscription
 
 from eventstore.database import Database
 from eventstore.log import read_log
 from eventstore.records import RecordedEvent
 from streaming.connection import Nats
-from streaming.signals import hear_log, stop_hearing
+from streaming.signals import hear_log
 
 _LOOK_SECONDS = 0.5
 _KEPT_EVENTS = 5000
@@ -41,17 +40,17 @@ class LogReader:
         self._told_bytes = 0
         self._must_look = True
         self._rung = asyncio.Event()
-        self._subscription: Subscription | None = None
+        self._stop_hearing: Callable[[], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> LogReader:
-        self._subscription = await hear_log(self._nats, self._hear)
+        self._stop_hearing = await hear_log(self._nats, self._hear)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._subscription is not None:
-            await stop_hearing(self._nats, self._subscription)
+        if self._stop_hearing is not None:
+            await self._stop_hearing()
 
     async def after(self, position: int, limit: int) -> list[RecordedEvent]:
         """The events that follow, at most `limit`; waits for one, a moment, and then gives none.

@@ -23,6 +23,9 @@ from streaming.streams import EVENTS, event_subject
 
 logger = logging.getLogger("commander.relay")
 
+_PAUSE_SECONDS = 0.005
+"""Subscribers of this system do not wait for the mirror; others get events so much later, under load."""
+
 
 class MirrorAhead(CommanderError):
     """The EVENTS stream holds more than the log: Postgres was set back. Delete it; it is made anew."""
@@ -46,7 +49,7 @@ class Relay:
         try:
             async with (
                 sole_holder(self._database, Lock.RELAY, 0, "commander relay") as connection,
-                LogReader(self._database, self._nats) as log,
+                LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
             ):
                 await self._mirror(connection, log)
         finally:

@@ -9,15 +9,16 @@ signals.tables                another table serves, or there is one more to fill
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
+from weakref import WeakKeyDictionary
 
 import msgspec
 from nats.aio.subscription import Subscription
 
 from commander.domain.errors import Unavailable
 from eventstore.records import RecordedEvent
-from streaming.bulk import OutMessage, RawMessage
+from streaming.bulk import BulkClient, OutMessage, RawMessage
 from streaming.connection import Nats, reaching_nats
 
 LOG = "signals.log"
@@ -28,6 +29,8 @@ _MAX_EVENTS = 500
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[RecordedEvent])
+
+Hear = Callable[[list[RecordedEvent]], None]
 
 
 def told_log(events: Sequence[RecordedEvent]) -> list[OutMessage]:
@@ -58,26 +61,60 @@ def told_tables() -> OutMessage:
     return OutMessage(TABLES, b"", {})
 
 
-async def hear_log(nats: Nats, receive: Callable[[list[RecordedEvent]], None]) -> Subscription:
+async def hear_log(nats: Nats, receive: Hear) -> Callable[[], Awaitable[None]]:
     """Calls back with the events of each transaction; they may have gaps, repeat, and come out of order.
 
-    An empty list says that it has grown. Raises Unavailable.
+    An empty list says that it has grown. Until what is returned is called. Raises Unavailable.
     """
 
-    def on_messages(messages: Iterable[RawMessage]) -> None:
+    hearing = _hearings.setdefault(nats, _Hearing(nats))
+    await hearing.add(receive)
+    return lambda: hearing.remove(receive)
+
+
+class _Hearing:
+    """All in a process that hear the log share a subscription, and what is read of it."""
+
+    def __init__(self, nats: Nats) -> None:
+        self._client = nats.client
+        self._receivers: list[Hear] = []
+        self._subscription: Subscription | None = None
+        self._changing = asyncio.Lock()
+
+    async def add(self, receive: Hear) -> None:
+        self._receivers.append(receive)
+        try:
+            async with self._changing:
+                if self._subscription is None:
+                    with reaching_nats():
+                        self._subscription = await self._client.subscribe_bulk(LOG, self._on_messages)
+        except BaseException:
+            self._receivers.remove(receive)
+            raise
+
+    async def remove(self, receive: Hear) -> None:
+        self._receivers.remove(receive)
+        async with self._changing:
+            if not self._receivers and self._subscription is not None:
+                subscription, self._subscription = self._subscription, None
+                await _unsubscribe(self._client, subscription)
+
+    def _on_messages(self, messages: Iterable[RawMessage]) -> None:
         for message in messages:
-            receive(_decoder.decode(message.data))
+            events = _decoder.decode(message.data)
+            for receive in self._receivers:
+                receive(events)
 
-    with reaching_nats():
-        return await nats.client.subscribe_bulk(LOG, on_messages)
+
+_hearings: WeakKeyDictionary[Nats, _Hearing] = WeakKeyDictionary()
 
 
-async def stop_hearing(nats: Nats, subscription: Subscription) -> None:
-    """Ends what `hear_log` began; does nothing while NATS is away."""
+async def _unsubscribe(client: BulkClient, subscription: Subscription) -> None:
+    """Does nothing while NATS is away."""
     try:
         with reaching_nats():
-            if nats.connected:
-                await nats.client.unsubscribe_bulk(subscription)
+            if client.is_connected:
+                await client.unsubscribe_bulk(subscription)
     except Unavailable:
         pass
 
@@ -100,7 +137,7 @@ class Bell:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._subscription is not None:
-            await stop_hearing(self._nats, self._subscription)
+            await _unsubscribe(self._nats.client, self._subscription)
 
     async def wait(self, timeout_seconds: float) -> None:
         """Returns when rung since the last wait, or after the timeout."""

@@ -11,11 +11,11 @@ commands_seen as (
     select count(*) as many, coalesce(max(number), 0) as newest from commands
 )
 select 'the log is dense' as what,
-       format('log_head says %s; there are %s events, the newest at %s', head.position, many, newest) as detail
+       format('log_head says %s, there are %s events, the newest at %s', head.position, many, newest) as detail
 from head, events_seen where not (head.position = many and many = newest)
 union all
 select 'each command has one outcome',
-       format('log_head says %s; there are %s outcomes, the newest is number %s', head.commands, many, newest)
+       format('log_head says %s, there are %s outcomes, the newest is number %s', head.commands, many, newest)
 from head, commands_seen where not (head.commands = many and many = newest)
 union all
 (select 'versions within a stream are dense',

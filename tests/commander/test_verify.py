@@ -96,7 +96,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     ),
     "count": (
         lambda s, _: forced(s.database, "update log_head set commands = commands + 1"),
-        "log_head says 16; there are 15 outcomes",
+        "log_head says 16, there are 15 outcomes",
     ),
     "row": (
         lambda s, t: forced(s.database, f'update "{t.name}" set balance = balance + 1'),
