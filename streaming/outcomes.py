@@ -205,11 +205,10 @@ class Expected:
         for look in count():
             pause = _LOOK_AFTER_SECONDS[min(look, len(_LOOK_AFTER_SECONDS) - 1)]
             remaining = deadline - loop.time()
-            try:
-                async with asyncio.timeout(min(pause, max(0, remaining))):
-                    return await asyncio.shield(self._future)
-            except TimeoutError:
-                found = await self._waiter.look(self._command_id)
-                if found is not None or remaining <= pause:
-                    return found
+            told, _ = await asyncio.wait((self._future,), timeout=min(pause, max(0, remaining)))
+            if told:
+                return self._future.result()
+            found = await self._waiter.look(self._command_id)
+            if found is not None or remaining <= pause:
+                return found
         raise AssertionError("count() does not end")
