@@ -7,6 +7,7 @@ locks.py       advisory locks: who may be the one to do a thing
 log.py         appending decisions and reading events
 outcomes.py    the one outcome of each command
 history.py     commands that have ended, listed; dead letters
+lineage.py     what followed from a command, along causation
 attempts.py    commands that may have crashed their processor
 snapshots.py   states of long streams, so as not to read them all
 archive.py     the file of an export, line by line

@@ -59,6 +59,7 @@ create table commands (
 
 create unique index commands_number on commands (number);
 create index commands_failed on commands (position) where status = 'FAILED';
+create index commands_causation on commands (causation_position) where causation_position is not null;
 
 create table partitions (
     partition integer primary key,

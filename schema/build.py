@@ -13,6 +13,7 @@ from schema.commands import cancel_mutation, command_inputs, command_mutation, s
 from schema.events import EventTypes, event_fields
 from schema.execution import CommanderSchema
 from schema.history import history_fields
+from schema.lineage import lineage_fields
 from schema.names import camel, capitalized, uncapitalized
 from schema.projections import projection_fields
 from schema.types import SCALARS, TypeMap
@@ -25,6 +26,7 @@ def build_schema(domain: Domain) -> CommanderSchema:
     events = EventTypes(domain, types)
     event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
+    lineage_queries, lineage_subscriptions = lineage_fields(events)
     projections = [
         f for p in domain.projections.values() for f in projection_fields(domain, p, types, events)
     ]
@@ -33,12 +35,13 @@ def build_schema(domain: Domain) -> CommanderSchema:
     if inputs:
         direct.append(submit_mutation(inputs, events))
     mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
-    queries = [*projections, *event_queries, *history_queries]
+    queries = [*projections, *event_queries, *history_queries, *lineage_queries]
+    subscriptions = [*event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
-            subscription=_root(domain, "Subscription", [*event_subscriptions, *history_subscriptions]),
+            subscription=_root(domain, "Subscription", subscriptions),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
         )

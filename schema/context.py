@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from resolvers.services import Services
+from schema.batching import Batching
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class Context:
     services: Services
     connection: Any
     resume_after: int | None = None
+
+    @cached_property
+    def batching(self) -> Batching:
+        """What many fields ask for at once, asked together."""
+        return Batching(self.services.database)
 
     @property
     def actor(self) -> str | None:

@@ -28,6 +28,15 @@ class ProjectionProgress:
         with reaching_nats():
             await self._nats.client.subscribe_bulk("signals.projection.*", self._on_signals)
 
+    @property
+    def moved(self) -> asyncio.Event:
+        """Set at the next move, and then another: take it, look at the positions, and wait for it."""
+        return self._moved
+
+    def position_of(self, name: str) -> int:
+        """How far this projection has come, as last heard; 0 before anything was."""
+        return self._positions.get(name, 0)
+
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
         """Waits until all these projections have folded `position`; False when they have not in time."""
         wanted = list(names)

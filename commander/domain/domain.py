@@ -28,7 +28,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
-_QUERIES = {"event", "events", "command", "commands"}
+_QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
 class Domain:
