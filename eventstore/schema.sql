@@ -24,6 +24,7 @@ create table events (
     correlation_id uuid not null,
     causation_position bigint,
     recorded_at timestamptz not null,
+    traceparent text,
     constraint events_stream_version unique (stream, version)
 );
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from resolvers.services import Services
 from schema.batching import Batching
+from streaming.tracing import traceparent_from
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Context:
     def batching(self) -> Batching:
         """What many fields ask for at once, asked together."""
         return Batching(self.services.database)
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that the request is part of, if it says so."""
+        headers = getattr(self.connection, "headers", None)
+        return None if headers is None else traceparent_from(headers.get("traceparent"))
 
     @property
     def actor(self) -> str | None:

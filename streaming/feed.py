@@ -33,6 +33,7 @@ from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
 from streaming.signals import hear_log, stop_hearing
 from streaming.streams import EVENTS, parse_event_subject
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 __all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
 
@@ -211,6 +212,7 @@ class Feed:
     def _append(self, events: list[RecordedEvent]) -> None:
         """Takes events that follow one another, behind the head or behind a gap."""
         grown: set[Channel[Any]] = set()
+        began = now_ns()
         for event in events:
             self._tail.append(event)
             self._tail_bytes += len(event.data)
@@ -223,6 +225,7 @@ class Feed:
                         grown.add(channel)
         for channel in grown:
             channel.wake()
+        mark_events("feed", events, began, SpanKind.CONSUMER)
         self._unbounded += sum(channel.weight for channel in grown)
         if self._unbounded > _MAX_RENDERED_BYTES // 4:
             self._unbounded = 0
@@ -284,4 +287,5 @@ def _recorded(message: InMessage) -> RecordedEvent:
         correlation_id=UUID(headers["Commander-Correlation-Id"]),
         causation_position=None if causation is None else int(causation),
         recorded_at=datetime.fromisoformat(headers["Commander-Recorded-At"]),
+        traceparent=headers.get("traceparent"),
     )

@@ -10,11 +10,13 @@ from eventstore.database import Connection, Database
 from eventstore.locks import Lock, lock_key, sole_holder
 from eventstore.log import read_log
 from eventstore.projections import ensure_tables, fold, position_of, save_failure
+from eventstore.records import RecordedEvent
 from eventstore.tables import Table
 from streaming.connection import Nats
 from streaming.reading import LogReader
 from streaming.running import keep_running
 from streaming.signals import told_projection
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 logger = logging.getLogger("commander.projections")
 
@@ -59,6 +61,7 @@ class Projector:
         if not events:
             return
         up_to = events[-1].position
+        began = now_ns()
         try:
             await fold(connection, self._domain, self._table, events, up_to)
         except (ProjectionFailed, UndecodableEvent) as error:
@@ -66,7 +69,12 @@ class Projector:
             return
         self.failure = None
         self.position = up_to
+        mark_events(f"project {self.name}", events, began, SpanKind.CONSUMER, self._handles)
         await self._nats.tell([told_projection(self.name, up_to)])
+
+    def _handles(self, event: RecordedEvent) -> bool:
+        type_ = self._domain.event_type(event.type)
+        return type_ is not None and type_.cls in self._table.projection.handlers
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""

@@ -20,6 +20,7 @@ from streaming.connection import Nats
 from streaming.reading import LogReader
 from streaming.running import keep_running
 from streaming.streams import EVENTS, event_subject
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 logger = logging.getLogger("commander.relay")
 
@@ -68,6 +69,7 @@ class Relay:
             events = await log.after(self.position, MAX_MESSAGES)
             if not events:
                 self._nats.must_be_connected()
+            began = now_ns()
             for chunk in chunks([_message(event) for event in events]):
                 stored = await publish(
                     self._nats, chunk, expected_last=self.position, atomic_above=self._atomic_above
@@ -78,6 +80,10 @@ class Relay:
                     self.position = await self._mirrored()
                     break
                 self.position += len(chunk)
+            mark_events("relay", events, began, SpanKind.PRODUCER, self._has_mirrored)
+
+    def _has_mirrored(self, event: RecordedEvent) -> bool:
+        return event.position <= self.position
 
     async def _mirrored(self) -> int:
         """How far the mirror reaches."""
@@ -98,4 +104,6 @@ def _message(event: RecordedEvent) -> OutMessage:
     }
     if event.causation_position is not None:
         headers["Commander-Causation-Position"] = str(event.causation_position)
+    if event.traceparent is not None:
+        headers["traceparent"] = event.traceparent
     return OutMessage(event_subject(event), event.data.encode(), headers)

@@ -12,6 +12,7 @@ from streaming.batches import MAX_MESSAGES, publish
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.messages import MAX_TOGETHER, MAX_TOGETHER_BYTES, encoded, message_of, message_of_many
+from streaming.tracing import SpanKind, mark, now_ns
 
 
 class Overloaded(CommanderError):
@@ -47,9 +48,12 @@ class Submitter:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
         waiting = _Waiting(command, encoded(command), alone)
         self._waiting.append(waiting)
+        began = now_ns()
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         await waiting.stored
+        if began:
+            mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
     async def _flush(self) -> None:
         while self._waiting:

@@ -45,6 +45,8 @@ KNOWN_BY = {
     "pydantic_settings": {"commander"},
     "typer": {"commander"},
     "rich": {"commander"},
+    "opentelemetry": {"streaming"},
+    "prometheus_client": {"commander"},
 }
 
 
