@@ -1,12 +1,8 @@
 """The two streams: COMMANDS, waiting to be decided, and EVENTS, the mirror of the log.
 
 COMMANDS keeps its messages until the processor purges what Postgres has decided (see processor.py). EVENTS
-holds the event at log position p as its message p; its subjects and headers are a public contract:
-
-    subject  events.<aggregate>.<type>.<stream>     characters that NATS reserves are %-escaped
-    headers  Commander-Version, Commander-Schema-Version, Commander-Command-Id, Commander-Correlation-Id,
-             Commander-Causation-Position (where there is one), Commander-Recorded-At (ISO 8601)
-    payload  the event as JSON; the position is the message's sequence
+holds the event at log position p as its message p, under events.<aggregate>.<type>.<stream>; its subjects,
+headers and payloads are a public contract, docs/contract.md.
 
 A command is on disk before its receipt. EVENTS can be made again from the log, so a server that stands alone
 writes it when it may: what it loses in a crash the relay publishes again, each event at its position.
