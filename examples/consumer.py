@@ -2,8 +2,8 @@
 
     python examples/consumer.py nats://localhost:4222 my-service 'events.account.>'
 
-Prints one line of JSON for each event. Killed and started again it goes on where it was; the event that it was
-at may then come once more, with the same position.
+Prints one line of JSON for each event. Killed and started again it goes on where it was; the event that it
+was at may then come once more, with the same position.
 """
 
 from __future__ import annotations

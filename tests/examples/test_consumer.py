@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -62,9 +63,12 @@ def consuming(system: System, name: str, *subject: str) -> Iterator[Consumer]:
     """Runs it; on leaving it is killed, as by a power cut."""
     program = [sys.executable, str(ROOT / "examples" / "consumer.py"), nats_url(system), name, *subject]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd="/") as process:
+        too_late = Timer(30, process.kill)
+        too_late.start()
         try:
             yield Consumer(process)
         finally:
+            too_late.cancel()
             process.kill()
 
 
