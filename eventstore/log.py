@@ -176,6 +176,11 @@ async def head_position(database: Database) -> int:
     return int(await database.fetchval("select position from log_head"))
 
 
+async def ended_commands(database: Database) -> int:
+    """How many commands have their outcome."""
+    return int(await database.fetchval("select commands from log_head"))
+
+
 async def log_extent(database: Database) -> Extent | None:
     """Where and when the log begins and ends; None for an empty one."""
     row = await database.fetchrow(_LOG_EXTENT)

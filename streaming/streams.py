@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 from zlib import crc32
 
@@ -73,6 +75,25 @@ def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig
             "delete it, and it is made anew from the log"
         )
     return wanted
+
+
+class QueueDepth(NamedTuple):
+    """What COMMANDS holds. created: which incarnation of the stream the sequences count in."""
+
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+    created: datetime
+
+
+async def queue_depth(nats: Nats) -> QueueDepth:
+    """How much there is in COMMANDS. Raises Unavailable."""
+    async with nats.answering():
+        info = await nats.jetstream.stream_info(COMMANDS)
+    state = info.state
+    assert info.created is not None, "the server says when"
+    return QueueDepth(state.messages, state.bytes, state.first_seq, state.last_seq, info.created)
 
 
 async def mirrored_position(nats: Nats) -> int:
