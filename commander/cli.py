@@ -84,6 +84,14 @@ def reactors(domain: DomainArgument = None) -> None:
 
 
 @app.command()
+def effects(domain: DomainArgument = None) -> None:
+    """Call the domain's effects outside; a second one stands by."""
+    from commander.parts import EffectsPart
+
+    _run(EffectsPart, domain)
+
+
+@app.command()
 def schema(domain: DomainArgument = None) -> None:
     """Print the GraphQL schema (SDL)."""
     from commander.loading import load_domain
@@ -145,6 +153,10 @@ def main() -> None:
             from commander import dead_letters  # only here: `commander health` must start fast
 
             app.add_typer(dead_letters.app, name="dead-letters")
+        if sys.argv[1:2] in (["effect-failures"], ["--help"]) or len(sys.argv) == 1:
+            from commander import effect_failures
+
+            app.add_typer(effect_failures.app, name="effect-failures")
         app()
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)

@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from commander.domain.errors import Unavailable
 from eventstore.checkpoints import partition_progress, reactor_positions, settled_partitions
 from eventstore.database import Database
+from eventstore.effects import effect_positions, open_effect_failures
 from eventstore.history import open_dead_letters
 from eventstore.log import ended_commands, head_position
 from eventstore.projections import standings
@@ -155,6 +156,17 @@ async def of_reactors(database: Database, failures: Mapping[str, str | None]) ->
         _gauges("reactor_position", "The last position reacted to.", "reactor", positions),
         _gauges("reactor_lag_events", "How many events the log is ahead.", "reactor", lags),
         _gauges("reactor_failed", "1 where it has stopped at an event.", "reactor", failed),
+    ]
+
+
+async def of_effects(database: Database) -> list[Metric]:
+    head, positions = await head_position(database), await effect_positions(database)
+    lags = {name: max(0, head - position) for name, position in positions.items()}
+    failures = await open_effect_failures(database)
+    return [
+        _gauges("effect_position", "What stands up to here was called.", "effect", positions),
+        _gauges("effect_lag_events", "How many events the log is ahead.", "effect", lags),
+        _gauges("effect_failures", "Failed calls that nobody has dealt with.", "effect", failures),
     ]
 
 

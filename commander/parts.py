@@ -19,6 +19,7 @@ from commander.metrics import (
     Measure,
     metrics_route,
     of_a_processor,
+    of_effects,
     of_projections,
     of_reactors,
     of_the_log,
@@ -30,6 +31,7 @@ from commander.settings import Settings
 from eventstore.database import Database
 from eventstore.tables import Table
 from streaming.connection import Nats
+from streaming.effects import EffectRunner
 from streaming.processor import Processor, ProcessorSettings
 from streaming.projecting import Projector
 from streaming.reacting import ReactorRunner
@@ -189,6 +191,23 @@ class ReactorsPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         return {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+
+
+class EffectsPart(Part):
+    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits."""
+
+    name = "effects"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._runners: list[EffectRunner] = []
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        self._runners = [EffectRunner(self.domain, database, nats, e) for e in self.domain.effects.values()]
+        await run_all(*(runner.run() for runner in self._runners))
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_effects, database)]
 
 
 async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:

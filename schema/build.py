@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
 from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
+from schema.effects import effect_fields
 from schema.events import EventTypes, event_fields
 from schema.execution import CommanderSchema
 from schema.history import history_fields
@@ -27,6 +28,7 @@ def build_schema(domain: Domain) -> CommanderSchema:
     event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
     lineage_queries, lineage_subscriptions = lineage_fields(events)
+    effect_queries, effect_mutations = effect_fields()
     projections = [
         f for p in domain.projections.values() for f in projection_fields(domain, p, types, events)
     ]
@@ -34,8 +36,13 @@ def build_schema(domain: Domain) -> CommanderSchema:
     direct = [command_mutation(made, events) for made in inputs]
     if inputs:
         direct.append(submit_mutation(inputs, events))
-    mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
-    queries = [*projections, *event_queries, *history_queries, *lineage_queries]
+    mutations = [
+        *(field.declared for field in direct),
+        cancel_mutation(events),
+        *history_mutations,
+        *effect_mutations,
+    ]
+    queries = [*projections, *event_queries, *history_queries, *lineage_queries, *effect_queries]
     subscriptions = [*event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:
         schema = CommanderSchema(

@@ -27,6 +27,7 @@ reacting.py     events to new commands
 channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
+effects.py      events to calls of the outside
 tallies.py      what a process has done, counted for its metrics
 tracing.py      spans of one trace, where somebody traces
 running.py      keeping a part running while servers come and go
