@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.types import ASGIApp
 
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
-from commander.health import health_routes
+from commander.metrics import Measure, of_submitting, of_the_feed
 from commander.parts import Part, run_all
 from commander.settings import Settings
 from eventstore.database import Database
@@ -80,10 +81,19 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            health_routes(self.readiness),
+            self.routes(),
             examples_of(self.domain),
             self._streams,
         )
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        services = self._services
+        if services is None:
+            return []
+        return [
+            partial(of_submitting, services.submitter, services.outcomes),
+            partial(of_the_feed, services.feed, self._streams),
+        ]
 
     def stop(self) -> None:
         super().stop()

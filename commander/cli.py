@@ -87,6 +87,14 @@ def reactors(domain: DomainArgument = None) -> None:
 
 
 @app.command()
+def effects(domain: DomainArgument = None) -> None:
+    """Call the domain's effects outside; a second one stands by."""
+    from commander.parts import EffectsPart
+
+    _run(EffectsPart, domain)
+
+
+@app.command()
 def schema(domain: DomainArgument = None) -> None:
     """Print the GraphQL schema (SDL)."""
     from commander.loading import load_domain
@@ -162,6 +170,10 @@ def main() -> None:
             from commander import projection_tables  # a domain has a colon: this is a command on its tables
 
             projection_tables.app(sys.argv[2:], prog_name="commander projections")
+        if sys.argv[1:2] in (["effect-failures"], ["--help"]) or len(sys.argv) == 1:
+            from commander import effect_failures
+
+            app.add_typer(effect_failures.app, name="effect-failures")
         app()
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)

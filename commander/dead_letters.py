@@ -52,7 +52,7 @@ def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] =
             for one in found:
                 print("\t".join(_cells(one)))
 
-    _with_database(show)
+    with_database(show)
 
 
 @app.command()
@@ -73,7 +73,7 @@ def show(command_id: Id) -> None:
             again = f" as {action.retried_as}" if action.retried_as else ""
             _tell(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
 
-    _with_database(tell)
+    with_database(tell)
 
 
 @app.command()
@@ -86,12 +86,12 @@ def retry(command_id: Id) -> None:
         await nats.connect("commander dead-letters")
         try:
             submitter = Submitter(nats, await settled_partitions(database))
-            again = await dead_letters.retry(database, submitter, command_id, _user())
+            again = await dead_letters.retry(database, submitter, command_id, user())
         finally:
             await nats.close()
         console.print(f"submitted again as {again.command_id}")
 
-    _with_database(submit)
+    with_database(submit)
 
 
 @app.command()
@@ -99,10 +99,10 @@ def drop(command_id: Id) -> None:
     """Take a dead letter off the list; its outcome stays."""
 
     async def take(database: Database) -> None:
-        await dead_letters.drop(database, command_id, _user())
+        await dead_letters.drop(database, command_id, user())
         console.print(f"dropped {command_id}")
 
-    _with_database(take)
+    with_database(take)
 
 
 def _cells(one: Outcome) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _tell(name: str, value: object) -> None:
     console.print(Text.assemble((name, "bold"), " ", str(value)), soft_wrap=True)
 
 
-def _user() -> str:
+def user() -> str:
     """Who runs this; in a container a user may have a number only."""
     try:
         return getpass.getuser()
@@ -124,7 +124,7 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+def with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     settings: Settings = read_settings()
 
     async def run() -> None:

@@ -42,17 +42,20 @@ class DataDirTaken(CommanderError):
 def run_dev(settings: Settings, data_dir: Path) -> None:
     """Runs until SIGINT or SIGTERM. Raises CommanderError for what a person can mend."""
     configure_logging("dev", settings.log_level)
-    build_schema(load_domain(settings.domain))  # a mistake is told here, once, and not by every part
+    domain = load_domain(settings.domain)
+    build_schema(domain)  # a mistake is told here, once, and not by every part
+    parts = (*_PARTS, "effects") if domain.effects else _PARTS
     _check_port(settings)
     data_dir.mkdir(parents=True, exist_ok=True)
     with _sole_use(data_dir):
-        asyncio.run(_Tree(settings, data_dir).run())
+        asyncio.run(_Tree(settings, data_dir, parts).run())
 
 
 class _Tree:
     """The processes: servers first and last, the parts between; whatever dies is started again."""
 
-    def __init__(self, settings: Settings, data_dir: Path) -> None:
+    def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...]) -> None:
+        self._parts = parts
         self._port = settings.port or free_port(settings.host)
         self._settings = settings
         self._data_dir = data_dir
@@ -68,7 +71,7 @@ class _Tree:
         try:
             environment = await self._start_servers()
             watchers = [asyncio.create_task(self._keep_server(server)) for server in self._servers]
-            watchers += [asyncio.create_task(self._keep_part(part, environment)) for part in _PARTS]
+            watchers += [asyncio.create_task(self._keep_part(part, environment)) for part in self._parts]
             watchers.append(asyncio.create_task(self._say_when_ready()))
             await self._stopping.wait()
         finally:
@@ -132,7 +135,7 @@ class _Tree:
     async def _stop_parts(self) -> None:
         """The API goes first, while the others still do what its open requests wait for."""
         await self._stop("api")
-        await self._stop(*(part for part in _PARTS if part != "api"))
+        await self._stop(*(part for part in self._parts if part != "api"))
 
     async def _stop(self, *parts: str) -> None:
         running = [p for part, p in self._children.items() if part in parts and p.returncode is None]

@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.health import health_routes
-from commander.metrics import metrics_route
+from commander.metrics import (
+    Measure,
+    metrics_route,
+    of_a_processor,
+    of_effects,
+    of_projections,
+    of_reactors,
+    of_the_log,
+    of_the_queue,
+    of_the_relay,
+    servers_up,
+)
 from commander.settings import Settings
 from eventstore.database import Database
 from streaming.connection import Nats
+from streaming.effects import EffectRunner
 from streaming.processor import Processor, ProcessorSettings
 from streaming.projectors import Projectors
 from streaming.reacting import ReactorRunner
@@ -63,8 +77,23 @@ class Part(ABC):
             return None
         return self.settings.health_host, self.settings.health_port
 
+    def routes(self) -> list[BaseRoute]:
+        """What every part answers: its health and its metrics."""
+        return [*health_routes(self.readiness), metrics_route(self._measures)]
+
     def app(self) -> ASGIApp:
-        return Starlette(routes=health_routes(self.readiness))
+        return Starlette(routes=self.routes())
+
+    def _measures(self) -> list[Measure]:
+        database, nats = self._database, self._nats
+        measures: list[Measure] = [partial(servers_up, database, nats)]
+        if database is not None and nats is not None and self._started:
+            measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
+        return measures
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        """What /metrics shows of this part."""
+        return []
 
     async def readiness(self) -> Mapping[str, str]:
         """Each thing this process needs: 'ok', or why not."""
@@ -93,10 +122,15 @@ class ProcessorPart(Part):
 
     name = "processor"
     garbage_threshold = 50_000  # a batch makes thousands that stay for a moment
+    _processor: Processor | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
         settings = ProcessorSettings(self.settings.partitions, self.settings.batch_size)
-        await Processor(self.domain, database, nats, settings).run()
+        self._processor = Processor(self.domain, database, nats, settings)
+        await self._processor.run()
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_a_processor, self._processor), partial(of_the_queue, database, nats)]
 
 
 class RelayPart(Part):
@@ -106,6 +140,9 @@ class RelayPart(Part):
 
     async def run(self, database: Database, nats: Nats) -> None:
         await Relay(database, nats).run()
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_the_relay, database, nats)]
 
 
 class ProjectionsPart(Part):
@@ -122,9 +159,8 @@ class ProjectionsPart(Part):
         self._projectors = Projectors(self.domain, database, nats)
         await self._projectors.run()
 
-    def app(self) -> ASGIApp:
-        routes = health_routes(self.readiness)
-        return Starlette(routes=[*routes, metrics_route(lambda: self._database)])
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_projections, database)]
 
     def own_readiness(self) -> Mapping[str, str]:
         states = {} if self._projectors is None else self._projectors.states()
@@ -149,8 +185,29 @@ class ReactorsPart(Part):
         ]
         await run_all(*(runner.run() for runner in self._runners))
 
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        failures = {runner.name: runner.failure for runner in self._runners}
+        return [partial(of_reactors, database, failures)]
+
     def own_readiness(self) -> Mapping[str, str]:
         return {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+
+
+class EffectsPart(Part):
+    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits."""
+
+    name = "effects"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._runners: list[EffectRunner] = []
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        self._runners = [EffectRunner(self.domain, database, nats, e) for e in self.domain.effects.values()]
+        await run_all(*(runner.run() for runner in self._runners))
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_effects, database)]
 
 
 async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:

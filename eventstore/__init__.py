@@ -7,12 +7,14 @@ locks.py       advisory locks: who may be the one to do a thing
 log.py         appending decisions and reading events
 outcomes.py    the one outcome of each command
 history.py     commands that have ended, listed; dead letters
+lineage.py     what followed from a command, along causation
 attempts.py    commands that may have crashed their processor
 snapshots.py   states of long streams, so as not to read them all
 archive.py     the file of an export, line by line
 exporting.py   the log as such a file
 importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
+effects.py     how far effects outside have come; their dead letters
 tables.py      projection tables: their columns and statements
 stretches.py   the log as a projection reads it
 rows.py        the rows that a stretch of events touches: read, folded, written

@@ -117,6 +117,7 @@ class EventLine(_Line, frozen=True, tag="event"):
     correlation_id: UUID
     recorded_at: datetime
     causation_position: int | None = None
+    traceparent: str | None = None
     data: Raw | UnsetType = UNSET
     text: str | UnsetType = UNSET
 

@@ -56,6 +56,15 @@ async def list_dead_letters(database: Database, limit: int) -> list[Outcome]:
     return [Outcome(*row) for row in await database.fetch(_LIST_DEAD_LETTERS, limit)]
 
 
+async def open_dead_letters(database: Database) -> int:
+    """How many failed commands nobody has retried or dropped."""
+    found = await database.fetchval(
+        """select count(*) from commands as c where c.status = 'FAILED'
+           and not exists (select from dead_letter_actions as a where a.command_id = c.command_id)"""
+    )
+    return int(found)
+
+
 async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:
     """What was done with this dead letter; None while nothing was."""
     row = await database.fetchrow(

@@ -33,7 +33,7 @@ _IN_THE_WAY = statement("what_stands_in_the_way")
 _BROKEN_STREAM = statement("broken_stream")
 _AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 8 * 1024 * 1024
-_PARTS = [int(lock) for lock in (Lock.PARTITION, Lock.PROCESSORS, Lock.RELAY, Lock.PROJECTION, Lock.REACTOR)]
+_PARTS = [int(lock) for lock in Lock if lock is not Lock.MIGRATIONS]
 
 
 class NotEmpty(CommanderError):
@@ -84,6 +84,7 @@ async def _store(
            on conflict (name) do update set position = excluded.position""",
         list(header.reactors.items()),
     )
+    await connection.execute("update effects set position = $1", header.position)  # not called again
     order = _Order(reader)
     stored, page = 0, _Records()
     for record in reader.records():

@@ -25,6 +25,7 @@ class Lock(IntEnum):
     RELAY = 0x434D04
     PROJECTION = 0x434D05
     REACTOR = 0x434D06
+    EFFECT = 0x434D07
 
 
 def lock_key(name: str) -> int:

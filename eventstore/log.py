@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -58,6 +58,7 @@ class Append:
     def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
         """Event versions follow from each decision's version."""
         self._rows = [row for decision in decisions for row in _event_rows(decision)]
+        self._traces = [trace for decision in decisions for trace in _traces(decision)]
         moved = progress or Progress((), 0, None)
         self._binds = (
             len(self._rows),
@@ -67,6 +68,7 @@ class Append:
             moved.sequence,
             moved.stream_created,
             len(decisions),
+            array_text(self._traces) if any(self._traces) else None,
         )
 
     async def run(self, connection: Connection) -> Appended:
@@ -81,10 +83,9 @@ class Append:
             raise AppendConflict(str(error)) from error
         assert head is not None, "log_head has its one row from the first migration on"
         base, recorded_at = head["base"], head["recorded_at"]
-        rows = enumerate(self._rows, base + 1)
-        return Appended(
-            base, recorded_at, tuple(RecordedEvent._make((n, *row, recorded_at)) for n, row in rows)
-        )
+        rows = zip(count(base + 1), self._rows, self._traces, strict=False)
+        events = (RecordedEvent._make((n, *row, recorded_at, trace)) for n, row, trace in rows)
+        return Appended(base, recorded_at, tuple(events))
 
 
 async def append(
@@ -101,6 +102,11 @@ def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:
     if decision.rejection is not None:
         rows.append(_row(f"reaction-{command.command_id}", 1, decision.rejection, command))
     return rows
+
+
+def _traces(decision: Decision) -> list[str | None]:
+    """Of each of its events."""
+    return [decision.command.traceparent] * (len(decision.events) + (decision.rejection is not None))
 
 
 def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
@@ -179,6 +185,11 @@ async def pages_of_streams(
 async def head_position(database: Database) -> int:
     """The position of the newest event; 0 in an empty log."""
     return int(await database.fetchval("select position from log_head"))
+
+
+async def ended_commands(database: Database) -> int:
+    """How many commands have their outcome."""
+    return int(await database.fetchval("select commands from log_head"))
 
 
 async def log_extent(database: Database) -> Extent | None:

@@ -17,6 +17,7 @@ class RecordedEvent(NamedTuple):
     position: its place in the whole log, from 1, dense. version: its place in its stream, from 1, dense.
     data: the JSON of the event, as encoded when it was decided.
     causation_position: the event whose reaction sent the command that made this one.
+    traceparent: the W3C trace context it was decided in, if anybody traces.
     """
 
     position: int
@@ -29,6 +30,7 @@ class RecordedEvent(NamedTuple):
     correlation_id: UUID
     causation_position: int | None
     recorded_at: datetime
+    traceparent: str | None = None
 
     @property
     def aggregate(self) -> str:
@@ -41,6 +43,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
     reactor: the reactor that sent it, reacting to the event at causation_position.
     reply: the NATS subject on which the outcome is announced.
+    traceparent: the W3C trace context of what submitted it, if anybody traces.
     """
 
     command_id: UUID
@@ -54,6 +57,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     reactor: str | None = None
     actor: str | None = None
     reply: str | None = None
+    traceparent: str | None = None
 
 
 class Status(StrEnum):

@@ -24,6 +24,7 @@ create table events (
     correlation_id uuid not null,
     causation_position bigint,
     recorded_at timestamptz not null,
+    traceparent text,
     constraint events_stream_version unique (stream, version)
 );
 
@@ -59,6 +60,7 @@ create table commands (
 
 create unique index commands_number on commands (number);
 create index commands_failed on commands (position) where status = 'FAILED';
+create index commands_causation on commands (causation_position) where causation_position is not null;
 
 create table partitions (
     partition integer primary key,
@@ -117,3 +119,30 @@ create table reactors (
     error text,
     updated_at timestamptz not null default now()
 );
+
+create table effects (
+    name text primary key,
+    position bigint not null,
+    updated_at timestamptz not null default now()
+);
+
+create table effect_failures (
+    effect text not null,
+    position bigint not null,
+    state text not null check (state in ('FAILED', 'RETRYING', 'DONE', 'DROPPED')),
+    attempts integer not null,
+    error text not null,
+    failed_at timestamptz not null default now(),
+    primary key (effect, position)
+);
+create index effect_failures_open on effect_failures (failed_at) where state in ('FAILED', 'RETRYING');
+
+create table effect_actions (
+    effect text not null,
+    position bigint not null,
+    action text not null check (action in ('RETRIED', 'DROPPED')),
+    actor text,
+    at timestamptz not null default now(),
+    foreign key (effect, position) references effect_failures
+);
+create index effect_actions_failure on effect_actions (effect, position);

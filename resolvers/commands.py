@@ -53,6 +53,7 @@ class Options:
     timeout_ms: int = 5000
     expected_version: int | None = None
     actor: str | None = None
+    traceparent: str | None = None
     validate_only: bool = False
 
 
@@ -141,6 +142,7 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
         expected_version=options.expected_version,
         actor=options.actor,
         reply=services.outcomes.reply,
+        traceparent=options.traceparent,
     )
 
 

@@ -11,10 +11,9 @@ from uuid import UUID
 import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.database import Database
 from eventstore.history import CommandFilter, list_commands
-from eventstore.outcomes import events_of_outcome, outcome_of
-from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from eventstore.outcomes import outcome_of
+from eventstore.records import Outcome, SubmittedCommand
 from resolvers.events import Page, page_size, storable
 from resolvers.services import Services
 from streaming.queued import queued_command
@@ -68,10 +67,6 @@ async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[
             if not told and asyncio.get_running_loop().time() > deadline:
                 raise NotFound(f"nothing was heard of the command {command_id}")
             await ended.wait(timeout_seconds=1 if told else 0.25)
-
-
-async def events_of(database: Database, outcome: Outcome) -> list[RecordedEvent]:
-    return await events_of_outcome(database, outcome)
 
 
 async def commands_page(

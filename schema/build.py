@@ -10,9 +10,11 @@ from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
 from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
+from schema.effects import effect_fields
 from schema.events import EventTypes, event_fields
 from schema.execution import CommanderSchema
 from schema.history import history_fields
+from schema.lineage import lineage_fields
 from schema.names import camel, uncapitalized
 from schema.projections import ProjectionFields, names_of
 from schema.types import SCALARS, TypeMap
@@ -25,20 +27,28 @@ def build_schema(domain: Domain) -> CommanderSchema:
     events = EventTypes(domain, types)
     event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
+    lineage_queries, lineage_subscriptions = lineage_fields(events)
+    effect_queries, effect_mutations = effect_fields()
     made = ProjectionFields(domain, types, events)
     rows = [field for projection in domain.projections.values() for field in made.of(projection)]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
     direct = [command_mutation(made, events) for made in inputs]
     if inputs:
         direct.append(submit_mutation(inputs, events))
-    mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
+    mutations = [
+        *(field.declared for field in direct),
+        cancel_mutation(events),
+        *history_mutations,
+        *effect_mutations,
+    ]
     read = [field.declared for field in rows if field.of == "Query"]
-    queries = [*read, *event_queries, *history_queries]
+    queries = [*read, *event_queries, *history_queries, *lineage_queries, *effect_queries]
+    subscriptions = [*event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
-            subscription=_root(domain, "Subscription", [*event_subscriptions, *history_subscriptions]),
+            subscription=_root(domain, "Subscription", subscriptions),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
         )

@@ -22,6 +22,7 @@ from schema.events import EventTypes
 from schema.names import camel, uncapitalized
 from schema.results import CommandResult, result_of
 from schema.types import TypeMap, to_domain
+from streaming.tracing import SpanKind, span
 
 strawberry.enum(Wait, description=Wait.__doc__)
 
@@ -118,11 +119,12 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
         given_id = given.get("commandId")
         command_id = given_id or uuid4()
         command = made.command(input, command_id)
-        result = await resolving.submit(
-            context.services,
-            command,
-            _options(given, command_id, given_id is not None, context.actor),
-        )
+        with span(f"mutation {made.field}", context.traceparent, SpanKind.SERVER) as traceparent:
+            result = await resolving.submit(
+                context.services,
+                command,
+                _options(given, command_id, given_id is not None, context.actor, traceparent),
+            )
         return result_of(result, events)
 
     description = made.type.doc or None
@@ -154,12 +156,22 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
         if ids is not None and (len(ids) != len(commands) or len(set(ids)) != len(ids)):
             problem = f"must be {len(commands)} different ids, one for each command"
             raise InvalidRequest("options.commandIds", problem)
+        with span("mutation submit", context.traceparent, SpanKind.SERVER) as traceparent:
+            return await submitted(context, commands, given, ids, traceparent)
+
+    async def submitted(
+        context: Context,
+        commands: Sequence[Given],
+        given: Given,
+        ids: Sequence[UUID] | None,
+        traceparent: str | None,
+    ) -> list[object]:
         items = []
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
             command_id = uuid4() if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            items.append((command, _options(given, command_id, ids is not None, context.actor)))
+            items.append((command, _options(given, command_id, ids is not None, context.actor, traceparent)))
         results = await resolving.submit_all(context.services, items)
         return [result_of(result, events) for result in results]
 
@@ -179,7 +191,11 @@ def cancel_mutation(events: EventTypes) -> Any:
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 
-def _options(given: Given, command_id: UUID, given_id: bool, actor: str | None) -> resolving.Options:
+def _options(
+    given: Given, command_id: UUID, given_id: bool, actor: str | None, traceparent: str | None
+) -> resolving.Options:
     """From CommandOptions or SubmitOptions; their defaults are those of Options."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
-    return resolving.Options(command_id=command_id, given_id=given_id, actor=actor, **named)
+    return resolving.Options(
+        command_id=command_id, given_id=given_id, actor=actor, traceparent=traceparent, **named
+    )

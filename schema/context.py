@@ -12,6 +12,8 @@ from eventstore.records import RecordedEvent
 from resolvers.events import Page
 from resolvers.services import Services
 from resolvers.stream_events import StreamPage, pages_of
+from schema.batching import Batching
+from streaming.tracing import traceparent_from
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ class Context:
     def stream_events(self) -> DataLoader[StreamPage, Page[RecordedEvent]]:
         """The events of all rows of a list, read together."""
         return DataLoader(partial(pages_of, self.services), cache=False)
+
+    @cached_property
+    def batching(self) -> Batching:
+        """What many fields ask for at once, asked together."""
+        return Batching(self.services.database)
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that the request is part of, if it says so."""
+        headers = getattr(self.connection, "headers", None)
+        return None if headers is None else traceparent_from(headers.get("traceparent"))
 
     @property
     def actor(self) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -17,8 +17,13 @@ from schema.context import Context
 from schema.types import Position, TypeMap
 from streaming import feed
 
+if TYPE_CHECKING:
+    from schema.history import Reaction
+
 FOLLOWED = "events"
 """The subscription that many share; see following.py."""
+NOT_FOLLOWED = "reactions"
+"""The field of an event that the subscription cannot show."""
 _BEGINNING = Position(0)
 
 
@@ -29,8 +34,15 @@ class FeedItem:
     )
 
 
+async def _reactions(root: Event, info: Info[Context, None]) -> list[Any]:
+    from schema.history import reactions_to  # which imports this module
+
+    return await reactions_to(root.position, info.context, root._types)
+
+
 @strawberry.interface(description="A fact, stored for good.")
 class Event(FeedItem):
+    _types: strawberry.Private[Any]
     stream: str = strawberry.field(description="The stream it is of: the aggregate's name, a dash, the key.")
     version: int = strawberry.field(description="Its place in its stream, from 1.")
     aggregate: str
@@ -41,6 +53,11 @@ class Event(FeedItem):
     correlation_id: UUID = strawberry.field(description="Shared by all that follows from one request.")
     causation_position: Position | None = strawberry.field(
         description="The event that a reactor reacted to with the command that made this one."
+    )
+    reactions: list[Annotated[Reaction, strawberry.lazy("schema.history")]] = strawberry.field(
+        resolver=_reactions,
+        description="The commands that reactors sent because of it and that have ended, at most 500. "
+        "Not in the subscription events: that is sent before anybody reacts; see the subscription lineage.",
     )
 
 
@@ -147,6 +164,7 @@ class EventTypes:
             "command_id": recorded.command_id,
             "correlation_id": recorded.correlation_id,
             "causation_position": recorded.causation_position,
+            "_types": self,
         }
         try:
             instance = self._domain.decode(
@@ -177,6 +195,11 @@ class EventTypes:
             return self._domain.decode(item.type, item.schema_version, item.data, item.position), item.type
         except UndecodableEvent as error:
             return error, UnreadableEvent.__name__
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the GraphQL types of all events."""
+        return [*self._by_name, UnreadableEvent.__name__]
 
     def fields(self, type_name: str) -> tuple[Field, ...]:
         """An event type's own fields; none for an item that is no event of the domain."""

@@ -20,8 +20,8 @@ from eventstore.records import EventFilter
 from resolvers.events import follow
 from schema.context import Context
 from schema.documents import Document
-from schema.errors import coerced, typed
-from schema.events import FOLLOWED, EventTypes, as_set
+from schema.errors import BAD_REQUEST, coerced, typed
+from schema.events import FOLLOWED, NOT_FOLLOWED, EventTypes, as_set
 from schema.rendering import Rendered, Renderer
 
 
@@ -91,6 +91,9 @@ class Following:
         field = renderer.field
         if field is None or field.name.value != FOLLOWED:
             return None
+        if NOT_FOLLOWED in document.text and renderer.selects(NOT_FOLLOWED):
+            problem = f"{NOT_FOLLOWED}: they come later than the event; subscribe to lineage to see them"
+            raise Refused([GraphQLError(problem, nodes=field, extensions={"code": BAD_REQUEST})])
         after, where = self._arguments(executor, field)
         cursor = _cursor_variable(document, field)
         kept = {name: value for name, value in (variables or {}).items() if name != cursor}

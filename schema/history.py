@@ -35,8 +35,7 @@ class CommandStatus(Enum):
 async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
     if root.made is None:
         return []
-    found = await resolving.events_of(info.context.services.database, root.made)
-    return [root.event_types.of(event) for event in found]
+    return [root.event_types.of(event) for event in await info.context.batching.events.load(root.made)]
 
 
 @strawberry.enum(description="What was done with a dead letter.")
@@ -89,6 +88,18 @@ class Command:
     )
 
 
+@strawberry.type(description="A command that was sent because of an event.")
+class Reaction:
+    reactor: str | None = strawberry.field(description="The reactor that sent it.")
+    command: Command
+
+
+async def reactions_to(position: int, context: Context, events: EventTypes) -> list[Reaction]:
+    """The reactions to an event that have ended."""
+    found = await context.batching.reactions.load(position)
+    return [Reaction(reactor=outcome.reactor, command=ended(outcome, events)) for outcome in found]
+
+
 @strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")
 class CommandFilterInput:
     statuses: list[CommandStatus] | None = None
@@ -130,7 +141,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     """The fields of Query, Mutation and Subscription about commands as they stand."""
 
     async def command(info: Info[Context, None], id: UUID) -> Command:
-        return _command(await resolving.command_by_id(info.context.services, id), events)
+        return command_of(await resolving.command_by_id(info.context.services, id), events)
 
     async def commands(
         info: Info[Context, None],
@@ -145,7 +156,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
 
     async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
         async for state in resolving.follow_command(info.context.services, command_id):
-            yield _command(state, events)
+            yield command_of(state, events)
 
     async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
         found = await dead.dead_letters(info.context.services.database, first)
@@ -187,7 +198,8 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     return queries, mutations, subscriptions
 
 
-def _command(state: resolving.CommandState, events: EventTypes) -> Command:
+def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
+    """A command as it stands: queued, or ended."""
     if state.outcome is not None:
         return ended(state.outcome, events)
     queued = state.submitted

@@ -87,6 +87,16 @@ class Renderer:
         """The one field of the subscription; None if a directive leaves it out."""
         return self._details[0].node if self._details else None
 
+    def selects(self, name: str) -> bool:
+        """Whether it asks for this field of any type of event."""
+        types = (self._executor.schema.get_type(type_name) for type_name in self._types.names)
+        return any(
+            selected == name
+            for type_ in types
+            if isinstance(type_, GraphQLObjectType)
+            for _, selected, _ in self._selected(type_, self._details)
+        )
+
     def render(self, item: FeedItem) -> Rendered:
         """The item as the operation selects it. Never raises."""
         event, type_name = self._types.decoded(item)

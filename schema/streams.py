@@ -25,6 +25,10 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
 
+    @property
+    def connections(self) -> int:
+        return self._connections
+
     def must_take_another(self) -> None:
         """Raises Overloaded at the limit, and Unavailable once `end` was called."""
         if self._ended:

@@ -20,6 +20,7 @@ inbox.py        the commands that a processor has still to decide
 processor.py    pull, decide, commit, announce
 queued.py       commands still in the stream, found by their id
 progress.py     how far the projections have come, for those who wait
+mirrored.py     an event as a message of EVENTS, and back
 relay.py        the log onto the EVENTS stream
 projecting.py   the log into projection tables
 reacting.py     events to new commands
@@ -27,5 +28,8 @@ channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
 verifying.py    auditing the mirror
+effects.py      events to calls of the outside
+tallies.py      what a process has done, counted for its metrics
+tracing.py      spans of one trace, where somebody traces
 running.py      keeping a part running while servers come and go
 """

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from commander.domain import Domain
 from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.inline import InlineProjections
@@ -18,6 +20,7 @@ from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, ended_from, told_ended, told_outcomes
 from streaming.signals import told_log, told_projection
 from streaming.states import StreamStates
+from streaming.tracing import SpanKind, mark, now_ns
 from streaming.watchdog import ended_if_hung
 
 _SLICE = 50
@@ -66,8 +69,9 @@ class Batch:
         for begin in range(0, len(undecided), _SLICE):
             with ended_if_hung(decide_seconds):
                 for command in undecided[begin : begin + _SLICE]:
+                    began = now_ns()
                     decision, states[command.stream] = decide(domain, command, states[command.stream], now)
-                    self._add(decision)
+                    self._add(_traced(decision, began) if began else decision)
             await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
 
@@ -86,13 +90,18 @@ class Batch:
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
         assert self._append is not None, "a batch is decided before its commit"
-        if not inline:
+        began = now_ns()
+        if inline:
+            with reaching_postgres(connection):
+                async with connection.transaction():
+                    self._appended = await self._append.run(connection)
+                    self._projected = await inline.fold(connection, self._appended)
+        else:
             self._appended = await self._append.run(connection)
-            return
-        with reaching_postgres(connection):
-            async with connection.transaction():
-                self._appended = await self._append.run(connection)
-                self._projected = await inline.fold(connection, self._appended)
+        if began:
+            size = {"commander.batch": len(self.decisions)}
+            for decision in self.decisions:
+                mark("commit", decision.command.traceparent, began, attributes=size)
 
     async def announce(self, nats: Nats, database: Database) -> None:
         """Tells of the events to who follows the log, and how each command ended to its waiter and to all."""
@@ -143,3 +152,11 @@ class Batch:
             version=decision.version,
             events=self._appended.events[begin:end],
         )
+
+
+def _traced(decision: Decision, began_ns: int) -> Decision:
+    """The decision, whose events carry the span of deciding."""
+    command = decision.command
+    outcome = {"commander.status": decision.status.value}
+    traceparent = mark(f"decide {command.type}", command.traceparent, began_ns, SpanKind.CONSUMER, outcome)
+    return replace(decision, command=replace(command, traceparent=traceparent))

@@ -17,10 +17,8 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
-from uuid import UUID
 
 from commander.domain.errors import InvalidRequest
 from eventstore.database import Database
@@ -29,10 +27,12 @@ from eventstore.records import EventFilter, RecordedEvent
 from streaming.channel import CaughtUp, Channel, FeedItem, Heartbeat
 from streaming.connection import Nats
 from streaming.history import History
+from streaming.mirrored import event_of
 from streaming.pull import InMessage, OrderedPull, StreamReplaced
 from streaming.running import keep_running
 from streaming.signals import hear_log
-from streaming.streams import EVENTS, parse_event_subject
+from streaming.streams import EVENTS
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 __all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
 
@@ -70,6 +70,19 @@ class Feed:
     def live(self) -> bool:
         """Whether the tail has begun."""
         return self._head >= 0
+
+    @property
+    def position(self) -> int:
+        """Up to where the tail reaches; 0 before it has begun."""
+        return max(0, self._head)
+
+    @property
+    def channels(self) -> int:
+        return len(self._channels)
+
+    @property
+    def subscribers(self) -> int:
+        return sum(channel.readers for channel in self._channels.values())
 
     async def run(self) -> None:
         """Feeds the tail, until cancelled."""
@@ -206,11 +219,12 @@ class Feed:
         new = [message for message in messages if message.sequence > self._head]
         if new and new[0].sequence != self._head + 1:
             self._begin_again(new[0].sequence - 1)
-        self._append([recorded(message) for message in new])
+        self._append([event_of(message) for message in new])
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Takes events that follow one another, behind the head or behind a gap."""
         grown: set[Channel[Any]] = set()
+        began = now_ns()
         for event in events:
             self._tail.append(event)
             self._tail_bytes += len(event.data)
@@ -223,6 +237,7 @@ class Feed:
                         grown.add(channel)
         for channel in grown:
             channel.wake()
+        mark_events("feed", events, began, SpanKind.CONSUMER)
         self._unbounded += sum(channel.weight for channel in grown)
         if self._unbounded > _MAX_RENDERED_BYTES // 4:
             self._unbounded = 0
@@ -266,22 +281,4 @@ def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
         ("stream", event.stream),
         ("command", event.command_id),
         ("correlation", event.correlation_id),
-    )
-
-
-def recorded(message: InMessage) -> RecordedEvent:
-    headers = message.headers
-    type_, stream = parse_event_subject(message.subject)
-    causation = headers.get("Commander-Causation-Position")
-    return RecordedEvent(
-        position=message.sequence,
-        stream=stream,
-        version=int(headers["Commander-Version"]),
-        type=type_,
-        schema_version=int(headers["Commander-Schema-Version"]),
-        data=message.data.decode(),
-        command_id=UUID(headers["Commander-Command-Id"]),
-        correlation_id=UUID(headers["Commander-Correlation-Id"]),
-        causation_position=None if causation is None else int(causation),
-        recorded_at=datetime.fromisoformat(headers["Commander-Recorded-At"]),
     )

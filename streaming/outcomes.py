@@ -101,6 +101,11 @@ class OutcomeWaiter:
         self._listening_changes = asyncio.Lock()
         self.reply = nats.client.new_inbox()
 
+    @property
+    def waiting(self) -> int:
+        """How many commands somebody waits for."""
+        return len(self._waiting)
+
     async def start(self) -> None:
         with reaching_nats():
             await self._nats.client.subscribe_bulk(self.reply, self._on_announcements)

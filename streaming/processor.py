@@ -39,6 +39,7 @@ from streaming.running import keep_running
 from streaming.states import StreamStates
 from streaming.streams import partition_of
 from streaming.suspects import MAX_ATTEMPTS, Suspects
+from streaming.tallies import DecidingTally
 from streaming.watchdog import watch_for_hangs
 
 logger = logging.getLogger("commander.processor")
@@ -92,6 +93,7 @@ class Processor:
         self._passed: Progress | None = None  # beyond messages that held nothing for these partitions
         self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
+        self.tally = DecidingTally()
 
     async def run(self) -> None:
         watch_for_hangs()
@@ -220,7 +222,10 @@ class Processor:
             raise
 
     async def _commit(self, ownership: Ownership, batch: Batch) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         await batch.commit(ownership.connection, self._inline)
+        self.tally.committed(batch.decisions, len(batch.commands), loop.time() - began)
         due = self._states.due_snapshots({d.command.stream: None for d in batch.decisions})
         if due:
             await save_snapshots(ownership.connection, due)

@@ -51,10 +51,20 @@ class ProjectionProgress:
 
     async def reached(self, name: str) -> Reached:
         """How far this projection has come. Where a hint may be missing, Postgres is asked, now and then."""
-        doubtful = self._position(name) < self._head or not self._nats.connected
+        doubtful = self.position_of(name) < self._head or not self._nats.connected
         if doubtful and asyncio.get_running_loop().time() > self._looked_at + _LOOK_SECONDS:
             await self._look([name])
-        return Reached(self._position(name), self._head)
+        return Reached(self.position_of(name), self._head)
+
+    @property
+    def moved(self) -> asyncio.Event:
+        """Set at the next move, and then another: take it, look at the positions, and wait for it."""
+        return self._moved
+
+    def position_of(self, name: str) -> int:
+        """How far the table is that this projection is read from, as last heard; 0 before anything was."""
+        table = self._tables.get(name)
+        return 0 if table is None else self._positions.get(table.name, 0)
 
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
         """Waits until all these projections have folded `position`; False when they have not in time."""
@@ -73,11 +83,7 @@ class ProjectionProgress:
         return True
 
     def _reached(self, names: Iterable[str], position: int) -> bool:
-        return all(self._position(name) >= position for name in names)
-
-    def _position(self, name: str) -> int:
-        table = self._tables.get(name)
-        return 0 if table is None else self._positions.get(table.name, 0)
+        return all(self.position_of(name) >= position for name in names)
 
     async def _look(self, names: Iterable[str]) -> None:
         self._looked_at = asyncio.get_running_loop().time()

@@ -19,6 +19,7 @@ from eventstore.filling import Filling
 from eventstore.inline import hand_over, is_behind, take_back
 from eventstore.locks import Lock, lock_key, sole_holder
 from eventstore.projections import ensure_tables, fold, save_failure
+from eventstore.records import RecordedEvent
 from eventstore.rows import Rows, Unwritable
 from eventstore.serving import (
     BUILDING,
@@ -37,6 +38,7 @@ from streaming.connection import Nats
 from streaming.reading import LogReader
 from streaming.running import keep_running
 from streaming.signals import told_projection, told_tables
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 logger = logging.getLogger("commander.projections")
 
@@ -157,7 +159,11 @@ class Projector:
             return
         if len(self._rows) > _KNOWN_ROWS:
             self._rows.clear()
+        began = now_ns()
         await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
+        if began:
+            told = [event for event in stretch.events if isinstance(event, RecordedEvent)]
+            mark_events(f"project {self.name}", told, began, SpanKind.CONSUMER)
         self.position = stretch.up_to
         await self._nats.tell([told_projection(self._table.name, stretch.up_to)])
 

@@ -27,6 +27,7 @@ from streaming.connection import Nats
 from streaming.reading import LogReader
 from streaming.running import keep_running
 from streaming.submitting import Submitter
+from streaming.tracing import SpanKind, mark, now_ns
 
 logger = logging.getLogger("commander.reactors")
 
@@ -106,8 +107,12 @@ class ReactorRunner:
         instance = await self._instance(event)
         if instance is None:
             return []
+        began = now_ns()
         commands = self._reactor.react(instance)
-        return [self._submitted(event, index, command) for index, command in enumerate(commands)]
+        if not commands:
+            return []
+        traceparent = mark(f"react {self.name}", event.traceparent, began, SpanKind.CONSUMER)
+        return [self._submitted(event, index, one, traceparent) for index, one in enumerate(commands)]
 
     async def _instance(self, event: RecordedEvent) -> Any | None:
         """The event as the reactor takes it; None if it takes no interest."""
@@ -128,7 +133,9 @@ class ReactorRunner:
         assert outcome is not None, "a rejection is stored with its outcome"
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
 
-    def _submitted(self, event: RecordedEvent, index: int, command: Any) -> SubmittedCommand:
+    def _submitted(
+        self, event: RecordedEvent, index: int, command: Any, traceparent: str | None
+    ) -> SubmittedCommand:
         type_ = self._domain.type_of(command)
         if not isinstance(type_, CommandType):
             raise TypeError(f"{type_.name} is an event; a reactor returns commands")
@@ -142,4 +149,5 @@ class ReactorRunner:
             submitted_at=datetime.now(UTC),
             causation_position=event.position,
             reactor=self.name,
+            traceparent=traceparent,
         )

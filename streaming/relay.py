@@ -15,11 +15,12 @@ from eventstore.locks import Lock, sole_holder
 from eventstore.log import head_position
 from eventstore.records import RecordedEvent
 from streaming.batches import FEW, MAX_MESSAGES, UnexpectedSequence, chunks, publish
-from streaming.bulk import OutMessage
 from streaming.connection import Nats
+from streaming.mirrored import message_of
 from streaming.reading import LogReader
 from streaming.running import keep_running
-from streaming.streams import EVENTS, event_subject
+from streaming.streams import EVENTS
+from streaming.tracing import SpanKind, mark_events, now_ns
 
 logger = logging.getLogger("commander.relay")
 
@@ -71,7 +72,8 @@ class Relay:
             events = await log.after(self.position, MAX_MESSAGES)
             if not events:
                 self._nats.must_be_connected()
-            for chunk in chunks([_message(event) for event in events]):
+            began = now_ns()
+            for chunk in chunks([message_of(event) for event in events]):
                 stored = await publish(
                     self._nats, chunk, expected_last=self.position, atomic_above=self._atomic_above
                 )
@@ -81,6 +83,10 @@ class Relay:
                     self.position = await self._mirrored()
                     break
                 self.position += len(chunk)
+            mark_events("relay", events, began, SpanKind.PRODUCER, self._has_mirrored)
+
+    def _has_mirrored(self, event: RecordedEvent) -> bool:
+        return event.position <= self.position
 
     async def _mirrored(self) -> int:
         """How far the mirror reaches."""
@@ -89,16 +95,3 @@ class Relay:
             info = await self._nats.jetstream.stream_info(EVENTS)
         self._atomic_above = FEW if info.config.allow_atomic else MAX_MESSAGES
         return int(info.state.last_seq)
-
-
-def _message(event: RecordedEvent) -> OutMessage:
-    headers = {
-        "Commander-Version": str(event.version),
-        "Commander-Schema-Version": str(event.schema_version),
-        "Commander-Command-Id": str(event.command_id),
-        "Commander-Correlation-Id": str(event.correlation_id),
-        "Commander-Recorded-At": event.recorded_at.isoformat(),
-    }
-    if event.causation_position is not None:
-        headers["Commander-Causation-Position"] = str(event.causation_position)
-    return OutMessage(event_subject(event), event.data.encode(), headers)

@@ -1,12 +1,8 @@
 """The two streams: COMMANDS, waiting to be decided, and EVENTS, the mirror of the log.
 
 COMMANDS keeps its messages until the processor purges what Postgres has decided (see processor.py). EVENTS
-holds the event at log position p as its message p; its subjects and headers are a public contract:
-
-    subject  events.<aggregate>.<type>.<stream>     characters that NATS reserves are %-escaped
-    headers  Commander-Version, Commander-Schema-Version, Commander-Command-Id, Commander-Correlation-Id,
-             Commander-Causation-Position (where there is one), Commander-Recorded-At (ISO 8601)
-    payload  the event as JSON; the position is the message's sequence
+holds the event at log position p as its message p, under events.<aggregate>.<type>.<stream>; its subjects,
+headers and payloads are a public contract, docs/contract.md.
 
 A command is on disk before its receipt. EVENTS can be made again from the log, so a server that stands alone
 writes it when it may: what it loses in a crash the relay publishes again, each event at its position.
@@ -16,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 from zlib import crc32
 
@@ -77,6 +75,25 @@ def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig
             "delete it, and it is made anew from the log"
         )
     return wanted
+
+
+class QueueDepth(NamedTuple):
+    """What COMMANDS holds. created: which incarnation of the stream the sequences count in."""
+
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+    created: datetime
+
+
+async def queue_depth(nats: Nats) -> QueueDepth:
+    """How much there is in COMMANDS. Raises Unavailable."""
+    async with nats.answering():
+        info = await nats.jetstream.stream_info(COMMANDS)
+    state = info.state
+    assert info.created is not None, "the server says when"
+    return QueueDepth(state.messages, state.bytes, state.first_seq, state.last_seq, info.created)
 
 
 async def mirrored_position(nats: Nats) -> int:

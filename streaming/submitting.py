@@ -12,6 +12,7 @@ from streaming.batches import MAX_MESSAGES, publish
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
 from streaming.messages import MAX_TOGETHER, MAX_TOGETHER_BYTES, encoded, message_of, message_of_many
+from streaming.tracing import SpanKind, mark, now_ns
 
 
 class Overloaded(CommanderError):
@@ -27,7 +28,10 @@ class _Waiting:
 
 
 class Submitter:
-    """Submits commands, in the order given. max_waiting bounds the memory while NATS is slow."""
+    """Submits commands, in the order given. max_waiting bounds the memory while NATS is slow.
+
+    submitted: how many were stored.
+    """
 
     def __init__(self, nats: Nats, partitions: int, *, max_waiting: int = 10_000) -> None:
         self._nats = nats
@@ -35,6 +39,12 @@ class Submitter:
         self._max_waiting = max_waiting
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
+        self.submitted = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are yet to be sent."""
+        return len(self._waiting)
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
         """Returns once JetStream has the command on disk. alone: in a message of its own (messages.py).
@@ -47,9 +57,13 @@ class Submitter:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
         waiting = _Waiting(command, encoded(command), alone)
         self._waiting.append(waiting)
+        began = now_ns()
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         await waiting.stored
+        self.submitted += 1
+        if began:
+            mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
     async def _flush(self) -> None:
         while self._waiting:

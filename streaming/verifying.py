@@ -6,7 +6,7 @@ from eventstore.database import Database
 from eventstore.log import head_position, read_log
 from eventstore.verifying import Broken, Progress
 from streaming.connection import Nats
-from streaming.feed import recorded
+from streaming.mirrored import event_of
 from streaming.pull import OrderedPull
 from streaming.streams import EVENTS
 
@@ -34,7 +34,7 @@ async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> l
                 return [*broken, Broken(_PROMISE, f"{EVENTS} has no message {position + 1}")]
             events = await read_log(database, position, messages[-1].sequence, len(messages))
             for event, message in zip(events, messages, strict=True):
-                if recorded(message) != event:
+                if event_of(message) != event:
                     broken.append(Broken(_PROMISE, f"message {message.sequence} is not the event there"))
             position = messages[-1].sequence
             progress(min(position, state.last_seq), state.last_seq)

@@ -36,7 +36,7 @@ MAY_IMPORT = {
 # A foreign library and the rooms that know it.
 KNOWN_BY = {
     "asyncpg": {"eventstore", "commander"},
-    "nats": {"streaming"},
+    "nats": {"streaming", "examples"},
     "strawberry": {"schema"},
     "graphql": {"schema"},
     "starlette": {"schema", "commander"},
@@ -45,6 +45,7 @@ KNOWN_BY = {
     "pydantic_settings": {"commander"},
     "typer": {"commander"},
     "rich": {"commander"},
+    "opentelemetry": {"streaming"},
     "prometheus_client": {"commander"},
 }
 

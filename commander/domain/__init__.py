@@ -3,6 +3,7 @@
 from commander.domain.aggregates import AggregateType
 from commander.domain.decisions import CommandContext
 from commander.domain.domain import Domain
+from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
@@ -27,6 +28,8 @@ __all__ = [
     "CommanderError",
     "DefinitionError",
     "Domain",
+    "EffectCall",
+    "EffectType",
     "EventType",
     "Field",
     "InvalidCommand",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, Unpack, dataclass_transform, overload
 
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
+from commander.domain.effects import EffectLimits, EffectType, F, registering
 from commander.domain.errors import DefinitionError, UndecodableEvent
 from commander.domain.messages import (
     CommandType,
@@ -28,7 +29,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
-_QUERIES = {"event", "events", "command", "commands"}
+_QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
 class Domain:
@@ -47,6 +48,7 @@ class Domain:
         self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
         self.reactors: dict[str, ReactorType] = {}
+        self.effects: dict[str, EffectType] = {}
         self._upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints: dict[str, str] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
@@ -188,6 +190,10 @@ class Domain:
             raise DefinitionError(running(), f"the reactor name {name} is taken")
         self.reactors[name] = type_
         return cls
+
+    def effect(self, *events: type, **limits: Unpack[EffectLimits]) -> Callable[[F], F]:
+        """An async function with side effects, called at least once for each of these; see EffectType."""
+        return registering(self.effects, events, self._event_classes(), limits)
 
     # What the parts ask.
 

@@ -21,7 +21,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 # The fields of the GraphQL interface Event; an event's own fields stand beside them.
 EVENT_FIELDS = frozenset(
     {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
-    | {"causation_position", "schema_version"}
+    | {"causation_position", "schema_version", "reactions"}
 )
 
 

@@ -9,6 +9,7 @@
 --                  $18 event_count int[]  $19 version bigint[]  $20 last_event int[] (how many events of this
 --                  batch precede its end)  $21 correlation_id uuid[]  $22 causation_position bigint[]
 --                  $23 reactor text[]  $24 actor text[]  $25 submitted_at timestamptz[]
+-- binds, traces:   $30 traceparent text[] of the events; null where none has one
 -- binds, progress: $26 partition int[]  $27 sequence bigint (the same for all)  $28 stream_created timestamptz
 --                  $29 how many commands int
 -- result: base bigint (the head before), recorded_at timestamptz (not before that of any earlier event)
@@ -21,16 +22,16 @@ with head as (
 ),
 appended as (
     insert into events (position, stream, version, type, schema_version, data, command_id, correlation_id,
-                        causation_position, recorded_at)
+                        causation_position, recorded_at, traceparent)
     select head.base + e.n, e.stream, e.version, e.type, e.schema_version, e.data, e.command_id,
-           e.correlation_id, e.causation_position, head.recorded_at
+           e.correlation_id, e.causation_position, head.recorded_at, e.traceparent
     from head,
          unnest($2::text::text[], $3::text::bigint[],
                 $4::text::text[], $5::text::int[],
                 string_to_array($6, e'\x1f')::json[], $7::text::uuid[],
-                $8::text::uuid[], $9::text::bigint[])
+                $8::text::uuid[], $9::text::bigint[], $30::text::text[])
              with ordinality as e (stream, version, type, schema_version, data, command_id, correlation_id,
-                                   causation_position, n)
+                                   causation_position, traceparent, n)
 ),
 decided as (
     insert into commands (command_id, type, stream, data, digest, status, code, message, position, event_count,

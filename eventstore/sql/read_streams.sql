@@ -1,7 +1,7 @@
 -- The next events of many streams at once, each from its own version on.
 -- binds: $1 stream text[]  $2 after version bigint[]  $3 limit per stream int
 select e.position, e.stream, e.version, e.type, e.schema_version, e.data, e.command_id, e.correlation_id,
-       e.causation_position, e.recorded_at
+       e.causation_position, e.recorded_at, e.traceparent
 from unnest($1::text[], $2::bigint[]) as wanted (stream, after)
 cross join lateral (
     select * from events

@@ -124,7 +124,7 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
         "actor": "ada",
         "submitted_at": datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
     }
-    made = decision("account-1", 0, 2, **known)
+    made = decision("account-1", 0, 2, **known, traceparent="00-a-b-01")
     async with database.connection() as connection:
         appended = await append(connection, [made], None)
         outcomes = await known_outcomes(connection, [made.command.command_id, uuid4()])
@@ -135,7 +135,7 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
     first, _ = appended.events
     assert tuple(first) == (
         *(1, "account-1", 1, *made.events[0], made.command.command_id, known["correlation_id"], 2**40),
-        appended.recorded_at,
+        *(appended.recorded_at, "00-a-b-01"),
     )
     assert first.aggregate == "account"
     assert await outcome_of(database, uuid4()) is None

@@ -111,7 +111,7 @@ async def fill(database: Database, plan: list[Any]) -> None:
             events = tuple(NewEvent("Opened", n, data) for n, data in enumerate(what, 1))
             made.append(Decision(sent, digest_of(sent), Status.APPLIED, versions[number], events))
         elif what == "REACTION":
-            given |= {"reactor": "transfers", "causation_position": 1}
+            given |= {"reactor": "transfers", "causation_position": 1, "traceparent": "00-a-b-01"}
             made.append(refusal(STREAMS[number], versions[number], **given))
         else:
             status = Status.REJECTED if what == "REJECTED" else Status.FAILED

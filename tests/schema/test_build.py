@@ -85,6 +85,7 @@ def test_an_event_has_the_fields_of_every_event_beside_its_own() -> None:
         "commandId": "UUID!",
         "correlationId": "UUID!",
         "causationPosition": "Position",
+        "reactions": "[Reaction!]!",
         "accountId": "UUID!",
         "amount": "Decimal!",
         "transferId": "UUID",

@@ -8,7 +8,7 @@ import pytest
 
 from eventstore.records import RecordedEvent
 from streaming.connection import Nats
-from streaming.feed import recorded
+from streaming.mirrored import event_of
 from streaming.pull import OrderedPull
 from streaming.reading import LogReader
 from streaming.relay import MirrorAhead, Relay
@@ -23,7 +23,7 @@ async def mirrored(nats: Nats, count: int) -> list[RecordedEvent]:
     found: list[RecordedEvent] = []
     async with OrderedPull(nats, EVENTS, ["events.>"], 0) as mirror, asyncio.timeout(20):
         while len(found) < count:
-            found += [recorded(message) for message in await mirror.next_batch(500, 1)]
+            found += [event_of(message) for message in await mirror.next_batch(500, 1)]
     return found
 
 

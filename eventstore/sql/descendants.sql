@@ -1,0 +1,24 @@
+-- A command and those that followed from it, by way of the events that reactors reacted to; nearest first.
+-- binds: $1 command_id uuid  $2 how deep int  $3 limit int
+-- result: depth int (0: the command itself), and the columns of an outcome
+with recursive descendants as (
+    select 0 as depth, command_id, type, stream, data, digest, status, code, message, position, event_count,
+           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+    from commands
+    where command_id = $1
+    union all
+    select before.depth + 1, after.*
+    from descendants as before
+    cross join lateral (
+        select command_id, type, stream, data, digest, status, code, message, position, event_count,
+               version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+        from commands
+        where commands.causation_position > before.position - before.event_count
+          and commands.causation_position <= before.position
+        order by commands.causation_position
+        offset 0
+    ) as after
+    where before.depth < $2
+)
+select * from descendants
+limit $3

@@ -1,0 +1,37 @@
+"""Failed calls of effects: listed, retried, dropped. Who did what is recorded."""
+
+from __future__ import annotations
+
+from commander.domain.errors import InvalidRequest
+from eventstore.database import Database
+from eventstore.effects import (
+    EffectAction,
+    EffectFailure,
+    act_on_effect,
+    effect_actions,
+    list_effect_failures,
+)
+
+MAX_LISTED = 1000
+
+
+async def effect_failures(database: Database, first: int) -> list[EffectFailure]:
+    """The oldest failed calls that nobody has dropped and that have not succeeded. Raises InvalidRequest."""
+    if not 0 <= first <= MAX_LISTED:
+        raise InvalidRequest("first", f"must be from 0 to {MAX_LISTED}, got {first}")
+    return await list_effect_failures(database, first)
+
+
+async def actions_of(database: Database, failure: EffectFailure) -> list[EffectAction]:
+    """What was done with a failure, the oldest first."""
+    return await effect_actions(database, failure.effect, failure.position)
+
+
+async def retry(database: Database, effect: str, position: int, actor: str | None) -> None:
+    """Has the part `effects` call it again, with the same key. Raises NotFound if it is not failed."""
+    await act_on_effect(database, effect, position, "RETRIED", actor)
+
+
+async def drop(database: Database, effect: str, position: int, actor: str | None) -> None:
+    """Takes it off the list, for good. Raises NotFound if it is not failed."""
+    await act_on_effect(database, effect, position, "DROPPED", actor)

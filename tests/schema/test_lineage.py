@@ -1,0 +1,291 @@
+"""Lineage as a client asks for it: in few statements, as a tree with timings, and while it grows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from eventstore.database import Connection, Database
+from examples.bank import bank
+from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from resolvers.services import Services
+from schema.build import build_schema
+from schema.context import Context
+from streaming.projecting import Projector
+from streaming.reacting import ReactorRunner
+from streaming.relay import Relay
+from tests.resolvers.conftest import servers, services
+from tests.streaming.conftest import Bank, running
+
+__all__ = ["servers", "services"]
+
+SCHEMA = build_schema(bank)
+COMMAND = """query ($id: UUID!) { command(id: $id) { type events { type reactions { reactor command {
+  type events { type reactions { command { type events { type reactions { command { type } } } } } }
+} } } } }"""
+LINEAGE = """query ($id: UUID!, $depth: Int! = 20, $first: Int! = 200) {
+  lineage(commandId: $id, depth: $depth, first: $first) { ...Tree } } """
+TREE = """fragment Tree on Lineage {
+  correlationId settled truncated position durationMs
+  root { command { type } events { event { type } reactions { command { type status } } } }
+  commands { depth waitedMs sinceSubmittedMs submittedAt decidedAt command { id type status reactor }
+    events { recordedAt sinceSubmittedMs event { type position } projections { name applied } } }
+}"""
+WATCHED = "subscription ($id: UUID!) { lineage(commandId: $id) { ...Tree } } " + TREE
+
+
+class Counting(Database):
+    """A database that counts how often it is asked."""
+
+    asked = 0
+
+    @asynccontextmanager
+    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
+        self.asked += 1
+        async with super().connection(timeout_seconds=timeout_seconds) as connection:
+            yield connection
+
+
+def reactors(servers: Bank) -> ReactorRunner:
+    reactor = bank.reactors["transfers"]
+    return ReactorRunner(bank, servers.database, servers.nats, servers.submitter, reactor)
+
+
+@asynccontextmanager
+async def deciding(servers: Bank) -> AsyncIterator[None]:
+    async with running(servers.processor().run()), running(reactors(servers).run()):
+        yield
+
+
+async def accounts(servers: Bank, *ids: UUID) -> None:
+    for account in ids:
+        await servers.submit(OpenAccount("Ada", account))
+        await servers.outcome(await servers.submit(Deposit(account, Decimal(50))))
+
+
+async def until_logged(servers: Bank, type_: str, count: int = 1) -> None:
+    async with asyncio.timeout(15):
+        while [event.type for event in await servers.log()].count(type_) < count:
+            await asyncio.sleep(0.02)
+
+
+async def asked(services: Services, document: str, **variables: Any) -> Any:
+    result = await SCHEMA.execute(document, variables, Context(services, None))
+    assert not result.errors, result.errors
+    [answer] = (result.data or {}).values()
+    return answer
+
+
+async def refused(services: Services, document: str, **variables: Any) -> dict[str, Any]:
+    result = await SCHEMA.execute(document, variables, Context(services, None))
+    assert result.errors, result.data
+    return result.errors[0].extensions or {}
+
+
+async def test_a_command_shows_what_reactors_made_of_its_events(servers: Bank, services: Services) -> None:
+    source, target = uuid4(), uuid4()
+    async with deciding(servers):
+        await accounts(servers, source, target)
+        transfer = await servers.submit(RequestTransfer(source, target, Decimal(20)))
+        await until_logged(servers, "TransferCompleted")
+    found = await asked(services, COMMAND, id=str(transfer))
+    assert [event["type"] for event in found["events"]] == ["TransferRequested"]
+    [reaction] = found["events"][0]["reactions"]
+    assert (reaction["reactor"], reaction["command"]["type"]) == ("transfers", "WithdrawForTransfer")
+    [withdrawn] = reaction["command"]["events"]
+    assert withdrawn["type"] == "MoneyWithdrawn"
+    assert withdrawn["reactions"][0]["command"]["type"] == "RecordWithdrawal"
+
+
+async def test_reactions_of_many_commands_take_as_many_statements_as_those_of_one(
+    servers: Bank, services: Services
+) -> None:
+    source, target = uuid4(), uuid4()
+    async with deciding(servers):
+        await accounts(servers, source, target)
+        for _ in range(5):
+            await servers.submit(RequestTransfer(source, target, Decimal(1)))
+        await until_logged(servers, "TransferCompleted", 5)
+    counting = Counting(servers.database.url)
+    watched = replace(services, database=counting)
+    document = """query ($first: Int!, $types: [String!]) {
+      commands(first: $first, filter: {types: $types}) { edges { node { events { reactions { command {
+        type events { type reactions { command { type } } } } } } } } } }"""
+    counts = []
+    for first in (1, 5):
+        counting.asked = 0
+        edges = (await asked(watched, document, first=first, types=["RequestTransfer"]))["edges"]
+        counts.append(counting.asked)
+        shown = [event["reactions"] for edge in edges for event in edge["node"]["events"]]
+        assert [len(one) for one in shown] == [1] * first
+    assert counts == [5, 5], "commands, their events, reactions to these, their events, reactions to those"
+    counting.asked = 0
+    request = (
+        await asked(watched, '{ commands(filter: {types: ["RequestTransfer"]}) { edges { node { id } } } }')
+    )["edges"][0]["node"]["id"]
+    counting.asked = 0
+    tree = await asked(watched, LINEAGE + TREE, id=request)
+    assert len(tree["commands"]) == 5
+    assert counting.asked == 3, "the commands, their events, the projections"
+    await counting.close()
+
+
+async def test_a_lineage_is_the_whole_tree_with_what_was_refused_and_made_up_for(
+    servers: Bank, services: Services
+) -> None:
+    source = uuid4()
+    async with deciding(servers):
+        await accounts(servers, source)
+        transfer = await servers.submit(RequestTransfer(source, uuid4(), Decimal(20)))
+        await until_logged(servers, "TransferReturned")
+    found = await asked(services, LINEAGE + TREE, id=str(transfer))
+    shown = [
+        (
+            one["depth"],
+            one["command"]["type"],
+            one["command"]["status"],
+            [e["event"]["type"] for e in one["events"]],
+        )
+        for one in found["commands"]
+    ]
+    assert shown == [
+        (0, "RequestTransfer", "APPLIED", ["TransferRequested"]),
+        (1, "WithdrawForTransfer", "APPLIED", ["MoneyWithdrawn"]),
+        (2, "RecordWithdrawal", "APPLIED", ["TransferWithdrawn"]),
+        (3, "DepositFromTransfer", "REJECTED", ["ReactionRejected"]),
+        (4, "RecordRefusal", "APPLIED", ["TransferReturning"]),
+        (5, "ReturnFromTransfer", "APPLIED", ["MoneyReturned"]),
+        (6, "RecordReturn", "APPLIED", ["TransferReturned"]),
+    ]
+    assert found["correlationId"] == str(transfer)
+    assert found["root"]["events"][0]["reactions"] == [
+        {"command": {"type": "WithdrawForTransfer", "status": "APPLIED"}}
+    ]
+    head = (await servers.log())[-1]
+    assert found["position"] == str(head.position)
+    since = [one["sinceSubmittedMs"] for one in found["commands"]]
+    assert since == sorted(since)
+    assert found["durationMs"] == since[-1] == found["commands"][-1]["events"][0]["sinceSubmittedMs"]
+    first = found["commands"][0]
+    assert first["waitedMs"] == first["sinceSubmittedMs"] > 0
+    assert first["events"][0]["recordedAt"] == first["decidedAt"]
+    assert (found["settled"], found["truncated"]) == (False, False), "no projection runs"
+
+
+async def test_a_lineage_is_cut_at_its_bounds_and_says_so(servers: Bank, services: Services) -> None:
+    source, target = uuid4(), uuid4()
+    async with deciding(servers):
+        await accounts(servers, source, target)
+        transfer = str(await servers.submit(RequestTransfer(source, target, Decimal(20))))
+        await until_logged(servers, "TransferCompleted")
+    for bounds, count in (({"depth": 1}, 2), ({"first": 3}, 3), ({"depth": 4}, 5)):
+        found = await asked(services, LINEAGE + TREE, id=transfer, **bounds)
+        assert (len(found["commands"]), found["truncated"]) == (count, count < 5)
+    assert await refused(services, LINEAGE + TREE, id=str(uuid4())) == {"code": "NOT_FOUND"}
+    for wrong in ({"depth": -1}, {"depth": 101}, {"first": 0}, {"first": 1001}):
+        error = await refused(services, LINEAGE + TREE, id=transfer, **wrong)
+        assert error == {"code": "BAD_REQUEST", "argument": next(iter(wrong))}
+
+
+async def watch(services: Services, command_id: UUID) -> AsyncGenerator[dict[str, Any], None]:
+    results = await SCHEMA.stream(WATCHED, {"id": str(command_id)}, Context(services, None))
+    async with aclosing(results):
+        async for result in results:
+            assert not result.errors, result.errors
+            yield result.data["lineage"]
+
+
+async def test_a_process_is_watched_from_its_queued_command_until_all_projections_show_it(
+    servers: Bank, services: Services
+) -> None:
+    source, target = uuid4(), uuid4()
+    async with running(servers.processor().run()):
+        await accounts(servers, source, target)
+    transfer = await servers.submit(RequestTransfer(source, target, Decimal(20)))
+    seen: list[dict[str, Any]] = []
+    async with (
+        running(services.feed.run()),
+        asyncio.timeout(30),
+        aclosing(watch(services, transfer)) as trees,
+    ):
+        seen.append(await anext(trees))
+        async with running(Relay(servers.database, servers.nats).run()), deciding(servers):
+            async for tree in trees:
+                seen.append(tree)
+                if len(tree["commands"]) == 5:
+                    break
+            async with running(projecting(servers, services)):
+                async for tree in trees:
+                    seen.append(tree)
+                    if tree["settled"]:
+                        break
+    assert [one["command"]["status"] for one in seen[0]["commands"]] == ["ACCEPTED"]
+    sizes = [len(tree["commands"]) for tree in seen]
+    assert sizes == sorted(sizes)
+    assert len({str(tree) for tree in seen}) == len(seen), "what has not changed is not told again"
+    before = [tree for tree in seen if not tree["settled"]]
+    assert len(before) == len(seen) - 1
+    last = seen[-1]["commands"]
+    applied = {p["name"] for one in last for event in one["events"] for p in event["projections"]}
+    assert applied == set(bank.projections)
+
+
+async def projecting(servers: Bank, services: Services) -> None:
+    async with asyncio.TaskGroup() as group:
+        for table in services.tables.values():
+            projector = Projector(bank, servers.database, servers.nats, table)
+            group.create_task(projector.run())
+
+
+async def test_who_watches_asks_postgres_nothing_while_nothing_of_it_happens(
+    servers: Bank, services: Services
+) -> None:
+    counting = Counting(servers.database.url)
+    watched = replace(services, database=counting)
+    account = uuid4()
+    async with running(servers.processor().run()), running(services.feed.run()), asyncio.timeout(30):
+        opened = await servers.submit(OpenAccount("Ada", account))
+        await servers.outcome(opened)
+        async with aclosing(watch(watched, opened)) as trees:
+            await anext(trees)
+            counting.asked = 0
+            more = asyncio.ensure_future(anext(trees))
+            for _ in range(20):  # of other correlations, so none of its business
+                await servers.outcome(await servers.submit(Deposit(account, Decimal(1))))
+            asked_meanwhile = counting.asked
+            more.cancel()
+            await asyncio.gather(more, return_exceptions=True)
+    assert asked_meanwhile == 0
+    await counting.close()
+
+
+async def test_a_rejected_command_is_told_though_it_made_no_event(servers: Bank, services: Services) -> None:
+    request = await servers.submit(Deposit(uuid4(), Decimal(1)))
+    async with running(services.feed.run()), asyncio.timeout(30), aclosing(watch(services, request)) as trees:
+        await anext(trees)
+        async with running(servers.processor().run()):
+            ended = await anext(trees)
+    assert [one["command"]["status"] for one in ended["commands"]] == ["REJECTED"]
+    assert ended["settled"]
+
+
+async def test_watching_an_unknown_id_is_a_typed_error_and_leaves_nothing_running(services: Services) -> None:
+    results = await SCHEMA.stream(WATCHED, {"id": str(uuid4())}, Context(services, None))
+    found = [result async for result in results]
+    assert [error.extensions["code"] for error in found[0].errors] == ["NOT_FOUND"]
+    assert not services.outcomes._watching
+
+
+@pytest.mark.parametrize("field", ["reactions { reactor }", "...on MoneyDeposited { reactions { reactor } }"])
+async def test_the_feed_refuses_what_comes_later_than_the_event(services: Services, field: str) -> None:
+    document = f"subscription {{ events {{ position ... on Event {{ type {field} }} }} }}"
+    results = await SCHEMA.stream(document, None, Context(services, None))
+    found = [result async for result in results]
+    assert [error.extensions["code"] for error in found[0].errors] == ["BAD_REQUEST"]
