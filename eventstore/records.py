@@ -40,7 +40,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
 
     data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
     reactor: the reactor that sent it, reacting to the event at causation_position.
-    reply: the NATS subject on which the outcome is announced.
+    reply: the NATS subject on which the outcome is announced. not_before: it is not decided earlier.
     """
 
     command_id: UUID
@@ -54,6 +54,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     reactor: str | None = None
     actor: str | None = None
     reply: str | None = None
+    not_before: datetime | None = None
 
 
 class Status(StrEnum):

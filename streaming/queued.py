@@ -14,7 +14,7 @@ from eventstore.checkpoints import partition_progress, settled_partitions
 from eventstore.database import Database
 from eventstore.records import SubmittedCommand
 from streaming.connection import Nats
-from streaming.messages import MANY, command_subject, commands_in
+from streaming.messages import MANY, command_subject, commands_in, scheduled_subject
 from streaming.streams import COMMANDS, partition_of
 
 
@@ -66,8 +66,14 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
     return next((command for command in commands if command.command_id == command_id), None)
 
 
+async def unschedule(nats: Nats, command_id: UUID) -> None:
+    """Takes back a command that is not due; nothing happens to one that is, or is unknown."""
+    async with nats.answering():
+        await nats.jetstream.purge_stream(COMMANDS, subject=scheduled_subject(command_id))
+
+
 async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
-    """Returns when all commands that were queued when this was called have their outcomes.
+    """Returns when all commands that were queued, and due, when this was called have their outcomes.
 
     Raises StillQueued when they have not in time: no processor runs, or it has more to do than that.
     """
