@@ -13,6 +13,8 @@ archive.py     the file of an export, line by line
 exporting.py   the log as such a file
 importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
+reactors.py    what reactors with a key remember, saved with their checkpoints
+causation.py   how many reactions led to an event
 tables.py      the one builder of SQL for projection tables
 projections.py folding events into rows, and reading them
 versions.py    rows as they were, folded from their streams

@@ -41,6 +41,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
     reactor: the reactor that sent it, reacting to the event at causation_position.
     reply: the NATS subject on which the outcome is announced. not_before: it is not decided earlier.
+    depth: how many reactions in a row led to it.
     """
 
     command_id: UUID
@@ -55,6 +56,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: str | None = None
     reply: str | None = None
     not_before: datetime | None = None
+    depth: int = 0
 
 
 class Status(StrEnum):

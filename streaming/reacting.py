@@ -1,29 +1,36 @@
 """Reactors at work: events in, commands out, each reaction once.
 
 A reaction's command id derives from reactor, position and index. The checkpoint is saved after the commands
-are durable, so a crash in between repeats the reaction, whose commands then find their first outcome.
+are durable, so a crash in between repeats the reaction, whose commands then find their first outcome. What
+a reactor remembers is saved with the checkpoint; all of one reactor's events are taken by one task in the
+order of the log, so each key's are.
+
+    waiting for the lock ─► making its states again ─► following ─► waiting …
+
+The states are made again from the log, with commands muted, where the checkpoint is ahead of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid5
-
-import msgspec
 
 from commander.domain import Domain, ReactionRejected, ReactorType
 from commander.domain.domain import REACTION_REJECTED
-from commander.domain.messages import CommandType
 from commander.domain.reactors import RecordedRejection
-from eventstore.checkpoints import reactor_position, save_reactor, save_reactor_error
+from eventstore.causation import Depths
+from eventstore.checkpoints import save_reactor_error
 from eventstore.database import Connection, Database
 from eventstore.locks import Lock, lock_key, sole_holder
+from eventstore.log import read_log
 from eventstore.outcomes import outcome_of
-from eventstore.records import RecordedEvent, SubmittedCommand
+from eventstore.reactors import load_states, reactor_checkpoint, save_reactor, states_with_deadlines
+from eventstore.records import RecordedEvent
 from streaming.connection import Nats
+from streaming.queued import unschedule
+from streaming.reactions import Reactions
 from streaming.reading import LogReader
 from streaming.running import keep_running
 from streaming.submitting import Submitter
@@ -33,12 +40,6 @@ logger = logging.getLogger("commander.reactors")
 _PAUSE_SECONDS = 0.01
 _BATCH = 500
 _RETRY_FAILED_SECONDS = 5.0
-_NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
-
-
-def reaction_id(reactor: str, position: int, index: int) -> UUID:
-    """The id of a reaction's command: the same whenever the reaction is repeated."""
-    return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
 
 
 class ReactorRunner:
@@ -52,6 +53,7 @@ class ReactorRunner:
         self._nats = nats
         self._submitter = submitter
         self._reactor = reactor
+        self._depths = Depths()
         self.failure: str | None = None
         self.position = 0
 
@@ -70,30 +72,71 @@ class ReactorRunner:
             ) as connection,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
-            self.position = await reactor_position(connection, self.name)
+            checkpoint = await reactor_checkpoint(connection, self.name)
+            if self._reactor.key is not None:
+                await self._make_states(connection, checkpoint.folded, checkpoint.position)
+                await self._send_deadlines(connection)
+            self.position = checkpoint.position
             logger.info("reactor %s goes on from position %d", self.name, self.position)
             while True:
-                await self._follow(connection, log)
+                await self._follow(connection, await log.after(self.position, _BATCH))
 
-    async def _follow(self, connection: Connection, log: LogReader) -> None:
-        events = await log.after(self.position, _BATCH)
+    async def _make_states(self, connection: Connection, folded: int, up_to: int) -> None:
+        """Folds what the states lack of what the reactor has reacted to, without reacting again."""
+        if folded < up_to:
+            logger.info("reactor %s makes its states again, from position %d", self.name, folded)
+        self.position = folded
+        while self.position < up_to:
+            events = await read_log(self._database, self.position, up_to, _BATCH)
+            await self._follow(connection, events, muted=True)
+
+    async def _send_deadlines(self, connection: Connection) -> None:
+        """Sends the deadlines that stand, for NATS may be another than it was; what it knows it has once."""
+        async for stored in states_with_deadlines(connection, self.name):
+            await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
+
+    async def _follow(
+        self, connection: Connection, events: Sequence[RecordedEvent], *, muted: bool = False
+    ) -> None:
         if not events:
             return
-        commands: list[SubmittedCommand] = []
-        failed: tuple[int, str] | None = None
-        for event in events:
-            try:
-                commands += await self._react(event)
-            except Exception as error:  # whatever the domain's code raises stops this reactor alone
-                failed = event.position, f"{type(error).__name__}: {error}"
-                break
-        await asyncio.gather(*(self._submitter.submit(command) for command in commands))
-        self.position = events[-1].position if failed is None else failed[0] - 1
-        await save_reactor(connection, self.name, self.position)
+        reactions, failed = await self._react(connection, events)
+        if not muted:
+            await asyncio.gather(*map(self._submitter.submit, reactions.commands))
+            await unschedule(self._nats, reactions.taken_back)
+        position = events[-1].position if failed is None else failed[0] - 1
+        await save_reactor(connection, self.name, position, reactions.changed, folded_only=muted)
+        self.position = position
         if failed is not None:
             await self._stop_at(connection, *failed)
             return
         self.failure = None
+
+    async def _react(
+        self, connection: Connection, events: Sequence[RecordedEvent]
+    ) -> tuple[Reactions, tuple[int, str] | None]:
+        """The reactions to these events, up to one that the domain's code fails on: its position, and how."""
+        taken: list[tuple[RecordedEvent, Any]] = []
+        failed: tuple[int, str] | None = None
+        for event in events:
+            try:
+                trigger = await self._trigger(event)
+            except Exception as error:  # whatever the domain's code raises stops this reactor alone
+                failed = event.position, f"{type(error).__name__}: {error}"
+                break
+            if trigger is not None:
+                taken.append((event, trigger))
+        keyed = self._reactor.key is not None
+        keys = {key for _, trigger in taken if keyed and (key := self._reactor.key_of(trigger)) is not None}
+        states = await load_states(connection, self.name, keys) if keys else {}
+        reactions = Reactions(self._domain, self._reactor, states)
+        for event, trigger in taken:
+            depth = await self._depths.of(connection, event)
+            try:
+                reactions.add(event, trigger, depth)
+            except Exception as error:  # as above
+                return reactions, (event.position, f"{type(error).__name__}: {error}")
+        return reactions, failed
 
     async def _stop_at(self, connection: Connection, position: int, reason: str) -> None:
         if reason != self.failure:
@@ -102,19 +145,12 @@ class ReactorRunner:
         self.failure = reason
         await asyncio.sleep(_RETRY_FAILED_SECONDS)
 
-    async def _react(self, event: RecordedEvent) -> list[SubmittedCommand]:
-        instance = await self._instance(event)
-        if instance is None:
-            return []
-        commands = self._reactor.react(instance)
-        return [self._submitted(event, index, command) for index, command in enumerate(commands)]
-
-    async def _instance(self, event: RecordedEvent) -> Any | None:
+    async def _trigger(self, event: RecordedEvent) -> Any | None:
         """The event as the reactor takes it; None if it takes no interest."""
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
         type_ = self._domain.events.get(event.type)
-        if type_ is None or type_.cls not in self._reactor.reactions:
+        if type_ is None or not self._reactor.takes(type_.cls):
             return None
         return self._domain.decode(event.type, event.schema_version, event.data, event.position)
 
@@ -127,19 +163,3 @@ class ReactorRunner:
         outcome = await outcome_of(self._database, event.command_id)
         assert outcome is not None, "a rejection is stored with its outcome"
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
-
-    def _submitted(self, event: RecordedEvent, index: int, command: Any) -> SubmittedCommand:
-        type_ = self._domain.type_of(command)
-        if not isinstance(type_, CommandType):
-            raise TypeError(f"{type_.name} is an event; a reactor returns commands")
-        type_.check(command)
-        return SubmittedCommand(
-            command_id=reaction_id(self.name, event.position, index),
-            type=type_.name,
-            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
-            data=msgspec.Raw(type_.encode(command)),
-            correlation_id=event.correlation_id,
-            submitted_at=datetime.now(UTC),
-            causation_position=event.position,
-            reactor=self.name,
-        )

@@ -16,6 +16,7 @@ from commander.domain.errors import (
 from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
+from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "CommandContext",
     "CommandType",
     "CommanderError",
+    "Deadline",
     "DefinitionError",
     "Domain",
     "EventType",
     "Field",
     "InvalidCommand",
     "InvalidDecision",
+    "Later",
     "Problem",
     "ProjectionFailed",
     "ProjectionType",

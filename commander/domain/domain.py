@@ -18,7 +18,8 @@ from commander.domain.messages import (
 )
 from commander.domain.names import check_name
 from commander.domain.projections import ProjectionType, projection_type
-from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
+from commander.domain.reacting import ReactingDomain
+from commander.domain.reactors import RecordedRejection
 from commander.domain.source import fingerprint, running, where_is
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ REACTION_AGGREGATE = "reaction"
 _QUERIES = {"event", "events", "command", "commands"}
 
 
-class Domain:
+class Domain(ReactingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line; `check` looks at
@@ -39,6 +40,7 @@ class Domain:
     """
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.where = running()
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
@@ -46,7 +48,6 @@ class Domain:
         self.commands: dict[str, CommandType] = {}
         self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
-        self.reactors: dict[str, ReactorType] = {}
         self._upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints: dict[str, str] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
@@ -165,15 +166,6 @@ class Domain:
             return type_.cls
 
         return register
-
-    def reactor(self, cls: type[T], /) -> type[T]:
-        """A reactor: a class whose methods turn an event into commands."""
-        name = cls.__name__[0].lower() + cls.__name__[1:]
-        type_ = reactor_type(cls, name, self._command_classes(), self._event_classes())
-        if name in self.reactors:
-            raise DefinitionError(running(), f"the reactor name {name} is taken")
-        self.reactors[name] = type_
-        return cls
 
     # What the parts ask.
 
