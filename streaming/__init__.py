@@ -22,7 +22,9 @@ queued.py       commands still in the stream, found by their id
 progress.py     how far the projections have come, for those who wait
 relay.py        the log onto the EVENTS stream
 projecting.py   the log into projection tables
-reactions.py    what a batch of events makes of a reactor; pure
+reactions.py    from events to a reactor's commands and states
+replaying.py    a reactor's states made again from the log
+recurring.py    commands that recur, set for their next tick
 reacting.py     events to new commands
 channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail

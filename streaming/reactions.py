@@ -1,18 +1,25 @@
-"""What a batch of events makes of a reactor: commands to send, deadlines to take back, states to save."""
+"""From events of the log to a reactor's reactions: commands to send, deadlines to take back, states to save.
+
+Nothing here is sent or saved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
-from commander.domain import Deadline, Domain, Later, ReactorType
+from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
+from commander.domain.domain import REACTION_REJECTED
 from commander.domain.messages import CommandType
-from eventstore.causation import APART
-from eventstore.reactors import StoredState
+from commander.domain.reactors import RecordedRejection
+from eventstore.causation import APART, Depths
+from eventstore.database import Connection, Database
+from eventstore.outcomes import outcome_of
+from eventstore.reactors import StoredState, load_states
 from eventstore.records import RecordedEvent, SubmittedCommand
 
 _NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
@@ -85,3 +92,69 @@ class Reactions:
             not_before=None if later is None else event.recorded_at + later.after,
             depth=0 if later is not None and later.after >= APART else depth + 1,
         )
+
+
+class Failed(NamedTuple):
+    """The domain's code raised on an event."""
+
+    position: int
+    reason: str
+
+
+class Reacting:
+    """Takes events from the log as one reactor does."""
+
+    def __init__(self, domain: Domain, database: Database, reactor: ReactorType) -> None:
+        self._domain = domain
+        self._database = database
+        self._reactor = reactor
+        self._depths = Depths()
+
+    @property
+    def name(self) -> str:
+        return self._reactor.name
+
+    async def to(
+        self, connection: Connection, events: Sequence[RecordedEvent]
+    ) -> tuple[Reactions, Failed | None]:
+        """The reactions to these events, up to one that the domain's code fails on: its position, and how."""
+        taken: list[tuple[RecordedEvent, Any]] = []
+        failed: Failed | None = None
+        for event in events:
+            try:
+                trigger = await self._trigger(event)
+            except Exception as error:  # whatever the domain's code raises stops this reactor alone
+                failed = Failed(event.position, f"{type(error).__name__}: {error}")
+                break
+            if trigger is not None:
+                taken.append((event, trigger))
+        keyed = self._reactor.key is not None
+        keys = {key for _, trigger in taken if keyed and (key := self._reactor.key_of(trigger)) is not None}
+        states = await load_states(connection, self.name, keys) if keys else {}
+        reactions = Reactions(self._domain, self._reactor, states)
+        for event, trigger in taken:
+            depth = await self._depths.of(connection, event)
+            try:
+                reactions.add(event, trigger, depth)
+            except Exception as error:  # as above
+                return reactions, Failed(event.position, f"{type(error).__name__}: {error}")
+        return reactions, failed
+
+    async def _trigger(self, event: RecordedEvent) -> Any | None:
+        """The event as the reactor takes it; None if it takes no interest."""
+        if event.type == REACTION_REJECTED:
+            return await self._rejection(event)
+        type_ = self._domain.events.get(event.type)
+        if type_ is None or not self._reactor.takes(type_.cls):
+            return None
+        return self._domain.decode(event.type, event.schema_version, event.data, event.position)
+
+    async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
+        recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
+        assert isinstance(recorded, RecordedRejection)
+        type_ = self._domain.commands.get(recorded.command_type)
+        if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
+            return None
+        outcome = await outcome_of(self._database, event.command_id)
+        assert outcome is not None, "a rejection is stored with its outcome"
+        return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)

@@ -1,7 +1,7 @@
 """Transfers: an aggregate that keeps where each one stands, and a process that moves the money.
 
-The process knows who pays whom and says what comes next; what may follow what is the aggregate's to decide, for
-an answer and a deadline that cross each other meet there:
+The process knows who pays whom and says what comes next; what may follow what is the aggregate's to
+decide, for an answer and a deadline that cross each other meet there:
 
     REQUESTED ─► WITHDRAWN ─► COMPLETED
      │  │            └──────► RETURNING ─► RETURNED     the target refused
