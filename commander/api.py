@@ -60,7 +60,11 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             tables=tables,
-            limits=Limits(max_page=self.settings.max_page, max_command_bytes=self.settings.max_command_bytes),
+            limits=Limits(
+                max_page=self.settings.max_page,
+                max_command_bytes=self.settings.max_command_bytes,
+                max_schedule_days=self.settings.max_schedule_days,
+            ),
             actor_header=self.settings.actor_header or None,
         )
         await services.outcomes.start()

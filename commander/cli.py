@@ -80,7 +80,7 @@ def projections(domain: DomainArgument = None) -> None:
 
 @app.command()
 def reactors(domain: DomainArgument = None) -> None:
-    """Turn events into new commands; a second one stands by."""
+    """Turn events into new commands; a second one stands by. See also: reactors list, reactors replay."""
     from commander.parts import ReactorsPart
 
     _run(ReactorsPart, domain)
@@ -162,6 +162,10 @@ def main() -> None:
     """The entry point: what is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:
         check_packages()
+        if sys.argv[1:2] == ["reactors"] and sys.argv[2:3] in (["list"], ["replay"]):
+            from commander import reactors as about_reactors
+
+            about_reactors.app(sys.argv[2:], prog_name="commander reactors")
         if sys.argv[1:2] == ["dead-letters"] or "--help" in sys.argv[1:2] or len(sys.argv) == 1:
             from commander import dead_letters  # only here: `commander health` must start fast
 

@@ -34,6 +34,7 @@ from streaming.effects import EffectRunner
 from streaming.processor import Processor, ProcessorSettings
 from streaming.projectors import Projectors
 from streaming.reacting import ReactorRunner
+from streaming.recurring import Ticker
 from streaming.relay import Relay
 from streaming.submitting import Submitter
 
@@ -169,13 +170,14 @@ class ProjectionsPart(Part):
 
 
 class ReactorsPart(Part):
-    """Turns events into new commands."""
+    """Turns events into new commands, and sends those that recur."""
 
     name = "reactors"
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
         self._runners: list[ReactorRunner] = []
+        self._ticker: Ticker | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
         submitter = Submitter(nats, self.settings.partitions)
@@ -183,14 +185,17 @@ class ReactorsPart(Part):
             ReactorRunner(self.domain, database, nats, submitter, reactor)
             for reactor in self.domain.reactors.values()
         ]
-        await run_all(*(runner.run() for runner in self._runners))
+        self._ticker = Ticker(self.domain, submitter)
+        await run_all(*(runner.run() for runner in self._runners), self._ticker.run())
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         failures = {runner.name: runner.failure for runner in self._runners}
         return [partial(of_reactors, database, failures)]
 
     def own_readiness(self) -> Mapping[str, str]:
-        return {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+        states = {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+        failures = {} if self._ticker is None else self._ticker.failures
+        return states | {f"every {name}": failures.get(name, "ok") for name in self.domain.recurring}
 
 
 class EffectsPart(Part):

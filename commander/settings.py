@@ -57,6 +57,8 @@ class Settings(BaseSettings):
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     max_command_bytes: Annotated[int, Field(ge=1024, le=900 * 1024)] = 512 * 1024
+    max_schedule_days: Annotated[int, Field(ge=1, le=36500)] = 366
+    """How far away the time of a command may be (`notBefore`)."""
     max_page: Annotated[int, Field(ge=1)] = 500
     max_connections: Annotated[int, Field(ge=1)] = 10_000
     """The most WebSockets and streamed responses that one API process serves at once."""

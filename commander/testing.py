@@ -1,17 +1,30 @@
 """Tests of a domain, without servers: given events, when a command, then events or a rejection.
 
 given(AccountOpened(id, "Ada")).when(Withdraw(id, Decimal(5))).then(Rejected("INSUFFICIENT_FUNDS"))
+
+And of a reactor or a process, with a clock: a timedelta among the events lets that time pass.
+
+process(bank, "transfers").given(TransferRequested(…)).when(timedelta(minutes=5)).then(ExpireTransfer(…))
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from commander.domain import CommandContext, Domain, InvalidCommand, Rejected
+from commander.domain import (
+    CommandContext,
+    Deadline,
+    Domain,
+    InvalidCommand,
+    Later,
+    ReactionRejected,
+    ReactorType,
+    Rejected,
+)
 from commander.domain.messages import CommandType
 
 _NOW = datetime(2000, 1, 1, tzinfo=UTC)
@@ -71,9 +84,110 @@ class Decided:
         assert expected.message in ("", self.refusal.message), f"expected {expected}, got {self.refusal}"
 
 
-def reactions(domain: Domain, event: Any) -> list[Any]:
-    """The commands that the domain's reactors send on `event` (an event or a ReactionRejected)."""
-    return [command for reactor in domain.reactors.values() for command in reactor.react(event)]
+class Reactors:
+    """Reactors of a domain in memory: their states, what they will send later, and a clock.
+
+    only: the names of those that are meant; all, if none are given.
+    """
+
+    def __init__(self, domain: Domain, *only: str, now: datetime = _NOW) -> None:
+        domain.check()
+        self._reactors = [domain.reactors[name] for name in only or domain.reactors]
+        self._later: list[_Later] = []
+        self.now = now
+        self.states: dict[tuple[str, str], Any] = {}
+
+    def react(self, happening: Any) -> list[Any]:
+        """What is sent on an event or a ReactionRejected; or, given a timedelta, while that passes."""
+        if isinstance(happening, timedelta):
+            return self._pass(happening)
+        return [command for reactor in self._reactors for command in self._sent(reactor, happening)]
+
+    def _sent(self, reactor: ReactorType, event: Any) -> list[Any]:
+        key = None if reactor.key is None else _key_of(reactor, event)
+        if reactor.key is not None and key is None:
+            return []
+        place = reactor.name, key or ""
+        reaction = reactor.react(self.states.get(place), event)
+        if reaction is None:
+            return []
+        self._later = [one for one in self._later if one.place != place]
+        if reaction.state is None:
+            self.states.pop(place, None)
+        elif reactor.key is not None:
+            self.states[place] = reactor.decode(reactor.encode(reaction.state))
+        for one in reaction.commands:
+            if isinstance(one, Later):
+                of = place if isinstance(one, Deadline) and reaction.state is not None else None
+                self._later.append(_Later(self.now + one.after, one.command, of))
+        return [one for one in reaction.commands if not isinstance(one, Later)]
+
+    def _pass(self, time: timedelta) -> list[Any]:
+        self.now += time
+        due = sorted((one for one in self._later if one.due <= self.now), key=lambda one: one.due)
+        self._later = [one for one in self._later if one.due > self.now]
+        return [one.command for one in due]
+
+
+@dataclass(frozen=True)
+class _Later:
+    """place: the reactor and the key whose next event takes it back, if one does."""
+
+    due: datetime
+    command: Any
+    place: tuple[str, str] | None
+
+
+def process(domain: Domain, reactor: str) -> ProcessGiven:
+    """A process or reactor by its name, at the beginning."""
+    return ProcessGiven(domain, reactor, ())
+
+
+@dataclass(frozen=True)
+class ProcessGiven:
+    domain: Domain
+    reactor: str
+    happened: tuple[Any, ...]
+
+    def given(self, *happened: Any) -> ProcessGiven:
+        """What has happened: events, ReactionRejected, and timedeltas that have passed between them."""
+        return ProcessGiven(self.domain, self.reactor, self.happened + happened)
+
+    def when(self, happening: Any) -> Reacted:
+        """Something happens, or a timedelta passes."""
+        reactors = Reactors(self.domain, self.reactor)
+        for one in self.happened:
+            reactors.react(one)
+        commands = tuple(reactors.react(happening))
+        return Reacted(commands, {key: state for (_, key), state in reactors.states.items()})
+
+
+@dataclass(frozen=True)
+class Reacted:
+    """states: those that live, by the text of their keys."""
+
+    commands: tuple[Any, ...]
+    states: Mapping[str, Any]
+
+    def then(self, *expected: Any) -> Reacted:
+        """Asserts the commands that are sent now, in order; what is sent later comes when its time passes."""
+        assert self.commands == expected, f"expected {list(expected)}, got {list(self.commands)}"
+        return self
+
+    def then_ended(self) -> None:
+        """Asserts that no state is left."""
+        assert not self.states, f"expected no state, got {dict(self.states)}"
+
+
+def reactions(domain: Domain, event: Any, *, after: Iterable[Any] = ()) -> list[Any]:
+    """The commands that the domain's reactors send on `event` (an event or a ReactionRejected).
+
+    after: what has happened before, for those that remember.
+    """
+    reactors = Reactors(domain)
+    for one in after:
+        reactors.react(one)
+    return reactors.react(event)
 
 
 def rows(domain: Domain, projection: str, events: Iterable[Any]) -> dict[Any, Any]:
@@ -97,6 +211,15 @@ def rows(domain: Domain, projection: str, events: Iterable[Any]) -> dict[Any, An
             else:
                 table[key] = row
     return table
+
+
+def _key_of(reactor: ReactorType, trigger: Any) -> str | None:
+    """Nobody's, where the reactor takes no such event."""
+    if isinstance(trigger, ReactionRejected):
+        taken = type(trigger.command) in reactor.rejections
+    else:
+        taken = reactor.takes(type(trigger))
+    return reactor.key_of(trigger) if taken else None
 
 
 def domain_of(message: Any) -> Domain:

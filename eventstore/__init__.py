@@ -14,6 +14,8 @@ archive.py     the file of an export, line by line
 exporting.py   the log as such a file
 importing.py   such a file as the log of an empty store
 checkpoints.py how far each partition, projection and reactor has come
+reactors.py    what reactors with a key remember, saved with their checkpoints
+causation.py   how many reactions led to an event
 effects.py     how far effects outside have come; their dead letters
 tables.py      projection tables: their columns and statements
 stretches.py   the log as a projection reads it

@@ -74,16 +74,6 @@ async def reactor_positions(database: Database) -> dict[str, int]:
     return {row["name"]: row["position"] for row in rows}
 
 
-async def save_reactor(connection: Connection, name: str, position: int) -> None:
-    with reaching_postgres(connection):
-        await connection.execute(
-            """update reactors set position = $2, failed_position = null, error = null, updated_at = now()
-               where name = $1""",
-            name,
-            position,
-        )
-
-
 async def save_reactor_error(connection: Connection, name: str, position: int, error: str) -> None:
     with reaching_postgres(connection):
         await connection.execute(

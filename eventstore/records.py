@@ -44,6 +44,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     reactor: the reactor that sent it, reacting to the event at causation_position.
     reply: the NATS subject on which the outcome is announced.
     traceparent: the W3C trace context of what submitted it, if anybody traces.
+    not_before: it is not decided earlier. depth: how many reactions in a row led to it.
     """
 
     command_id: UUID
@@ -58,6 +59,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: str | None = None
     reply: str | None = None
     traceparent: str | None = None
+    not_before: datetime | None = None
+    depth: int = 0
 
 
 class Status(StrEnum):

@@ -117,7 +117,17 @@ create table reactors (
     position bigint not null default 0,
     failed_position bigint,
     error text,
-    updated_at timestamptz not null default now()
+    updated_at timestamptz not null default now(),
+    folded_position bigint not null default 0
+);
+
+create table reactor_states (
+    reactor text not null references reactors (name),
+    key text not null,
+    state json not null,
+    deadlines json not null,
+    position bigint not null,
+    primary key (reactor, key)
 );
 
 create table effects (

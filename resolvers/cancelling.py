@@ -1,4 +1,4 @@
-"""Taking back a command that is still queued."""
+"""Taking back a command that is still queued, or whose time has not come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eventstore.records import Decision, Status, SubmittedCommand
 from resolvers.services import Services
 from streaming.deciding import refusal
 from streaming.outcomes import Ended, told_ended, told_outcomes
-from streaming.queued import queued_command
+from streaming.queued import queued_command, unschedule
 from streaming.signals import told_log
 
 CANCELLED = "CANCELLED"
@@ -48,6 +48,8 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
                 appended = await append(connection, [decision], None)
         except AppendConflict:
             continue
+        if queued.not_before is not None:
+            await unschedule(services.nats, [command_id])
         await services.nats.tell(told_log(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,8 @@ class Wait(Enum):
 @dataclass(frozen=True)
 class Options:
     """expected_version: decide only if the stream stands there. given_id: whether the client chose the id.
-    validate_only: decide on the current state and store nothing.
+    validate_only: decide on the current state and store nothing. not_before: decide it then; what lies in the
+    past is now. Nobody waits for the outcome of a command whose time has not come.
     """
 
     command_id: UUID
@@ -55,6 +56,7 @@ class Options:
     actor: str | None = None
     traceparent: str | None = None
     validate_only: bool = False
+    not_before: datetime | None = None
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -77,27 +79,37 @@ def _made(services: Services, command: Any, options: Options) -> SubmittedComman
         return Invalid(options.command_id, invalid.problems)
 
 
-async def _earlier(services: Services, made: SubmittedCommand, options: Options) -> Ended | Conflict | None:
+async def _earlier(
+    services: Services, made: SubmittedCommand, options: Options
+) -> Ended | Conflict | Accepted | None:
     """What became of a command that was submitted under this id before, as far as it matters now."""
     if options.validate_only:
         return None
     services.database.must_be_up()
     ended = await services.outcomes.look(options.command_id)
+    if ended is not None or not _need_only_be_accepted(made, options):
+        return ended
     # Nobody waits for the outcome of what need only be accepted; a conflict must show in the queue.
-    if ended is None and options.wait is Wait.ACCEPTED and await _other_is_queued(services, made):
+    if await _other_is_queued(services, made):
         return Conflict(options.command_id)
-    return ended
+    if made.not_before is not None and await queued_alone(services.nats, made.command_id) is not None:
+        return Accepted(options.command_id)  # at the time that was given first
+    return None
+
+
+def _need_only_be_accepted(made: SubmittedCommand, options: Options) -> bool:
+    return options.wait is Wait.ACCEPTED or made.not_before is not None
 
 
 async def _answered(
-    services: Services, made: SubmittedCommand, ended: Ended | Conflict | None, options: Options
+    services: Services, made: SubmittedCommand, ended: Ended | Conflict | Accepted | None, options: Options
 ) -> Result:
     """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
     if options.validate_only:
         return dry_result_of(await dry_run(services, made), options.expected_version)
-    if isinstance(ended, Conflict):
+    if isinstance(ended, Conflict | Accepted):
         return ended
-    if ended is None and options.wait is Wait.ACCEPTED:
+    if ended is None and _need_only_be_accepted(made, options):
         await services.submitter.submit(made, alone=options.given_id)
         return await _accepted(services, made, options) if options.given_id else Accepted(options.command_id)
     services.database.must_be_up()
@@ -122,6 +134,12 @@ def _check_options(services: Services, options: Options) -> None:
         raise InvalidRequest("timeoutMs", f"must be from 0 to {longest}, got {options.timeout_ms}")
     if options.expected_version is not None and options.expected_version < 0:
         raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
+    if options.not_before is not None and options.not_before.tzinfo is None:
+        raise InvalidRequest("notBefore", f"needs a time zone, got {options.not_before.isoformat()}")
+    days = services.limits.max_schedule_days
+    if options.not_before is not None and options.not_before > services.now() + timedelta(days=days):
+        problem = f"must be within {days} days, got {options.not_before.isoformat()}"
+        raise InvalidRequest("notBefore", problem)
 
 
 def _submitted(services: Services, command: Any, options: Options) -> SubmittedCommand:
@@ -132,17 +150,19 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
     if len(data) > services.limits.max_command_bytes:
         limit = services.limits.max_command_bytes
         raise InvalidCommand((Problem((), f"the command has {len(data)} bytes; {limit} is the limit"),))
+    now = services.now()
     return SubmittedCommand(
         command_id=options.command_id,
         type=type_.name,
         stream=services.domain.aggregate_of_command(type_.name).stream_of(command),
         data=msgspec.Raw(data),
         correlation_id=options.correlation_id or options.command_id,
-        submitted_at=datetime.now(UTC),
+        submitted_at=now,
         expected_version=options.expected_version,
         actor=options.actor,
         reply=services.outcomes.reply,
         traceparent=options.traceparent,
+        not_before=options.not_before if options.not_before and options.not_before > now else None,
     )
 
 
@@ -183,13 +203,15 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
         raise InvalidRequest("commands", f"{services.limits.max_batch} is the limit, got {len(items)}")
     made = [_made(services, command, options) for command, options in items]
 
-    async def earlier(one: SubmittedCommand | Invalid, options: Options) -> Ended | Conflict | None:
+    async def earlier(
+        one: SubmittedCommand | Invalid, options: Options
+    ) -> Ended | Conflict | Accepted | None:
         if isinstance(one, Invalid) or not options.given_id:
             return None
         return await _earlier(services, one, options)
 
     async def answered(
-        one: SubmittedCommand | Invalid, ended: Ended | Conflict | None, options: Options
+        one: SubmittedCommand | Invalid, ended: Ended | Conflict | Accepted | None, options: Options
     ) -> Result:
         return one if isinstance(one, Invalid) else await _answered(services, one, ended, options)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from commander.domain import Domain
@@ -14,13 +15,14 @@ from streaming.connection import Nats
 from streaming.feed import Feed
 from streaming.outcomes import OutcomeWaiter
 from streaming.progress import ProjectionProgress
-from streaming.submitting import Submitter
+from streaming.submitting import Submitter, utc_now
 
 
 @dataclass(frozen=True)
 class Limits:
     """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait.
     max_batch: the most commands in one request. max_events_of_rows: the most events below all rows of a list.
+    max_schedule_days: how far away a command's time may be.
     """
 
     max_page: int = 500
@@ -29,11 +31,13 @@ class Limits:
     max_command_bytes: int = 512 * 1024
     max_batch: int = 100
     max_events_of_rows: int = 10_000
+    max_schedule_days: int = 366
 
 
 @dataclass(frozen=True)
 class Services:
-    """tables: by projection name. actor_header: which header of a request says who sent it, if one does."""
+    """tables: by projection name. actor_header: which header of a request says who sent it, if one does.
+    now: the clock that says whether a command is due."""
 
     domain: Domain
     database: Database
@@ -45,6 +49,7 @@ class Services:
     tables: Mapping[str, Table]
     limits: Limits
     actor_header: str | None = None
+    now: Callable[[], datetime] = utc_now
 
     @cached_property
     def versions(self) -> RowVersions:

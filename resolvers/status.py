@@ -16,6 +16,7 @@ from eventstore.outcomes import outcome_of
 from eventstore.records import Outcome, SubmittedCommand
 from resolvers.events import Page, page_size, storable
 from resolvers.services import Services
+from streaming.messages import is_due
 from streaming.queued import queued_command
 
 _UNKNOWN_SECONDS = 60.0
@@ -23,10 +24,12 @@ _UNKNOWN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class CommandState:
-    """A command as it was submitted and, once it has ended, its outcome."""
+    """A command as it was submitted or, once it has ended, its outcome."""
 
     submitted: SubmittedCommand | None
     outcome: Outcome | None
+    scheduled: bool = False
+    """Its time has not come."""
 
 
 async def state_of(services: Services, command_id: UUID) -> CommandState | None:
@@ -38,7 +41,7 @@ async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     outcome = await outcome_of(services.database, command_id)  # it may have ended between the two looks
     if outcome is not None:
         return CommandState(None, outcome)
-    return None if queued is None else CommandState(queued, None)
+    return None if queued is None else CommandState(queued, None, not is_due(queued, services.now()))
 
 
 async def command_by_id(services: Services, command_id: UUID) -> CommandState:
@@ -50,23 +53,23 @@ async def command_by_id(services: Services, command_id: UUID) -> CommandState:
 
 
 async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[CommandState]:
-    """Accepted, then how it ended; whichever of these is still to come. An id not yet known is waited for.
+    """Scheduled, accepted, how it ended: those of these that are met. An id not yet known is waited for.
 
     Raises NotFound when the id stays unknown for a minute.
     """
-    told = False
+    told: CommandState | None = None
     deadline = asyncio.get_running_loop().time() + _UNKNOWN_SECONDS
     async with services.outcomes.watch(command_id) as ended:
         while True:
             state = await state_of(services, command_id)
-            if state is not None and (state.outcome is not None or not told):
-                told = True
+            if state is not None and (told is None or state.outcome or state.scheduled != told.scheduled):
+                told = state
                 yield state
             if state is not None and state.outcome is not None:
                 return
-            if not told and asyncio.get_running_loop().time() > deadline:
+            if told is None and asyncio.get_running_loop().time() > deadline:
                 raise NotFound(f"nothing was heard of the command {command_id}")
-            await ended.wait(timeout_seconds=1 if told else 0.25)
+            await ended.wait(timeout_seconds=0.25 if told is None else 1)
 
 
 async def commands_page(

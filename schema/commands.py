@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,8 +31,10 @@ Given = Mapping[str, Any]
 """An input as graphql-core coerced it."""
 _OPTIONS = {
     camel(name): name
-    for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only")
+    for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only", "not_before")
 }
+
+_NOT_BEFORE = "Decide it then, not now; until then CommandAccepted is all there is to wait for."
 
 
 @strawberry.input(description="How a command is submitted and waited for; all may be left out.")
@@ -50,6 +53,7 @@ class CommandOptions:
     validate_only: bool = strawberry.field(
         default=False, description="Say what the command would do now, and store nothing."
     )
+    not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 
 @strawberry.input(description="How many commands are submitted and waited for; all may be left out.")
@@ -61,6 +65,7 @@ class SubmitOptions:
     )
     correlation_id: UUID | None = None
     validate_only: bool = False
+    not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +192,9 @@ def cancel_mutation(events: EventTypes) -> Any:
         return result_of(as_ended(ended), events)
 
     cancel_command.__annotations__ |= {"return": CommandResult}
-    description = "Take back a queued command: CommandRejected with the code CANCELLED, or how it had ended."
+    description = (
+        "Take back a queued or scheduled command: CommandRejected with CANCELLED, or how it had ended."
+    )
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
 

@@ -26,6 +26,7 @@ from schema.types import Position
 
 @strawberry.enum(description="Where a command stands.")
 class CommandStatus(Enum):
+    SCHEDULED = "SCHEDULED"
     ACCEPTED = "ACCEPTED"
     APPLIED = "APPLIED"
     REJECTED = "REJECTED"
@@ -79,6 +80,7 @@ class Command:
     reactor: str | None = strawberry.field(description="The reactor that sent it, if one did.")
     actor: str | None
     submitted_at: datetime
+    not_before: datetime | None = strawberry.field(description="Of a scheduled command: when it is due.")
     decided_at: datetime | None
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]
@@ -112,7 +114,7 @@ class CommandFilterInput:
         """Raises InvalidRequest for the status of commands that are not listed."""
         statuses = None
         if self.statuses is not None:
-            if CommandStatus.ACCEPTED in self.statuses:
+            if {CommandStatus.SCHEDULED, CommandStatus.ACCEPTED} & set(self.statuses):
                 problem = "only commands that have ended are listed; ask for a queued one by its id"
                 raise InvalidRequest("filter.statuses", problem)
             statuses = frozenset(Status(status.value) for status in self.statuses)
@@ -192,7 +194,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         strawberry.subscription(
             command_status,
             name="commandStatus",
-            description="ACCEPTED, then how the command ended; whichever of these is still to come.",
+            description="SCHEDULED, ACCEPTED, how it ended: whichever of these is still to come.",
         )
     ]
     return queries, mutations, subscriptions
@@ -207,7 +209,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
     return Command(
         id=queued.command_id,
         type=queued.type,
-        status=CommandStatus.ACCEPTED,
+        status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
         input=JSON(msgspec.json.decode(queued.data)),
         code=None,
@@ -219,6 +221,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
         reactor=queued.reactor,
         actor=queued.actor,
         submitted_at=queued.submitted_at,
+        not_before=queued.not_before if state.scheduled else None,
         decided_at=None,
         made=None,
         event_types=events,
@@ -242,6 +245,7 @@ def ended(outcome: Outcome, events: EventTypes) -> Command:
         reactor=outcome.reactor,
         actor=outcome.actor,
         submitted_at=outcome.submitted_at,
+        not_before=None,
         decided_at=outcome.decided_at,
         made=outcome,
         event_types=events,

@@ -23,6 +23,9 @@ progress.py     how far the projections have come, for those who wait
 mirrored.py     an event as a message of EVENTS, and back
 relay.py        the log onto the EVENTS stream
 projecting.py   the log into projection tables
+reactions.py    from events to a reactor's commands and states
+replaying.py    a reactor's states made again from the log
+recurring.py    commands that recur, set for their next tick
 reacting.py     events to new commands
 channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail

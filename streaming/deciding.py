@@ -29,6 +29,8 @@ logger = logging.getLogger("commander.processor")
 
 MAX_EVENT_BYTES = 768 * 1024
 """An event must fit into one NATS message (1 MiB by default), headers included."""
+MAX_DEPTH = 100
+"""So many reactions in a row, each soon after the one before it, are a loop."""
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ def decide(
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
+    if command.depth > MAX_DEPTH:
+        return _too_deep(command, digest, current)
     type_ = domain.commands.get(command.type)
     if type_ is None:
         message = f"this processor's code has no command {command.type}"
@@ -94,6 +98,15 @@ def decide(
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
         return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", _described(error))
+
+
+def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
+    """A failure that its reactor does not hear of: what it sends in answer would be deeper still."""
+    message = f"{command.depth} reactions in a row led to it; {MAX_DEPTH} is the limit"
+    decision = Decision(
+        command, digest, Status.FAILED, current.version, code="CAUSATION_TOO_DEEP", message=message
+    )
+    return decision, current
 
 
 def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:

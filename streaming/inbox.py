@@ -17,7 +17,7 @@ from eventstore.checkpoints import least_sequence
 from eventstore.database import Connection
 from eventstore.records import Progress, SubmittedCommand
 from streaming.connection import Nats
-from streaming.messages import MANY, command_subject, commands_in, count_in
+from streaming.messages import MANY, command_subject, commands_in, count_in, is_scheduled
 from streaming.pull import InMessage, OrderedPull
 from streaming.streams import COMMANDS, partition_of
 
@@ -87,6 +87,8 @@ class Inbox:
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
         """Its commands of owned partitions that were not decided before this ownership began."""
+        if is_scheduled(message.subject):
+            return []  # it comes again, under its partition, when it is due
         try:
             commands = commands_in(message.subject, message.data)
         except (msgspec.DecodeError, ValueError) as error:

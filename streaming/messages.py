@@ -2,7 +2,11 @@
 
 commands.<partition>.<command id>     one command, found at once by its id
 commands.many.<count>                 that many commands of any partitions, as a JSON array
+commands.scheduled.<command id>       one command whose time has not come (JetStream's schedules, ADR-51)
 
+The server keeps a scheduled message, restarts included. When it is due, it stores the payload under the
+command's own subject, behind what is queued there, and removes the schedule. A second one of the same id
+replaces the first.
 A command whose id the client has chosen comes alone: who sends the same id with other content is told so, and
 must be told soon. Of several the rest is found by looking through the queue.
 """
@@ -10,6 +14,7 @@ must be told soon. Of several the rest is found by looking through the queue.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -24,6 +29,7 @@ MAX_TOGETHER = 100
 MAX_TOGETHER_BYTES = 256 * 1024
 
 _MANY = "many"
+_SCHEDULED = "scheduled"
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(SubmittedCommand)
 _decoder_of_many = msgspec.json.Decoder(list[SubmittedCommand])
@@ -34,6 +40,16 @@ def command_subject(partition: int, command_id: UUID | str) -> str:
     return f"commands.{partition}.{command_id}"
 
 
+def scheduled_subject(command_id: UUID | str) -> str:
+    """The subject of a command whose time has not come."""
+    return f"commands.{_SCHEDULED}.{command_id}"
+
+
+def is_scheduled(subject: str) -> bool:
+    """Whether a message of this subject is one that is not due: nobody decides it as it stands."""
+    return subject.split(".", 2)[1] == _SCHEDULED
+
+
 def encoded(command: SubmittedCommand) -> bytes:
     return _encoder.encode(command)
 
@@ -42,6 +58,20 @@ def message_of(command: SubmittedCommand, partitions: int, data: bytes | None = 
     """A command alone. data: it, encoded."""
     subject = command_subject(partition_of(command.stream, partitions), command.command_id)
     return OutMessage(subject, encoded(command) if data is None else data, {})
+
+
+def schedule_of(command: SubmittedCommand, partitions: int, data: bytes) -> OutMessage:
+    """A command alone, for its time. data: it, encoded. The server looks for what is due every 250 ms."""
+    assert command.not_before is not None, "it has a time"
+    due = command.not_before.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    target = command_subject(partition_of(command.stream, partitions), command.command_id)
+    headers = {"Nats-Schedule": f"@at {due}", "Nats-Schedule-Target": target}
+    return OutMessage(scheduled_subject(command.command_id), data, headers)
+
+
+def is_due(command: SubmittedCommand, now: datetime) -> bool:
+    """Whether the command may be decided."""
+    return command.not_before is None or command.not_before <= now
 
 
 def message_of_many(data: Sequence[bytes]) -> OutMessage:

@@ -207,7 +207,7 @@ class Projector:
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
-        await self._nats.tell([told_tables()])
+        await self._nats.tell([told_projection(self._table.name, self.position), told_tables()])
         return True
 
     async def _handed_over(self, connection: Connection) -> bool:

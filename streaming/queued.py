@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from uuid import UUID
 
 import msgspec
@@ -13,9 +14,14 @@ from commander.domain.errors import CommanderError
 from eventstore.checkpoints import partition_progress, settled_partitions
 from eventstore.database import Database
 from eventstore.records import SubmittedCommand
+from streaming.bulk import OutMessage
 from streaming.connection import Nats
-from streaming.messages import MANY, command_subject, commands_in
+from streaming.messages import MANY, command_subject, commands_in, scheduled_subject
 from streaming.streams import COMMANDS, partition_of
+
+_AT_ONCE = 100
+_PATIENCE_SECONDS = 5.0
+_encoder = msgspec.json.Encoder()
 
 
 class StillQueued(CommanderError):
@@ -66,8 +72,18 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
     return next((command for command in commands if command.command_id == command_id), None)
 
 
+async def unschedule(nats: Nats, command_ids: Iterable[UUID]) -> None:
+    """Takes back commands that are not due; nothing happens to those that are, or are unknown."""
+    subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
+    filters = [{"filter": scheduled_subject(command_id)} for command_id in command_ids]
+    requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
+    async with nats.answering():
+        for begin in range(0, len(requests), _AT_ONCE):
+            await nats.client.request_bulk(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
+
+
 async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
-    """Returns when all commands that were queued when this was called have their outcomes.
+    """Returns when all commands that were queued, and due, when this was called have their outcomes.
 
     Raises StillQueued when they have not in time: no processor runs, or it has more to do than that.
     """

@@ -122,6 +122,7 @@ def _configs(replicas: int) -> list[api.StreamConfig]:
             subjects=["commands.*.*"],
             num_replicas=replicas,
             allow_atomic=True,
+            allow_msg_schedules=True,
             allow_direct=True,
         ),
         api.StreamConfig(

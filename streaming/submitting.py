@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from commander.domain.errors import CommanderError
 from eventstore.records import SubmittedCommand
 from streaming.batches import MAX_MESSAGES, publish
 from streaming.bulk import OutMessage
 from streaming.connection import Nats
-from streaming.messages import MAX_TOGETHER, MAX_TOGETHER_BYTES, encoded, message_of, message_of_many
+from streaming.messages import (
+    MAX_TOGETHER,
+    MAX_TOGETHER_BYTES,
+    encoded,
+    is_due,
+    message_of,
+    message_of_many,
+    schedule_of,
+)
 from streaming.tracing import SpanKind, mark, now_ns
 
 
@@ -27,14 +36,27 @@ class _Waiting:
     stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
-class Submitter:
-    """Submits commands, in the order given. max_waiting bounds the memory while NATS is slow.
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    submitted: how many were stored.
+
+class Submitter:
+    """Submits commands, in the order given; what is not due is kept until it is.
+
+    max_waiting bounds the memory while NATS is slow. now: the clock that says what is due. submitted: how
+    many were stored.
     """
 
-    def __init__(self, nats: Nats, partitions: int, *, max_waiting: int = 10_000) -> None:
+    def __init__(
+        self,
+        nats: Nats,
+        partitions: int,
+        *,
+        max_waiting: int = 10_000,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._nats = nats
+        self._now = now
         self._partitions = partitions
         self._max_waiting = max_waiting
         self._waiting: list[_Waiting] = []
@@ -55,7 +77,7 @@ class Submitter:
         self._nats.must_be_connected()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
-        waiting = _Waiting(command, encoded(command), alone)
+        waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
         self._waiting.append(waiting)
         began = now_ns()
         if self._flushing is None or self._flushing.done():
@@ -79,7 +101,9 @@ class Submitter:
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:
-            return message_of(group[0].command, self._partitions, group[0].data)
+            [one] = group
+            form = message_of if is_due(one.command, self._now()) else schedule_of
+            return form(one.command, self._partitions, one.data)
         return message_of_many([waiting.data for waiting in group])
 
 

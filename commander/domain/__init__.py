@@ -17,6 +17,7 @@ from commander.domain.errors import (
 from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
+from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
 from commander.domain.touching import touches
 
@@ -26,6 +27,7 @@ __all__ = [
     "CommandContext",
     "CommandType",
     "CommanderError",
+    "Deadline",
     "DefinitionError",
     "Domain",
     "EffectCall",
@@ -34,6 +36,7 @@ __all__ = [
     "Field",
     "InvalidCommand",
     "InvalidDecision",
+    "Later",
     "Problem",
     "ProjectionFailed",
     "ProjectionType",

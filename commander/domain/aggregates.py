@@ -23,7 +23,8 @@ Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
 MAX_STREAM_BYTES = 500
 """A stream's id stands in an index of Postgres and in a subject of NATS; both have their limits."""
 
-_KEY_TYPES = (UUID, str, int, BigInt, date)  # those of which equal values have one text
+KEY_TYPES = (UUID, str, int, BigInt, date)
+"""The types of keys: those of which equal values have one text."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
         raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
     if field.optional:
         raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
-    if not (isinstance(field.type, ScalarType) and field.type.python in _KEY_TYPES):
+    if not (isinstance(field.type, ScalarType) and field.type.python in KEY_TYPES):
         problem = f"the key {command.name}.{key} must be a UUID, str, int, BigInt or date"
         raise DefinitionError(where, f"{label}: {problem}")
 

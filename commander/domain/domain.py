@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, Unpack, dataclass_transform, overload
+from typing import Any, TypeVar, dataclass_transform, overload
 
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.effects import EffectLimits, EffectType, F, registering
 from commander.domain.errors import DefinitionError, UndecodableEvent
 from commander.domain.messages import (
     CommandType,
@@ -19,7 +18,8 @@ from commander.domain.messages import (
 )
 from commander.domain.names import check_name
 from commander.domain.projections import Indexes, ProjectionType, projection_type
-from commander.domain.reactors import ReactorType, RecordedRejection, reactor_type
+from commander.domain.reacting import ReactingDomain
+from commander.domain.reactors import RecordedRejection
 from commander.domain.source import fingerprint, running, where_is
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ REACTION_AGGREGATE = "reaction"
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain:
+class Domain(ReactingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line; `check` looks at
@@ -40,6 +40,7 @@ class Domain:
     """
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.where = running()
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
@@ -47,8 +48,6 @@ class Domain:
         self.commands: dict[str, CommandType] = {}
         self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
-        self.reactors: dict[str, ReactorType] = {}
-        self.effects: dict[str, EffectType] = {}
         self._upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints: dict[str, str] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
@@ -181,19 +180,6 @@ class Domain:
             return type_.cls
 
         return register
-
-    def reactor(self, cls: type[T], /) -> type[T]:
-        """A reactor: a class whose methods turn an event into commands."""
-        name = cls.__name__[0].lower() + cls.__name__[1:]
-        type_ = reactor_type(cls, name, self._command_classes(), self._event_classes())
-        if name in self.reactors:
-            raise DefinitionError(running(), f"the reactor name {name} is taken")
-        self.reactors[name] = type_
-        return cls
-
-    def effect(self, *events: type, **limits: Unpack[EffectLimits]) -> Callable[[F], F]:
-        """An async function with side effects, called at least once for each of these; see EffectType."""
-        return registering(self.effects, events, self._event_classes(), limits)
 
     # What the parts ask.
 

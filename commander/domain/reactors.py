@@ -1,19 +1,34 @@
-"""Reactors: from an event in the log to new commands."""
+"""Reactors: from an event in the log to new commands; with a key also to a state of their own.
+
+A reactor without a key remembers nothing. One with a key has a state per value of that key: its fields. A
+process is one whose states begin and end with events that it names:
+
+    (none) ─ one of starts ─► running ─ one of ends ─► (none)
+"""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
+from commander.domain.aggregates import KEY_TYPES
 from commander.domain.errors import DefinitionError, InvalidDecision
+from commander.domain.fields import ScalarType
 from commander.domain.handlers import Handler, handlers_of
-from commander.domain.messages import CommandType, EventType, docstring
-from commander.domain.source import where_is
+from commander.domain.messages import CommandType, EventType, docstring, frozen_dataclass
+from commander.domain.reactions import Reaction, answered
+from commander.domain.source import running, where_is
 
 C = TypeVar("C")
-Reaction = Callable[[Any], Any]
+React = Callable[[Any, Any], Any]
+"""From the reactor (its state) and what it takes to its answer."""
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 @dataclass(frozen=True)
@@ -41,53 +56,157 @@ class RecordedRejection:
 
 
 @dataclass(frozen=True)
+class Lifetime:
+    """When a reactor's states begin (None: with any event) and end."""
+
+    starts: frozenset[type] | None = None
+    ends: frozenset[type] = frozenset()
+
+
+@dataclass(frozen=True)
 class ReactorType:
-    """A reactor: by event class, and by class of refused command, what to send."""
+    """A reactor: by event class, and by class of refused command, what to send.
+
+    key: the field whose value each state belongs to; None for a reactor that remembers nothing.
+    """
 
     name: str
-    reactions: Mapping[type, Reaction]
-    rejections: Mapping[type, Reaction]
+    cls: type
+    initial: Any
+    key: str | None
+    lifetime: Lifetime
+    reactions: Mapping[type, React]
+    rejections: Mapping[type, React]
     doc: str
     where: str
 
-    def react(self, event: Any) -> tuple[Any, ...]:
-        """The commands that follow from `event` (an event, or a ReactionRejected), in order."""
-        if isinstance(event, ReactionRejected):
-            reaction = self.rejections.get(type(event.command))
+    def takes(self, event: type) -> bool:
+        """Whether events of this class concern the reactor."""
+        return event in self.reactions or event in self.lifetime.ends
+
+    def key_of(self, trigger: Any) -> str | None:
+        """Whose state an event (or a ReactionRejected) is about; None: nobody's."""
+        assert self.key is not None, "asked of reactors with a key only"
+        message = trigger.command if isinstance(trigger, ReactionRejected) else trigger
+        value = getattr(message, self.key)
+        return None if value is None else str(value)
+
+    def react(self, state: Any | None, trigger: Any) -> Reaction | None:
+        """What follows from `trigger` (an event, or a ReactionRejected); None when it takes no notice.
+
+        state: that of the trigger's key, None where there is none. Raises what the domain's code raises, and
+        InvalidDecision.
+        """
+        kind = type(trigger)
+        if isinstance(trigger, ReactionRejected):
+            handler = self.rejections.get(type(trigger.command))
         else:
-            reaction = self.reactions.get(type(event))
-        return () if reaction is None else _commands_of(reaction(event), self.name)
+            handler = self.reactions.get(kind)
+        starts, ends = self.lifetime.starts, kind in self.lifetime.ends
+        if handler is None and not ends:
+            return None
+        if state is None and starts is not None and kind not in starts:
+            return None
+        current = self.initial if state is None else state
+        answer = None if handler is None else handler(current, trigger)
+        reaction = answered(answer, current, self.name, keyed=self.key is not None)
+        return Reaction(None, reaction.commands) if ends or self.key is None else reaction
 
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.cls)
 
-def _commands_of(answer: Any, reactor: str) -> tuple[Any, ...]:
-    if answer is None:
-        return ()
-    commands = tuple(answer) if isinstance(answer, Iterable) and not isinstance(answer, str) else (answer,)
-    for command in commands:
-        if not hasattr(type(command), "__commander__"):
-            raise InvalidDecision(f"the reactor {reactor} returned {type(command).__name__}, no command")
-    return commands
+    def encode(self, state: Any) -> str:
+        """A state as JSON. Raises InvalidDecision for one that would not come back as it is."""
+        data = _encoder.encode(state)
+        try:
+            same = self._decoder.decode(data) == state
+        except Exception as error:  # a __post_init__ may raise anything
+            raise InvalidDecision(f"the state of {self.name} could not be read back: {error}") from error
+        if not same:
+            raise InvalidDecision(f"the state of {self.name} would not come back as it is: {state}")
+        return data.decode()
+
+    def decode(self, data: str) -> Any:
+        """A state from its JSON. Raises msgspec.DecodeError where its fields have changed: replay it then."""
+        return self._decoder.decode(data)
 
 
 def reactor_type(
-    cls: type, name: str, commands: Mapping[type, CommandType], events: Mapping[type, EventType]
+    cls: type,
+    name: str,
+    commands: Mapping[type, CommandType],
+    events: Mapping[type, EventType],
+    *,
+    key: str | None = None,
+    lifetime: Lifetime = Lifetime(),
 ) -> ReactorType:
     """Reads the reactions off `cls`: methods that take an event, or a ReactionRejected[Command]."""
     where = where_is(cls)
+    if key is not None:
+        cls = frozen_dataclass(cls)
     try:
-        instance = cls()
+        initial = cls()
     except Exception as error:  # its __init__ may raise anything
         raise DefinitionError(where, f"{cls.__name__} is made without arguments ({error})") from error
-    reactions: dict[type, Reaction] = {}
-    rejections: dict[type, Reaction] = {}
+    reactions: dict[type, React] = {}
+    rejections: dict[type, React] = {}
     for handler in handlers_of(cls):
         table, trigger = _trigger(handler, cls, commands, events, reactions, rejections)
         if trigger in table:
             raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: handled twice")
-        table[trigger] = getattr(instance, handler.name)
+        table[trigger] = _called(handler)
+        if key is not None:
+            taken = events[trigger] if table is reactions else commands[trigger]
+            _check_key(taken, key, f"{cls.__name__}.{handler.name}", handler.where)
     if not reactions:
         raise DefinitionError(where, f"{cls.__name__} reacts to no event of this domain")
-    return ReactorType(name, reactions, rejections, docstring(cls), where)
+    type_ = ReactorType(name, cls, initial, key, lifetime, reactions, rejections, docstring(cls), where)
+    if key is not None:
+        _check_lifetime(type_, events)
+        _check_state(type_)
+    return type_
+
+
+def _called(handler: Handler) -> React:
+    function = handler.function
+    return function if handler.bound == "instance" else lambda _, trigger: function(trigger)
+
+
+def _check_key(type_: EventType | CommandType, key: str, label: str, where: str) -> None:
+    field = next((f for f in type_.fields if f.name == key), None)
+    if field is None:
+        raise DefinitionError(where, f"{label}: {type_.name} has no field {key}, the reactor's key")
+    if not (isinstance(field.type, ScalarType) and field.type.python in KEY_TYPES):
+        problem = f"the key {type_.name}.{key} must be a UUID, str, int, BigInt or date"
+        raise DefinitionError(where, f"{label}: {problem}")
+
+
+def _check_lifetime(type_: ReactorType, events: Mapping[type, EventType]) -> None:
+    label, key = type_.cls.__name__, type_.key
+    assert key is not None, "it has a lifetime"
+    starts = type_.lifetime.starts
+    for word, named in (("starts", starts), ("ends", type_.lifetime.ends)):
+        for cls in named or ():
+            if cls not in events:
+                shown = getattr(cls, "__name__", cls)
+                raise DefinitionError(running(), f"{label}: {word}: {shown} is no event of this domain")
+            _check_key(events[cls], key, f"{label}: {word}", running())
+    if starts is not None and not starts:
+        raise DefinitionError(running(), f"{label}: starts names no event, so it would never begin")
+    for cls in starts or ():
+        if cls not in type_.reactions:
+            problem = f"starts with {cls.__name__}, and no method takes it"
+            raise DefinitionError(running(), f"{label}: {problem}")
+
+
+def _check_state(type_: ReactorType) -> None:
+    try:
+        type_.encode(type_.initial)
+    except (InvalidDecision, TypeError, msgspec.MsgspecError) as error:
+        raise DefinitionError(
+            type_.where, f"{type_.cls.__name__}: its fields have no JSON: {error}"
+        ) from error
 
 
 def _trigger(
@@ -95,9 +214,9 @@ def _trigger(
     cls: type,
     commands: Mapping[type, CommandType],
     events: Mapping[type, EventType],
-    reactions: dict[type, Reaction],
-    rejections: dict[type, Reaction],
-) -> tuple[dict[type, Reaction], type]:
+    reactions: dict[type, React],
+    rejections: dict[type, React],
+) -> tuple[dict[type, React], type]:
     if handler.rest:
         problem = "takes one event, or one ReactionRejected[a command]"
         raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: {problem}")

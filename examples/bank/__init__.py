@@ -1,8 +1,8 @@
-"""A bank: accounts, deposits, withdrawals, and transfers carried by a reactor.
+"""A bank: accounts, deposits, withdrawals, and transfers carried by a process.
 
 messages.py     the commands and events, in the bank's words
 accounts.py     the Account aggregate: the rules of money
-transfers.py    the Transfer aggregate and the reactor that moves the money
+transfers.py    the Transfer aggregate and the process that moves the money
 projections.py  what can be asked: accounts and transfers
 """
 

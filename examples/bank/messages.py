@@ -56,7 +56,10 @@ class CloseAccount:
 @bank.command
 @dataclass(frozen=True)
 class RequestTransfer:
-    """Move money between accounts: withdraw, deposit, and give it back when the deposit is refused."""
+    """Move money between accounts: withdraw, deposit, and give it back when the deposit is refused.
+
+    A transfer whose money has not left the source in five minutes is called off.
+    """
 
     source_id: UUID
     target_id: UUID
@@ -64,7 +67,7 @@ class RequestTransfer:
     transfer_id: UUID = new_id()
 
 
-# What the transfers reactor sends; not in the API.
+# What the process of transfers sends; not in the API.
 
 
 @bank.command(internal=True)
@@ -120,6 +123,14 @@ class RecordRefusal:
 
     transfer_id: UUID
     reason: str
+
+
+@bank.command(internal=True)
+@dataclass(frozen=True)
+class ExpireTransfer:
+    """Nothing was heard of the withdrawal of a transfer."""
+
+    transfer_id: UUID
 
 
 @bank.command(internal=True)
@@ -217,8 +228,16 @@ class TransferRefused:
 
 @bank.event
 @dataclass(frozen=True)
+class TransferExpired:
+    """The money did not leave the source in time; if it does after all, it goes back."""
+
+    transfer_id: UUID
+
+
+@bank.event
+@dataclass(frozen=True)
 class TransferReturning:
-    """The target refused the deposit; the money is on its way back to the source."""
+    """The target refused the deposit, or it came too late; the money is on its way back to the source."""
 
     transfer_id: UUID
     source_id: UUID

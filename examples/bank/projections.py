@@ -13,6 +13,7 @@ from examples.bank.messages import (
     MoneyReturned,
     MoneyWithdrawn,
     TransferCompleted,
+    TransferExpired,
     TransferRefused,
     TransferRequested,
     TransferReturned,
@@ -71,6 +72,9 @@ class TransferRow:
 
     def completed(self, event: TransferCompleted) -> TransferRow:
         return replace(self, status=TransferStatus.COMPLETED)
+
+    def expired(self, event: TransferExpired) -> TransferRow:
+        return replace(self, status=TransferStatus.EXPIRED, reason="EXPIRED")
 
     def refused(self, event: TransferRefused) -> TransferRow:
         return replace(self, status=TransferStatus.REFUSED, reason=event.reason)

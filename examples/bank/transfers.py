@@ -1,22 +1,26 @@
-"""Transfers: an aggregate that keeps where each one stands, and a reactor that moves the money.
+"""Transfers: an aggregate that keeps where each one stands, and a process that moves the money.
 
-The reactor only translates, event to command; what may follow what is the aggregate's to decide:
+The process knows who pays whom and says what comes next; what may follow what is the aggregate's to
+decide, for an answer and a deadline that cross each other meet there:
 
     REQUESTED ─► WITHDRAWN ─► COMPLETED
-        │            └──────► RETURNING ─► RETURNED     the target refused
-        └───────────────────► REFUSED                   the source refused
+     │  │            └──────► RETURNING ─► RETURNED     the target refused
+     │  └───────────────────► REFUSED                   the source refused
+     └─► EXPIRED ───────────► RETURNING or REFUSED      the source was silent, and answered after all
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
-from commander import ReactionRejected, Rejected
+from commander import Deadline, ReactionRejected, Rejected
 from examples.bank.messages import (
     DepositFromTransfer,
+    ExpireTransfer,
     MoneyDeposited,
     MoneyReturned,
     MoneyWithdrawn,
@@ -27,6 +31,7 @@ from examples.bank.messages import (
     RequestTransfer,
     ReturnFromTransfer,
     TransferCompleted,
+    TransferExpired,
     TransferRefused,
     TransferRequested,
     TransferReturned,
@@ -36,6 +41,9 @@ from examples.bank.messages import (
     bank,
 )
 
+PATIENCE = timedelta(minutes=5)
+"""How long a source may be silent."""
+
 
 class TransferStatus(Enum):
     """Where a transfer stands."""
@@ -44,6 +52,7 @@ class TransferStatus(Enum):
     WITHDRAWN = "WITHDRAWN"
     COMPLETED = "COMPLETED"
     REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
     RETURNING = "RETURNING"
     RETURNED = "RETURNED"
 
@@ -63,7 +72,9 @@ class Transfer:
             raise Rejected("SAME_ACCOUNT", "a transfer needs two accounts")
         return TransferRequested(command.transfer_id, command.source_id, command.target_id, command.amount)
 
-    def record_withdrawal(self, command: RecordWithdrawal) -> TransferWithdrawn:
+    def record_withdrawal(self, command: RecordWithdrawal) -> TransferWithdrawn | TransferReturning:
+        if self.status is TransferStatus.EXPIRED:
+            return TransferReturning(command.transfer_id, self.source_id, self.amount, "EXPIRED")
         self._must_be(TransferStatus.REQUESTED)
         return TransferWithdrawn(command.transfer_id, self.target_id, self.amount)
 
@@ -72,10 +83,14 @@ class Transfer:
         return TransferCompleted(command.transfer_id)
 
     def record_refusal(self, command: RecordRefusal) -> TransferRefused | TransferReturning:
-        if self.status is TransferStatus.REQUESTED:
+        if self.status in (TransferStatus.REQUESTED, TransferStatus.EXPIRED):
             return TransferRefused(command.transfer_id, command.reason)
         self._must_be(TransferStatus.WITHDRAWN)
         return TransferReturning(command.transfer_id, self.source_id, self.amount, command.reason)
+
+    def expire(self, command: ExpireTransfer) -> TransferExpired:
+        self._must_be(TransferStatus.REQUESTED)
+        return TransferExpired(command.transfer_id)
 
     def record_return(self, command: RecordReturn) -> TransferReturned:
         self._must_be(TransferStatus.RETURNING)
@@ -93,6 +108,9 @@ class Transfer:
     def refused(self, event: TransferRefused) -> Transfer:
         return replace(self, status=TransferStatus.REFUSED)
 
+    def expired(self, event: TransferExpired) -> Transfer:
+        return replace(self, status=TransferStatus.EXPIRED)
+
     def returning(self, event: TransferReturning) -> Transfer:
         return replace(self, status=TransferStatus.RETURNING)
 
@@ -104,12 +122,25 @@ class Transfer:
             raise Rejected("WRONG_STATUS", f"the transfer is {self.status}, not {status}")
 
 
-@bank.reactor
+@bank.process(
+    key="transfer_id",
+    starts=(TransferRequested,),
+    ends=(TransferCompleted, TransferRefused, TransferReturned),
+)
+@dataclass(frozen=True)
 class Transfers:
-    """Moves the money of each transfer, and gives it back when the target refuses it."""
+    """Moves the money of each transfer, and gives it back when the target refuses it or it comes too late."""
 
-    def requested(self, event: TransferRequested) -> WithdrawForTransfer:
-        return WithdrawForTransfer(event.source_id, event.amount, event.transfer_id)
+    source_id: UUID = UUID(int=0)
+    target_id: UUID = UUID(int=0)
+    amount: Decimal = Decimal(0)
+
+    def requested(self, event: TransferRequested) -> tuple[Transfers, WithdrawForTransfer, Deadline]:
+        return (
+            Transfers(event.source_id, event.target_id, event.amount),
+            WithdrawForTransfer(event.source_id, event.amount, event.transfer_id),
+            Deadline(ExpireTransfer(event.transfer_id), after=PATIENCE),
+        )
 
     def withdrawn(self, event: MoneyWithdrawn) -> RecordWithdrawal | None:
         return RecordWithdrawal(event.transfer_id) if event.transfer_id else None
@@ -118,7 +149,7 @@ class Transfers:
         return RecordRefusal(refusal.command.transfer_id, refusal.code)
 
     def on_its_way(self, event: TransferWithdrawn) -> DepositFromTransfer:
-        return DepositFromTransfer(event.target_id, event.amount, event.transfer_id)
+        return DepositFromTransfer(self.target_id, self.amount, event.transfer_id)
 
     def deposited(self, event: MoneyDeposited) -> RecordDeposit | None:
         return RecordDeposit(event.transfer_id) if event.transfer_id else None
@@ -127,7 +158,7 @@ class Transfers:
         return RecordRefusal(refusal.command.transfer_id, refusal.code)
 
     def returning(self, event: TransferReturning) -> ReturnFromTransfer:
-        return ReturnFromTransfer(event.source_id, event.amount, event.transfer_id)
+        return ReturnFromTransfer(self.source_id, self.amount, event.transfer_id)
 
     def returned(self, event: MoneyReturned) -> RecordReturn:
         return RecordReturn(event.transfer_id)

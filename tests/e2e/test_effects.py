@@ -24,10 +24,11 @@ class Post:
         self._parts = parts
         self._sent = folder / "sent"
         self.mended = folder / "mended"
-        self.environment = {"SENT": str(self._sent), "MENDED": str(self.mended)}
 
     def start(self, *names: str) -> list[Part]:
-        return self._parts.start(*names, domain="tests.e2e.mailbox:mailbox", **self.environment)
+        return self._parts.start(
+            *names, domain="tests.e2e.mailbox:mailbox", SENT=str(self._sent), MENDED=str(self.mended)
+        )
 
     def sent(self) -> list[tuple[int, str, str]]:
         """(position, key, text) of each sending so far."""
@@ -44,9 +45,13 @@ def post(parts: Parts, tmp_path: Path) -> Post:
 def write(api: Part, *texts: str) -> None:
     box = str(uuid4())
     for text in texts:
-        given = {"input": {"boxId": box, "text": text}, "options": {}}
-        made = api.data(document_of("writeLetter"), **given)["writeLetter"]
+        given = {"boxId": box, "text": text}
+        made = api.data(document_of("writeLetter"), input=given, options={})["writeLetter"]
         assert made["__typename"] == "CommandApplied", made
+
+
+def until_sent(post: Post, count: int) -> None:
+    until(post.sent, lambda sent: len(sent) >= count)
 
 
 def command_line(post: Post, parts: Parts, *arguments: str) -> str:
@@ -66,9 +71,9 @@ def test_through_kill_9_every_letter_goes_out_with_one_key_and_history_stays_whe
     log = effects.process.log
     until(lambda: log.read_text(), lambda text: "goes on from position 1" in text)
     for _ in range(3):
-        before = len(post.sent())
+        wanted = len(post.sent()) + 3
         write(api, *["slow"] * 12)
-        until(post.sent, lambda sent, before=before: len(sent) > before + 2)
+        until_sent(post, wanted)
         effects.process.process.kill()  # in the middle
         effects.process.process.wait()
         [effects] = post.start("effects")

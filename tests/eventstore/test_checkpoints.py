@@ -11,12 +11,12 @@ from eventstore.checkpoints import (
     PartitionsFixed,
     partition_progress,
     reactor_position,
-    save_reactor,
     save_reactor_error,
     settle_partitions,
 )
 from eventstore.database import Database
 from eventstore.log import append
+from eventstore.reactors import save_reactor
 from eventstore.records import Progress
 
 

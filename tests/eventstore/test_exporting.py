@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from commander.domain.errors import InvalidRequest
 from commander.embedded import EmbeddedPostgres
 from eventstore.archive import ArchiveReader, ExportBroken, ExportFilter, Header
-from eventstore.checkpoints import reactor_position, reactor_positions, save_reactor, settle_partitions
+from eventstore.checkpoints import reactor_position, reactor_positions, settle_partitions
 from eventstore.database import Database
 from eventstore.exporting import LogBroken, exported, header_of
 from eventstore.history import list_dead_letters, record_dead_letter_action
@@ -30,6 +30,7 @@ from eventstore.locks import Lock, join, sole_holder
 from eventstore.log import append, head_position, read_log
 from eventstore.migrate import migrate
 from eventstore.outcomes import outcome_of
+from eventstore.reactors import save_reactor
 from eventstore.records import Decision, NewEvent, Status
 from tests.eventstore.conftest import EMPTY
 from tests.eventstore.decisions import command, decision, digest_of, refusal

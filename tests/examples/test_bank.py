@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from commander import ReactionRejected, Rejected
-from commander.testing import given, reactions, rows
+from commander.testing import ProcessGiven, given, process, rows
 from examples.bank import bank
 from examples.bank.messages import (
     AccountClosed,
@@ -17,6 +18,7 @@ from examples.bank.messages import (
     CloseAccount,
     Deposit,
     DepositFromTransfer,
+    ExpireTransfer,
     MoneyDeposited,
     MoneyReturned,
     MoneyWithdrawn,
@@ -28,6 +30,7 @@ from examples.bank.messages import (
     RequestTransfer,
     ReturnFromTransfer,
     TransferCompleted,
+    TransferExpired,
     TransferRefused,
     TransferRequested,
     TransferReturned,
@@ -142,12 +145,16 @@ HISTORIES = {
     TransferStatus.WITHDRAWN: (REQUESTED, WITHDRAWN),
     TransferStatus.COMPLETED: (REQUESTED, WITHDRAWN, TransferCompleted(MOVE)),
     TransferStatus.REFUSED: (REQUESTED, TransferRefused(MOVE, "INSUFFICIENT_FUNDS")),
+    TransferStatus.EXPIRED: (REQUESTED, TransferExpired(MOVE)),
     TransferStatus.RETURNING: (REQUESTED, WITHDRAWN, RETURNING),
     TransferStatus.RETURNED: (REQUESTED, WITHDRAWN, RETURNING, TransferReturned(MOVE)),
 }
 STEPS = {
     (TransferStatus.REQUESTED, RecordWithdrawal): WITHDRAWN,
     (TransferStatus.REQUESTED, RecordRefusal): TransferRefused(MOVE, "ACCOUNT_CLOSED"),
+    (TransferStatus.REQUESTED, ExpireTransfer): TransferExpired(MOVE),
+    (TransferStatus.EXPIRED, RecordWithdrawal): TransferReturning(MOVE, ADA, FIVE, "EXPIRED"),
+    (TransferStatus.EXPIRED, RecordRefusal): TransferRefused(MOVE, "ACCOUNT_CLOSED"),
     (TransferStatus.WITHDRAWN, RecordDeposit): TransferCompleted(MOVE),
     (TransferStatus.WITHDRAWN, RecordRefusal): RETURNING,
     (TransferStatus.RETURNING, RecordReturn): TransferReturned(MOVE),
@@ -156,7 +163,13 @@ STEPS = {
 
 @pytest.mark.parametrize(
     "command",
-    [RecordWithdrawal(MOVE), RecordDeposit(MOVE), RecordRefusal(MOVE, "ACCOUNT_CLOSED"), RecordReturn(MOVE)],
+    [
+        RecordWithdrawal(MOVE),
+        RecordDeposit(MOVE),
+        RecordRefusal(MOVE, "ACCOUNT_CLOSED"),
+        RecordReturn(MOVE),
+        ExpireTransfer(MOVE),
+    ],
     ids=lambda command: type(command).__name__,
 )
 @pytest.mark.parametrize("status", HISTORIES)
@@ -167,36 +180,67 @@ def test_a_transfer_takes_the_steps_of_its_picture_and_no_other(
     given(*HISTORIES[status]).when(command).then(step if step is not None else Rejected("WRONG_STATUS"))
 
 
-def test_the_reactor_moves_the_money_from_the_source_to_the_target() -> None:
-    assert reactions(bank, REQUESTED) == [WithdrawForTransfer(ADA, FIVE, MOVE)]
-    assert reactions(bank, MoneyWithdrawn(ADA, FIVE, MOVE)) == [RecordWithdrawal(MOVE)]
-    assert reactions(bank, WITHDRAWN) == [DepositFromTransfer(BOB, FIVE, MOVE)]
-    assert reactions(bank, MoneyDeposited(BOB, FIVE, MOVE)) == [RecordDeposit(MOVE)]
-    assert reactions(bank, TransferCompleted(MOVE)) == []
+# --- The process of a transfer
+
+MOVING = (REQUESTED, MoneyWithdrawn(ADA, FIVE, MOVE), WITHDRAWN)
+REFUSAL = ReactionRejected(DepositFromTransfer(BOB, FIVE, MOVE), "ACCOUNT_CLOSED", "")
 
 
-def test_the_reactor_ends_a_transfer_that_the_source_refuses() -> None:
+def transfers(*happened: Any) -> ProcessGiven:
+    return process(bank, "transfers").given(*happened)
+
+
+def test_the_process_moves_the_money_from_the_source_to_the_target() -> None:
+    transfers().when(REQUESTED).then(WithdrawForTransfer(ADA, FIVE, MOVE))
+    transfers(REQUESTED).when(MoneyWithdrawn(ADA, FIVE, MOVE)).then(RecordWithdrawal(MOVE))
+    transfers(*MOVING[:2]).when(WITHDRAWN).then(DepositFromTransfer(BOB, FIVE, MOVE))
+    transfers(*MOVING).when(MoneyDeposited(BOB, FIVE, MOVE)).then(RecordDeposit(MOVE))
+    transfers(*MOVING).when(TransferCompleted(MOVE)).then().then_ended()
+
+
+def test_the_process_ends_a_transfer_that_the_source_refuses() -> None:
     refusal = ReactionRejected(WithdrawForTransfer(ADA, FIVE, MOVE), "INSUFFICIENT_FUNDS", "")
-    assert reactions(bank, refusal) == [RecordRefusal(MOVE, "INSUFFICIENT_FUNDS")]
-    assert reactions(bank, TransferRefused(MOVE, "INSUFFICIENT_FUNDS")) == []
+    transfers(REQUESTED).when(refusal).then(RecordRefusal(MOVE, "INSUFFICIENT_FUNDS"))
+    transfers(REQUESTED, refusal).when(TransferRefused(MOVE, "INSUFFICIENT_FUNDS")).then().then_ended()
 
 
-def test_the_reactor_gives_the_money_back_when_the_target_refuses_it() -> None:
-    refusal = ReactionRejected(DepositFromTransfer(BOB, FIVE, MOVE), "ACCOUNT_CLOSED", "")
-    assert reactions(bank, refusal) == [RecordRefusal(MOVE, "ACCOUNT_CLOSED")]
-    assert reactions(bank, RETURNING) == [ReturnFromTransfer(ADA, FIVE, MOVE)]
-    assert reactions(bank, MoneyReturned(ADA, FIVE, MOVE)) == [RecordReturn(MOVE)]
-    assert reactions(bank, TransferReturned(MOVE)) == []
+def test_the_process_gives_the_money_back_when_the_target_refuses_it() -> None:
+    transfers(*MOVING).when(REFUSAL).then(RecordRefusal(MOVE, "ACCOUNT_CLOSED"))
+    transfers(*MOVING, REFUSAL).when(RETURNING).then(ReturnFromTransfer(ADA, FIVE, MOVE))
+    transfers(*MOVING, REFUSAL, RETURNING).when(MoneyReturned(ADA, FIVE, MOVE)).then(RecordReturn(MOVE))
+    transfers(*MOVING, RETURNING).when(TransferReturned(MOVE)).then().then_ended()
 
 
-def test_the_reactor_leaves_deposits_and_withdrawals_of_people_alone() -> None:
+def test_a_transfer_expires_when_its_source_is_silent_for_five_minutes() -> None:
+    almost = timedelta(minutes=4, seconds=59)
+    transfers(REQUESTED).when(almost).then()
+    transfers(REQUESTED, almost).when(timedelta(seconds=1)).then(ExpireTransfer(MOVE))
+    transfers(REQUESTED, MoneyWithdrawn(ADA, FIVE, MOVE)).when(timedelta(days=1)).then()
+
+
+def test_money_that_leaves_the_source_of_an_expired_transfer_goes_back() -> None:
+    expired = (REQUESTED, timedelta(minutes=5), TransferExpired(MOVE))
+    transfers(*expired).when(MoneyWithdrawn(ADA, FIVE, MOVE)).then(RecordWithdrawal(MOVE))
+    too_late = TransferReturning(MOVE, ADA, FIVE, "EXPIRED")
+    transfers(*expired, MoneyWithdrawn(ADA, FIVE, MOVE)).when(too_late).then(
+        ReturnFromTransfer(ADA, FIVE, MOVE)
+    )
+
+
+def test_the_process_leaves_deposits_and_withdrawals_of_people_alone() -> None:
     for event in (OPENED, CLOSED, MoneyDeposited(ADA, FIVE), MoneyWithdrawn(ADA, FIVE)):
-        assert reactions(bank, event) == []
+        transfers().when(event).then().then_ended()
+
+
+def test_nothing_follows_from_the_money_of_a_transfer_that_has_ended() -> None:
+    ended = (*MOVING, MoneyDeposited(BOB, FIVE, MOVE), TransferCompleted(MOVE))
+    for event in (MoneyDeposited(BOB, FIVE, MOVE), MoneyReturned(ADA, FIVE, MOVE), REFUSAL):
+        transfers(*ended).when(event).then().then_ended()
 
 
 def test_a_refused_internal_step_starts_nothing() -> None:
     for command in (RecordWithdrawal(MOVE), RecordDeposit(MOVE), ReturnFromTransfer(ADA, FIVE, MOVE)):
-        assert reactions(bank, ReactionRejected(command, "WRONG_STATUS", "")) == []
+        transfers(*MOVING).when(ReactionRejected(command, "WRONG_STATUS", "")).then()
 
 
 # --- Projections
@@ -225,6 +269,7 @@ def test_the_transfers_show_their_status_and_why_they_were_refused(status: Trans
     (row,) = rows(bank, "transfer", HISTORIES[status]).values()
     reasons = {
         TransferStatus.REFUSED: "INSUFFICIENT_FUNDS",
+        TransferStatus.EXPIRED: "EXPIRED",
         TransferStatus.RETURNING: "ACCOUNT_CLOSED",
         TransferStatus.RETURNED: "ACCOUNT_CLOSED",
     }

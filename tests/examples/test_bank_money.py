@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander import CommandContext, ReactionRejected, Rejected
-from commander.testing import reactions, rows
+from commander.testing import Reactors, rows
 from examples.bank import bank
 from examples.bank.messages import (
     CloseAccount,
@@ -24,7 +24,7 @@ from examples.bank.messages import (
     RequestTransfer,
     Withdraw,
 )
-from examples.bank.transfers import TransferStatus
+from examples.bank.transfers import PATIENCE, TransferStatus
 
 ACCOUNTS = [UUID(int=n) for n in range(1, 5)]
 CONTEXT = CommandContext(UUID(int=0), UUID(int=0), datetime(2000, 1, 1, tzinfo=UTC))
@@ -47,6 +47,7 @@ class Ledger:
         self.states: dict[str, Any] = {}
         self.log: list[Any] = []
         self.waiting: dict[str, list[Any]] = defaultdict(list)
+        self.reactors = Reactors(bank)
 
     def submit(self, command: Any, *, by_reactor: bool = False) -> None:
         type_ = bank.type_of(command)
@@ -65,8 +66,12 @@ class Ledger:
             self._react(event)
         self.states[stream] = state
 
-    def _react(self, event: Any) -> None:
-        for command in reactions(bank, event):
+    def wait(self) -> None:
+        """Lets so much time pass that every deadline of now is over."""
+        self._react(PATIENCE)
+
+    def _react(self, happening: Any) -> None:
+        for command in self.reactors.react(happening):
             stream = bank.aggregate_of_command(type(command).__name__).stream_of(command)
             self.waiting[stream].append(command)
 
@@ -101,6 +106,8 @@ def test_money_is_conserved(asked: list[Any], random: Random, steps_between: int
         ledger.submit(Deposit(account, Decimal("10.00")))
     for command in asked:
         ledger.submit(command)
+        if random.random() < 0.1:
+            ledger.wait()
         for _ in range(steps_between):
             ledger.step(random)
         assert min(ledger.balances()) >= 0
@@ -109,4 +116,5 @@ def test_money_is_conserved(asked: list[Any], random: Random, steps_between: int
         pass
     assert sum(ledger.balances()) == ledger.paid_in()
     ended = {TransferStatus.COMPLETED, TransferStatus.REFUSED, TransferStatus.RETURNED}
+    assert ledger.reactors.states == {}, "every process has ended"
     assert {row.status for row in rows(bank, "transfer", ledger.log).values()} <= ended

@@ -73,7 +73,7 @@ async def test_dying_between_publishing_and_the_checkpoint_makes_no_second_effec
     source, target = uuid4(), uuid4()
     died = 0
 
-    async def die(*_: object) -> None:
+    async def die(*_: object, **__: object) -> None:
         nonlocal died
         died += 1
         raise RuntimeError("killed before the checkpoint was saved")

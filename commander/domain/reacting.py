@@ -1,0 +1,92 @@
+"""What a domain does by itself: the decorators for reactors, processes, effects and recurring commands."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, Unpack, dataclass_transform, overload
+
+from commander.domain.effects import EffectLimits, EffectType, registering
+from commander.domain.effects import F as Effect
+from commander.domain.errors import DefinitionError
+from commander.domain.messages import CommandType, EventType
+from commander.domain.reactors import Lifetime, ReactorType, reactor_type
+from commander.domain.recurring import RecurringType, recurring_type
+from commander.domain.source import running
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[[datetime], Any])
+
+
+class ReactingDomain(ABC):
+    """The part of a domain that reacts; see Domain."""
+
+    def __init__(self) -> None:
+        self.reactors: dict[str, ReactorType] = {}
+        self.recurring: dict[str, RecurringType] = {}
+        self.effects: dict[str, EffectType] = {}
+
+    @abstractmethod
+    def _event_classes(self) -> Mapping[type, EventType]: ...
+
+    @abstractmethod
+    def _command_classes(self) -> Mapping[type, CommandType]: ...
+
+    @overload
+    def reactor(self, cls: type[T], /) -> type[T]: ...
+    @overload
+    def reactor(self, /, *, key: str) -> Callable[[type[T]], type[T]]: ...
+    @dataclass_transform(frozen_default=True)
+    def reactor(
+        self, cls: type[T] | None = None, /, *, key: str | None = None
+    ) -> type[T] | Callable[[type[T]], type[T]]:
+        """A reactor: a class whose methods turn an event into commands.
+
+        key: a field of all that it takes; the reactor's own fields are then a state that it keeps for each
+        value of it. A method answers with the next state beside its commands.
+        """
+        register: Callable[[type[T]], type[T]] = self._reacting(key, Lifetime())
+        return register if cls is None else register(cls)
+
+    @dataclass_transform(frozen_default=True)
+    def process(
+        self, /, *, key: str, starts: Collection[type], ends: Collection[type] = ()
+    ) -> Callable[[type[T]], type[T]]:
+        """A reactor with a key whose states live from an event of `starts` to one of `ends`.
+
+        What concerns no state that lives is passed over; so is an event whose key is None.
+        """
+        return self._reacting(key, Lifetime(frozenset(starts), frozenset(ends)))
+
+    def effect(self, *events: type, **limits: Unpack[EffectLimits]) -> Callable[[Effect], Effect]:
+        """An async function with side effects, called at least once for each of these; see EffectType."""
+        return registering(self.effects, events, self._event_classes(), limits)
+
+    def every(self, expression: str, /) -> Callable[[F], F]:
+        """A function that is given the moment of each tick (UTC) of a cron expression, and says what to send.
+
+        Each tick's commands are sent once, however many processes see to it. Ticks that come while none runs
+        are left out, but for the first.
+        """
+
+        def register(function: F) -> F:
+            type_ = recurring_type(expression, function)
+            if type_.name in self.recurring:
+                raise DefinitionError(type_.where, f"the name {type_.name} recurs already")
+            self.recurring[type_.name] = type_
+            return function
+
+        return register
+
+    def _reacting(self, key: str | None, lifetime: Lifetime) -> Callable[[type[T]], type[T]]:
+        def register(cls: type[T]) -> type[T]:
+            name = cls.__name__[0].lower() + cls.__name__[1:]
+            classes = self._command_classes(), self._event_classes()
+            type_ = reactor_type(cls, name, *classes, key=key, lifetime=lifetime)
+            if name in self.reactors:
+                raise DefinitionError(running(), f"the reactor name {name} is taken")
+            self.reactors[name] = type_
+            return type_.cls
+
+        return register

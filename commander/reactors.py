@@ -1,0 +1,105 @@
+"""`commander reactors list|replay`: how far reactors have come, and making their states again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commander.domain import CommanderError, Domain
+from commander.domain.errors import NotFound
+from commander.loading import load_domain
+from commander.process import given_url
+from commander.settings import read_settings
+from eventstore.database import Database
+from eventstore.locks import Lock, lock_key, try_lock
+from eventstore.log import head_position
+from eventstore.reactors import ReactorStanding, forget_states, reactor_checkpoint, reactor_standings
+from streaming.reactions import Reacting
+from streaming.replaying import replayed
+
+app = typer.Typer(
+    no_args_is_help=True, help="Reactors: how far they have come, and making their states again."
+)
+console = Console(highlight=False)
+
+_COLUMNS = ("reactor", "position", "of", "states", "failed at", "error")
+
+
+class ReactorRuns(CommanderError):
+    """A reactor is replayed while it does not run: stop the part `reactors` first."""
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the reactors that ever ran; into a pipe, as lines with tabs."""
+
+    async def show(database: Database) -> None:
+        head, found = await reactor_standings(database)
+        if not console.is_terminal:
+            for one in found:
+                print("\t".join(_cells(one, head)))
+            return
+        table = Table(*_COLUMNS)
+        for one in found:
+            table.add_row(*map(Text, _cells(one, head)))
+        console.print(table)
+
+    _with_database(show)
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(metavar="REACTOR")],
+    domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN, if not COMMANDER_DOMAIN.")] = None,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Also pass over, for good, what it has not reacted to yet.")
+    ] = False,
+) -> None:
+    """Make a reactor's states again from the log, up to where it stands, without sending anything."""
+    loaded = load_domain(read_settings(domain=domain).domain)
+    if name not in loaded.reactors:
+        known = ", ".join(sorted(loaded.reactors)) or "none"
+        raise NotFound(f"the domain {loaded.name} has no reactor {name}; it has {known}")
+    _with_database(lambda database: _replay(database, loaded, name, skip))
+
+
+async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> None:
+    connection = await database.connect("commander reactors replay")
+    try:
+        if not await try_lock(connection, Lock.REACTOR, lock_key(name)):
+            raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
+        await reactor_checkpoint(connection, name)
+        await forget_states(connection, name, position=await head_position(database) if skip else None)
+        begin = await reactor_checkpoint(connection, name)
+        if domain.reactors[name].key is not None:
+            reacting = Reacting(domain, database, domain.reactors[name])
+            async for position in replayed(connection, database, reacting, begin):
+                console.print(f"{position:,} of {begin.position:,}")
+        console.print(f"{name} stands at position {begin.position:,}; nothing was sent")
+    finally:
+        connection.terminate()
+
+
+def _cells(one: ReactorStanding, head: int) -> tuple[str, ...]:
+    failed = "" if one.failed_position is None else str(one.failed_position)
+    error = " ".join((one.error or "").split())
+    return one.name, str(one.position), str(head), str(one.states), failed, error
+
+
+def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings = read_settings()
+
+    async def run() -> None:
+        database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())

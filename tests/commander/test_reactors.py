@@ -1,0 +1,96 @@
+"""`commander reactors list|replay`: what they print, and that a replay sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from eventstore.reactors import reactor_standings
+from tests.commander.conftest import Run
+from tests.streaming.conftest import Bank, running, servers
+from tests.streaming.orders import Order
+from tests.streaming.orders import orders as orders_domain
+from tests.streaming.test_processes import orders_of, runner, stored, until_done
+
+__all__ = ["servers"]
+
+DOMAIN = "tests.streaming.orders:orders"
+
+
+async def asked(servers: Bank, commander: Run, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of `commander reactors`."""
+    environment = {"COMMANDER_POSTGRES_URL": servers.database.url, "COMMANDER_DOMAIN": DOMAIN}
+    ended = await asyncio.to_thread(commander, "reactors", *arguments, **environment)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+async def counted(servers: Bank) -> None:
+    """Leaves behind a reactor that has counted five orders, of which it has rewarded three."""
+    async with running(servers.processor(orders_domain).run()), running(runner(servers, "loyalty").run()):
+        await orders_of(servers, *["Ada"] * 3, *["Bob"] * 2)
+        async with asyncio.timeout(10):
+            while len(await servers.log()) < 6:
+                await asyncio.sleep(0.02)
+        await until_done(servers, "loyalty")
+
+
+async def test_reactors_are_listed_as_they_stand(servers: Bank, commander: Run) -> None:
+    await counted(servers)
+    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\n", "")
+
+
+async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, commander: Run) -> None:
+    await counted(servers)
+    before, log = await stored(servers, "loyalty"), await servers.log()
+    await servers.database.fetch("""update reactor_states set state = '{"orders": 40}'""")
+    code, out, err = await asked(servers, commander, "replay", "loyalty")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "loyalty stands at position 6; nothing was sent"
+    assert await stored(servers, "loyalty") == before == {"Ada": '{"orders":3}', "Bob": '{"orders":2}'}
+    assert await servers.log() == log
+    assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.last_seq == await last_sent(servers)
+
+
+async def last_sent(servers: Bank) -> int:
+    """The sequence up to which the processor has read; it has read all that was ever sent."""
+    return int(await servers.database.fetchval("select max(sequence) from partitions"))
+
+
+async def test_a_new_reactor_may_pass_over_what_was_before_it(servers: Bank, commander: Run) -> None:
+    async with running(servers.processor(orders_domain).run()):
+        await orders_of(servers, *["Ada"] * 4)
+        code, _, err = await asked(servers, commander, "replay", "loyalty", "--skip")
+        assert (code, err) == (0, "")
+        assert await stored(servers, "loyalty") == {"Ada": '{"orders":4}'}
+        async with running(runner(servers, "loyalty").run()):
+            for _ in range(2):
+                await servers.outcome(await servers.submit(Order(uuid4(), "Ada"), orders_domain))
+            async with asyncio.timeout(10):
+                while (log := await servers.log())[-1].type != "Rewarded":
+                    await asyncio.sleep(0.02)
+    assert [event.type for event in log] == ["Ordered"] * 6 + ["Rewarded"]
+
+
+async def test_one_that_runs_is_not_replayed(servers: Bank, commander: Run) -> None:
+    await counted(servers)
+    async with running(runner(servers, "loyalty").run()):
+        await until_done(servers, "loyalty")
+        code, _, err = await asked(servers, commander, "replay", "loyalty")
+        while not code:  # the runner may not have had its lock yet
+            code, _, err = await asked(servers, commander, "replay", "loyalty")
+    assert (code, err) == (1, "commander: the reactor loyalty runs; stop the part reactors first\n")
+
+
+async def test_a_replay_that_fails_is_one_line_and_keeps_where_it_came(servers: Bank, commander: Run) -> None:
+    async with running(servers.processor(orders_domain).run()):
+        await orders_of(servers, "Ada", "poison")
+    code, _, err = await asked(servers, commander, "replay", "loyalty", "--skip")
+    assert (code, err) == (1, "commander: the reactor loyalty failed at position 2: RuntimeError: boom\n")
+    _, [standing] = await reactor_standings(servers.database)
+    assert (standing.position, standing.folded_position) == (2, 1)
+
+
+async def test_a_name_that_is_none_is_told_with_those_that_are(servers: Bank, commander: Run) -> None:
+    code, _, err = await asked(servers, commander, "replay", "postman")
+    expected = "the domain orders has no reactor postman; it has echo, loyalty, payment"
+    assert (code, err) == (1, f"commander: {expected}\n")

@@ -1,0 +1,105 @@
+"""A thousand transfers at once while the parts that carry them are killed: the money stays to the cent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from tests.faults.customers import Client
+from tests.faults.waiting import until
+from tests.system import System
+
+ACCOUNTS = 20
+TRANSFERS = 1000
+AT_ONCE = 100
+BROUGHT = Decimal("100.00")
+
+_SUBMIT = """mutation ($commands: [AnyCommand!]!, $options: SubmitOptions) {
+  submit(commands: $commands, options: $options) { __typename } }"""
+_BALANCE = 'a{n}: account(accountId: "{id}") {{ balance }}'
+_STATUS = 't{n}: transfer(transferId: "{id}") {{ status }}'
+
+
+async def test_money_is_kept_to_the_cent_and_every_transfer_ends(breakable: System) -> None:
+    random = Random(1)
+    accounts = [str(uuid4()) for _ in range(ACCOUNTS)]
+    closed = str(uuid4())
+    async with Client(breakable.url) as client:
+        await submit(client, [{"openAccount": {"owner": "Ada", "accountId": a}} for a in (*accounts, closed)])
+        await submit(client, [{"deposit": {"accountId": a, "amount": str(BROUGHT)}} for a in accounts])
+        await submit(client, [{"closeAccount": {"accountId": closed}}])
+        transfers = []
+        for number in range(TRANSFERS):
+            source, target = random.sample(accounts, 2)
+            if number % 10 == 0:
+                target = closed
+            amount = "1000000.00" if number % 10 == 1 else f"{random.randint(1, 2000) / 100:.2f}"
+            way = {"transferId": str(uuid4()), "sourceId": source, "targetId": target}
+            transfers.append({"requestTransfer": {**way, "amount": amount}})
+        ids = [str(one["requestTransfer"]["transferId"]) for one in transfers]
+
+        sending = asyncio.create_task(send_all(client, transfers))
+        for part, ended in (("reactors", 20), ("processor", 150), ("reactors", 300), ("reactors", 500)):
+            await until_ended(client, ids, at_least=ended)
+            await until_runs(breakable, part)
+            breakable.kill(part)
+        await sending
+        statuses = await until_ended(client, ids, at_least=TRANSFERS)
+        balances = await many(client, _BALANCE, accounts)
+    assert sum(Decimal(row["balance"]) for row in balances) == BROUGHT * ACCOUNTS
+    assert min(Decimal(row["balance"]) for row in balances) >= 0
+    assert {"COMPLETED", "REFUSED", "RETURNED"} == set(statuses)
+
+
+async def until_runs(system: System, part: str) -> None:
+    """Returns when a part that was killed has been started again."""
+
+    def runs() -> bool:
+        try:
+            system.find(part)
+        except LookupError:
+            return False
+        return True
+
+    await until(runs, f"{part} runs")
+
+
+async def send_all(client: Client, transfers: list[dict[str, Any]]) -> None:
+    """All at once, each until it is accepted: its id makes sure that it counts once."""
+    groups = [transfers[n : n + AT_ONCE] for n in range(0, len(transfers), AT_ONCE)]
+    await asyncio.gather(*(submit(client, group, wait="ACCEPTED") for group in groups))
+
+
+async def submit(client: Client, commands: list[dict[str, Any]], wait: str = "PROJECTED") -> None:
+    options = {"wait": wait, "timeoutMs": 30000}
+    results = (await client.data(_SUBMIT, commands=commands, options=options))["submit"]
+    expected = "CommandAccepted" if wait == "ACCEPTED" else "CommandApplied"
+    assert {one["__typename"] for one in results} == {expected}, results
+
+
+async def until_ended(client: Client, ids: list[str], at_least: int) -> Counter[str]:
+    """How many transfers ended in which way, once they are so many."""
+    found: Counter[str] = Counter()
+
+    async def ended() -> bool:
+        nonlocal found
+        rows = [row for row in await many(client, _STATUS, ids) if row is not None]
+        found = Counter(row["status"] for row in rows)
+        return found["COMPLETED"] + found["REFUSED"] + found["RETURNED"] >= at_least
+
+    await until(ended, f"{at_least} transfers have ended", timeout_seconds=60)
+    return found
+
+
+async def many(client: Client, field: str, ids: list[str]) -> list[dict[str, Any]]:
+    """One field for each id, in few requests."""
+    rows: list[dict[str, Any]] = []
+    for begin in range(0, len(ids), 100):
+        fields = [field.format(n=n, id=one) for n, one in enumerate(ids[begin : begin + 100])]
+        data = await client.data("{ " + " ".join(fields) + " }")
+        rows += [data[f"{field[0]}{n}"] for n in range(len(fields))]
+    return rows

@@ -1,0 +1,240 @@
+"""What a reactor remembers is a fold of the log, and its deadlines come when nothing else did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+
+from commander import Domain
+from commander.embedded import EmbeddedNats
+from commander.testing import Reactors
+from eventstore.reactors import forget_states, load_states, reactor_checkpoint, reactor_standings
+from eventstore.records import RecordedEvent
+from streaming.reacting import ReactorRunner
+from streaming.streams import COMMANDS
+from tests.streaming.conftest import Bank, running
+from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
+
+
+def runner(servers: Bank, name: str, domain: Domain = orders) -> ReactorRunner:
+    return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, domain.reactors[name])
+
+
+async def until(servers: Bank, holds: Callable[[list[str]], bool]) -> list[RecordedEvent]:
+    """The log, once its types are as wanted."""
+    async with asyncio.timeout(20):
+        while True:
+            log = await servers.log()
+            if holds([event.type for event in log]):
+                return log
+            await asyncio.sleep(0.02)
+
+
+async def until_done(servers: Bank, name: str) -> None:
+    """Returns when the reactor has come to the end of the log."""
+    async with asyncio.timeout(20):
+        while True:
+            head, standings = await reactor_standings(servers.database)
+            if any(one.name == name and one.position == head for one in standings):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def stored(servers: Bank, name: str) -> dict[str, str]:
+    rows = await servers.database.fetch("select key, state from reactor_states where reactor = $1", name)
+    return {row["key"]: row["state"] for row in rows}
+
+
+async def folded(servers: Bank, name: str) -> dict[str, str]:
+    """What the states must be: the log up to the checkpoint, folded in memory."""
+    _, standings = await reactor_standings(servers.database)
+    position = next(one.position for one in standings if one.name == name)
+    memory = Reactors(orders, name)
+    for event in (await servers.log())[:position]:
+        if (type_ := orders.events.get(event.type)) is not None:
+            memory.react(type_.decode(event.data, event.position))
+    return {key: orders.reactors[name].encode(state) for (_, key), state in memory.states.items()}
+
+
+async def orders_of(servers: Bank, *customers: str) -> list[UUID]:
+    ids = [uuid4() for _ in customers]
+    for order_id, customer in zip(ids, customers, strict=True):
+        last = await servers.submit(Order(order_id, customer), orders)
+    await servers.outcome(last)
+    return ids
+
+
+async def test_what_is_not_paid_in_time_is_abandoned_and_what_is_paid_is_shipped(servers: Bank) -> None:
+    async with running(servers.processor(orders).run()), running(runner(servers, "payment").run()):
+        paid, unpaid = await orders_of(servers, "Ada", "Bob")
+        await servers.submit(Pay(paid), orders)
+        log = await until(servers, lambda types: "Abandoned" in types and "Shipped" in types)
+        await until_done(servers, "payment")
+        assert await stored(servers, "payment") == {}
+    ends = {event.type: event for event in log if event.type in ("Abandoned", "Shipped")}
+    ordered = {event.stream: event for event in log if event.type == "Ordered"}
+    assert ends["Shipped"].stream == f"oneOrder-{paid}"
+    assert ends["Abandoned"].stream == f"oneOrder-{unpaid}"
+    assert ends["Abandoned"].recorded_at - ordered[f"oneOrder-{unpaid}"].recorded_at >= PATIENCE
+    assert ends["Abandoned"].causation_position == ordered[f"oneOrder-{unpaid}"].position
+    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.*")
+    assert not info.state.subjects, "the deadline that was met was taken back"
+
+
+async def test_the_states_are_a_fold_of_the_log_and_events_of_a_key_keep_their_order(servers: Bank) -> None:
+    customers = [f"customer {n % 4}" for n in range(60)]
+    processor = servers.processor(orders, batch_size=7)
+    async with running(processor.run()), running(runner(servers, "loyalty").run()):
+        await orders_of(servers, *customers)
+        log = await until(servers, lambda types: types.count("Rewarded") == 20)
+        await until_done(servers, "loyalty")
+    states = await stored(servers, "loyalty")
+    assert states == await folded(servers, "loyalty") == {f"customer {n}": '{"orders":15}' for n in range(4)}
+    for customer in states:
+        counts = [e.data for e in log if e.type == "Rewarded" and customer in e.data]
+        assert counts == [f'{{"customer":"{customer}","orders":{n}}}' for n in (3, 6, 9, 12, 15)]
+
+
+async def test_killed_between_sending_and_saving_it_counts_and_sends_once(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = 0
+
+    async def die(*_: object, **__: object) -> None:
+        nonlocal died
+        died += 1
+        raise RuntimeError("killed before the checkpoint was saved")
+
+    async with running(servers.processor(orders).run()):
+        await orders_of(servers, "Ada", "Ada", "Ada", "Bob")
+        with monkeypatch.context() as patched:
+            patched.setattr("streaming.reacting.save_reactor", die)
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="killed"):
+                    await runner(servers, "loyalty").run()
+        async with running(runner(servers, "loyalty").run()):
+            await until(servers, lambda types: "Rewarded" in types)
+            await until_done(servers, "loyalty")
+    assert died == 2
+    assert [event.type for event in await servers.log()].count("Rewarded") == 1
+    assert await stored(servers, "loyalty") == await folded(servers, "loyalty")
+
+
+async def test_it_stops_before_an_event_it_fails_on_and_its_states_with_it(servers: Bank) -> None:
+    failing = runner(servers, "loyalty")
+    async with running(servers.processor(orders).run()):
+        await orders_of(servers, "Ada", "Ada", "poison", "Ada")
+        async with running(failing.run()), asyncio.timeout(10):
+            while failing.failure is None:
+                await asyncio.sleep(0.01)
+    assert failing.failure == "RuntimeError: boom"
+    _, [standing] = await reactor_standings(servers.database)
+    assert (standing.position, standing.folded_position, standing.failed_position) == (2, 2, 3)
+    assert await stored(servers, "loyalty") == await folded(servers, "loyalty") == {"Ada": '{"orders":2}'}
+
+
+async def test_states_that_are_lost_are_made_again_from_the_log_without_sending_anything(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(servers.processor(orders).run()), running(runner(servers, "loyalty").run()):
+        await orders_of(servers, *["Ada", "Bob"] * 5)
+        await until(servers, lambda types: types.count("Rewarded") == 2)
+        await until_done(servers, "loyalty")
+    before, log = await stored(servers, "loyalty"), await servers.log()
+    async with servers.database.connection() as connection:
+        await forget_states(connection, "loyalty")
+        assert await load_states(connection, "loyalty", ["Ada"]) == {}
+        assert await reactor_checkpoint(connection, "loyalty") == (len(log), 0)
+    monkeypatch.setattr(servers.submitter, "submit", None)  # it would raise
+    monkeypatch.setattr("streaming.replaying._BATCH", 3)
+    again = runner(servers, "loyalty")
+    async with running(again.run()), asyncio.timeout(10):
+        while await stored(servers, "loyalty") != before:
+            await asyncio.sleep(0.01)
+    assert again.failure is None
+    assert await servers.log() == log
+
+
+async def test_a_deadline_outlives_its_reactor_and_the_broker(
+    servers: Bank, nats_server: EmbeddedNats
+) -> None:
+    async with running(servers.processor(orders).run()), running(runner(servers, "payment").run()):
+        await orders_of(servers, "Ada")
+        await until_done(servers, "payment")
+    await nats_server.stop()
+    await nats_server.start()
+    async with asyncio.timeout(20):
+        while not servers.nats.connected:
+            await asyncio.sleep(0.02)
+    async with running(servers.processor(orders).run()):
+        await until(servers, lambda types: "Abandoned" in types)
+
+
+async def test_a_deadline_that_the_broker_has_lost_is_set_again(servers: Bank) -> None:
+    async with running(servers.processor(orders).run()):
+        async with running(runner(servers, "payment").run()):
+            await orders_of(servers, "Ada")
+            await until_done(servers, "payment")
+        await servers.nats.jetstream.purge_stream(COMMANDS, subject="commands.scheduled.*")
+        assert await stored(servers, "payment") != {}
+        async with running(runner(servers, "payment").run()):
+            log = await until(servers, lambda types: "Abandoned" in types)
+    assert [event.type for event in log].count("Abandoned") == 1
+
+
+async def test_a_deadline_that_crosses_its_answer_is_refused_by_who_decides(servers: Bank) -> None:
+    async with running(servers.processor(orders).run()):
+        [order] = await orders_of(servers, "Ada")
+        async with running(runner(servers, "payment").run()):
+            await until_done(servers, "payment")
+        await asyncio.gather(servers.submit(Pay(order), orders), _due(servers))
+        async with running(runner(servers, "payment").run()):
+            log = await until(servers, lambda types: "Shipped" in types or "Abandoned" in types)
+    ends = [event.type for event in log if event.type in ("Shipped", "Abandoned")]
+    assert len(ends) == 1
+
+
+async def _due(servers: Bank) -> None:
+    """Returns when no deadline is waiting any more."""
+    async with asyncio.timeout(10):
+        while True:
+            info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.*")
+            if not info.state.subjects:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_command_for_later_is_sent_later_and_once(servers: Bank) -> None:
+    async with running(servers.processor(orders).run()), running(runner(servers, "echo").run()):
+        await servers.submit(Ring("slow"), orders)
+        log = await until(servers, lambda types: len(types) == 2)
+    assert log[1].recorded_at - log[0].recorded_at >= PATIENCE
+    assert log[1].causation_position == 1
+
+
+@pytest.mark.parametrize("bell", ["loop", "bad"])
+async def test_a_loop_of_reactions_ends_as_a_dead_letter(servers: Bank, bell: str) -> None:
+    async with running(servers.processor(orders).run()), running(runner(servers, "echo").run()):
+        await servers.submit(Ring(bell), orders)
+        async with asyncio.timeout(30):
+            while not (failed := await _failed(servers)):
+                await asyncio.sleep(0.05)
+        await until_done(servers, "echo")
+        assert await _failed(servers) == failed
+    [(code, message)] = failed
+    assert code == "CAUSATION_TOO_DEEP"
+    assert message == "101 reactions in a row led to it; 100 is the limit"
+    assert len(await servers.log()) == 101
+
+
+async def _failed(servers: Bank) -> list[tuple[str, str]]:
+    rows = await servers.database.fetch("select code, message from commands where status = 'FAILED'")
+    return [(row["code"], row["message"]) for row in rows]
+
+
+def test_the_states_of_these_tests_are_their_classes() -> None:
+    assert orders.reactors["payment"].decode('{"customer":"Ada"}') == Payment("Ada")
+    assert orders.reactors["loyalty"].decode('{"orders":2}') == Loyalty(2)
