@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 
-from commander import CommandContext, DefinitionError, Domain, Gt, ReactionRejected, Rejected
-from commander.testing import given, reactions, rows
+from commander import (
+    CommandContext,
+    Deadline,
+    DefinitionError,
+    Domain,
+    Gt,
+    Later,
+    ReactionRejected,
+    Rejected,
+)
+from commander.testing import given, process, reactions, rows
 from tests.domain.shop import Opened
 
 shop = Domain("shop")
@@ -227,3 +236,78 @@ def test_rows_are_the_fold_of_the_events_by_key() -> None:
     assert rows(shop, "item", [*history, SoldOut(ITEM)]) == {OTHER: ItemRow(OTHER, 1)}
     with pytest.raises(LookupError):
         rows(shop, "item", [SoldOut(ITEM)])
+
+
+shopping = Domain("shopping")
+
+
+@shopping.command
+@dataclass(frozen=True)
+class Remind:
+    basket: str
+
+
+@shopping.event
+@dataclass(frozen=True)
+class Filled:
+    basket: str | None
+
+
+@shopping.event
+@dataclass(frozen=True)
+class Emptied:
+    basket: str
+
+
+@shopping.aggregate(key="basket")
+@dataclass(frozen=True)
+class Basket:
+    def remind(self, command: Remind) -> None: ...
+
+    def filled(self, event: Filled) -> Basket:
+        return self
+
+    def emptied(self, event: Emptied) -> Basket:
+        return self
+
+
+@shopping.process(key="basket", starts=(Filled,), ends=(Emptied,))
+@dataclass(frozen=True)
+class Reminding:
+    times: int = 0
+
+    def filled(self, event: Filled) -> tuple[Reminding, Remind, Deadline, Later]:
+        basket = event.basket or ""
+        unless = Deadline(Remind(f"{basket} unless"), after=timedelta(hours=1))
+        anyway = Later(Remind(f"{basket} anyway"), after=timedelta(hours=2))
+        return Reminding(self.times + 1), Remind(basket), unless, anyway
+
+
+def test_a_process_is_given_what_happened_and_the_time_that_passed() -> None:
+    begun = process(shopping, "reminding").given(Filled("a"))
+    assert begun.when(timedelta(minutes=59)).commands == ()
+    begun.when(timedelta(hours=1)).then(Remind("a unless"))
+    begun.when(timedelta(hours=2)).then(Remind("a unless"), Remind("a anyway"))
+    again = begun.given(timedelta(minutes=30), Filled("a"))
+    again.when(timedelta(minutes=59)).then()
+    again.when(timedelta(minutes=60)).then(Remind("a unless"))
+    assert again.when(Filled("b")).then(Remind("b")).states == {"a": Reminding(2), "b": Reminding(1)}
+
+
+def test_what_has_ended_reminds_of_nothing_but_what_comes_in_any_case() -> None:
+    ended = process(shopping, "reminding").given(Filled("a"), Emptied("a"))
+    ended.when(timedelta(days=1)).then(Remind("a anyway"))
+    ended.when(timedelta(days=1)).then_ended()
+
+
+def test_what_starts_nothing_and_whose_key_is_none_is_passed_over() -> None:
+    for event in (Emptied("a"), Filled(None), ReactionRejected(Remind("a"), "NO", "")):
+        process(shopping, "reminding").when(event).then().then_ended()
+
+
+def test_a_process_that_does_something_else_fails_the_test_and_tells() -> None:
+    reacted = process(shopping, "reminding").when(Filled("a"))
+    with pytest.raises(AssertionError, match=r"expected \[\], got \[Remind\(basket='a'\)\]"):
+        reacted.then()
+    with pytest.raises(AssertionError, match=r"expected no state, got \{'a': Reminding\(times=1\)\}"):
+        reacted.then_ended()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -80,8 +81,18 @@ async def test_what_is_not_paid_in_time_is_abandoned_and_what_is_paid_is_shipped
     assert ends["Abandoned"].stream == f"oneOrder-{unpaid}"
     assert ends["Abandoned"].recorded_at - ordered[f"oneOrder-{unpaid}"].recorded_at >= PATIENCE
     assert ends["Abandoned"].causation_position == ordered[f"oneOrder-{unpaid}"].position
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.*")
-    assert not info.state.subjects, "the deadline that was met was taken back"
+
+
+async def test_a_deadline_that_is_met_is_taken_back(servers: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
+    async with running(servers.processor(orders).run()), running(runner(servers, "payment").run()):
+        [paid, _] = await orders_of(servers, "Ada", "Bob")
+        await until_done(servers, "payment")
+        assert len(await scheduled(servers)) == 2
+        await servers.submit(Pay(paid), orders)
+        await until(servers, lambda types: "Shipped" in types)
+        await until_done(servers, "payment")
+        assert len(await scheduled(servers)) == 1
 
 
 async def test_the_states_are_a_fold_of_the_log_and_events_of_a_key_keep_their_order(servers: Bank) -> None:
@@ -201,10 +212,15 @@ async def _due(servers: Bank) -> None:
     """Returns when no deadline is waiting any more."""
     async with asyncio.timeout(10):
         while True:
-            info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.*")
-            if not info.state.subjects:
+            if not await scheduled(servers):
                 return
             await asyncio.sleep(0.02)
+
+
+async def scheduled(servers: Bank) -> list[str]:
+    """The subjects of the commands whose time has not come."""
+    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.*")
+    return list(info.state.subjects or {})
 
 
 async def test_a_command_for_later_is_sent_later_and_once(servers: Bank) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -15,7 +17,7 @@ from eventstore.records import SubmittedCommand
 from examples.bank.messages import Deposit, OpenAccount
 from streaming.messages import MANY, MAX_TOGETHER, commands_in
 from streaming.queued import queued_alone, queued_command
-from streaming.streams import COMMANDS, partition_of
+from streaming.streams import COMMANDS, ensure_streams, partition_of
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 
@@ -130,3 +132,18 @@ async def holds(servers: Bank, subject: str) -> bool:
     except NotFoundError:
         return False
     return True
+
+
+async def test_a_stream_of_a_former_release_takes_commands_with_a_time(servers: Bank) -> None:
+    jetstream = servers.nats.jetstream
+    before = (await jetstream.stream_info(COMMANDS)).config
+    await jetstream.delete_stream(COMMANDS)
+    former = replace(before, allow_msg_schedules=None, allow_rollup_hdrs=False)
+    await jetstream.add_stream(former)
+    queued = await servers.submit(OpenAccount("Ada", uuid4()))
+    await ensure_streams(servers.nats, 1)
+    due = datetime.now(UTC) + timedelta(milliseconds=300)
+    later = await servers.submit(OpenAccount("Eve", uuid4()), not_before=due)
+    async with running(servers.processor().run()):
+        assert (await servers.outcome(queued)).status == "APPLIED"
+        assert (await servers.outcome(later)).decided_at > due
