@@ -37,7 +37,10 @@ def has_ipv6() -> bool:
     return True
 
 
-FOR_EVERY_DOMAIN = ("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter")
+FOR_EVERY_DOMAIN = (
+    *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
+    *("retryEffect", "dropEffect"),
+)
 
 
 def test_schema_prints_the_schema_with_each_mutation_and_nothing_internal(commander: Run) -> None:
