@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from itertools import accumulate, count
+from itertools import accumulate, count, repeat
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -58,7 +58,8 @@ class Append:
     def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
         """Event versions follow from each decision's version."""
         self._rows = [row for decision in decisions for row in _event_rows(decision)]
-        self._traces = [trace for decision in decisions for trace in _traces(decision)]
+        traces = _traces(decisions)
+        self._traces: Iterable[str | None] = traces or repeat(None)
         moved = progress or Progress((), 0, None)
         self._binds = (
             len(self._rows),
@@ -68,7 +69,7 @@ class Append:
             moved.sequence,
             moved.stream_created,
             len(decisions),
-            array_text(self._traces) if any(self._traces) else None,
+            array_text(traces) if traces else None,
         )
 
     async def run(self, connection: Connection) -> Appended:
@@ -104,9 +105,12 @@ def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _traces(decision: Decision) -> list[str | None]:
-    """Of each of its events."""
-    return [decision.command.traceparent] * (len(decision.events) + (decision.rejection is not None))
+def _traces(decisions: Sequence[Decision]) -> list[str | None]:
+    """The trace context of each event; empty where none has one."""
+    if all(decision.command.traceparent is None for decision in decisions):
+        return []
+    events = ((d, len(d.events) + (d.rejection is not None)) for d in decisions)
+    return [decision.command.traceparent for decision, made in events for _ in range(made)]
 
 
 def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:

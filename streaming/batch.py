@@ -20,7 +20,7 @@ from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, ended_from, told_ended, told_outcomes
 from streaming.signals import told_log, told_projection
 from streaming.states import StreamStates
-from streaming.tracing import SpanKind, mark, now_ns
+from streaming.tracing import SpanKind, enabled, mark, now_ns
 from streaming.watchdog import ended_if_hung
 
 _SLICE = 50
@@ -66,12 +66,13 @@ class Batch:
         Between slices others get their turn: the batch before is still being sent to Postgres.
         """
         undecided = self._undecided()
+        traced = enabled()
         for begin in range(0, len(undecided), _SLICE):
             with ended_if_hung(decide_seconds):
                 for command in undecided[begin : begin + _SLICE]:
-                    began = now_ns()
+                    began = now_ns() if traced else 0
                     decision, states[command.stream] = decide(domain, command, states[command.stream], now)
-                    self._add(_traced(decision, began) if began else decision)
+                    self._add(_traced(decision, began) if traced else decision)
             await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from eventstore.records import Decision
+from eventstore.records import Decision, Status
 
 
 class Histogram:
@@ -30,8 +30,13 @@ class DecidingTally:
         self.batch_sizes = Histogram((1, 5, 10, 25, 50, 100, 250, 500, 1000, 5000))
         self.commit_seconds = Histogram((0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
 
-    def committed(self, decisions: Iterable[Decision], commands: int, seconds: float) -> None:
+    def committed(self, decisions: Sequence[Decision], commands: int, seconds: float) -> None:
         """A batch of this many commands, in which these were decided, was committed."""
-        self.outcomes.update((decision.command.type, decision.status) for decision in decisions)
+        applied = Counter([one.command.type for one in decisions if one.status is Status.APPLIED])
+        for type_, count in applied.items():
+            self.outcomes[type_, Status.APPLIED.value] += count
+        for one in decisions:
+            if one.status is not Status.APPLIED:
+                self.outcomes[one.command.type, one.status.value] += 1
         self.batch_sizes.add(commands)
         self.commit_seconds.add(seconds)

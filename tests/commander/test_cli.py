@@ -38,12 +38,8 @@ def has_ipv6() -> bool:
 
 
 FOR_EVERY_DOMAIN = (
-    "submit",
-    "cancelCommand",
-    "retryDeadLetter",
-    "dropDeadLetter",
-    "retryEffect",
-    "dropEffect",
+    *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
+    *("retryEffect", "dropEffect"),
 )
 
 

@@ -95,7 +95,7 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     for _ in range(4):
         submit(api, "deposit", {"accountId": account, "amount": "1"}, wait="ACCEPTED")
     assert value(api, "commands_submitted_total") == 9
-    [standing_by] = parts.start("processor", ready=False)
+    [standing_by] = parts.start("processor")
     until(lambda: value(standing_by, "log_position"), lambda at: at == 6)
     until(lambda: value(standing_by, "partition_lag_messages", partition="0"), lambda lag: lag == 0)
     shown = {name for part in (api, relay, projections, reactors, standing_by) for name, _ in scraped(part)}

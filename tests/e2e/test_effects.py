@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.bank import document_of, until
+from tests.e2e.bank import apply, until
 from tests.e2e.parts import Part, Parts
 
 FAILURES = """{ effectFailures { effect position state attempts error failedAt actions { deed actor } } }"""
@@ -45,16 +45,14 @@ def post(parts: Parts, tmp_path: Path) -> Post:
 def write(api: Part, *texts: str) -> None:
     box = str(uuid4())
     for text in texts:
-        given = {"boxId": box, "text": text}
-        made = api.data(document_of("writeLetter"), input=given, options={})["writeLetter"]
-        assert made["__typename"] == "CommandApplied", made
+        apply(api, "writeLetter", {"boxId": box, "text": text})
 
 
 def until_sent(post: Post, count: int) -> None:
     until(post.sent, lambda sent: len(sent) >= count)
 
 
-def command_line(post: Post, parts: Parts, *arguments: str) -> str:
+def command_line(parts: Parts, *arguments: str) -> str:
     return subprocess.run(
         [sys.executable, "-m", "commander.cli", "effect-failures", *arguments],
         env={**os.environ, **parts.environment},
@@ -95,7 +93,7 @@ def test_what_failed_is_listed_and_retried_or_dropped_from_both_sides(post: Post
         **{"effect": "send", "position": "1", "state": "FAILED", "attempts": 2, "failedAt": ""},
         **{"error": "ConnectionError: the post office is closed", "actions": []},
     }
-    listed = [line.split("\t")[:4] for line in command_line(post, parts, "list").splitlines()]
+    listed = [line.split("\t")[:4] for line in command_line(parts, "list").splitlines()]
     assert sorted(listed) == [["send", position, "FAILED", "2"] for position in ("1", "3", "4")]
     api.data('mutation { dropEffect(effect: "send", position: 4) }')
     again = api.query('mutation { retryEffect(effect: "send", position: 4) }')
@@ -109,8 +107,8 @@ def test_what_failed_is_listed_and_retried_or_dropped_from_both_sides(post: Post
         [{"deed": "RETRIED", "actor": None}]
     ]
     post.mended.touch()
-    assert command_line(post, parts, "retry", "send", "1").startswith("send will be called again")
-    assert command_line(post, parts, "retry", "send", "3")
+    assert command_line(parts, "retry", "send", "1").startswith("send will be called again")
+    assert command_line(parts, "retry", "send", "3")
     until(lambda: api.data(FAILURES)["effectFailures"], lambda found: found == [])
     assert sorted((position, text) for position, _, text in post.sent()) == [
         (1, "broken"),

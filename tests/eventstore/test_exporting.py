@@ -23,6 +23,7 @@ from commander.embedded import EmbeddedPostgres
 from eventstore.archive import ArchiveReader, ExportBroken, ExportFilter, Header
 from eventstore.checkpoints import reactor_position, reactor_positions, settle_partitions
 from eventstore.database import Database
+from eventstore.effects import begin_effect
 from eventstore.exporting import LogBroken, exported, header_of
 from eventstore.history import list_dead_letters, record_dead_letter_action
 from eventstore.importing import NotEmpty, NotImportable, import_all
@@ -153,6 +154,18 @@ async def test_what_is_imported_is_what_was_exported_and_exports_the_same_bytes(
     async with other.connection() as connection:
         await append(connection, [decision(f"account-{uuid4()}", 0)], None)
     assert len(lines_of(await export(other), "command")) == len(plan) + 1, "it goes on where it ended"
+
+
+async def test_effects_begin_behind_what_is_imported(database: Database, other: Database) -> None:
+    async with database.connection() as connection:
+        await append(connection, [decision(f"account-{n}", 0) for n in range(7)], None)
+    file = await export(database)
+    async with other.connection() as connection:
+        assert await begin_effect(connection, "known before") == 0
+    await import_(other, file)
+    async with other.connection() as connection:
+        assert await begin_effect(connection, "known before") == 7
+        assert await begin_effect(connection, "new") == 7
 
 
 async def test_the_checksums_are_those_of_the_file_so_that_others_can_verify_them(
