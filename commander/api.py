@@ -59,7 +59,12 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             tables=tables,
-            limits=Limits(max_page=self.settings.max_page, max_command_bytes=self.settings.max_command_bytes),
+            limits=Limits(
+                max_page=self.settings.max_page,
+                max_command_bytes=self.settings.max_command_bytes,
+                max_live_rows=self.settings.max_live_rows,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
+            ),
             actor_header=self.settings.actor_header or None,
         )
         await services.outcomes.start()

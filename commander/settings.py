@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     max_command_bytes: Annotated[int, Field(ge=1024, le=900 * 1024)] = 512 * 1024
     max_page: Annotated[int, Field(ge=1)] = 500
+    max_live_rows: Annotated[int, Field(ge=1)] = 1000
+    """The most rows of a live list."""
     max_connections: Annotated[int, Field(ge=1)] = 10_000
     """The most WebSockets and streamed responses that one API process serves at once."""
     max_subscriptions_per_connection: Annotated[int, Field(ge=1)] = 100

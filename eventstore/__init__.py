@@ -23,5 +23,6 @@ projections.py folding events into a table
 filling.py     folding a long log into a table that is made anew
 filters.py     which rows are wanted, and in which order; held against a row in memory
 queries.py     the same as SQL: pages of rows, and how many there are
+live.py        rows with the position that they are the fold of, and what changed since another
 versions.py    rows as they were, folded from their streams
 """

@@ -28,24 +28,26 @@ def build_schema(domain: Domain) -> CommanderSchema:
     made = ProjectionFields(domain, types, events)
     rows = [field for projection in domain.projections.values() for field in made.of(projection)]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
-    direct = [command_mutation(made, events) for made in inputs]
+    direct = [command_mutation(input, events) for input in inputs]
     if inputs:
         direct.append(submit_mutation(inputs, events))
     mutations = [*(field.declared for field in direct), cancel_mutation(events), *history_mutations]
     read = [field.declared for field in rows if field.of == "Query"]
     queries = [*read, *event_queries, *history_queries]
+    live = [field.declared for field in made.live]
+    subscriptions = [*live, *event_subscriptions, *history_subscriptions]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
-            subscription=_root(domain, "Subscription", [*event_subscriptions, *history_subscriptions]),
+            subscription=_root(domain, "Subscription", subscriptions),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
-    schema.follow_with(events)
+    schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in rows:
         schema.resolve_directly(field.of, field.graphql_name, field.resolve)

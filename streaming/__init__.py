@@ -26,5 +26,8 @@ reacting.py     events to new commands
 channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
+changes.py      what a subscriber of rows was told, and what is still to be told
+watching.py     following one table for all who watch it
+live.py         rows as they change, for subscribers
 running.py      keeping a part running while servers come and go
 """
