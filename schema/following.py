@@ -65,12 +65,13 @@ class Followed:
 
 @dataclass(frozen=True)
 class FollowedRows:
-    """One subscriber of rows. given: the field's arguments."""
+    """One subscriber of rows. given: the field's arguments. variables: as the client gave them."""
 
     context: Context
     field: LiveField
     given: Mapping[str, Any]
     document: DocumentNode
+    variables: dict[str, Any]
     executor: Executor[Any]
 
     async def pages(self) -> AsyncGenerator[Sequence[Rendered], None]:
@@ -89,7 +90,7 @@ class FollowedRows:
             self.document,
             root_value=item,
             context_value=replace(self.context, extensions={}),  # each item reads anew
-            variable_values=self.executor.variable_values.coerced,
+            variable_values=self.variables,
             operation_name=operation.name.value if operation.name else None,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             executor_class=type(self.executor),
@@ -146,7 +147,7 @@ class Following:
             return None
         if (rows := self._live.get(field.name.value)) is not None:
             given = self._given(executor, field)
-            return FollowedRows(context, rows, given, document.tree, executor)
+            return FollowedRows(context, rows, given, document.tree, dict(variables or {}), executor)
         if field.name.value != FOLLOWED:
             return None
         after, where = self._arguments(executor, field)
