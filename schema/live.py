@@ -65,6 +65,7 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
         raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
     item = _type(
         f"{name}LiveRow",
+        "A row at a position of the log.",
         {"position": Position, "cursor": str, "row": row | None},
         {"position": _POSITION, "cursor": _CURSOR, "row": "As it is then; null where there is none."},
     )
@@ -97,12 +98,14 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
         raise DefinitionError(type_.where, f"the name {shown} is taken by a field of the API's")
     change = _type(
         f"{name}LiveChange",
+        "What became of a row in a live list.",
         {"kind": Kind, "key": types.annotation(type_.key_field), "row": row | None},
         {"row": "As it is now; null if it has left the list."},
         {"key": shown},
     )
     item = _type(
         f"{name}LiveList",
+        "What is new in a live list, up to a position of the log.",
         {"position": Position, "cursor": str, "snapshot": bool, "changes": list[change]},  # type: ignore[valid-type]
         {
             "position": _POSITION,
@@ -155,6 +158,7 @@ def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, i
 
 def _type(
     name: str,
+    doc: str,
     annotations: Mapping[str, Any],
     descriptions: Mapping[str, str],
     names: Mapping[str, str] | None = None,
@@ -165,4 +169,4 @@ def _type(
         namespace[field] = strawberry.field(
             name=(names or {}).get(field), description=descriptions.get(field)
         )
-    return strawberry.type(type(name, (), namespace), name=name)
+    return strawberry.type(type(name, (), namespace), name=name, description=doc)

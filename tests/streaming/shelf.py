@@ -151,7 +151,8 @@ def any_where(chance: random.Random) -> Filter:
     in_box = Condition(COLUMN["box"], Operator.EQ, chance.choice(BOXES))
     heavy = Condition(COLUMN["weight"], Operator.GTE, chance.randrange(20))
     together, either = AllOf((in_box, heavy)), AnyOf((in_box, heavy))
-    return chance.choice([EVERY_ROW, in_box, heavy, Not(in_box), together, either])
+    wheres: list[Filter] = [EVERY_ROW, in_box, heavy, Not(in_box), together, either]
+    return chance.choice(wheres)
 
 
 def matching(domain: Domain, log: list[RecordedEvent], position: int, where: Filter) -> dict[int, Any]:
