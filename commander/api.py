@@ -64,6 +64,8 @@ class ApiPart(Part):
                 max_page=self.settings.max_page,
                 max_command_bytes=self.settings.max_command_bytes,
                 max_schedule_days=self.settings.max_schedule_days,
+                max_live_rows=self.settings.max_live_rows,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
         )

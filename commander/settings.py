@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_schedule_days: Annotated[int, Field(ge=1, le=36500)] = 366
     """How far away the time of a command may be (`notBefore`)."""
     max_page: Annotated[int, Field(ge=1)] = 500
+    max_live_rows: Annotated[int, Field(ge=1)] = 1000
+    """The most rows of a live list."""
     max_connections: Annotated[int, Field(ge=1)] = 10_000
     """The most WebSockets and streamed responses that one API process serves at once."""
     max_subscriptions_per_connection: Annotated[int, Field(ge=1)] = 100

@@ -28,5 +28,6 @@ filling.py     folding a long log into a table that is made anew
 filters.py     which rows are wanted, and in which order; held against a row in memory
 queries.py     the same as SQL: pages of rows, and how many there are
 verifying.py   auditing log, outcomes and projections
+live.py        rows with the position that they are the fold of, and what changed since another
 versions.py    rows as they were, folded from their streams
 """

@@ -48,6 +48,13 @@ async def count_rows(database: Database, table: Table, where: Filter) -> int:
     return int(await database.fetchval(sql, *binds.values))
 
 
+def select_matching(table: Table, where: Filter, limit: int) -> tuple[str, list[Any]]:
+    """The statement for at most so many matching rows, in whichever order is the cheapest; and its binds."""
+    binds = _Binds()
+    most = binds.add(limit, "int")
+    return f"{table.select} where {_condition(where, binds)} limit {most}", binds.values
+
+
 def select_rows(
     table: Table, where: Filter, order: Order, limit: int, behind: Place | None, *, inclusive: bool = False
 ) -> tuple[str, list[Any]]:

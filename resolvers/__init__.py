@@ -9,4 +9,5 @@ status.py       where a command stands: asked, listed, followed
 dead_letters.py failed commands: listed, retried, dropped
 events.py       reading and following the log
 projections.py  reading projections
+live.py         following a row or a list
 """

@@ -13,6 +13,7 @@ from eventstore.tables import Table
 from eventstore.versions import RowVersions
 from streaming.connection import Nats
 from streaming.feed import Feed
+from streaming.live import Live
 from streaming.outcomes import OutcomeWaiter
 from streaming.progress import ProjectionProgress
 from streaming.submitting import Submitter, utc_now
@@ -23,6 +24,7 @@ class Limits:
     """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait.
     max_batch: the most commands in one request. max_events_of_rows: the most events below all rows of a list.
     max_schedule_days: how far away a command's time may be.
+    max_live_rows: the most rows of a live list. heartbeat_seconds: how long it may be silent.
     """
 
     max_page: int = 500
@@ -32,6 +34,8 @@ class Limits:
     max_batch: int = 100
     max_events_of_rows: int = 10_000
     max_schedule_days: int = 366
+    max_live_rows: int = 1000
+    heartbeat_seconds: float = 15
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,15 @@ class Services:
     def versions(self) -> RowVersions:
         """Rows as they were, with what is remembered of long streams."""
         return RowVersions(self.domain, self.database)
+
+    @cached_property
+    def live(self) -> Live:
+        """Rows as they change."""
+        return Live(
+            self.domain,
+            self.database,
+            self.progress,
+            self.tables,
+            max_rows=self.limits.max_live_rows,
+            heartbeat_seconds=self.limits.heartbeat_seconds,
+        )

@@ -7,6 +7,8 @@ commands.py     a mutation per command, many at once, taking one back
 results.py      the union of ways a command can go
 history.py      commands as they stand and as they ended; dead letters
 projections.py  the queries of each projection
+live.py         the subscriptions of each projection
+waiting.py      the arguments by which one reads what one wrote
 errors.py       which error a client sees
 documents.py    from a document's text to what may be executed
 execution.py    running operations

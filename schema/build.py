@@ -32,7 +32,7 @@ def build_schema(domain: Domain) -> CommanderSchema:
     made = ProjectionFields(domain, types, events)
     rows = [field for projection in domain.projections.values() for field in made.of(projection)]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
-    direct = [command_mutation(made, events) for made in inputs]
+    direct = [command_mutation(input, events) for input in inputs]
     if inputs:
         direct.append(submit_mutation(inputs, events))
     mutations = [
@@ -43,7 +43,8 @@ def build_schema(domain: Domain) -> CommanderSchema:
     ]
     read = [field.declared for field in rows if field.of == "Query"]
     queries = [*read, *event_queries, *history_queries, *lineage_queries, *effect_queries]
-    subscriptions = [*event_subscriptions, *history_subscriptions, *lineage_subscriptions]
+    live = [field.declared for field in made.live]
+    subscriptions = [*live, *event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries),
@@ -55,7 +56,7 @@ def build_schema(domain: Domain) -> CommanderSchema:
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
-    schema.follow_with(events)
+    schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in rows:
         schema.resolve_directly(field.of, field.graphql_name, field.resolve)

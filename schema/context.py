@@ -13,6 +13,7 @@ from resolvers.events import Page
 from resolvers.services import Services
 from resolvers.stream_events import StreamPage, pages_of
 from schema.batching import Batching
+from streaming.changes import Cursor
 from streaming.tracing import traceparent_from
 
 
@@ -20,13 +21,13 @@ from streaming.tracing import traceparent_from
 class Context:
     """services: of this process. connection: the HTTP request or the WebSocket.
 
-    resume_after: behind which position a client that comes back goes on; it goes before the argument `after`.
+    resume_after: behind what a client that comes back goes on; it goes before the argument `after`.
     extensions: what resolvers have to say beside the data; of one operation, as a connection may run many.
     """
 
     services: Services
     connection: Any
-    resume_after: int | None = None
+    resume_after: Cursor | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -7,7 +7,7 @@ step) takes as long as the execution, and nothing here needs it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,8 @@ from schema.context import Context
 from schema.documents import Document, Documents
 from schema.errors import coerced, typed
 from schema.events import EventTypes
-from schema.following import Followed, Following, Refused
+from schema.following import Following, Refused, Subscriber
+from schema.live import LiveField
 from schema.mutating import Mutating, Resolve, Unplanned, as_resolver
 from schema.rendering import Rendered
 
@@ -43,14 +44,14 @@ class CommanderSchema(strawberry.Schema):
         self._following: Following | None = None
         self._mutating: Mutating | None = None
 
-    def follow_with(self, types: EventTypes) -> None:
-        """Has the subscription `events` followed, one rendering for many, instead of executed for each."""
-        self._following = Following(self._schema, self.execution_context_class, types)
+    def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
+        """Has the subscription `events` followed, one rendering for many, and rows item by item."""
+        self._following = Following(self._schema, self.execution_context_class, types, live)
 
     def followed(
         self, query: str, variables: dict[str, Any] | None, context: Context, operation_name: str | None
-    ) -> Followed | None:
-        """The subscriber that this operation makes, if it follows the log. Raises Refused."""
+    ) -> Subscriber | None:
+        """The subscriber that this operation makes, if it follows the log or rows. Raises Refused."""
         document = self._documents.read(query)
         if self._following is None or document.refusal(operation_name):
             return None
@@ -207,15 +208,15 @@ class CommanderSchema(strawberry.Schema):
 
 
 class FollowedResult(ExecutionResult):
-    """An item of the feed, rendered. position: its place in the log."""
+    """An item of what is followed, rendered. cursor: behind what a client goes on."""
 
     def __init__(self, rendered: Rendered) -> None:
         data: Any = rendered.data  # JSON, which whoever encodes takes as it is
         super().__init__(data=data, errors=list(rendered.errors) or None)
-        self.position = rendered.position
+        self.cursor = rendered.cursor or str(rendered.position)
 
 
-async def _one_by_one(followed: Followed) -> AsyncGenerator[ExecutionResult, None]:
+async def _one_by_one(followed: Subscriber) -> AsyncGenerator[ExecutionResult, None]:
     began = False
     try:
         async with aclosing(followed.pages()) as pages:

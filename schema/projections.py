@@ -19,30 +19,28 @@ from schema.commands import DirectField, Given
 from schema.context import Context
 from schema.events import EventConnection, EventTypes, PageInfo, page_info
 from schema.filters import ConditionTypes, Where, order_input, read_order
+from schema.live import LiveField, live_fields, live_names
 from schema.names import camel, capitalized
 from schema.time_travel import AsOfInput, add_history
-from schema.types import Position, TypeMap
+from schema.types import TypeMap
+from schema.waiting import TIMEOUT, WAITING, AtLeast, TimeoutMs
 
-_AT_LEAST = strawberry.argument(
-    description="Wait until the rows show the log up to here: a mutation's position, to read its effect."
-)
-_TIMEOUT_MS = strawberry.argument(description="How long to wait for atLeast, in milliseconds.")
-AtLeast = Annotated[Position | None, _AT_LEAST]
-TimeoutMs = Annotated[int, _TIMEOUT_MS]
 _PAGE = ("first", "after", "last", "before")
-_WAITING = ("atLeast", "timeoutMs")
-_TIMEOUT = 5000
 _EVENTS = "events"
 
 
 class ProjectionFields:
-    """Makes the fields of projections; what their inputs share is made once."""
+    """Makes the fields of projections; what their inputs share is made once.
+
+    live: those of Subscription, of the projections so far.
+    """
 
     def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
         self._domain = domain
         self._types = types
         self._events = events
         self._conditions = ConditionTypes(types)
+        self.live: list[LiveField] = []
 
     def of(self, type_: ProjectionType) -> list[DirectField]:
         """The fields of Query for this projection; and those of its rows that are resolved by themselves."""
@@ -62,6 +60,7 @@ class ProjectionFields:
         connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)
         order = order_input(name, type_, self._types)
+        self.live += live_fields(name, type_, row, where, self._types)
         by_key = _by_key(type_, row, self._types, travels=aggregate is not None)
         return [by_key, _list(type_, connection, edge, where, order), *own]
 
@@ -79,7 +78,9 @@ def type_name(type_: ProjectionType) -> str:
 
 def names_of(type_: ProjectionType) -> list[str]:
     """The types that a projection brings into the schema."""
-    return [type_name(type_) + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
+    name = type_name(type_)
+    made = [name + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
+    return made + live_names(name)
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:
@@ -108,13 +109,13 @@ def _connection(name: str, edge: Any) -> Any:
 
 def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -> DirectField:
     shown = camel(type_.key)
-    if shown in _WAITING:
+    if shown in WAITING:
         raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
 
-    def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = _TIMEOUT) -> Any: ...
+    def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT) -> Any: ...
 
     def of_any_time(
-        key: Any, as_of: AsOfInput | None = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = _TIMEOUT
+        key: Any, as_of: AsOfInput | None = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT
     ) -> Any: ...
 
     declared = of_any_time if travels else of_now
@@ -144,7 +145,7 @@ def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order
         last: int | None = None,
         before: str | None = None,
         at_least: AtLeast = None,
-        timeout_ms: TimeoutMs = _TIMEOUT,
+        timeout_ms: TimeoutMs = TIMEOUT,
     ) -> Any: ...
 
     declared.__annotations__ |= {

@@ -39,15 +39,19 @@ class Unshowable(Exception):
 
 
 class Rendered:
-    """One item of the feed as one kind of subscriber sees it: a GraphQL response, as JSON.
+    """One item of what is followed, as one kind of subscriber sees it: a GraphQL response, as JSON.
 
+    cursor: behind what a client goes on, if not behind the position.
     heads: for who frames it, what stands before it on the wire, by the length of what it is put in.
     """
 
-    __slots__ = ("_data_size", "errors", "heads", "payload", "position")
+    __slots__ = ("_data_size", "cursor", "errors", "heads", "payload", "position")
 
-    def __init__(self, position: int, data: bytes, errors: Sequence[GraphQLError] = ()) -> None:
+    def __init__(
+        self, position: int, data: bytes, errors: Sequence[GraphQLError] = (), cursor: str | None = None
+    ) -> None:
         self.position = position
+        self.cursor = cursor
         self.errors = errors
         self.payload = _BEFORE_DATA + data + _after_data(errors)
         self.heads: dict[int, bytes] = {}

@@ -13,25 +13,24 @@ from strawberry.http import GraphQLHTTPResponse
 from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
-from commander.domain.errors import InvalidRequest
-
-_LARGEST = 2**63 - 1
+from resolvers.live import cursor_from
+from streaming.changes import Cursor
 
 
 class Placed(dict[str, Any]):
-    """A GraphQL response that stands at a position in the log."""
+    """A GraphQL response behind which a client may go on."""
 
-    position: int
+    cursor: str
 
 
 class CursorEvents(SSETransport):
-    """Each item of the feed is an event whose id is its position in the log.
+    """Each item of the feed is an event whose id is its position in the log; of rows, their cursor.
 
     Lines end with LF: the standard allows CR LF too, but urql does not see where an event ends by it.
     """
 
     def encode_next(self, response: GraphQLHTTPResponse, encode_json: Callable[[object], str]) -> str:
-        id_line = f"id: {response.position}\n" if isinstance(response, Placed) else ""
+        id_line = f"id: {response.cursor}\n" if isinstance(response, Placed) else ""
         return f"event: next\n{id_line}data: {encode_json(response)}\n\n"
 
     def encode_complete(self) -> str:
@@ -42,20 +41,16 @@ class CursorEvents(SSETransport):
 
 
 def at_its_place(response: GraphQLHTTPResponse, result: ExecutionResult) -> GraphQLHTTPResponse:
-    """The response to a result, which keeps the result's position."""
-    position = getattr(result, "position", None)
-    if position is None:
+    """The response to a result, which keeps the result's cursor."""
+    cursor = getattr(result, "cursor", None)
+    if cursor is None:
         return response
     kept: Any = Placed(response)
-    kept.position = position
+    kept.cursor = cursor
     made: GraphQLHTTPResponse = kept
     return made
 
 
-def last_event_id(header: str | None) -> int | None:
-    """The position that a client had seen; None for one that comes first. Raises InvalidRequest."""
-    if not header:
-        return None
-    if header.isascii() and header.isdigit() and len(header) < 20 and int(header) <= _LARGEST:
-        return int(header)
-    raise InvalidRequest("Last-Event-ID", f"must be a position, a whole number, got {header!r:.100}")
+def last_event_id(header: str | None) -> Cursor | None:
+    """Up to where a client had seen; None for one that comes first. Raises InvalidRequest."""
+    return cursor_from("Last-Event-ID", header) if header else None

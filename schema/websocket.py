@@ -30,7 +30,7 @@ from strawberry.types import ExecutionResult
 
 from schema.context import Context
 from schema.execution import CommanderSchema
-from schema.following import Followed, Refused
+from schema.following import Refused, Subscriber
 from schema.frames import WRITE_FRAMES, NextMessages
 from schema.rendering import Rendered
 
@@ -103,8 +103,8 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
         except WebSocketDisconnected:
             pass
 
-    async def _follow(self, operation: Operation[Context, None], followed: Followed) -> None:
-        """Sends the feed until the client completes or leaves, or the feed cannot go on. Raises Refused."""
+    async def _follow(self, operation: Operation[Context, None], followed: Subscriber) -> None:
+        """Sends items until the client completes or leaves, or there can be no more. Raises Refused."""
         messages = NextMessages(operation.id)
         began = False
         try:

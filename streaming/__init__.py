@@ -34,5 +34,8 @@ verifying.py    auditing the mirror
 effects.py      events to calls of the outside
 tallies.py      what a process has done, counted for its metrics
 tracing.py      spans of one trace, where somebody traces
+changes.py      what a subscriber of rows was told, and what is still to be told
+watching.py     following one table for all who watch it
+live.py         rows as they change, for subscribers
 running.py      keeping a part running while servers come and go
 """

@@ -82,6 +82,15 @@ class ProjectionProgress:
                     return self._reached(wanted, position)
         return True
 
+    async def beyond(self, table: Table, position: int, timeout_seconds: float) -> None:
+        """Returns when this table is heard to be beyond the position, or after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self._positions.get(table.name, 0) <= position:
+                    await self._moved.wait()
+        except TimeoutError:
+            pass
+
     def _reached(self, names: Iterable[str], position: int) -> bool:
         return all(self.position_of(name) >= position for name in names)
 

@@ -42,11 +42,11 @@ class Raw:
         self.writer.transport.abort()
 
 
-async def connected(port: int, kind: str) -> Raw:
+async def connected(port: int, kind: str, query: str = FEED) -> Raw:
     """A connection of this kind: a request for a stream that was sent, or a WebSocket that was accepted."""
     raw = Raw(*await asyncio.open_connection("127.0.0.1", port))
     if kind in _ACCEPT:
-        body = json.dumps({"query": FEED})
+        body = json.dumps({"query": query})
         head = f"accept: {_ACCEPT[kind]}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
         raw.writer.write(
             f"POST /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}\r\n\r\n{body}".encode()
@@ -59,14 +59,14 @@ async def connected(port: int, kind: str) -> Raw:
     return raw
 
 
-async def subscribed(port: int, kind: str) -> Raw:
-    """A connection of this kind whose subscription has come to the end of the log."""
-    raw = await connected(port, kind)
+async def subscribed(port: int, kind: str, query: str = FEED, begun: bytes = b"CaughtUp") -> Raw:
+    """A connection of this kind whose subscription has come to the end of the log: it has sent `begun`."""
+    raw = await connected(port, kind, query)
     try:
         if kind in _SUBSCRIBE:
             raw.writer.write(frame({"type": "connection_init"}))
-            raw.writer.write(frame({"type": _SUBSCRIBE[kind], "id": "1", "payload": {"query": FEED}}))
-        await raw.until(b"CaughtUp")
+            raw.writer.write(frame({"type": _SUBSCRIBE[kind], "id": "1", "payload": {"query": query}}))
+        await raw.until(begun)
     except BaseException:
         raw.cut()
         raise
@@ -76,5 +76,6 @@ async def subscribed(port: int, kind: str) -> Raw:
 def frame(message: dict[str, Any]) -> bytes:
     """A WebSocket's text frame, as a client masks it (with zeros)."""
     payload = json.dumps(message).encode()
-    assert len(payload) < 126
-    return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    return b"\x81" + length + bytes(4) + payload

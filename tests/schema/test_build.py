@@ -195,6 +195,12 @@ def test_a_projection_in_snake_case_is_queried_in_camel_case() -> None:
         {"projection": ("thing", "things"), "value_object": "ThingConnection"},
         {"projection": ("thing", "things"), "event": "ThingVersion"},
         {"projection": ("thing", "things"), "event": "AsOf"},
+        {"projection": ("thing", "things"), "event": "ThingLiveRow"},
+        {"projection": ("thing", "things"), "value_object": "ThingLiveChange"},
+        {"projection": ("thing", "things"), "enum": "LiveChangeKind"},
+        {"projection": ("command_status", "command_statuses")},
+        {"projection": ("thing", "things"), "key": "after"},
+        {"projection": ("thing", "things"), "key": "kind"},
     ],
     ids=str,
 )

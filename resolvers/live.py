@@ -1,0 +1,72 @@
+"""Following a row or a list of rows: as it is, then what changes, resumable by cursor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any
+
+from commander.domain import ProjectionType
+from commander.domain.checking import problems_of
+from commander.domain.errors import InvalidRequest
+from eventstore.filters import NO_ROW, Condition, Filter, Operator
+from resolvers.freshness import reached
+from resolvers.services import Services
+from streaming.changes import Cursor, LiveItem
+
+_CURSOR = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
+_LARGEST = 2**63 - 1
+
+
+def cursor_from(argument: str, text: str) -> Cursor:
+    """The cursor of a live item; a mere position says nothing of the table, so all is told anew behind it.
+
+    Raises InvalidRequest, about this argument, for anything else.
+    """
+    match = _CURSOR.fullmatch(text)
+    if match is None or int(match[1]) > _LARGEST:
+        raise InvalidRequest(argument, f"must be the cursor of an item, got {text!r:.100}")
+    return Cursor(int(match[1]), match[2] or "")
+
+
+async def follow_rows(
+    services: Services,
+    type_: ProjectionType,
+    where: Filter,
+    after: Cursor | None,
+    at_least: int | None,
+    timeout_ms: int,
+) -> AsyncGenerator[LiveItem, None]:
+    """The matching rows and their changes, see `streaming.live`; at_least as for queries.
+
+    Raises what these raise, and ProjectionBuilding.
+    """
+    await reached(services, services.tables[type_.name], at_least, timeout_ms)
+    async with aclosing(services.live.follow(type_.name, where, None, after)) as items:
+        async for item in items:
+            yield item
+
+
+async def follow_row(
+    services: Services,
+    type_: ProjectionType,
+    key: Any,
+    after: Cursor | None,
+    at_least: int | None,
+    timeout_ms: int,
+) -> AsyncGenerator[tuple[Cursor, Any | None], None]:
+    """The row with this key as it is, then whenever it has changed, each time with its cursor."""
+    field = type_.key_field
+    # Postgres does not even take some of those that no row can have.
+    possible = not problems_of((field,), SimpleNamespace(**{field.name: key}))
+    where: Filter = Condition(field, Operator.EQ, key) if possible else NO_ROW
+    await reached(services, services.tables[type_.name], at_least, timeout_ms)
+    row = None
+    followed = services.live.follow(type_.name, where, key if possible else None, after)
+    async with aclosing(followed) as items:
+        async for item in items:
+            if item.snapshot or item.changes:
+                row = item.changes[-1].row if item.changes else None
+            yield item.cursor, row
