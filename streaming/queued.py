@@ -77,8 +77,8 @@ async def unschedule(nats: Nats, command_ids: Iterable[UUID]) -> None:
     subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
     filters = [{"filter": scheduled_subject(command_id)} for command_id in command_ids]
     requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
-    async with nats.answering():
-        for begin in range(0, len(requests), _AT_ONCE):
+    for begin in range(0, len(requests), _AT_ONCE):
+        async with nats.answering():
             await nats.client.request_bulk(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
 
 
