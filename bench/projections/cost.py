@@ -26,10 +26,12 @@ from examples.bank.messages import AccountOpened, OpenAccount
 APPEND = "append of ten commands"
 PAGE = "newest page of 100 events"
 ROW = "account(accountId:)"
+LIVE = "live account(accountId:) until its snapshot"
 
 _PAGE_QUERY = (
     "query ($after: Position!) { events(after: $after, first: 100) { edges { node { position type } } } }"
 )
+_LIVE_QUERY = "subscription ($id: UUID!) { account(accountId: $id) { position row { owner balance } } }"
 _ROW_QUERY = "query ($id: UUID!) { account(accountId: $id) { owner balance } }"
 _TOGETHER = 10
 
@@ -80,6 +82,7 @@ async def _costs(bench: Bench, system: System, port: int) -> dict[str, list[floa
     return {
         PAGE: await asyncio.to_thread(_asked, port, pages),
         ROW: await asyncio.to_thread(_asked, port, rows),
+        LIVE: await asyncio.to_thread(_watched, port, ids[:100]),
         APPEND: await _appended(system, count),
     }
 
@@ -98,6 +101,25 @@ def _asked(port: int, requests: list[dict[str, Any]]) -> list[float]:
             raise MeasurementFailed(f"not what was asked for: {answer[:500]!r}")
     connection.close()
     return milliseconds[len(requests) // 10 :]
+
+
+def _watched(port: int, ids: list[str]) -> list[float]:
+    """How long it took to subscribe, each on a connection of its own, until the row was there."""
+    milliseconds = []
+    headers = {"content-type": "application/json", "accept": "text/event-stream"}
+    for id_ in ids:
+        body = msgspec.json.encode({"query": _LIVE_QUERY, "variables": {"id": id_}})
+        began = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("POST", "/graphql", body, headers)
+        answer = connection.getresponse()
+        while not (line := answer.readline()).startswith(b"data: {"):
+            pass
+        milliseconds.append((time.perf_counter() - began) * 1000)
+        connection.close()
+        if b'"balance"' not in line:
+            raise MeasurementFailed(f"no snapshot: {line[:500]!r}")
+    return milliseconds[len(ids) // 10 :]
 
 
 async def _appended(system: System, count: int) -> list[float]:

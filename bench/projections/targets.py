@@ -15,6 +15,6 @@ TARGETS = (
         Target(
             cost.with_history(name, FULL.long_history), cost.with_history(name, FULL.short_history), below=1.3
         )
-        for name in (cost.APPEND, cost.PAGE, cost.ROW)
+        for name in (cost.APPEND, cost.PAGE, cost.ROW, cost.LIVE)
     ),
 )
