@@ -20,6 +20,8 @@ from tests.system import System
 
 SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "2000"))
 AT_ONCE = 200
+POOL = 10
+"""How many connections to Postgres the process may have opened for the first time meanwhile."""
 
 
 LISTS = 'subscription{accounts(where:{owner:{eq:"Eve"}}){snapshot}}'
@@ -58,9 +60,8 @@ async def test_subscriptions_that_are_cut_leave_no_open_file_and_no_memory(
             await wave()
             grown.append((process.memory_info().rss - memory) // 1024)
         await asyncio.to_thread(opened, system)  # an event for whoever should still be there
-        await until(lambda: process.num_fds() <= files, "all are closed")
-        print("GROWN", grown)
-        assert grown[-1] < 1024 + SUBSCRIPTIONS // 10, f"KiB after each wave: {grown}"
+        await until(lambda: process.num_fds() <= files + POOL, "all are closed")
+        assert grown[-1] < 1024 + POOL * 256 + SUBSCRIPTIONS // 10, f"KiB after each wave: {grown}"
         assert api.part.end() == 0
         assert not api.part.lines("Traceback")
         assert not api.part.lines("never retrieved")
