@@ -66,14 +66,20 @@ class Live:
         projection is read from another table. Raises ProjectionBuilding, TooManyRows, InvalidRequest for a
         cursor beyond the log, and Unavailable if Postgres is away at the beginning; later it waits.
         """
+        begun = False
         while True:
             table = self._tables[name]
             try:
                 async with aclosing(self._follow(table, where, key, after)) as items:
                     async for item in items:
+                        begun = True
                         yield item
             except Switched:
                 pass
+            except Unavailable:
+                if not begun:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
             except TableGone:
                 await self._another(name, table)
             after = None

@@ -16,7 +16,7 @@ from eventstore.filters import EVERY_ROW, Condition, Filter, Operator
 from eventstore.live import TooManyRows
 from eventstore.log import head_position
 from eventstore.projections import ensure_tables
-from eventstore.serving import drop, switch, table_records
+from eventstore.serving import ProjectionBuilding, drop, switch, table_records
 from eventstore.tables import Table
 from streaming.changes import Cursor, Kind, LiveItem
 from streaming.live import Live
@@ -40,7 +40,7 @@ async def live_of(
     servers: Bank, domain: Domain, tables: Mapping[str, Table] | None = None, **settings: Any
 ) -> Live:
     """As one API process has it."""
-    found = tables or {"item": Table(domain.projections["item"])}
+    found = {"item": Table(domain.projections["item"])} if tables is None else tables
     progress = ProjectionProgress(servers.nats, servers.database, found)
     await progress.start()
     return Live(domain, servers.database, progress, found, **settings)
@@ -282,6 +282,17 @@ async def test_who_hardly_reads_keeps_no_more_than_its_list_and_comes_to_the_new
         assert item.cursor.position == position, "what was not read in time is told at once"
         seen.take(item, first=False)
     assert {row.weight for row in seen.rows.values()} == set(range(290, 300))
+
+
+async def test_a_projection_that_no_table_shows_yet_is_an_error(servers: Bank) -> None:
+    async with running(servers.processor(SHELF).run()):
+        await acted(servers, "place", 1, "a", 1)
+    await ensure_tables(servers.database, [Table(SHELF.projections["item"])])
+    tables = ServingTables(servers.database, servers.nats, SHELF.projections)
+    await tables.look()
+    live = await live_of(servers, SHELF, tables)
+    with pytest.raises(ProjectionBuilding):
+        await following(live.follow("item", EVERY_ROW))
 
 
 async def test_when_another_table_serves_all_is_told_anew_and_followed_there(servers: Bank) -> None:
