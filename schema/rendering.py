@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLObjectType, execute
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLObjectType, Undefined, execute
 from graphql import ExecutionResult as RawResult
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
@@ -207,13 +207,18 @@ class Renderer:
             self._executor.schema,
             self._document,
             root_value=self._types.item(item),
-            variable_values=self._executor.variable_values.coerced,
+            variable_values=self._given_variables(),
             operation_name=operation.name.value if operation.name else None,
             executor_class=type(self._executor),
         )
         assert isinstance(result, RawResult), "no field of an event is resolved later"
         errors = [typed(error) for error in result.errors or []]
         return Rendered(item.position, msgspec.json.encode(result.data), errors)
+
+    def _given_variables(self) -> dict[str, Any]:
+        """The variables as the client gave them, for they are read anew."""
+        sources = self._executor.variable_values.sources
+        return {name: source.value for name, source in sources.items() if source.value is not Undefined}
 
 
 def _int(value: int) -> int:
