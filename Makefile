@@ -3,14 +3,26 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
+SYSTEMS = tests/e2e tests/faults tests/examples
 
-.PHONY: dev test lint format graphiql clean
+.PHONY: dev test test-of-systems test-of-parts lint format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
 
+# Two processes: most tests wait for servers. With ARGS, what they say: make test ARGS=tests/schema
 test: $(STAMP) graphiql
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-of-systems test-of-parts
+endif
+
+test-of-systems:
+	$(BIN)/pytest $(SYSTEMS)
+
+test-of-parts:
+	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
