@@ -8,8 +8,10 @@ from bench.audit import audit_system
 from bench.filling import deposits, open_accounts
 from bench.measuring import Measure
 from bench.pacing import due
+from bench.processes import until
 from bench.projections.plan import Bench
 from bench.servers import System
+from eventstore.log import head_position
 from streaming.batches import publish
 from streaming.bulk import RawMessage
 from streaming.messages import encoded, message_of_many
@@ -33,6 +35,7 @@ async def measure_lag(bench: Bench) -> list[Measure]:
                 await publish(system.nats, [message_of_many(data[numbers.start : numbers.stop])])
             seconds = time.perf_counter() - began
             await system.until_followed()
+            await moves.until(await head_position(system.database))
         await audit_system(system, opened + [command.command_id for command in commands])
         milliseconds = await _lags(system, len(accounts), moves)
     return [
@@ -51,6 +54,14 @@ class _Moves:
     def hear(self, messages: list[RawMessage]) -> None:
         now = time.time()
         self.heard += [(int(message.data), now) for message in messages]
+
+    async def until(self, position: int) -> None:
+        """Waits until it was heard that the projection is there. Raises TimeoutError."""
+
+        async def heard() -> bool:
+            return bool(self.heard) and self.heard[-1][0] >= position
+
+        await until(heard, timeout_seconds=10)
 
 
 async def _listen(system: System, moves: _Moves) -> None:
