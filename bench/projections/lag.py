@@ -65,11 +65,21 @@ class _Moves:
 
 
 async def _listen(system: System, moves: _Moves) -> None:
-    name = await system.database.fetchval(
+    """From when the table serves: before, it is filled."""
+
+    async def serves() -> bool:
+        return await _table(system) is not None
+
+    await until(serves, timeout_seconds=60)
+    await system.nats.client.subscribe_bulk(f"signals.projection.{await _table(system)}", moves.hear)
+    await system.nats.client.flush()
+
+
+async def _table(system: System) -> str | None:
+    name: str | None = await system.database.fetchval(
         "select table_name from projections where name = 'account' and serving"
     )
-    await system.nats.client.subscribe_bulk(f"signals.projection.{name}", moves.hear)
-    await system.nats.client.flush()
+    return name
 
 
 async def _lags(system: System, after: int, moves: _Moves) -> list[float]:
