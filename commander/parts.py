@@ -42,11 +42,12 @@ from streaming.submitting import Submitter
 class Part(ABC):
     """One part. `run` works until it is cancelled; before that, `app` may already answer.
 
-    garbage_threshold: how many more objects there are before the collector looks for cycles among them.
+    garbage_thresholds: of Python's collector of cycles. How many more objects there are before it looks at
+    the young, and how many such looks before it looks at the middle-aged, and at all.
     """
 
     name: str
-    garbage_threshold = 700  # Python's own: with more the API's memory would creep up
+    garbage_thresholds = (2500, 5, 5)  # all are looked at as often as by Python's own, the young less often
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
@@ -122,7 +123,7 @@ class ProcessorPart(Part):
     """Decides commands. Ready without partitions too: it stands by for those of another."""
 
     name = "processor"
-    garbage_threshold = 50_000  # a batch makes thousands that stay for a moment
+    garbage_thresholds = (50_000, 10, 10)  # a batch makes thousands that stay for a moment
     _processor: Processor | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
@@ -150,7 +151,11 @@ class ProjectionsPart(Part):
     """Folds the log into the projections' tables. Ready when those of its code are built, and well."""
 
     name = "projections"
-    garbage_threshold = 50_000  # a stretch makes thousands that stay for a moment, and hardly a cycle
+    garbage_thresholds = (
+        50_000,
+        10,
+        10,
+    )  # a stretch makes thousands that stay for a moment, and hardly a cycle
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)

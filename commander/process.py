@@ -27,7 +27,7 @@ logger = logging.getLogger("commander")
 def run(part: Part) -> None:
     """Runs a part until SIGTERM or SIGINT, or until it fails for good; then raises what it failed with."""
     gc.freeze()  # what is loaded by now stays
-    gc.set_threshold(part.garbage_threshold)
+    gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -40,8 +39,7 @@ class Wait(Enum):
     PROJECTED = "PROJECTED"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """expected_version: decide only if the stream stands there. given_id: whether the client chose the id.
     validate_only: decide on the current state and store nothing. not_before: decide it then; what lies in the
     past is now. Nobody waits for the outcome of a command whose time has not come.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+import msgspec
+
 from commander.domain import Problem
 from eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from streaming.outcomes import Ended
@@ -20,8 +22,7 @@ class Stage(Enum):
     PROJECTION = "PROJECTION"
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     command_id: UUID
 
 

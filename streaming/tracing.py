@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -56,13 +56,18 @@ def now_ns() -> int:
     return time.time_ns() if enabled() else 0
 
 
-@contextmanager
-def span(name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[str | None]:
+def span(
+    name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL
+) -> AbstractContextManager[str | None]:
     """A span around a block, whose error it records; hands the block its trace context to pass on."""
     if not enabled() or _Tracing.tracer is None:
-        yield parent
-        return
-    with _Tracing.tracer.start_as_current_span(name, _context(parent), kind) as begun:
+        return nullcontext(parent)
+    return _span(_Tracing.tracer, name, parent, kind)
+
+
+@contextmanager
+def _span(tracer: trace.Tracer, name: str, parent: str | None, kind: SpanKind) -> Iterator[str | None]:
+    with tracer.start_as_current_span(name, _context(parent), kind) as begun:
         yield _traceparent(begun) or parent
 
 

@@ -19,7 +19,11 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
         if field.always_usable:
             continue
         item = getattr(value, field.name)
-        if item is not None and not (field.is_plain and not field.constraints and _surely_usable(item)):
+        if item is None:
+            continue
+        if field.is_plain and _surely_usable(item):
+            problems += _broken(field.constraints, item, (*path, field.name))
+        else:
             problems += _problems(field.type, field.constraints, item, (*path, field.name))
     return problems
 
@@ -27,9 +31,10 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
 def _problems(
     type_: FieldType, constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]
 ) -> list[Problem]:
-    unusable = _unusable(type_, value, path)
-    if unusable:
-        return unusable
+    return _unusable(type_, value, path) or _broken(constraints, value, path)
+
+
+def _broken(constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> list[Problem]:
     broken = first_broken(constraints, value)
     return [] if broken is None else [Problem(path, broken)]
 
