@@ -16,9 +16,9 @@ from commander.domain.errors import CommanderError, NotFound
 from commander.process import given_url
 from commander.settings import read_settings
 from eventstore.archive import ExportFilter, Header
-from eventstore.checkpoints import reactor_positions
 from eventstore.database import Database
 from eventstore.exporting import exported, header_of
+from eventstore.reactors import reactor_positions
 from streaming.connection import Nats
 from streaming.queued import until_decided
 

@@ -22,11 +22,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from commander.domain.errors import Unavailable
-from eventstore.checkpoints import partition_progress, reactor_positions, settled_partitions
+from eventstore.checkpoints import partition_progress, settled_partitions
 from eventstore.database import Database
 from eventstore.effects import effect_positions, open_effect_failures
 from eventstore.history import open_dead_letters
 from eventstore.log import ended_commands, head_position
+from eventstore.reactors import reactor_positions
 from eventstore.serving import BUILDING, table_records
 from streaming.connection import Nats
 from streaming.feed import Feed

@@ -16,10 +16,11 @@ from commander.domain.errors import NotFound
 from commander.loading import load_domain
 from commander.process import given_url
 from commander.settings import read_settings
+from eventstore.checkpoints import settled_partitions
 from eventstore.database import Database
 from eventstore.locks import Lock, lock_key, try_lock
 from eventstore.log import head_position
-from eventstore.reactors import ReactorStanding, forget_states, reactor_checkpoint, reactor_standings
+from eventstore.reactors import ReactorStanding, forget_states, reactor_checkpoints, reactor_standings
 from streaming.reactions import Reacting
 from streaming.replaying import replayed
 
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 console = Console(highlight=False)
 
-_COLUMNS = ("reactor", "position", "of", "states", "failed at", "error")
+_COLUMNS = ("reactor", "position", "of", "states", "stopped", "failed at", "error")
 
 
 class ReactorRuns(CommanderError):
@@ -70,26 +71,28 @@ def replay(
 
 
 async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> None:
-    connection = await database.connect("commander reactors replay")
+    connection = await database.connect("commander reactors replay", durable=False)
     try:
-        if not await try_lock(connection, Lock.REACTOR, lock_key(name)):
+        if not await try_lock(connection, Lock.REACTORS, lock_key(name)):
             raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
-        await reactor_checkpoint(connection, name)
         await forget_states(connection, name, position=await head_position(database) if skip else None)
-        begin = await reactor_checkpoint(connection, name)
+        partitions = await settled_partitions(database)
+        standing = await reactor_checkpoints(connection, name, range(partitions))
+        least = min((at.position for at in standing.values()), default=0)
         if domain.reactors[name].key is not None:
-            reacting = Reacting(domain, database, domain.reactors[name])
-            async for position in replayed(connection, database, reacting, begin):
-                console.print(f"{position:,} of {begin.position:,}")
-        console.print(f"{name} stands at position {begin.position:,}; nothing was sent")
+            reacting = Reacting(domain, database, domain.reactors[name], partitions)
+            async for position in replayed(connection, database, reacting, standing):
+                console.print(f"{position:,} of {least:,}")
+        console.print(f"{name} stands at position {least:,}; nothing was sent")
     finally:
         connection.terminate()
 
 
 def _cells(one: ReactorStanding, head: int) -> tuple[str, ...]:
+    stopped = f"{one.stopped} of {one.partitions}" if one.stopped else ""
     failed = "" if one.failed_position is None else str(one.failed_position)
     error = " ".join((one.error or "").split())
-    return one.name, str(one.position), str(head), str(one.states), failed, error
+    return one.name, str(one.position), str(head), str(one.states), stopped, failed, error
 
 
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""How far the partitions of the COMMANDS stream, and the reactors, have come."""
+"""How far the partitions of the COMMANDS stream are decided, and that their number is settled."""
 
 from __future__ import annotations
 
@@ -53,32 +53,4 @@ async def least_sequence(connection: Connection, stream_created: datetime) -> in
                    from partitions""",
                 stream_created,
             )
-        )
-
-
-async def reactor_position(connection: Connection, name: str) -> int:
-    """The last position this reactor is done with; 0 for a new one, which is made known thereby."""
-    with reaching_postgres(connection):
-        return int(
-            await connection.fetchval(
-                """insert into reactors (name) values ($1)
-                   on conflict (name) do update set name = excluded.name returning position""",
-                name,
-            )
-        )
-
-
-async def reactor_positions(database: Database) -> dict[str, int]:
-    """The last position that each reactor is done with, by its name."""
-    rows = await database.fetch("select name, position from reactors")
-    return {row["name"]: row["position"] for row in rows}
-
-
-async def save_reactor_error(connection: Connection, name: str, position: int, error: str) -> None:
-    with reaching_postgres(connection):
-        await connection.execute(
-            "update reactors set failed_position = $2, error = $3, updated_at = now() where name = $1",
-            name,
-            position,
-            error,
         )

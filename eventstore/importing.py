@@ -84,6 +84,7 @@ async def _store(
            on conflict (name) do update set position = excluded.position""",
         list(header.reactors.items()),
     )
+    await connection.execute("delete from reactor_partitions")  # they begin where their reactor stands
     await connection.execute("update effects set position = $1", header.position)  # not called again
     order = _Order(reader)
     stored, page = 0, _Records()

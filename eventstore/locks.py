@@ -26,6 +26,7 @@ class Lock(IntEnum):
     PROJECTION = 0x434D05
     REACTOR = 0x434D06
     EFFECT = 0x434D07
+    REACTORS = 0x434D08
 
 
 def lock_key(name: str) -> int:
@@ -67,21 +68,22 @@ async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
         await connection.execute("select pg_advisory_unlock($1, $2)", int(lock), key)
 
 
-async def join(connection: Connection, lock: Lock) -> None:
-    """Takes a shared lock, so that `members` counts this connection."""
+async def join(connection: Connection, lock: Lock, key: int = 0) -> None:
+    """Takes a shared lock, so that `members` counts this connection; waits for who has it alone."""
     with reaching_postgres(connection):
-        await connection.execute("select pg_advisory_lock_shared($1, 0)", int(lock))
+        await connection.execute("select pg_advisory_lock_shared($1, $2)", int(lock), key)
 
 
-async def members(connection: Connection, lock: Lock) -> int:
+async def members(connection: Connection, lock: Lock, key: int = 0) -> int:
     """How many connections to this database hold the shared lock now."""
     with reaching_postgres(connection):
         return int(
             await connection.fetchval(
                 """select count(*) from pg_locks
-                   where locktype = 'advisory' and classid = $1 and objid = 0 and granted
+                   where locktype = 'advisory' and classid = $1 and objid = $2::bigint and granted
                      and database = (select oid from pg_database where datname = current_database())""",
                 int(lock),
+                key % 2**32,
             )
         )
 

@@ -1,26 +1,26 @@
-"""What reactors remember: a state per key, saved in one transaction with the checkpoint, or not at all.
+"""How far reactors have come, and what they remember: a state per key, saved with the checkpoint, or not.
 
-The states of a reactor equal a fold of the log up to folded_position. Its checkpoint is ahead of that only
-where the states are still to be made again from the log: after a replay was asked for, an import, or when a
-reactor that remembered nothing begins to.
+A reactor's keys are spread over partitions, each with a checkpoint. The states of a partition's keys equal a
+fold of the log up to its folded_position. Its checkpoint is ahead of that only where the states are still to
+be made again from the log: after a replay was asked for, an import, or when a reactor that remembered nothing
+begins to.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from eventstore.checkpoints import reactor_position
 from eventstore.database import Connection, Database, reaching_postgres
 from eventstore.log import head_position
 from eventstore.records import SubmittedCommand
 from eventstore.sql import statement
 
+_SAVE = statement("save_reactor")
 _SAVE_STATES = statement("save_reactor_states")
 _LIST = statement("list_reactors")
 _PAGE = 500
@@ -40,30 +40,67 @@ class StoredState:
 
 
 class Checkpoint(NamedTuple):
-    """position: the last event the reactor is done with. folded: the last one that its states know."""
+    """position: the last event a partition is done with. folded: the last one that its states know."""
 
     position: int
     folded: int
 
+    @property
+    def remaking(self) -> bool:
+        """Whether states are to be made again, so that no command is sent."""
+        return self.folded < self.position
+
 
 class ReactorStanding(NamedTuple):
-    """A reactor as it stands; failed_position and error where it has stopped. states: how many it keeps."""
+    """A reactor as it stands: its partition that is furthest behind.
+
+    failed_position and error: of its partition that stopped first; stopped: how many have. states: how many
+    it keeps.
+    """
 
     name: str
     position: int
     folded_position: int
     failed_position: int | None
     error: str | None
-    updated_at: datetime
     states: int
+    partitions: int
+    stopped: int
 
 
-async def reactor_checkpoint(connection: Connection, name: str) -> Checkpoint:
-    """Where a reactor goes on; from the beginning for a new one, which is made known thereby."""
-    position = await reactor_position(connection, name)
+async def reactor_checkpoints(
+    connection: Connection, name: str, partitions: Collection[int]
+) -> dict[int, Checkpoint]:
+    """Where these partitions of a reactor go on; a new one is made known thereby, and begins at 0.
+
+    connection: the one that holds the partitions' locks.
+    """
     with reaching_postgres(connection):
-        folded = await connection.fetchval("select folded_position from reactors where name = $1", name)
-    return Checkpoint(position, int(folded))
+        await connection.execute(  # it waits for an import that runs
+            "insert into reactors (name) values ($1) on conflict (name) do update set name = excluded.name",
+            name,
+        )
+        await connection.execute(
+            """insert into reactor_partitions (reactor, partition, position, folded_position)
+               select name, partition, position, folded_position
+               from reactors cross join unnest($2::int[]) as partition
+               where name = $1
+               on conflict do nothing""",
+            name,
+            partitions,
+        )
+        rows = await connection.fetch(
+            """select partition, position, folded_position from reactor_partitions
+               where reactor = $1 and partition = any($2::int[])""",
+            name,
+            partitions,
+        )
+    return {partition: Checkpoint(*checkpoint) for partition, *checkpoint in rows}
+
+
+async def reactor_positions(database: Database) -> dict[str, int]:
+    """By the reactor's name, the last position that all its partitions are done with."""
+    return {standing.name: standing.position for standing in (await reactor_standings(database))[1]}
 
 
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:
@@ -78,8 +115,8 @@ async def load_states(connection: Connection, name: str, keys: Iterable[str]) ->
     return {row["key"]: _stored(row["state"], row["deadlines"], row["position"]) for row in rows}
 
 
-async def states_with_deadlines(connection: Connection, name: str) -> AsyncIterator[StoredState]:
-    """All states that have a deadline."""
+async def states_with_deadlines(connection: Connection, name: str) -> AsyncIterator[tuple[str, StoredState]]:
+    """All keys and states that have a deadline."""
     after = ""
     while True:
         with reaching_postgres(connection):
@@ -91,7 +128,7 @@ async def states_with_deadlines(connection: Connection, name: str) -> AsyncItera
                 _PAGE,
             )
         for row in rows:
-            yield _stored(row["state"], row["deadlines"], row["position"])
+            yield row["key"], _stored(row["state"], row["deadlines"], row["position"])
         if len(rows) < _PAGE:
             return
         after = rows[-1]["key"]
@@ -100,25 +137,15 @@ async def states_with_deadlines(connection: Connection, name: str) -> AsyncItera
 async def save_reactor(
     connection: Connection,
     name: str,
-    position: int,
+    positions: Mapping[int, int],
     changed: Mapping[str, StoredState | None] | None = None,
-    *,
-    folded_only: bool = False,
 ) -> None:
-    """Moves the checkpoint, and with it the states; None is a state that has ended.
+    """Moves partitions up to these positions, and with them the states; None is a state that has ended.
 
-    folded_only: the states are made again, up to here; the checkpoint stays.
+    connection: the one that holds the partitions' locks.
     """
     async with _transaction(connection):
-        await connection.execute(
-            """update reactors
-               set position = case when $3 then position else $2 end, folded_position = $2,
-                   failed_position = null, error = null, updated_at = now()
-               where name = $1""",
-            name,
-            position,
-            folded_only,
-        )
+        await connection.execute(_SAVE, name, list(positions), list(positions.values()))
         if not changed:
             return
         kept = {key: state for key, state in changed.items() if state is not None}
@@ -138,14 +165,36 @@ async def save_reactor(
             )
 
 
+async def save_reactor_error(
+    connection: Connection, name: str, partition: int, position: int, error: str
+) -> None:
+    with reaching_postgres(connection):
+        await connection.execute(
+            """update reactor_partitions set failed_position = $3, error = $4, updated_at = now()
+               where reactor = $1 and partition = $2""",
+            name,
+            partition,
+            position,
+            error,
+        )
+
+
 async def forget_states(connection: Connection, name: str, *, position: int | None = None) -> None:
-    """Forgets all states, so that they are made again from the log. position: moves the checkpoint there."""
+    """Forgets all states, so that they are made again from the log. position: moves the checkpoints there."""
     async with _transaction(connection):
         await connection.execute("delete from reactor_states where reactor = $1", name)
         await connection.execute(
-            """update reactors set folded_position = 0, position = coalesce($2, position),
-                                   failed_position = null, error = null
-               where name = $1""",
+            """insert into reactors (name, position) values ($1, coalesce($2, 0))
+               on conflict (name) do update
+               set folded_position = 0, position = coalesce($2, reactors.position)""",
+            name,
+            position,
+        )
+        await connection.execute(
+            """update reactor_partitions
+               set folded_position = 0, position = coalesce($2, position),
+                   failed_position = null, error = null
+               where reactor = $1""",
             name,
             position,
         )

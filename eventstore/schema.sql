@@ -115,10 +115,18 @@ create unique index projections_serving on projections (name) where serving;
 create table reactors (
     name text primary key,
     position bigint not null default 0,
+    folded_position bigint not null default 0
+);
+
+create table reactor_partitions (
+    reactor text not null references reactors (name),
+    partition integer not null,
+    position bigint not null,
+    folded_position bigint not null,
     failed_position bigint,
     error text,
     updated_at timestamptz not null default now(),
-    folded_position bigint not null default 0
+    primary key (reactor, partition)
 );
 
 create table reactor_states (

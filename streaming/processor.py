@@ -33,7 +33,7 @@ from eventstore.snapshots import save_snapshots
 from streaming.batch import Batch
 from streaming.connection import Nats
 from streaming.inbox import Inbox, Received
-from streaming.ownership import Ownership
+from streaming.ownership import DecidingOwnership
 from streaming.pull import StreamReplaced
 from streaming.running import keep_running
 from streaming.states import StreamStates
@@ -103,7 +103,7 @@ class Processor:
         """One ownership: from taking the locks to losing a server."""
         self._nats.must_be_connected()  # who is cut off from NATS leaves the partitions to others
         try:
-            async with Ownership(self._database, self._settings.partitions) as ownership:
+            async with DecidingOwnership(self._database, self._settings.partitions) as ownership:
                 while True:
                     await ownership.rebalance()
                     if not ownership.owned:
@@ -117,7 +117,7 @@ class Processor:
         finally:
             self.owned = ()
 
-    async def _decide_until_rebalanced(self, ownership: Ownership) -> None:
+    async def _decide_until_rebalanced(self, ownership: DecidingOwnership) -> None:
         self._states.clear()  # another processor may have had the streams meanwhile
         progress = await partition_progress(ownership.connection, ownership.owned)
         self.owned = tuple(sorted(ownership.owned))
@@ -134,7 +134,9 @@ class Processor:
             finally:
                 await self._abandon()
 
-    async def _decide_in_batches(self, ownership: Ownership, inbox: Inbox, suspects: Suspects) -> None:
+    async def _decide_in_batches(
+        self, ownership: DecidingOwnership, inbox: Inbox, suspects: Suspects
+    ) -> None:
         """Returns when the partitions have changed.
 
         Under load three batches are under way: one is looked up while the one before is decided and the one
@@ -178,7 +180,7 @@ class Processor:
         self._recent.append(batch)
         return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
-    async def _process(self, ownership: Ownership, looking: _Looking) -> None:
+    async def _process(self, ownership: DecidingOwnership, looking: _Looking) -> None:
         """Decides a batch while the one before is committed; returns with its own commit under way."""
         await looking.done
         await looking.batch.decide(
@@ -189,14 +191,14 @@ class Processor:
         self._committing = asyncio.create_task(self._commit(ownership, looking.batch))
         await asyncio.sleep(0)  # so that Postgres has it before the next is decided
 
-    async def _caught_up(self, ownership: Ownership) -> None:
+    async def _caught_up(self, ownership: DecidingOwnership) -> None:
         """Leaves nothing under way."""
         looking, self._looking = self._looking, None
         if looking is not None:
             await self._process(ownership, looking)
         await self._committed()
 
-    async def _process_suspects(self, ownership: Ownership, received: Received) -> None:
+    async def _process_suspects(self, ownership: DecidingOwnership, received: Received) -> None:
         """Decides each command of a message alone, after storing that it is tried; or sets it aside."""
         await self._committed()
         for index, command in enumerate(received.commands, 1):
@@ -204,7 +206,7 @@ class Processor:
             progress = received.progress._replace(sequence=received.progress.sequence - behind)
             await self._process_suspect(ownership, Received([command], progress))
 
-    async def _process_suspect(self, ownership: Ownership, received: Received) -> None:
+    async def _process_suspect(self, ownership: DecidingOwnership, received: Received) -> None:
         [command] = received.commands
         try:
             tried = await count_attempt(ownership.connection, command.command_id)
@@ -221,7 +223,7 @@ class Processor:
             self._survived.append(command.command_id)
             raise
 
-    async def _commit(self, ownership: Ownership, batch: Batch) -> None:
+    async def _commit(self, ownership: DecidingOwnership, batch: Batch) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await batch.commit(ownership.connection, self._inline)
@@ -264,7 +266,7 @@ class Processor:
         if under_way:
             await asyncio.wait(under_way)
 
-    async def _purge(self, ownership: Ownership, inbox: Inbox) -> None:
+    async def _purge(self, ownership: DecidingOwnership, inbox: Inbox) -> None:
         """Removes from the stream what Postgres has decided."""
         if self._passed is not None:  # what held nothing for these partitions is told to Postgres only now
             await append(ownership.connection, [], self._passed)

@@ -2,31 +2,40 @@
 
 A reaction's command id derives from reactor, position and index. The checkpoint is saved after the commands
 are durable, so a crash in between repeats the reaction, whose commands then find their first outcome. What
-a reactor remembers is saved with the checkpoint; all of one reactor's events are taken by one task in the
-order of the log, so each key's are.
+a reactor remembers is saved with the checkpoint.
 
-    waiting for the lock ─► making its states again ─► following ─► waiting …
+A reactor's keys (without a key: its events' streams) are spread over partitions, which the processes that run
+it share. Who owns a partition takes its events in the order of the log, so each key's are; the connection
+that holds its lock also saves, so nobody saves for a partition that another has by now.
 
-The states are made again from the log, with commands muted, where the checkpoint is ahead of them.
+    waiting ─► owning partitions ─► waiting …
+
+    a partition:  making its states again ─► following ─► stopped before an event ─► following …
+
+States are made again from the log where the checkpoint is ahead of them, with commands muted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from commander.domain import Domain, ReactorType
-from eventstore.checkpoints import save_reactor_error
 from eventstore.database import Connection, Database
-from eventstore.locks import Lock, lock_key, sole_holder
-from eventstore.reactors import Checkpoint, reactor_checkpoint, save_reactor, states_with_deadlines
+from eventstore.reactors import (
+    Checkpoint,
+    reactor_checkpoints,
+    save_reactor,
+    save_reactor_error,
+    states_with_deadlines,
+)
 from eventstore.records import RecordedEvent
 from streaming.connection import Nats
+from streaming.ownership import Ownership, reactor_shared
 from streaming.queued import unschedule
-from streaming.reactions import Reacting
+from streaming.reactions import Failed, Reacting
 from streaming.reading import LogReader
-from streaming.replaying import ReplayStopped, replayed
 from streaming.running import keep_running
 from streaming.submitting import Submitter
 
@@ -34,11 +43,15 @@ logger = logging.getLogger("commander.reactors")
 
 _PAUSE_SECONDS = 0.01
 _BATCH = 500
+_REBALANCE_SECONDS = 1.0
 _RETRY_FAILED_SECONDS = 5.0
 
 
 class ReactorRunner:
-    """Runs one reactor until its task is cancelled. It stops before an event that it fails on."""
+    """Runs the partitions of one reactor that fall to this process, until its task is cancelled.
+
+    A partition stops before an event that the domain's code fails on, alone, and is tried again now and then.
+    """
 
     def __init__(
         self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
@@ -47,68 +60,109 @@ class ReactorRunner:
         self._nats = nats
         self._submitter = submitter
         self._reactor = reactor
-        self._reacting = Reacting(domain, database, reactor)
-        self.failure: str | None = None
-        self.position = 0
+        self._reacting = Reacting(domain, database, reactor, submitter.partitions)
+        self._standing: dict[int, Checkpoint] = {}
+        self._failures: dict[int, Failed] = {}
+        self._stopped_until: dict[int, float] = {}
 
     @property
     def name(self) -> str:
         return self._reactor.name
 
-    async def run(self) -> None:
-        await keep_running(self._hold, logger)
+    @property
+    def owned(self) -> list[int]:
+        """The partitions that this process has now."""
+        return sorted(self._standing)
 
-    async def _hold(self) -> None:
-        application = f"commander reactor {self.name}"
+    @property
+    def failure(self) -> str | None:
+        """Why a partition of this process has stopped, the one that stopped first; None if none has."""
+        return min(self._failures.values()).reason if self._failures else None
+
+    async def run(self) -> None:
+        await keep_running(self._share, logger)
+
+    async def _share(self) -> None:
+        shared = reactor_shared(self.name)
         async with (
-            sole_holder(
-                self._database, Lock.REACTOR, lock_key(self.name), application, durable=False
-            ) as connection,
+            Ownership(self._database, self._submitter.partitions, shared) as ownership,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
-            checkpoint = await reactor_checkpoint(connection, self.name)
-            if self._reactor.key is not None:
-                await self._make_states(connection, checkpoint)
-                await self._send_deadlines(connection)
-            self.position = checkpoint.position
-            logger.info("reactor %s goes on from position %d", self.name, self.position)
             while True:
-                await self._follow(connection, await log.after(self.position, _BATCH))
+                await ownership.rebalance()
+                if not ownership.owned:
+                    await asyncio.sleep(_REBALANCE_SECONDS)
+                    continue
+                try:
+                    await self._react_until_rebalanced(ownership, log)
+                finally:
+                    self._standing = {}
 
-    async def _make_states(self, connection: Connection, checkpoint: Checkpoint) -> None:
-        """Folds what the states lack of what the reactor has reacted to, without reacting again."""
-        self.position = checkpoint.folded
-        while self.position < checkpoint.position:
-            logger.info("reactor %s makes its states again, from position %d", self.name, self.position)
-            begin = Checkpoint(checkpoint.position, self.position)
-            try:
-                async for position in replayed(connection, self._database, self._reacting, begin):
-                    self.position = position
-            except ReplayStopped as stopped:
-                await self._stop_at(connection, stopped.position, stopped.reason)
+    async def _react_until_rebalanced(self, ownership: Ownership, log: LogReader) -> None:
+        await self._begin(ownership)
+        loop = asyncio.get_running_loop()
+        rebalance_at = loop.time() + _REBALANCE_SECONDS
+        while True:
+            going = self._going(loop.time())
+            if going:
+                after = min(self._standing[partition].folded for partition in going)
+                await self._follow(ownership.connection, going, await log.after(after, _BATCH))
+            else:
+                await asyncio.sleep(_REBALANCE_SECONDS)
+            if loop.time() >= rebalance_at:
+                if await ownership.rebalance():
+                    return
+                rebalance_at = loop.time() + _REBALANCE_SECONDS
 
-    async def _send_deadlines(self, connection: Connection) -> None:
-        """Sends the deadlines that stand, for NATS may be another than it was; what it knows it has once."""
-        async for stored in states_with_deadlines(connection, self.name):
-            await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
+    async def _begin(self, ownership: Ownership) -> None:
+        self._failures.clear()
+        self._stopped_until.clear()
+        standing = await reactor_checkpoints(ownership.connection, self.name, ownership.owned)
+        if self._reactor.key is None:
+            standing = {p: at._replace(folded=at.position) for p, at in standing.items()}
+        self._standing = standing
+        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in standing.values())
+        logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
+        if any(at.remaking for at in standing.values()):
+            logger.info("reactor %s makes its states again", self.name)
+        await self._send_deadlines(ownership.connection, {p for p, at in standing.items() if not at.remaking})
 
-    async def _follow(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
+    def _going(self, now: float) -> set[int]:
+        """The partitions that have not stopped, or whose time has come to be tried again."""
+        return {partition for partition in self._standing if self._stopped_until.get(partition, 0) <= now}
+
+    async def _follow(
+        self, connection: Connection, going: Collection[int], events: Sequence[RecordedEvent]
+    ) -> None:
+        """Reacts to these events, of which a partition may have reacted to some, and saves."""
         if not events:
             return
-        reactions, failed = await self._reacting.to(connection, events)
+        before = {partition: self._standing[partition] for partition in going}
+        reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
         await unschedule(self._nats, reactions.taken_back)
-        position = events[-1].position if failed is None else failed.position - 1
-        await save_reactor(connection, self.name, position, reactions.changed)
-        self.position = position
-        if failed is not None:
-            await self._stop_at(connection, *failed)
-            return
-        self.failure = None
+        ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
+        moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
+        await save_reactor(connection, self.name, moved, reactions.changed)
+        for partition, end in moved.items():
+            self._standing[partition] = Checkpoint(max(before[partition].position, end), end)
+            self._failures.pop(partition, None)
+        remade = {p for p in moved if before[p].remaking and not self._standing[p].remaking}
+        await self._send_deadlines(connection, remade)
+        for partition, failure in failed.items():
+            await self._stop(connection, partition, failure)
 
-    async def _stop_at(self, connection: Connection, position: int, reason: str) -> None:
-        if reason != self.failure:
-            logger.error("reactor %s failed at position %d: %s", self.name, position, reason)
-        await save_reactor_error(connection, self.name, position, reason)
-        self.failure = reason
-        await asyncio.sleep(_RETRY_FAILED_SECONDS)
+    async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
+        """Sends the deadlines that stand, for NATS may be another than it was; what it knows it has once."""
+        if self._reactor.key is None or not partitions:
+            return
+        async for key, stored in states_with_deadlines(connection, self.name):
+            if self._reacting.partition_of(key) in partitions:
+                await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
+
+    async def _stop(self, connection: Connection, partition: int, failure: Failed) -> None:
+        if failure not in self._failures.values():
+            logger.error("reactor %s failed at position %d: %s", self.name, *failure)
+        await save_reactor_error(connection, self.name, partition, *failure)
+        self._failures[partition] = failure
+        self._stopped_until[partition] = asyncio.get_running_loop().time() + _RETRY_FAILED_SECONDS

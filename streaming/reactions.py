@@ -14,13 +14,15 @@ import msgspec
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
 from commander.domain.domain import REACTION_REJECTED
+from commander.domain.errors import Unavailable
 from commander.domain.messages import CommandType
 from commander.domain.reactors import RecordedRejection
 from eventstore.causation import APART, Depths
 from eventstore.database import Connection, Database
 from eventstore.outcomes import outcome_of
-from eventstore.reactors import StoredState, load_states
+from eventstore.reactors import Checkpoint, StoredState, load_states
 from eventstore.records import RecordedEvent, SubmittedCommand
+from streaming.streams import partition_of
 from streaming.tracing import SpanKind, mark, now_ns
 
 _NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
@@ -29,6 +31,22 @@ _NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
 def reaction_id(reactor: str, position: int, index: int) -> UUID:
     """The id of a reaction's command: the same whenever the reaction is repeated."""
     return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
+
+
+class Failed(NamedTuple):
+    """The domain's code raised on an event."""
+
+    position: int
+    reason: str
+
+
+class _Taken(NamedTuple):
+    """An event that concerns the reactor. trigger: as it takes it. key: whose state it is about."""
+
+    event: RecordedEvent
+    trigger: Any
+    key: str | None
+    partition: int
 
 
 class Reactions:
@@ -47,14 +65,12 @@ class Reactions:
         """What is to be sent, without deadlines that were met within the batch."""
         return [command for command in self._commands if command.command_id not in self.taken_back]
 
-    def add(self, event: RecordedEvent, trigger: Any, depth: int) -> None:
-        """Adds the reaction to an event. trigger: it, as the reactor takes it. depth: see `Depths`.
+    def add(self, taken: _Taken, depth: int, *, muted: bool) -> None:
+        """Adds the reaction to an event. depth: see `Depths`. muted: its state alone, for it was reacted to.
 
         Raises whatever the domain's code raises; the event has then left nothing behind.
         """
-        key = None if self._reactor.key is None else self._reactor.key_of(trigger)
-        if key is None and self._reactor.key is not None:
-            return
+        event, trigger, key, _ = taken
         stored = None if key is None else self.changed.get(key, self._states.get(key))
         state = None if stored is None else self._reactor.decode(stored.state)
         began = now_ns()
@@ -62,7 +78,7 @@ class Reactions:
         if reaction is None:
             return
         traceparent = None
-        if reaction.commands:
+        if reaction.commands and not muted:
             traceparent = mark(f"react {self._reactor.name}", event.traceparent, began, SpanKind.CONSUMER)
         answers = enumerate(reaction.commands)
         made = [self._submitted(event, index, answer, depth, traceparent) for index, answer in answers]
@@ -76,8 +92,9 @@ class Reactions:
             self.changed[key] = (
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
             )
+        if not muted:
             self.taken_back |= {command.command_id for command in (stored.deadlines if stored else ())}
-        self._commands += made
+            self._commands += made
 
     def _submitted(
         self, event: RecordedEvent, index: int, answer: Any, depth: int, traceparent: str | None
@@ -103,51 +120,72 @@ class Reactions:
         )
 
 
-class Failed(NamedTuple):
-    """The domain's code raised on an event."""
-
-    position: int
-    reason: str
-
-
 class Reacting:
-    """Takes events from the log as one reactor does."""
+    """Takes events from the log as one reactor does. partitions: how many its keys are spread over."""
 
-    def __init__(self, domain: Domain, database: Database, reactor: ReactorType) -> None:
+    def __init__(self, domain: Domain, database: Database, reactor: ReactorType, partitions: int) -> None:
         self._domain = domain
         self._database = database
         self._reactor = reactor
+        self._partitions = partitions
         self._depths = Depths()
 
     @property
     def name(self) -> str:
         return self._reactor.name
 
+    def partition_of(self, key: str) -> int:
+        """The partition of a key; of a stream for a reactor without one."""
+        return partition_of(key, self._partitions)
+
     async def to(
-        self, connection: Connection, events: Sequence[RecordedEvent]
-    ) -> tuple[Reactions, Failed | None]:
-        """The reactions to these events, up to one that the domain's code fails on: its position, and how."""
-        taken: list[tuple[RecordedEvent, Any]] = []
-        failed: Failed | None = None
-        for event in events:
-            try:
-                trigger = await self._trigger(event)
-            except Exception as error:  # whatever the domain's code raises stops this reactor alone
-                failed = Failed(event.position, f"{type(error).__name__}: {error}")
-                break
-            if trigger is not None:
-                taken.append((event, trigger))
-        keyed = self._reactor.key is not None
-        keys = {key for _, trigger in taken if keyed and (key := self._reactor.key_of(trigger)) is not None}
+        self, connection: Connection, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+    ) -> tuple[Reactions, dict[int, Failed]]:
+        """The reactions of these partitions to what they have not reacted to of these events.
+
+        Of each up to an event that the domain's code fails on; where, and how, is told by partition.
+        """
+        taken, failed = await self._taken(events, standing)
+        keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
         reactions = Reactions(self._domain, self._reactor, states)
-        for event, trigger in taken:
-            depth = await self._depths.of(connection, event)
+        for one in taken:
+            if one.partition in failed and failed[one.partition].position <= one.event.position:
+                continue
+            muted = one.event.position <= standing[one.partition].position
+            depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
-                reactions.add(event, trigger, depth)
-            except Exception as error:  # as above
-                return reactions, Failed(event.position, f"{type(error).__name__}: {error}")
+                reactions.add(one, depth, muted=muted)
+            except Exception as error:  # whatever the domain's code raises stops this partition alone
+                failed[one.partition] = _failed(one.event, error)
         return reactions, failed
+
+    async def _taken(
+        self, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+    ) -> tuple[list[_Taken], dict[int, Failed]]:
+        """Those that concern the partitions. One that cannot be read may concern any: all stop before it."""
+        taken: list[_Taken] = []
+        failed: dict[int, Failed] = {}
+        for event in events:
+            concerned = {p for p, at in standing.items() if at.folded < event.position and p not in failed}
+            if self._reactor.key is None:
+                concerned &= {self.partition_of(event.stream)}
+            if not concerned:
+                continue
+            try:
+                trigger = await self._trigger(event)
+                key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
+            except Unavailable:
+                raise
+            except Exception as error:  # as above
+                failed |= dict.fromkeys(concerned, _failed(event, error))
+                continue
+            if trigger is None or (key is None and self._reactor.key is not None):
+                continue
+            partition = self.partition_of(event.stream if key is None else key)
+            if partition in concerned:
+                taken.append(_Taken(event, trigger, key, partition))
+        return taken, failed
 
     async def _trigger(self, event: RecordedEvent) -> Any | None:
         """The event as the reactor takes it; None if it takes no interest."""
@@ -167,3 +205,7 @@ class Reacting:
         outcome = await outcome_of(self._database, event.command_id)
         assert outcome is not None, "a rejection is stored with its outcome"
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
+
+
+def _failed(event: RecordedEvent, error: Exception) -> Failed:
+    return Failed(event.position, f"{type(error).__name__}: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from commander.domain.errors import CommanderError
 from eventstore.database import Connection, Database
@@ -18,24 +18,26 @@ class ReplayStopped(CommanderError):
 
     def __init__(self, reactor: str, position: int, reason: str) -> None:
         super().__init__(f"the reactor {reactor} failed at position {position}: {reason}")
-        self.position = position
-        self.reason = reason
 
 
 async def replayed(
-    connection: Connection, database: Database, reacting: Reacting, begin: Checkpoint
+    connection: Connection, database: Database, reacting: Reacting, standing: Mapping[int, Checkpoint]
 ) -> AsyncIterator[int]:
     """Folds the log from where the states are to where the reactor is; the position, after each page.
 
-    connection: the one that holds the reactor's lock. Each page is saved, so another may go on.
+    connection: one that nobody shares the reactor with. Each page is saved, so another may go on.
     Raises ReplayStopped, Unavailable.
     """
-    position = begin.folded
-    while position < begin.position:
-        events = await read_log(database, position, begin.position, _BATCH)
-        reactions, failed = await reacting.to(connection, events)
-        position = events[-1].position if failed is None else failed.position - 1
-        await save_reactor(connection, reacting.name, position, reactions.changed, folded_only=True)
-        yield position
-        if failed is not None:
-            raise ReplayStopped(reacting.name, *failed)
+    remaking = {partition: at for partition, at in standing.items() if at.remaking}
+    while remaking:
+        begin = min(at.folded for at in remaking.values())
+        end = min(begin + _BATCH, *(at.position for at in remaking.values()))
+        events = await read_log(database, begin, end, _BATCH)
+        reactions, failed = await reacting.to(connection, events, remaking)
+        moved = {p: failed[p].position - 1 if p in failed else end for p in remaking}
+        await save_reactor(connection, reacting.name, moved, reactions.changed)
+        yield end
+        if failed:
+            raise ReplayStopped(reacting.name, *min(failed.values()))
+        moved_on = {p: at._replace(folded=moved[p]) for p, at in remaking.items()}
+        remaking = {partition: at for partition, at in moved_on.items() if at.remaking}

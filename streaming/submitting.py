@@ -43,8 +43,8 @@ def utc_now() -> datetime:
 class Submitter:
     """Submits commands, in the order given; what is not due is kept until it is.
 
-    max_waiting bounds the memory while NATS is slow. now: the clock that says what is due. submitted: how
-    many were stored.
+    partitions: how many the commands are spread over. max_waiting bounds the memory while NATS is slow.
+    now: the clock that says what is due. submitted: how many were stored.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Submitter:
     ) -> None:
         self._nats = nats
         self._now = now
-        self._partitions = partitions
+        self.partitions = partitions
         self._max_waiting = max_waiting
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ class Submitter:
         if len(group) == 1:
             [one] = group
             form = message_of if is_due(one.command, self._now()) else schedule_of
-            return form(one.command, self._partitions, one.data)
+            return form(one.command, self.partitions, one.data)
         return message_of_many([waiting.data for waiting in group])
 
 

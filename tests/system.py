@@ -137,6 +137,11 @@ class System(Endpoint):
         """kill -9 of one part, or of the server postgres or nats-server."""
         self.find(name).kill()
 
+    def environment_of(self, name: str) -> dict[str, str]:
+        """The COMMANDER_… variables that a part of the tree runs with."""
+        variables = self.find(name).environ()
+        return {k: v for k, v in variables.items() if k.startswith("COMMANDER_")}
+
     def find(self, name: str) -> psutil.Process:
         """The running process of a part ('processor'), or of the server 'postgres' or 'nats-server'."""
         for process in self.descendants():

@@ -1,7 +1,17 @@
--- Every reactor that ever ran, by its name, with how many states it keeps.
+-- Every reactor that ever ran, by its name.
+-- position and folded_position are those of its partition that is furthest behind, failed_position and error those of
+-- the one that stopped first.
 -- binds: none
--- result: name, position, folded_position, failed_position, error, updated_at, states
-select name, position, folded_position, failed_position, error, updated_at,
-       (select count(*) from reactor_states where reactor = name)
-from reactors
-order by name
+-- result: name, position, folded_position, failed_position, error, states, partitions, stopped
+select r.name,
+       coalesce(min(p.position), r.position),
+       coalesce(min(p.folded_position), r.folded_position),
+       min(p.failed_position),
+       (array_agg(p.error order by p.failed_position) filter (where p.failed_position is not null))[1],
+       (select count(*) from reactor_states where reactor = r.name),
+       count(p.partition),
+       count(p.failed_position)
+from reactors as r
+left join reactor_partitions as p on p.reactor = r.name
+group by r.name
+order by r.name

@@ -7,7 +7,8 @@ select case
         then 'its log has ' || (select position from log_head) || ' events of '
              || (select commands from log_head) || ' commands'
     when exists (select from projections where position > 0) then 'a projection stands beyond the beginning'
-    when exists (select from reactors where position > 0) then 'a reactor stands beyond the beginning'
+    when exists (select from reactors where position > 0)
+        or exists (select from reactor_partitions where position > 0) then 'a reactor stands beyond the beginning'
     when exists (select from snapshots) then 'it has snapshots'
     when exists (select from pg_locks
                  where locktype = 'advisory' and classid::bigint = any($1::bigint[])

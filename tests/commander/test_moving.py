@@ -18,9 +18,10 @@ from msgspec import Raw
 
 from commander.domain import Domain
 from commander.embedded import EmbeddedNats, EmbeddedPostgres
-from eventstore.checkpoints import reactor_position, settle_partitions
+from eventstore.checkpoints import settle_partitions
 from eventstore.database import Database
 from eventstore.log import head_position
+from eventstore.reactors import reactor_positions
 from eventstore.records import SubmittedCommand
 from eventstore.tables import Table
 from examples.bank import bank
@@ -91,14 +92,17 @@ async def parts(servers: Bank, domain: Domain = bank) -> AsyncIterator[None]:
 async def settled(servers: Bank, domain: Domain = bank) -> None:
     """Waits until every reactor and projection has come to the head, and nothing moves any more."""
     asked = """select position from log_head where not exists (
-                 select from (select position from reactors union all select position from projections) as p
+                 select from (select position from reactor_partitions
+                              union all select position from projections) as p
                  where p.position <> log_head.position)
-               and (select count(*) from reactors) = $1 and (select count(*) from projections) = $2"""
+               and (select count(*) from reactor_partitions) = $1
+               and (select count(*) from projections) = $2"""
+    reactors, projections = len(domain.reactors) * PARTITIONS, len(domain.projections)
     before = None
     async with asyncio.timeout(30):
         while True:
             try:
-                now = await servers.database.fetchval(asked, len(domain.reactors), len(domain.projections))
+                now = await servers.database.fetchval(asked, reactors, projections)
                 if now is not None and now == before:
                     await until_decided(servers.nats, servers.database, 20)
                     if await head_position(servers.database) == now:
@@ -169,8 +173,7 @@ async def test_a_moved_system_goes_on_where_it_was(
         queued = (await other.nats.jetstream.stream_info(COMMANDS)).state.last_seq
         assert queued == 0, "no reactor reacted again"
         assert await other.database.fetchval("select count(*) from commands") == commands
-        async with other.database.connection() as connection:
-            assert await reactor_position(connection, "transfers") == len(log)
+        assert await reactor_positions(other.database) == {"transfers": len(log)}
         for command_id in sent:
             first = await servers.outcome(command_id)
             repeated = SubmittedCommand(

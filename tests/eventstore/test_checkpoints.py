@@ -1,4 +1,4 @@
-"""How far partitions and reactors have come, and that the number of partitions is settled for good."""
+"""How far partitions have come, and that the number of partitions is settled for good."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import pytest
 from eventstore.checkpoints import (
     PartitionsFixed,
     partition_progress,
-    reactor_position,
-    save_reactor_error,
     settle_partitions,
 )
 from eventstore.database import Database
 from eventstore.log import append
-from eventstore.reactors import save_reactor
 from eventstore.records import Progress
 
 
@@ -54,19 +51,3 @@ async def test_the_progress_of_the_partitions_that_are_asked_for(database: Datab
             3: Progress((3,), 0, None),
         }
         assert await partition_progress(connection, []) == {}
-
-
-async def test_a_reactor_goes_on_from_where_it_was_and_then_its_error_is_gone(
-    database: Database,
-) -> None:
-    failed = "select failed_position || ' ' || error from reactors where name = 'transfers'"
-    async with database.connection() as connection:
-        assert await reactor_position(connection, "transfers") == 0
-        await save_reactor(connection, "transfers", 7)
-        assert await reactor_position(connection, "transfers") == 7
-        assert await reactor_position(connection, "other") == 0
-        await save_reactor_error(connection, "transfers", 8, "ValueError: no")
-        assert await reactor_position(connection, "transfers") == 7
-        assert await connection.fetchval(failed) == "8 ValueError: no"
-        await save_reactor(connection, "transfers", 8)
-        assert await connection.fetchval(failed) is None

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from commander.domain.errors import InvalidRequest
 from commander.embedded import EmbeddedPostgres
 from eventstore.archive import ArchiveReader, ExportBroken, ExportFilter, Header
-from eventstore.checkpoints import reactor_position, reactor_positions, settle_partitions
+from eventstore.checkpoints import settle_partitions
 from eventstore.database import Database
 from eventstore.effects import begin_effect
 from eventstore.exporting import LogBroken, exported, header_of
@@ -31,10 +31,11 @@ from eventstore.locks import Lock, join, sole_holder
 from eventstore.log import append, head_position, read_log
 from eventstore.migrate import migrate
 from eventstore.outcomes import outcome_of
-from eventstore.reactors import save_reactor
+from eventstore.reactors import reactor_checkpoints, reactor_positions
 from eventstore.records import Decision, NewEvent, Status
 from tests.eventstore.conftest import EMPTY
 from tests.eventstore.decisions import command, decision, digest_of, refusal
+from tests.eventstore.test_reactors import react_up_to
 
 STREAMS = ["account-1", "account-ü 🏦", "transfer-\u2028-'\"\\", "reaction"]
 
@@ -194,8 +195,7 @@ async def file(database: Database) -> bytes:
         ],
     )
     async with database.connection() as connection:
-        await reactor_position(connection, "transfers")
-        await save_reactor(connection, "transfers", 2)
+        await react_up_to(connection, "transfers", 2)
     return await export(database)
 
 
@@ -289,6 +289,11 @@ async def test_only_an_empty_store_is_imported_into(file: bytes, database: Datab
     ("sql", "said"),
     [
         ("insert into reactors (name, position) values ('clerk', 1)", "a reactor stands"),
+        (
+            """with clerk as (insert into reactors values ('clerk') returning name)
+               insert into reactor_partitions select name, 3, 1, 1 from clerk""",
+            "a reactor stands",
+        ),
         ("insert into projections values ('item', 'f', 't', 1)", "a projection stands"),
         ("insert into snapshots values ('account-1', 1, 'f', '{}')", "snapshots"),
     ],
@@ -319,8 +324,7 @@ async def test_who_appends_or_reacts_while_an_import_runs_waits_and_goes_on_behi
 ) -> None:
     async with database.connection() as connection:
         await append(connection, [decision(f"account-{n}", 0) for n in range(1500)], None)
-        await reactor_position(connection, "transfers")
-        await save_reactor(connection, "transfers", 1400)
+        await react_up_to(connection, "transfers", 1400)
     file = await export(database)
     started: list[asyncio.Task[int]] = []
 
@@ -330,7 +334,7 @@ async def test_who_appends_or_reacts_while_an_import_runs_waits_and_goes_on_behi
 
     async def reacting() -> int:
         async with other.connection() as connection:
-            return await reactor_position(connection, "transfers")
+            return (await reactor_checkpoints(connection, "transfers", [3]))[3].position
 
     def told(header: Header, records: int) -> None:
         if records < 3000 and not started:
@@ -371,7 +375,7 @@ async def test_memory_does_not_grow_with_the_log(database: Database, other: Data
 async def test_a_store_that_was_only_started_is_empty(file: bytes, other: Database) -> None:
     await settle_partitions(other, 4)
     async with other.connection() as connection:
-        await reactor_position(connection, "transfers")
+        await reactor_checkpoints(connection, "transfers", range(4))
     await import_(other, file)
     assert await reactor_positions(other) == {"transfers": 2}
 

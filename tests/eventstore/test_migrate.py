@@ -19,7 +19,8 @@ select 'relation', c.oid::regclass::text,
 from pg_class c where c.relnamespace = 'public'::regnamespace
 union all
 select 'column', a.attrelid::regclass || '.' || a.attname,
-       concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+       concat_ws(' ', rank() over (partition by a.attrelid order by a.attnum),
+                 format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
                  a.attgenerated, a.attcollation, a.attstorage, pg_get_expr(d.adbin, d.adrelid))
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 from tests.faults.customers import Client
+from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until
 from tests.system import System
 
@@ -24,7 +26,8 @@ _BALANCE = 'a{n}: account(accountId: "{id}") {{ balance }}'
 _STATUS = 't{n}: transfer(transferId: "{id}") {{ status }}'
 
 
-async def test_money_is_kept_to_the_cent_and_every_transfer_ends(breakable: System) -> None:
+async def test_money_is_kept_to_the_cent_and_every_transfer_ends(breakable: System, tmp_path: Path) -> None:
+    """Two processes share the reactors; both are killed, the second comes twice."""
     random = Random(1)
     accounts = [str(uuid4()) for _ in range(ACCOUNTS)]
     closed = str(uuid4())
@@ -42,13 +45,20 @@ async def test_money_is_kept_to_the_cent_and_every_transfer_ends(breakable: Syst
             transfers.append({"requestTransfer": {**way, "amount": amount}})
         ids = [str(one["requestTransfer"]["transferId"]) for one in transfers]
 
+        environment = breakable.environment_of("reactors") | {"COMMANDER_HEALTH_PORT": "0"}
         sending = asyncio.create_task(send_all(client, transfers))
-        for part, ended in (("reactors", 20), ("processor", 150), ("reactors", 300), ("reactors", 500)):
-            await until_ended(client, ids, at_least=ended)
-            await until_runs(breakable, part)
-            breakable.kill(part)
-        await sending
-        statuses = await until_ended(client, ids, at_least=TRANSFERS)
+        with PartProcess("reactors", tmp_path, environment) as beside:
+            for part, ended in (("reactors", 20), ("processor", 150), ("reactors", 300)):
+                await until_ended(client, ids, at_least=ended)
+                await until_runs(breakable, part)
+                breakable.kill(part)
+            assert beside.lines("reactor transfers: partitions"), "it took its share"
+        with PartProcess("reactors", tmp_path, environment):
+            await until_ended(client, ids, at_least=500)
+            await until_runs(breakable, "reactors")
+            breakable.kill("reactors")
+            await sending
+            statuses = await until_ended(client, ids, at_least=TRANSFERS)
         balances = await many(client, _BALANCE, accounts)
     assert sum(Decimal(row["balance"]) for row in balances) == BROUGHT * ACCOUNTS
     assert min(Decimal(row["balance"]) for row in balances) >= 0

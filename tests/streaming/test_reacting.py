@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.checkpoints import reactor_position
+from eventstore.reactors import reactor_positions
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from streaming.reacting import ReactorRunner
@@ -27,8 +27,8 @@ async def until_logged(servers: Bank, type_: str) -> None:
 
 
 async def until_checkpoint(servers: Bank, position: int) -> None:
-    async with asyncio.timeout(15), servers.database.connection() as connection:
-        while await reactor_position(connection, "transfers") != position:
+    async with asyncio.timeout(15):
+        while await reactor_positions(servers.database) != {"transfers": position}:
             await asyncio.sleep(0.02)
 
 
