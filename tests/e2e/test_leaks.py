@@ -20,6 +20,9 @@ from tests.system import System
 
 SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "2000"))
 AT_ONCE = 200
+WARMING_UP = 10
+"""Waves with which comes what is allocated once: Postgres's pool, and holes in the heap, as large as what
+comes between two looks of the collector of cycles (see `Part.garbage_thresholds`)."""
 POOL = 10
 """How many connections to Postgres may be opened for the first time meanwhile: each snapshot reads."""
 
@@ -52,7 +55,7 @@ async def test_subscriptions_that_are_cut_leave_no_open_file_and_no_memory(
                 raw.cut()
             await until(lambda: clients() == 0, "all connections are gone from the API")
 
-        for _ in range(5):  # with these comes what is allocated once: Postgres's pool, the heap's holes
+        for _ in range(WARMING_UP):
             await wave()
         files, memory = process.num_fds(), process.memory_info().rss
         grown = []
