@@ -1,8 +1,10 @@
 """Measurements beside peers and limits, side by side in one run. Not part of what is installed.
 
-commands/   how fast commands are stored, decided and answered
-feed/       how fast events reach subscribers, and what subscribers cost
+commands/     how fast commands are stored, decided and answered
+feed/         how fast events reach subscribers, and what subscribers cost
+projections/  how fast a table is filled, how far it is behind, and what a long history costs
 
+suite.py              the command line of each of these
 measuring.py          every subject in turn, again and again
 servers.py            Postgres for all; a database, a NATS, a system for each use
 processes.py          what is measured or measures, each a process, perhaps on a core of its own

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.servers import Servers
+from bench import suite
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(suite.Counts):
     """Counts of one repetition. Rates do not depend on them, once they are large enough.
 
     paced_seconds: how long mutations come at half the rate that was reached before.
     """
 
-    repetitions: int
     accounts: int
     queued_deposits: int
     eventsourcing_deposits: int
@@ -29,12 +28,7 @@ class Plan:
     paced_seconds: float
 
 
-@dataclass(frozen=True)
-class Bench(Servers):
-    """The servers, and how much is measured on them."""
-
-    plan: Plan
-
+Bench = suite.Bench[Plan]
 
 FULL = Plan(
     repetitions=3,

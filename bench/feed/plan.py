@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.servers import Servers
+from bench import suite
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(suite.Counts):
     """Counts of one repetition.
 
     clients: the numbers of subscribers for which a to d are measured.
@@ -18,7 +18,6 @@ class Plan:
     history_events: how many events stand in the log before the catch-up.
     """
 
-    repetitions: int
     clients: tuple[int, ...]
     offered_deliveries: float
     commander: int
@@ -38,12 +37,7 @@ class Plan:
     synced: int
 
 
-@dataclass(frozen=True)
-class Bench(Servers):
-    """The servers, and how much is measured on them."""
-
-    plan: Plan
-
+Bench = suite.Bench[Plan]
 
 FULL = Plan(
     repetitions=3,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.servers import Servers
+from bench import suite
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(suite.Counts):
     """Counts of one repetition.
 
     events, accounts: what stands in the log before the table is rebuilt.
@@ -17,7 +17,6 @@ class Plan:
     writing are timed, cost_requests times each.
     """
 
-    repetitions: int
     events: int
     accounts: int
     eventsourcing_events: int
@@ -29,12 +28,7 @@ class Plan:
     cost_requests: int
 
 
-@dataclass(frozen=True)
-class Bench(Servers):
-    """The servers, and how much is measured on them."""
-
-    plan: Plan
-
+Bench = suite.Bench[Plan]
 
 FULL = Plan(
     repetitions=3,
