@@ -29,6 +29,7 @@ from commander.metrics import (
 )
 from commander.settings import Settings
 from eventstore.database import Database
+from streaming.attempting import Company
 from streaming.connection import Nats
 from streaming.effects import EffectRunner
 from streaming.processor import Processor, ProcessorSettings
@@ -37,6 +38,7 @@ from streaming.reacting import ReactorRunner
 from streaming.recurring import Ticker
 from streaming.relay import Relay
 from streaming.submitting import Submitter
+from streaming.watchdog import end_if_the_loop_hangs
 
 
 class Part(ABC):
@@ -204,17 +206,24 @@ class ReactorsPart(Part):
 
 
 class EffectsPart(Part):
-    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits."""
+    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits.
+
+    A call that holds up the whole process for longer than any may take ends it, and is found by its attempts.
+    """
 
     name = "effects"
+    hung_seconds = 5.0  # beyond the longest timeout
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
         self._runners: list[EffectRunner] = []
 
     async def run(self, database: Database, nats: Nats) -> None:
-        self._runners = [EffectRunner(self.domain, database, nats, e) for e in self.domain.effects.values()]
-        await run_all(*(runner.run() for runner in self._runners))
+        company, effects = Company(), self.domain.effects.values()
+        self._runners = [EffectRunner(self.domain, database, nats, e, company=company) for e in effects]
+        longest = max((effect.timeout_seconds for effect in effects), default=0)
+        hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
+        await run_all(*(runner.run() for runner in self._runners), hanging)
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         return [partial(of_effects, database)]

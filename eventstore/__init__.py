@@ -17,6 +17,7 @@ checkpoints.py how far each partition, projection and reactor has come
 reactors.py    what reactors with a key remember, saved with their checkpoints
 causation.py   how many reactions led to an event
 effects.py     how far effects outside have come; their dead letters
+calls.py       calls of effects that were begun, counted before they run
 tables.py      projection tables: their columns and statements
 stretches.py   the log as a projection reads it
 rows.py        the rows that a stretch of events touches: read, folded, written

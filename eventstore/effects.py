@@ -57,20 +57,14 @@ async def settled_effects(connection: Connection, name: str, after: int) -> set[
     return {row["position"] for row in rows}
 
 
-async def save_effect(connection: Connection, name: str, position: int) -> None:
-    with reaching_postgres(connection):
-        await connection.execute(
-            "update effects set position = $2, updated_at = now() where name = $1", name, position
-        )
-
-
 async def record_effect_failure(
     connection: Connection, name: str, position: int, attempts: int, error: str
 ) -> None:
-    """The call has failed for good, for the first time or again."""
+    """The call has failed for good, for the first time or again: a dead letter, and counted no more."""
     with reaching_postgres(connection):
         await connection.execute(
-            """insert into effect_failures (effect, position, state, attempts, error)
+            """with counted as (delete from effect_calls where effect = $1 and position = $2)
+               insert into effect_failures (effect, position, state, attempts, error)
                values ($1, $2, 'FAILED', $3, $4)
                on conflict (effect, position) do update set state = 'FAILED', error = excluded.error,
                    attempts = effect_failures.attempts + excluded.attempts, failed_at = now()""",
@@ -85,7 +79,10 @@ async def record_effect_done(connection: Connection, name: str, position: int) -
     """A call that was retried has succeeded."""
     with reaching_postgres(connection):
         await connection.execute(
-            "update effect_failures set state = 'DONE' where effect = $1 and position = $2", name, position
+            """with counted as (delete from effect_calls where effect = $1 and position = $2)
+               update effect_failures set state = 'DONE' where effect = $1 and position = $2""",
+            name,
+            position,
         )
 
 

@@ -164,3 +164,11 @@ create table effect_actions (
     foreign key (effect, position) references effect_failures
 );
 create index effect_actions_failure on effect_actions (effect, position);
+
+create table effect_calls (
+    effect text not null,
+    position bigint not null,
+    attempts integer not null check (attempts > 0),
+    state text not null check (state in ('RUNNING', 'ALONE', 'WAITING', 'DONE')),
+    primary key (effect, position)
+);

@@ -31,6 +31,7 @@ channel.py      what subscribers of one kind see, rendered once
 history.py      the log's past, for who is behind the tail
 feed.py         history and live events for subscribers
 verifying.py    auditing the mirror
+attempting.py   one attempt at a call of the outside; alone, if it may end the process
 effects.py      events to calls of the outside
 tallies.py      what a process has done, counted for its metrics
 tracing.py      spans of one trace, where somebody traces

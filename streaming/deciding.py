@@ -61,7 +61,7 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
     except BaseException as error:  # whatever the domain's code raises fails this stream's commands alone
-        reason = f"evolving by the event at position {event.position} raised {_described(error)}"
+        reason = f"evolving by the event at position {event.position} raised {described(error)}"
         return StreamState(before.state, event.version, reason)
 
 
@@ -97,7 +97,7 @@ def decide(
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
-        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", _described(error))
+        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", described(error))
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
@@ -162,7 +162,7 @@ def _refused(
     code: str,
     message: str,
 ) -> tuple[Decision, StreamState]:
-    code, message = _storable(code), _storable(message)
+    code, message = storable(code), storable(message)
     rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
     decision = Decision(
         command, digest, status, current.version, rejection=rejection, code=code, message=message
@@ -178,11 +178,12 @@ def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) 
     return NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
 
 
-def _described(error: BaseException) -> str:
+def described(error: BaseException) -> str:
+    """The kind of an error and what it says."""
     return f"{type(error).__name__}: {error}"
 
 
-def _storable(said: object) -> str:
-    """What a decider said, as Postgres takes it: text, without NUL and lone surrogates, and not endless."""
+def storable(said: object) -> str:
+    """What an author's code said as Postgres takes it: text, without NUL and lone surrogates, not endless."""
     text = said if isinstance(said, str) else str(said)
     return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,39 +1,36 @@
 """Effects outside at work: events in, calls of the domain's async functions out, each at least once.
 
 Calls run side by side and end in any order. The checkpoint stands before the oldest that is still under way,
-so whatever ends this process, none is forgotten: those behind the checkpoint are called again, with the same
-key. A call that fails is tried again after a pause that grows; out of attempts it is a dead letter, stored
-before the checkpoint passes it. How far calls run ahead of the oldest is bounded, and so is what comes twice.
+so whatever ends this process, none is forgotten; what is done ahead of it is remembered, and not called
+again. A call that fails is tried again after a pause that grows; out of attempts it is a dead letter, stored
+before the checkpoint passes it. How far calls run ahead of the oldest is bounded.
 
-    called ─► done      called ─► waiting ─► called …     called ─► dead letter
+    waiting ─► under way ─► done      under way ─► waiting …      under way ─► dead letter
+
+An attempt is stored before it begins, and counts though it ends the process. Who takes over finds such a call
+as under way: it is called before all else, alone, or is a dead letter when it has no attempts left. One task
+does all the writing, a statement for each turn, through the connection that holds the effect's lock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from dataclasses import dataclass
-from itertools import count
+from heapq import heappop, heappush
+from typing import Any
 
 from commander.domain import Domain, UndecodableEvent
-from commander.domain.effects import EffectCall, EffectType
-from eventstore.database import Connection, Database
-from eventstore.effects import (
-    begin_effect,
-    effects_to_retry,
-    record_effect_done,
-    record_effect_failure,
-    save_effect,
-    settled_effects,
-)
+from commander.domain.effects import EffectType
+from eventstore.calls import CallState, Ledger, Suspect, TriedCall
+from eventstore.database import Database
 from eventstore.locks import Lock, lock_key, sole_holder
 from eventstore.log import read_log
 from eventstore.records import RecordedEvent
+from streaming.attempting import Backoff, Company, attempt
 from streaming.connection import Nats
 from streaming.reading import LogReader
 from streaming.running import keep_running
-from streaming.tracing import SpanKind, span
 
 logger = logging.getLogger("commander.effects")
 
@@ -41,33 +38,23 @@ _BATCH = 500
 _PAUSE_SECONDS = 0.05
 _AHEAD = 10
 """How many times as many calls as may run at once may be done ahead of the oldest (and a batch on top)."""
+_ENDED = "the process that made the call ended while it ran"
 
 
-@dataclass(frozen=True)
-class Backoff:
-    """How long to wait before another attempt: doubled each time, and anywhere in its upper half.
+@dataclass
+class _Call:
+    """A call that is to be made. before: how it stood before the attempt that is under way."""
 
-    So those that failed at once do not come again at once.
-    """
-
-    first_seconds: float = 0.5
-    most_seconds: float = 60
-
-    def after(self, attempt: int) -> float:
-        full = min(self.most_seconds, self.first_seconds * 2.0 ** min(attempt - 1, 30))
-        return random.uniform(full / 2, full)
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """error: None for a call that succeeded."""
-
-    attempts: int
-    error: str | None = None
+    event: RecordedEvent
+    instance: Any
+    tried: TriedCall
+    again: bool  # it was a dead letter
+    before: TriedCall | None = None
+    attempt: asyncio.Task[str | None] | None = None
 
 
 class EffectRunner:
-    """Runs one effect until its task is cancelled. position: what stands up to it is done."""
+    """Runs one effect until its task is cancelled. company: the calls of all effects of this process."""
 
     def __init__(
         self,
@@ -75,135 +62,218 @@ class EffectRunner:
         database: Database,
         nats: Nats,
         effect: EffectType,
-        backoff: Backoff = Backoff(),  # it is frozen
+        backoff: Backoff | None = None,
+        company: Company | None = None,
     ) -> None:
         self._domain = domain
         self._database = database
         self._nats = nats
         self._effect = effect
-        self._backoff = backoff
-        self._slots = asyncio.Semaphore(effect.concurrency)
-        self._calls: dict[int, asyncio.Task[_Ended]] = {}
-        self._ahead: set[int] = set()  # done, but an older one is not
-        self._again: set[int] = set()  # of those under way, what was a dead letter
-        self._settled: set[int] = set()  # dead letters that the checkpoint had not passed
-        self._read = 0
-        self.position = 0
+        self._backoff = backoff or Backoff()
+        self._company = company or Company()
+        self._ledger = Ledger(effect.name)
+        self._reading: asyncio.Task[list[RecordedEvent]] | None = None
+        self._calls: dict[int, _Call] = {}  # all that are to be made
+        self._waiting: list[tuple[float, int]] = []  # of these, when each may begin: a heap
+        self._begun: dict[int, _Call] = {}  # of these, what is under way
 
     @property
     def name(self) -> str:
         return self._effect.name
 
+    @property
+    def position(self) -> int:
+        """What stands up to it is done."""
+        return self._ledger.position
+
     async def run(self) -> None:
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
-        application = f"commander effect {self.name}"
-        async with (
-            sole_holder(self._database, Lock.EFFECT, lock_key(self.name), application) as connection,
-            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
-        ):
-            self.position = self._read = await begin_effect(connection, self.name)
-            self._settled = await settled_effects(connection, self.name, self.position)
-            logger.info("effect %s goes on from position %d", self.name, self.position)
-            reading = asyncio.create_task(log.after(self._read, _BATCH))
+        holding = sole_holder(
+            self._database,
+            Lock.EFFECT,
+            lock_key(self.name),
+            f"commander effect {self.name}",
+            durable=False,  # see eventstore/calls.py
+        )
+        reader = LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS)
+        async with holding as connection, reader as log:
             try:
+                suspects = await self._ledger.open(connection)
+                logger.info("effect %s goes on from position %d", self.name, self.position)
+                for suspect in suspects:
+                    await self._try_alone(suspect)
                 while True:
-                    reading = await self._step(connection, log, reading)
+                    await self._wait(log)
+                    await self._step()
             finally:
-                await self._abandon(reading)
+                await self._abandon()
 
-    async def _step(
-        self, connection: Connection, log: LogReader, reading: asyncio.Task[list[RecordedEvent]]
-    ) -> asyncio.Task[list[RecordedEvent]]:
-        """Waits for events or for the end of a call; begins what has come, records what has ended."""
-        full = len(self._calls) + len(self._ahead) >= self._effect.concurrency * _AHEAD
-        waited = set(self._calls.values()) if full else {reading, *self._calls.values()}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        for position in [position for position, call in self._calls.items() if call.done()]:
-            await self._settle(connection, position, self._calls.pop(position).result())
-        if not full and reading.done():
-            events = reading.result()
-            for event in events:
-                self._begin(event)
-                self._read = event.position
-            await self._begin_again(connection)
-            reading = asyncio.create_task(log.after(self._read, _BATCH))
-        await self._save(connection)
-        return reading
+    async def _try_alone(self, suspect: Suspect) -> None:
+        """Calls what may have ended its process while nothing else is called in this one, or sets it aside.
 
-    def _begin(self, event: RecordedEvent, *, again: bool = False) -> None:
+        What ran beside others has one more attempt though it is out of them: it may have been another.
+        """
+        tried = suspect.tried
+        [event] = await read_log(self._database, tried.position - 1, tried.position, 1)
+        call = await self._call(event, tried, again=suspect.again) if self._takes(event) else None
+        if call is None:
+            await self._ledger.forget(tried.position)
+        elif suspect.alone and tried.attempts >= self._effect.attempts:
+            await self._set_aside(call.tried, _ENDED, again=suspect.again)
+        else:
+            logger.warning("effect %s at position %d is called alone: %s", self.name, tried.position, _ENDED)
+            async with self._company.alone():
+                self._count(call, CallState.ALONE)
+                await self._save()
+                await asyncio.wait([self._start(call)])
+                await self._settle(call)
+                await self._save()
+
+    async def _wait(self, log: LogReader) -> None:
+        """Until there are events, an attempt has ended, or one is due."""
+        full = len(self._calls) + self._ledger.ahead >= self._effect.concurrency * _AHEAD
+        if self._reading is None and not full:
+            self._reading = asyncio.create_task(log.after(self._ledger.read, _BATCH))
+        attempts = [call.attempt for call in self._begun.values()]
+        waited: set[asyncio.Future[Any]] = {
+            one for one in (self._reading, self._company.closed, *attempts) if one is not None
+        }
+        pause = None
+        if self._waiting and self._company.closed is None and len(self._begun) < self._effect.concurrency:
+            pause = max(0.0, self._waiting[0][0] - asyncio.get_running_loop().time())
+        if waited:
+            await asyncio.wait(waited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(pause or 0)
+
+    async def _step(self) -> None:
+        """Takes in what has ended and what has come, and begins what is due once all that is stored."""
+        for call in list(self._begun.values()):
+            if call.attempt is not None and call.attempt.done():
+                await self._settle(call)
+        if self._reading is not None and self._reading.done():
+            reading, self._reading = self._reading, None
+            for event in reading.result():
+                await self._take(event)
+            await self._take_again()
+        begun = self._count_due()
+        self._company.tell(self.name, len(self._begun))
+        await self._save()
+        for call in begun:
+            self._start(call)
+
+    async def _take(self, event: RecordedEvent) -> None:
+        tried = self._ledger.take(event.position)
+        if tried is None or event.position in self._calls:  # it may have been called alone
+            return
+        if not self._takes(event):
+            if tried.attempts:  # it did, once
+                self._ledger.passed(event.position)
+        elif (call := await self._call(event, tried, again=False)) is not None:
+            self._queue(call)
+
+    async def _take_again(self) -> None:
+        """Takes what somebody wants retried; such a call does not hold the checkpoint back."""
+        for position in await self._ledger.to_retry(self._effect.concurrency):
+            if position in self._calls:
+                continue
+            tried = self._ledger.take_again(position)
+            [event] = await read_log(self._database, position - 1, position, 1)
+            if not self._takes(event):
+                await self._set_aside(tried, f"{self.name} takes no {event.type} any more", again=True)
+            elif (call := await self._call(event, tried, again=True)) is not None:
+                self._queue(call)
+
+    def _takes(self, event: RecordedEvent) -> bool:
         type_ = self._domain.event_type(event.type)
-        if type_ is None or type_.cls not in self._effect.events:
-            return
-        if again:
-            self._again.add(event.position)
-        elif event.position in self._settled:
-            return
-        self._calls[event.position] = asyncio.create_task(self._called(event))
+        return type_ is not None and type_.cls in self._effect.events
 
-    async def _begin_again(self, connection: Connection) -> None:
-        """Calls what somebody wants retried; such a call does not hold the checkpoint back."""
-        for position in await effects_to_retry(connection, self.name, self._effect.concurrency):
-            if position not in self._calls:
-                for event in await read_log(self._database, position - 1, position, 1):
-                    self._begin(event, again=True)
-
-    async def _called(self, event: RecordedEvent) -> _Ended:
-        """Calls until it succeeds or is out of attempts. Raises nothing of the author's."""
+    async def _call(self, event: RecordedEvent, tried: TriedCall, *, again: bool) -> _Call | None:
+        """A call that is to be made. None for an event that cannot be read: a dead letter."""
         try:
             instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         except UndecodableEvent as error:
-            return _Ended(0, str(error))
-        for attempt in count(1):
-            call = EffectCall(
-                self._effect.key(event.position),
-                event.position,
-                event.stream,
-                event.recorded_at,
-                event.correlation_id,
-                attempt,
-            )
-            try:
-                async with self._slots:
-                    with span(f"effect {self.name}", event.traceparent, SpanKind.CONSUMER):
-                        async with asyncio.timeout(self._effect.timeout_seconds):
-                            await self._effect.call(instance, call)
-                return _Ended(attempt)
-            except Exception as error:  # the author's code may raise anything
-                reason = f"{type(error).__name__}: {error}".replace("\0", "")
-                logger.warning("effect %s at position %d: %s", self.name, event.position, reason)
-                if attempt >= self._effect.attempts:
-                    return _Ended(attempt, reason)
-            await asyncio.sleep(self._backoff.after(attempt))
-        raise AssertionError("count() does not end")
+            await self._set_aside(tried, str(error), again=again)
+            return None
+        call = self._calls[event.position] = _Call(event, instance, tried, again)
+        return call
 
-    async def _settle(self, connection: Connection, position: int, ended: _Ended) -> None:
-        again = position in self._again
-        self._again.discard(position)
-        if ended.error is not None:
-            logger.error("effect %s at position %d is a dead letter", self.name, position)
-            await record_effect_failure(connection, self.name, position, ended.attempts, ended.error)
-        elif again:
-            await record_effect_done(connection, self.name, position)
-        if not again:
-            self._ahead.add(position)
+    def _queue(self, call: _Call) -> None:
+        """It may begin at once, or after a pause; one that a restart cut short begins anew."""
+        pause = self._backoff.after(call.tried.attempts) if call.tried.attempts else 0
+        heappush(self._waiting, (asyncio.get_running_loop().time() + pause, call.event.position))
 
-    async def _save(self, connection: Connection) -> None:
-        """Moves the checkpoint to before the oldest call under way."""
-        first_calls = self._calls.keys() - self._again
-        reached = min(first_calls) - 1 if first_calls else self._read
-        self._ahead = {position for position in self._ahead if position > reached}
-        if reached > self.position:
-            await save_effect(connection, self.name, reached)
-            self.position = reached
+    def _count_due(self) -> list[_Call]:
+        """Counts an attempt at each call whose turn it is, as many as may run."""
+        due: list[_Call] = []
+        if self._company.closed is not None:
+            return due
+        now = asyncio.get_running_loop().time()
+        while self._waiting and self._waiting[0][0] <= now and len(self._begun) < self._effect.concurrency:
+            call = self._calls[heappop(self._waiting)[1]]
+            self._count(call, CallState.RUNNING)
+            due.append(call)
+        return due
 
-    async def _abandon(self, reading: asyncio.Task[list[RecordedEvent]]) -> None:
-        """Leaves no call behind: what was not recorded is called again, here or elsewhere."""
-        tasks = [reading, *self._calls.values()]
-        for task in tasks:
+    def _count(self, call: _Call, state: CallState) -> None:
+        call.before, call.tried = call.tried, self._ledger.count(call.tried, state)
+        self._begun[call.event.position] = call
+
+    def _start(self, call: _Call) -> asyncio.Task[str | None]:
+        """Makes the call, whose attempt is stored by now."""
+        making = attempt(self._effect, call.event, call.instance, call.tried.attempts)
+        call.attempt = asyncio.create_task(making)
+        return call.attempt
+
+    async def _settle(self, call: _Call) -> None:
+        """Takes in how an attempt has ended."""
+        assert call.attempt is not None, "it was started"
+        error, position = call.attempt.result(), call.event.position
+        del self._begun[position]
+        call.attempt = call.before = None
+        if error is None:
+            del self._calls[position]
+            await self._ledger.done(call.tried, again=call.again)
+            return
+        logger.warning("effect %s at position %d: %s", self.name, position, error)
+        if call.tried.attempts >= self._effect.attempts:
+            await self._set_aside(call.tried, error, again=call.again)
+        else:
+            call.tried = self._ledger.failed(call.tried)
+            self._queue(call)
+
+    async def _set_aside(self, tried: TriedCall, error: str, *, again: bool) -> None:
+        logger.error("effect %s at position %d is a dead letter", self.name, tried.position)
+        self._calls.pop(tried.position, None)
+        await self._ledger.set_aside(tried, error, again=again)
+
+    async def _save(self) -> None:
+        """Stores how calls stand, and moves the checkpoint to before the oldest."""
+        oldest = min((p for p, call in self._calls.items() if not call.again), default=None)
+        await self._ledger.save(oldest, self._calls.keys())
+
+    async def _abandon(self) -> None:
+        """Leaves no call under way; what is cancelled has its attempt back, if Postgres still hears it."""
+        tasks = [self._reading, *(call.attempt for call in self._begun.values())]
+        under_way = [task for task in tasks if task is not None]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
+        left = {p: (c.tried.attempts, _left_as(c)) for p, c in self._begun.items()}
+        self._company.tell(self.name, 0)
+        self._reading = None
+        self._waiting.clear()
         self._calls.clear()
-        self._ahead.clear()
-        self._again.clear()
+        self._begun.clear()
+        await self._ledger.close(left)
+
+
+def _left_as(call: _Call) -> TriedCall:
+    """How a call stands that is left: done, if that came first, or as before this attempt."""
+    assert call.before is not None, "it was under way"
+    attempt = call.attempt
+    if attempt is None or attempt.cancelled() or attempt.result() is not None or call.again:
+        return call.before
+    return call.tried._replace(state=CallState.DONE)

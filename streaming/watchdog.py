@@ -1,10 +1,12 @@
 """Ending a process whose domain code does not return.
 
-A hung decider would hold its partitions for ever; a dead one is taken over, and the command is found.
+A hung decider would hold its partitions for ever; a dead one is taken over, and the command is found. So it
+is with the call of an effect that keeps the event loop from going on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import signal
 from collections.abc import Iterator
@@ -29,5 +31,16 @@ def ended_if_hung(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+async def end_if_the_loop_hangs(seconds: float) -> None:
+    """Ends the process when its event loop has not come round for so long; until cancelled."""
+    watch_for_hangs()
+    try:
+        while True:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            await asyncio.sleep(min(1.0, seconds / 4))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

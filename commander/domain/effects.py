@@ -23,7 +23,8 @@ class EffectCall:
     """Handed to an effect that takes a second parameter.
 
     key: the same whenever this effect is called for this event: hand it to whatever you call, so that what
-    comes twice is done once. attempt: from 1; begins anew after a crash.
+    comes twice is done once. attempt: from 1, goes on after a restart, and begins anew when a dead letter is
+    retried.
     """
 
     key: UUID
@@ -46,8 +47,9 @@ class EffectLimits(TypedDict, total=False):
 class EffectType:
     """An effect: an async function, called at least once for each of its events.
 
-    concurrency: the most calls at once. attempts: how often one is tried before it is a dead letter.
-    timeout_seconds: how long one attempt may take. When an effect is new it begins with the events to come.
+    concurrency: the most calls at once. attempts: how often one is tried before it is a dead letter, those
+    that ended their process included. timeout_seconds: how long one attempt may take. When an effect is new
+    it begins with the events to come.
     """
 
     name: str

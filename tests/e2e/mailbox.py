@@ -1,6 +1,7 @@
 """A domain that writes letters: each sending is a line in the file that SENT names.
 
 A letter goes out at once, or as its text says: never, late, or only once the file that MENDED names exists.
+ATTEMPTS says how often one is tried.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Box:
         return Box()
 
 
-@mailbox.effect(LetterWritten, concurrency=4, attempts=2)
+@mailbox.effect(LetterWritten, concurrency=4, attempts=int(os.environ.get("ATTEMPTS", "2")))
 async def send(event: LetterWritten, call: EffectCall) -> None:
     if event.text == "slow":
         await asyncio.sleep(0.2)
