@@ -97,7 +97,7 @@ class ReactorRunner:
             return
         reactions, failed = await self._reacting.to(connection, events)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
-        await unschedule(self._nats, reactions.taken_back)
+        await unschedule(self._nats, reactions.taken_back.values())
         position = events[-1].position if failed is None else failed.position - 1
         await save_reactor(connection, self.name, position, reactions.changed)
         self.position = position

@@ -40,7 +40,7 @@ class Reactions:
         self._states = states
         self._commands: list[SubmittedCommand] = []
         self.changed: dict[str, StoredState | None] = {}
-        self.taken_back: set[UUID] = set()
+        self.taken_back: dict[UUID, SubmittedCommand] = {}
 
     @property
     def commands(self) -> list[SubmittedCommand]:
@@ -76,7 +76,9 @@ class Reactions:
             self.changed[key] = (
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
             )
-            self.taken_back |= {command.command_id for command in (stored.deadlines if stored else ())}
+            self.taken_back |= {
+                command.command_id: command for command in (stored.deadlines if stored else ())
+            }
         self._commands += made
 
     def _submitted(
