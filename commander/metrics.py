@@ -97,7 +97,7 @@ async def of_the_queue(database: Database, nats: Nats) -> list[Metric]:
         partitions = range(await settled_partitions(database))
         progress = await partition_progress(connection, list(partitions))
     purged = depth.first_sequence - 1
-    decided = {p: one.sequence if one.stream_created == depth.created else 0 for p, one in progress.items()}
+    decided = {partition: one.in_stream(depth.created) for partition, one in progress.items()}
     lags = {str(p): max(0, depth.last_sequence - max(at, purged)) for p, at in decided.items()}
     return [
         _gauge("queue_messages", "Messages of COMMANDS that are not yet purged.", depth.messages),

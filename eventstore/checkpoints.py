@@ -44,6 +44,12 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
     return {row["partition"]: Progress((row["partition"],), *row[1:]) for row in rows}
 
 
+async def all_progress(database: Database) -> list[Progress]:
+    """How far each partition there is has come."""
+    rows = await database.fetch("select partition, sequence, stream_created from partitions")
+    return [Progress((row["partition"],), *row[1:]) for row in rows]
+
+
 async def least_sequence(connection: Connection, stream_created: datetime) -> int:
     """The sequence up to which every partition there is has decided this incarnation of the stream."""
     with reaching_postgres(connection):

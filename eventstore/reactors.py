@@ -100,7 +100,12 @@ async def reactor_checkpoints(
 
 async def reactor_positions(database: Database) -> dict[str, int]:
     """By the reactor's name, the last position that all its partitions are done with."""
-    return {standing.name: standing.position for standing in (await reactor_standings(database))[1]}
+    rows = await database.fetch(
+        """select name, coalesce(min(p.position), r.position) as position
+           from reactors as r left join reactor_partitions as p on p.reactor = r.name
+           group by name"""
+    )
+    return {row["name"]: row["position"] for row in rows}
 
 
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:

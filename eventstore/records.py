@@ -105,6 +105,10 @@ class Progress(NamedTuple):
     sequence: int
     stream_created: datetime | None
 
+    def in_stream(self, created: datetime | None) -> int:
+        """The sequence in this incarnation of the stream: 0 where it counts in another."""
+        return self.sequence if self.stream_created == created else 0
+
 
 class Outcome(NamedTuple):
     """The stored end of a command; the fields are in the order of the columns read.

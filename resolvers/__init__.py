@@ -6,6 +6,9 @@ results.py      the ways a command can go
 dry_run.py      what a command would do
 cancelling.py   taking back a queued command
 status.py       where a command stands: asked, listed, followed
+reactions.py    what reactors sent because of events
+lineage.py      what followed from a command, as a tree
+watching.py     the same, while it grows
 dead_letters.py failed commands: listed, retried, dropped
 events.py       reading and following the log
 projections.py  reading projections

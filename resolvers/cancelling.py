@@ -49,7 +49,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
         except AppendConflict:
             continue
         if queued.not_before is not None:
-            await unschedule(services.nats, [command_id])
+            await unschedule(services.nats, [queued])
         await services.nats.tell(told_log(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)

@@ -1,33 +1,30 @@
-"""What followed from a command, as a tree: asked once, or watched while it grows.
-
-A watcher looks again when something was told: an event of the same correlation by the feed, the command's own
-end, a projection's move. The projections' moves are compared in memory; only the others read the tree anew.
-"""
+"""What followed from a command, as a tree: what has ended, and what is under way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from commander.domain import Domain
+from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import InvalidRequest
+from commander.domain.reactors import RecordedRejection
 from eventstore.lineage import Descendant, descendants, events_of_commands
-from eventstore.outcomes import outcome_of
 from eventstore.projections import standings
-from eventstore.records import EventFilter, RecordedEvent
+from eventstore.reactors import reactor_positions
+from eventstore.records import RecordedEvent, SubmittedCommand
+from resolvers.reactions import by_cause
 from resolvers.services import Services
-from resolvers.status import CommandState, command_by_id
-from streaming.channel import FeedItem
+from resolvers.status import CommandState, command_by_id, undecided
+from streaming.under_way import under_way
 
 MAX_DEPTH = 100
 MAX_COMMANDS = 1000
 MAX_EVENTS = 5000
-_LOST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,6 @@ class TracedEvent:
     projections: tuple[Applied, ...]
     reactions: tuple[TracedCommand, ...]
 
-    @property
-    def settled(self) -> bool:
-        return all(one.applied for one in self.projections) and all(c.settled for c in self.reactions)
-
 
 @dataclass(frozen=True)
 class TracedCommand:
@@ -60,14 +53,12 @@ class TracedCommand:
     events: tuple[TracedEvent, ...]
 
     @property
-    def settled(self) -> bool:
-        return self.state.outcome is not None and all(event.settled for event in self.events)
+    def correlation_id(self) -> UUID:
+        return self.state.known.correlation_id
 
     @property
     def submitted_at(self) -> datetime:
-        made = self.state.outcome or self.state.submitted
-        assert made is not None, "a state has the one or the other"
-        return made.submitted_at
+        return self.state.known.submitted_at
 
     def walk(self) -> list[TracedCommand]:
         """This command and all below it, each before what followed from it."""
@@ -77,10 +68,32 @@ class TracedCommand:
 
 @dataclass(frozen=True)
 class Lineage:
-    """root: the command asked for. truncated: there is more than the depth, or the size, lets in."""
+    """root: the command asked for. truncated: there is more than the depth, or the size, lets in, or more
+    under way than is looked through. ended: all that is shown has ended, the reactors have come past it, and
+    all that is under way was looked through: more can come only from what is not shown."""
 
     root: TracedCommand
     truncated: bool
+    ended: bool
+
+    @property
+    def applied(self) -> bool:
+        """Whether all projections show all events of it."""
+        events = (event for command in self.root.walk() for event in command.events)
+        return all(one.applied for event in events for one in event.projections)
+
+    @property
+    def settled(self) -> bool:
+        return self.ended and self.applied
+
+
+class Wanted(NamedTuple):
+    """Which tree: of a command and its correlation, so many reactions deep, with at most so many commands."""
+
+    command_id: UUID
+    correlation_id: UUID
+    max_depth: int
+    first: int
 
 
 async def lineage_of(services: Services, command_id: UUID, max_depth: int, first: int) -> Lineage:
@@ -88,119 +101,17 @@ async def lineage_of(services: Services, command_id: UUID, max_depth: int, first
 
     Raises NotFound for an id that nothing is known of, InvalidRequest for bounds out of range.
     """
-    _check_bounds(max_depth, first)
-    found = await _found(services, command_id, max_depth, first)
-    return _applied(found, await _positions(services))
+    check_bounds(max_depth, first)
+    root, reacted = await asyncio.gather(
+        command_by_id(services, command_id), reactor_positions(services.database)
+    )
+    wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
+    found, positions = await asyncio.gather(find_lineage(services, wanted, reacted), find_positions(services))
+    return applied_at(found, positions)
 
 
-async def follow_lineage(
-    services: Services, command_id: UUID, max_depth: int, first: int
-) -> AsyncGenerator[Lineage, None]:
-    """The tree as it is, and again whenever it has changed, until its subscriber goes.
-
-    A reaction that made no event is told by nobody; it shows with the next event, or heartbeat of the feed.
-    Raises NotFound for an id that nothing is known of, InvalidRequest for bounds out of range.
-    """
-    _check_bounds(max_depth, first)
-    root = await command_by_id(services, command_id)
-    made = root.outcome or root.submitted
-    assert made is not None, "a state has the one or the other"
-    ears = _Ears(services)
-    hearing = [ears.events_of(made.correlation_id), ears.moves()]
-    if root.outcome is None:
-        hearing.append(ears.end_of(command_id))
-    tasks = [ears.begin(one) for one in hearing]
-    found: Lineage | None = None
-    last: Lineage | None = None
-    try:
-        while True:
-            grown = await ears.next()
-            if found is None or grown:
-                found = await _found(services, command_id, max_depth, first)
-                ears.positions = _furthest(ears.positions, await _positions(services))
-            shown = _applied(found, ears.positions)
-            ears.all_applied = shown.root.settled
-            if shown != last:
-                last = shown
-                yield shown
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Ears:
-    """What one watcher hears. all_applied: no projection's move can change what it has shown."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._rung = asyncio.Event()
-        self._grown = False
-        self._began = False
-        self._failure: BaseException | None = None
-        self.positions: Mapping[str, int] = {}
-        self.all_applied = False
-
-    def begin(self, hearing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Hears in the background; a failure is the watcher's."""
-        task = asyncio.create_task(hearing)
-        task.add_done_callback(self._ended)
-        return task
-
-    async def next(self) -> bool:
-        """Returns when something was heard; says whether the tree may have grown. Raises what failed."""
-        await self._rung.wait()
-        self._rung.clear()
-        if self._failure is not None:
-            raise self._failure
-        grown, self._grown = self._grown, False
-        return grown
-
-    async def events_of(self, correlation_id: UUID) -> None:
-        """The first item, CaughtUp, says that what is committed from here on is heard."""
-        where = EventFilter(correlation_id=correlation_id)
-        items = self._services.feed.follow(("lineage", correlation_id), None, where, _as_it_is)
-        async with aclosing(items):
-            async for _ in items:
-                self._began = True
-                self._ring(grown=True)
-
-    async def end_of(self, command_id: UUID) -> None:
-        """A command that is rejected makes no event."""
-        async with self._services.outcomes.watch(command_id) as ended:
-            while await outcome_of(self._services.database, command_id) is None:
-                await ended.wait(_LOST_SECONDS)
-        self._ring(grown=True)
-
-    async def moves(self) -> None:
-        progress = self._services.progress
-        while True:
-            moved = progress.moved
-            if self._began and not self.all_applied:
-                names = self._services.domain.projections
-                self.positions = _furthest(self.positions, {n: progress.position_of(n) for n in names})
-                self._ring(grown=False)
-            await moved.wait()
-
-    def _ring(self, *, grown: bool) -> None:
-        self._grown |= grown
-        self._rung.set()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self._failure = self._failure or task.exception()
-        self._rung.set()
-
-
-def _as_it_is(item: FeedItem) -> FeedItem:
-    return item
-
-
-def _furthest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in one.keys() | other.keys()}
-
-
-def _check_bounds(max_depth: int, first: int) -> None:
+def check_bounds(max_depth: int, first: int) -> None:
+    """Raises InvalidRequest."""
     for argument, value, least, most in (
         ("depth", max_depth, 0, MAX_DEPTH),
         ("first", first, 1, MAX_COMMANDS),
@@ -209,32 +120,81 @@ def _check_bounds(max_depth: int, first: int) -> None:
             raise InvalidRequest(argument, f"must be from {least} to {most}, got {value}")
 
 
-async def _positions(services: Services) -> dict[str, int]:
+async def find_positions(services: Services) -> dict[str, int]:
     """How far the projections have come, from Postgres."""
     found = await standings(services.database, services.tables.values())
     return {standing.name: standing.position for standing in found}
 
 
-async def _found(services: Services, command_id: UUID, max_depth: int, first: int) -> Lineage:
-    """The tree, with all projections still to come: two statements, however large it is."""
+async def find_lineage(services: Services, wanted: Wanted, reacted: Mapping[str, int]) -> Lineage:
+    """The tree, with all projections still to come: in a few questions, however large it is.
+
+    reacted: up to where each reactor has reacted; what it sent until then is at least under way. So this is
+    asked first, then what is under way, and Postgres last: what is so no more by then has its end there.
+    """
+    command_id, correlation_id, max_depth, first = wanted
+    going = await under_way(services.nats, services.database, [correlation_id])
     found = await descendants(services.database, command_id, max_depth + 1, first + 1)
     if not found:
-        return Lineage(TracedCommand(await command_by_id(services, command_id), 0, ()), truncated=False)
+        root = next((one for one in going.commands if one.command_id == command_id), None)
+        state = await command_by_id(services, command_id) if root is None else undecided(services, root)
+        if state.outcome is not None:  # it has ended since
+            return await find_lineage(services, wanted, reacted)
+        return Lineage(TracedCommand(state, 0, ()), truncated=False, ended=False)
     kept = [one for one in found if one.depth <= max_depth][:first]
     events = await events_of_commands(services.database, [one.outcome for one in kept], MAX_EVENTS + 1)
-    truncated = len(kept) < len(found) or sum(map(len, events.values())) > MAX_EVENTS
-    return Lineage(_grown(services.domain, kept, events), truncated)
+    reactions, more = _reactions(services, wanted, kept, events, going.commands)
+    cut = len(kept) < len(found) or more or sum(map(len, events.values())) > MAX_EVENTS
+    awaited = any(_awaited(services.domain, event, reacted) for made in events.values() for event in made)
+    return Lineage(
+        _tree(services.domain, kept, events, reactions),
+        truncated=cut or not going.whole,
+        ended=going.whole and not awaited and not any(reactions.values()),
+    )
 
 
-def _grown(
-    domain: Domain, found: Sequence[Descendant], events: Mapping[UUID, Sequence[RecordedEvent]]
+def _reactions(
+    services: Services,
+    wanted: Wanted,
+    ended: Sequence[Descendant],
+    events: Mapping[UUID, Sequence[RecordedEvent]],
+    going: Iterable[SubmittedCommand],
+) -> tuple[dict[int, list[TracedCommand]], bool]:
+    """The commands under way that are reactions to these events, by position; whether there are more.
+
+    ended: what has ended, nearest first, cut at the bounds. One that is not among these although there is
+    room for it has not ended: it would have come before the cut.
+    """
+    ids = {one.outcome.command_id for one in ended}
+    caused = by_cause(one for one in going if one.command_id not in ids)
+    shown: dict[int, list[TracedCommand]] = {}
+    room, more = wanted.first - len(ended), False
+    for depth, outcome in ended:
+        for event in events[outcome.command_id]:
+            sent = caused.get(event.position, [])
+            fitting = sent[:room] if depth < wanted.max_depth else []
+            more |= len(fitting) < len(sent)
+            room -= len(fitting)
+            shown[event.position] = [TracedCommand(undecided(services, c), depth + 1, ()) for c in fitting]
+    return shown, more
+
+
+def _tree(
+    domain: Domain,
+    ended: Sequence[Descendant],
+    events: Mapping[UUID, Sequence[RecordedEvent]],
+    going: Mapping[int, Sequence[TracedCommand]],
 ) -> TracedCommand:
     """The tree of these commands, which are in order of their depth: built from its leaves."""
     reactions: dict[int, list[TracedCommand]] = {}
     made: TracedCommand | None = None
-    for depth, outcome in reversed(found):
+    for depth, outcome in reversed(ended):
         traced = [
-            TracedEvent(event, _waiting(domain, event), tuple(reversed(reactions.get(event.position, ()))))
+            TracedEvent(
+                event,
+                _waiting(domain, event),
+                (*reversed(reactions.get(event.position, ())), *going.get(event.position, ())),
+            )
             for event in events[outcome.command_id]
         ]
         made = TracedCommand(CommandState(None, outcome), depth, tuple(traced))
@@ -253,7 +213,20 @@ def _waiting(domain: Domain, event: RecordedEvent) -> tuple[Applied, ...]:
     )
 
 
-def _applied(lineage: Lineage, positions: Mapping[str, int]) -> Lineage:
+def _awaited(domain: Domain, event: RecordedEvent, reacted: Mapping[str, int]) -> bool:
+    """Whether a reactor that takes the event has not come to it yet."""
+    if event.type == REACTION_REJECTED:
+        refusal = domain.decode(event.type, event.schema_version, event.data, event.position)
+        assert isinstance(refusal, RecordedRejection)
+        names = [refusal.reactor] if refusal.reactor in domain.reactors else []
+    else:
+        type_ = domain.events.get(event.type)
+        reactors = domain.reactors.values()
+        names = [one.name for one in reactors if type_ is not None and one.takes(type_.cls)]
+    return any(reacted.get(name, 0) < event.position for name in names)
+
+
+def applied_at(lineage: Lineage, positions: Mapping[str, int]) -> Lineage:
     """The tree with what the projections show at these positions."""
 
     def command(one: TracedCommand) -> TracedCommand:

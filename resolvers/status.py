@@ -31,6 +31,18 @@ class CommandState:
     scheduled: bool = False
     """Its time has not come."""
 
+    @property
+    def known(self) -> SubmittedCommand | Outcome:
+        """The one that there is."""
+        known = self.outcome or self.submitted
+        assert known is not None, "a state has the one or the other"
+        return known
+
+
+def undecided(services: Services, command: SubmittedCommand) -> CommandState:
+    """The state of a command that is under way."""
+    return CommandState(command, None, not is_due(command, services.now()))
+
 
 async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     """Where a command stands now; None when nothing is known of the id."""
@@ -41,7 +53,7 @@ async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     outcome = await outcome_of(services.database, command_id)  # it may have ended between the two looks
     if outcome is not None:
         return CommandState(None, outcome)
-    return None if queued is None else CommandState(queued, None, not is_due(queued, services.now()))
+    return None if queued is None else undecided(services, queued)
 
 
 async def command_by_id(services: Services, command_id: UUID) -> CommandState:

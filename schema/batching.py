@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from strawberry.dataloader import DataLoader
 
-from eventstore.database import Database
-from eventstore.lineage import events_of_commands, reactions_to
+from eventstore.lineage import events_of_commands
 from eventstore.records import Outcome, RecordedEvent
-
-MAX_REACTIONS = 500
-"""The most that one event shows."""
+from resolvers.reactions import Reactions
+from resolvers.services import Services
+from resolvers.status import CommandState
 
 
 class Batching:
-    """Nothing is remembered: a connection may ask again, and what is asked for grows."""
+    """Of one answer. Only what was under way is remembered (see Reactions): what is asked for grows."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
         self.events: DataLoader[Outcome, list[RecordedEvent]] = DataLoader(self._events, cache=False)
-        self.reactions: DataLoader[int, list[Outcome]] = DataLoader(self._reactions, cache=False)
+        self.reactions: DataLoader[tuple[int, UUID], list[CommandState]] = DataLoader(
+            Reactions(services).to, cache=False
+        )
 
     async def _events(self, outcomes: list[Outcome]) -> list[list[RecordedEvent]]:
         made = await events_of_commands(self._database, outcomes)
         return [made[outcome.command_id] for outcome in outcomes]
-
-    async def _reactions(self, positions: list[int]) -> list[list[Outcome]]:
-        found = await reactions_to(self._database, positions, MAX_REACTIONS)
-        return [found[position] for position in positions]

@@ -37,8 +37,12 @@ class Context:
 
     @cached_property
     def batching(self) -> Batching:
-        """What many fields ask for at once, asked together."""
-        return Batching(self.services.database)
+        """What many fields of one answer ask for at once, asked together."""
+        return Batching(self.services)
+
+    def forget(self) -> None:
+        """To be called between two answers of one operation: the next one finds out for itself."""
+        self.__dict__.pop("batching", None)
 
     @property
     def traceparent(self) -> str | None:

@@ -16,6 +16,7 @@ from resolvers.events import Answer, Page, event_at, events_page
 from schema.context import Context
 from schema.types import Position, TypeMap
 from streaming import feed
+from streaming.under_way import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from schema.history import Reaction
@@ -37,7 +38,7 @@ class FeedItem:
 async def _reactions(root: Event, info: Info[Context, None]) -> list[Any]:
     from schema.history import reactions_to  # which imports this module
 
-    return await reactions_to(root.position, info.context, root._types)
+    return await reactions_to(root.position, root.correlation_id, info.context, root._types)
 
 
 @strawberry.interface(description="A fact, stored for good.")
@@ -56,8 +57,9 @@ class Event(FeedItem):
     )
     reactions: list[Annotated[Reaction, strawberry.lazy("schema.history")]] = strawberry.field(
         resolver=_reactions,
-        description="The commands that reactors sent because of it and that have ended, at most 500. "
-        "Not in the subscription events: that is sent before anybody reacts; see the subscription lineage.",
+        description="The commands that reactors sent because of it, at most 500: those that have ended, then "
+        f"the queued ones (in the first {MAX_MESSAGES} messages of the queue), then the scheduled ones. Not "
+        "in the subscription events: that is sent before anybody reacts; see the subscription lineage.",
     )
 
 

@@ -201,6 +201,8 @@ class CommanderSchema(strawberry.Schema):
             async with aclosing(_closable(source)) as results:
                 async for result in results:
                     yield _answer(result)
+                    if isinstance(context, Context):
+                        context.forget()
         except Refused as refused:
             yield PreExecutionError(data=None, errors=refused.errors)
         except Exception as error:  # the source of a subscription may raise anything

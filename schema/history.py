@@ -96,10 +96,12 @@ class Reaction:
     command: Command
 
 
-async def reactions_to(position: int, context: Context, events: EventTypes) -> list[Reaction]:
-    """The reactions to an event that have ended."""
-    found = await context.batching.reactions.load(position)
-    return [Reaction(reactor=outcome.reactor, command=ended(outcome, events)) for outcome in found]
+async def reactions_to(
+    position: int, correlation_id: UUID, context: Context, events: EventTypes
+) -> list[Reaction]:
+    """The reactions to an event: those that have ended, then those under way."""
+    found = await context.batching.reactions.load((position, correlation_id))
+    return [Reaction(reactor=one.known.reactor, command=command_of(one, events)) for one in found]
 
 
 @strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")

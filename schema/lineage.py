@@ -12,10 +12,12 @@ import strawberry
 from strawberry.types import Info
 
 from resolvers import lineage as resolving
+from resolvers.watching import follow_lineage
 from schema.context import Context
 from schema.events import Event, EventTypes
 from schema.history import Command, command_of
 from schema.types import Position
+from streaming.under_way import MAX_MESSAGES
 
 
 @strawberry.type(description="Whether a projection that handles an event shows it yet.")
@@ -35,7 +37,7 @@ class LineageEvent:
     reactions: list[LineageCommand]
 
 
-@strawberry.type(description="A command in a lineage, and the events it made.")
+@strawberry.type(description="A command in a lineage, ended or under way, and the events it made.")
 class LineageCommand:
     command: Command
     depth: int = strawberry.field(description="How many reactions lie before it.")
@@ -56,9 +58,12 @@ class Lineage:
         description="All of them, each before what followed from it; their depths are the tree."
     )
     settled: bool = strawberry.field(
-        description="All that is shown has ended and is applied; a reaction may still be under way."
+        description="All that is shown has ended and is applied, and no reactor has still to come to it."
     )
-    truncated: bool = strawberry.field(description="There is more than depth and first let in.")
+    truncated: bool = strawberry.field(
+        description=f"There is more than depth and first let in, or the first {MAX_MESSAGES} messages of the "
+        "queue were looked through, and there are more: then it is not settled."
+    )
     position: Position | None = strawberry.field(description="Of the newest event that is shown.")
     duration_ms: float | None = strawberry.field(
         description="From the first command's submission until the newest event or decision."
@@ -77,7 +82,7 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
     async def watched(
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
     ) -> AsyncIterator[Lineage]:
-        trees = resolving.follow_lineage(info.context.services, command_id, depth, first)
+        trees = follow_lineage(info.context.services, command_id, depth, first)
         async with aclosing(trees):
             async for found in trees:
                 yield _lineage(found, types)
@@ -106,7 +111,7 @@ def _lineage(found: resolving.Lineage, types: EventTypes) -> Lineage:
         correlation_id=root.command.correlation_id,
         root=root,
         commands=made,
-        settled=found.root.settled,
+        settled=found.settled,
         truncated=found.truncated,
         position=max(positions, default=None),
         duration_ms=_milliseconds(began, max(moments)) if moments else None,

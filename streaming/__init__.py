@@ -19,6 +19,8 @@ suspects.py     which commands may have crashed their processor
 inbox.py        the commands that a processor has still to decide
 processor.py    pull, decide, commit, announce
 queued.py       commands still in the stream, found by their id
+direct.py       many messages of a stream by one request
+under_way.py    commands still in the stream, found by their correlation
 progress.py     how far the projections have come, for those who wait
 mirrored.py     an event as a message of EVENTS, and back
 relay.py        the log onto the EVENTS stream

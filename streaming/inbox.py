@@ -53,9 +53,7 @@ class Inbox:
         async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(COMMANDS)
         self.last = info.state.last_seq
-        self._decided = {
-            p: one.sequence if one.stream_created == info.created else 0 for p, one in progress.items()
-        }
+        self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
         if len(self._owned) == self._partitions:
             subjects = []  # all there are; the server need not look at each message's subject

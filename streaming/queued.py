@@ -39,8 +39,12 @@ async def queued_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
 
     Of several with the id the first is the one that is decided, if all are of one partition.
     """
-    message = await _first(nats, f"commands.*.{command_id}", 1)
-    return None if message is None else _found(message, command_id)
+    # In this order: one that falls due meanwhile is queued before its schedule goes.
+    scheduled = await _first(nats, scheduled_subject(command_id, "*"), 1)
+    queued = await _first(nats, command_subject("*", command_id), 1)
+    messages = [message for message in (scheduled, queued) if message is not None]
+    first = min(messages, key=lambda message: message.seq or 0, default=None)
+    return None if first is None else _found(first, command_id)
 
 
 async def _queued_among_many(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
@@ -72,10 +76,11 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
     return next((command for command in commands if command.command_id == command_id), None)
 
 
-async def unschedule(nats: Nats, command_ids: Iterable[UUID]) -> None:
+async def unschedule(nats: Nats, commands: Iterable[SubmittedCommand]) -> None:
     """Takes back commands that are not due; nothing happens to those that are, or are unknown."""
     subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
-    filters = [{"filter": scheduled_subject(command_id)} for command_id in command_ids]
+    # Whole subjects: with a '*' the server would go through all schedules.
+    filters = [{"filter": scheduled_subject(one.command_id, one.correlation_id)} for one in commands]
     requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
     for begin in range(0, len(requests), _AT_ONCE):
         async with nats.answering():
@@ -98,9 +103,7 @@ async def until_decided(nats: Nats, database: Database, timeout_seconds: float) 
     while True:
         async with database.connection() as connection:
             progress = await partition_progress(connection, waiting)
-        decided = {
-            p: one.sequence if one.stream_created == info.created else 0 for p, one in progress.items()
-        }
+        decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         waiting = [p for p in waiting if await _holds_more(nats, p, count, decided[p], info.state.last_seq)]
         if not waiting:
             return

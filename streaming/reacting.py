@@ -140,7 +140,7 @@ class ReactorRunner:
         before = {partition: self._standing[partition] for partition in going}
         reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
-        await unschedule(self._nats, reactions.taken_back)
+        await unschedule(self._nats, reactions.taken_back.values())
         ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
         await save_reactor(connection, self.name, moved, reactions.changed)

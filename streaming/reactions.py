@@ -58,7 +58,7 @@ class Reactions:
         self._states = states
         self._commands: list[SubmittedCommand] = []
         self.changed: dict[str, StoredState | None] = {}
-        self.taken_back: set[UUID] = set()
+        self.taken_back: dict[UUID, SubmittedCommand] = {}
 
     @property
     def commands(self) -> list[SubmittedCommand]:
@@ -93,7 +93,7 @@ class Reactions:
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
             )
         if not muted:
-            self.taken_back |= {command.command_id for command in (stored.deadlines if stored else ())}
+            self.taken_back |= {one.command_id: one for one in (stored.deadlines if stored else ())}
             self._commands += made
 
     def _submitted(

@@ -20,7 +20,7 @@ from zlib import crc32
 from nats.js import api
 from nats.js.errors import BadRequestError, NotFoundError
 
-from commander.domain.errors import CommanderError
+from commander.domain.errors import CommanderError, Unavailable
 from eventstore.records import RecordedEvent
 from streaming.connection import Nats, reaching_nats
 
@@ -90,7 +90,10 @@ class QueueDepth(NamedTuple):
 async def queue_depth(nats: Nats) -> QueueDepth:
     """How much there is in COMMANDS. Raises Unavailable."""
     async with nats.answering():
-        info = await nats.jetstream.stream_info(COMMANDS)
+        try:
+            info = await nats.jetstream.stream_info(COMMANDS)
+        except NotFoundError as error:
+            raise Unavailable("NATS", f"the stream {COMMANDS} does not exist") from error
     state = info.state
     assert info.created is not None, "the server says when"
     return QueueDepth(state.messages, state.bytes, state.first_seq, state.last_seq, info.created)
@@ -119,7 +122,7 @@ def _configs(replicas: int) -> list[api.StreamConfig]:
         api.StreamConfig(
             name=COMMANDS,
             description="commands waiting to be decided",
-            subjects=["commands.*.*"],
+            subjects=["commands.*.*", "commands.scheduled.*.*.*"],
             num_replicas=replicas,
             allow_atomic=True,
             allow_msg_schedules=True,

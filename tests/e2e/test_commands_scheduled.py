@@ -9,6 +9,7 @@ from tests.e2e.bank import document_of, submit, until
 from tests.system import System
 
 _COMMAND = "query ($id: UUID!) { command(id: $id) { status notBefore code } }"
+_LINEAGE = "query ($id: UUID!) { lineage(commandId: $id) { settled commands { command { status } } } }"
 _CANCEL = """mutation ($id: UUID!) { cancelCommand(commandId: $id) {
   __typename ... on CommandRejected { code } ... on CommandApplied { position }
 } }"""
@@ -58,3 +59,14 @@ def test_many_may_have_a_time_together(system: System) -> None:
         at=ahead(hours=3),
     )
     assert data["submit"] == [{"__typename": "CommandAccepted"}] * 2
+
+
+def test_a_lineage_shows_it_until_it_has_settled(system: System) -> None:
+    result = submit(system, "openAccount", {"owner": "Ada"}, notBefore=ahead(seconds=2))
+
+    def lineage() -> tuple[list[str], bool]:
+        found = system.data(_LINEAGE, id=result["commandId"])["lineage"]
+        return [one["command"]["status"] for one in found["commands"]], found["settled"]
+
+    assert lineage() == (["SCHEDULED"], False)
+    until(lineage, lambda one: one == (["APPLIED"], True))

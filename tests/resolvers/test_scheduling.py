@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+import streaming.queued
 from commander.domain.errors import InvalidRequest
 from commander.embedded import EmbeddedNats
 from examples.bank.messages import OpenAccount
@@ -19,7 +20,8 @@ from resolvers.commands import Options, Wait, submit, submit_all
 from resolvers.results import Accepted, Applied, Conflict, Pending
 from resolvers.services import Services
 from resolvers.status import follow_command, state_of
-from streaming.queued import unschedule
+from streaming.messages import scheduled_subject
+from streaming.queued import queued_alone
 from streaming.streams import COMMANDS
 from tests.streaming.conftest import Bank, running
 
@@ -113,7 +115,7 @@ async def test_it_is_shown_as_scheduled_and_then_as_it_ended(servers: Bank, serv
 
 async def test_cancelled_before_its_time_it_is_never_decided(servers: Bank, services: Services) -> None:
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + LATER))
-    assert await queued_subjects(servers) == [f"commands.scheduled.{made.command_id}"]
+    assert await queued_subjects(servers) == [scheduled_subject(made.command_id, made.command_id)]
     ended = await cancel(services, made.command_id)
     assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
     assert await queued_subjects(servers) == []
@@ -148,14 +150,48 @@ async def test_sent_again_it_keeps_its_first_time(servers: Bank, services: Servi
     assert state.submitted.not_before == first
 
 
+async def test_it_is_found_by_its_id_whatever_its_correlation_is(servers: Bank, services: Services) -> None:
+    command_id, opening, due = uuid4(), OpenAccount("Ada", uuid4()), datetime.now(UTC) + LATER
+    for correlation_id in (uuid4(), uuid4()):
+        again = at(due, command_id, correlation_id=correlation_id)
+        assert await submit(services, opening, again) == Accepted(command_id)
+    other = at(due, command_id, correlation_id=uuid4())
+    assert await submit(services, OpenAccount("Eve", uuid4()), other) == Conflict(command_id)
+    assert len(await queued_subjects(servers)) == 1
+    state = await state_of(services, command_id)
+    assert state is not None
+    assert state.scheduled
+    assert (await cancel(services, command_id)).code == "CANCELLED"
+    assert await queued_subjects(servers) == []
+
+
+async def test_one_that_falls_due_while_it_is_looked_for_is_found(
+    servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + SOON))
+    look, looked = streaming.queued._first, 0
+
+    async def first(*arguments: Any) -> Any:
+        nonlocal looked
+        found = await look(*arguments)
+        looked += 1
+        if looked == 1:
+            async with asyncio.timeout(10):
+                while any("scheduled" in subject for subject in await queued_subjects(servers)):
+                    await asyncio.sleep(0.02)
+        return found
+
+    monkeypatch.setattr("streaming.queued._first", first)
+    assert await queued_alone(servers.nats, made.command_id) is not None
+
+
 async def test_purging_what_is_decided_leaves_it(servers: Bank, services: Services) -> None:
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + LATER))
     await servers.submit(OpenAccount("Eve", uuid4()))
     async with running(servers.processor(purge_seconds=0.05).run()), asyncio.timeout(10):
         while len(await queued_subjects(servers)) > 1:
             await asyncio.sleep(0.02)
-    assert await queued_subjects(servers) == [f"commands.scheduled.{made.command_id}"]
-    await unschedule(servers.nats, [made.command_id])
+    assert await queued_subjects(servers) == [scheduled_subject(made.command_id, made.command_id)]
 
 
 async def test_one_that_falls_due_while_the_server_is_down_is_decided_when_it_is_back(

@@ -3,90 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from eventstore.database import Connection, Database
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from resolvers.services import Services
-from schema.build import build_schema
 from schema.context import Context
-from streaming.projecting import Projector
-from streaming.reacting import ReactorRunner
 from streaming.relay import Relay
 from tests.resolvers.conftest import servers, services
+from tests.schema.lineages import (
+    LINEAGE,
+    SCHEMA,
+    TREE,
+    WATCHED,
+    Counting,
+    accounts,
+    asked,
+    deciding,
+    projecting,
+    refused,
+    until_logged,
+    watch,
+)
 from tests.streaming.conftest import Bank, running
 
 __all__ = ["servers", "services"]
 
-SCHEMA = build_schema(bank)
 COMMAND = """query ($id: UUID!) { command(id: $id) { type events { type reactions { reactor command {
   type events { type reactions { command { type events { type reactions { command { type } } } } } }
 } } } } }"""
-LINEAGE = """query ($id: UUID!, $depth: Int! = 20, $first: Int! = 200) {
-  lineage(commandId: $id, depth: $depth, first: $first) { ...Tree } } """
-TREE = """fragment Tree on Lineage {
-  correlationId settled truncated position durationMs
-  root { command { type } events { event { type } reactions { command { type status } } } }
-  commands { depth waitedMs sinceSubmittedMs submittedAt decidedAt command { id type status reactor }
-    events { recordedAt sinceSubmittedMs event { type position } projections { name applied } } }
-}"""
-WATCHED = "subscription ($id: UUID!) { lineage(commandId: $id) { ...Tree } } " + TREE
-
-
-class Counting(Database):
-    """A database that counts how often it is asked."""
-
-    asked = 0
-
-    @asynccontextmanager
-    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
-        self.asked += 1
-        async with super().connection(timeout_seconds=timeout_seconds) as connection:
-            yield connection
-
-
-def reactors(servers: Bank) -> ReactorRunner:
-    reactor = bank.reactors["transfers"]
-    return ReactorRunner(bank, servers.database, servers.nats, servers.submitter, reactor)
-
-
-@asynccontextmanager
-async def deciding(servers: Bank) -> AsyncIterator[None]:
-    async with running(servers.processor().run()), running(reactors(servers).run()):
-        yield
-
-
-async def accounts(servers: Bank, *ids: UUID) -> None:
-    for account in ids:
-        await servers.submit(OpenAccount("Ada", account))
-        await servers.outcome(await servers.submit(Deposit(account, Decimal(50))))
-
-
-async def until_logged(servers: Bank, type_: str, count: int = 1) -> None:
-    async with asyncio.timeout(15):
-        while [event.type for event in await servers.log()].count(type_) < count:
-            await asyncio.sleep(0.02)
-
-
-async def asked(services: Services, document: str, **variables: Any) -> Any:
-    result = await SCHEMA.execute(document, variables, Context(services, None))
-    assert not result.errors, result.errors
-    [answer] = (result.data or {}).values()
-    return answer
-
-
-async def refused(services: Services, document: str, **variables: Any) -> dict[str, Any]:
-    result = await SCHEMA.execute(document, variables, Context(services, None))
-    assert result.errors, result.data
-    return result.errors[0].extensions or {}
 
 
 async def test_a_command_shows_what_reactors_made_of_its_events(servers: Bank, services: Services) -> None:
@@ -125,7 +77,9 @@ async def test_reactions_of_many_commands_take_as_many_statements_as_those_of_on
         counts.append(counting.asked)
         shown = [event["reactions"] for edge in edges for event in edge["node"]["events"]]
         assert [len(one) for one in shown] == [1] * first
-    assert counts == [5, 5], "commands, their events, reactions to these, their events, reactions to those"
+    assert counts == [6, 6], (
+        "commands, their events, the queue's progress, reactions to these, their events, reactions to those"
+    )
     counting.asked = 0
     request = (
         await asked(watched, '{ commands(filter: {types: ["RequestTransfer"]}) { edges { node { id } } } }')
@@ -133,7 +87,9 @@ async def test_reactions_of_many_commands_take_as_many_statements_as_those_of_on
     counting.asked = 0
     tree = await asked(watched, LINEAGE + TREE, id=request)
     assert len(tree["commands"]) == 5
-    assert counting.asked == 3, "the commands, their events, the projections"
+    assert counting.asked == 6, (
+        "the root, the reactors, the queue's progress, the commands, their events, the projections"
+    )
     await counting.close()
 
 
@@ -194,14 +150,6 @@ async def test_a_lineage_is_cut_at_its_bounds_and_says_so(servers: Bank, service
         assert error == {"code": "BAD_REQUEST", "argument": next(iter(wrong))}
 
 
-async def watch(services: Services, command_id: UUID) -> AsyncGenerator[dict[str, Any], None]:
-    results = await SCHEMA.stream(WATCHED, {"id": str(command_id)}, Context(services, None))
-    async with aclosing(results):
-        async for result in results:
-            assert not result.errors, result.errors
-            yield result.data["lineage"]
-
-
 async def test_a_process_is_watched_from_its_queued_command_until_all_projections_show_it(
     servers: Bank, services: Services
 ) -> None:
@@ -219,7 +167,7 @@ async def test_a_process_is_watched_from_its_queued_command_until_all_projection
         async with running(Relay(servers.database, servers.nats).run()), deciding(servers):
             async for tree in trees:
                 seen.append(tree)
-                if len(tree["commands"]) == 5:
+                if [one["decidedAt"] is not None for one in tree["commands"]] == [True] * 5:
                     break
             async with running(projecting(servers, services)):
                 async for tree in trees:
@@ -227,21 +175,16 @@ async def test_a_process_is_watched_from_its_queued_command_until_all_projection
                     if tree["settled"]:
                         break
     assert [one["command"]["status"] for one in seen[0]["commands"]] == ["ACCEPTED"]
-    sizes = [len(tree["commands"]) for tree in seen]
-    assert sizes == sorted(sizes)
+    ended = [
+        {one["command"]["id"] for one in tree["commands"] if one["decidedAt"] is not None} for tree in seen
+    ]
+    assert all(before <= after for before, after in pairwise(ended))
     assert len({str(tree) for tree in seen}) == len(seen), "what has not changed is not told again"
     before = [tree for tree in seen if not tree["settled"]]
     assert len(before) == len(seen) - 1
     last = seen[-1]["commands"]
     applied = {p["name"] for one in last for event in one["events"] for p in event["projections"]}
     assert applied == set(bank.projections)
-
-
-async def projecting(servers: Bank, services: Services) -> None:
-    async with asyncio.TaskGroup() as group:
-        for table in services.tables.values():
-            projector = Projector(bank, servers.database, servers.nats, table)
-            group.create_task(projector.run())
 
 
 async def test_who_watches_asks_postgres_nothing_while_nothing_of_it_happens(

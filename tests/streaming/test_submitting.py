@@ -138,7 +138,7 @@ async def test_a_stream_of_a_former_release_takes_commands_with_a_time(servers: 
     jetstream = servers.nats.jetstream
     before = (await jetstream.stream_info(COMMANDS)).config
     await jetstream.delete_stream(COMMANDS)
-    former = replace(before, allow_msg_schedules=None, allow_rollup_hdrs=False)
+    former = replace(before, subjects=["commands.*.*"], allow_msg_schedules=None, allow_rollup_hdrs=False)
     await jetstream.add_stream(former)
     queued = await servers.submit(OpenAccount("Ada", uuid4()))
     await ensure_streams(servers.nats, 1)
