@@ -22,7 +22,15 @@ from uuid import UUID
 from eventstore.outcomes import outcome_of
 from eventstore.reactors import reactor_positions
 from eventstore.records import EventFilter
-from resolvers.lineage import Lineage, Wanted, applied_at, check_bounds, find_lineage, find_positions
+from resolvers.lineage import (
+    Lineage,
+    TracedCommand,
+    Wanted,
+    applied_at,
+    check_bounds,
+    find_lineage,
+    find_positions,
+)
 from resolvers.services import Services
 from resolvers.status import command_by_id
 from streaming.channel import FeedItem
@@ -50,7 +58,7 @@ async def follow_lineage(
     tasks = [ears.begin(one) for one in hearing]
     looking = _Looking()
     found: Lineage | None = None
-    last: Lineage | None = None
+    last: tuple[TracedCommand, bool, bool] | None = None
     try:
         while True:
             grown = await ears.next(looking.at)
@@ -60,8 +68,9 @@ async def follow_lineage(
                 looking.looked(changed=found != before, ended=found.ended)
                 ears.take(await find_positions(services))
             shown = ears.applied(found)
-            if shown != last:
-                last = shown
+            told = (shown.root, shown.truncated, shown.settled)
+            if told != last:
+                last = told
                 yield shown
     finally:
         for task in tasks:

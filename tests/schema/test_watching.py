@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from examples.bank.messages import Deposit, OpenAccount
+from resolvers.lineage import Lineage, find_lineage
 from resolvers.services import Services
 from streaming.queued import queued_command, unschedule
 from tests.resolvers.conftest import servers, services
@@ -65,6 +66,38 @@ async def test_a_watcher_sees_a_reaction_wait_though_nobody_tells_of_it(
                 if len(shown(tree)) == 3:
                     break
     assert shown(tree)[1:] == [(1, "WithdrawForTransfer", "ACCEPTED"), (1, "ExpireTransfer", "SCHEDULED")]
+
+
+async def test_that_all_has_ended_is_not_told_before_the_projections_show_it(
+    servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+
+    async def found(*arguments: Any) -> Lineage:
+        lineage = await find_lineage(*arguments)
+        if lineage.ended:
+            ended.set()
+        return lineage
+
+    monkeypatch.setattr("resolvers.watching.find_lineage", found)
+    transfer = await requested(servers)
+    seen: list[Tree] = []
+
+    async def watched() -> None:
+        async with aclosing(watch(services, transfer)) as trees:
+            async for tree in trees:
+                seen.append(tree)
+                if tree["settled"]:
+                    return
+
+    async with fed(servers, services), asyncio.timeout(20):
+        watcher = asyncio.create_task(watched())
+        async with deciding(servers):
+            await ended.wait()
+        async with running(projecting(servers, services)):
+            await watcher
+    assert [tree["settled"] for tree in seen[-2:]] == [False, True]
+    assert len({str(tree) for tree in seen}) == len(seen)
 
 
 async def test_a_watcher_looks_now_and_then_while_something_is_under_way(
