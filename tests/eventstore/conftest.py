@@ -99,3 +99,24 @@ async def empty_database(postgres: EmbeddedPostgres, postgres_admin: Database) -
     for name, database in made.items():
         await database.close()
         await postgres_admin.fetch(f'drop database "{name}" with (force)')
+
+
+@pytest_asyncio.fixture(scope="session")
+async def other_url(postgres: EmbeddedPostgres) -> str:
+    """Another migrated database, to import into."""
+    admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
+    await admin.fetch("create database other")
+    await admin.close()
+    url = postgres.url.replace(f"/{postgres.database}?", "/other?")
+    database = Database(url)
+    await migrate(database)
+    await database.close()
+    return url
+
+
+@pytest_asyncio.fixture
+async def other(other_url: str) -> Any:
+    opened = Database(other_url)
+    await opened.fetch(EMPTY)
+    yield opened
+    await opened.close()

@@ -78,6 +78,16 @@ async def until_logged(servers: Bank, type_: str, count: int = 1) -> None:
             await asyncio.sleep(0.02)
 
 
+async def transferred(servers: Bank, count: int) -> None:
+    """So many transfers from one account to another, all completed."""
+    source, target = uuid4(), uuid4()
+    async with deciding(servers):
+        await accounts(servers, source, target)
+        for _ in range(count):
+            await servers.submit(RequestTransfer(source, target, Decimal(1)))
+        await until_logged(servers, "TransferCompleted", count)
+
+
 async def asked(services: Services, document: str, **variables: Any) -> Any:
     return await asked_of(SCHEMA, services, document, **variables)
 

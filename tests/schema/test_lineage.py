@@ -29,6 +29,7 @@ from tests.schema.lineages import (
     deciding,
     projecting,
     refused,
+    transferred,
     until_logged,
     watch,
 )
@@ -59,12 +60,7 @@ async def test_a_command_shows_what_reactors_made_of_its_events(servers: Bank, s
 async def test_reactions_of_many_commands_take_as_many_statements_as_those_of_one(
     servers: Bank, services: Services
 ) -> None:
-    source, target = uuid4(), uuid4()
-    async with deciding(servers):
-        await accounts(servers, source, target)
-        for _ in range(5):
-            await servers.submit(RequestTransfer(source, target, Decimal(1)))
-        await until_logged(servers, "TransferCompleted", 5)
+    await transferred(servers, 5)
     counting = Counting(servers.database.url)
     watched = replace(services, database=counting)
     document = """query ($first: Int!, $types: [String!]) {

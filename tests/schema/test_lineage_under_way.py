@@ -12,7 +12,7 @@ import pytest
 
 from commander.embedded import EmbeddedNats
 from eventstore.database import Database
-from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from examples.bank.messages import Deposit, OpenAccount
 from resolvers.cancelling import cancel
 from resolvers.commands import Options, submit
 from resolvers.services import Services
@@ -26,7 +26,6 @@ from tests.schema.lineages import (
     LINEAGE,
     TREE,
     Looks,
-    accounts,
     asked,
     asked_of,
     decide_and_purge,
@@ -37,6 +36,7 @@ from tests.schema.lineages import (
     refused,
     requested,
     shown,
+    transferred,
     until_applied,
     until_logged,
     until_reacted,
@@ -203,12 +203,7 @@ async def test_what_ends_while_it_is_looked_for_is_shown_as_it_ended_and_once(
 async def test_an_answer_looks_once_for_what_is_under_way(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, target = uuid4(), uuid4()
-    async with deciding(servers):
-        await accounts(servers, source, target)
-        for _ in range(5):
-            await servers.submit(RequestTransfer(source, target, Decimal(1)))
-        await until_logged(servers, "TransferCompleted", 5)
+    await transferred(servers, 5)
     looks = Looks(monkeypatch, "resolvers.reactions")
     document = """{ events { edges { node { type reactions { command {
       events { reactions { command { events { reactions { command { type } } } } } } } } } } } }"""

@@ -1,0 +1,177 @@
+"""Import: all of a file that is whole, into an empty store, or nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from eventstore.archive import ArchiveReader, ExportBroken, Header
+from eventstore.checkpoints import settle_partitions
+from eventstore.database import Database
+from eventstore.importing import NotEmpty, NotImportable, import_all
+from eventstore.locks import Lock, join, sole_holder
+from eventstore.log import append, head_position
+from eventstore.reactors import reactor_checkpoints, reactor_positions
+from tests.eventstore.archives import (
+    assert_nothing_left,
+    export,
+    file,
+    import_,
+    lines_of,
+    tables,
+)
+from tests.eventstore.decisions import decision, refusal
+from tests.eventstore.test_reactors import react_up_to
+
+__all__ = ["file"]
+
+
+async def test_a_file_cut_anywhere_is_refused_and_nothing_is_left_behind(
+    file: bytes, other: Database
+) -> None:
+    for end in range(0, len(file), 7):
+        with pytest.raises(ExportBroken, match="cut"):
+            await import_(other, file[:end])
+    with pytest.raises(ExportBroken, match="cut"):
+        await import_(other, file[:-1])
+    await assert_nothing_left(other)
+
+
+async def test_a_file_changed_anywhere_is_refused_and_nothing_is_left_behind(
+    file: bytes, other: Database
+) -> None:
+    for at in range(0, len(file), 5):
+        changed = bytearray(file)
+        changed[at] = ord("1") if changed[at] != ord("1") else ord("2")
+        with pytest.raises((ExportBroken, NotImportable)):
+            await import_(other, bytes(changed))
+    await assert_nothing_left(other)
+    await import_(other, file)
+    assert await export(other) == file
+
+
+def sealed(lines: list[dict[str, Any]]) -> bytes:
+    """A file of these lines with the right checksums, as one would be forged."""
+    found = b""
+    for line in lines:
+        if "sha256" in line:
+            line["sha256"] = sha256(found).hexdigest()
+        found += json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: lines.pop(2), "line 4: it does not follow|line 3: it does not follow"),
+        (lambda lines: lines.pop(1), "does not follow"),
+        (lambda lines: lines[1].update(number=2), "line 2: it does not follow"),
+        (lambda lines: lines[3].update(position=3), "line 4: it does not follow"),
+        (lambda lines: lines[3].update(command_id=str(uuid4())), "line 4: it does not follow"),
+        (lambda lines: lines[3].update(version=1), "Postgres does not take"),
+        (lambda lines: lines[3].update(version=7), "the versions of the stream account-1 have a gap"),
+        (lambda lines: lines[1].update(status="LOST"), "Postgres does not take"),
+        (lambda lines: lines[0].update(position=9), "does not end where the header says"),
+        (lambda lines: lines[0].update(format=2), "line 1: format 2 is not known"),
+        (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: a reactor stands beyond the log"),
+        (lambda lines: lines[-1].update(events=1), "it says 4 commands and 1 events"),
+        (lambda lines: lines.append(lines[1]), "there is more behind the end"),
+        (lambda lines: lines.insert(3, lines[0]), "line 4: there is a second header"),
+        (lambda lines: lines[2].update(colour="red"), "line 3: it is no line of an export"),
+        (lambda lines: lines.__setitem__(slice(None), [{"a": 1}]), "line 1: it is no line of an export"),
+    ],
+)
+async def test_a_file_that_is_no_log_is_refused_though_its_checksums_are_right(
+    file: bytes, other: Database, change: Any, said: str
+) -> None:
+    lines = lines_of(file)
+    assert sealed(lines_of(file)).count(b"\n") == file.count(b"\n")
+    change(lines)
+    with pytest.raises(ExportBroken, match=said):
+        await import_(other, sealed(lines))
+    await assert_nothing_left(other)
+
+
+async def test_only_an_empty_store_is_imported_into(file: bytes, database: Database, other: Database) -> None:
+    before = await tables(database)
+    with pytest.raises(NotEmpty, match="its log has 4 events of 4 commands"):
+        await import_(database, file)
+    assert await tables(database) == before
+    async with other.connection() as connection:
+        await append(connection, [refusal("account-1", 0)], None)
+    with pytest.raises(NotEmpty, match="its log has 0 events of 1 commands"):
+        await import_(other, file)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("insert into reactors (name, position) values ('clerk', 1)", "a reactor stands"),
+        (
+            """with clerk as (insert into reactors values ('clerk') returning name)
+               insert into reactor_partitions select name, 3, 1, 1 from clerk""",
+            "a reactor stands",
+        ),
+        ("insert into projections values ('item', 'f', 't', 1)", "a projection stands"),
+        ("insert into snapshots values ('account-1', 1, 'f', '{}')", "snapshots"),
+    ],
+)
+async def test_what_follows_from_another_log_must_be_gone_too(
+    file: bytes, other: Database, sql: str, said: str
+) -> None:
+    await other.fetch(sql)
+    with pytest.raises(NotEmpty, match=said):
+        await import_(other, file)
+    assert await head_position(other) == 0
+
+
+async def test_parts_that_run_on_the_store_must_be_stopped_first(file: bytes, other: Database) -> None:
+    async with sole_holder(other, Lock.REACTOR, 7, "test"):
+        with pytest.raises(NotEmpty, match="run on it: stop them first"):
+            await import_(other, file)
+    async with other.connection() as connection:
+        await join(connection, Lock.PROCESSORS)
+        with pytest.raises(NotEmpty, match="run on it: stop them first"):
+            await import_(other, file)
+        await connection.execute("select pg_advisory_unlock_all()")
+    await import_(other, file)
+
+
+async def test_who_appends_or_reacts_while_an_import_runs_waits_and_goes_on_behind_it(
+    database: Database, other: Database
+) -> None:
+    async with database.connection() as connection:
+        await append(connection, [decision(f"account-{n}", 0) for n in range(1500)], None)
+        await react_up_to(connection, "transfers", 1400)
+    file = await export(database)
+    started: list[asyncio.Task[int]] = []
+
+    async def appended() -> int:
+        async with other.connection() as connection:
+            return (await append(connection, [decision("account-new", 0)], None)).base
+
+    async def reacting() -> int:
+        async with other.connection() as connection:
+            return (await reactor_checkpoints(connection, "transfers", [3]))[3].position
+
+    def told(header: Header, records: int) -> None:
+        if records < 3000 and not started:
+            started.extend(asyncio.create_task(work()) for work in (appended, reacting))
+
+    await import_all(other, ArchiveReader(io.BytesIO(file)), told)
+    assert await asyncio.gather(*started) == [1500, 1400]
+    assert await head_position(other) == 1501
+
+
+async def test_a_store_that_was_only_started_is_empty(file: bytes, other: Database) -> None:
+    await settle_partitions(other, 4)
+    async with other.connection() as connection:
+        await reactor_checkpoints(connection, "transfers", range(4))
+    await import_(other, file)
+    assert await reactor_positions(other) == {"transfers": 2}
