@@ -154,7 +154,7 @@ def command_line(outcome: Outcome, action: DeadLetterAction | None = None) -> Co
 
 
 def event_line(event: RecordedEvent) -> EventLine:
-    return EventLine(**(event._asdict() | _document(event.data)))
+    return EventLine(**(msgspec.structs.asdict(event) | _document(event.data)))
 
 
 def document_of(line: Record) -> str:

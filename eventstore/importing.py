@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+from msgspec.structs import astuple
 
 from commander.domain.errors import CommanderError
 from eventstore.archive import (
@@ -154,7 +155,7 @@ class _Records:
         data = document_of(record)
         self.size += len(data)
         if isinstance(record, EventLine):
-            self.events.append(RecordedEvent._make(_values(record, RecordedEvent._fields, data=data)))
+            self.events.append(RecordedEvent(*_values(record, RecordedEvent.__struct_fields__, data=data)))
             return
         digest = bytes.fromhex(record.digest)
         self.commands.append(Outcome._make(_values(record, Outcome._fields, data=data, digest=digest)))
@@ -164,9 +165,10 @@ class _Records:
             self.actions.append(action)
 
     async def copy(self, connection: Connection) -> None:
+        events = [astuple(event) for event in self.events]
         for table, records, columns in (
             ("commands", self.commands, Outcome._fields),
-            ("events", self.events, RecordedEvent._fields),
+            ("events", events, RecordedEvent.__struct_fields__),
             ("dead_letter_actions", self.actions, DeadLetterAction._fields),
         ):
             if records:

@@ -57,7 +57,7 @@ class Append:
 
     def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
         """Event versions follow from each decision's version."""
-        self._rows = [row for decision in decisions for row in _event_rows(decision)]
+        self._rows = _event_rows(decisions)
         traces = _traces(decisions)
         self._traces: Iterable[str | None] = traces or repeat(None)
         moved = progress or Progress((), 0, None)
@@ -85,7 +85,7 @@ class Append:
         assert head is not None, "log_head has its one row from the first migration on"
         base, recorded_at = head["base"], head["recorded_at"]
         rows = zip(count(base + 1), self._rows, self._traces, strict=False)
-        events = (RecordedEvent._make((n, *row, recorded_at, trace)) for n, row, trace in rows)
+        events = [RecordedEvent(*(position, *row, recorded_at, trace)) for position, row, trace in rows]
         return Appended(base, recorded_at, tuple(events))
 
 
@@ -96,12 +96,15 @@ async def append(
     return await Append(decisions, progress).run(connection)
 
 
-def _event_rows(decision: Decision) -> list[tuple[Any, ...]]:
-    command = decision.command
-    first = decision.version - len(decision.events) + 1
-    rows = [_row(command.stream, first + n, event, command) for n, event in enumerate(decision.events)]
-    if decision.rejection is not None:
-        rows.append(_row(f"reaction-{command.command_id}", 1, decision.rejection, command))
+def _event_rows(decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
+    rows = []
+    for decision in decisions:
+        stream, first = decision.command.stream, decision.version - len(decision.events) + 1
+        for version, event in enumerate(decision.events, first):
+            rows.append(_row(stream, version, event, decision.command))
+        if decision.rejection is not None:
+            stream = f"reaction-{decision.command.command_id}"
+            rows.append(_row(stream, 1, decision.rejection, decision.command))
     return rows
 
 
@@ -114,7 +117,16 @@ def _traces(decisions: Sequence[Decision]) -> list[str | None]:
 
 
 def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
-    return (stream, version, *event, command.command_id, command.correlation_id, command.causation_position)
+    return (
+        stream,
+        version,
+        event.type,
+        event.schema_version,
+        event.data,
+        command.command_id,
+        command.correlation_id,
+        command.causation_position,
+    )
 
 
 def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 
-class RecordedEvent(NamedTuple):
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event as it stands in the log; the fields are in the order of the columns read.
 
     position: its place in the whole log, from 1, dense. version: its place in its stream, from 1, dense.
@@ -37,7 +37,7 @@ class RecordedEvent(NamedTuple):
         return self.stream.partition("-")[0]
 
 
-class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True):
+class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A command on its way to the processor: the payload of a message of the COMMANDS stream.
 
     data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
@@ -71,7 +71,7 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
-class NewEvent(NamedTuple):
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event decided on, before the log gives it a position."""
 
     type: str
@@ -79,7 +79,7 @@ class NewEvent(NamedTuple):
     data: str
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What became of one command. version: its stream's version after it.
 
     rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.

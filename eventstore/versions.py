@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import asyncpg
+from msgspec.structs import replace
 
 from commander.domain import Domain, ProjectionFailed
 from eventstore.database import Database
@@ -120,7 +121,7 @@ class RowVersions:
         known = self._known.setdefault((source.table.name, source.stream), [])
         if known and known[-1].event.version >= version.event.version:
             return
-        known.append(RowVersion(version.event._replace(data=""), version.row))
+        known.append(RowVersion(replace(version.event, data=""), version.row))
         if len(known) > _ROWS_OF_A_STREAM:
             del known[::2]
         while len(self._known) > self._streams:

@@ -36,7 +36,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue  # it may have been decided and purged between the two looks
         decision = Decision(
             queued,
-            content_digest(queued.type, bytes(queued.data)),
+            content_digest(queued.type, queued.data),
             Status.REJECTED,
             await stream_version(services.database, queued.stream),
             rejection=refusal(services.domain, queued, CANCELLED, message),

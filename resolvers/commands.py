@@ -181,7 +181,7 @@ async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
 
 
 def _digest(command: SubmittedCommand) -> bytes:
-    return content_digest(command.type, bytes(command.data))
+    return content_digest(command.type, command.data)
 
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -27,6 +30,14 @@ _SLICE = 50
 """How many commands are decided at a stretch: about a millisecond."""
 
 
+class _End(NamedTuple):
+    """A decision, and where its events stand among those of the batch."""
+
+    decision: Decision
+    begin: int
+    end: int
+
+
 class Batch:
     """Commands decided and committed together, by steps: look up, decide, commit, announce.
 
@@ -39,10 +50,11 @@ class Batch:
         self.commands = commands
         self.progress = progress
         self.decisions: list[Decision] = []
+        self._ids = {command.command_id for command in commands}
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
+        self._repeated: list[SubmittedCommand] = []  # decided by another batch, or by their first here
         self._decided_before: dict[UUID, Batch] = {}
-        self._ends: dict[UUID, tuple[Decision, int, int]] = {}
         self._append: Append | None = None
         self._appended: Appended | None = None
         self._projected: list[str] = []
@@ -72,21 +84,15 @@ class Batch:
                 for command in undecided[begin : begin + _SLICE]:
                     began = now_ns() if traced else 0
                     decision, states[command.stream] = decide(domain, command, states[command.stream], now)
-                    self._add(_traced(decision, began) if traced else decision)
+                    self.decisions.append(_traced(decision, began) if traced else decision)
             await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
 
     def set_aside(self, domain: Domain, states: StreamStates, attempts: int) -> None:
         """Instead of `decide`: fails what has no outcome yet, without running the domain's code."""
         for command in self._undecided():
-            self._add(crashed(domain, command, states[command.stream], attempts))
+            self.decisions.append(crashed(domain, command, states[command.stream], attempts))
         self._append = Append(self.decisions, self.progress)
-
-    def _add(self, decision: Decision) -> None:
-        begin = self._ends[self.decisions[-1].command.command_id][2] if self.decisions else 0
-        end = begin + len(decision.events) + (decision.rejection is not None)
-        self.decisions.append(decision)
-        self._ends[decision.command.command_id] = (decision, begin, end)
 
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions."""
@@ -108,9 +114,12 @@ class Batch:
         """Tells of the events to who follows the log, and how each command ended to its waiter and to all."""
         assert self._appended is not None, "a batch is announced after its commit"
         told: dict[str, list[Ended]] = {}
-        for command in self.commands:
+        for end in self._ends():
+            if (reply := end.decision.command.reply) is not None:
+                told.setdefault(reply, []).append(self._ended(end))
+        for command in self._repeated:
             if command.reply is not None:
-                ended = await self._ended(command.command_id, database)
+                ended = await self._ended_before(command.command_id, database)
                 told.setdefault(command.reply, []).append(ended)
         messages = told_log(self._appended.events)
         if self._appended.events:
@@ -118,40 +127,54 @@ class Batch:
             messages += [told_projection(table_name, position) for table_name in self._projected]
         for reply, outcomes in told.items():
             messages += told_outcomes(reply, outcomes)
-        await nats.tell(messages + told_ended(self._ends))
+        await nats.tell(messages + told_ended(decision.command.command_id for decision in self.decisions))
 
-    def _undecided(self) -> list[SubmittedCommand]:
+    def _undecided(self) -> Sequence[SubmittedCommand]:
         """The commands without an outcome: not in Postgres, not in a batch before, not earlier in this."""
-        for batch in self._recent:
-            repeated = [c.command_id for c in self.commands if c.command_id in batch._ends]
-            self._decided_before |= dict.fromkeys(repeated, batch)
-        self._recent = ()
+        recent, self._recent = [batch for batch in self._recent if not self._ids.isdisjoint(batch._ids)], ()
+        if not recent and not self._known and len(self._ids) == len(self.commands):
+            return self.commands  # as nearly always
+        for batch in recent:
+            self._decided_before |= dict.fromkeys(self._ids & batch._end_of.keys(), batch)
         first: dict[UUID, SubmittedCommand] = {}
         for command in self.commands:
-            if command.command_id not in self._known and command.command_id not in self._decided_before:
-                first.setdefault(command.command_id, command)
+            ended = command.command_id in self._known or command.command_id in self._decided_before
+            if ended or first.setdefault(command.command_id, command) is not command:
+                self._repeated.append(command)
         return list(first.values())
 
-    async def _ended(self, command_id: UUID, database: Database) -> Ended:
-        """How a command of this batch ended, if it was decided here; or how it had ended before."""
-        assert self._appended is not None, "asked after the commit"
-        decided = self._ends.get(command_id)
-        if decided is None:
-            if (batch := self._decided_before.get(command_id)) is not None:
-                return await batch._ended(command_id, database)
-            known = self._known[command_id]
+    def _ends(self) -> Iterator[_End]:
+        """All that was decided here."""
+        made = (len(d.events) + (d.rejection is not None) for d in self.decisions)
+        spans = pairwise(accumulate(made, initial=0))
+        return (_End(d, begin, end) for d, (begin, end) in zip(self.decisions, spans, strict=True))
+
+    @cached_property
+    def _end_of(self) -> dict[UUID, _End]:
+        """The same by the command's id; asked for after all is decided."""
+        return {end.decision.command.command_id: end for end in self._ends()}
+
+    async def _ended_before(self, command_id: UUID, database: Database) -> Ended:
+        """How a command of this batch had ended before."""
+        if (known := self._known.get(command_id)) is not None:
             return ended_from(known, await events_of_outcome(database, known))
+        batch = self._decided_before.get(command_id, self)
+        return batch._ended(batch._end_of[command_id])
+
+    def _ended(self, decided: _End) -> Ended:
+        """How a command ended that was decided here."""
+        assert self._appended is not None, "asked after the commit"
         decision, begin, end = decided
         return Ended(
-            command_id=command_id,
-            digest=decision.digest,
-            status=decision.status.value,
-            code=decision.code,
-            message=decision.message,
-            stream=decision.command.stream,
-            position=self._appended.base + end,
-            version=decision.version,
-            events=self._appended.events[begin:end],
+            decision.command.command_id,
+            decision.digest,
+            decision.status,
+            decision.code,
+            decision.message,
+            decision.command.stream,
+            self._appended.base + end,
+            decision.version,
+            self._appended.events[begin:end],
         )
 
 

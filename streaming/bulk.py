@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import NamedTuple
 
+import msgspec
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionReconnectingError
@@ -34,7 +35,7 @@ class OutMessage(NamedTuple):
     headers: dict[str, str]
 
 
-class RawMessage(NamedTuple):
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
     """A message as it came; reply and headers are empty where it has none."""
 
     subject: bytes
@@ -155,25 +156,26 @@ class _BulkParser(Parser):
         run: list[RawMessage] = []
         receive: Receive | None = None
         other = False
+        bulk, length = self._client.bulk, len(read)
         while (line := _MESSAGE.match(read, begin)) is not None:
             subject, sid, reply, header_size, size = line.groups()
-            to = self._client.bulk.get(int(sid))
+            to = bulk.get(int(sid))
             if to is None:
                 other = True
                 break
             payload = line.end()
             end = payload + int(size)
-            if end + 2 > len(read):
+            if end + 2 > length:
                 break
             if to is not receive:
                 if receive is not None:
                     receive(run)
                 run, receive = [], to
-            data = payload + int(header_size or 0)
+            data = payload if header_size is None else payload + int(header_size)
             run.append(RawMessage(subject, reply or b"", read[payload:data], read[data:end]))
             begin = end + 2
         else:
-            other = begin < len(read)
+            other = begin < length
         if receive is not None:
             receive(run)
         return begin, other

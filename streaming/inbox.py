@@ -42,6 +42,7 @@ class Inbox:
         self._owned = tuple(owned)
         self._partitions = partitions
         self._decided = dict.fromkeys(owned, 0)
+        self._all_are_its_own_after = float("inf")
         self._pull: OrderedPull | None = None
         self.last = 0
 
@@ -57,6 +58,7 @@ class Inbox:
         subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
         if len(self._owned) == self._partitions:
             subjects = []  # all there are; the server need not look at each message's subject
+            self._all_are_its_own_after = max(self._decided.values())
         after = min(self._decided.values())
         self._pull = await OrderedPull(
             self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
@@ -92,6 +94,8 @@ class Inbox:
         except (msgspec.DecodeError, ValueError) as error:
             logger.error("message %d of %s is no command: %s", message.sequence, COMMANDS, error)
             return []
+        if message.sequence > self._all_are_its_own_after:
+            return commands
         return [c for c in commands if message.sequence > self._decided_of(c)]
 
     def _decided_of(self, command: SubmittedCommand) -> float:

@@ -36,8 +36,8 @@ MANY = "commands.many.*"
 MAX_TOGETHER = 100
 MAX_TOGETHER_BYTES = 256 * 1024
 
-_MANY = "many"
-_SCHEDULED = "scheduled"
+_MANY = "commands.many."
+_SCHEDULED = "commands.scheduled."
 _CORRELATION = re.compile(rb'"correlation_id":"([0-9a-f-]{36})"')
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(SubmittedCommand)
@@ -51,17 +51,17 @@ def command_subject(partition: int | str, command_id: UUID | str) -> str:
 
 def scheduled_subject(command_id: UUID, correlation_id: UUID | str) -> str:
     """The subject of a command whose time has not come; '*' for a correlation that is not known."""
-    return f"commands.{_SCHEDULED}.{str(command_id)[-2:]}.{correlation_id}.{command_id}"
+    return f"{_SCHEDULED}{str(command_id)[-2:]}.{correlation_id}.{command_id}"
 
 
 def scheduled_together(correlation_id: UUID) -> str:
     """The subject of all commands of a correlation whose time has not come."""
-    return f"commands.{_SCHEDULED}.*.{correlation_id}.*"
+    return f"{_SCHEDULED}*.{correlation_id}.*"
 
 
 def is_scheduled(subject: str) -> bool:
     """Whether a message of this subject is one that is not due: nobody decides it as it stands."""
-    return subject.split(".", 2)[1] == _SCHEDULED
+    return subject.startswith(_SCHEDULED)
 
 
 def encoded(command: SubmittedCommand) -> bytes:
@@ -90,19 +90,17 @@ def is_due(command: SubmittedCommand, now: datetime) -> bool:
 
 def message_of_many(data: Sequence[bytes]) -> OutMessage:
     """Several commands, each encoded, in their order."""
-    return OutMessage(f"commands.{_MANY}.{len(data)}", b"[" + b",".join(data) + b"]", {})
+    return OutMessage(f"{_MANY}{len(data)}", b"[" + b",".join(data) + b"]", {})
 
 
 def count_in(subject: str) -> int:
     """How many commands a message of this subject holds."""
-    _, kind, rest = subject.split(".", 2)
-    return int(rest) if kind == _MANY else 1
+    return int(subject.removeprefix(_MANY)) if subject.startswith(_MANY) else 1
 
 
 def commands_in(subject: str, data: bytes) -> list[SubmittedCommand]:
     """The commands of a message. Raises msgspec.DecodeError."""
-    _, kind, _ = subject.split(".", 2)
-    return _decoder_of_many.decode(data) if kind == _MANY else [_decoder.decode(data)]
+    return _decoder_of_many.decode(data) if subject.startswith(_MANY) else [_decoder.decode(data)]
 
 
 def correlations_in(data: bytes) -> list[bytes]:

@@ -7,7 +7,7 @@ waits therefore also looks into Postgres, seldom at first and then less.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from uuid import UUID
 
@@ -26,7 +26,7 @@ _MAX_ANNOUNCEMENT_BYTES = 512 * 1024
 _LOOK_AFTER_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
-class Ended(msgspec.Struct, frozen=True):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """How a command ended: its outcome with its events, or the conflict that kept it out.
 
     digest tells whether the outcome is of the same content as was submitted.
@@ -47,31 +47,23 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
-def told_outcomes(subject: str, outcomes: Iterable[Ended]) -> list[OutMessage]:
+def told_outcomes(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]:
     """The messages that tell whoever waits under the subject, many outcomes in each; nobody may be waiting.
 
     An outcome whose events no message holds is not told: who waits finds it in Postgres.
     """
-    messages: list[OutMessage] = []
-    parts: list[bytes] = []
-    size = 0
-    for ended in outcomes:
-        encoded = _encoder.encode(ended)
-        if len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
-            continue
-        if parts and size + len(encoded) > _MAX_ANNOUNCEMENT_BYTES:
-            messages.append(OutMessage(subject, b"[" + b",".join(parts) + b"]", {}))
-            parts, size = [], 0
-        parts.append(encoded)
-        size += len(encoded) + 1
-    if parts:
-        messages.append(OutMessage(subject, b"[" + b",".join(parts) + b"]", {}))
-    return messages
+    payload = _encoder.encode(outcomes)
+    if len(payload) <= _MAX_ANNOUNCEMENT_BYTES:
+        return [OutMessage(subject, payload, {})]
+    if len(outcomes) == 1:
+        return []
+    middle = len(outcomes) // 2
+    return told_outcomes(subject, outcomes[:middle]) + told_outcomes(subject, outcomes[middle:])
 
 
 def told_ended(command_ids: Iterable[UUID]) -> list[OutMessage]:
     """The message that tells every process which commands have ended: their ids, 16 bytes each."""
-    payload = b"".join(command_id.bytes for command_id in command_ids)
+    payload = b"".join([command_id.int.to_bytes(16, "big") for command_id in command_ids])
     return [OutMessage(ENDED, payload, {})] if payload else []
 
 

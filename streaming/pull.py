@@ -16,9 +16,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import NamedTuple
 from uuid import uuid4
 
+import msgspec
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import NotFoundError
@@ -35,7 +35,7 @@ _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
 
 
-class InMessage(NamedTuple):
+class InMessage(msgspec.Struct, frozen=True, gc=False):
     """raw_headers: as they came; `headers` takes them apart, which few readers need."""
 
     sequence: int
@@ -210,7 +210,7 @@ class OrderedPull:
                 if self._broken or consumer != self._consumer:
                     return
                 if message.reply:
-                    self._on_delivery(*message)
+                    self._on_delivery(message)
                 else:
                     self._on_status(message.headers)
             self._heard_at = asyncio.get_running_loop().time()
@@ -218,19 +218,20 @@ class OrderedPull:
 
         return receive
 
-    def _on_delivery(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+    def _on_delivery(self, message: RawMessage) -> None:
         # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>, perhaps with more
         # tokens in front and one behind; the stream's name has no dot.
-        tokens = reply.split(b".")
+        tokens = message.reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
         sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
         if delivered != self._delivered + 1:
             self._break(f"message {self._delivered + 1} was lost")
             return
         self._delivered = delivered
-        self._asked = max(0, self._asked - 1)
+        if self._asked:
+            self._asked -= 1
         self._last = sequence
-        self._buffer.append(InMessage(sequence, subject.decode(), data, headers))
+        self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
 
     def _on_status(self, raw: bytes) -> None:
         status, description = status_of(raw)

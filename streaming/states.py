@@ -13,32 +13,23 @@ from eventstore.snapshots import Snapshot, load_snapshots, snapshot_of, state_fr
 from streaming.deciding import StreamState, evolved, initial_state
 
 
-class StreamStates:
+class StreamStates(OrderedDict[str, StreamState]):
     """The newest state of each stream that was decided on lately, and of one partition's owner alone.
 
     capacity: how many streams are kept. snapshot_every: after how many events a stream's state is stored.
     """
 
     def __init__(self, domain: Domain, capacity: int, snapshot_every: int) -> None:
+        super().__init__()
         self._domain = domain
         self._capacity = capacity
         self._snapshot_every = snapshot_every
-        self._states: OrderedDict[str, StreamState] = OrderedDict()
         self._snapshot_at: dict[str, int] = {}
         self._loading = asyncio.Lock()
 
-    def __contains__(self, stream: str) -> bool:
-        return stream in self._states
-
-    def __getitem__(self, stream: str) -> StreamState:
-        return self._states[stream]
-
-    def __setitem__(self, stream: str, state: StreamState) -> None:
-        self._states[stream] = state
-
     def clear(self) -> None:
         """Forgets all: another owner may have had the streams, or a commit failed."""
-        self._states.clear()
+        super().clear()
         self._snapshot_at.clear()
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
@@ -50,8 +41,8 @@ class StreamStates:
         async with self._loading:
             missing = []
             for stream in streams:
-                if stream in self._states:
-                    self._states.move_to_end(stream)
+                if stream in self:
+                    self.move_to_end(stream)
                 else:
                     missing.append(stream)
             if not missing:
@@ -62,19 +53,19 @@ class StreamStates:
             after = {stream: state.version for stream, state in loaded.items()}
             async for event in read_streams(connection, after):
                 loaded[event.stream] = evolved(self._domain, loaded[event.stream], event)
-            self._states.update(loaded)
+            self.update(loaded)
 
     def shrink(self) -> None:
         """Forgets the streams used longest ago, down to the capacity. Call it between batches."""
-        while len(self._states) > self._capacity:
-            stream, _ = self._states.popitem(last=False)
+        while len(self) > self._capacity:
+            stream, _ = self.popitem(last=False)
             self._snapshot_at.pop(stream, None)
 
     def due_snapshots(self, streams: Iterable[str]) -> list[Snapshot]:
         """The snapshots of those of these streams that have grown enough since their last one."""
         due = []
         for stream in streams:
-            current = self._states.get(stream)
+            current = self.get(stream)
             if current is None or current.unreadable is not None:
                 continue
             if current.version - self._snapshot_at.get(stream, 0) < self._snapshot_every:

@@ -32,11 +32,12 @@ class DecidingTally:
 
     def committed(self, decisions: Sequence[Decision], commands: int, seconds: float) -> None:
         """A batch of this many commands, in which these were decided, was committed."""
-        applied = Counter([one.command.type for one in decisions if one.status is Status.APPLIED])
-        for type_, count in applied.items():
-            self.outcomes[type_, Status.APPLIED.value] += count
+        applied = Status.APPLIED
+        counts = Counter([one.command.type for one in decisions if one.status is applied])
+        for type_, count in counts.items():
+            self.outcomes[type_, applied.value] += count
         for one in decisions:
-            if one.status is not Status.APPLIED:
+            if one.status is not applied:
                 self.outcomes[one.command.type, one.status.value] += 1
         self.batch_sizes.add(commands)
         self.commit_seconds.add(seconds)

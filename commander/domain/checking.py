@@ -22,7 +22,8 @@ def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = (
         if item is None:
             continue
         if field.is_plain and _surely_usable(item):
-            problems += _broken(field.constraints, item, (*path, field.name))
+            if field.constraints:
+                problems += _broken(field.constraints, item, (*path, field.name))
         else:
             problems += _problems(field.type, field.constraints, item, (*path, field.name))
     return problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -95,7 +95,15 @@ class CommandType:
 
 def content_digest(command_type: str, data: bytes) -> bytes:
     """16 bytes that tell two contents of the same command id apart."""
-    return blake2b(command_type.encode() + b"\0" + data, digest_size=16).digest()
+    digest = _digest_of_type(command_type).copy()
+    digest.update(data)
+    return digest.digest()
+
+
+@lru_cache
+def _digest_of_type(command_type: str) -> blake2b:
+    """What the digests of all commands of a type begin with."""
+    return blake2b(command_type.encode() + b"\0", digest_size=16)
 
 
 def frozen_dataclass(cls: type) -> type:

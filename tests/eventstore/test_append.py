@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from eventstore.checkpoints import partition_progress, settle_partitions
 from eventstore.database import Connection, Database
 from eventstore.log import AppendConflict, append, head_position, read_log
 from eventstore.outcomes import events_of_outcome, known_outcomes, outcome_of
-from eventstore.records import Decision, Progress, RecordedEvent, Status
+from eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
 from tests.eventstore.decisions import command, decision, digest_of, new_event, refusal
 
 # A command: which of its connection's streams it is for, and how many events it makes or how it is refused.
@@ -92,7 +92,7 @@ async def assert_stored(database: Database, made: Decision) -> None:
     assert outcome is not None
     expected = made.events + ((made.rejection,) if made.rejection else ())
     events = await events_of_outcome(database, outcome)
-    assert [(e.type, e.schema_version, e.data) for e in events] == list(expected)
+    assert [NewEvent(e.type, e.schema_version, e.data) for e in events] == list(expected)
     assert {e.command_id for e in events} <= {made.command.command_id}
     assert outcome.event_count == len(expected)
     assert outcome[:9] == (
@@ -133,8 +133,16 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
     assert {name: getattr(outcome, name) for name in known} == known
     assert await whole_log(database) == list(appended.events)
     first, _ = appended.events
-    assert tuple(first) == (
-        *(1, "account-1", 1, *made.events[0], made.command.command_id, known["correlation_id"], 2**40),
+    assert astuple(first) == (
+        *(
+            1,
+            "account-1",
+            1,
+            *astuple(made.events[0]),
+            made.command.command_id,
+            known["correlation_id"],
+            2**40,
+        ),
         *(appended.recorded_at, "00-a-b-01"),
     )
     assert first.aggregate == "account"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -259,7 +260,10 @@ async def test_there_must_be_a_row_to_change(database: Database, event: Any) -> 
 async def test_an_event_that_cannot_be_read_stops_it_before_anything_is_written(database: Database) -> None:
     await ensure_tables(database, [TABLE])
     first, second = recorded([Stocked(1, 1), Stocked(2, 1)])
-    for unreadable in (second._replace(data="{}"), second._replace(schema_version=2)):
+    for unreadable in (
+        msgspec.structs.replace(second, data="{}"),
+        msgspec.structs.replace(second, schema_version=2),
+    ):
         async with database.connection() as connection:
             with pytest.raises(UndecodableEvent, match="position 2"):
                 await fold(connection, shop, TABLE, [first, unreadable], 2)
@@ -268,7 +272,7 @@ async def test_an_event_that_cannot_be_read_stops_it_before_anything_is_written(
 
 async def test_events_that_are_none_of_its_business_move_the_checkpoint_alone(database: Database) -> None:
     await ensure_tables(database, [TABLE])
-    gone = recorded([Ignored(1)], after=1)[0]._replace(type="Gone", data='{"no": "longer"}')
+    gone = msgspec.structs.replace(recorded([Ignored(1)], after=1)[0], type="Gone", data='{"no": "longer"}')
     async with database.connection() as connection:
         await fold(connection, shop, TABLE, [*recorded([Ignored(1)]), gone], 2)
         await fold(connection, shop, TABLE, [], 7)

@@ -13,6 +13,7 @@ import pytest
 from graphql.execution import Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from commander import BigInt, Domain
 from eventstore.records import RecordedEvent
@@ -61,7 +62,7 @@ def recorded(domain: Domain, event: object, **changes: Any) -> RecordedEvent:
     type_ = domain.type_of(event)
     data = type_.encode(event).decode()
     made = RecordedEvent(7, "thing-1", 3, type_.name, 1, data, UUID(int=1), UUID(int=2), None, NOW)
-    return made._replace(**changes)
+    return replace(made, **changes)
 
 
 SOMETHING = Everything(
@@ -119,7 +120,7 @@ def test_nothing_is_executed_for_what_can_be_shown(monkeypatch: pytest.MonkeyPat
 def test_a_value_without_a_form_in_graphql_is_an_error_as_graphql_core_tells_it() -> None:
     made = renderer(vault, "subscription { events { position ... on Kept { copies } } }")
     event = recorded(vault, Kept(UUID(int=9), SOMETHING, 1))
-    too_large = event._replace(data=event.data.replace('"copies":1', '"copies":9999999999'))
+    too_large = replace(event, data=event.data.replace('"copies":1', '"copies":9999999999'))
     rendered = made.render(too_large)
     assert rendered.payload == made._executed(too_large).payload
     [error] = json.loads(rendered.payload)["errors"]
