@@ -85,6 +85,13 @@ class Ownership:
             await self._leave(connection)
         self.owned = []
 
+    async def is_balanced(self) -> bool:
+        """Whether it has its share, so that `rebalance` would change nothing. Work may be under way."""
+        shared = self._shared
+        _ = self.connection  # raises OwnershipLost
+        async with self._database.connection() as connection:
+            return len(self.owned) == self._share(await members(connection, shared.members, shared.key))
+
     async def rebalance(self) -> bool:
         """Takes what is free up to the share, gives back what is above it; says whether anything changed.
 
@@ -92,8 +99,7 @@ class Ownership:
         """
         shared = self._shared
         before = list(self.owned)
-        sharing = await members(self.connection, shared.members, shared.key)
-        share = -(-self._partitions // max(1, sharing))
+        share = self._share(await members(self.connection, shared.members, shared.key))
         surplus, self.owned = self.owned[share:], self.owned[:share]
         if surplus:
             await self._give_back(surplus)
@@ -106,6 +112,10 @@ class Ownership:
             if partition not in self.owned and await try_lock(self.connection, shared.partition, key):
                 self.owned.append(partition)
         return sorted(before) != sorted(self.owned)
+
+    def _share(self, sharing: int) -> int:
+        """How many partitions each of so many may have."""
+        return -(-self._partitions // max(1, sharing))
 
     async def _give_back(self, partitions: Sequence[int]) -> None:
         """What is done with partitions before others may have them."""

@@ -167,9 +167,10 @@ class Processor:
                 await self._purge(ownership, inbox)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                await self._caught_up(ownership)
-                if await ownership.rebalance():
-                    return
+                if not await ownership.is_balanced():
+                    await self._caught_up(ownership)
+                    if await ownership.rebalance():
+                        return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
     def _partitions_of(self, received: Received) -> set[int]:
