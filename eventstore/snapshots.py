@@ -62,10 +62,12 @@ async def save_snapshots(connection: Connection, snapshots: Sequence[Snapshot]) 
 
 
 async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:
-    """The snapshots there are of these streams."""
+    """The snapshots there are of these streams, unless they are ahead of the log."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
-            "select stream, version, fingerprint, state from snapshots where stream = any($1::text[])",
+            """select s.stream, s.version, s.fingerprint, s.state from snapshots as s
+               where s.stream = any($1::text[])
+                 and exists (select from events as e where e.stream = s.stream and e.version = s.version)""",
             streams,
         )
     return [Snapshot(*row) for row in rows]

@@ -18,6 +18,7 @@ from eventstore.inline import InlineProjections
 from eventstore.log import Append, Appended
 from eventstore.outcomes import events_of_outcome, known_outcomes
 from eventstore.records import Decision, Outcome, Progress, SubmittedCommand
+from eventstore.snapshots import Snapshot, save_snapshots
 from streaming.connection import Nats
 from streaming.deciding import crashed, decide
 from streaming.outcomes import Ended, ended_from, told_ended, told_outcomes
@@ -56,6 +57,7 @@ class Batch:
         self._repeated: list[SubmittedCommand] = []  # decided by another batch, or by their first here
         self._decided_before: dict[UUID, Batch] = {}
         self._append: Append | None = None
+        self._snapshots: list[Snapshot] = []
         self._appended: Appended | None = None
         self._projected: list[str] = []
 
@@ -87,6 +89,8 @@ class Batch:
                     self.decisions.append(_traced(decision, began) if traced else decision)
             await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
+        # now, for when this is committed the states may be ahead, by batches that may never be
+        self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 
     def set_aside(self, domain: Domain, states: StreamStates, attempts: int) -> None:
         """Instead of `decide`: fails what has no outcome yet, without running the domain's code."""
@@ -95,7 +99,10 @@ class Batch:
         self._append = Append(self.decisions, self.progress)
 
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:
-        """Stores outcomes, events and progress through the connection that owns the partitions."""
+        """Stores outcomes, events and progress through the connection that owns the partitions.
+
+        Snapshots follow: they are of streams as they stand in the log by then.
+        """
         assert self._append is not None, "a batch is decided before its commit"
         began = now_ns()
         if inline:
@@ -105,6 +112,8 @@ class Batch:
                     self._projected = await inline.fold(connection, self._appended)
         else:
             self._appended = await self._append.run(connection)
+        if self._snapshots:
+            await save_snapshots(connection, self._snapshots)
         if began:
             size = {"commander.batch": len(self.decisions)}
             for decision in self.decisions:

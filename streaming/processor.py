@@ -29,7 +29,6 @@ from eventstore.database import Database
 from eventstore.inline import InlineProjections
 from eventstore.log import AppendConflict, append
 from eventstore.records import Progress
-from eventstore.snapshots import save_snapshots
 from streaming.batch import Batch
 from streaming.connection import Nats
 from streaming.inbox import Inbox, Received
@@ -229,9 +228,6 @@ class Processor:
         began = loop.time()
         await batch.commit(ownership.connection, self._inline)
         self.tally.committed(batch.decisions, len(batch.commands), loop.time() - began)
-        due = self._states.due_snapshots({d.command.stream: None for d in batch.decisions})
-        if due:
-            await save_snapshots(ownership.connection, due)
         before, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
         if before is not None:
             await before

@@ -12,6 +12,7 @@ import msgspec
 
 from eventstore.inline import InlineProjections
 from eventstore.records import Progress, SubmittedCommand
+from eventstore.snapshots import load_snapshots
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount
 from streaming.batch import Batch
@@ -109,6 +110,19 @@ async def test_each_outcome_points_to_its_own_events(servers: Bank) -> None:
     assert (ended.status, ended.position, [event.position for event in ended.events]) == ("APPLIED", 2, [2])
     nothing = await told(waiter, refused, (servers, await decided(servers, states, [refused])))
     assert (nothing.status, nothing.code, nothing.events) == ("REJECTED", "ACCOUNT_EXISTS", ())
+
+
+async def test_a_snapshot_holds_nothing_that_a_later_batch_decided(servers: Bank) -> None:
+    """The processor may die before that is committed: its events would be in the state and not in the log."""
+    account, states = uuid4(), StreamStates(bank, 1000, snapshot_every=3)
+    first = [submitted(OpenAccount("Ada", account)), *(submitted(Deposit(account, Decimal(5))) for _ in "ab")]
+    before = await decided(servers, states, first)
+    await decided(servers, states, [submitted(Deposit(account, Decimal(7)))], before)
+    await end(servers, before)
+    async with servers.database.connection() as connection:
+        [snapshot] = await load_snapshots(connection, [first[0].stream])
+    assert snapshot.version == len(await servers.log()) == 3
+    assert '"10.00"' in snapshot.state
 
 
 def test_outcomes_that_no_message_holds_together_are_told_in_several_and_a_huge_one_not_at_all() -> None:

@@ -70,6 +70,15 @@ async def test_a_snapshot_that_does_not_fit_is_ignored(servers: Bank) -> None:
     assert states[stream].state.balance == 20
 
 
+async def test_a_snapshot_that_is_ahead_of_the_log_is_ignored(servers: Bank) -> None:
+    stream, _ = await deposited(servers, 20, snapshot_every=10)
+    await servers.database.fetch("update snapshots set version = 25")
+    async with servers.database.connection() as connection:
+        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        await states.load(connection, [stream])
+    assert (states[stream].version, states[stream].state.balance) == (21, 20)
+
+
 async def test_only_so_many_streams_are_kept_the_newest_used(servers: Bank) -> None:
     states = StreamStates(bank, capacity=3, snapshot_every=10)
     async with servers.database.connection() as connection:
