@@ -1,8 +1,9 @@
 """The processor: pulls commands in batches, decides them, commits once per batch, announces the outcomes.
 
-While one batch is being committed the next is decided on the states the first left behind, and earlier
-outcomes are looked up for the one after that. If a commit fails nothing is lost: the ownership ends, what was
-known is forgotten, and the next begins behind the last progress that Postgres has.
+While one batch is being committed, and one stands ready behind it so that Postgres always has work, the next
+is decided on the states they left behind, and earlier outcomes are looked up for the one after that. If a
+commit fails, those behind it fail with it, and nothing is lost: the ownership ends, what was known is
+forgotten, and the next begins behind the last progress that Postgres has.
 
 How far a partition is decided is written to Postgres in the transaction that stores the outcomes: that is
 the acknowledgement, once per batch, and it cannot disagree with the outcomes. A new owner begins behind it
@@ -43,6 +44,8 @@ from streaming.watchdog import watch_for_hangs
 
 logger = logging.getLogger("commander.processor")
 
+_COMMITS = 2
+"""How many batches may be decided and not committed: one that Postgres works on, one behind it."""
 _FEW = 100
 """A batch of fewer commands is committed before more are taken: what comes meanwhile makes one larger batch,
 which costs everybody less, and each waits for one commit instead of two."""
@@ -53,7 +56,7 @@ _STEPS_TO_THE_NEXT_COMMIT = 3
 @dataclass(frozen=True)
 class ProcessorSettings:
     """batch_size: the most commands in a transaction. decide_seconds: how long one batch may be decided on
-    before the process is ended as hung."""
+    before the process is ended as hung. cached_streams: many more than the batches under way can have."""
 
     partitions: int
     batch_size: int = 500
@@ -84,10 +87,10 @@ class Processor:
         self._settings = settings
         self._inline = InlineProjections(domain)
         self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
-        self._committing: asyncio.Task[None] | None = None
+        self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before
         self._announcing: asyncio.Task[None] | None = None
         self._looking: _Looking | None = None
-        self._recent: deque[Batch] = deque(maxlen=2)
+        self._recent: deque[Batch] = deque(maxlen=_COMMITS + 1)  # and the one that is being decided
         self._last: Batch | None = None
         self._passed: Progress | None = None  # beyond messages that held nothing for these partitions
         self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
@@ -138,8 +141,8 @@ class Processor:
     ) -> None:
         """Returns when the partitions have changed.
 
-        Under load three batches are under way: one is looked up while the one before is decided and the one
-        before that is committed.
+        Under load four batches are under way: one is looked up while the one before is decided and the two
+        before that are committed, one after the other.
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
@@ -181,14 +184,15 @@ class Processor:
         return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, ownership: DecidingOwnership, looking: _Looking) -> None:
-        """Decides a batch while the one before is committed; returns with its own commit under way."""
+        """Decides a batch while those before are committed; returns with its own commit under way."""
         await looking.done
         await looking.batch.decide(
             self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
         )
-        await self._committed()
+        await self._committed(but=_COMMITS - 1)
         self._last = looking.batch
-        self._committing = asyncio.create_task(self._commit(ownership, looking.batch))
+        before = self._committing[-1] if self._committing else None
+        self._committing.append(asyncio.create_task(self._commit(ownership, looking.batch, before)))
         await asyncio.sleep(0)  # so that Postgres has it before the next is decided
 
     async def _caught_up(self, ownership: DecidingOwnership) -> None:
@@ -214,7 +218,7 @@ class Processor:
             if tried >= MAX_ATTEMPTS:
                 await looking.done
                 looking.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
-                await self._commit(ownership, looking.batch)
+                await self._commit(ownership, looking.batch, None)
             else:
                 await self._process(ownership, looking)
             await self._announced()
@@ -223,14 +227,18 @@ class Processor:
             self._survived.append(command.command_id)
             raise
 
-    async def _commit(self, ownership: DecidingOwnership, batch: Batch) -> None:
+    async def _commit(
+        self, ownership: DecidingOwnership, batch: Batch, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.shield(before)
         loop = asyncio.get_running_loop()
         began = loop.time()
         await batch.commit(ownership.connection, self._inline)
         self.tally.committed(batch.decisions, len(batch.commands), loop.time() - began)
-        before, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
-        if before is not None:
-            await before
+        announcing, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
+        if announcing is not None:
+            await announcing
 
     async def _announce(self, batch: Batch) -> None:
         """Tells of a batch while the next is committed; Postgres need not wait for that."""
@@ -238,11 +246,11 @@ class Processor:
             await asyncio.sleep(0)
         await batch.announce(self._nats, self._database)
 
-    async def _committed(self) -> None:
-        """Waits for the commit under way, if one is."""
-        if self._committing is not None:
-            committing, self._committing = self._committing, None
-            await committing
+    async def _committed(self, *, but: int = 0) -> None:
+        """Waits for the commits under way, but for the last so many."""
+        while len(self._committing) > but:
+            await self._committing[0]
+            self._committing.popleft()
             self._states.shrink()
 
     async def _announced(self) -> None:
@@ -255,13 +263,14 @@ class Processor:
     async def _abandon(self) -> None:
         """Leaves no commit under way behind; whether it came about is for Postgres to say."""
         looking = None if self._looking is None else self._looking.done
-        under_way = [task for task in (self._committing, self._announcing, looking) if task is not None]
-        self._committing = self._announcing = self._looking = self._last = self._passed = None
+        others = [task for task in (self._announcing, looking) if task is not None]
+        under_way = [*self._committing, *others]
+        self._announcing = self._looking = self._last = self._passed = None
+        self._committing.clear()
         self._recent.clear()
         for task in under_way:
             task.cancel()
-        if under_way:
-            await asyncio.wait(under_way)
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _purge(self, ownership: DecidingOwnership, inbox: Inbox) -> None:
         """Removes from the stream what Postgres has decided."""
