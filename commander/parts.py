@@ -49,7 +49,7 @@ class Part(ABC):
     """
 
     name: str
-    garbage_thresholds = (2500, 5, 5)  # all are looked at as often as by Python's own, the young less often
+    garbage_thresholds = (10_000, 2, 2)  # all are looked at as often as by Python's own, the young less often
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings

@@ -26,7 +26,6 @@ logger = logging.getLogger("commander")
 
 def run(part: Part) -> None:
     """Runs a part until SIGTERM or SIGINT, or until it fails for good; then raises what it failed with."""
-    gc.freeze()  # what is loaded by now stays
     gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
@@ -56,6 +55,8 @@ async def _run(part: Part) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     server = _server(part)
+    gc.collect()
+    gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
     work = asyncio.create_task(_work(part))
     serving = asyncio.create_task(server.serve()) if server else None
     stopping = asyncio.create_task(stop.wait())
