@@ -176,6 +176,7 @@ async def test_a_snapshot_gives_back_the_state_it_was_taken_of(database: Databas
     taken = snapshot_of(aggregate, "01234567", "item-1", 7, state)
     assert taken is not None
     async with database.connection() as connection:
+        await append(connection, [decision("item-1", 0, 8)], None)
         await save_snapshots(connection, [taken, taken._replace(stream="item-2")])
         await save_snapshots(connection, [taken._replace(version=8)])
         (found,) = await load_snapshots(connection, ["item-1", "item-3"])

@@ -42,6 +42,11 @@ async def assert_each_once(
     assert [event.version for event in log] == list(range(1, len(commands) + 2))
 
 
+async def somebody_waits_for_a_lock(servers: Bank) -> bool:
+    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return bool(await servers.database.fetch(waiting))
+
+
 def is_full(processor: Processor) -> bool:
     """Whether two batches stand in line, one that is decided waits for a place, and one is looked up."""
     if len(processor._committing) < 2 or any(task.done() for task in processor._committing):
@@ -62,7 +67,7 @@ async def commits_held_up(servers: Bank, processor: Processor) -> AsyncIterator[
     async with servers.database.connection() as connection, connection.transaction():
         await connection.execute("select from log_head for update")
         async with asyncio.timeout(10):
-            while not is_full(processor):
+            while not (await somebody_waits_for_a_lock(servers) and is_full(processor)):
                 await asyncio.sleep(0.01)
         yield connection
 
