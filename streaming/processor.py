@@ -126,7 +126,8 @@ class Processor:
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
         async with Inbox(self._nats, self.owned, self._settings.partitions) as inbox:
             await inbox.open(progress)
-            suspects = Suspects(await ownership.begin(), self._settings.batch_size, up_to=inbox.last)
+            under_way = self._settings.batch_size * (_COMMITS + 1)  # decided and not committed, at most
+            suspects = Suspects(await ownership.begin(), under_way, up_to=inbox.last)
             if self._survived:
                 await forget_attempts(ownership.connection, self._survived)
                 self._survived = []

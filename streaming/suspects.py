@@ -1,9 +1,9 @@
 """Commands that may have crashed their processor: tried alone, each attempt counted before it is made.
 
 A processor marks its partitions as running. Who takes over partitions still so marked knows that their
-owner died, and that the cause may be among the next commands of theirs, as many as a batch holds. Those it
-takes one by one, each attempt stored before it is made; one that has been tried too often is set aside as
-failed, and the rest go on.
+owner died, and that the cause may be among the next commands of theirs, as many as may have been decided and
+not committed: the cause stands in the last of those batches. Those it takes one by one, each attempt stored
+before it is made; one that has been tried too often is set aside as failed, and the rest go on.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ MAX_ATTEMPTS = 3
 class Suspects:
     """Which of the next commands are suspect; false when none are.
 
-    up_to: the last sequence in the stream at takeover: what came later cannot have crashed anyone.
+    under_way: how many commands may have been decided and not committed when the owner died. up_to: the last
+    sequence in the stream at takeover: what came later cannot have crashed anyone.
     """
 
-    def __init__(self, partitions: Iterable[int], batch_size: int, up_to: int) -> None:
-        self._remaining = dict.fromkeys(partitions, batch_size)
+    def __init__(self, partitions: Iterable[int], under_way: int, up_to: int) -> None:
+        self._remaining = dict.fromkeys(partitions, under_way)
         self._up_to = up_to
         if self._remaining:
             names = ", ".join(map(str, self._remaining))
