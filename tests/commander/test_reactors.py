@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from eventstore.reactors import reactor_standings
 from tests.commander.conftest import Run
-from tests.streaming.conftest import Bank, running, servers
+from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order
 from tests.streaming.orders import orders as orders_domain
-from tests.streaming.test_processes import orders_of, runner, stored, until_done
+from tests.streaming.test_processes import orders_of, runner, stored
 
 __all__ = ["servers"]
 
@@ -31,7 +31,7 @@ async def counted(servers: Bank) -> None:
         async with asyncio.timeout(10):
             while len(await servers.log()) < 6:
                 await asyncio.sleep(0.02)
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
 
 
 async def test_reactors_are_listed_as_they_stand(servers: Bank, commander: Run) -> None:
@@ -74,7 +74,7 @@ async def test_a_new_reactor_may_pass_over_what_was_before_it(servers: Bank, com
 async def test_one_that_runs_is_not_replayed(servers: Bank, commander: Run) -> None:
     await counted(servers)
     async with running(runner(servers, "loyalty").run()):
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
         code, _, err = await asked(servers, commander, "replay", "loyalty")
         while not code:  # the runner may not have had its lock yet
             code, _, err = await asked(servers, commander, "replay", "loyalty")

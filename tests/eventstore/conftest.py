@@ -58,17 +58,22 @@ end $$
 """
 
 
-@pytest_asyncio.fixture(scope="session")
-async def reused_url(postgres: EmbeddedPostgres) -> str:
-    """A migrated database for all of these tests."""
+async def migrated(postgres: EmbeddedPostgres, name: str) -> str:
+    """The URL of a new database with Commander's tables."""
     admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
-    await admin.fetch("create database reused")
+    await admin.fetch(f"create database {name}")
     await admin.close()
-    url = postgres.url.replace(f"/{postgres.database}?", "/reused?")
+    url = postgres.url.replace(f"/{postgres.database}?", f"/{name}?")
     database = Database(url)
     await migrate(database)
     await database.close()
     return url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def reused_url(postgres: EmbeddedPostgres) -> str:
+    """A migrated database for all of these tests."""
+    return await migrated(postgres, "reused")
 
 
 @pytest_asyncio.fixture
@@ -104,14 +109,7 @@ async def empty_database(postgres: EmbeddedPostgres, postgres_admin: Database) -
 @pytest_asyncio.fixture(scope="session")
 async def other_url(postgres: EmbeddedPostgres) -> str:
     """Another migrated database, to import into."""
-    admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
-    await admin.fetch("create database other")
-    await admin.close()
-    url = postgres.url.replace(f"/{postgres.database}?", "/other?")
-    database = Database(url)
-    await migrate(database)
-    await database.close()
-    return url
+    return await migrated(postgres, "other")
 
 
 @pytest_asyncio.fixture

@@ -13,7 +13,6 @@ import pytest
 from strawberry import Schema
 
 from eventstore.database import Connection, Database
-from eventstore.reactors import reactor_standings
 from examples.bank import bank
 from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from resolvers.services import Services
@@ -27,7 +26,7 @@ from streaming.reacting import ReactorRunner
 from streaming.relay import Relay
 from streaming.streams import COMMANDS
 from streaming.under_way import UnderWay, under_way
-from tests.streaming.conftest import Bank, running
+from tests.streaming.conftest import Bank, running, until_reacted
 
 SCHEMA = build_schema(bank)
 Tree = dict[str, Any]
@@ -133,21 +132,11 @@ async def requested(servers: Bank, amount: int = 20) -> UUID:
     return transfer
 
 
-async def until_reacted(servers: Bank, reactor: str = "transfers") -> None:
-    """Returns when the reactor is done with the log as it is."""
-    async with asyncio.timeout(15):
-        while True:
-            head, standings = await reactor_standings(servers.database)
-            if any(one.name == reactor and one.position == head for one in standings):
-                return
-            await asyncio.sleep(0.02)
-
-
 async def reacted_to(servers: Bank, amount: int = 20) -> UUID:
     """A transfer that is requested and reacted to, and the processor stopped."""
     transfer = await requested(servers, amount)
     async with running(reactors(servers).run()):
-        await until_reacted(servers)
+        await until_reacted(servers, "transfers")
     return transfer
 
 

@@ -39,10 +39,9 @@ from tests.schema.lineages import (
     transferred,
     until_applied,
     until_logged,
-    until_reacted,
     until_settled,
 )
-from tests.streaming.conftest import Bank, running, submitted
+from tests.streaming.conftest import Bank, running, submitted, until_reacted
 from tests.streaming.orders import Ring, orders
 
 __all__ = ["servers", "services"]
@@ -95,7 +94,7 @@ async def test_a_deadline_that_was_taken_back_shows_no_more(servers: Bank, servi
     transfer = await reacted_to(servers)
     async with deciding(servers):
         await until_logged(servers, "TransferCompleted")
-        await until_reacted(servers)
+        await until_reacted(servers, "transfers")
     found = await asked(services, LINEAGE + TREE, id=str(transfer))
     assert {status for _, _, status in shown(found)} == {"APPLIED"}
     assert "ExpireTransfer" not in [type_ for _, type_, _ in shown(found)]
@@ -150,7 +149,7 @@ async def test_where_the_queue_is_too_long_to_be_looked_through_the_tree_says_so
     for _ in range(3):
         await servers.submitter.submit(submitted(OpenAccount("Ada", uuid4())), alone=True)
     async with running(reactors(servers).run()):
-        await until_reacted(servers)
+        await until_reacted(servers, "transfers")
     monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", 3)
     found = await asked(services, LINEAGE + TREE, id=str(transfer))
     assert shown(found) == [(0, "RequestTransfer", "APPLIED"), (1, "ExpireTransfer", "SCHEDULED")]

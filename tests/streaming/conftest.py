@@ -19,6 +19,7 @@ from eventstore.checkpoints import settle_partitions
 from eventstore.database import Database
 from eventstore.log import head_position, read_log
 from eventstore.outcomes import outcome_of
+from eventstore.reactors import reactor_standings
 from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from examples.bank import bank
 from streaming.connection import Nats
@@ -84,6 +85,16 @@ class Bank:
     async def log(self) -> list[RecordedEvent]:
         """The whole log of a small test."""
         return await read_log(self.database, 0, await head_position(self.database), 100_000)
+
+
+async def until_reacted(servers: Bank, reactor: str) -> None:
+    """Returns when the reactor is done with the log as it is."""
+    async with asyncio.timeout(20):
+        while True:
+            head, standings = await reactor_standings(servers.database)
+            if any(one.name == reactor and one.position == head for one in standings):
+                return
+            await asyncio.sleep(0.02)
 
 
 @pytest_asyncio.fixture

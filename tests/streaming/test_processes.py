@@ -16,7 +16,7 @@ from eventstore.reactors import forget_states, load_states, reactor_standings
 from eventstore.records import RecordedEvent
 from streaming.reacting import ReactorRunner
 from streaming.streams import COMMANDS
-from tests.streaming.conftest import PARTITIONS, Bank, running
+from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
 
@@ -31,16 +31,6 @@ async def until(servers: Bank, holds: Callable[[list[str]], bool]) -> list[Recor
             log = await servers.log()
             if holds([event.type for event in log]):
                 return log
-            await asyncio.sleep(0.02)
-
-
-async def until_done(servers: Bank, name: str) -> None:
-    """Returns when the reactor has come to the end of the log."""
-    async with asyncio.timeout(20):
-        while True:
-            head, standings = await reactor_standings(servers.database)
-            if any(one.name == name and one.position == head for one in standings):
-                return
             await asyncio.sleep(0.02)
 
 
@@ -73,7 +63,7 @@ async def test_what_is_not_paid_in_time_is_abandoned_and_what_is_paid_is_shipped
         paid, unpaid = await orders_of(servers, "Ada", "Bob")
         await servers.submit(Pay(paid), orders)
         log = await until(servers, lambda types: "Abandoned" in types and "Shipped" in types)
-        await until_done(servers, "payment")
+        await until_reacted(servers, "payment")
         assert await stored(servers, "payment") == {}
     ends = {event.type: event for event in log if event.type in ("Abandoned", "Shipped")}
     ordered = {event.stream: event for event in log if event.type == "Ordered"}
@@ -87,11 +77,11 @@ async def test_a_deadline_that_is_met_is_taken_back(servers: Bank, monkeypatch: 
     monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
     async with running(servers.processor(orders).run()), running(runner(servers, "payment").run()):
         [paid, _] = await orders_of(servers, "Ada", "Bob")
-        await until_done(servers, "payment")
+        await until_reacted(servers, "payment")
         assert len(await scheduled(servers)) == 2
         await servers.submit(Pay(paid), orders)
         await until(servers, lambda types: "Shipped" in types)
-        await until_done(servers, "payment")
+        await until_reacted(servers, "payment")
         assert len(await scheduled(servers)) == 1
 
 
@@ -101,7 +91,7 @@ async def test_the_states_are_a_fold_of_the_log_and_events_of_a_key_keep_their_o
     async with running(processor.run()), running(runner(servers, "loyalty").run()):
         await orders_of(servers, *customers)
         log = await until(servers, lambda types: types.count("Rewarded") == 20)
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
     states = await stored(servers, "loyalty")
     assert states == await folded(servers, "loyalty") == {f"customer {n}": '{"orders":15}' for n in range(4)}
     for customer in states:
@@ -128,7 +118,7 @@ async def test_killed_between_sending_and_saving_it_counts_and_sends_once(
                     await runner(servers, "loyalty").run()
         async with running(runner(servers, "loyalty").run()):
             await until(servers, lambda types: "Rewarded" in types)
-            await until_done(servers, "loyalty")
+            await until_reacted(servers, "loyalty")
     assert died == 2
     assert [event.type for event in await servers.log()].count("Rewarded") == 1
     assert await stored(servers, "loyalty") == await folded(servers, "loyalty")
@@ -154,7 +144,7 @@ async def test_states_that_are_lost_are_made_again_from_the_log_without_sending_
     async with running(servers.processor(orders).run()), running(runner(servers, "loyalty").run()):
         await orders_of(servers, *["Ada", "Bob"] * 5)
         await until(servers, lambda types: types.count("Rewarded") == 2)
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
     before, log = await stored(servers, "loyalty"), await servers.log()
     async with servers.database.connection() as connection:
         await forget_states(connection, "loyalty")
@@ -176,7 +166,7 @@ async def test_a_deadline_outlives_its_reactor_and_the_broker(
 ) -> None:
     async with running(servers.processor(orders).run()), running(runner(servers, "payment").run()):
         await orders_of(servers, "Ada")
-        await until_done(servers, "payment")
+        await until_reacted(servers, "payment")
     await nats_server.stop()
     await nats_server.start()
     async with asyncio.timeout(20):
@@ -190,7 +180,7 @@ async def test_a_deadline_that_the_broker_has_lost_is_set_again(servers: Bank) -
     async with running(servers.processor(orders).run()):
         async with running(runner(servers, "payment").run()):
             await orders_of(servers, "Ada")
-            await until_done(servers, "payment")
+            await until_reacted(servers, "payment")
         await servers.nats.jetstream.purge_stream(COMMANDS, subject="commands.scheduled.>")
         assert await stored(servers, "payment") != {}
         async with running(runner(servers, "payment").run()):
@@ -202,7 +192,7 @@ async def test_a_deadline_that_crosses_its_answer_is_refused_by_who_decides(serv
     async with running(servers.processor(orders).run()):
         [order] = await orders_of(servers, "Ada")
         async with running(runner(servers, "payment").run()):
-            await until_done(servers, "payment")
+            await until_reacted(servers, "payment")
         await asyncio.gather(servers.submit(Pay(order), orders), _due(servers))
         async with running(runner(servers, "payment").run()):
             log = await until(servers, lambda types: "Shipped" in types or "Abandoned" in types)
@@ -240,7 +230,7 @@ async def test_a_loop_of_reactions_ends_as_a_dead_letter(servers: Bank, bell: st
         async with asyncio.timeout(30):
             while not (failed := await _failed(servers)):
                 await asyncio.sleep(0.05)
-        await until_done(servers, "echo")
+        await until_reacted(servers, "echo")
         assert await _failed(servers) == failed
     [(code, message)] = failed
     assert code == "CAUSATION_TOO_DEEP"

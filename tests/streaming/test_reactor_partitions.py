@@ -11,9 +11,9 @@ import pytest
 
 from eventstore.reactors import ReactorStanding, reactor_standings
 from streaming.reacting import ReactorRunner
-from tests.streaming.conftest import PARTITIONS, Bank, running
+from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
-from tests.streaming.test_processes import folded, orders_of, runner, stored, until, until_done
+from tests.streaming.test_processes import folded, orders_of, runner, stored, until
 
 CUSTOMERS = [f"customer {n}" for n in range(20)]
 
@@ -54,7 +54,7 @@ async def test_processes_share_a_reactor_and_take_over_from_one_that_is_gone(ser
             await until_owned((two, PARTITIONS))
             await orders_of(servers, *CUSTOMERS * 2)
             log = await until(servers, lambda types: types.count("Rewarded") == 2 * len(CUSTOMERS))
-            await until_done(servers, "loyalty")
+            await until_reacted(servers, "loyalty")
     assert await stored(servers, "loyalty") == await folded(servers, "loyalty")
     for customer in CUSTOMERS:
         rewards = [e.data for e in log if e.type == "Rewarded" and f'"{customer}"' in e.data]
@@ -76,7 +76,7 @@ async def test_each_event_is_handled_by_one_of_the_processes_alone(
     async with running(servers.processor(orders).run()), running(one.run()), running(two.run()):
         await until_owned((one, PARTITIONS // 2), (two, PARTITIONS // 2))
         sent = await orders_of(servers, *CUSTOMERS)
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
     assert seen == {str(order): 1 for order in sent}
 
 
@@ -102,7 +102,7 @@ async def test_a_partition_that_fails_stops_alone_and_goes_on_when_the_code_is_m
         assert failing.failure == "RuntimeError: boom"
         mended = lambda state, event: Loyalty(state.orders + 1)  # noqa: E731
         monkeypatch.setitem(orders.reactors["loyalty"].reactions, Ordered, mended)
-        await until_done(servers, "loyalty")
+        await until_reacted(servers, "loyalty")
         assert (await standing(servers, lambda now: now.stopped == 0)).error is None
         assert failing.failure is None
     assert await stored(servers, "loyalty") == {"Ada": '{"orders":3}', "poison": '{"orders":1}'}
@@ -140,7 +140,7 @@ async def test_states_are_made_again_partition_by_partition(servers: Bank) -> No
         async with running(runner(servers, "loyalty").run()):
             await orders_of(servers, *CUSTOMERS * 3)
             log = await until(servers, lambda types: types.count("Rewarded") == len(CUSTOMERS))
-            await until_done(servers, "loyalty")
+            await until_reacted(servers, "loyalty")
         before = await stored(servers, "loyalty")
         await servers.database.fetch("update reactor_partitions set folded_position = 0 where partition < 2")
         keys = [key for key in CUSTOMERS if runner(servers, "loyalty")._reacting.partition_of(key) < 2]
@@ -148,7 +148,7 @@ async def test_states_are_made_again_partition_by_partition(servers: Bank) -> No
         async with running(runner(servers, "loyalty").run()):
             await standing(servers, lambda now: now.folded_position == now.position)
             await servers.outcome(await servers.submit(Order(log[0].command_id, keys[0]), orders))
-            await until_done(servers, "loyalty")
+            await until_reacted(servers, "loyalty")
     expected = before | {keys[0]: '{"orders":4}'}
     assert await stored(servers, "loyalty") == expected
     assert [event.type for event in await servers.log()].count("Rewarded") == len(CUSTOMERS)
