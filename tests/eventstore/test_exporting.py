@@ -86,7 +86,7 @@ async def test_the_checksums_are_those_of_the_file_so_that_others_can_verify_the
 
 
 async def test_memory_does_not_grow_with_the_log(database: Database, other: Database, tmp_path: Path) -> None:
-    few_events = (2000, 3000, 3000, 3000, 3000)  # several: a peak varies with when the collector of cycles comes
+    few_events = (2000, 3000, 3000, 3000, 3000)  # a peak varies with when the collector of cycles comes
     path, sizes, peaks = tmp_path / "log", (*few_events, 18_000), []
     reached = 0
     for size in sizes:
