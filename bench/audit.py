@@ -7,11 +7,11 @@ from uuid import UUID
 
 from bench.servers import System
 from commander.domain import CommanderError
-from eventstore.database import Database
-from eventstore.log import head_position, read_log
-from streaming.connection import Nats
-from streaming.pull import OrderedPull
-from streaming.streams import EVENTS, event_subject
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position, read_log
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.streams import EVENTS, event_subject
 
 _PAGE = 1000
 

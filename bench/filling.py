@@ -11,12 +11,12 @@ import msgspec
 
 from bench.servers import PARTITIONS, System
 from commander.domain import CommandType
-from eventstore.records import SubmittedCommand
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount
-from streaming.batches import chunks, publish_atomically
-from streaming.connection import Nats
-from streaming.messages import message_of
+from commander.eventstore.records import SubmittedCommand
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands.messages import message_of
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.publishing import chunks, publish_atomically
 
 AMOUNT = Decimal("1.00")
 

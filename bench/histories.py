@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.servers import Servers
-from eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database
 
 _LONG_SECONDS = 1200
 

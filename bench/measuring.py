@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from bench.processes import MeasurementFailed, output_of
 from bench.servers import Servers
-from commander.embedded import EmbeddedPostgres
-from eventstore.database import Database
-from eventstore.migrate import migrate
+from commander.dev.embedded import EmbeddedPostgres
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import migrate
 
 
 class Measure(NamedTuple):

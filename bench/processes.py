@@ -14,8 +14,8 @@ from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
+from commander.dev.embedded import ends_with_parent
 from commander.domain import CommanderError
-from commander.embedded import ends_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from bench.processes import Process, until, until_it_answers
-from commander.embedded import EmbeddedNats, EmbeddedPostgres, free_port
+from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, free_port
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.event_log import head_position
 from commander.settings import read_settings
-from eventstore.checkpoints import settle_partitions
-from eventstore.database import Database
-from eventstore.log import head_position
-from streaming.connection import Nats
-from streaming.streams import EVENTS, ensure_streams
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import EVENTS, ensure_streams
 
 PARTITIONS = read_settings().partitions
 
@@ -116,7 +116,7 @@ class System:
         """Several parts of `commander`, each a process of its own."""
         async with AsyncExitStack() as stack:
             for name in names:
-                await stack.enter_async_context(self.part("commander.cli", name))
+                await stack.enter_async_context(self.part("commander", name))
             yield
 
     @asynccontextmanager

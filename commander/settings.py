@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from commander.domain import CommanderError
-from eventstore.database import without_password
+from commander.eventstore.database import without_password
 
 PREFIX = "COMMANDER_"
 _HOST = r"(\[[^\]]*\]|[^:/?#,@\[\]]*)(:\d+)?"
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     postgres_url: Annotated[str, AfterValidator(_postgres_url)] | None = None
     nats_url: str | None = None
-    domain: Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")] = "examples.bank:bank"
+    domain: Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")] = "commander.examples.bank:bank"
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from enum import IntEnum
 from zlib import crc32
 
-from eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.database import Connection, Database, reaching_postgres
 
 
 class Lock(IntEnum):

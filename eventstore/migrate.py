@@ -6,8 +6,8 @@ import logging
 from importlib.resources import files
 
 from commander.domain.errors import CommanderError
-from eventstore.database import Database
-from eventstore.locks import Lock
+from commander.eventstore.database import Database
+from commander.eventstore.locks import Lock
 
 logger = logging.getLogger("commander.postgres")
 
@@ -47,7 +47,11 @@ async def migrate(database: Database) -> None:
 def _migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of each migration, in order."""
     found = sorted(
-        (f for f in files("eventstore").joinpath("migrations").iterdir() if f.name.endswith(".sql")),
+        (
+            f
+            for f in files("commander.eventstore").joinpath("migrations").iterdir()
+            if f.name.endswith(".sql")
+        ),
         key=lambda f: f.name,
     )
     return [(int(f.name.split("_")[0]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]

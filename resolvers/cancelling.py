@@ -6,14 +6,14 @@ from uuid import UUID
 
 from commander.domain.errors import NotFound
 from commander.domain.messages import content_digest
-from eventstore.history import stream_version
-from eventstore.log import AppendConflict, append
-from eventstore.records import Decision, Status, SubmittedCommand
-from resolvers.services import Services
-from streaming.deciding import refusal
-from streaming.outcomes import Ended, told_ended, told_outcomes
-from streaming.queued import queued_command, unschedule
-from streaming.signals import told_log
+from commander.eventstore.log.command_history import stream_version
+from commander.eventstore.log.event_log import AppendConflict, append
+from commander.eventstore.records import Decision, Status, SubmittedCommand
+from commander.resolvers.services import Services
+from commander.streaming.commands.deciding import refusal
+from commander.streaming.commands.outcomes import Ended, told_ended, told_outcomes
+from commander.streaming.commands.pending_by_id import queued_command, unschedule
+from commander.streaming.nats.signals import told_log
 
 CANCELLED = "CANCELLED"
 

@@ -14,9 +14,9 @@ import msgspec
 from commander.domain import InvalidCommand, Problem
 from commander.domain.errors import InvalidRequest
 from commander.domain.messages import CommandType, content_digest
-from eventstore.records import SubmittedCommand
-from resolvers.dry_run import dry_run
-from resolvers.results import (
+from commander.eventstore.records import SubmittedCommand
+from commander.resolvers.dry_run import dry_run
+from commander.resolvers.results import (
     Accepted,
     Conflict,
     Invalid,
@@ -26,9 +26,9 @@ from resolvers.results import (
     dry_result_of,
     result_of,
 )
-from resolvers.services import Services
-from streaming.outcomes import Ended
-from streaming.queued import queued_alone
+from commander.resolvers.services import Services
+from commander.streaming.commands.outcomes import Ended
+from commander.streaming.commands.pending_by_id import queued_alone
 
 
 class Wait(Enum):

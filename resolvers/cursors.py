@@ -18,7 +18,7 @@ from commander.domain import Field
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
-from eventstore.filters import Order, Place
+from commander.eventstore.projections.filters import Order, Place
 
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
 

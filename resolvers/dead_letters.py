@@ -12,16 +12,16 @@ from uuid import UUID, uuid5
 import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.database import Connection, Database
-from eventstore.history import (
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.command_history import (
     DeadLetterAction,
     dead_letter_action,
     list_dead_letters,
     record_dead_letter_action,
 )
-from eventstore.outcomes import outcome_of
-from eventstore.records import Outcome, Status, SubmittedCommand
-from streaming.submitting import Submitter
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.records import Outcome, Status, SubmittedCommand
+from commander.streaming.commands.submitting import Submitter
 
 MAX_LISTED = 1000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from eventstore.records import Decision, SubmittedCommand
-from resolvers.services import Services
-from streaming.deciding import decide
-from streaming.states import StreamStates
+from commander.eventstore.records import Decision, SubmittedCommand
+from commander.resolvers.services import Services
+from commander.streaming.commands.aggregate_cache import StreamStates
+from commander.streaming.commands.deciding import decide
 
 
 async def dry_run(services: Services, command: SubmittedCommand) -> Decision:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from commander.domain.errors import InvalidRequest
-from eventstore.database import Database
-from eventstore.effects import (
+from commander.eventstore.database import Database
+from commander.eventstore.reactions.effects import (
     EffectAction,
     EffectFailure,
     act_on_effect,

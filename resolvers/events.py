@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from commander.domain.errors import InvalidRequest
-from eventstore.log import head_position, read_log
-from eventstore.records import EventFilter, RecordedEvent
-from resolvers.services import Services
-from streaming.feed import FeedItem
+from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.resolvers.services import Services
+from commander.streaming.feed.feed import FeedItem
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def follow(
     where: EventFilter,
     render: Callable[[FeedItem], T],
 ) -> AsyncGenerator[Sequence[T], None]:
-    """The matching events after a position, then live, rendered: see streaming.feed.
+    """The matching events after a position, then live, rendered: see commander.streaming.feed.feed.
 
     Raises InvalidRequest for a filter that nothing can match.
     """

@@ -13,14 +13,14 @@ from commander.domain import Domain
 from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import InvalidRequest
 from commander.domain.reactors import RecordedRejection
-from eventstore.lineage import Descendant, descendants, events_of_commands
-from eventstore.projections import standings
-from eventstore.reactors import reactor_positions
-from eventstore.records import RecordedEvent, SubmittedCommand
-from resolvers.reactions import by_cause
-from resolvers.services import Services
-from resolvers.status import CommandState, command_by_id, undecided
-from streaming.under_way import under_way
+from commander.eventstore.log.lineage import Descendant, descendants, events_of_commands
+from commander.eventstore.projections.folding import standings
+from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.records import RecordedEvent, SubmittedCommand
+from commander.resolvers.reactions import by_cause
+from commander.resolvers.services import Services
+from commander.resolvers.status import CommandState, command_by_id, undecided
+from commander.streaming.commands.pending_by_correlation import under_way
 
 MAX_DEPTH = 100
 MAX_COMMANDS = 1000

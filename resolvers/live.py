@@ -11,10 +11,10 @@ from typing import Any
 from commander.domain import ProjectionType
 from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import NO_ROW, Condition, Filter, Operator
-from resolvers.freshness import reached
-from resolvers.services import Services
-from streaming.changes import Cursor, LiveItem
+from commander.eventstore.projections.filters import NO_ROW, Condition, Filter, Operator
+from commander.resolvers.read_your_writes import reached
+from commander.resolvers.services import Services
+from commander.streaming.live.changes import Cursor, LiveItem
 
 _CURSOR = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -39,7 +39,7 @@ async def follow_rows(
     at_least: int | None,
     timeout_ms: int,
 ) -> AsyncGenerator[LiveItem, None]:
-    """The matching rows and their changes, see `streaming.live`; at_least as for queries.
+    """The matching rows and their changes, see `commander.streaming.live.live`; at_least as for queries.
 
     Raises what these raise, and ProjectionBuilding.
     """

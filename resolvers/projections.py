@@ -10,13 +10,13 @@ from typing import Any
 
 from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import Filter, Order, Place
-from eventstore.projections import row_by_key
-from eventstore.queries import count_rows, rows_from
-from eventstore.tables import Table
-from resolvers.cursors import cursor_of, place_from
-from resolvers.events import Page, page_size
-from resolvers.services import Services
+from commander.eventstore.projections.filters import Filter, Order, Place
+from commander.eventstore.projections.folding import row_by_key
+from commander.eventstore.projections.queries import count_rows, rows_from
+from commander.eventstore.projections.tables import Table
+from commander.resolvers.cursors import cursor_of, place_from
+from commander.resolvers.events import Page, page_size
+from commander.resolvers.services import Services
 
 
 @dataclass(frozen=True)

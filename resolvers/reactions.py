@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from eventstore.lineage import reactions_to
-from eventstore.records import SubmittedCommand
-from resolvers.services import Services
-from resolvers.status import CommandState, undecided
-from streaming.under_way import under_way
+from commander.eventstore.log.lineage import reactions_to
+from commander.eventstore.records import SubmittedCommand
+from commander.resolvers.services import Services
+from commander.resolvers.status import CommandState, undecided
+from commander.streaming.commands.pending_by_correlation import under_way
 
 MAX_REACTIONS = 500
 """The most that one event shows."""

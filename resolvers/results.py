@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from commander.domain import Problem
-from eventstore.records import Decision, NewEvent, RecordedEvent, Status
-from streaming.outcomes import Ended
+from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
+from commander.streaming.commands.outcomes import Ended
 
 VERSION_CONFLICT = "VERSION_CONFLICT"
 

@@ -8,15 +8,15 @@ from datetime import datetime
 from functools import cached_property
 
 from commander.domain import Domain
-from eventstore.database import Database
-from eventstore.tables import Table
-from eventstore.versions import RowVersions
-from streaming.connection import Nats
-from streaming.feed import Feed
-from streaming.live import Live
-from streaming.outcomes import OutcomeWaiter
-from streaming.progress import ProjectionProgress
-from streaming.submitting import Submitter, utc_now
+from commander.eventstore.database import Database
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.projections.versions import RowVersions
+from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.commands.submitting import Submitter, utc_now
+from commander.streaming.feed.feed import Feed
+from commander.streaming.live.live import Live
+from commander.streaming.nats.connection import Nats
+from commander.streaming.projections.progress import ProjectionProgress
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.history import CommandFilter, list_commands
-from eventstore.outcomes import outcome_of
-from eventstore.records import Outcome, SubmittedCommand
-from resolvers.events import Page, page_size, storable
-from resolvers.services import Services
-from streaming.messages import is_due
-from streaming.queued import queued_command
+from commander.eventstore.log.command_history import CommandFilter, list_commands
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.records import Outcome, SubmittedCommand
+from commander.resolvers.events import Page, page_size, storable
+from commander.resolvers.services import Services
+from commander.streaming.commands.messages import is_due
+from commander.streaming.commands.pending_by_id import queued_command
 
 _UNKNOWN_SECONDS = 60.0
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commander.domain.errors import InvalidRequest
-from eventstore.log import pages_of_streams
-from eventstore.records import RecordedEvent
-from resolvers.events import Page, page_size
-from resolvers.services import Services
+from commander.eventstore.log.event_log import pages_of_streams
+from commander.eventstore.records import RecordedEvent
+from commander.resolvers.events import Page, page_size
+from commander.resolvers.services import Services
 
 _MOST = 2**31 - 1
 

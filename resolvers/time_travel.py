@@ -11,14 +11,14 @@ import msgspec
 
 from commander.domain.errors import InvalidRequest
 from commander.domain.time_travel import aggregate_behind, stream_of_row
-from eventstore.history import stream_version
-from eventstore.log import log_extent
-from eventstore.outcomes import known_outcomes
-from eventstore.records import Outcome
-from eventstore.tables import Table
-from eventstore.versions import Included, RowStream, RowVersion
-from resolvers.events import Page, page_size, storable
-from resolvers.services import Services
+from commander.eventstore.log.command_history import stream_version
+from commander.eventstore.log.event_log import log_extent
+from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.projections.versions import Included, RowStream, RowVersion
+from commander.eventstore.records import Outcome
+from commander.resolvers.events import Page, page_size, storable
+from commander.resolvers.services import Services
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from eventstore.lineage import events_of_commands
-from eventstore.records import Outcome, RecordedEvent
-from resolvers.reactions import Reactions
-from resolvers.services import Services
-from resolvers.status import CommandState
+from commander.eventstore.log.lineage import events_of_commands
+from commander.eventstore.records import Outcome, RecordedEvent
+from commander.resolvers.reactions import Reactions
+from commander.resolvers.services import Services
+from commander.resolvers.status import CommandState
 
 
 class Batching:

@@ -9,15 +9,15 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
-from schema.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
-from schema.effects import effect_fields
-from schema.events import EventTypes, event_fields
-from schema.execution import CommanderSchema
-from schema.history import history_fields
-from schema.lineage import lineage_fields
-from schema.names import camel, uncapitalized
-from schema.projections import ProjectionFields, names_of
-from schema.types import SCALARS, TypeMap
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.names import camel, uncapitalized
+from commander.schema.types.command_status import history_fields
+from commander.schema.types.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
+from commander.schema.types.effects import effect_fields
+from commander.schema.types.events import EventTypes, event_fields
+from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.lineage import lineage_fields
+from commander.schema.types.projections import ProjectionFields, names_of
 
 
 def build_schema(domain: Domain) -> CommanderSchema:

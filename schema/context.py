@@ -8,13 +8,13 @@ from typing import Any
 
 from strawberry.dataloader import DataLoader
 
-from eventstore.records import RecordedEvent
-from resolvers.events import Page
-from resolvers.services import Services
-from resolvers.stream_events import StreamPage, pages_of
-from schema.batching import Batching
-from streaming.changes import Cursor
-from streaming.tracing import traceparent_from
+from commander.eventstore.records import RecordedEvent
+from commander.resolvers.events import Page
+from commander.resolvers.services import Services
+from commander.resolvers.stream_events import StreamPage, pages_of
+from commander.schema.batching import Batching
+from commander.streaming.live.changes import Cursor
+from commander.streaming.tracing import traceparent_from
 
 
 @dataclass(frozen=True)

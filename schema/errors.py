@@ -22,9 +22,9 @@ from strawberry.types.execution import PreExecutionError
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
-from eventstore.serving import ProjectionBuilding
-from resolvers.freshness import AheadOfLog, ProjectionBehind
-from streaming.submitting import Overloaded
+from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
+from commander.streaming.commands.submitting import Overloaded
 
 logger = logging.getLogger("commander.api")
 

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from eventstore.records import RecordedEvent
+from commander.eventstore.records import RecordedEvent
 
 __all__ = ["SpanKind"]
 

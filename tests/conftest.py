@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from commander.embedded import EmbeddedNats, EmbeddedPostgres
-from eventstore.database import Database
-from eventstore.migrate import migrate
-from streaming.connection import Nats
-from streaming.streams import ensure_streams
+from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import migrate
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import ensure_streams
 from tests.system import System
 
 

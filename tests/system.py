@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from commander.embedded import free_port
+from commander.dev.embedded import free_port
 
 NO_TLS = False
 """For httpx: without it, each request loads the certificates of the world, which takes it 40 ms."""
@@ -91,7 +91,7 @@ class System(Endpoint):
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "commander.cli", "dev"),
+                    *(sys.executable, "-m", "commander", "dev"),
                     *("--port", str(self.port), "--data-dir", str(self.data_dir)),
                 ],
                 env={**environment, **self._environment},

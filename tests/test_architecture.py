@@ -118,13 +118,13 @@ def test_the_walk_sees_every_way_to_import(tmp_path: Path) -> None:
         "if TYPE_CHECKING:\n    import resolvers\n"
     )
     assert {(line, name, room_of(name)) for line, name in imports("module", module)} == {
-        (1, "streaming.relay", "streaming"),
+        (1, "commander.streaming.log.relay", "streaming"),
         (1, "json", None),
-        (2, "eventstore.log", "eventstore"),
+        (2, "commander.eventstore.log.event_log", "eventstore"),
         (3, "commander.__init__", "commander.__init__"),
         (3, "commander.settings", "commander"),
-        (5, "schema.build", "schema"),
-        (7, "resolvers.__init__", "resolvers"),
+        (5, "commander.schema.build", "schema"),
+        (7, "commander.resolvers.__init__", "resolvers"),
     }
 
 
@@ -210,7 +210,10 @@ def test_a_statement_says_its_purpose_and_each_of_its_binds(path: Path) -> None:
 
 
 def test_migrations_begin_by_saying_what_they_are_for() -> None:
-    for path in [*(ROOT / "eventstore" / "migrations").glob("*.sql"), ROOT / "eventstore" / "schema.sql"]:
+    for path in [
+        *(ROOT / "eventstore" / "migrations").glob("*.sql"),
+        ROOT / "eventstore" / "schema.sql",
+    ]:
         assert re.match(r"-- [A-Z].*\.\n", path.read_text()), path.name
 
 

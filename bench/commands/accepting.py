@@ -28,7 +28,7 @@ async def measure_accepting(bench: Bench) -> list[Measure]:
         accounts, opened = await open_accounts(system, bench.plan.accounts)
         async with (
             system.api("bench.commands.noop") as noop,
-            system.api("commander.cli", "api") as api,
+            system.api("commander", "api") as api,
         ):
             nothing, accepting = _Side(*noop), _Side(*api)
             for _ in range(_SLICES):

@@ -24,7 +24,7 @@ async def measure_applying(bench: Bench) -> list[Measure]:
         accounts, opened = await open_accounts(system, plan.accounts)
         async with (
             system.parts("processor", "relay", "projections", "reactors"),
-            system.api("commander.cli", "api") as (port, _),
+            system.api("commander", "api") as (port, _),
         ):
             load = Load(
                 port, "APPLIED", accounts, _CONNECTIONS, plan.warm_up_mutations, plan.applied_mutations

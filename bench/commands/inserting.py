@@ -22,8 +22,8 @@ from bench.filling import AMOUNT
 from bench.measuring import Measure
 from bench.processes import measured_by
 from bench.timed import Timed
-from examples.bank import bank
-from examples.bank.messages import MoneyDeposited
+from commander.examples.bank import bank
+from commander.examples.bank.messages import MoneyDeposited
 
 RATE = "limit of Postgres: rows in transactions of 500"
 

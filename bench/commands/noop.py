@@ -14,20 +14,20 @@ import strawberry
 from starlette.types import ASGIApp
 from strawberry.schema.config import StrawberryConfig
 
-from commander.api import ApiPart
+from commander.cli.loading import load_domain
 from commander.domain import Domain
-from commander.health import health_routes
-from commander.loading import load_domain
-from commander.process import configure_logging, run
+from commander.parts.api import ApiPart
+from commander.parts.health import health_routes
+from commander.parts.process import configure_logging, run
+from commander.schema.context import Context
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.application import application
+from commander.schema.http.endpoint import HttpSettings
+from commander.schema.types.commands import CommandOptions, command_inputs
+from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.results import CommandAccepted, CommandResult
 from commander.settings import read_settings
-from schema.commands import CommandOptions, command_inputs
-from schema.context import Context
-from schema.endpoint import HttpSettings
-from schema.events import EventTypes
-from schema.execution import CommanderSchema
-from schema.http import application
-from schema.results import CommandAccepted, CommandResult
-from schema.types import SCALARS, TypeMap
 
 
 class NoopPart(ApiPart):

@@ -17,7 +17,7 @@ from bench.filling import deposits, enqueue, open_accounts
 from bench.measuring import Measure
 from bench.processes import Process
 from bench.servers import System
-from eventstore.log import head_position
+from commander.eventstore.log.event_log import head_position
 
 RATE = "processor: commands decided and committed"
 
@@ -37,7 +37,7 @@ async def measure_processor(bench: Bench) -> list[Measure]:
         waiting = deposits(accounts, bench.plan.queued_deposits, reply=system.nats.client.new_inbox())
         await enqueue(system.nats, waiting)
         ids = opened + [command.command_id for command in waiting]
-        async with system.part("commander.cli", "processor") as process:
+        async with system.part("commander", "processor") as process:
             microseconds = await _until_decided(system, process, len(opened), len(ids))
         await _audit(system, ids)
         row = await system.database.fetchrow(_BETWEEN_COMMITS)
@@ -50,7 +50,7 @@ async def measure_processor(bench: Bench) -> list[Measure]:
 
 async def drained(system: System, ids: Sequence[UUID]) -> None:
     """Has a processor decide what waits, and audits the outcome."""
-    async with system.part("commander.cli", "processor") as process:
+    async with system.part("commander", "processor") as process:
         await _until_decided(system, process, 0, len(ids))
     await _audit(system, ids)
 

@@ -22,11 +22,11 @@ from bench.measuring import Measure
 from bench.processes import MeasurementFailed, measured_by
 from bench.servers import PARTITIONS
 from bench.timed import Timed
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.connection import Nats
-from streaming.messages import message_of
-from streaming.streams import COMMANDS
+from commander.streaming.commands.messages import message_of
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS
 
 _UNDER_WAY = 500
 

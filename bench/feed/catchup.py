@@ -12,7 +12,7 @@ from bench.feed.plan import Bench
 from bench.feed.subscribers import Subscribers, subscribed
 from bench.measuring import Measure
 from bench.processes import Process
-from streaming.streams import EVENTS
+from commander.streaming.nats.streams import EVENTS
 
 RATE = "catch-up from position 0"
 GROWTH = "catch-up: memory of the API's process, most after the first tenth less that at the first tenth"
@@ -28,7 +28,7 @@ async def measure_catchup(bench: Bench) -> list[Measure]:
     template = await database_with_history(bench, events)
     async with bench.system(template) as system:
         await system.nats.jetstream.purge_stream(EVENTS, seq=events + 1)  # the mirror ends where the log does
-        async with system.api("commander.cli", "api", core=SERVER) as (port, process):
+        async with system.api("commander", "api", core=SERVER) as (port, process):
             before = process.memory()
             async with subscribed(Watch(port, _QUERY, 1, events, after=0)) as subscribers:
                 seen, samples = await _sampled(subscribers, process)

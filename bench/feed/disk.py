@@ -15,8 +15,8 @@ from bench.feed.publishing import Publication, deposited
 from bench.filling import deposits
 from bench.measuring import Measure
 from bench.servers import PARTITIONS, System
-from eventstore.log import append
-from streaming.messages import message_of
+from commander.eventstore.log.event_log import append
+from commander.streaming.commands.messages import message_of
 
 ALONE = "disk alone: a synced publish and a commit, p50"
 

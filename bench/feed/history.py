@@ -5,8 +5,8 @@ from __future__ import annotations
 from bench.feed.publishing import AMOUNT, account_of
 from bench.histories import database_with
 from bench.servers import Servers
-from examples.bank import bank
-from examples.bank.messages import MoneyDeposited
+from commander.examples.bank import bank
+from commander.examples.bank.messages import MoneyDeposited
 
 _STREAMS = 1000
 _PLACE = "00000000-0000-0000-0000-000000000001"

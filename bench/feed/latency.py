@@ -31,7 +31,7 @@ async def measure_latency(bench: Bench) -> list[Measure]:
         accounts, opened = await open_accounts(system, plan.accounts)
         async with (
             system.parts("processor", "relay", "projections", "reactors"),
-            system.api("commander.cli", "api") as (port, _),
+            system.api("commander", "api") as (port, _),
         ):
             load = Load(
                 port, "APPLIED", accounts, _CONNECTIONS, plan.warm_up_mutations, plan.full_load_mutations

@@ -20,11 +20,11 @@ from starlette.routing import Route
 from bench.pacing import due
 from bench.servers import System
 from commander.domain.messages import content_digest
-from eventstore.log import append
-from eventstore.records import Decision, NewEvent, Status, SubmittedCommand
-from examples.bank import bank
-from examples.bank.messages import Deposit, MoneyDeposited
-from streaming.signals import told_log
+from commander.eventstore.log.event_log import append
+from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, MoneyDeposited
+from commander.streaming.nats.signals import told_log
 
 AMOUNT = Decimal("1.00")
 _LARGEST_TRANSACTION = 500

@@ -16,7 +16,7 @@ from bench.feed.peers import GRAPHQL_WS
 from bench.feed.publishing import Publication, ask_to_publish, publish_into
 from bench.processes import Process, until_it_answers
 from bench.servers import Servers
-from commander.embedded import free_port
+from commander.dev.embedded import free_port
 
 _ITEM = "{ position ... on Event { type stream } ... on MoneyDeposited { amount } }"
 
@@ -50,8 +50,8 @@ class Subject:
 async def _commander(servers: Servers) -> AsyncIterator[Server]:
     async with (
         servers.system() as system,
-        system.part("commander.cli", "relay"),
-        system.api("commander.cli", "api", core=SERVER) as (port, process),
+        system.part("commander", "relay"),
+        system.api("commander", "api", core=SERVER) as (port, process),
     ):
         yield Server(port, process, partial(publish_into, system))
         await audit_log(system.database)

@@ -18,10 +18,10 @@ from bench.projections.history import database_with_money
 from bench.projections.plan import Bench
 from bench.servers import System
 from commander.domain.messages import content_digest
-from eventstore.log import append, head_position
-from eventstore.records import Decision, NewEvent, Status, SubmittedCommand
-from examples.bank import bank
-from examples.bank.messages import AccountOpened, OpenAccount
+from commander.eventstore.log.event_log import append, head_position
+from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
+from commander.examples.bank import bank
+from commander.examples.bank.messages import AccountOpened, OpenAccount
 
 APPEND = "append of ten commands"
 PAGE = "newest page of 100 events"
@@ -47,7 +47,7 @@ async def measure_cost(bench: Bench) -> list[Measure]:
         template = await database_with_money(bench, events, bench.plan.accounts)
         async with bench.system(template) as system:
             await _built(system)
-            async with system.api("commander.cli", "api") as (port, process):
+            async with system.api("commander", "api") as (port, process):
                 for name, milliseconds in (await _costs(bench, system, port)).items():
                     measures.append(Measure(with_history(name, events), "ms", median(milliseconds)))
                 memory = process.memory() / 2**20
@@ -57,7 +57,7 @@ async def measure_cost(bench: Bench) -> list[Measure]:
 
 async def _built(system: System) -> None:
     """Fills the projections' tables."""
-    async with system.part("commander.cli", "projections") as process:
+    async with system.part("commander", "projections") as process:
 
         async def built() -> bool:
             process.must_run()

@@ -8,8 +8,8 @@ from uuid import UUID
 from bench.histories import database_with
 from bench.servers import Servers
 from commander.domain import EventType
-from examples.bank import bank
-from examples.bank.messages import AccountOpened, MoneyDeposited, MoneyWithdrawn
+from commander.examples.bank import bank
+from commander.examples.bank.messages import AccountOpened, MoneyDeposited, MoneyWithdrawn
 
 IN, OUT = Decimal("3.00"), Decimal("1.00")
 _PLACE = UUID(int=1)

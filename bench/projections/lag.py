@@ -11,10 +11,10 @@ from bench.pacing import due
 from bench.processes import until
 from bench.projections.plan import Bench
 from bench.servers import System
-from eventstore.log import head_position
-from streaming.batches import publish
-from streaming.bulk import RawMessage
-from streaming.messages import encoded, message_of_many
+from commander.eventstore.log.event_log import head_position
+from commander.streaming.commands.messages import encoded, message_of_many
+from commander.streaming.nats.chunks import RawMessage
+from commander.streaming.nats.publishing import publish
 
 LAG_P99 = "lag of a projection at 2,000 commands/s, p99"
 

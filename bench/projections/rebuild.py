@@ -19,7 +19,7 @@ _SECONDS = """select extract(epoch from built_at - created_at)::float8 from proj
 async def measure_rebuild(bench: Bench) -> list[Measure]:
     plan = bench.plan
     template = await database_with_money(bench, plan.events, plan.accounts)
-    async with bench.system(template) as system, system.part("commander.cli", "projections") as process:
+    async with bench.system(template) as system, system.part("commander", "projections") as process:
 
         async def built() -> bool:
             process.must_run()

@@ -6,7 +6,7 @@ transfers.py    the Transfer aggregate and the process that moves the money
 projections.py  what can be asked: accounts and transfers
 """
 
-from examples.bank import accounts, projections, transfers
-from examples.bank.messages import bank
+from commander.examples.bank import accounts, projections, transfers
+from commander.examples.bank.messages import bank
 
 __all__ = ["accounts", "bank", "projections", "transfers"]

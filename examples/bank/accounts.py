@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from commander import Rejected
-from examples.bank.messages import (
+from commander.examples.bank.messages import (
     AccountClosed,
     AccountOpened,
     CloseAccount,

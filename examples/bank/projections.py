@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from examples.bank.messages import (
+from commander.examples.bank.messages import (
     AccountClosed,
     AccountOpened,
     MoneyDeposited,
@@ -21,7 +21,7 @@ from examples.bank.messages import (
     TransferWithdrawn,
     bank,
 )
-from examples.bank.transfers import TransferStatus
+from commander.examples.bank.transfers import TransferStatus
 
 
 @bank.projection("account", key="account_id", indexes=("owner", "balance"), filterable=("closed",))

@@ -18,7 +18,7 @@ from enum import Enum
 from uuid import UUID
 
 from commander import Deadline, ReactionRejected, Rejected
-from examples.bank.messages import (
+from commander.examples.bank.messages import (
     DepositFromTransfer,
     ExpireTransfer,
     MoneyDeposited,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from graphql import build_schema
 
-from examples.bank import bank
+from commander.examples.bank import bank
 from tests.commander.conftest import Run
 
 SHOP = """

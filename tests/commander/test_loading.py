@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from commander import DefinitionError
-from commander.loading import DomainNotFound, check_packages, load_domain
-from examples.bank import bank
+from commander.cli.checkout import LinksMissing, check_links
+from commander.cli.loading import DomainNotFound, load_domain
+from commander.examples.bank import bank
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ class Item:
 
 
 def test_the_bank_is_found() -> None:
-    assert load_domain("examples.bank:bank") is bank
+    assert load_domain("commander.examples.bank:bank") is bank
 
 
 def test_a_domain_is_found_in_the_current_directory(here: Path) -> None:
@@ -61,16 +61,17 @@ def test_a_domain_is_found_in_a_package_of_the_current_directory(here: Path) -> 
 
 def test_the_current_directory_is_searched_last(here: Path) -> None:
     (here / "json.py").write_text("raise AssertionError('this is not the json that was meant')")
-    (here / "examples.py").write_text("raise AssertionError('these are not our examples')")
+    (here / "commander.py").write_text("raise AssertionError('this is not our package')")
     with pytest.raises(DomainNotFound, match="json has no domain called shop"):
         load_domain("json:shop")
-    assert load_domain("examples.bank:bank") is bank
+    assert load_domain("commander.examples.bank:bank") is bank
     assert sys.path[-1] == str(here)
     assert sys.path.count(str(here)) == 1
 
 
 @pytest.mark.parametrize(
-    "module", ["nowhere", "nowhere.domain", "examples.nowhere", "examples.bank.accounts.sub"]
+    "module",
+    ["nowhere", "nowhere.domain", "commander.examples.nowhere", "commander.examples.bank.accounts.sub"],
 )
 def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(here: Path, module: str) -> None:
     with pytest.raises(DomainNotFound) as caught:
@@ -92,7 +93,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(here: Path) -> Non
     ("source", "error"),
     [
         ("import a_library_that_is_not_installed", ModuleNotFoundError),
-        ("from examples.bank import nothing", ImportError),
+        ("from commander.examples.bank import nothing", ImportError),
         ("1 / 0", ZeroDivisionError),
         ("def broken(:", SyntaxError),
     ],
@@ -113,23 +114,12 @@ def test_a_domain_is_checked_as_a_whole(here: Path) -> None:
     assert caught.value.where == f"{here / 'myshop.py'}:6"
 
 
-def test_our_packages_are_ours() -> None:
-    check_packages()
-
-
-@pytest.mark.parametrize(
-    ("intruder", "part"),
-    [("schema/__init__.py", "schema"), ("schema.py", "processor"), ("streaming/__init__.py", "api")],
-)
-def test_a_package_that_hides_one_of_ours_is_named_and_not_run(here: Path, intruder: str, part: str) -> None:
-    """`python -m` puts the current directory first, as another distribution's package would stand."""
-    path = here / intruder
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("print('I ran')")
-    start = [sys.executable, "-m", "commander.cli", part]
-    ended = subprocess.run(start, capture_output=True, text=True, timeout=30)
-    package = intruder.partition("/")[0].removesuffix(".py")
-    assert ended.stderr == (
-        f"commander: {path}: hides Commander's own package {package}; give Commander its own environment\n"
+def test_a_checkout_without_links_is_named_in_one_sentence(tmp_path: Path) -> None:
+    check_links()
+    (tmp_path / "schema").write_text("../schema")
+    with pytest.raises(LinksMissing) as caught:
+        check_links(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'schema'} is a text file and must be a symbolic link to ../schema: clone the "
+        "repository again with `git clone -c core.symlinks=true`"
     )
-    assert (ended.returncode, ended.stdout) == (1, "")

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from commander.embedded import EmbeddedNats
-from streaming.tallies import Histogram
+from commander.dev.embedded import EmbeddedNats
+from commander.streaming.counters import Histogram
 from tests.e2e.bank import opened, submit, until
 from tests.e2e.parts import Part, Parts
 from tests.system import NO_TLS

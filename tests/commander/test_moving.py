@@ -16,23 +16,23 @@ from uuid import UUID, uuid4
 import pytest_asyncio
 from msgspec import Raw
 
+from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from commander.domain import Domain
-from commander.embedded import EmbeddedNats, EmbeddedPostgres
-from eventstore.checkpoints import settle_partitions
-from eventstore.database import Database
-from eventstore.log import head_position
-from eventstore.reactors import reactor_positions
-from eventstore.records import SubmittedCommand
-from eventstore.tables import Table
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, RequestTransfer, Withdraw
-from streaming.connection import Nats
-from streaming.projecting import Projector
-from streaming.queued import StillQueued, until_decided
-from streaming.reacting import ReactorRunner
-from streaming.relay import Relay
-from streaming.streams import COMMANDS, EVENTS, ensure_streams
-from streaming.submitting import Submitter
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.records import SubmittedCommand
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer, Withdraw
+from commander.streaming.commands.pending_by_id import StillQueued, until_decided
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.log.relay import Relay
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import COMMANDS, EVENTS, ensure_streams
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.commander.conftest import Run
 from tests.e2e import shelf_new, shelf_old
 from tests.eventstore.listing import page_of_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-from eventstore.reactors import reactor_standings
+from commander.eventstore.reactions.reactors import reactor_standings
 from tests.commander.conftest import Run
 from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order

@@ -10,7 +10,11 @@ from commander.settings import Settings, SettingsError, read_settings
 
 def test_without_any_variable_the_bank_runs_on_this_machine() -> None:
     settings = read_settings()
-    assert (settings.domain, settings.host, settings.port) == ("examples.bank:bank", "127.0.0.1", 8000)
+    assert (settings.domain, settings.host, settings.port) == (
+        "commander.examples.bank:bank",
+        "127.0.0.1",
+        8000,
+    )
     assert (settings.postgres_url, settings.nats_url) == (None, None)
     assert settings.allowed_origins == ()
 

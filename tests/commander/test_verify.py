@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from commander.embedded import EmbeddedNats
-from eventstore.database import Database
-from eventstore.log import head_position
-from eventstore.projections import ensure_tables
-from eventstore.tables import Table
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from streaming.connection import Nats
-from streaming.projecting import Projector
-from streaming.relay import Relay
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.tables import Table
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
+from commander.streaming.log.relay import Relay
+from commander.streaming.nats.connection import Nats
+from commander.streaming.projections.projecting import Projector
 from tests.commander.conftest import Run
 from tests.faults.waiting import until
 from tests.streaming.conftest import Bank, running, servers
@@ -52,7 +52,11 @@ async def verified(servers: Bank, commander: Run, nats: EmbeddedNats) -> tuple[i
     """How it ended, and all that it said."""
     url = servers.database.url
     ended = await asyncio.to_thread(
-        commander, "verify", "examples.bank:bank", COMMANDER_POSTGRES_URL=url, COMMANDER_NATS_URL=nats.url
+        commander,
+        "verify",
+        "commander.examples.bank:bank",
+        COMMANDER_POSTGRES_URL=url,
+        COMMANDER_NATS_URL=nats.url,
     )
     return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
-from schema.build import build_schema
+from commander.schema.build import build_schema
 from tests.domain.refusing import refused
 from tests.domain.shop import Elsewhere, Open, Opened, add_account
 

@@ -10,7 +10,7 @@ import pytest
 
 from commander import Domain
 from commander.domain.time_travel import aggregate_behind, stream_of_row
-from examples.bank import bank
+from commander.examples.bank import bank
 
 
 def made_of(name: str, **fields: Any) -> Any:

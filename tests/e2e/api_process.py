@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from commander.embedded import free_port
+from commander.dev.embedded import free_port
 from tests.faults.part_process import PartProcess
 from tests.system import NO_TLS, System
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commander.embedded import EmbeddedNats
+from commander.dev.embedded import EmbeddedNats
 from tests.e2e.bank import opened
 from tests.e2e.parts import Parts
 from tests.system import System

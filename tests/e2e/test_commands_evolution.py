@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.database import Database
+from commander.eventstore.database import Database
 from tests.e2e.bank import opened, submit, until
 from tests.e2e.parts import Part, Parts
 from tests.e2e.sockets import socket_to, subscribe

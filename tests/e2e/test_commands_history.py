@@ -13,7 +13,7 @@ from uuid import uuid4
 import nats
 import pytest
 
-from eventstore.database import Database
+from commander.eventstore.database import Database
 from tests.e2e.bank import apply, opened, submit
 from tests.e2e.parts import Parts
 from tests.e2e.sockets import socket_to, subscribe

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from commander.domain.messages import content_digest
-from eventstore.database import Database
+from commander.eventstore.database import Database
 from tests.e2e.bank import apply, balance_of, opened, submit, until
 from tests.e2e.parts import Parts
 from tests.e2e.sockets import Socket, socket_to, subscribe

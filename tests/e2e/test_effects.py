@@ -58,7 +58,7 @@ def until_sent(post: Post, count: int) -> None:
 
 def command_line(parts: Parts, *arguments: str) -> str:
     return subprocess.run(
-        [sys.executable, "-m", "commander.cli", "effect-failures", *arguments],
+        [sys.executable, "-m", "commander", "effect-failures", *arguments],
         env={**os.environ, **parts.environment},
         check=True,
         capture_output=True,

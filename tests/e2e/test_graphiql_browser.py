@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright, expect
 
-from schema.ide import DIST
+from commander.schema.http.graphiql_page import DIST
 from tests.e2e.bank import apply
 from tests.system import System
 

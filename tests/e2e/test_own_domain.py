@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.examples import examples_of
-from schema.names import camel
+from commander.schema.http.examples import examples_of
+from commander.schema.names import camel
 from tests.domain.everything import values
 from tests.e2e.feeds import take
 from tests.e2e.sockets import socket_to, subscribe

@@ -9,10 +9,10 @@ import socket
 
 import psutil
 
-from commander.embedded import EmbeddedNats
-from eventstore.database import Database
-from streaming.connection import Nats
-from streaming.signals import told_log
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.database import Database
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import told_log
 from tests.e2e.parts import Parts
 from tests.e2e.raw import Raw, frame
 from tests.streaming.filling import fill

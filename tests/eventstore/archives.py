@@ -12,14 +12,14 @@ import msgspec
 import pytest_asyncio
 from hypothesis import strategies as st
 
-from eventstore.archive import ArchiveReader, ExportFilter
-from eventstore.database import Database
-from eventstore.exporting import exported, header_of
-from eventstore.history import record_dead_letter_action
-from eventstore.importing import import_all
-from eventstore.log import append, head_position
-from eventstore.reactors import reactor_positions
-from eventstore.records import Decision, NewEvent, Status
+from commander.eventstore.archive.exporting import exported, header_of
+from commander.eventstore.archive.format import ArchiveReader, ExportFilter
+from commander.eventstore.archive.importing import import_all
+from commander.eventstore.database import Database
+from commander.eventstore.log.command_history import record_dead_letter_action
+from commander.eventstore.log.event_log import append, head_position
+from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.records import Decision, NewEvent, Status
 from tests.eventstore.decisions import command, digest_of, refusal
 from tests.eventstore.test_reactors import react_up_to
 

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import pytest_asyncio
 
+from commander.dev.embedded import EmbeddedPostgres
 from commander.domain import Domain
-from commander.embedded import EmbeddedPostgres
-from eventstore.database import Database
-from eventstore.migrate import migrate
-from eventstore.records import RecordedEvent
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import migrate
+from commander.eventstore.records import RecordedEvent
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MakeDatabase = Callable[[], Awaitable[Database]]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from commander.domain.messages import content_digest
-from eventstore.records import Decision, NewEvent, Status, SubmittedCommand
+from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 
 
 def command(stream: str, **given: Any) -> SubmittedCommand:

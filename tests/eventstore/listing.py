@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from eventstore.database import Database
-from eventstore.filters import EVERY_ROW, Order
-from eventstore.queries import count_rows, rows_from
-from eventstore.tables import Table
+from commander.eventstore.database import Database
+from commander.eventstore.projections.filters import EVERY_ROW, Order
+from commander.eventstore.projections.queries import count_rows, rows_from
+from commander.eventstore.projections.tables import Table
 
 
 async def page_of_rows(database: Database, table: Table, after: Any | None, limit: int) -> list[Any]:

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
-from eventstore.checkpoints import partition_progress, settle_partitions
-from eventstore.database import Connection, Database
-from eventstore.log import AppendConflict, append, head_position, read_log
-from eventstore.outcomes import events_of_outcome, known_outcomes, outcome_of
-from eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.checkpoints import partition_progress, settle_partitions
+from commander.eventstore.log.event_log import AppendConflict, append, head_position, read_log
+from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes, outcome_of
+from commander.eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
 from tests.eventstore.decisions import command, decision, digest_of, new_event, refusal
 
 # A command: which of its connection's streams it is for, and how many events it makes or how it is refused.

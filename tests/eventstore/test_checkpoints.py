@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eventstore.checkpoints import (
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import (
     PartitionsFixed,
     partition_progress,
     settle_partitions,
 )
-from eventstore.database import Database
-from eventstore.log import append
-from eventstore.records import Progress
+from commander.eventstore.log.event_log import append
+from commander.eventstore.records import Progress
 
 
 async def numbers(database: Database) -> list[int]:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from commander.dev.embedded import EmbeddedPostgres, free_port
 from commander.domain.errors import Unavailable
-from commander.embedded import EmbeddedPostgres, free_port
-from eventstore.database import Database, without_password
+from commander.eventstore.database import Database, without_password
 
 
 def dead_urls() -> list[str]:

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from eventstore.archive import ArchiveReader, ExportFilter
-from eventstore.database import Database
-from eventstore.effects import begin_effect
-from eventstore.exporting import LogBroken, exported, header_of
-from eventstore.history import list_dead_letters, record_dead_letter_action
-from eventstore.importing import NotImportable, import_all
-from eventstore.log import append, head_position, read_log
-from eventstore.outcomes import outcome_of
-from eventstore.records import Status
+from commander.eventstore.archive.exporting import LogBroken, exported, header_of
+from commander.eventstore.archive.format import ArchiveReader, ExportFilter
+from commander.eventstore.archive.importing import NotImportable, import_all
+from commander.eventstore.database import Database
+from commander.eventstore.log.command_history import list_dead_letters, record_dead_letter_action
+from commander.eventstore.log.event_log import append, head_position, read_log
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.reactions.effects import begin_effect
+from commander.eventstore.records import Status
 from tests.eventstore.archives import (
     assert_nothing_left,
     endings,

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.domain import ProjectionFailed
+from commander.eventstore.database import Database
+from commander.eventstore.projections.filling import Filling
+from commander.eventstore.projections.folding import ensure_tables, fold, position_of
+from commander.eventstore.projections.rows import Unwritable
+from commander.eventstore.projections.serving import TableGone, drop
 from commander.testing import rows as rows_in_memory
-from eventstore.database import Database
-from eventstore.filling import Filling
-from eventstore.projections import ensure_tables, fold, position_of
-from eventstore.rows import Unwritable
-from eventstore.serving import TableGone, drop
 from tests.eventstore.conftest import recorded_of
 from tests.eventstore.test_projections import TABLE, Broken, Stocked, all_rows, history, shop
 
@@ -35,9 +35,9 @@ async def test_a_filled_table_is_the_fold_of_the_log_and_so_is_what_is_stored_on
     log = recorded_of(shop, events)
     ends = sorted({*(cut for cut in cuts if cut < len(log)), len(log)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eventstore.filling._MOST_CHANGED", changed)
-        patch.setattr("eventstore.filling._MOST_EVENTS", most)
-        patch.setattr("eventstore.filling._MOST_KNOWN", known)
+        patch.setattr("commander.eventstore.projections.filling._MOST_CHANGED", changed)
+        patch.setattr("commander.eventstore.projections.filling._MOST_EVENTS", most)
+        patch.setattr("commander.eventstore.projections.filling._MOST_KNOWN", known)
         connection = await database.connect("test", durable=False)
         filling = Filling(database, connection, shop, TABLE, 0)
         for begin, end in zip([0, *ends], ends, strict=False):
@@ -58,7 +58,7 @@ async def test_a_row_that_is_forgotten_is_not_read_before_it_is_stored(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_MOST_CHANGED", "_MOST_EVENTS", "_MOST_KNOWN"):
-        monkeypatch.setattr(f"eventstore.filling.{name}", 1)
+        monkeypatch.setattr(f"commander.eventstore.projections.filling.{name}", 1)
     await ensure_tables(database, [TABLE])
     events = [Stocked(n % 3, 1) for n in range(60)]
     log = recorded_of(shop, events)
@@ -74,7 +74,7 @@ async def test_a_row_that_is_forgotten_is_not_read_before_it_is_stored(
 async def test_what_cannot_be_stored_leaves_all_before_it_for_one_who_goes_on_from_there(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventstore.filling._MOST_EVENTS", 2)
+    monkeypatch.setattr("commander.eventstore.projections.filling._MOST_EVENTS", 2)
     await ensure_tables(database, [TABLE])
     events = [Stocked(1, 1), Stocked(2, 1), Broken(2, "too large a number"), Stocked(1, 1)]
     log = recorded_of(shop, events)

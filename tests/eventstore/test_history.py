@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander import Domain
-from eventstore.attempts import begin_running, count_attempt, end_running, forget_attempts
-from eventstore.checkpoints import settle_partitions
-from eventstore.database import Database
-from eventstore.history import (
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.command_history import (
     CommandFilter,
     dead_letter_action,
     list_commands,
@@ -25,10 +24,17 @@ from eventstore.history import (
     record_dead_letter_action,
     stream_version,
 )
-from eventstore.log import append
-from eventstore.outcomes import known_outcomes
-from eventstore.records import Decision, Outcome, Status
-from eventstore.snapshots import Snapshot, load_snapshots, save_snapshots, snapshot_of, state_from
+from commander.eventstore.log.event_log import append
+from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.quarantine import begin_running, count_attempt, end_running, forget_attempts
+from commander.eventstore.log.snapshots import (
+    Snapshot,
+    load_snapshots,
+    save_snapshots,
+    snapshot_of,
+    state_from,
+)
+from commander.eventstore.records import Decision, Outcome, Status
 from tests.eventstore.decisions import decision, refusal
 
 CORRELATIONS = [UUID(int=1), UUID(int=2)]

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.archive import ArchiveReader, ExportBroken, Header
-from eventstore.checkpoints import settle_partitions
-from eventstore.database import Database
-from eventstore.importing import NotEmpty, NotImportable, import_all
-from eventstore.locks import Lock, join, sole_holder
-from eventstore.log import append, head_position
-from eventstore.reactors import reactor_checkpoints, reactor_positions
+from commander.eventstore.archive.format import ArchiveReader, ExportBroken, Header
+from commander.eventstore.archive.importing import NotEmpty, NotImportable, import_all
+from commander.eventstore.database import Database
+from commander.eventstore.locks import Lock, join, sole_holder
+from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.event_log import append, head_position
+from commander.eventstore.reactions.reactors import reactor_checkpoints, reactor_positions
 from tests.eventstore.archives import (
     assert_nothing_left,
     export,

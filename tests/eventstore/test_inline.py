@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.event_log import append
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.inline import InlineProjections, hand_over, is_behind, take_back
+from commander.eventstore.projections.serving import drop, table_record
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import Decision, NewEvent
 from commander.testing import rows as rows_in_memory
-from eventstore.database import Connection, Database
-from eventstore.inline import InlineProjections, hand_over, is_behind, take_back
-from eventstore.log import append
-from eventstore.projections import ensure_tables
-from eventstore.records import Decision, NewEvent
-from eventstore.serving import drop, table_record
-from eventstore.tables import Table
 from tests.eventstore.decisions import decision
 from tests.eventstore.test_projections import TABLE, Stocked, all_rows, shop
 

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from eventstore.database import Database
-from eventstore.lineage import descendants, events_of_commands, reactions_to
-from eventstore.log import append
-from eventstore.outcomes import outcome_of
-from eventstore.records import Decision
-from eventstore.sql import statement
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import append
+from commander.eventstore.log.lineage import descendants, events_of_commands, reactions_to
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.records import Decision
+from commander.eventstore.sql import statement
 from tests.eventstore.decisions import decision, refusal
 
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from commander.domain.errors import Unavailable
-from eventstore.database import Connection, Database
-from eventstore.locks import Lock, join, lock_key, members, sole_holder, try_lock, unlock
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.locks import Lock, join, lock_key, members, sole_holder, try_lock, unlock
 
 
 @asynccontextmanager

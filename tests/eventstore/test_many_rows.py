@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from commander import Domain, touches
 from commander.domain import ProjectionFailed
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables, fold
+from commander.eventstore.projections.rows import Rows
+from commander.eventstore.projections.tables import Table
 from commander.testing import rows as rows_in_memory
-from eventstore.database import Database
-from eventstore.projections import ensure_tables, fold
-from eventstore.rows import Rows
-from eventstore.tables import Table
 from tests.eventstore.conftest import recorded_of
 from tests.eventstore.listing import count_of_rows, page_of_rows
 

@@ -8,8 +8,8 @@ from importlib.resources import files
 
 import pytest
 
-from eventstore.database import Database
-from eventstore.migrate import SchemaTooNew, migrate
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import SchemaTooNew, migrate
 from tests.eventstore.conftest import MakeDatabase
 
 # Everything in a catalog that a statement of ours could make, as text: kind, name, definition.
@@ -55,7 +55,7 @@ async def catalog(database: Database) -> list[tuple[str, ...]]:
 async def test_all_migrations_add_up_to_the_schema(empty_database: MakeDatabase) -> None:
     by_hand, migrated = await empty_database(), await empty_database()
     async with by_hand.connection() as connection:
-        await connection.execute(files("eventstore").joinpath("schema.sql").read_text())
+        await connection.execute(files("commander.eventstore").joinpath("schema.sql").read_text())
     await migrate(migrated)
     expected, found = await catalog(by_hand), await catalog(migrated)
     assert set(found) ^ set(expected) == set()
@@ -90,7 +90,7 @@ async def test_eight_at_once_on_an_empty_database_migrate_it_once(empty_database
 async def test_an_older_database_gets_what_it_lacks(empty_database: MakeDatabase) -> None:
     older, newer = await empty_database(), await empty_database()
     await migrate(newer)
-    first = files("eventstore").joinpath("migrations", "0001_log.sql").read_text()
+    first = files("commander.eventstore").joinpath("migrations", "0001_log.sql").read_text()
     create = """create table schema_migrations (version integer primary key, name text not null,
                                                 applied_at timestamptz not null default now())"""
     async with older.connection() as connection:
@@ -121,14 +121,14 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database: Make
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
-    names = sorted(file.name for file in files("eventstore").joinpath("migrations").iterdir())
+    names = sorted(file.name for file in files("commander.eventstore").joinpath("migrations").iterdir())
     assert [re.fullmatch(r"(\d{4})_[a-z_]+\.sql", name) is not None for name in names] == [True] * len(names)
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
 
 
 async def test_the_projection_tables_of_an_older_database_go_on_serving(empty_database: MakeDatabase) -> None:
     database = await empty_database()
-    folder = files("eventstore").joinpath("migrations")
+    folder = files("commander.eventstore").joinpath("migrations")
     create = """create table schema_migrations (version integer primary key, name text not null,
                                                 applied_at timestamptz not null default now())"""
     async with database.connection() as connection:

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from commander import Domain
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import Unavailable
-from commander.testing import rows as rows_in_memory
-from eventstore.database import Connection, Database
-from eventstore.projections import (
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.projections.folding import (
     Standing,
     ensure_tables,
     fold,
@@ -28,8 +27,9 @@ from eventstore.projections import (
     save_failure,
     standings,
 )
-from eventstore.records import RecordedEvent
-from eventstore.tables import Table
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import RecordedEvent
+from commander.testing import rows as rows_in_memory
 from tests.eventstore.listing import count_of_rows, page_of_rows
 
 shop = Domain("shop")

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from commander import BigInt, Domain
 from commander.domain import Field
 from commander.domain.fields import EnumType
-from eventstore.database import Database
-from eventstore.filters import (
+from commander.eventstore.database import Database
+from commander.eventstore.projections.filters import (
     EVERY_ROW,
     AllOf,
     AnyOf,
@@ -31,9 +31,9 @@ from eventstore.filters import (
     Place,
     matches,
 )
-from eventstore.projections import ensure_tables
-from eventstore.queries import count_rows, rows_from, select_rows
-from eventstore.tables import Table
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.queries import count_rows, rows_from, select_rows
+from commander.eventstore.projections.tables import Table
 from tests.domain.everything import Colour, Size
 
 shop = Domain("shop")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eventstore.database import Connection, Database
-from eventstore.reactors import (
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.reactions.reactors import (
     Checkpoint,
     ReactorStanding,
     StoredState,

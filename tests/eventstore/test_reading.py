@@ -12,9 +12,9 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventstore.database import Database
-from eventstore.log import append, head_position, read_log, read_stream, read_streams
-from eventstore.records import EventFilter, RecordedEvent
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import append, head_position, read_log, read_stream, read_streams
+from commander.eventstore.records import EventFilter, RecordedEvent
 from tests.eventstore.decisions import decision, refusal
 
 STREAMS = ["account-1", "account-1-2", "account", "accountant-1", "transfer-ü", "a-%"]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from commander import BigInt, Domain
 from commander.domain import ProjectionFailed
-from eventstore.database import Database
-from eventstore.projections import ensure_tables, fold, row_by_key
-from eventstore.records import RecordedEvent
-from eventstore.tables import Table
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables, fold, row_by_key
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import RecordedEvent
 from tests.domain.everything import Colour, Everything, Kind, Line, Price, Size, values
 from tests.eventstore.listing import count_of_rows, page_of_rows
 

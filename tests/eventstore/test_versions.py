@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from commander import Domain
 from commander.domain.errors import ProjectionFailed, UndecodableEvent
 from commander.domain.time_travel import aggregate_behind, stream_of_row
-from eventstore import versions
-from eventstore.database import Database
-from eventstore.log import append, read_log, read_stream
-from eventstore.projections import ensure_tables, fold, row_by_key
-from eventstore.records import Decision, NewEvent, RecordedEvent, Status
-from eventstore.tables import Table
-from eventstore.versions import RowStream, RowVersions
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import append, read_log, read_stream
+from commander.eventstore.projections import versions
+from commander.eventstore.projections.folding import ensure_tables, fold, row_by_key
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.projections.versions import RowStream, RowVersions
+from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from tests.eventstore.conftest import EMPTY
 from tests.eventstore.decisions import command, digest_of
 

@@ -10,9 +10,8 @@ from uuid import UUID
 import pytest
 
 from commander import ReactionRejected, Rejected
-from commander.testing import ProcessGiven, given, process, rows
-from examples.bank import bank
-from examples.bank.messages import (
+from commander.examples.bank import bank
+from commander.examples.bank.messages import (
     AccountClosed,
     AccountOpened,
     CloseAccount,
@@ -39,8 +38,9 @@ from examples.bank.messages import (
     Withdraw,
     WithdrawForTransfer,
 )
-from examples.bank.projections import AccountRow, TransferRow
-from examples.bank.transfers import TransferStatus
+from commander.examples.bank.projections import AccountRow, TransferRow
+from commander.examples.bank.transfers import TransferStatus
+from commander.testing import ProcessGiven, given, process, rows
 
 ADA, BOB, MOVE = UUID(int=1), UUID(int=2), UUID(int=3)
 FIVE, TEN = Decimal("5.00"), Decimal("10.00")

@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander import CommandContext, ReactionRejected, Rejected
-from commander.testing import Reactors, rows
-from examples.bank import bank
-from examples.bank.messages import (
+from commander.examples.bank import bank
+from commander.examples.bank.messages import (
     CloseAccount,
     Deposit,
     MoneyDeposited,
@@ -24,7 +23,8 @@ from examples.bank.messages import (
     RequestTransfer,
     Withdraw,
 )
-from examples.bank.transfers import PATIENCE, TransferStatus
+from commander.examples.bank.transfers import PATIENCE, TransferStatus
+from commander.testing import Reactors, rows
 
 ACCOUNTS = [UUID(int=n) for n in range(1, 5)]
 CONTEXT = CommandContext(UUID(int=0), UUID(int=0), datetime(2000, 1, 1, tzinfo=UTC))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from commander.embedded import EmbeddedNats, EmbeddedPostgres
+from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from tests.faults.servers import Servers
 from tests.system import System
 

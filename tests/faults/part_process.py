@@ -22,7 +22,7 @@ class PartProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "commander.cli", self.name],
+                [sys.executable, "-m", "commander", self.name],
                 env={**inherited, **self._environment},
                 stdout=log,
                 stderr=log,

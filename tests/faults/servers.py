@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from commander.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer
+from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer
 
 
 @dataclass(frozen=True)

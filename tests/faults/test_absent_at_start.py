@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Subprotocol
 
-from commander.embedded import free_port
+from commander.dev.embedded import free_port
 from tests.faults.customers import Client
 from tests.faults.part_process import PartProcess
 from tests.faults.servers import Servers

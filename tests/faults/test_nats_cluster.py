@@ -10,12 +10,12 @@ import pytest_asyncio
 from nats.js.errors import APIError
 
 from commander.domain.errors import Unavailable
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.connection import Nats
-from streaming.messages import command_subject
-from streaming.pull import OrderedPull
-from streaming.streams import COMMANDS, ensure_streams
+from commander.streaming.commands.messages import command_subject
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS, ensure_streams
 from tests.faults.waiting import until
 from tests.test_compose import NATS_NODES, Node, cluster, until_healthy
 

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
-from commander.embedded import EmbeddedNats
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.connection import Nats
-from streaming.messages import command_subject
-from streaming.streams import COMMANDS
+from commander.streaming.commands.messages import command_subject
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS
 from tests.faults.waiting import until
 
 SUBJECT = command_subject(0, "x")

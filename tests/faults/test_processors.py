@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from eventstore.database import Database
-from eventstore.locks import Lock
+from commander.eventstore.database import Database
+from commander.eventstore.locks import Lock
 from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client, Customers
 from tests.faults.part_process import PartProcess

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest_asyncio
 
-from eventstore.tables import Table
-from examples.bank import bank
-from resolvers.services import Limits, Services
-from streaming.feed import Feed
-from streaming.outcomes import OutcomeWaiter
-from streaming.progress import ProjectionProgress
+from commander.eventstore.projections.tables import Table
+from commander.examples.bank import bank
+from commander.resolvers.services import Limits, Services
+from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.feed.feed import Feed
+from commander.streaming.projections.progress import ProjectionProgress
 from tests.streaming.conftest import Bank, servers
 
 __all__ = ["servers"]

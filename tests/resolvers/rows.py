@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eventstore.projections import ensure_tables
-from resolvers.services import Services
+from commander.eventstore.projections.folding import ensure_tables
+from commander.resolvers.services import Services
 
 
 async def store(services: Services, name: str, rows: Sequence[Any]) -> None:

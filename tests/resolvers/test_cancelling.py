@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from commander.domain.errors import NotFound
-from examples.bank.messages import OpenAccount
-from resolvers.cancelling import cancel
-from resolvers.services import Services
+from commander.examples.bank.messages import OpenAccount
+from commander.resolvers.cancelling import cancel
+from commander.resolvers.services import Services
 from tests.streaming.conftest import Bank, running, submitted
 
 
@@ -62,7 +62,7 @@ async def test_a_race_with_the_processor_has_one_winner(servers: Bank, services:
 async def test_who_waits_or_follows_is_told_at_once(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
+    monkeypatch.setattr("commander.streaming.commands.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
     command_id = uuid4()
     async with services.outcomes.watch(command_id) as watch:
         with services.outcomes.expect(command_id) as expected:

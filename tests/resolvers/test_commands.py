@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander.domain.errors import InvalidRequest
-from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from resolvers.commands import Options, Wait, submit, submit_all
-from resolvers.results import (
+from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
+from commander.resolvers.commands import Options, Wait, submit, submit_all
+from commander.resolvers.results import (
     Accepted,
     Applied,
     Conflict,
@@ -22,8 +22,8 @@ from resolvers.results import (
     Valid,
     WrongVersion,
 )
-from resolvers.services import Services
-from streaming.projecting import Projector
+from commander.resolvers.services import Services
+from commander.streaming.projections.projecting import Projector
 from tests.streaming.conftest import Bank, running
 
 
@@ -67,7 +67,7 @@ async def test_a_command_that_is_not_decided_in_time_is_pending_its_decision(ser
 
 
 async def test_a_projection_that_is_late_is_told_apart(servers: Bank, services: Services) -> None:
-    from eventstore.projections import ensure_tables
+    from commander.eventstore.projections.folding import ensure_tables
 
     await ensure_tables(servers.database, services.tables.values())
     async with running(servers.processor().run()):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import Order
-from resolvers.cursors import cursor_of, place_from
+from commander.eventstore.projections.filters import Order
+from commander.resolvers.cursors import cursor_of, place_from
 from tests.eventstore.test_queries import TABLE, any_row, orders
 
 FIELDS = {field.name: field for field in TABLE.projection.fields}

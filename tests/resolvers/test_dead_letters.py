@@ -9,8 +9,8 @@ import pytest
 
 from commander import Domain
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.history import dead_letter_action
-from resolvers import dead_letters
+from commander.eventstore.log.command_history import dead_letter_action
+from commander.resolvers import dead_letters
 from tests.streaming.conftest import Bank, running
 
 broken = Domain("broken")

@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from commander.domain.errors import InvalidRequest
-from eventstore.projections import ensure_tables, fold
-from examples.bank import bank
-from resolvers.freshness import AheadOfLog, ProjectionBehind, reached
-from resolvers.services import Services
-from streaming.progress import ProjectionProgress, Reached
-from streaming.projecting import Projector
+from commander.eventstore.projections.folding import ensure_tables, fold
+from commander.examples.bank import bank
+from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, reached
+from commander.resolvers.services import Services
+from commander.streaming.projections.progress import ProjectionProgress, Reached
+from commander.streaming.projections.projecting import Projector
 from tests.streaming.conftest import running
 from tests.streaming.filling import fill
 
@@ -68,7 +68,7 @@ async def test_how_far_a_projection_is_behind_is_told_without_waiting(services: 
 async def test_a_hint_that_was_lost_is_made_up_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.progress._LOOK_SECONDS", 0)
+    monkeypatch.setattr("commander.streaming.projections.progress._LOOK_SECONDS", 0)
     await fill(services.database, 5)
     await project(services, 3)
     progress = ProjectionProgress(services.nats, services.database, services.tables)

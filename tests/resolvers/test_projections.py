@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
-from examples.bank.projections import AccountRow
-from resolvers import projections as resolving
-from resolvers.events import Answer, Page
-from resolvers.projections import Listing
-from resolvers.services import Services
+from commander.eventstore.projections.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
+from commander.examples.bank.projections import AccountRow
+from commander.resolvers import projections as resolving
+from commander.resolvers.events import Answer, Page
+from commander.resolvers.projections import Listing
+from commander.resolvers.services import Services
 from tests.resolvers.rows import store
 
 BALANCES = [Decimal(n) for n in (0, 0, 0, 1, 2, 10)]

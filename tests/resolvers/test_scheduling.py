@@ -11,18 +11,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-import streaming.queued
+import commander.streaming.commands.pending_by_id
+from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import InvalidRequest
-from commander.embedded import EmbeddedNats
-from examples.bank.messages import OpenAccount
-from resolvers.cancelling import cancel
-from resolvers.commands import Options, Wait, submit, submit_all
-from resolvers.results import Accepted, Applied, Conflict, Pending
-from resolvers.services import Services
-from resolvers.status import follow_command, state_of
-from streaming.messages import scheduled_subject
-from streaming.queued import queued_alone
-from streaming.streams import COMMANDS
+from commander.examples.bank.messages import OpenAccount
+from commander.resolvers.cancelling import cancel
+from commander.resolvers.commands import Options, Wait, submit, submit_all
+from commander.resolvers.results import Accepted, Applied, Conflict, Pending
+from commander.resolvers.services import Services
+from commander.resolvers.status import follow_command, state_of
+from commander.streaming.commands.messages import scheduled_subject
+from commander.streaming.commands.pending_by_id import queued_alone
+from commander.streaming.nats.streams import COMMANDS
 from tests.streaming.conftest import Bank, running
 
 SOON = timedelta(milliseconds=300)
@@ -127,7 +127,7 @@ async def test_a_cancelled_one_whose_schedule_stayed_comes_and_finds_its_end(
 ) -> None:
     async def lost(*_: object) -> None: ...
 
-    monkeypatch.setattr("resolvers.cancelling.unschedule", lost)
+    monkeypatch.setattr("commander.resolvers.cancelling.unschedule", lost)
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + SOON))
     await cancel(services, made.command_id)
     async with running(servers.processor(purge_seconds=0.1).run()), asyncio.timeout(10):
@@ -169,7 +169,7 @@ async def test_one_that_falls_due_while_it_is_looked_for_is_found(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + SOON))
-    look, looked = streaming.queued._first, 0
+    look, looked = commander.streaming.commands.pending_by_id._first, 0
 
     async def first(*arguments: Any) -> Any:
         nonlocal looked
@@ -181,7 +181,7 @@ async def test_one_that_falls_due_while_it_is_looked_for_is_found(
                     await asyncio.sleep(0.02)
         return found
 
-    monkeypatch.setattr("streaming.queued._first", first)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_id._first", first)
     assert await queued_alone(servers.nats, made.command_id) is not None
 
 

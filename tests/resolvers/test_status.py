@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander.domain.errors import InvalidRequest, NotFound
-from eventstore.history import CommandFilter
-from eventstore.records import Status
-from examples.bank.messages import OpenAccount, Withdraw
-from resolvers import status
-from resolvers.services import Services
+from commander.eventstore.log.command_history import CommandFilter
+from commander.eventstore.records import Status
+from commander.examples.bank.messages import OpenAccount, Withdraw
+from commander.resolvers import status
+from commander.resolvers.services import Services
 from tests.streaming.conftest import Bank, running
 
 

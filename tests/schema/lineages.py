@@ -12,20 +12,20 @@ from uuid import UUID, uuid4
 import pytest
 from strawberry import Schema
 
-from eventstore.database import Connection, Database
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
-from resolvers.services import Services
-from schema.build import build_schema
-from schema.context import Context
-from streaming.connection import Nats
-from streaming.direct import next_messages
-from streaming.messages import QUEUED
-from streaming.projecting import Projector
-from streaming.reacting import ReactorRunner
-from streaming.relay import Relay
-from streaming.streams import COMMANDS
-from streaming.under_way import UnderWay, under_way
+from commander.eventstore.database import Connection, Database
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from commander.resolvers.services import Services
+from commander.schema.build import build_schema
+from commander.schema.context import Context
+from commander.streaming.commands.messages import QUEUED
+from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
+from commander.streaming.log.relay import Relay
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import next_messages
+from commander.streaming.nats.streams import COMMANDS
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.streaming.conftest import Bank, running, until_reacted
 
 SCHEMA = build_schema(bank)

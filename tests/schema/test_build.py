@@ -9,10 +9,10 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType, build_schema, is_type
 
 from commander import DefinitionError, Domain
-from examples.bank import bank
-from schema import build
-from schema.execution import CommanderSchema
-from schema.names import camel
+from commander.examples.bank import bank
+from commander.schema import build
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.names import camel
 from tests.e2e.vault import vault
 
 

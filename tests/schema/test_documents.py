@@ -6,9 +6,9 @@ import pytest
 from graphql import GraphQLError, build_schema
 from strawberry.types import ExecutionResult
 
-from examples.bank import bank
-from schema import build
-from schema.documents import Document, Documents
+from commander.examples.bank import bank
+from commander.schema import build
+from commander.schema.execution.documents import Document, Documents
 
 SCHEMA = build_schema("type Query { a: Int b(x: Int): Query }")
 

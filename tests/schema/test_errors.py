@@ -9,8 +9,8 @@ from graphql import GraphQLError
 
 from commander.domain import UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, NotFound, OwnershipLost, Unavailable
-from schema.execution import CommanderSchema
-from streaming.submitting import Overloaded
+from commander.schema.execution.operations import CommanderSchema
+from commander.streaming.commands.submitting import Overloaded
 
 RAISED: list[Exception] = []
 

@@ -11,11 +11,11 @@ import pytest
 
 from commander import Domain, Ge, Gt, Le, Len, Lt, MinLen, MultipleOf, Predicate, new_id
 from commander.domain.checking import problems_of
-from examples.bank import bank
-from schema.build import build_schema
-from schema.documents import Documents
-from schema.examples import examples_of
-from schema.ide import Example
+from commander.examples.bank import bank
+from commander.schema.build import build_schema
+from commander.schema.execution.documents import Documents
+from commander.schema.http.examples import examples_of
+from commander.schema.http.graphiql_page import Example
 from tests.domain.everything import Colour, Price
 from tests.e2e.vault import vault
 

@@ -11,11 +11,11 @@ import pytest
 
 from commander import DefinitionError
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import AllOf, AnyOf, Condition, Not, Operator
-from examples.bank import bank
-from schema import build
-from schema.filters import ConditionTypes, Where
-from schema.types import TypeMap
+from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Not, Operator
+from commander.examples.bank import bank
+from commander.schema import build
+from commander.schema.types.field_types import TypeMap
+from commander.schema.types.filters import ConditionTypes, Where
 from tests.eventstore.test_queries import TABLE
 from tests.schema.test_build import fields_of, small, types_of
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from websockets.frames import Frame, Opcode
 
-from schema.frames import NextMessages
-from schema.rendering import Rendered
+from commander.schema.execution.rendering import Rendered
+from commander.schema.http.frames import NextMessages
 
 
 def rendered(position: int, size: int) -> Rendered:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schema.ide import SOURCES, Example, assets_app, graphiql_page
+from commander.schema.http.graphiql_page import SOURCES, Example, assets_app, graphiql_page
 
 DEPOSIT = Example("Deposit money", "mutation Deposit { deposit(amount: 5) { id } }", '{"account": "a-1"}')
 WATCH = Example("Watch", "subscription Watch { balance }")

@@ -13,7 +13,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_NESTING, BodyLimit, excess_of, nesting_of
+from commander.schema.execution.limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_NESTING,
+    BodyLimit,
+    excess_of,
+    nesting_of,
+)
 
 
 @pytest.mark.parametrize(

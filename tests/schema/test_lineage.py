@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
-from resolvers.services import Services
-from schema.context import Context
-from streaming.relay import Relay
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from commander.resolvers.services import Services
+from commander.schema.context import Context
+from commander.streaming.log.relay import Relay
 from tests.resolvers.conftest import servers, services
 from tests.schema.lineages import (
     LINEAGE,

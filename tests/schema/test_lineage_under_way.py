@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commander.embedded import EmbeddedNats
-from eventstore.database import Database
-from examples.bank.messages import Deposit, OpenAccount
-from resolvers.cancelling import cancel
-from resolvers.commands import Options, submit
-from resolvers.services import Services
-from schema.build import build_schema
-from streaming.connection import Nats
-from streaming.queued import queued_command, unschedule
-from streaming.reacting import ReactorRunner
-from streaming.under_way import UnderWay, under_way
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.database import Database
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.resolvers.cancelling import cancel
+from commander.resolvers.commands import Options, submit
+from commander.resolvers.services import Services
+from commander.schema.build import build_schema
+from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
+from commander.streaming.commands.pending_by_id import queued_command, unschedule
+from commander.streaming.nats.connection import Nats
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.resolvers.conftest import servers, services
 from tests.schema.lineages import (
     LINEAGE,
@@ -150,11 +150,11 @@ async def test_where_the_queue_is_too_long_to_be_looked_through_the_tree_says_so
         await servers.submitter.submit(submitted(OpenAccount("Ada", uuid4())), alone=True)
     async with running(reactors(servers).run()):
         await until_reacted(servers, "transfers")
-    monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", 3)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_MESSAGES", 3)
     found = await asked(services, LINEAGE + TREE, id=str(transfer))
     assert shown(found) == [(0, "RequestTransfer", "APPLIED"), (1, "ExpireTransfer", "SCHEDULED")]
     assert (found["settled"], found["truncated"]) == (False, True)
-    monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", 4)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_MESSAGES", 4)
     found = await asked(services, LINEAGE + TREE, id=str(transfer))
     assert (len(found["commands"]), found["truncated"]) == (3, False)
 
@@ -170,7 +170,7 @@ async def test_while_the_queue_is_too_long_to_be_looked_through_nothing_has_sett
     for _ in range(3):
         await servers.submitter.submit(submitted(OpenAccount("Eve", uuid4())), alone=True)
     for bound, whole in ((2, False), (3, True)):
-        monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", bound)
+        monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_MESSAGES", bound)
         found = await asked(services, LINEAGE + TREE, id=str(opened))
         assert (found["settled"], found["truncated"]) == (whole, not whole)
 
@@ -203,7 +203,7 @@ async def test_an_answer_looks_once_for_what_is_under_way(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await transferred(servers, 5)
-    looks = Looks(monkeypatch, "resolvers.reactions")
+    looks = Looks(monkeypatch, "commander.resolvers.reactions")
     document = """{ events { edges { node { type reactions { command {
       events { reactions { command { events { reactions { command { type } } } } } } } } } } } }"""
     edges = (await asked(services, document))["edges"]

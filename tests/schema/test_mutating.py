@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 
 from commander.domain.errors import InvalidRequest
-from examples.bank import bank
-from resolvers.results import Stage
-from schema.build import build_schema
-from schema.mutating import Mutating, Unplanned
-from schema.results import (
+from commander.examples.bank import bank
+from commander.resolvers.results import Stage
+from commander.schema.build import build_schema
+from commander.schema.execution.mutation_plans import Mutating, Unplanned
+from commander.schema.types.field_types import Position
+from commander.schema.types.results import (
     CommandAccepted,
     CommandApplied,
     CommandInvalid,
@@ -22,7 +23,6 @@ from schema.results import (
     InputProblem,
     VersionConflict,
 )
-from schema.types import Position
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
 RESULTS = [

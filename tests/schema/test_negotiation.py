@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strawberry.types.graphql import OperationType
 
-from schema.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Accept, carrier, is_json
+from commander.schema.http.negotiation import (
+    EVENT_STREAM,
+    GRAPHQL_JSON,
+    JSON,
+    MULTIPART,
+    Accept,
+    carrier,
+    is_json,
+)
 
 APOLLO = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json"
 URQL = "text/event-stream, multipart/mixed"

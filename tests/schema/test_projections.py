@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from eventstore.database import Database
-from eventstore.projections import ensure_tables
-from examples.bank import bank
-from resolvers.services import Services
-from schema.build import build_schema
-from schema.context import Context
-from streaming.projecting import Projector
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables
+from commander.examples.bank import bank
+from commander.resolvers.services import Services
+from commander.schema.build import build_schema
+from commander.schema.context import Context
+from commander.streaming.projections.projecting import Projector
 from tests.streaming.conftest import running
 from tests.streaming.filling import fill
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from commander import BigInt, Domain
-from eventstore.records import RecordedEvent
-from examples.bank import bank
-from schema.build import build_schema
-from schema.following import Following
-from schema.rendering import Renderer
-from streaming.channel import CaughtUp, FeedItem, Heartbeat
+from commander.eventstore.records import RecordedEvent
+from commander.examples.bank import bank
+from commander.schema.build import build_schema
+from commander.schema.execution.following import Following
+from commander.schema.execution.rendering import Renderer
+from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat
 from tests.domain.everything import Colour, Everything, Kind, Line, Price, Size, values
 from tests.e2e.vault import Kept, vault
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import BigInt
-from schema.types import SCALARS, Position
+from commander.schema.types.field_types import SCALARS, Position
 
 ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 

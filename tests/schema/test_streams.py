@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from commander.domain.errors import Unavailable
-from examples.bank import bank
-from schema.build import build_schema
-from schema.endpoint import HttpSettings
-from schema.http import application
-from schema.streams import Streams
-from streaming.submitting import Overloaded
+from commander.examples.bank import bank
+from commander.schema.build import build_schema
+from commander.schema.http.application import application
+from commander.schema.http.connections import Streams
+from commander.schema.http.endpoint import HttpSettings
+from commander.streaming.commands.submitting import Overloaded
 from tests.schema.test_websocket import silent_connection
 
 

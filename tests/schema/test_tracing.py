@@ -16,16 +16,16 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from eventstore.records import EventFilter
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount
-from resolvers.services import Services
-from schema.build import build_schema
-from schema.context import Context
-from streaming import tracing
-from streaming.projecting import Projector
-from streaming.reacting import ReactorRunner
-from streaming.relay import Relay
+from commander.eventstore.records import EventFilter
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.resolvers.services import Services
+from commander.schema.build import build_schema
+from commander.schema.context import Context
+from commander.streaming import tracing
+from commander.streaming.log.relay import Relay
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.resolvers.conftest import servers, services
 from tests.streaming.conftest import Bank, running
 

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from examples.bank.messages import Deposit, OpenAccount
-from resolvers.lineage import Lineage, find_lineage
-from resolvers.services import Services
-from streaming.queued import queued_command, unschedule
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.resolvers.lineage import Lineage, find_lineage
+from commander.resolvers.services import Services
+from commander.streaming.commands.pending_by_id import queued_command, unschedule
 from tests.resolvers.conftest import servers, services
 from tests.schema.lineages import (
     Looks,
@@ -79,7 +79,7 @@ async def test_that_all_has_ended_is_not_told_before_the_projections_show_it(
             ended.set()
         return lineage
 
-    monkeypatch.setattr("resolvers.watching.find_lineage", found)
+    monkeypatch.setattr("commander.resolvers.lineage_watch.find_lineage", found)
     transfer = await requested(servers)
     seen: list[Tree] = []
 
@@ -103,9 +103,9 @@ async def test_that_all_has_ended_is_not_told_before_the_projections_show_it(
 async def test_a_watcher_looks_now_and_then_while_something_is_under_way(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resolvers.watching._LOST_SECONDS", 0.2)
+    monkeypatch.setattr("commander.resolvers.lineage_watch._LOST_SECONDS", 0.2)
     transfer = await reacted_to(servers)
-    looks = Looks(monkeypatch, "resolvers.lineage")
+    looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with fed(servers, services), aclosing(watch(services, transfer)) as trees:
         tree = await anext(trees)
         deadline = await queued_command(servers.nats, UUID(tree["commands"][2]["command"]["id"]))
@@ -155,9 +155,9 @@ async def test_of_a_tree_that_has_settled_nothing_is_asked(
     async with deciding(servers), running(projecting(servers, services)):
         await until_logged(servers, "TransferCompleted")
         await until_settled(services, transfer)
-    monkeypatch.setattr("resolvers.watching._SOON_SECONDS", 0.01)
-    monkeypatch.setattr("resolvers.watching._LOST_SECONDS", 0.01)
-    looks = Looks(monkeypatch, "resolvers.lineage")
+    monkeypatch.setattr("commander.resolvers.lineage_watch._SOON_SECONDS", 0.01)
+    monkeypatch.setattr("commander.resolvers.lineage_watch._LOST_SECONDS", 0.01)
+    looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with (
         running(servers.processor().run()),
         fed(servers, services),
@@ -185,7 +185,7 @@ async def test_a_projection_that_moves_while_the_tree_is_read_is_not_missed(
     opened = await servers.submit(OpenAccount("Ada", uuid4()))
     async with fed(servers, services), aclosing(watch(services, opened)) as trees:
         assert not (await anext(trees))["settled"]
-        monkeypatch.setattr("resolvers.watching.find_positions", before_they_moved)
+        monkeypatch.setattr("commander.resolvers.lineage_watch.find_positions", before_they_moved)
         async with (
             running(projecting(servers, services)),
             running(servers.processor().run()),

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from commander.domain.errors import Unavailable
-from examples.bank import bank
-from resolvers.services import Services
-from schema.build import build_schema
-from schema.endpoint import HttpSettings
-from schema.http import application
-from schema.websocket import closing_reason, problem_of
+from commander.examples.bank import bank
+from commander.resolvers.services import Services
+from commander.schema.build import build_schema
+from commander.schema.http.application import application
+from commander.schema.http.endpoint import HttpSettings
+from commander.schema.http.websocket import closing_reason, problem_of
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

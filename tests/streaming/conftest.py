@@ -15,16 +15,16 @@ import pytest_asyncio
 
 from commander.domain import Domain
 from commander.domain.messages import CommandType
-from eventstore.checkpoints import settle_partitions
-from eventstore.database import Database
-from eventstore.log import head_position, read_log
-from eventstore.outcomes import outcome_of
-from eventstore.reactors import reactor_standings
-from eventstore.records import Outcome, RecordedEvent, SubmittedCommand
-from examples.bank import bank
-from streaming.connection import Nats
-from streaming.processor import Processor, ProcessorSettings
-from streaming.submitting import Submitter
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.reactions.reactors import reactor_standings
+from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from commander.examples.bank import bank
+from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.connection import Nats
 
 PARTITIONS = 4
 

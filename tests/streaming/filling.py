@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 import msgspec
 
 from commander.domain.messages import content_digest
-from eventstore.database import Database
-from eventstore.log import append
-from eventstore.records import Decision, NewEvent, RecordedEvent, Status
-from examples.bank import bank
-from examples.bank.messages import AccountOpened, OpenAccount
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import append
+from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
+from commander.examples.bank import bank
+from commander.examples.bank.messages import AccountOpened, OpenAccount
 from tests.streaming.conftest import submitted
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from commander import Domain
-from eventstore.database import Database
-from streaming.connection import Nats
-from streaming.processor import Processor, ProcessorSettings
+from commander.eventstore.database import Database
+from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.nats.connection import Nats
 
 fragile = Domain("fragile")
 

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 from commander import Domain, EffectCall, Rejected
 from commander.domain import EffectType
-from eventstore.effects import effect_positions
-from streaming.attempting import Backoff, Company
-from streaming.effects import EffectRunner
+from commander.eventstore.reactions.effects import effect_positions
+from commander.streaming.effects.attempts import Backoff, Company
+from commander.streaming.effects.runner import EffectRunner
 from tests.streaming.conftest import Bank, running
 
 post = Domain("post")

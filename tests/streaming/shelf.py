@@ -8,9 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from commander import Domain, touches
+from commander.eventstore.projections.filters import (
+    EVERY_ROW,
+    AllOf,
+    AnyOf,
+    Condition,
+    Filter,
+    Not,
+    Operator,
+    matches,
+)
+from commander.eventstore.records import RecordedEvent
 from commander.testing import rows as rows_in_memory
-from eventstore.filters import EVERY_ROW, AllOf, AnyOf, Condition, Filter, Not, Operator, matches
-from eventstore.records import RecordedEvent
 
 SHELVES = [UUID(int=n) for n in range(1, 6)]
 BOXES = ["a", "b", "c"]

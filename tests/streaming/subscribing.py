@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from eventstore.records import EventFilter
-from streaming.channel import FeedItem
-from streaming.feed import Feed
+from commander.eventstore.records import EventFilter
+from commander.streaming.feed.fan_out import FeedItem
+from commander.streaming.feed.feed import Feed
 
 
 async def subscribe(

@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import msgspec
 
-from eventstore.inline import InlineProjections
-from eventstore.records import Progress, SubmittedCommand
-from eventstore.snapshots import load_snapshots
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount
-from streaming.batch import Batch
-from streaming.outcomes import Ended, OutcomeWaiter, told_outcomes
-from streaming.states import StreamStates
+from commander.eventstore.log.snapshots import load_snapshots
+from commander.eventstore.projections.inline import InlineProjections
+from commander.eventstore.records import Progress, SubmittedCommand
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands.aggregate_cache import StreamStates
+from commander.streaming.commands.command_batch import Batch
+from commander.streaming.commands.outcomes import Ended, OutcomeWaiter, told_outcomes
 from tests.streaming.conftest import Bank, submitted
 
 decoder = msgspec.json.Decoder(list[Ended])

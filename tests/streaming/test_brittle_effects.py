@@ -17,8 +17,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from commander.embedded import EmbeddedNats
-from eventstore.effects import begin_effect, effect_positions, list_effect_failures
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.reactions.effects import begin_effect, effect_positions, list_effect_failures
 from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until
 from tests.streaming.brittle import Press, Rung, brittle
@@ -75,7 +75,7 @@ class Bells:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
         while True:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "commander.cli", "effects"),
+                *(sys.executable, "-m", "commander", "effects"),
                 env={**inherited, **self.environment},
                 stderr=subprocess.DEVNULL,
             )

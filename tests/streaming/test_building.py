@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander import Domain
-from eventstore.database import Database
-from eventstore.projections import ensure_tables, row_by_key
-from eventstore.serving import ProjectionBuilding, drop, rebuild, switch, table_records
-from eventstore.tables import Table
-from examples.bank import bank
-from streaming.projecting import Projector
-from streaming.projectors import Projectors
-from streaming.serving import ServingTables
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables, row_by_key
+from commander.eventstore.projections.serving import ProjectionBuilding, drop, rebuild, switch, table_records
+from commander.eventstore.projections.tables import Table
+from commander.examples.bank import bank
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.projections.projectors import Projectors
+from commander.streaming.projections.serving import ServingTables
 from tests.eventstore.listing import count_of_rows
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
@@ -26,9 +26,9 @@ from tests.streaming.filling import fill
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("streaming.projecting._RETRY_FAILED_SECONDS", 0.02)
-    monkeypatch.setattr("streaming.projecting._BATCH", 100)
-    monkeypatch.setattr("eventstore.filling._MOST_EVENTS", 300)
+    monkeypatch.setattr("commander.streaming.projections.projecting._RETRY_FAILED_SECONDS", 0.02)
+    monkeypatch.setattr("commander.streaming.projections.projecting._BATCH", 100)
+    monkeypatch.setattr("commander.eventstore.projections.filling._MOST_EVENTS", 300)
     yield
 
 

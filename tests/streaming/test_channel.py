@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-import streaming.feed
-from eventstore.records import EventFilter, RecordedEvent
-from streaming.channel import Channel, FeedItem
-from streaming.feed import Feed
-from streaming.relay import Relay
+import commander.streaming.feed.feed
+from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.streaming.feed.fan_out import Channel, FeedItem
+from commander.streaming.feed.feed import Feed
+from commander.streaming.log.relay import Relay
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 
@@ -100,7 +100,7 @@ async def test_who_comes_later_shares_from_then_on_and_renders_its_own_history(s
 async def test_a_reader_that_stands_still_falls_out_of_the_channel_and_misses_nothing(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming.feed, "_MAX_RENDERED_BYTES", 40_000)
+    monkeypatch.setattr(commander.streaming.feed.feed, "_MAX_RENDERED_BYTES", 40_000)
     async with following(servers, tail_size=20) as feed:
         quick, slow = await caught_up(feed, "shared", int_of), await caught_up(feed, "shared", int_of)
         for upto in range(200, 2001, 200):

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from commander import Domain, Rejected
-from eventstore.database import Database
-from eventstore.log import append
-from eventstore.outcomes import outcome_of
-from eventstore.records import Decision, Status, SubmittedCommand
-from streaming.deciding import StreamState, decide, initial_state
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import append
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.records import Decision, Status, SubmittedCommand
+from commander.streaming.commands.deciding import StreamState, decide, initial_state
 from tests.domain.shop import disown
 
 ITEM = UUID(int=1)

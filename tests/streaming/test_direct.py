@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
-from commander.embedded import EmbeddedNats
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.connection import Nats
-from streaming.direct import Found, TooManyMessages, last_messages, next_messages
-from streaming.streams import COMMANDS
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import Found, TooManyMessages, last_messages, next_messages
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS
 
 SIZE = 1000
 

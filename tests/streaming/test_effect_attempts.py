@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.effects import act_on_effect, list_effect_failures
-from streaming.attempting import Backoff
+from commander.eventstore.reactions.effects import act_on_effect, list_effect_failures
+from commander.streaming.effects.attempts import Backoff
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import (
     Empty,

@@ -10,14 +10,14 @@ import asyncpg
 import pytest
 
 from commander.domain.errors import NotFound
-from eventstore.effects import (
+from commander.eventstore.reactions.effects import (
     act_on_effect,
     effect_actions,
     effect_positions,
     list_effect_failures,
     open_effect_failures,
 )
-from streaming.attempting import Backoff
+from commander.streaming.effects.attempts import Backoff
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import Empty, Office, begun, post, runner, until, written
 

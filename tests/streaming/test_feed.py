@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-import streaming.feed
+import commander.streaming.feed.feed
 from commander.domain.errors import InvalidRequest
-from eventstore.records import EventFilter, RecordedEvent
-from streaming.feed import CaughtUp, Feed, FeedItem, Heartbeat
-from streaming.relay import Relay
+from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.streaming.feed.feed import CaughtUp, Feed, FeedItem, Heartbeat
+from commander.streaming.log.relay import Relay
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 from tests.streaming.subscribing import subscribe
@@ -150,7 +150,7 @@ async def test_a_cursor_beyond_the_log_is_an_error(servers: Bank) -> None:
 async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming.feed, "_UNWANTED_SECONDS", 0.1)
+    monkeypatch.setattr(commander.streaming.feed.feed, "_UNWANTED_SECONDS", 0.1)
     async with following(servers) as feed:
         first = subscribe(feed, after=0)
         await take(first, 1)

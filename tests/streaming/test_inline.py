@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander import Domain, touches
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.serving import TableRecord, rebuild, switch, table_records
+from commander.eventstore.projections.tables import Table
+from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.projections.projectors import Projectors
 from commander.testing import rows as rows_in_memory
-from eventstore.database import Database
-from eventstore.projections import ensure_tables
-from eventstore.serving import TableRecord, rebuild, switch, table_records
-from eventstore.tables import Table
-from streaming.progress import ProjectionProgress
-from streaming.projecting import Projector
-from streaming.projectors import Projectors
 from tests.eventstore.listing import page_of_rows
 from tests.streaming.conftest import Bank, running
 
@@ -80,7 +80,7 @@ TABLE = Table(TILL.projections["sum"])
 
 @pytest.fixture(autouse=True)
 def unmended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("streaming.projecting._RETRY_FAILED_SECONDS", 0.02)
+    monkeypatch.setattr("commander.streaming.projections.projecting._RETRY_FAILED_SECONDS", 0.02)
     yield
     MENDED.clear()
 
@@ -245,7 +245,7 @@ async def test_too_much_to_make_up_for_is_left_to_its_projector(
         for amount in range(20, 28):
             last = await servers.submit(paying(amount, WITHOUT), WITHOUT)
         await servers.outcome(last)
-    monkeypatch.setattr("eventstore.inline._MOST_MISSING", 3)
+    monkeypatch.setattr("commander.eventstore.projections.inline._MOST_MISSING", 3)
     async with running(servers.processor(TILL).run()):
         await servers.outcome(await servers.submit(paying(2), TILL))
         found = await record(servers.database)

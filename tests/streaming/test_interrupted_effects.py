@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from eventstore.effects import act_on_effect, list_effect_failures
-from streaming.attempting import Company
+from commander.eventstore.reactions.effects import act_on_effect, list_effect_failures
+from commander.streaming.effects.attempts import Company
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import Emptied, Office, broken, calls, interrupted, logged, runner, until
 

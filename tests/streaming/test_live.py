@@ -12,17 +12,17 @@ import pytest
 
 from commander.domain import Domain
 from commander.domain.errors import InvalidRequest
-from eventstore.filters import EVERY_ROW, Condition, Filter, Operator
-from eventstore.live import TooManyRows
-from eventstore.log import head_position
-from eventstore.projections import ensure_tables
-from eventstore.serving import ProjectionBuilding, drop, switch, table_records
-from eventstore.tables import Table
-from streaming.changes import Cursor, Kind, LiveItem
-from streaming.live import Live
-from streaming.progress import ProjectionProgress
-from streaming.projectors import Projectors
-from streaming.serving import ServingTables
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.filters import EVERY_ROW, Condition, Filter, Operator
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.live import TooManyRows
+from commander.eventstore.projections.serving import ProjectionBuilding, drop, switch, table_records
+from commander.eventstore.projections.tables import Table
+from commander.streaming.live.changes import Cursor, Kind, LiveItem
+from commander.streaming.live.live import Live
+from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.projections.projectors import Projectors
+from commander.streaming.projections.serving import ServingTables
 from tests.streaming.conftest import Bank, running
 from tests.streaming.shelf import COLUMN, HEAVIER, INLINE, SHELF, act, any_act, any_where, matching
 
@@ -32,7 +32,7 @@ IN_A = Condition(COLUMN["box"], Operator.EQ, "a")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("streaming.watching._READ_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr("commander.streaming.live.watching._READ_AGAIN_SECONDS", 0.02)
     yield
 
 
@@ -231,7 +231,7 @@ async def test_what_was_touched_behind_a_cursor_is_told_on_another_process(serve
 async def test_a_cursor_that_is_too_old_begins_with_a_snapshot(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventstore.live._MOST_EVENTS", 5)
+    monkeypatch.setattr("commander.eventstore.projections.live._MOST_EVENTS", 5)
     live = await live_of(servers, SHELF, heartbeat_seconds=0.05)
     async with shelf_running(servers):
         async with aclosing(live.follow("item", EVERY_ROW)) as items:

@@ -12,13 +12,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from eventstore.database import Connection
-from eventstore.log import append, head_position
-from eventstore.records import Decision, NewEvent, Status, SubmittedCommand
-from examples.bank.messages import Deposit, OpenAccount
-from streaming.batches import chunks, publish_atomically
-from streaming.messages import message_of
-from streaming.processor import Processor
+from commander.eventstore.database import Connection
+from commander.eventstore.log.event_log import append, head_position
+from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands.messages import message_of
+from commander.streaming.commands.processor import Processor
+from commander.streaming.nats.publishing import chunks, publish_atomically
 from tests.eventstore.decisions import digest_of
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 

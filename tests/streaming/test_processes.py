@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander import Domain
-from commander.embedded import EmbeddedNats
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.reactions.reactors import forget_states, load_states, reactor_standings
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.nats.streams import COMMANDS
+from commander.streaming.reactors.reacting import ReactorRunner
 from commander.testing import Reactors
-from eventstore.reactors import forget_states, load_states, reactor_standings
-from eventstore.records import RecordedEvent
-from streaming.reacting import ReactorRunner
-from streaming.streams import COMMANDS
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
@@ -112,7 +112,7 @@ async def test_killed_between_sending_and_saving_it_counts_and_sends_once(
     async with running(servers.processor(orders).run()):
         await orders_of(servers, "Ada", "Ada", "Ada", "Bob")
         with monkeypatch.context() as patched:
-            patched.setattr("streaming.reacting.save_reactor", die)
+            patched.setattr("commander.streaming.reactors.reacting.save_reactor", die)
             for _ in range(2):
                 with pytest.raises(RuntimeError, match="killed"):
                     await runner(servers, "loyalty").run()
@@ -152,7 +152,7 @@ async def test_states_that_are_lost_are_made_again_from_the_log_without_sending_
     _, [standing] = await reactor_standings(servers.database)
     assert (standing.position, standing.folded_position) == (len(log), 0)
     monkeypatch.setattr(servers.submitter, "submit", None)  # it would raise
-    monkeypatch.setattr("streaming.replaying._BATCH", 3)
+    monkeypatch.setattr("commander.streaming.reactors.replaying._BATCH", 3)
     again = runner(servers, "loyalty")
     async with running(again.run()), asyncio.timeout(10):
         while await stored(servers, "loyalty") != before:

@@ -11,12 +11,12 @@ import pytest
 
 from commander import Domain
 from commander.domain.messages import content_digest
-from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.messages import command_subject
-from streaming.outcomes import OutcomeWaiter
-from streaming.streams import COMMANDS
+from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
+from commander.streaming.commands.messages import command_subject
+from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 
@@ -137,7 +137,7 @@ async def test_decided_commands_are_purged_and_the_rest_stay(servers: Bank) -> N
 
 
 async def test_a_stream_made_anew_is_read_from_its_beginning(servers: Bank) -> None:
-    from streaming.streams import ensure_streams
+    from commander.streaming.nats.streams import ensure_streams
 
     async with running(servers.processor().run()):
         for _ in range(5):

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
-from eventstore.projections import ensure_tables, row_by_key, standings
-from eventstore.tables import Table
-from examples.bank import bank
-from streaming.progress import ProjectionProgress
-from streaming.projecting import Projector
+from commander.eventstore.projections.folding import ensure_tables, row_by_key, standings
+from commander.eventstore.projections.tables import Table
+from commander.examples.bank import bank
+from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.projections.projecting import Projector
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 
@@ -72,7 +72,7 @@ async def test_progress_is_found_in_postgres_when_no_hint_arrives(servers: Bank)
 async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.projecting._RETRY_FAILED_SECONDS", 0.01)
+    monkeypatch.setattr("commander.streaming.projections.projecting._RETRY_FAILED_SECONDS", 0.01)
     picky, account = Table(shop.projections["picky"]), Table(bank.projections["account"])
     await ensure_tables(servers.database, [picky, account])
     failing = Projector(shop, servers.database, servers.nats, picky)
@@ -92,7 +92,7 @@ async def test_of_two_failures_in_one_batch_the_earlier_is_where_it_stops(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The handler's comes first to light; that a row cannot be written only shows when it is."""
-    monkeypatch.setattr("streaming.projecting._RETRY_FAILED_SECONDS", 0.01)
+    monkeypatch.setattr("commander.streaming.projections.projecting._RETRY_FAILED_SECONDS", 0.01)
     picky = Table(shop.projections["picky"])
     await ensure_tables(servers.database, [picky])
     failing = Projector(shop, servers.database, servers.nats, picky)

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
+from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
-from commander.embedded import EmbeddedNats
-from streaming.batches import publish_atomically
-from streaming.bulk import OutMessage
-from streaming.connection import Nats
-from streaming.pull import OrderedPull, StreamReplaced
-from streaming.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import OrderedPull, StreamReplaced
+from commander.streaming.nats.publishing import publish_atomically
+from commander.streaming.nats.streams import COMMANDS, ensure_streams
 
 
 async def publish(nats: Nats, first: int, count: int, partition: int = 0) -> None:

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.reactors import reactor_positions
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, RequestTransfer
-from streaming.reacting import ReactorRunner
+from commander.eventstore.reactions.reactors import reactor_positions
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.streaming.conftest import Bank, running
 
 
@@ -84,7 +84,7 @@ async def test_dying_between_publishing_and_the_checkpoint_makes_no_second_effec
         await servers.submit(Deposit(source, Decimal(50)))
         await servers.outcome(await servers.submit(RequestTransfer(source, target, Decimal(20))))
         with monkeypatch.context() as patched:
-            patched.setattr("streaming.reacting.save_reactor", die)
+            patched.setattr("commander.streaming.reactors.reacting.save_reactor", die)
             for _ in range(2):
                 with pytest.raises(RuntimeError, match="killed"):
                     await runner(servers).run()

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from eventstore.reactors import ReactorStanding, reactor_standings
-from streaming.reacting import ReactorRunner
+from commander.eventstore.reactions.reactors import ReactorStanding, reactor_standings
+from commander.streaming.reactors.reacting import ReactorRunner
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
 from tests.streaming.test_processes import folded, orders_of, runner, stored, until
@@ -20,8 +20,8 @@ CUSTOMERS = [f"customer {n}" for n in range(20)]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streaming.reacting._REBALANCE_SECONDS", 0.1)
-    monkeypatch.setattr("streaming.reacting._RETRY_FAILED_SECONDS", 0.2)
+    monkeypatch.setattr("commander.streaming.reactors.reacting._REBALANCE_SECONDS", 0.1)
+    monkeypatch.setattr("commander.streaming.reactors.reacting._RETRY_FAILED_SECONDS", 0.2)
 
 
 async def until_owned(*owned: tuple[ReactorRunner, int]) -> None:

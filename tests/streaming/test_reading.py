@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from eventstore.records import RecordedEvent
-from streaming.bulk import OutMessage
-from streaming.reading import LogReader
-from streaming.signals import LOG, told_log
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.log.reading import LogReader
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.signals import LOG, told_log
 from tests.streaming.conftest import Bank
 from tests.streaming.filling import fill
 
@@ -39,7 +39,7 @@ async def test_history_and_what_is_told_come_without_a_seam(servers: Bank) -> No
 async def test_what_was_told_is_not_looked_for(servers: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     async with LogReader(servers.database, servers.nats) as log:
         assert await log.after(0, 100) == [], "it has looked once"
-        monkeypatch.setattr("streaming.reading.read_log", None)
+        monkeypatch.setattr("commander.streaming.log.reading.read_log", None)
         events = await fill(servers.database, 10)
         await servers.nats.tell(told_log(events))
         assert await read(log, 10) == events
@@ -61,7 +61,7 @@ async def test_what_was_lost_repeated_or_came_out_of_order_is_read_from_postgres
 async def test_a_reader_far_behind_holds_no_more_than_it_may(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.reading._KEPT_EVENTS", 50)
+    monkeypatch.setattr("commander.streaming.log.reading._KEPT_EVENTS", 50)
     async with LogReader(servers.database, servers.nats) as log:
         await log.after(0, 1)
         events = await fill(servers.database, 300)

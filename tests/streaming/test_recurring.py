@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
-from streaming.messages import scheduled_subject
-from streaming.recurring import Ticker, tick_id
-from streaming.streams import COMMANDS
+from commander.streaming.commands.messages import scheduled_subject
+from commander.streaming.nats.streams import COMMANDS
+from commander.streaming.reactors.recurring import Ticker, tick_id
 from tests.streaming.conftest import Bank, running
 
 MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from eventstore.records import RecordedEvent
-from streaming.connection import Nats
-from streaming.mirrored import event_of
-from streaming.pull import OrderedPull
-from streaming.reading import LogReader
-from streaming.relay import MirrorAhead, Relay
-from streaming.signals import told_log
-from streaming.streams import EVENTS, StreamFixed, _configs, _kept, ensure_streams
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.log.event_codec import event_of
+from commander.streaming.log.reading import LogReader
+from commander.streaming.log.relay import MirrorAhead, Relay
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.signals import told_log
+from commander.streaming.nats.streams import EVENTS, StreamFixed, _configs, _kept, ensure_streams
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 

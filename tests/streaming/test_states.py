@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.snapshots import load_snapshots
-from examples.bank import bank
-from examples.bank.messages import Deposit, OpenAccount, Withdraw
-from streaming.states import StreamStates
+from commander.eventstore.log.snapshots import load_snapshots
+from commander.examples.bank import bank
+from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
+from commander.streaming.commands.aggregate_cache import StreamStates
 from tests.streaming.conftest import Bank, running
 
 

@@ -12,12 +12,12 @@ from uuid import UUID, uuid4
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from eventstore.locks import Lock, try_lock
-from eventstore.records import SubmittedCommand
-from examples.bank.messages import Deposit, OpenAccount
-from streaming.messages import MANY, MAX_TOGETHER, commands_in
-from streaming.queued import queued_alone, queued_command
-from streaming.streams import COMMANDS, ensure_streams, partition_of
+from commander.eventstore.locks import Lock, try_lock
+from commander.eventstore.records import SubmittedCommand
+from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands.messages import MANY, MAX_TOGETHER, commands_in
+from commander.streaming.commands.pending_by_id import queued_alone, queued_command
+from commander.streaming.nats.streams import COMMANDS, ensure_streams, partition_of
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from commander.embedded import EmbeddedNats
+from commander.dev.embedded import EmbeddedNats
 from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank, submitted
 from tests.streaming.fragile import Count, fragile

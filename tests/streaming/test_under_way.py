@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-import streaming.under_way
+import commander.streaming.commands.pending_by_correlation
 from commander.domain.errors import Unavailable
-from eventstore.records import SubmittedCommand
-from examples.bank.messages import OpenAccount
-from streaming.direct import next_messages
-from streaming.messages import QUEUED
-from streaming.streams import COMMANDS, ensure_streams
-from streaming.under_way import UnderWay, under_way
+from commander.eventstore.records import SubmittedCommand
+from commander.examples.bank.messages import OpenAccount
+from commander.streaming.commands.messages import QUEUED
+from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
+from commander.streaming.nats.direct_get import next_messages
+from commander.streaming.nats.streams import COMMANDS, ensure_streams
 from tests.streaming.conftest import Bank, running, submitted
 
 HOUR = timedelta(hours=1)
@@ -99,14 +99,14 @@ async def test_a_queue_that_is_too_long_is_looked_through_up_to_the_bound(
     queued = [command(one) for one in (mine, other, mine, other, mine)]
     for one in queued:
         await submit(servers, [one], alone=True)
-    monkeypatch.setattr("streaming.under_way._MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation._MESSAGES_AT_ONCE", 2)
     wanted = [queued[n].command_id for n in (0, 2, 4)]
     for bound, count in ((5, 3), (4, 2), (3, 2), (1, 1)):
-        monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", bound)
+        monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_MESSAGES", bound)
         found = await look(servers, mine)
         assert (ids(found.commands), found.whole) == (wanted[:count], bound == 5)
-    monkeypatch.setattr("streaming.under_way.MAX_MESSAGES", 100)
-    monkeypatch.setattr("streaming.under_way.MAX_BYTES", 1)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_MESSAGES", 100)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_BYTES", 1)
     found = await look(servers, mine)
     assert (ids(found.commands), found.whole) == (wanted[:1], False)
 
@@ -120,7 +120,7 @@ async def test_more_schedules_than_the_server_gives_at_once_are_asked_for_in_par
     found = await look(servers, *correlations)
     assert (len(found.commands), found.whole) == (1200, True)
     assert sorted(ids(found.commands)) == sorted(ids(made))
-    monkeypatch.setattr("streaming.under_way._CORRELATIONS_AT_ONCE", 1)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation._CORRELATIONS_AT_ONCE", 1)
     assert len((await look(servers, *correlations)).commands) == 1200
 
 
@@ -128,7 +128,7 @@ async def test_more_schedules_of_one_correlation_are_cut(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = uuid4()
-    monkeypatch.setattr("streaming.under_way.MAX_SCHEDULED", 7)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_SCHEDULED", 7)
     await submit(servers, [command(mine, after=HOUR) for _ in range(1030)])
     found = await look(servers, mine)
     assert (len(found.commands), found.whole) == (7, False)
@@ -143,7 +143,7 @@ async def test_one_that_falls_due_between_the_looks_is_found(
     looks: list[str] = []
 
     def moving(name: str) -> Callable[..., Awaitable[Any]]:
-        look = getattr(streaming.under_way, name)
+        look = getattr(commander.streaming.commands.pending_by_correlation, name)
 
         async def looked(*arguments: Any) -> Any:
             found = await look(*arguments)
@@ -155,7 +155,7 @@ async def test_one_that_falls_due_between_the_looks_is_found(
         return looked
 
     for name in ("last_messages", "next_messages"):
-        monkeypatch.setattr(f"streaming.under_way.{name}", moving(name))
+        monkeypatch.setattr(f"commander.streaming.commands.pending_by_correlation.{name}", moving(name))
     await submit(servers, [due])
     assert ids((await look(servers, mine)).commands) == [due.command_id]
     assert looks == ["last_messages", "next_messages"]

@@ -1,0 +1,5 @@
+"""`python -m commander` is the command `commander`."""
+
+from commander.cli.main import main
+
+main()

@@ -1,0 +1,137 @@
+"""`commander dead-letters`: failed commands from the command line; who did what is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commander.domain.errors import NotFound
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import settled_partitions
+from commander.eventstore.log.command_history import dead_letter_action
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.records import Outcome
+from commander.parts.process import given_url
+from commander.resolvers import dead_letters
+from commander.settings import Settings, read_settings
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.connection import Nats
+
+app = typer.Typer(no_args_is_help=True, help="Failed commands: list them, look at one, retry or drop it.")
+console = Console(highlight=False)
+
+_COLUMNS = ("command id", "type", "stream", "failed at", "code", "message")
+
+Id = Annotated[UUID, typer.Argument(metavar="COMMAND_ID")]
+
+
+@app.command("list")
+def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
+    """List the dead letters nobody has dealt with, the oldest first; into a pipe, as lines with tabs."""
+
+    async def show(database: Database) -> None:
+        found = await dead_letters.dead_letters(database, first)
+        if not found:
+            console.print("no dead letters")
+        elif console.is_terminal:
+            table = Table(*_COLUMNS)
+            for one in found:
+                table.add_row(*map(Text, _cells(one)))
+            console.print(table)
+        else:
+            for one in found:
+                print("\t".join(_cells(one)))
+
+    with_database(show)
+
+
+@app.command()
+def show(command_id: Id) -> None:
+    """Show all that is known of a dead letter, and what was done with it."""
+
+    async def tell(database: Database) -> None:
+        one = await outcome_of(database, command_id)
+        if one is None:
+            raise NotFound(f"there is no command {command_id}")
+        for name, value in one._asdict().items():
+            if name == "data":
+                value = json.dumps(json.loads(one.data), indent=2)
+            if name != "digest" and value is not None:
+                _tell(name, value)
+        action = await dead_letter_action(database, command_id)
+        if action is not None:
+            again = f" as {action.retried_as}" if action.retried_as else ""
+            _tell(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
+
+    with_database(tell)
+
+
+@app.command()
+def retry(command_id: Id) -> None:
+    """Submit a dead letter again, as a new command."""
+
+    async def submit(database: Database) -> None:
+        settings = read_settings()
+        nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
+        await nats.connect("commander dead-letters")
+        try:
+            submitter = Submitter(nats, await settled_partitions(database))
+            again = await dead_letters.retry(database, submitter, command_id, user())
+        finally:
+            await nats.close()
+        console.print(f"submitted again as {again.command_id}")
+
+    with_database(submit)
+
+
+@app.command()
+def drop(command_id: Id) -> None:
+    """Take a dead letter off the list; its outcome stays."""
+
+    async def take(database: Database) -> None:
+        await dead_letters.drop(database, command_id, user())
+        console.print(f"dropped {command_id}")
+
+    with_database(take)
+
+
+def _cells(one: Outcome) -> tuple[str, ...]:
+    said = " ".join((one.message or "").split())[:200]
+    when = one.decided_at.isoformat(timespec="seconds")
+    return str(one.command_id), one.type, one.stream, when, one.code or "", said
+
+
+def _tell(name: str, value: object) -> None:
+    """One thing, as it was said: neither wrapped nor read as markup."""
+    console.print(Text.assemble((name, "bold"), " ", str(value)), soft_wrap=True)
+
+
+def user() -> str:
+    """Who runs this; in a container a user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings: Settings = read_settings()
+
+    async def run() -> None:
+        database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())

@@ -1,0 +1,76 @@
+"""`commander import`: a whole export into an empty store."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.progress import Progress
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.archive.format import ArchiveReader, Header
+from commander.eventstore.archive.importing import NotEmpty, import_all
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import migrate
+from commander.parts.process import given_url
+from commander.settings import read_settings
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import EVENTS, mirrored_position
+
+console = Console(stderr=True, highlight=False)
+
+
+class CannotRead(CommanderError):
+    """The file cannot be read; the message says which and why."""
+
+
+def run_import(file: Path | None) -> None:
+    """Stores a whole export in the empty store that the settings name.
+
+    Raises CannotRead, SettingsError, NotEmpty, NotImportable, ExportBroken, Unavailable.
+    """
+    if file is None:
+        header = asyncio.run(_import(sys.stdin.buffer))
+    else:
+        try:
+            with file.open("rb") as source:
+                header = asyncio.run(_import(source))
+        except OSError as error:
+            raise CannotRead(f"{file}: {error.strerror}") from error
+    console.print(f"imported {header.commands} commands and {header.position} events")
+
+
+async def _import(source: BinaryIO) -> Header:
+    settings = read_settings()
+    postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
+    if settings.nats_url is None:
+        console.print(f"COMMANDER_NATS_URL is not set: nobody looked whether the stream {EVENTS} is empty")
+    else:
+        await _mirror_must_be_empty(settings.nats_url)
+    database = Database(postgres_url, command_timeout_seconds=3600)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("importing", total=None)
+
+        def told(header: Header, records: int) -> None:
+            progress.update(task, total=header.commands + header.position, completed=records)
+
+        try:
+            await migrate(database)
+            return await import_all(database, ArchiveReader(source), told)
+        finally:
+            await database.close()
+
+
+async def _mirror_must_be_empty(url: str) -> None:
+    """A mirror of another log would stay as it is, and be taken for the beginning of this one."""
+    nats = Nats(url)
+    await nats.connect("commander import")
+    try:
+        mirrored = await mirrored_position(nats)
+    finally:
+        await nats.close()
+    if mirrored:
+        raise NotEmpty(f"the stream {EVENTS} holds {mirrored} events of another log: delete it first")

@@ -1,0 +1,214 @@
+"""`commander projections list|rebuild|switch|rollback|drop`: their tables from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commander.cli.loading import load_domain
+from commander.cli.rebuilding import show_differences, until_built
+from commander.domain import ProjectionType
+from commander.domain.errors import CommanderError, NotFound, Unavailable
+from commander.eventstore.database import Database
+from commander.eventstore.locks import Lock, held_keys, lock_key
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections import serving
+from commander.eventstore.projections.differences import differences
+from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServe, TableRecord, table_records
+from commander.parts.process import given_url
+from commander.settings import read_settings
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import told_tables
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The tables of the projections; `commander projections [MODULE:DOMAIN]` keeps them up with the log.",
+)
+console = Console(highlight=False)
+
+_COLUMNS = ("projection", "table", "state", "serves", "kept up", "position", "behind", "stopped by")
+_SHOWN = 20
+
+Name = Annotated[str, typer.Argument(metavar="PROJECTION")]
+TableName = Annotated[str | None, typer.Argument(metavar="[TABLE]")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show which rows differ, and leave it at that.")]
+Behind = Annotated[bool, typer.Option("--behind", help="Also to a table that nobody keeps up with the log.")]
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the tables: which serves, how far each is, what has stopped it; into a pipe, lines with tabs."""
+
+    async def show(database: Database) -> None:
+        records, head = await table_records(database), await head_position(database)
+        kept = await held_keys(database, Lock.PROJECTION)
+        rows = [_cells(one, head, lock_key(one.table_name) in kept) for one in records]
+        if console.is_terminal:
+            table = Table(*_COLUMNS)
+            for row in rows:
+                table.add_row(*map(Text, row))
+            console.print(table)
+        else:
+            for row in rows:
+                print("\t".join(row))
+
+    _with_database(show)
+
+
+@app.command()
+def rebuild(
+    name: Name,
+    domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN; default: COMMANDER_DOMAIN.")] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="Do not let it serve when it is built.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Hold it, and show which rows differ.")] = False,
+) -> None:
+    """Fill another table from the whole log, beside the one that serves, and switch to it.
+
+    The work is that of a running `commander projections` of the same code. Interrupted, this ends; not that.
+    """
+
+    async def build(database: Database) -> None:
+        projection = _projection(domain, name)
+        records = await table_records(database, [name])
+        ours = [r for r in records if r.fingerprint == projection.fingerprint and r.state == BUILDING]
+        if ours:
+            table_name = ours[0].table_name
+            console.print(f"{table_name} is being built already")
+        else:
+            made = await serving.rebuild(database, projection, serves=not (hold or diff))
+            table_name = made.name
+            await _tell()
+        built = await until_built(database, table_name)
+        console.print(f"{table_name} is built{' and serves' if built.serving else ''}")
+        if diff:
+            await _differences(database, await table_records(database, [name]), table_name)
+
+    _with_database(build)
+
+
+@app.command()
+def switch(name: Name, table: TableName = None, diff: Diff = False, behind: Behind = False) -> None:
+    """Let another table serve: the one named, or the newest that is built."""
+
+    async def make(database: Database) -> None:
+        records = await _records(database, name)
+        built = [r for r in records if r.state == BUILT and not r.serving]
+        chosen = [r for r in records if r.table_name == table] if table is not None else built[:1]
+        if not chosen:
+            raise NotFound(f"the projection {name} has no {table or 'other table that is built'}")
+        if diff:
+            await _differences(database, records, chosen[0].table_name)
+        else:
+            await _serve(database, chosen[0], behind)
+
+    _with_database(make)
+
+
+@app.command()
+def rollback(name: Name, behind: Behind = False) -> None:
+    """Let the table serve that served before."""
+
+    async def back(database: Database) -> None:
+        records = await _records(database, name)
+        before = [r for r in records if r.served_at is not None and not r.serving]
+        if not before:
+            raise NotFound(f"no other table of the projection {name} has served")
+        await _serve(database, max(before, key=lambda r: str(r.served_at)), behind)
+
+    _with_database(back)
+
+
+@app.command()
+def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> None:
+    """Drop a table that does not serve. API processes of other code may still read it: end those first."""
+
+    async def take(database: Database) -> None:
+        await serving.drop(database, name, table)
+        await _tell()
+        console.print(f"dropped {table}")
+
+    _with_database(take)
+
+
+async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
+    missing = await head_position(database) - record.position
+    kept = lock_key(record.table_name) in await held_keys(database, Lock.PROJECTION)
+    if missing > 0 and not kept and not behind:
+        raise CannotServe(
+            f"{record.table_name} is {missing} events behind and nobody keeps it up: run `commander "
+            "projections` with its code, or give --behind"
+        )
+    await serving.switch(database, record.name, record.table_name)
+    await _tell()
+    console.print(f"{record.table_name} serves")
+
+
+async def _differences(database: Database, records: list[TableRecord], table_name: str) -> None:
+    served = next((r.table_name for r in records if r.serving), None)
+    if served is None or served == table_name:
+        raise CannotServe("there is no other table that serves, to compare it with")
+    show_differences(console, served, table_name, await differences(database, served, table_name, _SHOWN))
+
+
+async def _records(database: Database, name: str) -> list[TableRecord]:
+    records = await table_records(database, [name])
+    if not records:
+        raise NotFound(f"there is no projection {name}")
+    return records
+
+
+def _projection(domain: str | None, name: str) -> ProjectionType:
+    projections = load_domain(read_settings(domain=domain).domain).projections
+    if name not in projections:
+        raise NotFound(f"there is no projection {name}; there is {', '.join(projections) or 'none'}")
+    return projections[name]
+
+
+def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
+    behind = max(0, head - one.position)
+    share = f" {one.position / head:.0%}" if one.state == BUILDING and head else ""
+    state = f"{one.state}{share}{' inline' if one.inline else ''}"
+    error = " ".join((one.error or "").split())[:300]
+    yes = {True: "yes", False: "no"}
+    numbers = str(one.position), str(behind)
+    return one.name, one.table_name, state, yes[one.serving], yes[kept or one.inline], *numbers, error
+
+
+async def _tell() -> None:
+    """Tells all who follow the tables; who does not hear it looks every second."""
+    settings = read_settings()
+    if settings.nats_url is None:
+        return
+    nats = Nats(settings.nats_url)
+    try:
+        async with asyncio.timeout(2):
+            await nats.connect("commander projections")
+            await nats.tell([told_tables()])
+    except (Unavailable, TimeoutError):
+        pass
+    finally:
+        await nats.close()
+
+
+def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings = read_settings()
+
+    async def run() -> None:
+        database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        raise CommanderError("interrupted; what was begun goes on") from None

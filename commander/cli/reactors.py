@@ -1,0 +1,113 @@
+"""`commander reactors list|replay`: how far reactors have come, and making their states again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commander.cli.loading import load_domain
+from commander.domain import CommanderError, Domain
+from commander.domain.errors import NotFound
+from commander.eventstore.database import Database
+from commander.eventstore.locks import Lock, lock_key, try_lock
+from commander.eventstore.log.checkpoints import settled_partitions
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.reactors import (
+    ReactorStanding,
+    forget_states,
+    reactor_checkpoints,
+    reactor_standings,
+)
+from commander.parts.process import given_url
+from commander.settings import read_settings
+from commander.streaming.reactors.reactions import Reacting
+from commander.streaming.reactors.replaying import replayed
+
+app = typer.Typer(
+    no_args_is_help=True, help="Reactors: how far they have come, and making their states again."
+)
+console = Console(highlight=False)
+
+_COLUMNS = ("reactor", "position", "of", "states", "stopped", "failed at", "error")
+
+
+class ReactorRuns(CommanderError):
+    """A reactor is replayed while it does not run: stop the part `reactors` first."""
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the reactors that ever ran; into a pipe, as lines with tabs."""
+
+    async def show(database: Database) -> None:
+        head, found = await reactor_standings(database)
+        if not console.is_terminal:
+            for one in found:
+                print("\t".join(_cells(one, head)))
+            return
+        table = Table(*_COLUMNS)
+        for one in found:
+            table.add_row(*map(Text, _cells(one, head)))
+        console.print(table)
+
+    _with_database(show)
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(metavar="REACTOR")],
+    domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN, if not COMMANDER_DOMAIN.")] = None,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Also pass over, for good, what it has not reacted to yet.")
+    ] = False,
+) -> None:
+    """Make a reactor's states again from the log, up to where it stands, without sending anything."""
+    loaded = load_domain(read_settings(domain=domain).domain)
+    if name not in loaded.reactors:
+        known = ", ".join(sorted(loaded.reactors)) or "none"
+        raise NotFound(f"the domain {loaded.name} has no reactor {name}; it has {known}")
+    _with_database(lambda database: _replay(database, loaded, name, skip))
+
+
+async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> None:
+    connection = await database.connect("commander reactors replay", durable=False)
+    try:
+        if not await try_lock(connection, Lock.REACTORS, lock_key(name)):
+            raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
+        await forget_states(connection, name, position=await head_position(database) if skip else None)
+        partitions = await settled_partitions(database)
+        standing = await reactor_checkpoints(connection, name, range(partitions))
+        least = min((at.position for at in standing.values()), default=0)
+        if domain.reactors[name].key is not None:
+            reacting = Reacting(domain, database, domain.reactors[name], partitions)
+            async for position in replayed(connection, database, reacting, standing):
+                console.print(f"{position:,} of {least:,}")
+        console.print(f"{name} stands at position {least:,}; nothing was sent")
+    finally:
+        connection.terminate()
+
+
+def _cells(one: ReactorStanding, head: int) -> tuple[str, ...]:
+    stopped = f"{one.stopped} of {one.partitions}" if one.stopped else ""
+    failed = "" if one.failed_position is None else str(one.failed_position)
+    error = " ".join((one.error or "").split())
+    return one.name, str(one.position), str(head), str(one.states), stopped, failed, error
+
+
+def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    settings = read_settings()
+
+    async def run() -> None:
+        database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())

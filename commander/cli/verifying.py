@@ -1,0 +1,85 @@
+"""`commander verify`: holds what is stored against what is promised; the system may be running."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from commander.domain.errors import CommanderError
+from commander.eventstore.archive.verifying import Broken, verify_log, verify_projection
+from commander.eventstore.database import Database
+from commander.eventstore.projections.serving import table_for, table_records
+from commander.parts.process import given_url
+from commander.settings import read_settings
+from commander.streaming.log.verifying import verify_mirror
+from commander.streaming.nats.connection import Nats
+
+console = Console(highlight=False)
+
+
+class NotAsPromised(CommanderError):
+    """Something that must hold does not; what was printed says what and where."""
+
+
+def run_verify(domain: Domain) -> None:
+    """Prints one line per promise. Raises NotAsPromised, SettingsError, Unavailable."""
+    settings = read_settings()
+    postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
+    nats_url = given_url(settings.nats_url, "COMMANDER_NATS_URL")
+    broken = asyncio.run(_verify(domain, postgres_url, nats_url))
+    if broken:
+        raise NotAsPromised(f"{len(broken)} findings")
+
+
+async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Broken]:
+    database = Database(postgres_url, command_timeout_seconds=24 * 3600)
+    nats = Nats(nats_url)
+    try:
+        await nats.connect("commander verify")
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            found = _told("the log is dense; each command has one outcome", await verify_log(database))
+            task = progress.add_task(f"the mirror {nats.shown_url}", total=None)
+            found += _told(
+                "the mirror is exact",
+                await verify_mirror(
+                    nats, database, lambda done, all_: progress.update(task, completed=done, total=all_)
+                ),
+            )
+            found += await _projections(domain, database, progress)
+        return found
+    finally:
+        await nats.close()
+        await database.close()
+
+
+async def _projections(domain: Domain, database: Database, progress: Progress) -> list[Broken]:
+    """Each projection's table that this code reads."""
+    found: list[Broken] = []
+    records = await table_records(database, list(domain.projections))
+    for name, projection in domain.projections.items():
+        table = table_for(projection, records)
+        if table is None:
+            console.print(f"?   the projection {name} has no table yet")
+            continue
+        promise = f"the projection {name} is a fold of the log"
+        task = progress.add_task(promise, total=None)
+
+        def tell(done: int, all_: int, task: int = task) -> None:
+            progress.update(task, completed=done, total=all_)  # type: ignore[arg-type]  # a TaskID
+
+        try:
+            found += _told(promise, await verify_projection(database, domain, table, tell))
+        except (ProjectionFailed, UndecodableEvent) as error:
+            found += _told(promise, [Broken(promise, str(error))])
+    return found
+
+
+def _told(promise: str, broken: list[Broken]) -> list[Broken]:
+    console.print(f"{'no ' if broken else 'ok '} {promise}")
+    for one in broken:
+        console.print(f"      {one.promise}: {one.detail}")
+    return broken

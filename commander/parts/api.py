@@ -1,0 +1,114 @@
+"""The part that serves GraphQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.types import ASGIApp
+
+from commander.domain import Domain
+from commander.domain.errors import Unavailable
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.tables import Table
+from commander.parts.metrics import Measure, of_submitting, of_the_feed
+from commander.parts.parts import Part, run_all
+from commander.resolvers.services import Limits, Services
+from commander.schema.build import build_schema
+from commander.schema.http.application import application
+from commander.schema.http.connections import Streams
+from commander.schema.http.endpoint import HttpSettings
+from commander.schema.http.examples import examples_of
+from commander.settings import Settings
+from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.feed.feed import Feed
+from commander.streaming.nats.connection import Nats
+from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.projections.serving import ServingTables
+
+
+class ApiPart(Part):
+    """Serves GraphQL. It answers from the start; until it has connected, with UNAVAILABLE."""
+
+    name = "api"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._services: Services | None = None
+        self._streams = Streams(settings.max_connections)
+
+    def address(self) -> tuple[str, int]:
+        return self.settings.host, self.settings.port
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
+        tables = ServingTables(database, nats, self.domain.projections)
+        await tables.look()
+        services = Services(
+            domain=self.domain,
+            database=database,
+            nats=nats,
+            submitter=Submitter(nats, self.settings.partitions),
+            outcomes=OutcomeWaiter(nats, database),
+            progress=ProjectionProgress(nats, database, tables),
+            feed=Feed(
+                database,
+                nats,
+                tail_size=self.settings.feed_tail_events,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
+            ),
+            tables=tables,
+            limits=Limits(
+                max_page=self.settings.max_page,
+                max_command_bytes=self.settings.max_command_bytes,
+                max_schedule_days=self.settings.max_schedule_days,
+                max_live_rows=self.settings.max_live_rows,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
+            ),
+            actor_header=self.settings.actor_header or None,
+        )
+        await services.outcomes.start()
+        await services.progress.start()
+        self._services = services
+        await run_all(services.feed.run(), database.watch(), tables.run())
+
+    def app(self) -> ASGIApp:
+        settings = HttpSettings(
+            max_body_bytes=self.settings.max_body_bytes,
+            origins=self.settings.allowed_origins,
+            connection_init_timeout_seconds=self.settings.connection_init_seconds,
+            max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
+            keep_alive_seconds=self.settings.keep_alive_seconds,
+        )
+        schema = build_schema(self.domain)
+        return application(
+            schema,
+            self._connected,
+            settings,
+            self.routes(),
+            examples_of(self.domain),
+            self._streams,
+        )
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        services = self._services
+        if services is None:
+            return []
+        return [
+            partial(of_submitting, services.submitter, services.outcomes),
+            partial(of_the_feed, services.feed, self._streams),
+        ]
+
+    def stop(self) -> None:
+        super().stop()
+        self._streams.end()
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}
+
+    def _connected(self) -> Services:
+        if self._services is None:
+            raise Unavailable("Commander", "this process has not reached Postgres and NATS yet")
+        return self._services

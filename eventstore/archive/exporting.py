@@ -1,0 +1,132 @@
+"""Exporting the log: every command with how it ended and the events it made, in the order of the log.
+
+What has ended never changes, so it is enough to read the head once and then all before it, by pages: nothing
+is locked, memory holds a page, and whoever appends meanwhile is not seen. What follows from the log is not
+exported (projections, snapshots), nor what is not in it yet: commands that are queued in NATS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from commander.domain.errors import CommanderError, InvalidRequest
+from commander.eventstore.archive.format import (
+    FORMAT,
+    ArchiveWriter,
+    ExportFilter,
+    Header,
+    Record,
+    command_line,
+    event_line,
+)
+from commander.eventstore.database import Database
+from commander.eventstore.log.command_history import DeadLetterAction
+from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.records import EventFilter, Outcome, RecordedEvent
+from commander.eventstore.sql import statement
+
+_COMMANDS = statement("export_commands")
+_PAGE = 200
+_OF_OUTCOME = len(Outcome._fields)
+
+
+class LogBroken(CommanderError):
+    """The log is not what it must be: an event without its command, or a gap. It cannot be exported whole."""
+
+
+async def header_of(database: Database, where: ExportFilter, reactors: Mapping[str, int]) -> Header:
+    """The header of an export of the log as it stands now. Raises InvalidRequest for positions beyond it.
+
+    reactors: checkpoints; what they reacted to must have been decided by now, see `commander export`.
+    """
+    head = await database.fetchrow("select position, commands, recorded_at from log_head")
+    assert head is not None, "log_head has its one row from the first migration on"
+    position = int(head["position"])
+    for name, value in (("after", where.after), ("up-to", where.up_to)):
+        if value is not None and not 0 <= value <= position:
+            raise InvalidRequest(name, f"must be from 0 to {position}, the head of the log; got {value}")
+    filtered = where != ExportFilter()
+    return Header(
+        format=FORMAT,
+        **dict(head),
+        reactors={} if filtered else dict(sorted(reactors.items())),
+        filter=where if filtered else None,
+    )
+
+
+async def exported(database: Database, header: Header) -> AsyncIterator[bytes]:
+    """The lines of the file that begins with this header. Raises LogBroken, Unavailable."""
+    writer = ArchiveWriter()
+    yield writer.header(header)
+    async for record in _matching(database, header) if header.filter else _everything(database, header):
+        yield writer.record(record)
+    yield writer.end()
+
+
+async def _everything(database: Database, header: Header) -> AsyncIterator[Record]:
+    """All commands, each followed by its events, which must be those that come next in the log."""
+    events = _events(database, 0, header.position, EventFilter())
+    async for outcome, action in _commands(database, header.commands):
+        yield command_line(outcome, action)
+        for _ in range(outcome.event_count):
+            event = await anext(events, None)
+            if event is None or event.command_id != outcome.command_id:
+                raise LogBroken(f"an event of the command {outcome.command_id} is not where it must be")
+            yield event_line(event)
+    async for event in events:
+        raise LogBroken(f"the event at position {event.position} belongs to no command")
+
+
+async def _matching(database: Database, header: Header) -> AsyncIterator[Record]:
+    """The events that match, each command before the first of its events."""
+    where = header.filter or ExportFilter()
+    wanted = EventFilter(_as_set(where.types), _as_set(where.streams), _as_set(where.aggregates))
+    up_to = header.position if where.up_to is None else where.up_to
+    told = None
+    async for event, outcome in _with_commands(database, where.after or 0, up_to, wanted):
+        if told != outcome.command_id:
+            told = outcome.command_id
+            yield command_line(outcome)
+        yield event_line(event)
+
+
+async def _events(
+    database: Database, after: int, up_to: int, where: EventFilter
+) -> AsyncIterator[RecordedEvent]:
+    """The matching events, page by page; each position must be there."""
+    while page := await read_log(database, after, up_to, _PAGE, where):
+        if where == EventFilter() and page[-1].position != after + len(page):
+            raise LogBroken(f"between the positions {after} and {page[-1].position} events are missing")
+        for event in page:
+            yield event
+        after = page[-1].position
+
+
+async def _with_commands(
+    database: Database, after: int, up_to: int, where: EventFilter
+) -> AsyncIterator[tuple[RecordedEvent, Outcome]]:
+    while page := await read_log(database, after, up_to, _PAGE, where):
+        async with database.connection() as connection:
+            outcomes = await known_outcomes(connection, list({event.command_id for event in page}))
+        for event in page:
+            if event.command_id not in outcomes:
+                raise LogBroken(f"the event at position {event.position} belongs to no command")
+            yield event, outcomes[event.command_id]
+        after = page[-1].position
+
+
+async def _commands(database: Database, up_to: int) -> AsyncIterator[tuple[Outcome, DeadLetterAction | None]]:
+    after = 0
+    while page := await database.fetch(_COMMANDS, after, up_to, _PAGE):
+        for row in page:
+            outcome, (action, retried_as, actor, at) = Outcome(*row[:_OF_OUTCOME]), row[_OF_OUTCOME:]
+            done = DeadLetterAction(outcome.command_id, action, retried_as, actor, at) if action else None
+            yield outcome, done
+            if outcome.number != after + 1:
+                raise LogBroken(f"the command with the number {after + 1} is missing")
+            after = outcome.number
+
+
+def _as_set(names: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)

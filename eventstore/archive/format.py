@@ -1,0 +1,263 @@
+"""The file of an export: lines of JSON, and checksums that tell a damaged file from a whole one.
+
+    header    what is exported and up to where; in an export of the whole log also the reactors' checkpoints
+    command   how it ended; followed by
+    event     each event that it made
+    checksum  every thousand records: SHA-256 of all bytes of the file before this line
+    end       how many records there were, and such a checksum
+
+Positions, versions and numbers are those of the log, and JSON documents stand as they are stored, so a store
+that imports a file exports the same bytes. (A document that would not survive inside a line, one with a line
+break in it say, stands as a string in `text`.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.log.command_history import DeadLetterAction
+from commander.eventstore.records import Outcome, RecordedEvent
+
+FORMAT = 1
+CHECKSUM_EVERY = 1000
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+class ExportBroken(CommanderError):
+    """The file is damaged, cut or no export; `line` says where that showed. Get the file anew."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+class ExportFilter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which events are exported, with the commands that made them: those that match every part given.
+
+    after, up_to: positions, after < p <= up_to.
+    """
+
+    types: tuple[str, ...] | None = None
+    streams: tuple[str, ...] | None = None
+    aggregates: tuple[str, ...] | None = None
+    after: int | None = None
+    up_to: int | None = None
+
+
+class _Line(msgspec.Struct, frozen=True, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
+    pass
+
+
+class Header(_Line, frozen=True, tag="header"):
+    """position, commands, recorded_at: the log's head. filter: absent where everything is exported.
+
+    reactors: up to which position the reactions of each are decided.
+    """
+
+    format: int
+    position: int
+    commands: int
+    recorded_at: datetime
+    reactors: dict[str, int] = {}
+    filter: ExportFilter | None = None
+
+
+class Dealt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was done with a dead letter."""
+
+    action: str
+    at: datetime
+    retried_as: UUID | None = None
+    actor: str | None = None
+
+
+class CommandLine(_Line, frozen=True, tag="command"):
+    """An outcome; the fields are those of records.Outcome. digest: in hexadecimal."""
+
+    number: int
+    command_id: UUID
+    type: str
+    stream: str
+    status: str
+    position: int
+    event_count: int
+    version: int
+    correlation_id: UUID
+    submitted_at: datetime
+    decided_at: datetime
+    digest: str
+    code: str | None = None
+    message: str | None = None
+    causation_position: int | None = None
+    reactor: str | None = None
+    actor: str | None = None
+    dead_letter: Dealt | None = None
+    data: Raw | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+
+
+class EventLine(_Line, frozen=True, tag="event"):
+    """An event; the fields are those of records.RecordedEvent."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema_version: int
+    command_id: UUID
+    correlation_id: UUID
+    recorded_at: datetime
+    causation_position: int | None = None
+    traceparent: str | None = None
+    data: Raw | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+
+
+class Checksum(_Line, frozen=True, tag="checksum"):
+    sha256: str
+
+
+class End(_Line, frozen=True, tag="end"):
+    commands: int
+    events: int
+    sha256: str
+
+
+class _Document(msgspec.Struct):
+    data: Raw
+
+
+Record = CommandLine | EventLine
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    Header | CommandLine | EventLine | Checksum | End, strict=True
+)
+_documents = msgspec.json.Decoder(_Document)
+
+
+def command_line(outcome: Outcome, action: DeadLetterAction | None = None) -> CommandLine:
+    """How a command ended, as a line."""
+    values = outcome._asdict() | _document(outcome.data) | {"digest": bytes(outcome.digest).hex()}
+    if action is not None:
+        values["dead_letter"] = Dealt(action.action, action.at, action.retried_as, action.actor)
+    return CommandLine(**values)
+
+
+def event_line(event: RecordedEvent) -> EventLine:
+    return EventLine(**(msgspec.structs.asdict(event) | _document(event.data)))
+
+
+def document_of(line: Record) -> str:
+    """The JSON of a command or an event, as it was stored."""
+    if isinstance(line.text, str):
+        return line.text
+    return "" if line.data is UNSET else bytes(line.data).decode()
+
+
+def _document(json: str) -> dict[str, Any]:
+    """The JSON as part of a line, if it comes back from there as it is; else as a string."""
+    raw = json.encode()
+    try:
+        survives = "\n" not in json and bytes(_documents.decode(b'{"data":' + raw + b"}").data) == raw
+    except msgspec.MsgspecError:
+        survives = False
+    return {"data": Raw(raw)} if survives else {"data": UNSET, "text": json}
+
+
+class ArchiveWriter:
+    """The lines of a file, one after the other, as bytes."""
+
+    def __init__(self) -> None:
+        self._sum = sha256()
+        self._commands = 0
+        self._events = 0
+
+    def header(self, header: Header) -> bytes:
+        return self._line(header)
+
+    def record(self, record: Record) -> bytes:
+        """A record's line, with that of a checksum behind it where one is due."""
+        if isinstance(record, CommandLine):
+            self._commands += 1
+        else:
+            self._events += 1
+        line = self._line(record)
+        if (self._commands + self._events) % CHECKSUM_EVERY == 0:
+            line += self._line(Checksum(self._sum.hexdigest()))
+        return line
+
+    def end(self) -> bytes:
+        return self._line(End(self._commands, self._events, self._sum.hexdigest()))
+
+    def _line(self, line: _Line) -> bytes:
+        encoded = _encoder.encode(line) + b"\n"
+        self._sum.update(encoded)
+        return encoded
+
+
+class ArchiveReader:
+    """A file read line by line. Whatever is wrong with it raises ExportBroken; the end must be there."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sum = sha256()
+        self._commands = 0
+        self._events = 0
+        self.line = 0
+
+    def header(self) -> Header:
+        """The first line."""
+        line = self._next()
+        if not isinstance(line, Header):
+            raise ExportBroken(self.line, "an export begins with a header")
+        if line.format != FORMAT:
+            raise ExportBroken(self.line, f"format {line.format} is not known to this version, {FORMAT} is")
+        return line
+
+    def records(self) -> Iterator[Record]:
+        """All commands and events; when the last one has come, every checksum was right."""
+        while True:
+            match self._next():
+                case CommandLine() as command:
+                    self._commands += 1
+                    yield command
+                case EventLine() as event:
+                    self._events += 1
+                    yield event
+                case Checksum():
+                    pass
+                case End(commands, events):
+                    if (commands, events) != (self._commands, self._events):
+                        told = f"{commands} commands and {events} events"
+                        raise ExportBroken(self.line, f"it says {told}, but there were others")
+                    if self._file.read(1):
+                        raise ExportBroken(self.line + 1, "there is more behind the end")
+                    return
+                case Header():
+                    raise ExportBroken(self.line, "there is a second header")
+
+    def _next(self) -> Header | CommandLine | EventLine | Checksum | End:
+        self.line += 1
+        raw = self._file.readline(_MAX_LINE_BYTES)
+        if not raw:
+            raise ExportBroken(self.line, "the file ends before its end: it was cut")
+        if not raw.endswith(b"\n"):
+            raise ExportBroken(self.line, "the line is cut")
+        try:
+            line: Header | CommandLine | EventLine | Checksum | End = _decoder.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ExportBroken(self.line, f"it is no line of an export: {error}") from error
+        if isinstance(line, Checksum | End) and line.sha256 != self._sum.hexdigest():
+            raise ExportBroken(self.line, "the checksum is wrong: something before this line was changed")
+        self._sum.update(raw)
+        return line

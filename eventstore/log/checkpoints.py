@@ -1,0 +1,62 @@
+"""How far the partitions of the COMMANDS stream are decided, and that their number is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.records import Progress
+
+
+class PartitionsFixed(CommanderError):
+    """The number of partitions is settled when a system is first started; set it back to what it says."""
+
+
+async def settle_partitions(database: Database, count: int) -> None:
+    """Records the number of partitions, once. Raises PartitionsFixed when it was settled otherwise."""
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("lock table partitions in exclusive mode")
+        existing = int(await connection.fetchval("select count(*) from partitions"))
+        if existing == 0:
+            await connection.execute(
+                "insert into partitions (partition) select generate_series(0, $1 - 1)", count
+            )
+        elif existing != count:
+            raise PartitionsFixed(
+                f"COMMANDER_PARTITIONS is {count}, but this system was started with {existing}: "
+                "a stream must stay in its partition, or its commands would be decided out of order"
+            )
+
+
+async def settled_partitions(database: Database) -> int:
+    """The number of partitions that was settled."""
+    return int(await database.fetchval("select count(*) from partitions"))
+
+
+async def partition_progress(connection: Connection, partitions: Sequence[int]) -> dict[int, Progress]:
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            "select partition, sequence, stream_created from partitions where partition = any($1::int[])",
+            partitions,
+        )
+    return {row["partition"]: Progress((row["partition"],), *row[1:]) for row in rows}
+
+
+async def all_progress(database: Database) -> list[Progress]:
+    """How far each partition there is has come."""
+    rows = await database.fetch("select partition, sequence, stream_created from partitions")
+    return [Progress((row["partition"],), *row[1:]) for row in rows]
+
+
+async def least_sequence(connection: Connection, stream_created: datetime) -> int:
+    """The sequence up to which every partition there is has decided this incarnation of the stream."""
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval(
+                """select coalesce(min(case when stream_created = $1 then sequence else 0 end), 0)
+                   from partitions""",
+                stream_created,
+            )
+        )

@@ -1,0 +1,99 @@
+"""What became of commands: the list of those that have ended, and the dead letters among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.records import Outcome, Status
+from commander.eventstore.sql import statement
+
+_LIST = statement("list_commands")
+_LIST_DEAD_LETTERS = statement("list_dead_letters")
+
+
+@dataclass(frozen=True)
+class CommandFilter:
+    """Which commands are wanted: those that match every part given; None is any."""
+
+    statuses: frozenset[Status] | None = None
+    types: frozenset[str] | None = None
+    streams: frozenset[str] | None = None
+    correlation_id: UUID | None = None
+    actor: str | None = None
+
+
+class DeadLetterAction(NamedTuple):
+    """What was done with a dead letter, once: RETRIED (as another command) or DROPPED."""
+
+    command_id: UUID
+    action: str
+    retried_as: UUID | None
+    actor: str | None
+    at: datetime
+
+
+async def list_commands(
+    database: Database, before: int | None, limit: int, where: CommandFilter
+) -> list[Outcome]:
+    """Commands that have ended, the newest first; those before a number, or all."""
+    rows = await database.fetch(
+        _LIST,
+        before,
+        *(None if names is None else list(names) for names in (where.statuses, where.types, where.streams)),
+        where.correlation_id,
+        where.actor,
+        limit,
+    )
+    return [Outcome(*row) for row in rows]
+
+
+async def list_dead_letters(database: Database, limit: int) -> list[Outcome]:
+    """Failed commands that nobody has retried or dropped, the oldest first."""
+    return [Outcome(*row) for row in await database.fetch(_LIST_DEAD_LETTERS, limit)]
+
+
+async def open_dead_letters(database: Database) -> int:
+    """How many failed commands nobody has retried or dropped."""
+    found = await database.fetchval(
+        """select count(*) from commands as c where c.status = 'FAILED'
+           and not exists (select from dead_letter_actions as a where a.command_id = c.command_id)"""
+    )
+    return int(found)
+
+
+async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:
+    """What was done with this dead letter; None while nothing was."""
+    row = await database.fetchrow(
+        "select command_id, action, retried_as, actor, at from dead_letter_actions where command_id = $1",
+        command_id,
+    )
+    return None if row is None else DeadLetterAction(*row)
+
+
+async def record_dead_letter_action(
+    connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
+) -> bool:
+    """Records what was done, for good; False when something was done before.
+
+    In a transaction: whoever else records something for this dead letter waits for its end.
+    """
+    with reaching_postgres(connection):
+        recorded = await connection.fetchval(
+            """insert into dead_letter_actions (command_id, action, retried_as, actor) values ($1, $2, $3, $4)
+               on conflict do nothing returning true""",
+            command_id,
+            action,
+            retried_as,
+            actor,
+        )
+    return bool(recorded)
+
+
+async def stream_version(database: Database, stream: str) -> int:
+    """The version of the stream's newest event; 0 where there is none."""
+    found = await database.fetchval("select max(version) from events where stream = $1", stream)
+    return int(found or 0)

@@ -1,0 +1,241 @@
+"""The log: appending decisions, reading events.
+
+Why no reader can skip a late commit: an append takes its positions by updating the one row of log_head and
+keeps that row locked until it commits. The next append cannot take a higher position before the first is
+visible, so whoever sees position n sees everything below it. (With a sequence, a transaction that took its
+number early and committed late would slip behind readers that had passed it.)
+
+Why a processor that lost its partitions cannot append: it appends through the connection that holds the
+partitions' session locks. If Postgres has ended that session, the append fails with it; if it has not, the
+locks still stand and nobody else has taken over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from itertools import accumulate, count, repeat
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.records import (
+    Decision,
+    EventFilter,
+    NewEvent,
+    Progress,
+    RecordedEvent,
+    SubmittedCommand,
+)
+from commander.eventstore.sql import array_text, statement
+
+_APPEND = statement("append")
+_READ_LOG = statement("read_log")
+_READ_STREAMS = statement("read_streams")
+_LOG_EXTENT = statement("log_extent")
+_PAGE = 500
+_DATA = 4  # the column of JSON among those of an event, see _row
+
+
+class AppendConflict(CommanderError):
+    """Someone else stored one of these commands or versions first; load afresh and decide again."""
+
+
+class Appended(NamedTuple):
+    """base: the log's head before. recorded_at: the time of all events and outcomes of the batch."""
+
+    base: int
+    recorded_at: datetime
+    events: tuple[RecordedEvent, ...]
+
+
+class Extent(NamedTuple):
+    """head: the position of the newest event. begin: when the first was recorded. now: Postgres' clock."""
+
+    head: int
+    begin: datetime
+    now: datetime
+
+
+class Append:
+    """Decisions on their way into the log: encoded when this is made, stored when it is run."""
+
+    def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
+        """Event versions follow from each decision's version."""
+        self._rows = _event_rows(decisions)
+        traces = _traces(decisions)
+        self._traces: Iterable[str | None] = traces or repeat(None)
+        moved = progress or Progress((), 0, None)
+        self._binds = (
+            len(self._rows),
+            *_event_columns(self._rows),
+            *_command_columns(decisions),
+            array_text(moved.partitions),
+            moved.sequence,
+            moved.stream_created,
+            len(decisions),
+            array_text(traces) if traces else None,
+        )
+
+    async def run(self, connection: Connection) -> Appended:
+        """Stores outcomes, events and progress: all or nothing, in one transaction, one round trip.
+
+        Raises AppendConflict, Unavailable.
+        """
+        try:
+            with reaching_postgres(connection):
+                head = await connection.fetchrow(_APPEND, *self._binds)
+        except asyncpg.UniqueViolationError as error:
+            raise AppendConflict(str(error)) from error
+        assert head is not None, "log_head has its one row from the first migration on"
+        base, recorded_at = head["base"], head["recorded_at"]
+        rows = zip(count(base + 1), self._rows, self._traces, strict=False)
+        events = [RecordedEvent(*(position, *row, recorded_at, trace)) for position, row, trace in rows]
+        return Appended(base, recorded_at, tuple(events))
+
+
+async def append(
+    connection: Connection, decisions: Sequence[Decision], progress: Progress | None
+) -> Appended:
+    """Encodes and stores decisions; see Append."""
+    return await Append(decisions, progress).run(connection)
+
+
+def _event_rows(decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
+    rows = []
+    for decision in decisions:
+        stream, first = decision.command.stream, decision.version - len(decision.events) + 1
+        for version, event in enumerate(decision.events, first):
+            rows.append(_row(stream, version, event, decision.command))
+        if decision.rejection is not None:
+            stream = f"reaction-{decision.command.command_id}"
+            rows.append(_row(stream, 1, decision.rejection, decision.command))
+    return rows
+
+
+def _traces(decisions: Sequence[Decision]) -> list[str | None]:
+    """The trace context of each event; empty where none has one."""
+    if all(decision.command.traceparent is None for decision in decisions):
+        return []
+    events = ((d, len(d.events) + (d.rejection is not None)) for d in decisions)
+    return [decision.command.traceparent for decision, made in events for _ in range(made)]
+
+
+def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
+    return (
+        stream,
+        version,
+        event.type,
+        event.schema_version,
+        event.data,
+        command.command_id,
+        command.correlation_id,
+        command.causation_position,
+    )
+
+
+def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 8
+    return [_joined(column) if n == _DATA else array_text(column) for n, column in enumerate(columns)]
+
+
+def _command_columns(decisions: Sequence[Decision]) -> list[str]:
+    commands = [decision.command for decision in decisions]
+    counts = [len(d.events) + (d.rejection is not None) for d in decisions]
+    return [
+        array_text([c.command_id for c in commands]),
+        array_text([c.type for c in commands]),
+        array_text([c.stream for c in commands]),
+        _joined([bytes(c.data).decode() for c in commands]),
+        array_text([d.digest.hex() for d in decisions]),
+        array_text([d.status for d in decisions]),
+        array_text([d.code for d in decisions]),
+        array_text([d.message for d in decisions]),
+        array_text(counts),
+        array_text([d.version for d in decisions]),
+        array_text(list(accumulate(counts))),
+        array_text([c.correlation_id for c in commands]),
+        array_text([c.causation_position for c in commands]),
+        array_text([c.reactor for c in commands]),
+        array_text([c.actor for c in commands]),
+        array_text([c.submitted_at for c in commands]),
+    ]
+
+
+def _joined(documents: Iterable[str]) -> str:
+    """JSON documents as one text, as append.sql takes it apart: none can hold the separator unescaped."""
+    return "\x1f".join(documents)
+
+
+async def read_streams(
+    connection: Connection, after: dict[str, int], page: int = _PAGE
+) -> AsyncIterator[RecordedEvent]:
+    """The events of these streams, each after its given version, in order within a stream."""
+    wanted = dict(after)
+    while wanted:
+        with reaching_postgres(connection):
+            rows = await connection.fetch(_READ_STREAMS, list(wanted), list(wanted.values()), page)
+        counts: dict[str, int] = {}
+        for row in rows:
+            event = RecordedEvent(*row)
+            counts[event.stream] = counts.get(event.stream, 0) + 1
+            wanted[event.stream] = event.version
+            yield event
+        wanted = {stream: wanted[stream] for stream, count in counts.items() if count == page}
+
+
+async def read_stream(
+    database: Database, stream: str, after_version: int = 0, limit: int = _PAGE
+) -> list[RecordedEvent]:
+    """One page of one stream's events, after a version, oldest first."""
+    rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit)
+    return [RecordedEvent(*row) for row in rows]
+
+
+async def pages_of_streams(
+    database: Database, streams: Sequence[str], after_version: int, limit: int
+) -> dict[str, list[RecordedEvent]]:
+    """The same page of each of these streams, in one statement."""
+    pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+    for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit):
+        event = RecordedEvent(*row)
+        pages[event.stream].append(event)
+    return pages
+
+
+async def head_position(database: Database) -> int:
+    """The position of the newest event; 0 in an empty log."""
+    return int(await database.fetchval("select position from log_head"))
+
+
+async def ended_commands(database: Database) -> int:
+    """How many commands have their outcome."""
+    return int(await database.fetchval("select commands from log_head"))
+
+
+async def log_extent(database: Database) -> Extent | None:
+    """Where and when the log begins and ends; None for an empty one."""
+    row = await database.fetchrow(_LOG_EXTENT)
+    return None if row is None else Extent(*row)
+
+
+async def read_log(
+    database: Database, after: int, up_to: int, limit: int = _PAGE, where: EventFilter | None = None
+) -> list[RecordedEvent]:
+    """The matching events at positions after < p <= up_to, oldest first, at most `limit`."""
+    rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where))
+    return [RecordedEvent(*row) for row in rows]
+
+
+def _log_binds(after: int, up_to: int, limit: int, where: EventFilter | None) -> tuple[Any, ...]:
+    where = where or EventFilter()
+    return (
+        after,
+        up_to,
+        *(None if names is None else list(names) for names in (where.types, where.streams, where.aggregates)),
+        where.correlation_id,
+        where.command_id,
+        limit,
+    )

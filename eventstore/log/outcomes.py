@@ -1,0 +1,34 @@
+"""The one outcome of each command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.log.event_log import read_log
+from commander.eventstore.records import Outcome, RecordedEvent
+from commander.eventstore.sql import array_text, statement
+
+_KNOWN = statement("known_commands")
+
+
+async def known_outcomes(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
+    """The outcomes of those of these commands that have ended."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(_KNOWN, array_text(command_ids))
+    return {row["command_id"]: Outcome(*row) for row in rows}
+
+
+async def outcome_of(database: Database, command_id: UUID) -> Outcome | None:
+    """The outcome of a command; None while it is queued, or unknown."""
+    row = await database.fetchrow(_KNOWN, array_text([command_id]))
+    return None if row is None else Outcome(*row)
+
+
+async def events_of_outcome(database: Database, outcome: Outcome) -> list[RecordedEvent]:
+    """The events that a command made: they stand together in the log."""
+    if not outcome.event_count:
+        return []
+    first = outcome.position - outcome.event_count
+    return await read_log(database, first, outcome.position, outcome.event_count)

@@ -1,0 +1,94 @@
+"""Two tables of one projection, compared row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from commander.domain.errors import NotFound
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.projections.serving import CannotServe
+from commander.eventstore.projections.tables import select_differences
+
+_COLUMNS = """select attname, format_type(atttypid, atttypmod) from pg_attribute
+              where attrelid = to_regclass(quote_ident($1)) and attnum > 0 and not attisdropped"""
+_KEY = """select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)
+          where indrelid = to_regclass(quote_ident($1)) and indisprimary"""
+_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Difference(NamedTuple):
+    """A key whose rows differ; before, after: the columns that differ, as JSON; None is no row."""
+
+    key: str
+    before: dict[str, str] | None
+    after: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """positions: how far the tables were. only_before, only_after: columns that but one has as it is.
+
+    total: how many rows differ in the columns that both have; first: some of them, by their keys.
+    """
+
+    positions: tuple[int, int]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+    total: int
+    first: tuple[Difference, ...]
+
+
+async def differences(database: Database, before: str, after: str, limit: int) -> Differences:
+    """Compares two tables as they are at one moment. Raises NotFound, CannotServe for other keys.
+
+    Where their positions differ, rows may only differ by the events between.
+    """
+    async with (
+        database.connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        positions = await _position(connection, before), await _position(connection, after)
+        old, new = await _columns(connection, before), await _columns(connection, after)
+        key, new_key = await _key(connection, before), await _key(connection, after)
+        if (key, old[key]) != (new_key, new.get(key)):
+            raise CannotServe(f"{before} and {after} have other keys: they cannot be compared")
+        common = [name for name in old if new.get(name) == old[name]]
+        sql = select_differences(before, after, key, [(name, old[name]) for name in common])
+        rows = await connection.fetch(sql, limit, timeout=3600)
+    return Differences(
+        positions,
+        tuple(name for name in old if name not in common),
+        tuple(name for name in new if name not in common),
+        rows[0]["total"] if rows else 0,
+        tuple(_difference(row["key"], row["before"], row["after"]) for row in rows),
+    )
+
+
+async def _position(connection: Connection, table_name: str) -> int:
+    found = await connection.fetchval("select position from projections where table_name = $1", table_name)
+    if found is None:
+        raise NotFound(f"there is no table {table_name}")
+    return int(found)
+
+
+async def _columns(connection: Connection, table_name: str) -> dict[str, str]:
+    return {name: type_ for name, type_ in await connection.fetch(_COLUMNS, table_name)}
+
+
+async def _key(connection: Connection, table_name: str) -> str:
+    return str(await connection.fetchval(_KEY, table_name))
+
+
+def _difference(key: str, before: str | None, after: str | None) -> Difference:
+    old, new = (None if row is None else _decoder.decode(row) for row in (before, after))
+    if old is not None and new is not None:
+        changed = [name for name in old if name in new and old[name] != new[name]]
+        old, new = ({name: row[name] for name in changed} for row in (old, new))
+    return Difference(key, _texts(old), _texts(new))
+
+
+def _texts(row: dict[str, msgspec.Raw] | None) -> dict[str, str] | None:
+    return None if row is None else {name: bytes(value).decode() for name, value in row.items()}

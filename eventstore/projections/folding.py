@@ -1,0 +1,141 @@
+"""Projections: folding stretches of the log into rows, and reading a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from commander.domain import Domain, ProjectionFailed
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.locks import Lock
+from commander.eventstore.projections.rows import LoggedEvent, Rows, Touch, Unwritable, touches_of
+from commander.eventstore.projections.serving import TableGone, make_table
+from commander.eventstore.projections.tables import Table
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a projection has come; where it has stopped, at which event and why."""
+
+    name: str
+    table_name: str
+    position: int
+    failed_position: int | None
+    error: str | None
+
+
+async def ensure_tables(database: Database, tables: Iterable[Table]) -> None:
+    """Creates what is missing; safe to call from many processes at once."""
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
+        for table in tables:
+            await make_table(connection, table)
+
+
+async def position_of(connection: Connection, table: Table) -> int:
+    """The last position folded into the table."""
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval("select position from projections where table_name = $1", table.name)
+        )
+
+
+async def standings(database: Database, tables: Iterable[Table]) -> list[Standing]:
+    """How far each of these tables has come."""
+    rows = await database.fetch(
+        """select name, table_name, position, failed_position, error from projections
+           where table_name = any($1::text[]) order by name, table_name""",
+        [t.name for t in tables],
+    )
+    return [Standing(*row) for row in rows]
+
+
+async def fold(
+    connection: Connection,
+    domain: Domain,
+    table: Table,
+    events: Sequence[LoggedEvent],
+    up_to: int,
+    rows: Rows | None = None,
+) -> None:
+    """Folds these events into the table and moves its checkpoint to `up_to`, in one transaction.
+
+    The touched rows are read once, folded in memory and written once; for who alone writes the table.
+    rows: what is known of the table from the fold before. Raises ProjectionFailed or UndecodableEvent, with
+    nothing written, when one of the events cannot be folded; TableGone.
+    """
+    touches = touches_of(domain, table, events)
+    rows = Rows(table) if rows is None else rows
+    with reaching_postgres(connection):
+        try:
+            if not touches:
+                await move(connection, table, up_to)
+                return
+            async with connection.transaction():
+                await rows.fold(connection, touches)
+                await rows.take_changes().write(connection, table)
+                await move(connection, table, up_to)
+        except Unwritable as error:
+            rows.clear()
+            event = await _first_unwritable(connection, table, touches)
+            raise ProjectionFailed(table.projection.name, event.position, event.type, str(error)) from error
+        except asyncpg.UndefinedTableError as error:
+            raise TableGone(f"the table {table.name} was dropped") from error
+        except BaseException:
+            rows.clear()
+            raise
+
+
+async def move(connection: Connection, table: Table, up_to: int) -> None:
+    """Moves the checkpoint; nothing stands in its way any more. Raises TableGone.
+
+    It comes after writing: locks are taken in the order of eventstore/serving.py.
+    """
+    moved = await connection.fetchval(
+        """update projections set position = $2, failed_position = null, error = null, updated_at = now()
+           where table_name = $1 returning true""",
+        table.name,
+        up_to,
+    )
+    if not moved:
+        raise TableGone(f"the table {table.name} was dropped")
+
+
+async def save_failure(connection: Connection, table: Table, position: int, error: str) -> None:
+    """Records why a projection stopped, for the command line and readiness to show."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            """update projections set failed_position = $2, error = $3, updated_at = now()
+               where table_name = $1""",
+            table.name,
+            position,
+            error,
+        )
+
+
+async def row_by_key(database: Database, table: Table, key: Any) -> Any | None:
+    """The row with this key; None when there is none."""
+    rows = await database.fetch(table.select_keys, [table.key_bind(key)])
+    return table.row_of(rows[0]) if rows else None
+
+
+async def _first_unwritable(connection: Connection, table: Table, touches: Sequence[Touch]) -> LoggedEvent:
+    """Of events that cannot be folded together: the one before which they can, and with which they cannot."""
+    writable, unwritable = 0, len(touches)
+    while unwritable - writable > 1:
+        middle = (writable + unwritable) // 2
+        trial = connection.transaction()
+        await trial.start()
+        try:
+            rows = Rows(table)
+            await rows.fold(connection, touches[:middle])
+            await rows.take_changes().write(connection, table)
+            writable = middle
+        except Unwritable:
+            unwritable = middle
+        finally:
+            await trial.rollback()
+    return touches[unwritable - 1].event

@@ -1,0 +1,240 @@
+"""The rows that a stretch of events touches: read once, folded in memory, written once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import asyncpg
+
+from commander.domain import Domain, ProjectionFailed
+from commander.domain.projections import RowHandler
+from commander.eventstore.database import Connection
+from commander.eventstore.projections.tables import Table
+
+_REFUSED = (  # by Postgres: a value out of range, null where there must be none, too long for an index
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+_SLICE = 1000
+"""How many events are folded at a stretch: some milliseconds, after which others have their turn."""
+
+
+class Unwritable(Exception):
+    """A row holds what its columns cannot."""
+
+
+class LoggedEvent(Protocol):
+    """What a fold reads of a recorded event."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def schema_version(self) -> int: ...
+    @property
+    def data(self) -> str: ...
+
+
+class Touch(NamedTuple):
+    """An event that the projection handles, and the keys of the rows it touches (by a column: none)."""
+
+    event: LoggedEvent
+    instance: Any
+    handler: RowHandler
+    keys: Sequence[Any]
+
+
+def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> list[Touch]:
+    """Those of the events that the projection handles. Raises UndecodableEvent, ProjectionFailed."""
+    handlers = table.projection.by_event
+    found = []
+    for event in events:
+        handler = handlers.get(event.type)
+        if handler is None:
+            continue
+        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        if handler.column is not None:
+            found.append(Touch(event, instance, handler, ()))
+            continue
+        try:
+            keys = handler.keys(instance)
+        except Exception as error:  # the domain's code may raise anything
+            raise _failed(table, event, error) from error
+        found.append(Touch(event, instance, handler, keys))
+    return found
+
+
+class _Cell:
+    """A row of the table, None while there is none, by the key it has or would have."""
+
+    __slots__ = ("changed", "key", "row")
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+        self.row: Any | None = None
+        self.changed = False
+
+
+class Rows:
+    """Rows of one table as they are after the events folded so far.
+
+    Who alone writes a table may keep its rows from one fold to the next: what is known is not read again.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._cells: dict[Any, _Cell] = {}
+        self._changed: list[_Cell] = []
+        self._by: dict[str, dict[Any, dict[Any, _Cell]]] = {c: {} for c in table.projection.found_by}
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @property
+    def changed(self) -> int:
+        """How many rows are other than they are stored."""
+        return len(self._changed)
+
+    def clear(self) -> None:
+        self._cells = {}
+        self._changed = []
+        self._by = {column: {} for column in self._by}
+
+    async def fold(self, connection: Connection, touches: Sequence[Touch]) -> None:
+        """Reads the rows that these touch and folds the events, in order.
+
+        Raises Unwritable for a key that no row can have, ProjectionFailed at the first event that cannot be
+        folded.
+        """
+        cells = await self._read(connection, touches)
+        for begin in range(0, len(touches), _SLICE):
+            if begin:
+                await asyncio.sleep(0)
+            for touch, touched in zip(
+                touches[begin : begin + _SLICE], cells[begin : begin + _SLICE], strict=True
+            ):
+                if touch.handler.column is not None:
+                    touched = self._found(touch)
+                for cell in touched:
+                    self._apply(touch, cell)
+
+    async def _read(self, connection: Connection, touches: Sequence[Touch]) -> list[list[_Cell]]:
+        """The rows that each touches by their keys, and knowledge of those it finds by a column."""
+        known, missing, cells = self._cells, [], []
+        for touch in touches:
+            touched = []
+            for key in touch.keys:
+                cell = known.get(key)
+                if cell is None:
+                    known[key] = cell = _Cell(key)
+                    missing.append(key)
+                touched.append(cell)
+            cells.append(touched)
+        table = self._table
+        try:
+            if missing:
+                binds = [table.key_bind(key) for key in missing]
+                self._know(await connection.fetch(table.select_keys, binds))
+            for column in self._by:
+                found = [t.handler.column for t in touches]
+                values = {
+                    getattr(touch.instance, by[1])
+                    for touch, by in zip(touches, found, strict=True)
+                    if by is not None and by[0] == column
+                }
+                wanted = [table.bind(column, value) for value in values if value is not None]
+                self._know(await connection.fetch(table.select_by(column), wanted))
+        except (*_REFUSED, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise Unwritable(str(error)) from error
+        return cells
+
+    def _know(self, records: Iterable[Any]) -> None:
+        name = self._table.projection.key
+        for record in records:
+            row = self._table.row_of(record)
+            key = getattr(row, name)
+            cell = self._cells.get(key)
+            if cell is None:
+                self._cells[key] = cell = _Cell(key)
+            cell.key, cell.row = key, row
+            self._index(cell, None)
+
+    def _found(self, touch: Touch) -> list[_Cell]:
+        column, field = touch.handler.column or ("", "")
+        value = getattr(touch.instance, field)
+        return [] if value is None else list(self._by[column].get(value, {}).values())
+
+    def _index(self, cell: _Cell, before: Any | None) -> None:
+        for column, cells in self._by.items():
+            if before is not None:
+                cells.get(getattr(before, column), {}).pop(cell.key, None)
+            if cell.row is not None:
+                cells.setdefault(getattr(cell.row, column), {})[cell.key] = cell
+
+    def _apply(self, touch: Touch, cell: _Cell) -> None:
+        projection = self._table.projection
+        before = cell.row
+        try:
+            after = projection.apply(before, touch.instance, cell.key)
+        except Exception as error:  # whatever the domain's code raises stops this projection alone
+            raise _failed(self._table, touch.event, error) from error
+        if after is not None:
+            if not isinstance(after, projection.cls):
+                raise _wrong(self._table, touch, f"{type(after).__name__}, not {projection.cls.__name__}")
+            key = getattr(after, projection.key)
+            if key is not cell.key and key != cell.key:
+                raise _wrong(self._table, touch, f"the row of another {projection.key}")
+        cell.row = after
+        if not cell.changed:
+            cell.changed = True
+            self._changed.append(cell)
+        if self._by:
+            self._index(cell, before)
+
+    def take_changes(self) -> Changes:
+        """What is to be stored; from now on it counts as stored."""
+        kept, gone = [], []
+        for cell in self._changed:
+            cell.changed = False
+            if cell.row is None:
+                gone.append(cell.key)
+            else:
+                kept.append(cell.row)
+        self._changed = []
+        return Changes(kept, gone)
+
+
+class Changes(NamedTuple):
+    """Rows to store, and the keys of those to delete."""
+
+    kept: list[Any]
+    gone: list[Any]
+
+    async def write(self, connection: Connection, table: Table) -> None:
+        """Raises Unwritable."""
+        try:
+            columns = table.columns_of(self.kept)
+            keys = [table.key_bind(key) for key in self.gone]
+        except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise Unwritable(f"{type(error).__name__}: {error}") from error
+        try:
+            if self.kept:
+                await connection.execute(table.upsert, *columns)
+            if self.gone:
+                await connection.execute(table.delete, keys)
+        except _REFUSED as error:
+            raise Unwritable(str(error)) from error
+
+
+def _wrong(table: Table, touch: Touch, returned: str) -> ProjectionFailed:
+    name, event = table.projection.name, touch.event
+    return ProjectionFailed(name, event.position, event.type, f"returned {returned}")
+
+
+def _failed(table: Table, event: LoggedEvent, error: Exception) -> ProjectionFailed:
+    reason = f"{type(error).__name__}: {error}"
+    return ProjectionFailed(table.projection.name, event.position, event.type, reason)

@@ -1,0 +1,261 @@
+"""Which tables a projection has, and which of them the API reads.
+
+    BUILDING ─► BUILT        one of those that are BUILT may serve; a table is there until it is dropped
+
+A table is made for each version of a projection's code, and again when a rebuild is asked for. It is filled
+beside the one that serves; the transaction that finds it filled makes it serve.
+
+Locks are taken in one order, so that nobody waits in a circle: the log's head, a table, a record. Whoever
+changes what serves takes the first, as those do who append and fold inline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+
+from commander.domain import ProjectionType
+from commander.domain.errors import CommanderError, NotFound
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.locks import Lock
+from commander.eventstore.projections.tables import Table, drop_table, lock_table, quoted
+
+BUILDING, BUILT = "BUILDING", "BUILT"
+_LONG_SECONDS = 24 * 3600
+_COLUMNS = """table_name, name, fingerprint, build, shape, state, serves_when_built, serving, inline,
+              position, failed_position, error, created_at, built_at, served_at"""
+
+
+class TableGone(CommanderError):
+    """The projection's table was dropped; whoever kept it ends."""
+
+
+class CannotServe(CommanderError):
+    """The table may not serve, or not be dropped or compared, now; the message says why."""
+
+
+class ProjectionBuilding(CommanderError):
+    """There is no table yet that this code can read: it is being built. Try again later."""
+
+
+class TableRecord(NamedTuple):
+    """A table of a projection. shape: of each column, see `ProjectionType.shape`; None where it is not known.
+
+    serves_when_built: it will serve by itself. failed_position: the event before which it has stopped.
+    """
+
+    table_name: str
+    name: str
+    fingerprint: str
+    build: int
+    shape: dict[str, str] | None
+    state: str
+    serves_when_built: bool
+    serving: bool
+    inline: bool
+    position: int
+    failed_position: int | None
+    error: str | None
+    created_at: datetime
+    built_at: datetime | None
+    served_at: datetime | None
+
+    def readable_by(self, projection: ProjectionType) -> bool:
+        """Whether this code can read the table: it has each of its columns, of the same type."""
+        if self.fingerprint == projection.fingerprint:
+            return True
+        if self.shape is None:
+            return False
+        return all(
+            self.shape.get(name) in (kind, kind.removeprefix("optional "))
+            for name, kind in projection.shape.items()
+        )
+
+
+def table_for(projection: ProjectionType, records: Iterable[TableRecord]) -> Table | None:
+    """The table that this code reads: the one that serves; if it cannot read that, the newest of its own."""
+    built = [r for r in records if r.name == projection.name and r.state == BUILT]
+    serving = [r for r in built if r.serving and r.readable_by(projection)]
+    own = sorted((r for r in built if r.fingerprint == projection.fingerprint), key=lambda r: r.build)
+    found = serving or own[-1:]
+    return Table(projection, found[0].table_name) if found else None
+
+
+async def table_records(database: Database, names: Sequence[str] | None = None) -> list[TableRecord]:
+    """Every table of these projections, or of all, the newest first within each."""
+    sql = f"""select {_COLUMNS} from projections where $1::text[] is null or name = any($1)
+              order by name, created_at desc, build desc"""
+    return [_record(row) for row in await database.fetch(sql, names)]
+
+
+async def table_record(connection: Connection, table: Table) -> TableRecord:
+    """Raises TableGone."""
+    with reaching_postgres(connection):
+        row = await connection.fetchrow(
+            f"select {_COLUMNS} from projections where table_name = $1", table.name
+        )
+    if row is None:
+        raise TableGone(f"the table {table.name} was dropped")
+    return _record(row)
+
+
+def _record(row: asyncpg.Record) -> TableRecord:
+    record = TableRecord(*row)
+    shape = None if row["shape"] is None else msgspec.json.decode(row["shape"])
+    return record._replace(shape=shape)
+
+
+async def make_table(connection: Connection, table: Table, build: int = 1, *, serves: bool = True) -> bool:
+    """Makes the table and its record; False when it was there. In a transaction.
+
+    While there are no events at all a projection's first table serves at once: it is filled.
+    """
+    shape = msgspec.json.encode(table.projection.shape).decode()
+    made = await connection.fetchval(
+        """insert into projections (name, fingerprint, table_name, build, shape, serves_when_built)
+           values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true""",
+        table.projection.name,
+        table.projection.fingerprint,
+        table.name,
+        build,
+        shape,
+        serves,
+    )
+    if not made:
+        await connection.execute(
+            "update projections set shape = $2 where table_name = $1 and shape is null", table.name, shape
+        )
+        return False
+    for statement in table.create:
+        await connection.execute(statement)
+    if await connection.fetchval(
+        """select position = 0 and not exists (select from projections where name = $1 and serving)
+           from log_head""",
+        table.projection.name,
+    ):
+        await make_indexes(connection, table)
+        await mark_built(connection, table)
+        await connection.execute(
+            "update projections set inline = $2 where table_name = $1", table.name, table.projection.inline
+        )
+    return True
+
+
+async def rebuild(database: Database, projection: ProjectionType, *, serves: bool = True) -> Table:
+    """Makes another table for this code, for whoever runs its projections to fill.
+
+    serves: whether it serves by itself once it is filled.
+    """
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
+        last = await connection.fetchval(
+            "select max(build) from projections where name = $1 and fingerprint = $2",
+            projection.name,
+            projection.fingerprint,
+        )
+        build = (last or 0) + 1
+        table = Table(projection, None if build == 1 else _name_of_build(projection, build))
+        await make_table(connection, table, build, serves=serves)
+    return table
+
+
+def _name_of_build(projection: ProjectionType, build: int) -> str:
+    """As long as the first build's: names in Postgres have an end."""
+    digest = blake2b(f"{projection.fingerprint} {build}".encode(), digest_size=4).hexdigest()
+    return f"projection_{projection.name}_{digest}"
+
+
+async def make_indexes(connection: Connection, table: Table) -> bool:
+    """All that the table declares, unless they are there; False when a row does not fit into one."""
+    own = "select count(*) from pg_index where indrelid = $1::text::regclass"
+    with reaching_postgres(connection):
+        try:
+            async with connection.transaction():
+                if await connection.fetchval(own, quoted(table.name)) <= len(table.create):
+                    for statement in table.create_indexes:
+                        await connection.execute(statement, timeout=_LONG_SECONDS)
+        except asyncpg.ProgramLimitExceededError:
+            return False
+    return True
+
+
+async def tidy(connection: Connection, table: Table) -> None:
+    """After the many writes of a build: statistics, and no dead rows."""
+    with reaching_postgres(connection):
+        await connection.execute(table.vacuum, timeout=_LONG_SECONDS)
+
+
+async def begin_again(connection: Connection, table: Table) -> None:
+    """Empties the table, with its indexes made."""
+    with reaching_postgres(connection):
+        async with connection.transaction():
+            await connection.execute(table.truncate)
+            await connection.execute("update projections set position = 0 where table_name = $1", table.name)
+            await make_indexes(connection, table)
+
+
+async def mark_built(connection: Connection, table: Table) -> bool:
+    """The table is filled; says whether it serves from now on. Atomic: readers see one table or the other."""
+    with reaching_postgres(connection):
+        async with connection.transaction():
+            await lock_log(connection)
+            serves = await connection.fetchval(
+                """update projections set state = 'BUILT', built_at = now() where table_name = $1
+                   returning serves_when_built""",
+                table.name,
+            )
+            if serves:
+                await _serve(connection, table.projection.name, table.name)
+    return bool(serves)
+
+
+async def lock_log(connection: Connection) -> int:
+    """Lets nobody append until the transaction ends; returns the head."""
+    return int(await connection.fetchval("select position from log_head for update"))
+
+
+async def switch(database: Database, name: str, table_name: str) -> None:
+    """Makes this table serve. Raises NotFound, CannotServe while it is being built."""
+    async with database.connection() as connection, connection.transaction():
+        await lock_log(connection)
+        state = await connection.fetchval(
+            "select state from projections where name = $1 and table_name = $2 for update", name, table_name
+        )
+        if state is None:
+            raise NotFound(f"the projection {name} has no table {table_name}")
+        if state != BUILT:
+            raise CannotServe(f"{table_name} is being built")
+        await _serve(connection, name, table_name)
+
+
+async def _serve(connection: Connection, name: str, table_name: str) -> None:
+    await connection.execute("update projections set serving = false where name = $1 and serving", name)
+    await connection.execute(
+        "update projections set serving = true, served_at = clock_timestamp() where table_name = $1",
+        table_name,
+    )
+
+
+async def drop(database: Database, name: str, table_name: str) -> None:
+    """Drops a table that does not serve. Raises NotFound, CannotServe."""
+    async with database.connection() as connection, connection.transaction():
+        await lock_log(connection)
+        serving = await connection.fetchval(
+            "select serving from projections where name = $1 and table_name = $2", name, table_name
+        )
+        if serving is None:
+            raise NotFound(f"the projection {name} has no table {table_name}")
+        if serving:
+            raise CannotServe(f"{table_name} serves: switch to another first")
+        try:
+            await connection.execute("set local lock_timeout = '1s'")  # nobody can append meanwhile
+            await connection.execute(lock_table(table_name))
+        except asyncpg.LockNotAvailableError as error:
+            raise CannotServe(f"{table_name} is being read; try again") from error
+        await connection.execute("delete from projections where table_name = $1", table_name)
+        await connection.execute(drop_table(table_name))

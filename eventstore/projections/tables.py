@@ -1,0 +1,231 @@
+"""Projection tables: their statements, and the one place where names are quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commander.domain import BigInt, Field, ProjectionType
+from commander.domain.fields import EnumType, ScalarType
+
+_COLUMN_TYPES: dict[Any, str] = {
+    str: "text",
+    bool: "boolean",
+    int: "bigint",
+    BigInt: "bigint",
+    float: "double precision",
+    Decimal: "numeric",
+    UUID: "uuid",
+    datetime: "timestamptz",
+    date: "date",
+    time: "time",
+}
+_MAX_NUMERIC_EXPONENT = 131_071
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def lock_table(name: str) -> str:
+    return f"lock table {quoted(name)} in access exclusive mode"
+
+
+def drop_table(name: str) -> str:
+    return f"drop table {quoted(name)}"
+
+
+def select_differences(before: str, after: str, key: str, columns: list[tuple[str, str]]) -> str:
+    """binds: $1 limit. The keys whose rows differ in these columns (name, type), both rows, and how many."""
+
+    def row(alias: str) -> str:
+        values = (f"{alias}.{quoted(name)}{'::text' if type_ == 'json' else ''}" for name, type_ in columns)
+        return f"row({', '.join(values)})"
+
+    old, new = f"b.{quoted(key)}", f"a.{quoted(key)}"
+    return (
+        f"select coalesce({old}, {new})::text as key, count(*) over () as total, "
+        f"case when {old} is not null then to_jsonb(b) end as before, "
+        f"case when {new} is not null then to_jsonb(a) end as after "
+        f"from {quoted(before)} b full join {quoted(after)} a on {old} = {new} "
+        f"where {old} is null or {new} is null or {row('b')} is distinct from {row('a')} "
+        f"order by coalesce({old}, {new}) limit $1"
+    )
+
+
+def column_type(field: Field) -> str:
+    """Scalars have a type of their own, enums are their name as text, all else is JSON."""
+    match field.type:
+        case ScalarType(python):
+            return _COLUMN_TYPES[python]
+        case EnumType():
+            return "text"
+    return "json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of one projection in one version, and the statements on it.
+
+    other_name: that of a table which other code made, or the same code again; see serving.py.
+    """
+
+    projection: ProjectionType
+    other_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.other_name or f"projection_{self.projection.name}_{self.projection.fingerprint}"
+
+    @property
+    def create(self) -> list[str]:
+        """Without the indexes it declares, which are made when it is filled; with those it is filled by."""
+        columns = ", ".join(
+            f"{quoted(f.name)} {column_type(f)}{_collation(f)}{'' if f.optional else ' not null'}"
+            for f in self.projection.fields
+        )
+        key = quoted(self.projection.key)
+        made = [f"create table {quoted(self.name)} ({columns}, primary key ({key}))"]
+        found_by = [(self.projection.field(column),) for column in sorted(self.projection.found_by)]
+        return made + [self._create_index((*order, self.projection.key_field)) for order in found_by]
+
+    @property
+    def create_indexes(self) -> list[str]:
+        return [
+            self._create_index(order)
+            for order in self.projection.orders[1:]
+            if len(order) > 2 or order[0].name not in self.projection.found_by
+        ]
+
+    def _create_index(self, order: tuple[Field, ...]) -> str:
+        # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
+        names = ", ".join(quoted(field.name) for field in order)
+        return f"create index on {quoted(self.name)} ({names})"
+
+    @property
+    def truncate(self) -> str:
+        return f"truncate {quoted(self.name)}"
+
+    @property
+    def vacuum(self) -> str:
+        return f"vacuum (analyze) {quoted(self.name)}"
+
+    def select_by(self, column: str) -> str:
+        """binds: $1 values of the column"""
+        type_ = column_type(self.projection.field(column))
+        return f"{self.select} where {quoted(column)} = any($1::{type_}[])"
+
+    @cached_property
+    def select_keys(self) -> str:
+        """binds: $1 keys"""
+        return f"{self.select} where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
+
+    @cached_property
+    def upsert(self) -> str:
+        """binds: an array per column"""
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
+        others = [f for f in self.projection.fields if f.name != self.projection.key]
+        sets = ", ".join(f"{quoted(f.name)} = excluded.{quoted(f.name)}" for f in others)
+        action = f"do update set {sets}" if sets else "do nothing"
+        return (
+            f"insert into {quoted(self.name)} ({names}) select * from unnest({arrays}) "
+            f"on conflict ({quoted(self.projection.key)}) {action}"
+        )
+
+    @cached_property
+    def as_stored(self) -> str:
+        """Rows as the table would give them back, without being stored; binds: an array per column"""
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
+        return f'select {names} from unnest({arrays}) with ordinality as made ({names}, "#") order by "#"'
+
+    @cached_property
+    def delete(self) -> str:
+        """binds: $1 keys"""
+        return (
+            f"delete from {quoted(self.name)} "
+            f"where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
+        )
+
+    def columns_of(self, rows: list[Any]) -> list[list[Any]]:
+        """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
+        return [_column_of(field, rows) for field in self.projection.fields]
+
+    def row_of(self, record: Any) -> Any:
+        """A row read, as an instance of the projection's class."""
+        values = dict(record.items())
+        for field in self._converted:
+            values[field.name] = _from_column(field, values[field.name])
+        return self.projection.cls(**values)
+
+    @cached_property
+    def _converted(self) -> list[Field]:
+        """Those whose values are not as the driver gives them."""
+        same = [ScalarType(python) for python in _COLUMN_TYPES if python is not datetime]
+        return [field for field in self.projection.fields if field.type not in same]
+
+    def key_bind(self, key: Any) -> Any:
+        return to_column(self.projection.key_field, key)
+
+    def bind(self, column: str, value: Any) -> Any:
+        """A value as this column has it."""
+        return to_column(self.projection.field(column), value)
+
+    @property
+    def _key_type(self) -> str:
+        return column_type(self.projection.key_field)
+
+    @cached_property
+    def select(self) -> str:
+        """Every column of every row; what follows says which rows."""
+        names = ", ".join(quoted(f.name) for f in self.projection.fields)
+        return f"select {names} from {quoted(self.name)}"
+
+
+def _collation(field: Field) -> str:
+    """Text is ordered by its characters' numbers, as Python orders it, wherever the server stands."""
+    return ' collate "C"' if column_type(field) == "text" else ""
+
+
+def _column_of(field: Field, rows: list[Any]) -> list[Any]:
+    name = field.name
+    if isinstance(field.type, ScalarType) and field.type.python is not Decimal:
+        return [getattr(row, name) for row in rows]
+    return [to_column(field, getattr(row, name)) for row in rows]
+
+
+def to_column(field: Field, value: Any) -> Any:
+    """A value as the field's column takes it. Raises ValueError for a number too large for Postgres."""
+    match field.type:
+        case _ if value is None:
+            return None
+        case ScalarType():
+            if isinstance(value, Decimal) and value.adjusted() > _MAX_NUMERIC_EXPONENT:
+                raise ValueError(f"{value} is too large for Postgres")  # asyncpg would store something else
+            return value
+        case EnumType():
+            return value.name
+    return _encoder.encode(value).decode()
+
+
+def _from_column(field: Field, value: Any) -> Any:
+    match field.type:
+        case _ if value is None:
+            return None
+        case ScalarType(python):
+            if python is datetime and value.tzinfo is None:  # the last moment of all, Postgres' infinity
+                return value.replace(tzinfo=UTC)
+            return value
+        case EnumType(python):
+            return python[value]
+        case other:
+            return msgspec.json.decode(value, type=other.python)

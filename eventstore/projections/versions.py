@@ -1,0 +1,142 @@
+"""Rows as they were: a stream's events folded by a projection's handlers, up to any of them.
+
+Only the row's own stream is read, page by page. What is past never changes, so rows at the ends of full pages
+are remembered, and the next question about a long stream begins at the nearest of them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import asyncpg
+from msgspec.structs import replace
+
+from commander.domain import Domain, ProjectionFailed
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import read_stream
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import RecordedEvent
+
+_PAGE = 200
+_STREAMS = 200
+_ROWS_OF_A_STREAM = 64
+
+Included = Callable[[RecordedEvent], bool]
+"""Whether an event is still of the past that is asked for; once it is not, no later one is."""
+
+
+class RowVersion(NamedTuple):
+    """A row as an event left it: None where there was none, or none any more."""
+
+    event: RecordedEvent
+    row: Any | None
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """Where the versions of one row come from: the row's key, and the stream whose events make it."""
+
+    table: Table
+    key: Any
+    stream: str
+
+
+class RowVersions:
+    """Rows at points of the past, for all projections. streams: of how many long ones rows are remembered."""
+
+    def __init__(self, domain: Domain, database: Database, streams: int = _STREAMS) -> None:
+        self._domain = domain
+        self._database = database
+        self._streams = streams
+        self._known: OrderedDict[tuple[str, str], list[RowVersion]] = OrderedDict()
+
+    async def at(self, source: RowStream, included: Included) -> Any | None:
+        """The row after the last event included; None where there was none.
+
+        Raises UndecodableEvent, ProjectionFailed, Unavailable.
+        """
+        last = None
+        async for version in self._from(source, included, included):
+            last = version
+        if last is None:
+            return None
+        [found] = await self._as_stored(source.table, [last])
+        return found.row
+
+    async def page(self, source: RowStream, after_version: int, limit: int) -> list[RowVersion]:
+        """The versions behind one, oldest first, at most `limit`. Raises as `at` does."""
+        last = after_version + limit
+        versions = self._from(source, lambda e: e.version <= after_version, lambda e: e.version <= last)
+        found = [version async for version in versions if version.event.version > after_version]
+        return await self._as_stored(source.table, found)
+
+    async def _from(
+        self, source: RowStream, begin: Included, included: Included
+    ) -> AsyncIterator[RowVersion]:
+        """The versions that are included, from the last of those remembered that is in `begin`, if one is."""
+        remembered = self._known.get((source.table.name, source.stream), [])
+        before = [version for version in remembered if begin(version.event)]
+        version, row = 0, None
+        if before:
+            self._known.move_to_end((source.table.name, source.stream))
+            yield before[-1]
+            version, row = before[-1].event.version, before[-1].row
+        while page := await read_stream(self._database, source.stream, version, _PAGE):
+            for event in page:
+                if not included(event):
+                    return
+                row = self._after(source, row, event)
+                yield RowVersion(event, row)
+            version = page[-1].version
+            if len(page) < _PAGE:
+                return
+            self._remember(source, RowVersion(page[-1], row))
+
+    def _after(self, source: RowStream, row: Any | None, event: RecordedEvent) -> Any | None:
+        projection = source.table.projection
+        type_ = self._domain.event_type(event.type)
+        if type_ is None or type_.cls not in projection.handlers:
+            return row
+        instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
+        if projection.handlers[type_.cls].keys(instance) != (source.key,):
+            reason = f"it is in the stream {source.stream}, but its {projection.key} is of another row"
+            raise ProjectionFailed(projection.name, event.position, event.type, reason)
+        try:
+            changed = projection.apply(row, instance, source.key)
+        except Exception as error:  # whatever the domain's code raises
+            reason = f"{type(error).__name__}: {error}"
+            raise ProjectionFailed(projection.name, event.position, event.type, reason) from error
+        if changed is None:
+            return None
+        if not isinstance(changed, projection.cls) or getattr(changed, projection.key) != source.key:
+            reason = f"it did not return the {projection.cls.__name__} of this {projection.key}"
+            raise ProjectionFailed(projection.name, event.position, event.type, reason)
+        return changed
+
+    def _remember(self, source: RowStream, version: RowVersion) -> None:
+        """Keeps the row at the end of a page; of many every second, and of streams those asked for lately."""
+        known = self._known.setdefault((source.table.name, source.stream), [])
+        if known and known[-1].event.version >= version.event.version:
+            return
+        known.append(RowVersion(replace(version.event, data=""), version.row))
+        if len(known) > _ROWS_OF_A_STREAM:
+            del known[::2]
+        while len(self._known) > self._streams:
+            self._known.popitem(last=False)
+
+    async def _as_stored(self, table: Table, versions: Sequence[RowVersion]) -> list[RowVersion]:
+        """The rows as they come out of the projection's table: Postgres has its own form of some values."""
+        rows = [version.row for version in versions if version.row is not None]
+        try:
+            records = await self._database.fetch(table.as_stored, *table.columns_of(rows)) if rows else []
+        except (ValueError, TypeError, AttributeError, ArithmeticError, asyncpg.DataError) as error:
+            if len(versions) > 1:
+                return [one for version in versions for one in await self._as_stored(table, [version])]
+            [(event, _)] = versions
+            name = table.projection.name
+            raise ProjectionFailed(name, event.position, event.type, str(error)) from error
+        stored = iter(table.row_of(record) for record in records)
+        return [RowVersion(event, None if row is None else next(stored)) for event, row in versions]

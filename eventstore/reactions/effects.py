@@ -1,0 +1,161 @@
+"""Effects outside: how far each has come, and the calls that failed for good.
+
+(running) ─ out of attempts ─► FAILED ─ retry ─► RETRYING ─► DONE, or FAILED again
+                               FAILED ─ drop ─► DROPPED
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from commander.domain.errors import NotFound
+from commander.eventstore.database import Connection, Database, reaching_postgres
+
+
+class EffectFailure(NamedTuple):
+    """A call that failed for good, or is being retried."""
+
+    effect: str
+    position: int
+    state: str
+    attempts: int
+    error: str
+    failed_at: datetime
+
+
+class EffectAction(NamedTuple):
+    """What was done with a failure: RETRIED or DROPPED."""
+
+    action: str
+    actor: str | None
+    at: datetime
+
+
+async def begin_effect(connection: Connection, name: str) -> int:
+    """The last position this effect is done with.
+
+    A new one begins at the head: nothing is called for what is history.
+    """
+    with reaching_postgres(connection):
+        return int(
+            await connection.fetchval(
+                """insert into effects (name, position) select $1, position from log_head
+                   on conflict (name) do update set name = excluded.name returning position""",
+                name,
+            )
+        )
+
+
+async def settled_effects(connection: Connection, name: str, after: int) -> set[int]:
+    """The positions behind the checkpoint whose calls failed for good: they are not to be called again."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            "select position from effect_failures where effect = $1 and position > $2", name, after
+        )
+    return {row["position"] for row in rows}
+
+
+async def record_effect_failure(
+    connection: Connection, name: str, position: int, attempts: int, error: str
+) -> None:
+    """The call has failed for good, for the first time or again: a dead letter, and counted no more."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            """with counted as (delete from effect_calls where effect = $1 and position = $2)
+               insert into effect_failures (effect, position, state, attempts, error)
+               values ($1, $2, 'FAILED', $3, $4)
+               on conflict (effect, position) do update set state = 'FAILED', error = excluded.error,
+                   attempts = effect_failures.attempts + excluded.attempts, failed_at = now()""",
+            name,
+            position,
+            attempts,
+            error,
+        )
+
+
+async def record_effect_done(connection: Connection, name: str, position: int) -> None:
+    """A call that was retried has succeeded."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            """with counted as (delete from effect_calls where effect = $1 and position = $2)
+               update effect_failures set state = 'DONE' where effect = $1 and position = $2""",
+            name,
+            position,
+        )
+
+
+async def effects_to_retry(connection: Connection, name: str, limit: int) -> list[int]:
+    """The positions of failures that somebody wants retried, the oldest first."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            """select position from effect_failures where effect = $1 and state = 'RETRYING'
+               order by position limit $2""",
+            name,
+            limit,
+        )
+    return [row["position"] for row in rows]
+
+
+async def effect_positions(database: Database) -> Mapping[str, int]:
+    """The last position that each effect is done with."""
+    return {
+        row["name"]: row["position"] for row in await database.fetch("select name, position from effects")
+    }
+
+
+async def open_effect_failures(database: Database) -> Mapping[str, int]:
+    """How many failed calls of each effect nobody has dealt with."""
+    rows = await database.fetch(
+        """select name, count(effect) as failed
+           from effects left join effect_failures on effect = name and state = 'FAILED' group by name"""
+    )
+    return {row["name"]: row["failed"] for row in rows}
+
+
+async def list_effect_failures(database: Database, limit: int) -> list[EffectFailure]:
+    """Failed calls that nobody has dropped and that have not succeeded since, the oldest first."""
+    rows = await database.fetch(
+        """select effect, position, state, attempts, error, failed_at from effect_failures
+           where state in ('FAILED', 'RETRYING') order by failed_at, effect, position limit $1""",
+        limit,
+    )
+    return [EffectFailure(*row) for row in rows]
+
+
+async def effect_actions(database: Database, effect: str, position: int) -> list[EffectAction]:
+    """What was done with a failure, the oldest first."""
+    rows = await database.fetch(
+        "select action, actor, at from effect_actions where effect = $1 and position = $2 order by at",
+        effect,
+        position,
+    )
+    return [EffectAction(*row) for row in rows]
+
+
+async def act_on_effect(
+    database: Database, effect: str, position: int, action: str, actor: str | None
+) -> None:
+    """Has a failed call RETRIED or DROPPED, and records who said so.
+
+    Raises NotFound for one that is not failed, or that somebody dealt with a moment ago.
+    """
+    state = {"RETRIED": "RETRYING", "DROPPED": "DROPPED"}[action]
+    async with database.connection() as connection, connection.transaction():
+        changed = await connection.fetchval(
+            """update effect_failures set state = $3
+               where effect = $1 and position = $2 and state = 'FAILED' returning true""",
+            effect,
+            position,
+            state,
+        )
+        if not changed:
+            raise NotFound(f"there is no failed call of the effect {effect} for position {position}")
+        await connection.execute(
+            "insert into effect_actions (effect, position, action, actor) values ($1, $2, $3, $4)",
+            effect,
+            position,
+            action,
+            actor,
+        )

@@ -1,0 +1,49 @@
+"""Reading what one has written: a projection is waited for until it shows a position."""
+
+from __future__ import annotations
+
+from commander.domain.errors import CommanderError, InvalidRequest
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.tables import Table
+from commander.resolvers.services import Services
+from commander.streaming.projections.progress import Reached
+
+
+class AheadOfLog(InvalidRequest):
+    """A position was asked for that the log does not have; `head` is the last that it has."""
+
+    def __init__(self, argument: str, position: int, head: int) -> None:
+        super().__init__(argument, f"the log ends at position {head}; {position} is beyond it")
+        self.head = head
+
+
+class ProjectionBehind(CommanderError):
+    """The time was up before a projection had come to the position that was asked for; ask again."""
+
+    def __init__(self, projection: str, position: int, wanted: int) -> None:
+        super().__init__(f"{projection} is at position {position}; {wanted} was not reached in time")
+        self.projection = projection
+        self.position = position
+        self.wanted = wanted
+
+
+async def reached(services: Services, table: Table, at_least: int | None, timeout_ms: int) -> Reached:
+    """How far a projection is, once it is at this position: what is read then shows at least as much.
+
+    Raises AheadOfLog at once for a position that the log does not have, ProjectionBehind when the time is up.
+    """
+    most = int(services.limits.max_wait_seconds * 1000)
+    if not 0 <= timeout_ms <= most:
+        raise InvalidRequest("timeoutMs", f"must be from 0 to {most}, got {timeout_ms}")
+    name = table.projection.name
+    now = await services.progress.reached(name)
+    if at_least is None or now.position >= at_least:
+        return now
+    head = await head_position(services.database)
+    if at_least > head:
+        raise AheadOfLog("atLeast", at_least, head)
+    in_time = await services.progress.reach([name], at_least, timeout_ms / 1000)
+    now = await services.progress.reached(name)
+    if not in_time:
+        raise ProjectionBehind(name, now.position, at_least)
+    return now

@@ -1,0 +1,249 @@
+"""Rendering items of the feed: what a document selects of them, compiled once, to JSON.
+
+graphql-core executes a selection anew for each event: fields collected, types resolved, awaitables looked
+for. Here that is done once for each type of event; what is left per event is to read fields and to encode.
+Where a value has no form in GraphQL, graphql-core says what becomes of it: it executes the selection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLObjectType, Undefined, execute
+from graphql import ExecutionResult as RawResult
+from graphql.execution import Executor
+from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
+
+from commander.domain import BigInt, Field
+from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.schema.errors import typed
+from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import SCALARS
+from commander.streaming.feed.fan_out import FeedItem
+
+_INT = range(-(2**31), 2**31)
+
+Show = Callable[[Any], Any]
+"""From a value of the domain to what JSON shows of it. Raises Unshowable."""
+Read = Callable[[Any, Any], Any]
+"""From an item of the feed and its event, if it has one, to what JSON shows of a field. Raises Unshowable."""
+
+
+class Unshowable(Exception):
+    """A value has no form in GraphQL."""
+
+
+class Rendered:
+    """One item of what is followed, as one kind of subscriber sees it: a GraphQL response, as JSON.
+
+    cursor: behind what a client goes on, if not behind the position.
+    heads: for who frames it, what stands before it on the wire, by the length of what it is put in.
+    """
+
+    __slots__ = ("_data_size", "cursor", "errors", "heads", "payload", "position")
+
+    def __init__(
+        self, position: int, data: bytes, errors: Sequence[GraphQLError] = (), cursor: str | None = None
+    ) -> None:
+        self.position = position
+        self.cursor = cursor
+        self.errors = errors
+        self.payload = _BEFORE_DATA + data + _after_data(errors)
+        self.heads: dict[int, bytes] = {}
+        self._data_size = len(data)
+
+    @property
+    def data(self) -> msgspec.Raw:
+        return msgspec.Raw(self.payload[len(_BEFORE_DATA) :][: self._data_size])
+
+
+_BEFORE_DATA = b'{"data":'
+
+
+def _after_data(errors: Sequence[GraphQLError]) -> bytes:
+    if not errors:
+        return b"}"
+    return b',"errors":' + msgspec.json.encode([error.formatted for error in errors]) + b"}"
+
+
+class Renderer:
+    """Renders items for one operation; the executor has its document, its variables and its schema."""
+
+    def __init__(self, document: DocumentNode, executor: Executor[Any], types: EventTypes) -> None:
+        self._document = document
+        self._executor = executor
+        self._types = types
+        self._plans: dict[str, list[tuple[str, Read]] | None] = {}
+        root = executor.schema.subscription_type
+        assert root is not None, "an operation that subscribes needs one"
+        collected = collect_fields(
+            executor.schema, executor.fragments, executor.variable_values, root, executor.operation
+        )
+        self._key, self._details = next(iter(collected.grouped_field_set.items()), ("", []))
+
+    @property
+    def field(self) -> FieldNode | None:
+        """The one field of the subscription; None if a directive leaves it out."""
+        return self._details[0].node if self._details else None
+
+    def selects(self, name: str) -> bool:
+        """Whether it asks for this field of any type of event."""
+        types = (self._executor.schema.get_type(type_name) for type_name in self._types.names)
+        return any(
+            selected == name
+            for type_ in types
+            if isinstance(type_, GraphQLObjectType)
+            for _, selected, _ in self._selected(type_, self._details)
+        )
+
+    def render(self, item: FeedItem) -> Rendered:
+        """The item as the operation selects it. Never raises."""
+        event, type_name = self._types.decoded(item)
+        if type_name not in self._plans:
+            self._plans[type_name] = self._plan(type_name)
+        plan = self._plans[type_name]
+        if plan is not None:
+            try:
+                shown = {self._key: {key: read(item, event) for key, read in plan}}
+                return Rendered(item.position, msgspec.json.encode(shown))
+            except Unshowable:
+                pass
+        return self._executed(item)
+
+    def _plan(self, type_name: str) -> list[tuple[str, Read]] | None:
+        type_ = self._executor.schema.get_type(type_name)
+        assert isinstance(type_, GraphQLObjectType), "each item has an object type"
+        own = {field.graphql_name: field for field in self._types.fields(type_name)}
+        plan: list[tuple[str, Read]] = []
+        for key, name, details in self._selected(type_, self._details):
+            if name == "__typename":
+                plan.append((key, lambda _item, _event: type_name))
+            elif name in own:
+                plan.append((key, self._read(own[name], details)))
+            elif name in _ENVELOPE:
+                plan.append((key, _ENVELOPE[name]))
+            else:
+                return None
+        return plan
+
+    def _read(self, field: Field, details: FieldDetailsList) -> Read:
+        attribute, show = field.name, self._show_field(field, details)
+        if show is None:
+            return lambda _, event: getattr(event, attribute)
+        return lambda _, event: show(getattr(event, attribute))
+
+    def _show_field(self, field: Field, details: FieldDetailsList) -> Show | None:
+        """How a field's value is shown; None for as it is."""
+        show = self._show(field.type, details)
+        if show is None or not field.optional:
+            return show
+        return lambda value: None if value is None else show(value)
+
+    def _show(self, type_: FieldType, details: FieldDetailsList) -> Show | None:
+        match type_:
+            case ScalarType(python) if python in (str, bool, float):
+                return None
+            case ScalarType(python) if python is int:
+                return _int
+            case ScalarType(python) if python in (BigInt, Decimal, UUID):
+                return str
+            case ScalarType(python):
+                serialize: Show = SCALARS[python].serialize  # type: ignore[assignment]
+                return serialize
+            case EnumType():
+                return _enum
+            case RecordType():
+                return self._record(type_, details)
+            case ListType(_, item):
+                show = self._show(item, details)
+                if show is None:
+                    return list
+                return lambda values: [None if value is None else show(value) for value in values]
+
+    def _record(self, type_: RecordType, details: FieldDetailsList) -> Show:
+        graphql_type = self._executor.schema.get_type(type_.python.__name__)
+        assert isinstance(graphql_type, GraphQLObjectType), "a value object has an object type"
+        fields = {field.graphql_name: field for field in type_.fields}
+        plan: list[tuple[str, str, Show | None]] = []
+        for key, name, below in self._selected(graphql_type, details):
+            if name == "__typename":
+                plan.append((key, "", lambda _: graphql_type.name))
+            else:
+                plan.append((key, fields[name].name, self._show_field(fields[name], below)))
+
+        def show(value: Any) -> dict[str, Any]:
+            shown = {}
+            for key, attribute, show_field in plan:
+                one = getattr(value, attribute) if attribute else value
+                shown[key] = one if show_field is None else show_field(one)
+            return shown
+
+        return show
+
+    def _selected(
+        self, type_: GraphQLObjectType, details: FieldDetailsList
+    ) -> list[tuple[str, str, FieldDetailsList]]:
+        """What is selected of a type: the key in the response, the field's name, the nodes."""
+        executor = self._executor
+        collected = collect_subfields(
+            executor.schema,
+            executor.fragments,
+            executor.variable_values,
+            executor.operation,
+            type_,
+            details,
+        )
+        return [(key, nodes[0].node.name.value, nodes) for key, nodes in collected.grouped_field_set.items()]
+
+    def _executed(self, item: FeedItem) -> Rendered:
+        """What graphql-core makes of it."""
+        operation = self._executor.operation
+        result = execute(
+            self._executor.schema,
+            self._document,
+            root_value=self._types.item(item),
+            variable_values=self._given_variables(),
+            operation_name=operation.name.value if operation.name else None,
+            executor_class=type(self._executor),
+        )
+        assert isinstance(result, RawResult), "no field of an event is resolved later"
+        errors = [typed(error) for error in result.errors or []]
+        return Rendered(item.position, msgspec.json.encode(result.data), errors)
+
+    def _given_variables(self) -> dict[str, Any]:
+        """The variables as the client gave them, for they are read anew."""
+        sources = self._executor.variable_values.sources
+        return {name: source.value for name, source in sources.items() if source.value is not Undefined}
+
+
+def _int(value: int) -> int:
+    if value not in _INT:
+        raise Unshowable(value)
+    return value
+
+
+def _enum(value: Enum) -> str:
+    return value.name
+
+
+_ENVELOPE: Mapping[str, Read] = {
+    "position": lambda item, _: str(item.position),
+    "stream": lambda item, _: item.stream,
+    "version": lambda item, _: _int(item.version),
+    "aggregate": lambda item, _: item.aggregate,
+    "type": lambda item, _: item.type,
+    "schemaVersion": lambda item, _: _int(item.schema_version),
+    "recordedAt": lambda item, _: item.recorded_at.isoformat(),
+    "commandId": lambda item, _: str(item.command_id),
+    "correlationId": lambda item, _: str(item.correlation_id),
+    "causationPosition": lambda item, _: (
+        None if item.causation_position is None else str(item.causation_position)
+    ),
+    "reason": lambda _, error: error.reason,  # of an UnreadableEvent
+}
+"""The fields that the API adds to an event's own; items that are no events have a position only."""

@@ -1,0 +1,64 @@
+"""The ASGI application: the endpoint, GraphiQL's files, CORS, the limit of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from commander.resolvers.services import Services
+from commander.schema.execution.limits import BodyLimit
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.connections import Streams
+from commander.schema.http.endpoint import Endpoint, HttpSettings
+from commander.schema.http.graphiql_page import Example, assets_app
+
+PATH = "/graphql"
+
+
+def application(
+    schema: CommanderSchema,
+    services: Callable[[], Services],
+    settings: HttpSettings,
+    routes: Sequence[BaseRoute] = (),
+    examples: Sequence[Example] = (),
+    streams: Streams | None = None,
+) -> ASGIApp:
+    """The whole application. services raises Unavailable until the process has connected.
+
+    streams: how many connections may last, and by what they are ended when the process is told to stop.
+    """
+    limited = BodyLimit(
+        Endpoint(schema, services, settings, examples, streams or Streams()), settings.max_body_bytes
+    )
+    others = [Route("/", lambda _: RedirectResponse(PATH)), *routes]
+    if (assets := assets_app()) is not None:
+        others.append(Mount("/graphiql-assets", assets))
+    served: ASGIApp = _Served(limited, Starlette(routes=others))
+    if settings.origins:
+        served = CORSMiddleware(
+            served,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After"],
+        )
+    return served
+
+
+class _Served:
+    """The endpoint, and all else: nearly every request is for the endpoint, and need not be routed."""
+
+    def __init__(self, endpoint: ASGIApp, others: ASGIApp) -> None:
+        self._endpoint = endpoint
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope["path"] == PATH:
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._others(scope, receive, send)

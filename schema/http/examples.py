@@ -1,0 +1,164 @@
+"""The operations that GraphiQL opens on: one of each kind, made from the domain, short and working."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from textwrap import fill
+from typing import Any
+from uuid import UUID
+
+import annotated_types as at
+import msgspec
+
+from commander.domain import BigInt, CommandType, Domain, Field
+from commander.domain.constraints import first_broken
+from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.schema.http.graphiql_page import Example
+from commander.schema.names import camel, capitalized, uncapitalized
+
+_WIDTH = 52
+"""How many columns of a line GraphiQL shows on a laptop."""
+_VALUES: dict[Any, Any] = {
+    str: "Ada",
+    bool: True,
+    int: 1,
+    BigInt: 1,
+    float: 1.5,
+    Decimal: Decimal("10.00"),
+    UUID: UUID("00000000-0000-4000-8000-000000000001"),
+    datetime: datetime(2030, 1, 1, tzinfo=UTC),
+    date: date(2030, 1, 1),
+    time: time(12),
+}
+
+
+def examples_of(domain: Domain) -> list[Example]:
+    """A mutation of the first command, a query of the first projection, and the feed."""
+    found = [_subscription(domain)]
+    commands = [command for command in domain.commands.values() if not command.internal]
+    if commands:
+        found.insert(0, _mutation(commands[0]))
+    if domain.projections:
+        found.insert(len(found) - 1, _query(domain))
+    return found
+
+
+def _mutation(command: CommandType) -> Example:
+    query = f"""mutation {command.name}($input: {command.name}Input!) {{
+  {uncapitalized(command.name)}(
+    input: $input
+    options: {{ wait: PROJECTED }}
+  ) {{
+    __typename
+    ... on CommandApplied {{
+      stream
+      version
+      events {{ type position }}
+    }}
+    ... on CommandRejected {{ code message }}
+    ... on CommandInvalid {{
+      problems {{ path message }}
+    }}
+  }}
+}}"""
+    required = {camel(f.name): _value(f.type, f.constraints) for f in command.fields if f.required}
+    variables = json.dumps({"input": required}, indent=2)
+    return Example(_comment(_first_line(command.doc) or command.name), query, variables)
+
+
+def _query(domain: Domain) -> Example:
+    projection = next(iter(domain.projections.values()))
+    plural = camel(projection.plural)
+    query = f"""query {capitalized(plural)} {{
+  {plural}(first: 10) {{
+    totalCount
+    edges {{
+      node {{
+{_selected(projection.fields, indent=8)}
+      }}
+    }}
+  }}
+}}"""
+    return Example(_comment(_first_line(projection.doc) or plural), query)
+
+
+def _subscription(domain: Domain) -> Example:
+    event = next((event for event in domain.events.values() if _plain(event.fields)), None)
+    own = f"\n    ... on {event.name} {{\n{_selected(event.fields, indent=6)}\n    }}" if event else ""
+    query = f"""subscription Feed {{
+  events(after: "0") {{
+    __typename
+    position
+    ... on Event {{ stream version recordedAt }}{own}
+  }}
+}}"""
+    # GraphiQL ends a subscription when another of its own tabs is opened, hence the second window.
+    name = "The whole history, then live; each item replaces the last. Run a mutation in a second window."
+    return Example(_comment(name), query)
+
+
+def _comment(text: str) -> str:
+    return fill(text, _WIDTH)
+
+
+def _first_line(doc: str) -> str:
+    return doc.split("\n")[0]
+
+
+def _plain(fields: tuple[Field, ...]) -> list[str]:
+    """The names of those fields that are selected without a selection of their own."""
+    return [camel(f.name) for f in fields if isinstance(f.type, ScalarType | EnumType)]
+
+
+def _selected(fields: tuple[Field, ...], *, indent: int) -> str:
+    space = " " * indent
+    names = " ".join(_plain(fields)) or "__typename"
+    return fill(names, _WIDTH, initial_indent=space, subsequent_indent=space, break_long_words=False)
+
+
+def _value(type_: FieldType, constraints: tuple[Any, ...]) -> Any:
+    """A value for the variables that keeps the constraints, if one of those that we try does."""
+    match type_:
+        case ScalarType(python):
+            tried = list(_tried(_VALUES[python], constraints))
+            kept = (value for value in tried if _keeps(value, constraints))
+            return msgspec.to_builtins(next(kept, tried[0]))
+        case EnumType(python):
+            return next(iter(python)).name
+        case RecordType(_, fields):
+            return {camel(f.name): _value(f.type, f.constraints) for f in fields if f.required}
+        case ListType(_, item, _, of_items):
+            shortest = max((c.min_length for c in constraints if isinstance(c, at.MinLen)), default=0)
+            return [_value(item, of_items)] * shortest
+
+
+def _tried(usual: Any, constraints: tuple[Any, ...]) -> Iterator[Any]:
+    """The usual value, then those at the edges of what is allowed."""
+    yield usual
+    for constraint in constraints:
+        match constraint:
+            case at.MinLen(length):
+                yield (usual * length)[: max(length, len(usual))]
+            case at.MaxLen(length):
+                yield usual[:length]
+            case at.Ge(edge) | at.Le(edge) | at.MultipleOf(edge):
+                yield edge
+            case at.Gt(edge):
+                yield from _beside(edge, 1, usual)
+            case at.Lt(edge):
+                yield from _beside(edge, -1, usual)
+
+
+def _beside(edge: Any, step: int, usual: Any) -> Iterator[Any]:
+    if isinstance(usual, int | float | Decimal):
+        yield type(usual)(edge) + step
+
+
+def _keeps(value: Any, constraints: tuple[Any, ...]) -> bool:
+    try:
+        return first_broken(constraints, value) is None
+    except Exception:  # a predicate of the domain's may raise on what we made up
+        return False

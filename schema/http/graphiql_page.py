@@ -1,0 +1,182 @@
+"""GraphiQL in the browser: the page that explores the schema and runs queries, commands and subscriptions.
+
+`schema/graphiql` holds the page's JavaScript. `npm ci && npm run build` there puts it into
+`schema/graphiql/dist`, and from then on the page needs no host but this server. Where nothing was built, the
+page takes the same versions of the same libraries from a CDN.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+SOURCES = Path(__file__).parents[1] / "graphiql"
+DIST = SOURCES / "dist"
+
+_ENTRY = "src/main.js"
+_CDN = "https://esm.sh"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One tab of the page when it opens for the first time.
+
+    `name` stands above the query as a comment; GraphiQL takes the tab's title from the operation's name, so
+    name every operation. `query` is GraphQL, `variables` a JSON object as text, or empty.
+    """
+
+    name: str
+    query: str
+    variables: str = ""
+
+
+@dataclass(frozen=True)
+class _Build:
+    """What the page loads from `dist`: URLs relative to where the assets are served."""
+
+    script: str
+    styles: tuple[str, ...]
+
+
+def graphiql_page(
+    examples: Sequence[Example],
+    *,
+    endpoint: str = "/graphql",
+    assets_url: str = "/graphiql-assets",
+    dist: Path = DIST,
+) -> str:
+    """Return the HTML of the page, titled "Commander".
+
+    Operations go to `endpoint`, subscriptions over WebSocket (graphql-transport-ws) to the same address. The
+    browser keeps its tabs: `examples` are shown on the first visit only. `assets_url` is where `assets_app`
+    is mounted, on the same origin.
+
+    The built page has no inline script, so it works under a content security policy of `script-src 'self'`;
+    Monaco, its editor, sets styles and fonts at run time and needs `style-src 'self' 'unsafe-inline'`,
+    `font-src 'self' data:` and `img-src 'self' data:`. Unbuilt, the page needs the CDN and inline scripts.
+
+    Reads files, so make the page once at start. Raises ValueError if `dist` holds a manifest without the
+    page's entry.
+    """
+    build = _read_build(dist)
+    config = {"endpoint": endpoint, "examples": [asdict(example) for example in examples]}
+    head, tail = _from_cdn() if build is None else _from_build(build, assets_url)
+    return _PAGE.format(head=head, config=_json_for_html(config), tail=tail)
+
+
+def assets_app(dist: Path = DIST) -> ASGIApp | None:
+    """Return an app that serves the built files, or None where nothing was built.
+
+    Every file has a hash in its name, so browsers may keep it for a year without asking again.
+    """
+    return None if _read_build(dist) is None else _HashedFiles(directory=dist / "assets")
+
+
+class _HashedFiles(StaticFiles):
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _read_build(dist: Path) -> _Build | None:
+    """Follow the manifest from the entry to its script and all styles that the script needs at once."""
+    manifest_path = dist / "manifest.json"
+    if not manifest_path.is_file():
+        return None
+    manifest: dict[str, dict[str, Any]] = json.loads(manifest_path.read_text("utf-8"))
+    if _ENTRY not in manifest:
+        raise ValueError(f"{manifest_path} has no {_ENTRY!r}: build schema/graphiql again")
+    chunks, styles = [_ENTRY], dict[str, None]()
+    for name in chunks:  # grows while it is walked
+        styles |= dict.fromkeys(manifest[name].get("css", ()))
+        chunks += [other for other in manifest[name].get("imports", ()) if other not in chunks]
+    return _Build(_served(manifest[_ENTRY]["file"]), tuple(map(_served, styles)))
+
+
+def _served(file: str) -> str:
+    return file.removeprefix("assets/")
+
+
+def _from_build(build: _Build, assets_url: str) -> tuple[str, str]:
+    base = escape(assets_url.rstrip("/"))
+    head = "".join(f'<link rel="stylesheet" href="{base}/{escape(style)}">\n' for style in build.styles)
+    return head, f'<script type="module" src="{base}/{escape(build.script)}"></script>'
+
+
+def _from_cdn() -> tuple[str, str]:
+    """The page's own source, with its imports mapped to the CDN in the versions that package.json pins."""
+    versions: dict[str, str] = json.loads((SOURCES / "package.json").read_text("utf-8"))["dependencies"]
+
+    def url(package: str, *external: str) -> str:
+        query = f"?standalone&external={','.join(external)}" if external else ""
+        return f"{_CDN}/{package}@{versions[package]}{query}"
+
+    # Shared packages stay external so that each is loaded once; framer-motion looks for
+    # @emotion/is-prop-valid, which nothing here needs.
+    imports = {
+        "react": url("react"),
+        "react/": url("react") + "/",
+        "react-dom": url("react-dom"),
+        "react-dom/": url("react-dom") + "/",
+        "graphql": url("graphql"),
+        "graphql-ws": f"{url('graphql-ws')}?external=graphql",
+        "graphiql": url("graphiql", "react", "react-dom", "@graphiql/react", "graphql"),
+        "graphiql/": url("graphiql") + "/",
+        "@graphiql/react": url(
+            "@graphiql/react", "react", "react-dom", "graphql", "@graphiql/toolkit", "@emotion/is-prop-valid"
+        ),
+        "@graphiql/toolkit": url("@graphiql/toolkit", "graphql", "graphql-ws"),
+        "@emotion/is-prop-valid": "data:text/javascript,",
+    }
+    head = (
+        f'<link rel="stylesheet" href="{url("graphiql")}/dist/style.css">\n'
+        f'<script type="importmap">{_json_for_html({"imports": imports})}</script>\n'
+    )
+    page = (SOURCES / "src" / "page.js").read_text("utf-8")
+    return head, f'<script type="module">\nimport "graphiql/setup-workers/esm.sh";\n{page}</script>'
+
+
+def _json_for_html(value: object) -> str:
+    """JSON that cannot end the script element it stands in: only ASCII, and no `<`, `>` or `&`."""
+    text = json.dumps(value)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Commander</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+%3Cpath d='M3 9l5-5 5 5M3 13l5-5 5 5' fill='none' stroke='%23d60590' stroke-width='2'/%3E%3C/svg%3E">
+<style>
+html, body, #graphiql {{ height: 100%; margin: 0; }}
+.graphiql-doc-explorer-search input {{ min-width: 5rem; }}
+.graphiql-button {{ font-family: inherit; }}
+</style>
+{head}</head>
+<body>
+<div id="graphiql"></div>
+<noscript>This page needs JavaScript.</noscript>
+<script type="application/json" id="commander-config">{config}</script>
+{tail}
+</body>
+</html>
+"""

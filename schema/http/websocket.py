@@ -1,0 +1,214 @@
+"""WebSockets of both protocols, graphql-transport-ws and the legacy graphql-ws: form and limits.
+
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md: a message of another form ends the connection
+with code 4400. The legacy protocol has no codes for misuse; it gets the same ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import (
+    NonJsonMessageReceived,
+    NonTextMessageReceived,
+    WebSocketDisconnected,
+)
+from strawberry.schema import BaseSchema
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
+from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMessage, StartMessage
+from strawberry.types import ExecutionResult
+
+from commander.schema.context import Context
+from commander.schema.execution.following import Refused, Subscriber
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.execution.rendering import Rendered
+from commander.schema.http.frames import WRITE_FRAMES, NextMessages
+
+_BAD_MESSAGE = 4400
+_NO_INIT_IN_TIME = (4408, "Connection initialisation timeout")
+_SECOND_INIT = (4429, "Too many initialisation requests")
+_LONGEST_REASON = 123  # bytes, RFC 6455: a control frame carries 125, two of them the code
+_NEEDS_ID = ("subscribe", "start", "complete", "stop")
+_NEEDS_QUERY = ("subscribe", "start")
+
+
+class CheckedWebSocket(ASGIWebSocketAdapter):
+    """Ends the connection over a message that is not of the protocol's form, saying what is wrong with it."""
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        try:
+            async for message in super().iter_json():
+                if problem := problem_of(message):
+                    await self.close(_BAD_MESSAGE, problem)
+                    return
+                yield message
+        except NonTextMessageReceived:
+            await self.close(_BAD_MESSAGE, "a message must be text, not binary")
+        except NonJsonMessageReceived as error:
+            await self.close(_BAD_MESSAGE, f"the message is not JSON: {error.__cause__}")
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Raises WebSocketDisconnected once either end has closed, which ends the operation that sends."""
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
+        await super().send_json(message)
+
+    async def send_page(self, messages: NextMessages, page: Sequence[Rendered]) -> None:
+        """Sends results of the feed. Returns when the client has taken most of them; raises as send_json."""
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
+        write = self.ws.scope.get("extensions", {}).get(WRITE_FRAMES)
+        try:
+            if write is None:
+                for rendered in page:
+                    await self.ws.send_text(messages.text(rendered))
+            else:
+                for frames in messages.frames(page):
+                    await write(frames)
+        except (WebSocketDisconnect, OSError) as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        if self.ws.application_state is not WebSocketState.DISCONNECTED:
+            await super().close(code, closing_reason(reason))
+
+
+class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
+    """graphql-transport-ws, whose refusals have a code, and whose results of the feed are shared."""
+
+    schema: CommanderSchema
+    websocket: CheckedWebSocket
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        try:
+            followed = self.schema.followed(
+                operation.query, operation.variables, self.context, operation.operation_name
+            )
+            if followed is None:
+                await super().run_operation(operation)
+            else:
+                await self._follow(operation, followed)
+        except Refused as refused:
+            await operation.send_initial_errors(refused.errors)
+        except WebSocketDisconnected:
+            pass
+
+    async def _follow(self, operation: Operation[Context, None], followed: Subscriber) -> None:
+        """Sends items until the client completes or leaves, or there can be no more. Raises Refused."""
+        messages = NextMessages(operation.id)
+        began = False
+        try:
+            async with aclosing(followed.pages()) as pages:
+                async for page in pages:
+                    began = True
+                    await self.websocket.send_page(messages, page)
+        except Refused as refused:
+            if not began:
+                raise
+            await operation.send_next(ExecutionResult(data=None, errors=refused.errors))
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        limit = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if is_new and limit is not None and len(self.operations) >= limit:
+            await self.send_message({"id": message["id"], "type": "error", "payload": [_at_limit(limit)]})
+        else:
+            await super().handle_subscribe(message)
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """A client that leaves while an operation sends to it is nothing to be logged."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)
+
+
+class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
+    """graphql-ws, as subscriptions-transport-ws speaks it, with the limits of its successor."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.schema: Any = _AnyOperation(self.schema)
+
+    async def handle(self) -> None:
+        waiting = asyncio.create_task(self._expect_init())
+        try:
+            await super().handle()
+        finally:
+            waiting.cancel()
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        if self.connection_acknowledged:
+            await self.websocket.close(*_SECOND_INIT)
+        else:
+            await super().handle_connection_init(message)
+
+    async def handle_start(self, message: StartMessage) -> None:
+        limit = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.tasks
+        if is_new and limit is not None and len(self.tasks) >= limit:
+            await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})
+        else:
+            await super().handle_start(message)
+
+    async def handle_async_results(self, *args: Any, **kwargs: Any) -> None:
+        """A client that leaves while an operation sends to it is nothing to be logged."""
+        with suppress(WebSocketDisconnected):
+            await super().handle_async_results(*args, **kwargs)
+
+    async def _expect_init(self) -> None:
+        await asyncio.sleep(self.view.connection_init_wait_timeout.total_seconds())
+        if not self.connection_acknowledged:
+            await self.websocket.close(*_NO_INIT_IN_TIME)
+
+
+class _AnyOperation:
+    """A schema whose `subscribe` takes queries and mutations too, as the legacy protocol's start does."""
+
+    def __init__(self, schema: BaseSchema) -> None:
+        self.subscribe = schema.stream
+
+
+def _at_limit(limit: int) -> Any:
+    message = f"this connection has {limit} operations under way, which is its limit"
+    return {"message": message, "extensions": {"code": "OVERLOADED"}}
+
+
+def closing_reason(text: str) -> str:
+    """As much of the text as a closing frame carries."""
+    return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
+
+
+def problem_of(message: Any) -> str | None:
+    """What is wrong with the form of a message from a client; None if nothing is."""
+    if not isinstance(message, dict):
+        return "a message must be a JSON object"
+    kind, payload = message.get("type"), message.get("payload")
+    if not isinstance(kind, str):
+        return "a message needs a type, a string"
+    if kind in _NEEDS_ID and not isinstance(message.get("id"), str):
+        return f"a message of the type {kind} needs an id, a string"
+    if not isinstance(payload, dict | None):
+        return f"the payload of {kind} must be an object"
+    if kind in _NEEDS_QUERY:
+        return _problem_of_request(payload or {})
+    return None
+
+
+def _problem_of_request(payload: dict[str, Any]) -> str | None:
+    if not isinstance(payload.get("query"), str):
+        return "payload.query must be a string"
+    if not isinstance(payload.get("variables"), dict | None):
+        return "payload.variables must be an object"
+    if not isinstance(payload.get("operationName"), str | None):
+        return "payload.operationName must be a string"
+    return None

@@ -1,0 +1,68 @@
+"""JSON in and out, and the answer to a request that has no result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import msgspec
+from cross_web import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from commander.schema.errors import BAD_REQUEST, described
+from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
+
+_STATUS: Mapping[str, int] = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL": 500}
+_RETRY_AFTER_SECONDS = 5
+
+
+class Refused(HTTPException):
+    """A request that HTTP itself refuses; allow: the methods that would do."""
+
+    def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:
+        super().__init__(status_code, reason)
+        self.headers = {} if allow is None else {"allow": allow}
+
+
+def decoded(data: str | bytes) -> object:
+    """What JSON says. Raises json.JSONDecodeError for whatever cannot be read."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError("it is not UTF-8", "", error.start) from error
+    except RecursionError as error:
+        raise json.JSONDecodeError("it is nested too deep", "", 0) from error
+    except ValueError as error:
+        raise json.JSONDecodeError("a number has too many digits", "", 0) from error
+
+
+def encoded(data: object) -> str:
+    """As JSON, on one line."""
+    try:
+        return msgspec.json.encode(data).decode()
+    except UnicodeEncodeError:  # a message that repeats a client's lone surrogates
+        return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def status_of(code: str) -> int:
+    """The HTTP status for an error of this code that kept an operation from beginning."""
+    return _STATUS.get(code, 400)
+
+
+def error_response(request: Request, error: Exception) -> Response:
+    """What went wrong with a request that has no result, in a form of JSON that the client takes."""
+    headers = {"vary": "accept"}
+    if isinstance(error, HTTPException):
+        status, message, extensions = error.status_code, error.reason, {"code": BAD_REQUEST}
+        headers |= getattr(error, "headers", {})
+    else:
+        message, extensions = described(error)
+        status = status_of(extensions["code"])
+    if status == 503:
+        headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
+    media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
+    body = {"errors": [{"message": message, "extensions": extensions}]}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")

@@ -1,0 +1,119 @@
+"""Commands as they stand and as they ended: by id, listed, followed; and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.types import Info
+
+from commander.domain.errors import InvalidRequest
+from commander.eventstore.log.command_history import CommandFilter
+from commander.eventstore.records import Status
+from commander.resolvers import dead_letters as dead
+from commander.resolvers import status as resolving
+from commander.schema.context import Context
+from commander.schema.types.events import EventTypes
+from commander.schema.types.paging import PageInfo, page_info
+from commander.schema.types.records import Command, CommandStatus, command_of, ended
+from commander.schema.types.results import CommandAccepted
+
+
+@strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")
+class CommandFilterInput:
+    statuses: list[CommandStatus] | None = None
+    types: list[str] | None = None
+    streams: list[str] | None = None
+    correlation_id: UUID | None = None
+    actor: str | None = None
+
+    def to_filter(self) -> CommandFilter:
+        """Raises InvalidRequest for the status of commands that are not listed."""
+        statuses = None
+        if self.statuses is not None:
+            if {CommandStatus.SCHEDULED, CommandStatus.ACCEPTED} & set(self.statuses):
+                problem = "only commands that have ended are listed; ask for a queued one by its id"
+                raise InvalidRequest("filter.statuses", problem)
+            statuses = frozenset(Status(status.value) for status in self.statuses)
+        return CommandFilter(
+            statuses=statuses,
+            types=None if self.types is None else frozenset(self.types),
+            streams=None if self.streams is None else frozenset(self.streams),
+            correlation_id=self.correlation_id,
+            actor=self.actor,
+        )
+
+
+@strawberry.type
+class CommandEdge:
+    cursor: str
+    node: Command
+
+
+@strawberry.type
+class CommandConnection:
+    edges: list[CommandEdge]
+    page_info: PageInfo
+
+
+def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]:
+    """The fields of Query, Mutation and Subscription about commands as they stand."""
+
+    async def command(info: Info[Context, None], id: UUID) -> Command:
+        return command_of(await resolving.command_by_id(info.context.services, id), events)
+
+    async def commands(
+        info: Info[Context, None],
+        filter: CommandFilterInput | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> CommandConnection:
+        where = (filter or CommandFilterInput()).to_filter()
+        page = await resolving.commands_page(info.context.services, first, after, where)
+        edges = [CommandEdge(cursor=resolving.cursor_of(o), node=ended(o, events)) for o in page.items]
+        return CommandConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
+
+    async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
+        async for state in resolving.follow_command(info.context.services, command_id):
+            yield command_of(state, events)
+
+    async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
+        found = await dead.dead_letters(info.context.services.database, first)
+        return [ended(outcome, events) for outcome in found]
+
+    async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
+        services = info.context.services
+        again = await dead.retry(services.database, services.submitter, command_id, info.context.actor)
+        return CommandAccepted(command_id=again.command_id)
+
+    async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
+        await dead.drop(info.context.services.database, command_id, info.context.actor)
+        return True
+
+    queries = [
+        strawberry.field(command, name="command", description="Where a command stands, by its id."),
+        strawberry.field(commands, name="commands", description="Commands that ended, the newest first."),
+        strawberry.field(
+            dead_letters, name="deadLetters", description="Failed commands not yet dealt with, oldest first."
+        ),
+    ]
+    mutations = [
+        strawberry.mutation(
+            retry_dead_letter,
+            name="retryDeadLetter",
+            description="Submit a dead letter again, as a new command; the answer has its id.",
+        ),
+        strawberry.mutation(
+            drop_dead_letter, name="dropDeadLetter", description="Take a dead letter off the list."
+        ),
+    ]
+    subscriptions = [
+        strawberry.subscription(
+            command_status,
+            name="commandStatus",
+            description="SCHEDULED, ACCEPTED, how it ended: whichever of these is still to come.",
+        )
+    ]
+    return queries, mutations, subscriptions

@@ -1,0 +1,208 @@
+"""A mutation per command, all of them at once, and taking one back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import strawberry
+from strawberry.types import Info
+
+from commander.domain import CommandType
+from commander.domain.errors import InvalidRequest
+from commander.domain.fields import derived_ids
+from commander.resolvers import cancelling
+from commander.resolvers import commands as resolving
+from commander.resolvers.commands import Wait
+from commander.resolvers.results import result_of as as_ended
+from commander.schema.context import Context
+from commander.schema.names import camel, uncapitalized
+from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import TypeMap, to_domain
+from commander.schema.types.results import CommandResult, result_of
+from commander.streaming.tracing import SpanKind, span
+
+strawberry.enum(Wait, description=Wait.__doc__)
+
+Given = Mapping[str, Any]
+"""An input as graphql-core coerced it."""
+_OPTIONS = {
+    camel(name): name
+    for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only", "not_before")
+}
+
+_NOT_BEFORE = "Decide it then, not now; until then CommandAccepted is all there is to wait for."
+
+
+@strawberry.input(description="How a command is submitted and waited for; all may be left out.")
+class CommandOptions:
+    wait: Wait = Wait.APPLIED
+    timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
+    command_id: UUID | None = strawberry.field(
+        default=None, description="Your id for the command. Sending it again gives the first outcome."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None, description="Decide only if the stream is at this version; 0 is a new stream."
+    )
+    correlation_id: UUID | None = strawberry.field(
+        default=None, description="Carried by all that follows from this command; its own id by default."
+    )
+    validate_only: bool = strawberry.field(
+        default=False, description="Say what the command would do now, and store nothing."
+    )
+    not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
+
+
+@strawberry.input(description="How many commands are submitted and waited for; all may be left out.")
+class SubmitOptions:
+    wait: Wait = Wait.APPLIED
+    timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
+    command_ids: list[UUID] | None = strawberry.field(
+        default=None, description="Your ids, one for each command, in their order."
+    )
+    correlation_id: UUID | None = None
+    validate_only: bool = False
+    not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
+
+
+@dataclasses.dataclass(frozen=True)
+class CommandInput:
+    """A command with the GraphQL input made for it."""
+
+    type: CommandType
+    python: Any
+
+    @property
+    def field(self) -> str:
+        return uncapitalized(self.type.name)
+
+    def command(self, given: Mapping[str, Any], command_id: UUID) -> Any:
+        """The command of the domain from an input; ids left out derive from the command's."""
+        fields = self.type.fields
+        return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectField:
+    """A field of a type (`of`) as Strawberry declares it, and its resolver.
+
+    The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
+    field into instances, would take as long as all that a mutation does here.
+    """
+
+    declared: Any
+    resolve: Callable[..., Awaitable[Any]]
+    of: str = "Mutation"
+
+    @property
+    def graphql_name(self) -> str:
+        return str(self.declared.graphql_name)
+
+
+def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:
+    return [
+        CommandInput(
+            c,
+            types.object_type(f"{c.name}Input", c.fields, where=c.where, is_input=True, description=c.doc),
+        )
+        for c in commands
+    ]
+
+
+def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
+    """The mutation of a command: its name in the imperative, its input typed, its docstring in the docs."""
+
+    def declared(input: Any, options: CommandOptions | None = None) -> object: ...
+
+    declared.__annotations__ |= {"input": made.python, "return": CommandResult}
+
+    async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
+        given = options or {}
+        given_id = given.get("commandId")
+        command_id = given_id or uuid4()
+        command = made.command(input, command_id)
+        with span(f"mutation {made.field}", context.traceparent, SpanKind.SERVER) as traceparent:
+            result = await resolving.submit(
+                context.services,
+                command,
+                _options(given, command_id, given_id is not None, context.actor, traceparent),
+            )
+        return result_of(result, events)
+
+    description = made.type.doc or None
+    return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
+
+
+def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> DirectField:
+    """Mutation.submit: many commands at once, each an AnyCommand with exactly one of its fields."""
+    by_field = {made.field: made for made in inputs}
+    names = {f"{field}_": field for field in by_field}  # with _, for a command may be named Return
+    namespace = {
+        "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
+        "__module__": __name__,
+        **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
+    }
+    any_command = strawberry.input(
+        type("AnyCommand", (), namespace), one_of=True, description="One command, under its name."
+    )
+
+    def declared(commands: Any, options: SubmitOptions | None = None) -> object: ...
+
+    declared.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
+
+    async def resolve(
+        context: Context, commands: Sequence[Given], options: Given | None = None
+    ) -> list[object]:
+        given = options or {}
+        ids = given.get("commandIds")
+        if ids is not None and (len(ids) != len(commands) or len(set(ids)) != len(ids)):
+            problem = f"must be {len(commands)} different ids, one for each command"
+            raise InvalidRequest("options.commandIds", problem)
+        with span("mutation submit", context.traceparent, SpanKind.SERVER) as traceparent:
+            return await submitted(context, commands, given, ids, traceparent)
+
+    async def submitted(
+        context: Context,
+        commands: Sequence[Given],
+        given: Given,
+        ids: Sequence[UUID] | None,
+        traceparent: str | None,
+    ) -> list[object]:
+        items = []
+        for index, one in enumerate(commands):
+            [(field, input)] = one.items()
+            command_id = uuid4() if ids is None else ids[index]
+            command = by_field[field].command(input, command_id)
+            items.append((command, _options(given, command_id, ids is not None, context.actor, traceparent)))
+        results = await resolving.submit_all(context.services, items)
+        return [result_of(result, events) for result in results]
+
+    description = "Submit many commands, in order. Each has a result of its own; none waits for another's."
+    return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
+
+
+def cancel_mutation(events: EventTypes) -> Any:
+    """Mutation.cancelCommand."""
+
+    async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
+        ended = await cancelling.cancel(info.context.services, command_id, info.context.actor)
+        return result_of(as_ended(ended), events)
+
+    cancel_command.__annotations__ |= {"return": CommandResult}
+    description = (
+        "Take back a queued or scheduled command: CommandRejected with CANCELLED, or how it had ended."
+    )
+    return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
+
+
+def _options(
+    given: Given, command_id: UUID, given_id: bool, actor: str | None, traceparent: str | None
+) -> resolving.Options:
+    """From CommandOptions or SubmitOptions; their defaults are those of Options."""
+    named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
+    return resolving.Options(
+        command_id=command_id, given_id=given_id, actor=actor, traceparent=traceparent, **named
+    )

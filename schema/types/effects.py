@@ -1,0 +1,91 @@
+"""Failed calls of effects outside, and what to do with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.types import Info
+
+from commander.eventstore.reactions.effects import EffectFailure as Failure
+from commander.resolvers import effects as resolving
+from commander.schema.context import Context
+from commander.schema.types.field_types import Position
+from commander.schema.types.records import DeadLetterDeed
+
+
+@strawberry.enum(description="FAILED until somebody retries or drops it; RETRYING until that has ended.")
+class EffectFailureState(Enum):
+    FAILED = "FAILED"
+    RETRYING = "RETRYING"
+
+
+@strawberry.type(description="What was done with a failed call: by whom, if that is known, and when.")
+class EffectAction:
+    deed: DeadLetterDeed
+    actor: str | None
+    at: datetime
+
+
+async def _actions(root: EffectFailure, info: Info[Context, None]) -> list[EffectAction]:
+    found = await resolving.actions_of(info.context.services.database, root.failure)
+    return [EffectAction(deed=DeadLetterDeed(one.action), actor=one.actor, at=one.at) for one in found]
+
+
+@strawberry.type(description="A call of an effect that failed in every attempt.")
+class EffectFailure:
+    effect: str
+    position: Position = strawberry.field(description="Of the event that it was called for.")
+    state: EffectFailureState
+    attempts: int
+    error: str = strawberry.field(description="What the last attempt raised.")
+    failed_at: datetime
+    failure: strawberry.Private[Failure]
+    actions: list[EffectAction] = strawberry.field(resolver=_actions)
+
+
+def effect_fields() -> tuple[list[Any], list[Any]]:
+    """The fields (of Query, of Mutation) about failed calls."""
+
+    async def effect_failures(info: Info[Context, None], first: int = 100) -> list[EffectFailure]:
+        found = await resolving.effect_failures(info.context.services.database, first)
+        return [
+            EffectFailure(
+                effect=one.effect,
+                position=Position(one.position),
+                state=EffectFailureState(one.state),
+                attempts=one.attempts,
+                error=one.error,
+                failed_at=one.failed_at,
+                failure=one,
+            )
+            for one in found
+        ]
+
+    async def retry_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
+        await resolving.retry(info.context.services.database, effect, position, info.context.actor)
+        return True
+
+    async def drop_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
+        await resolving.drop(info.context.services.database, effect, position, info.context.actor)
+        return True
+
+    return (
+        [
+            strawberry.field(
+                effect_failures,
+                name="effectFailures",
+                description="Calls that failed in every attempt and are not dealt with, oldest first.",
+            )
+        ],
+        [
+            strawberry.mutation(
+                retry_effect, name="retryEffect", description="Have a failed call made again, with its key."
+            ),
+            strawberry.mutation(
+                drop_effect, name="dropEffect", description="Take a failed call off the list, for good."
+            ),
+        ],
+    )

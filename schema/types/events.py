@@ -1,0 +1,192 @@
+"""The interface Event, a type per event of the domain, and the items of the feed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.types import Info
+
+from commander.domain import Domain, EventType, Field, UndecodableEvent
+from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.resolvers.events import Page, event_at, events_page
+from commander.schema.context import Context
+from commander.schema.types.field_types import Position, TypeMap
+from commander.schema.types.paging import PageInfo, page_info
+from commander.schema.types.records import Event, FeedItem
+from commander.streaming.feed import feed
+
+FOLLOWED = "events"
+"""The subscription that many share; see following.py."""
+NOT_FOLLOWED = "reactions"
+"""The field of an event that the subscription cannot show."""
+_BEGINNING = Position(0)
+
+
+@strawberry.type(description="An event that this server's code cannot read; the reason says why.")
+class UnreadableEvent(Event):
+    reason: str
+
+
+@strawberry.type(description="All events up to this position have been delivered; what follows is live.")
+class CaughtUp(FeedItem):
+    pass
+
+
+@strawberry.type(description="Nothing that matches has come for a while; resume from this position.")
+class Heartbeat(FeedItem):
+    pass
+
+
+@strawberry.input(name="EventFilter", description="Which events: those that match every part given.")
+class EventFilterInput:
+    types: list[str] | None = strawberry.field(default=None, description="Names of event types.")
+    streams: list[str] | None = None
+    aggregates: list[str] | None = None
+    correlation_id: UUID | None = None
+    command_id: UUID | None = None
+
+    def to_filter(self) -> EventFilter:
+        return EventFilter(
+            types=as_set(self.types),
+            streams=as_set(self.streams),
+            aggregates=as_set(self.aggregates),
+            correlation_id=self.correlation_id,
+            command_id=self.command_id,
+        )
+
+
+def as_set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+@strawberry.type
+class EventEdge:
+    cursor: str
+    node: Event
+
+
+@strawberry.type
+class EventConnection:
+    edges: list[EventEdge]
+    page_info: PageInfo
+
+
+class EventTypes:
+    """The GraphQL types of a domain's events, and the way from a stored event to an instance of one."""
+
+    def __init__(self, domain: Domain, types: TypeMap) -> None:
+        self._domain = domain
+        self._types = types
+        named = {**domain.events, domain.rejection.name: domain.rejection}
+        self._by_name = {name: self._make(type_) for name, type_ in named.items()}
+
+    @property
+    def classes(self) -> list[Any]:
+        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat]
+
+    def of(self, recorded: RecordedEvent) -> Event:
+        """The event as its GraphQL type; an UnreadableEvent with the reason where it cannot be decoded."""
+        envelope: dict[str, Any] = {
+            "position": recorded.position,
+            "stream": recorded.stream,
+            "version": recorded.version,
+            "aggregate": recorded.aggregate,
+            "type": recorded.type,
+            "schema_version": recorded.schema_version,
+            "recorded_at": recorded.recorded_at,
+            "command_id": recorded.command_id,
+            "correlation_id": recorded.correlation_id,
+            "causation_position": recorded.causation_position,
+            "_types": self,
+        }
+        try:
+            instance = self._domain.decode(
+                recorded.type, recorded.schema_version, recorded.data, recorded.position
+            )
+        except UndecodableEvent as error:
+            return UnreadableEvent(**envelope, reason=error.reason)
+        made: Event = self._by_name[recorded.type](**envelope, **vars(instance))
+        return made
+
+    def item(self, item: feed.FeedItem) -> FeedItem:
+        match item:
+            case RecordedEvent():
+                return self.of(item)
+            case feed.CaughtUp(position):
+                return CaughtUp(position=Position(position))
+            case feed.Heartbeat(position):
+                return Heartbeat(position=Position(position))
+
+    def decoded(self, item: feed.FeedItem) -> tuple[Any, str]:
+        """The event of an item, where it has one, and the name of its GraphQL type.
+
+        The event of an UnreadableEvent is the error that says why.
+        """
+        if not isinstance(item, RecordedEvent):
+            return None, type(item).__name__
+        try:
+            return self._domain.decode(item.type, item.schema_version, item.data, item.position), item.type
+        except UndecodableEvent as error:
+            return error, UnreadableEvent.__name__
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the GraphQL types of all events."""
+        return [*self._by_name, UnreadableEvent.__name__]
+
+    def fields(self, type_name: str) -> tuple[Field, ...]:
+        """An event type's own fields; none for an item that is no event of the domain."""
+        type_ = self._domain.event_type(type_name)
+        return () if type_ is None else type_.fields
+
+    def connection(
+        self, page: Page[RecordedEvent], place: Callable[[RecordedEvent], int] = lambda e: e.position
+    ) -> EventConnection:
+        """place: what of an event is its cursor."""
+        edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
+        return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
+
+    def _make(self, type_: EventType) -> Any:
+        return self._types.object_type(
+            type_.name, type_.fields, where=type_.where, base=Event, description=type_.doc
+        )
+
+
+def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
+    """The fields (of Query, of Subscription) that read and follow the log."""
+
+    async def events(
+        info: Info[Context, None],
+        after: Position = _BEGINNING,
+        first: int | None = None,
+        filter: EventFilterInput | None = None,
+    ) -> EventConnection:
+        where = (filter or EventFilterInput()).to_filter()
+        return types.connection(await events_page(info.context.services, after, first, where))
+
+    async def event(info: Info[Context, None], position: Position) -> Event | None:
+        found = await event_at(info.context.services, position)
+        return None if found is None else types.of(found)
+
+    async def declared(
+        after: Position | None = None, filter: EventFilterInput | None = None
+    ) -> AsyncIterator[FeedItem]:
+        raise AssertionError("it is followed, see following.py, and not executed")
+        yield
+
+    return (
+        [
+            strawberry.field(events, name="events", description="The log, oldest first, after a position."),
+            strawberry.field(event, name="event", description="The event at a position."),
+        ],
+        [
+            strawberry.subscription(
+                declared,
+                name=FOLLOWED,
+                description="The log after a position, then live, without a seam; from now on without one.",
+            )
+        ],
+    )

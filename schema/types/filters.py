@@ -1,0 +1,229 @@
+"""`where` and `orderBy` of a projection: their inputs, made from its columns, and what a client gave in them.
+
+Whoever filters rows reads `where` here, so that queries and what follows rows live mean the same by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.field import StrawberryField
+
+from commander.domain import DefinitionError, Field, ProjectionType
+from commander.domain.checking import unusable_scalar
+from commander.domain.errors import InvalidRequest
+from commander.domain.fields import EnumType, ScalarType
+from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
+from commander.schema.names import capitalized
+from commander.schema.types.field_types import SCALARS, TypeMap
+
+MAX_DEPTH = 8
+"""How deep `and`, `or` and `not` may nest."""
+MAX_CONDITIONS = 100
+"""How many conditions a filter may have, each of its objects counted too."""
+MAX_VALUES = 1000
+"""How many values all lists of a filter may have together."""
+
+_EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS_NULL)
+_NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
+
+
+@strawberry.enum(description="Which way a list goes. Null is behind all else, so it comes first with DESC.")
+class OrderDirection(Enum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+class ConditionTypes:
+    """The inputs that hold the conditions on a column, one for each type of column."""
+
+    def __init__(self, types: TypeMap) -> None:
+        self._types = types
+        self._made: dict[object, Any] = {}
+
+    def of(self, field: Field, where: str) -> Any:
+        python = field.type.python
+        if python not in self._made:
+            self._made[python] = self._make(field, where)
+        return self._made[python]
+
+    def _make(self, field: Field, where: str) -> Any:
+        value = self._types.annotation(replace(field, optional=False), is_input=True)
+        shown = _NAMES.get(field.type.python) or _scalar_name(field)
+        annotations: dict[str, Any] = {}
+        for operator in operators_of(field):
+            match operator:
+                case Operator.IN | Operator.NOT_IN:
+                    annotations[operator.value] = list[value] | None  # type: ignore[valid-type]
+                case Operator.IS_NULL:
+                    annotations[operator.value] = bool | None
+                case _:
+                    annotations[operator.value] = value | None
+        description = (
+            "Conditions on a column; those given must all hold. On null, only ne, notIn and isNull do."
+        )
+        return _input(self._types, f"{shown}Condition", where, annotations, description)
+
+
+class Where:
+    """The filter of one projection. input: its GraphQL type."""
+
+    def __init__(self, name: str, type_: ProjectionType, types: TypeMap, conditions: ConditionTypes) -> None:
+        self._fields = {field.graphql_name: field for field in type_.filterable}
+        annotations = {
+            shown: conditions.of(field, type_.where) | None for shown, field in self._fields.items()
+        }
+        description = "Which rows: those of which every part given is true."
+        made = self.input = _input(types, f"{name}Where", type_.where, annotations, description)
+        either: Any = list[made] | None  # type: ignore[valid-type]
+        parts = {"and": (either, "All of these."), "or": (either, "One of these.")}
+        parts["not"] = (made | None, "All rows but these.")
+        for shown, (annotation, doc) in parts.items():  # a type cannot name itself before it is there
+            field = StrawberryField(
+                python_name=f"{shown}_",
+                graphql_name=shown,
+                type_annotation=StrawberryAnnotation(annotation),
+                default=strawberry.UNSET,
+                description=doc,
+            )
+            self.input.__strawberry_definition__.fields.append(field)
+
+    def read(self, given: Mapping[str, Any] | None, argument: str = "where") -> Filter:
+        """The filter in an input as graphql-core coerced it.
+
+        Raises InvalidRequest, with the place, for one that is too large or holds what no column can.
+        """
+        return _Reading(self._fields).all_of(given or {}, argument, 0)
+
+
+@dataclass
+class _Reading:
+    """What of the limits is used up so far."""
+
+    fields: Mapping[str, Field]
+    conditions: int = 0
+    values: int = 0
+
+    def all_of(self, given: Mapping[str, Any], path: str, depth: int) -> Filter:
+        if depth > MAX_DEPTH:
+            raise InvalidRequest(path, f"and, or and not may be nested {MAX_DEPTH} deep")
+        self._count(path)
+        parts: list[Filter] = []
+        for name, value in given.items():
+            here = f"{path}.{name}"
+            match name:
+                case _ if value is None:
+                    raise _null(here)
+                case "and" | "or":
+                    parts.append(self._joined(name, value, here, depth + 1))
+                case "not":
+                    parts.append(Not(self.all_of(value, here, depth + 1)))
+                case _:
+                    parts += self._on(self.fields[name], value, here)
+        return AllOf(tuple(parts))
+
+    def _joined(self, name: str, given: Sequence[Mapping[str, Any]], path: str, depth: int) -> Filter:
+        parts = tuple(self.all_of(one, f"{path}[{n}]", depth) for n, one in enumerate(given))
+        return AllOf(parts) if name == "and" else AnyOf(parts)
+
+    def _on(self, field: Field, given: Mapping[str, Any], path: str) -> list[Filter]:
+        return [self._condition(field, Operator(name), one, f"{path}.{name}") for name, one in given.items()]
+
+    def _condition(self, field: Field, operator: Operator, given: Any, path: str) -> Condition:
+        self._count(path)
+        if given is None:
+            raise _null(path)
+        if operator not in (Operator.IN, Operator.NOT_IN):
+            _check(given, path)
+            return Condition(field, operator, given)
+        self.values += len(given)
+        if self.values > MAX_VALUES:
+            raise InvalidRequest(path, f"the lists of a filter may have {MAX_VALUES} values together")
+        for n, one in enumerate(given):
+            _check(one, f"{path}[{n}]")
+        return Condition(field, operator, tuple(given))
+
+    def _count(self, path: str) -> None:
+        self.conditions += 1
+        if self.conditions > MAX_CONDITIONS:
+            raise InvalidRequest(path, f"a filter may have {MAX_CONDITIONS} conditions")
+
+
+def operators_of(field: Field) -> Sequence[Operator]:
+    """What a column can be asked: ids, enums and truth values have no order that means anything."""
+    python = field.type.python
+    if isinstance(field.type, EnumType) or python in (bool, UUID):
+        return _EQUALITY
+    return [operator for operator in Operator if python is str or operator is not Operator.STARTS_WITH]
+
+
+def order_input(name: str, type_: ProjectionType, types: TypeMap) -> Any:
+    """The input of `orderBy`: the columns that have an index, as an enum of their names."""
+    names = list(dict.fromkeys(field.name for order in type_.orders for field in order))
+    shown = [column.upper() for column in names]
+    if len(set(shown)) < len(shown):
+        raise DefinitionError(
+            type_.where, f"the columns {', '.join(names)} must differ in more than capitals"
+        )
+    types.claim(f"{name}Column", type_.where)
+    columns: Any = Enum(f"{name}Column", dict(zip(shown, names, strict=True)))  # type: ignore[misc]
+    column = strawberry.enum(columns, description="A column to order by; it has an index.")
+    description = "A column, and which way. Columns given together need an index together."
+    made = _input(types, f"{name}Order", type_.where, {"column": column}, description, required=True)
+    direction = StrawberryField(
+        python_name="direction",
+        graphql_name="direction",
+        type_annotation=StrawberryAnnotation(OrderDirection),
+        default=OrderDirection.ASC,
+    )
+    made.__strawberry_definition__.fields.append(direction)
+    return made
+
+
+def read_order(given: Sequence[Mapping[str, Any]] | None) -> list[tuple[str, bool]]:
+    """Columns, each with whether it is descending, from `orderBy` as graphql-core coerced it."""
+    return [(one["column"].value, one["direction"] is OrderDirection.DESC) for one in given or ()]
+
+
+def _input(
+    types: TypeMap,
+    name: str,
+    where: str,
+    annotations: Mapping[str, Any],
+    description: str,
+    *,
+    required: bool = False,
+) -> Any:
+    """An input of fields by their GraphQL names; each with _ in Python, for one may be named `in`."""
+    types.claim(name, where)
+    namespace: dict[str, Any] = {
+        "__annotations__": {f"{shown}_": annotation for shown, annotation in annotations.items()},
+        "__module__": __name__,
+    }
+    for shown in annotations:
+        namespace[f"{shown}_"] = (
+            strawberry.field(name=shown)
+            if required
+            else strawberry.field(name=shown, default=strawberry.UNSET)
+        )
+    return strawberry.input(type(name, (), namespace), name=name, description=description)
+
+
+def _scalar_name(field: Field) -> str:
+    python = field.type.python
+    return SCALARS[python].name if isinstance(field.type, ScalarType) else capitalized(python.__name__)
+
+
+def _check(value: Any, path: str) -> None:
+    if problem := unusable_scalar(value):
+        raise InvalidRequest(path, problem)
+
+
+def _null(path: str) -> InvalidRequest:
+    return InvalidRequest(path, "must not be null: leave it out, or ask with isNull")

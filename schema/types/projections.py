@@ -1,0 +1,201 @@
+"""The queries of a projection: a row by its key, the list as a Relay connection, and the events of a row."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLResolveInfo
+from strawberry.types import Info
+
+from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
+from commander.domain.time_travel import aggregate_behind
+from commander.resolvers import projections as resolving
+from commander.resolvers import time_travel
+from commander.resolvers.projections import Listing
+from commander.resolvers.read_your_writes import reached
+from commander.resolvers.stream_events import stream_page
+from commander.schema.context import Context
+from commander.schema.names import camel, capitalized
+from commander.schema.types.commands import DirectField, Given
+from commander.schema.types.events import EventConnection, EventTypes
+from commander.schema.types.field_types import TypeMap
+from commander.schema.types.filters import ConditionTypes, Where, order_input, read_order
+from commander.schema.types.live import LiveField, live_fields, live_names
+from commander.schema.types.paging import PageInfo, page_info
+from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
+from commander.schema.types.time_travel import AsOfInput, add_history
+
+_PAGE = ("first", "after", "last", "before")
+_EVENTS = "events"
+
+
+class ProjectionFields:
+    """Makes the fields of projections; what their inputs share is made once.
+
+    live: those of Subscription, of the projections so far.
+    """
+
+    def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
+        self._domain = domain
+        self._types = types
+        self._events = events
+        self._conditions = ConditionTypes(types)
+        self.live: list[LiveField] = []
+
+    def of(self, type_: ProjectionType) -> list[DirectField]:
+        """The fields of Query for this projection; and those of its rows that are resolved by themselves."""
+        name = type_name(type_)
+        aggregate = aggregate_behind(self._domain, type_)
+        own = [] if aggregate is None else self._events_of_row(type_, aggregate)
+        row = self._types.object_type(
+            name,
+            type_.fields,
+            where=type_.where,
+            description=type_.doc,
+            more={f"{field.graphql_name}_": field.declared for field in own},
+        )
+        if aggregate is not None:
+            add_history(type_, row, self._events)
+        edge = _type(f"{name}Edge", {"cursor": str, "node": row})
+        connection = _connection(name, edge)
+        where = Where(name, type_, self._types, self._conditions)
+        order = order_input(name, type_, self._types)
+        self.live += live_fields(name, type_, row, where, self._types)
+        by_key = _by_key(type_, row, self._types, travels=aggregate is not None)
+        return [by_key, _list(type_, connection, edge, where, order), *own]
+
+    def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
+        """None where a row has a column of that name."""
+        if any(f.graphql_name == _EVENTS for f in type_.fields):
+            return []
+        return [_stream(type_name(type_), aggregate, self._events)]
+
+
+def type_name(type_: ProjectionType) -> str:
+    """What a row is called."""
+    return capitalized(camel(type_.name))
+
+
+def names_of(type_: ProjectionType) -> list[str]:
+    """The types that a projection brings into the schema."""
+    name = type_name(type_)
+    made = [name + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
+    return made + live_names(name)
+
+
+def _type(name: str, annotations: dict[str, Any]) -> Any:
+    return strawberry.type(
+        type(name, (), {"__annotations__": annotations, "__module__": __name__}), name=name
+    )
+
+
+def _connection(name: str, edge: Any) -> Any:
+    async def total_count(root: Any, info: Info[Context, None]) -> int:
+        return await resolving.total(info.context.services, root.listing)
+
+    namespace = {
+        "__annotations__": {
+            "listing": strawberry.Private[Listing],
+            "edges": list[edge],
+            "page_info": PageInfo,
+        },
+        "__module__": __name__,
+        "total_count": strawberry.field(
+            total_count, description="How many there are in all that `where` finds. It counts them."
+        ),
+    }
+    return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
+
+
+def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -> DirectField:
+    shown = camel(type_.key)
+    if shown in WAITING:
+        raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
+
+    def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT) -> Any: ...
+
+    def of_any_time(
+        key: Any, as_of: AsOfInput | None = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT
+    ) -> Any: ...
+
+    declared = of_any_time if travels else of_now
+    # The argument bears the key's own name, account(accountId:).
+    argument = strawberry.argument(name=shown)
+    key_type = types.annotation(type_.key_field, is_input=True)
+    declared.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
+
+    async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        services = info.context.services
+        table, as_of = services.tables[type_.name], given.get("asOf") if travels else None
+        if as_of is not None:  # folded from the log, whatever the table shows
+            return await time_travel.row_as_of(services, table, given[shown], time_travel.AsOf(**as_of))
+        await _reach(info.context, type_, given)
+        return await resolving.row(services, table, given[shown])
+
+    field = strawberry.field(declared, name=camel(type_.name), description=type_.doc or None)
+    return DirectField(field, resolve, "Query")
+
+
+def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order: Any) -> DirectField:
+    def declared(
+        where: Any = None,
+        order_by: Any = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        at_least: AtLeast = None,
+        timeout_ms: TimeoutMs = TIMEOUT,
+    ) -> Any: ...
+
+    declared.__annotations__ |= {
+        "where": where.input | None,
+        "order_by": list[order] | None,
+        "return": connection,
+    }
+
+    async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        services = info.context.services
+        table = services.tables[type_.name]
+        ordered = resolving.order_of(table, read_order(given.get("orderBy")))
+        listing = Listing(table, where.read(given.get("where")), ordered)
+        walk = resolving.walk_of(services, listing, *(given.get(name) for name in _PAGE))
+        await _reach(info.context, type_, given)
+        page = await resolving.page(services, listing, walk)
+        edges = [edge(cursor=listing.cursor_of(row), node=row) for row in page.items]
+        about = page_info(page, [one.cursor for one in edges])
+        return connection(listing=listing, edges=edges, page_info=about)
+
+    description = (
+        "A list, in the order of the key if no other is asked for: "
+        "the first so many behind `after`, or the last so many before `before`."
+    )
+    field = strawberry.field(declared, name=camel(type_.plural), description=description)
+    return DirectField(field, resolve, "Query")
+
+
+def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectField:
+    def declared(first: int = 10, after: str | None = None) -> Any: ...
+
+    declared.__annotations__ |= {"return": EventConnection}
+
+    async def resolve(
+        row: Any, info: GraphQLResolveInfo[Context], /, first: int, after: str | None = None
+    ) -> EventConnection:
+        asked = stream_page(info.context.services, aggregate.stream_of(row), after, first)
+        page = await info.context.stream_events.load(asked)
+        return events.connection(page, lambda event: event.version)
+
+    description = "What happened to it, oldest first. Cursors are versions of its stream."
+    return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
+
+
+async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
+    """Waits until the rows show what was asked for; how far they are goes into the response."""
+    table = context.services.tables[type_.name]
+    now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])
+    told = context.extensions.setdefault("projections", {})
+    name = camel(type_.name)
+    if name not in told or int(told[name]["position"]) > now.position:
+        told[name] = {"position": str(now.position), "lag": now.lag}

@@ -1,0 +1,105 @@
+"""Rows as they were: the argument `asOf` of a row's query, and the field `history` of its type."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from graphql.pyutils import Path
+from strawberry import UNSET
+from strawberry.types import Info, get_object_definition
+
+from commander.domain import ProjectionType
+from commander.domain.errors import InvalidRequest
+from commander.resolvers import time_travel as resolving
+from commander.schema.context import Context
+from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import Position
+from commander.schema.types.paging import PageInfo, page_info
+from commander.schema.types.records import Command, Event, ended
+
+_HISTORY = "history"
+
+
+@strawberry.input(
+    name="AsOf", one_of=True, description="A point of the past; what happened at it is included."
+)
+class AsOfInput:
+    position: Position | None = strawberry.field(default=UNSET, description="From 1 to the head of the log.")
+    time: datetime | None = strawberry.field(
+        default=UNSET, description="From that of the log's first event to now."
+    )
+    version: int | None = strawberry.field(
+        default=UNSET, description="Of the row's stream, from 1 to the newest."
+    )
+
+
+@strawberry.interface(description="What an event of its stream made of a row.")
+class RowVersion:
+    version: int = strawberry.field(description="The stream's, after the event.")
+    position: Position
+    recorded_at: datetime
+    event: Event
+    command: Command = strawberry.field(description="The command that made the event.")
+
+
+def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
+    """Gives the type of a row the field `history`; unless it has a field of its own by that name."""
+    if any(field.graphql_name == _HISTORY for field in type_.fields):
+        return
+    definition = get_object_definition(row, strict=True)
+    name = definition.name
+    version_name = f"{name}Version"
+    description = f"{name} as an event left it; the row is null where there was none any more."
+    version = _type(version_name, {"row": row | None}, RowVersion, description)
+    edge: Any = _type(f"{version_name}Edge", {"cursor": str, "node": version})
+    connection = _type(f"{version_name}Connection", {"edges": list[edge], "page_info": PageInfo})
+
+    async def history(
+        root: Any, info: Info[Context, None], first: int | None = None, after: str | None = None
+    ) -> Any:
+        if _inside(info, version_name):
+            raise InvalidRequest(
+                _HISTORY, "is not asked for inside of itself: all its rows have the same one"
+            )
+        services = info.context.services
+        table = services.tables[type_.name]
+        page = await resolving.versions_of_row(services, table, getattr(root, type_.key), first, after)
+        edges = [
+            edge(cursor=resolving.cursor_of(table, made.version), node=node(made)) for made in page.items
+        ]
+        return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
+
+    def node(made: resolving.MadeVersion) -> Any:
+        event, then = made.version
+        return version(
+            version=event.version,
+            position=Position(event.position),
+            recorded_at=event.recorded_at,
+            event=events.of(event),
+            command=ended(made.command, events),
+            row=then,
+        )
+
+    history.__annotations__ |= {"return": connection}
+    field = strawberry.field(
+        history, name=_HISTORY, description="All its versions, oldest first, whatever asOf says."
+    )
+    field.python_name = _HISTORY
+    definition.fields.append(field)  # only now: its type leads back to the row's
+
+
+def _inside(info: Info[Context, None], type_name: str) -> bool:
+    """Whether the field that is resolved is asked for below a field of this type."""
+    path: Path | None = info.path
+    while path is not None:
+        if path.typename == type_name:
+            return True
+        path = path.prev
+    return False
+
+
+def _type(name: str, annotations: dict[str, Any], base: Any = object, description: str | None = None) -> Any:
+    namespace = {"__annotations__": annotations, "__module__": __name__}
+    return strawberry.type(type(name, (base,), namespace), name=name, description=description)

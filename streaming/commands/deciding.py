@@ -1,0 +1,191 @@
+"""From commands to decisions: the pure middle of the processor.
+
+Nothing here does I/O: states come in, decisions and the states after them go out.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from commander.domain import (
+    CommandContext,
+    CommandType,
+    Domain,
+    EventType,
+    InvalidDecision,
+    Rejected,
+    UndecodableEvent,
+)
+from commander.domain.domain import REACTION_REJECTED
+from commander.domain.messages import content_digest
+from commander.domain.reactors import RecordedRejection
+from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+
+logger = logging.getLogger("commander.processor")
+
+MAX_EVENT_BYTES = 768 * 1024
+"""An event must fit into one NATS message (1 MiB by default), headers included."""
+MAX_DEPTH = 100
+"""So many reactions in a row, each soon after the one before it, are a loop."""
+
+_APPLIED = Status.APPLIED  # looked up once: Python 3.11 takes as long for it as for making a Decision
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """The state of one stream at a version. unreadable: why its history cannot be folded, if it cannot."""
+
+    state: Any
+    version: int
+    unreadable: str | None = None
+
+
+def initial_state(domain: Domain, stream: str) -> StreamState:
+    """The state of a stream without events."""
+    name = stream.partition("-")[0]
+    aggregate = domain.aggregates.get(name)
+    if aggregate is None:
+        return StreamState(None, 0, f"this processor's code has no aggregate {name}")
+    return StreamState(aggregate.initial(), 0)
+
+
+def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
+    """The state after one more stored event."""
+    if before.unreadable is not None:
+        return StreamState(before.state, event.version, before.unreadable)
+    try:
+        aggregate = domain.aggregates[event.aggregate]
+        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        return StreamState(aggregate.evolve(before.state, instance), event.version)
+    except UndecodableEvent as error:
+        return StreamState(before.state, event.version, str(error))
+    except BaseException as error:  # whatever the domain's code raises fails this stream's commands alone
+        reason = f"evolving by the event at position {event.position} raised {described(error)}"
+        return StreamState(before.state, event.version, reason)
+
+
+def decide(
+    domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
+) -> tuple[Decision, StreamState]:
+    """What becomes of a command on a stream in this state, and the state after it. Never raises."""
+    digest = content_digest(command.type, command.data)
+    if command.expected_version is not None and command.expected_version != current.version:
+        message = f"expected version {command.expected_version}, the stream is at {current.version}"
+        return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
+    if command.depth > MAX_DEPTH:
+        return _too_deep(command, digest, current)
+    type_ = domain.commands.get(command.type)
+    if type_ is None:
+        message = f"this processor's code has no command {command.type}"
+        return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
+    if current.unreadable is not None:
+        return _refused(
+            domain, command, digest, current, Status.FAILED, "UNREADABLE_STREAM", current.unreadable
+        )
+    try:
+        instance = type_.decode(command.data)
+    except BaseException as error:  # a __post_init__ may raise anything
+        return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
+    try:
+        return _applied(domain, type_, command, digest, instance, current, now)
+    except Rejected as rejection:
+        return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
+    except InvalidDecision as error:
+        return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
+    except (
+        BaseException
+    ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
+        logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
+        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", described(error))
+
+
+def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
+    """A failure that its reactor does not hear of: what it sends in answer would be deeper still."""
+    message = f"{command.depth} reactions in a row led to it; {MAX_DEPTH} is the limit"
+    decision = Decision(
+        command, digest, Status.FAILED, current.version, code="CAUSATION_TOO_DEEP", message=message
+    )
+    return decision, current
+
+
+def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
+    """The failure of a command whose processor died each time it was tried."""
+    digest = content_digest(command.type, command.data)
+    message = f"its processor died in each of {attempts} attempts"
+    return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
+
+
+def _applied(
+    domain: Domain,
+    type_: CommandType,
+    command: SubmittedCommand,
+    digest: bytes,
+    instance: Any,
+    current: StreamState,
+    now: datetime,
+) -> tuple[Decision, StreamState]:
+    aggregate = domain.aggregate_of_command(type_.name)
+    state = current.state
+    recorded = []
+    for event in aggregate.decide(state, instance, lambda: _context(command, now)):
+        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        recorded.append(stored)
+        state = aggregate.evolve(state, read_back)
+    version = current.version + len(recorded)
+    decision = Decision(command, digest, _APPLIED, version, tuple(recorded))
+    return decision, StreamState(state, version)
+
+
+def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
+    return CommandContext(command.command_id, command.correlation_id, now, command.actor)
+
+
+def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
+    """The event as it is stored, and as everyone will read it: states are made of nothing else."""
+    data = type_.encode(event)
+    if len(data) > MAX_EVENT_BYTES:
+        raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
+    try:
+        read_back = type_.decode(data, 0)
+    except UndecodableEvent as error:
+        raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
+    return NewEvent(type_.name, type_.version, data.decode()), read_back
+
+
+def _refused(
+    domain: Domain,
+    command: SubmittedCommand,
+    digest: bytes,
+    current: StreamState,
+    status: Status,
+    code: str,
+    message: str,
+) -> tuple[Decision, StreamState]:
+    code, message = storable(code), storable(message)
+    rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
+    decision = Decision(
+        command, digest, status, current.version, rejection=rejection, code=code, message=message
+    )
+    return decision, current
+
+
+def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) -> NewEvent | None:
+    """The event that tells a reactor that its command was refused; None for a command of someone else."""
+    if command.reactor is None:
+        return None
+    data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, code, message))
+    return NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
+
+
+def described(error: BaseException) -> str:
+    """The kind of an error and what it says."""
+    return f"{type(error).__name__}: {error}"
+
+
+def storable(said: object) -> str:
+    """What an author's code said as Postgres takes it: text, without NUL and lone surrogates, not endless."""
+    text = said if isinstance(said, str) else str(said)
+    return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,0 +1,112 @@
+"""The commands that a processor has still to decide: those of the partitions it owns, in order.
+
+A message may hold commands of several partitions; each owner takes its own. What is read again after a
+takeover is passed over by what the partition's progress in Postgres says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple
+
+import msgspec
+
+from commander.eventstore.database import Connection
+from commander.eventstore.log.checkpoints import least_sequence
+from commander.eventstore.records import Progress, SubmittedCommand
+from commander.streaming.commands.messages import MANY, command_subject, commands_in, count_in, is_scheduled
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import InMessage, OrderedPull
+from commander.streaming.nats.streams import COMMANDS, partition_of
+
+logger = logging.getLogger("commander.processor")
+
+_CAPACITY = 2000
+"""The most messages waiting here; one may hold a quarter of a megabyte, few do."""
+
+
+class Received(NamedTuple):
+    """Some commands, and how far the partitions have come with them; commands may be none."""
+
+    commands: list[SubmittedCommand]
+    progress: Progress
+
+
+class Inbox:
+    """Reads COMMANDS for the owner of some partitions. last: the newest sequence when it was opened."""
+
+    def __init__(self, nats: Nats, owned: Sequence[int], partitions: int) -> None:
+        self._nats = nats
+        self._owned = tuple(owned)
+        self._partitions = partitions
+        self._decided = dict.fromkeys(owned, 0)
+        self._all_are_its_own_after = float("inf")
+        self._pull: OrderedPull | None = None
+        self.last = 0
+
+    async def open(self, progress: dict[int, Progress]) -> None:
+        """Begins behind what every owned partition has decided, or at the start of a stream made anew.
+
+        Reading too much is harmless: a command that has its outcome is not decided again.
+        """
+        async with self._nats.answering():
+            info = await self._nats.jetstream.stream_info(COMMANDS)
+        self.last = info.state.last_seq
+        self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
+        subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
+        if len(self._owned) == self._partitions:
+            subjects = []  # all there are; the server need not look at each message's subject
+            self._all_are_its_own_after = max(self._decided.values())
+        after = min(self._decided.values())
+        self._pull = await OrderedPull(
+            self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
+        ).__aenter__()
+
+    async def __aenter__(self) -> Inbox:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pull is not None:
+            await self._pull.__aexit__(kind, error, trace)
+
+    async def next_batch(self, limit: int, timeout_seconds: float) -> Received | None:
+        """The next commands, about `limit`; None when none came within the timeout.
+
+        Raises Unavailable, StreamReplaced.
+        """
+        assert self._pull is not None, "opened before"
+        messages = await self._pull.next_batch(limit, timeout_seconds)
+        if not messages:
+            return None
+        commands = [command for message in messages for command in self._own(message)]
+        return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
+
+    def _own(self, message: InMessage) -> list[SubmittedCommand]:
+        """Its commands of owned partitions that were not decided before this ownership began."""
+        if is_scheduled(message.subject):
+            return []  # it comes again, under its partition, when it is due
+        try:
+            commands = commands_in(message.subject, message.data)
+        except (msgspec.DecodeError, ValueError) as error:
+            logger.error("message %d of %s is no command: %s", message.sequence, COMMANDS, error)
+            return []
+        if message.sequence > self._all_are_its_own_after:
+            return commands
+        return [c for c in commands if message.sequence > self._decided_of(c)]
+
+    def _decided_of(self, command: SubmittedCommand) -> float:
+        return self._decided.get(partition_of(command.stream, self._partitions), float("inf"))
+
+    async def purge(self, connection: Connection, decided: int) -> None:
+        """Removes what is decided. decided: up to where all owned partitions are, as stored."""
+        assert self._pull is not None, "opened before"
+        least = await least_sequence(connection, self._pull.stream_created)
+        subjects = {command_subject(p, "*"): max(decided, self._decided[p]) for p in self._owned}
+        async with self._nats.answering():
+            for subject, up_to in {**subjects, MANY: least}.items():
+                if up_to:
+                    await self._nats.jetstream.purge_stream(COMMANDS, seq=up_to + 1, subject=subject)

@@ -1,0 +1,114 @@
+"""The commands of a correlation that are under way: scheduled, or queued and not decided.
+
+    submitted ─► scheduled ─► queued ─► decided: in Postgres
+         └───────────────────────┘
+
+A command is stored at its next place before it leaves the last one: the server queues what is due and then
+removes the schedule; the outcome is committed before, or with, the progress behind which the queue is read.
+So who looks along the arrows, and last into Postgres, misses none: what had left a place by then had arrived
+at one that is looked at later. What is found twice is where it was found last. (Of several replicas one may
+lag, and show for a moment less than it could.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import all_progress
+from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.messages import QUEUED, commands_in, correlations_in, scheduled_together
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import TooManyMessages, last_messages, next_messages
+from commander.streaming.nats.ordered_consumer import InMessage
+from commander.streaming.nats.streams import COMMANDS, queue_depth
+
+MAX_MESSAGES = 2000
+"""How far the queue is looked through: so many messages, each of up to a hundred commands."""
+MAX_BYTES = 32 * 1024 * 1024
+MAX_SCHEDULED = 1000
+"""How many schedules of one correlation are looked at, where there are more than the server gives at once."""
+_MESSAGES_AT_ONCE = 500
+_BYTES_AT_ONCE = 8 * 1024 * 1024
+_CORRELATIONS_AT_ONCE = 250
+
+
+class UnderWay(NamedTuple):
+    """Commands, each once: the queued ones in their order, then the scheduled ones by their times.
+
+    Some may have been decided a moment ago: Postgres says, if it is asked after this was found.
+    whole: False where there were more messages than are looked at.
+    """
+
+    commands: Sequence[SubmittedCommand]
+    whole: bool
+
+
+async def under_way(nats: Nats, database: Database, correlation_ids: Collection[UUID]) -> UnderWay:
+    """What of these correlations is scheduled or queued. Raises Unavailable."""
+    (scheduled, all_schedules), decided = await asyncio.gather(
+        _scheduled(nats, list(correlation_ids)), _decided(nats, database)
+    )
+    queued, all_queued = await _queued(nats, set(correlation_ids), decided)
+    found: dict[UUID, SubmittedCommand] = {}
+    for command in (*queued, *sorted(scheduled, key=lambda one: one.not_before or one.submitted_at)):
+        found.setdefault(command.command_id, command)
+    return UnderWay(tuple(found.values()), all_schedules and all_queued)
+
+
+async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> UnderWay:
+    if len(correlation_ids) <= _CORRELATIONS_AT_ONCE:
+        try:
+            subjects = [scheduled_together(one) for one in correlation_ids]
+            messages = await last_messages(nats, COMMANDS, subjects) if subjects else []
+            return UnderWay([command for message in messages for command in _commands(message)], True)
+        except TooManyMessages:
+            if len(correlation_ids) == 1:
+                return await _first_scheduled(nats, correlation_ids[0])
+    half = len(correlation_ids) // 2
+    first = await _scheduled(nats, correlation_ids[:half])
+    second = await _scheduled(nats, correlation_ids[half:])
+    return UnderWay([*first.commands, *second.commands], first.whole and second.whole)
+
+
+async def _first_scheduled(nats: Nats, correlation_id: UUID) -> UnderWay:
+    subject = scheduled_together(correlation_id)
+    found = await next_messages(nats, COMMANDS, subject, 1, MAX_SCHEDULED, _BYTES_AT_ONCE)
+    return UnderWay([c for message in found.messages for c in _commands(message)], not found.left)
+
+
+async def _decided(nats: Nats, database: Database) -> int:
+    """The sequence up to which all of the queue is decided."""
+    depth, progress = await asyncio.gather(queue_depth(nats), all_progress(database))
+    return min((one.in_stream(depth.created) for one in progress), default=0)
+
+
+async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -> UnderWay:
+    wanted = {str(correlation_id).encode() for correlation_id in correlation_ids}
+    commands: list[SubmittedCommand] = []
+    last, count, size = decided, 0, 0
+    while count < MAX_MESSAGES and size < MAX_BYTES:
+        at_once = min(_MESSAGES_AT_ONCE, MAX_MESSAGES - count)
+        found = await next_messages(nats, COMMANDS, QUEUED, last + 1, at_once, _BYTES_AT_ONCE)
+        for message in found.messages:
+            if not wanted.isdisjoint(correlations_in(message.data)):
+                commands += [c for c in _commands(message) if c.correlation_id in correlation_ids]
+        if not found.left or not found.messages:
+            return UnderWay(commands, True)
+        last = found.messages[-1].sequence
+        count += len(found.messages)
+        size += sum(len(message.data) for message in found.messages)
+    return UnderWay(commands, False)
+
+
+def _commands(message: InMessage) -> list[SubmittedCommand]:
+    """The commands of a message; none of one that is no command, which the processor tells of."""
+    try:
+        return commands_in(message.subject, message.data)
+    except msgspec.DecodeError:
+        return []

@@ -1,0 +1,130 @@
+"""Commands that are queued: in the COMMANDS stream, found by their id, or waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
+from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.messages import MANY, command_subject, commands_in, scheduled_subject
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import COMMANDS, partition_of
+
+_AT_ONCE = 100
+_PATIENCE_SECONDS = 5.0
+_encoder = msgspec.json.Encoder()
+
+
+class StillQueued(CommanderError):
+    """Commands were not decided in time: see that a processor runs, and try again."""
+
+
+async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+    """The first queued command with this id, if there is one: it may have been decided a moment ago."""
+    alone = await queued_alone(nats, command_id)
+    return alone if alone is not None else await _queued_among_many(nats, command_id)
+
+
+async def queued_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+    """As queued_command, of those that came alone, as those do whose ids clients have chosen.
+
+    Of several with the id the first is the one that is decided, if all are of one partition.
+    """
+    # In this order: one that falls due meanwhile is queued before its schedule goes.
+    scheduled = await _first(nats, scheduled_subject(command_id, "*"), 1)
+    queued = await _first(nats, command_subject("*", command_id), 1)
+    messages = [message for message in (scheduled, queued) if message is not None]
+    first = min(messages, key=lambda message: message.seq or 0, default=None)
+    return None if first is None else _found(first, command_id)
+
+
+async def _queued_among_many(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+    sequence = 1
+    while (message := await _first(nats, MANY, sequence)) is not None:
+        if found := _found(message, command_id):
+            return found
+        sequence = (message.seq or 0) + 1
+    return None
+
+
+async def _first(nats: Nats, subject: str, sequence: int) -> RawStreamMsg | None:
+    """The first message of the subject from a sequence on."""
+    async with nats.answering():
+        try:
+            return await nats.jetstream.get_msg(COMMANDS, seq=sequence, subject=subject, next=True)
+        except NotFoundError:
+            return None
+
+
+def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
+    data = message.data or b""
+    if str(command_id).encode() not in data:
+        return None
+    try:
+        commands = commands_in(message.subject or "", data)
+    except msgspec.DecodeError:
+        return None
+    return next((command for command in commands if command.command_id == command_id), None)
+
+
+async def unschedule(nats: Nats, commands: Iterable[SubmittedCommand]) -> None:
+    """Takes back commands that are not due; nothing happens to those that are, or are unknown."""
+    subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
+    # Whole subjects: with a '*' the server would go through all schedules.
+    filters = [{"filter": scheduled_subject(one.command_id, one.correlation_id)} for one in commands]
+    requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
+    for begin in range(0, len(requests), _AT_ONCE):
+        async with nats.answering():
+            await nats.client.request_bulk(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
+
+
+async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
+    """Returns when all commands that were queued, and due, when this was called have their outcomes.
+
+    Raises StillQueued when they have not in time: no processor runs, or it has more to do than that.
+    """
+    async with nats.answering():
+        try:
+            info = await nats.jetstream.stream_info(COMMANDS)
+        except NotFoundError:
+            return
+    count = await settled_partitions(database)
+    waiting = list(range(count))
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while True:
+        async with database.connection() as connection:
+            progress = await partition_progress(connection, waiting)
+        decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
+        waiting = [p for p in waiting if await _holds_more(nats, p, count, decided[p], info.state.last_seq)]
+        if not waiting:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            partitions = ", ".join(map(str, waiting))
+            raise StillQueued(
+                f"after {timeout_seconds:g} s there are still commands queued in the partitions {partitions}"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _holds_more(nats: Nats, partition: int, partitions: int, after: int, up_to: int) -> bool:
+    """Whether the stream holds a command of this partition at a sequence after < s <= up_to."""
+    if after >= up_to:
+        return False
+    alone = await _first(nats, command_subject(partition, "*"), after + 1)
+    if alone is not None and (alone.seq or 0) <= up_to:
+        return True
+    while (message := await _first(nats, MANY, after + 1)) is not None and (message.seq or 0) <= up_to:
+        commands = commands_in(message.subject or "", message.data or b"")
+        if any(partition_of(command.stream, partitions) == partition for command in commands):
+            return True
+        after = message.seq or 0
+    return False

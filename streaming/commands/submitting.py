@@ -1,0 +1,134 @@
+"""Commands onto the COMMANDS stream; those that come at once share a message and its one sync."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.messages import (
+    MAX_TOGETHER,
+    MAX_TOGETHER_BYTES,
+    encoded,
+    is_due,
+    message_of,
+    message_of_many,
+    schedule_of,
+)
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.publishing import MAX_MESSAGES, publish
+from commander.streaming.tracing import SpanKind, mark, now_ns
+
+
+class Overloaded(CommanderError):
+    """More commands wait to be stored than this process holds; try again later."""
+
+
+@dataclass
+class _Waiting:
+    command: SubmittedCommand
+    data: bytes
+    alone: bool
+    stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Submitter:
+    """Submits commands, in the order given; what is not due is kept until it is.
+
+    partitions: how many the commands are spread over. max_waiting bounds the memory while NATS is slow.
+    now: the clock that says what is due. submitted: how many were stored.
+    """
+
+    def __init__(
+        self,
+        nats: Nats,
+        partitions: int,
+        *,
+        max_waiting: int = 10_000,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._nats = nats
+        self._now = now
+        self.partitions = partitions
+        self._max_waiting = max_waiting
+        self._waiting: list[_Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self.submitted = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are yet to be sent."""
+        return len(self._waiting)
+
+    async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
+        """Returns once JetStream has the command on disk. alone: in a message of its own (messages.py).
+
+        Raises Unavailable (at once while NATS is away; after a timeout it is not known whether the command
+        was stored: submit it again with the same id) and Overloaded.
+        """
+        self._nats.must_be_connected()
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
+        waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
+        self._waiting.append(waiting)
+        began = now_ns()
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        await waiting.stored
+        self.submitted += 1
+        if began:
+            mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
+            groups = _groups(batch)
+            try:
+                stored = await publish(self._nats, [self._message(group) for group in groups])
+            except Exception as error:
+                _settle(batch, error)
+            else:
+                for group, result in zip(groups, stored, strict=True):
+                    _settle(group, result)
+
+    def _message(self, group: Sequence[_Waiting]) -> OutMessage:
+        if len(group) == 1:
+            [one] = group
+            form = message_of if is_due(one.command, self._now()) else schedule_of
+            return form(one.command, self.partitions, one.data)
+        return message_of_many([waiting.data for waiting in group])
+
+
+def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
+    """Which share a message, in order."""
+    groups: list[list[_Waiting]] = []
+    together: list[_Waiting] = []
+    size = 0
+    for waiting in batch:
+        if waiting.alone:
+            groups.append([waiting])
+            continue
+        if not together or len(together) == MAX_TOGETHER or size + len(waiting.data) > MAX_TOGETHER_BYTES:
+            together, size = [], 0
+            groups.append(together)
+        together.append(waiting)
+        size += len(waiting.data)
+    return groups
+
+
+def _settle(group: Iterable[_Waiting], result: int | Exception) -> None:
+    for waiting in group:
+        if waiting.stored.done():
+            continue  # whoever waited has gone
+        if isinstance(result, Exception):
+            waiting.stored.set_exception(result)
+        else:
+            waiting.stored.set_result(None)

@@ -1,0 +1,120 @@
+"""What subscribers of one kind see of the tail: each matching event rendered once, for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from commander.eventstore.records import EventFilter, RecordedEvent
+
+
+class CaughtUp(NamedTuple):
+    """All that the log held when the subscriber came this far has been delivered; what follows is live."""
+
+    position: int
+
+
+class Heartbeat(NamedTuple):
+    """Nothing that matches has come for a while; a client may resume from `position`."""
+
+    position: int
+
+
+FeedItem = RecordedEvent | CaughtUp | Heartbeat
+T = TypeVar("T")
+
+_OVERHEAD = 400
+"""Bytes of a rendered event beside its data, about."""
+
+
+class Channel(Generic[T]):
+    """The matching events behind `floor`, rendered, and those who wait for more.
+
+    floor: what a subscriber needs from before this position it reads and renders for itself.
+    """
+
+    def __init__(self, where: EventFilter, render: Callable[[FeedItem], T], floor: int) -> None:
+        self.where = where
+        self.render = render
+        self.floor = floor
+        self.readers = 0
+        self.beats = 0
+        self.last_beat: T | None = None
+        self.weight = 0  # about how many bytes are held
+        self._positions: list[int] = []
+        self._rendered: list[T] = []
+        self._weights: list[int] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._quiet = True
+        self._page: tuple[tuple[int, int, int], list[T]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rendered)
+
+    def add(self, event: RecordedEvent) -> bool:
+        """Renders the event, the newest of the log, if it matches; says whether it does."""
+        if not self.where.matches(event):
+            return False
+        self._positions.append(event.position)
+        self._rendered.append(self.render(event))
+        self._weights.append(len(event.data) + _OVERHEAD)
+        self.weight += self._weights[-1]
+        return True
+
+    def after(self, cursor: int, limit: int) -> tuple[Sequence[T], int]:
+        """At most `limit` of what stands behind the cursor, which is not below the floor; and up to where.
+
+        Subscribers with the same cursor get the same list.
+        """
+        key = (cursor, limit, self._positions[-1] if self._positions else 0)
+        if self._page is not None and self._page[0] == key:
+            page = self._page[1]
+        else:
+            begin = bisect_right(self._positions, cursor)
+            page = self._rendered[begin : begin + limit]
+            self._page = key, page
+        if not page:
+            return page, cursor
+        begin = bisect_right(self._positions, cursor)
+        return page, self._positions[begin + len(page) - 1]
+
+    def forget(self, keep: int) -> None:
+        """Lets go of all but the newest `keep`; the floor rises."""
+        drop = len(self._positions) - keep
+        if drop > 0:
+            self.floor = self._positions[drop - 1]
+            self.weight -= sum(self._weights[:drop])
+            for held in (self._positions, self._rendered, self._weights):
+                del held[:drop]
+
+    def begin_again(self, floor: int) -> None:
+        """The tail has a gap: what stood before it is not complete any more."""
+        self.forget(0)
+        self.floor = floor
+
+    def beat(self, position: int) -> None:
+        """Tells those who wait where they stand, if nothing has come since the last beat."""
+        if self._quiet and self._waiting:
+            self.beats += 1
+            self.last_beat = self.render(Heartbeat(position))
+            self._release()
+        self._quiet = True
+
+    def wake(self) -> None:
+        """There is more than there was."""
+        self._quiet = False
+        self._release()
+
+    async def changes(self) -> None:
+        """Returns at the next `wake` or `beat`."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def _release(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():  # whoever waited may have gone
+                waiter.set_result(None)

@@ -1,0 +1,284 @@
+"""The feed: history from a cursor, then live, without a seam; for any number of subscribers in one process.
+
+While it has subscribers a process keeps the newest events in one shared tail in memory. It hears of them as
+they are committed; where it did not, the EVENTS stream brings them. Subscribers that want the same, in the
+same form, share a channel: each event is rendered once, for all of them. A subscriber is nothing but a
+cursor: it reads from its channel while its cursor is in it, and else from the tail or from Postgres. So a
+slow one costs no memory and delays nobody: it falls out of the channel, reads history at its own pace, and
+comes back.
+
+    reading history ◄─► reading the channel ─► waiting ─► reading the channel …
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import aclosing
+from itertools import islice
+from typing import Any, TypeVar
+
+from commander.domain.errors import InvalidRequest
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.streaming.feed.catch_up import History
+from commander.streaming.feed.fan_out import CaughtUp, Channel, FeedItem, Heartbeat
+from commander.streaming.log.event_codec import event_of
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import InMessage, OrderedPull, StreamReplaced
+from commander.streaming.nats.signals import hear_log
+from commander.streaming.nats.streams import EVENTS
+from commander.streaming.running import keep_running
+from commander.streaming.tracing import SpanKind, mark_events, now_ns
+
+__all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
+
+logger = logging.getLogger("commander.feed")
+T = TypeVar("T")
+
+_PAGE = 500
+_UNWANTED_SECONDS = 10
+"""How long the mirror is followed after the last subscriber has gone."""
+_MAX_TAIL_BYTES = 64 * 1024 * 1024
+_MAX_RENDERED_BYTES = 128 * 1024 * 1024
+"""How much all channels of a process hold, about; beyond, each lets go of its older half."""
+
+
+class Feed:
+    """The shared tail, and the channels over it. tail_size: how many events are kept in memory."""
+
+    def __init__(
+        self, database: Database, nats: Nats, *, tail_size: int = 10_000, heartbeat_seconds: float = 15
+    ) -> None:
+        self._database = database
+        self._nats = nats
+        self._tail_size = tail_size
+        self._heartbeat_seconds = heartbeat_seconds
+        self._history = History(database)
+        self._tail: deque[RecordedEvent] = deque()  # dense: positions _head - len + 1 to _head
+        self._head = -1  # -1 until the log was looked at
+        self._channels: dict[Hashable, Channel[Any]] = {}
+        self._listed: defaultdict[Hashable, set[Channel[Any]]] = defaultdict(set)
+        self._wanted = asyncio.Event()  # somebody subscribes
+        self._tail_bytes = 0
+        self._unbounded = 0  # weight of what has grown since all was last bounded
+
+    @property
+    def live(self) -> bool:
+        """Whether the tail has begun."""
+        return self._head >= 0
+
+    @property
+    def position(self) -> int:
+        """Up to where the tail reaches; 0 before it has begun."""
+        return max(0, self._head)
+
+    @property
+    def channels(self) -> int:
+        return len(self._channels)
+
+    @property
+    def subscribers(self) -> int:
+        return sum(channel.readers for channel in self._channels.values())
+
+    async def run(self) -> None:
+        """Feeds the tail, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            await keep_running(self._follow, logger)
+
+    async def follow(
+        self, key: Hashable, after: int | None, where: EventFilter, render: Callable[[FeedItem], T]
+    ) -> AsyncGenerator[Sequence[T], None]:
+        """The matching events after the cursor, each once, in order, rendered, many at a time.
+
+        after: None begins with what comes next. key: who gives an equal one shares; `where` and `render` must
+        be equal then. Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed
+        and away.
+        """
+        cursor, began_at = await self._begin(after)
+        channel = self._join(key, where, render)
+        caught_up = False
+        try:
+            while True:
+                if self._head < began_at and cursor < began_at:  # the mirror is behind what the log held
+                    up_to = began_at
+                elif cursor < channel.floor:
+                    up_to = self._head
+                else:
+                    page, cursor = channel.after(cursor, _PAGE)
+                    if page:
+                        yield page
+                        continue
+                    cursor = max(cursor, self._head)
+                    if not caught_up:
+                        caught_up = True
+                        yield [render(CaughtUp(cursor))]
+                        continue
+                    beats = channel.beats
+                    await channel.changes()
+                    if channel.beats != beats and cursor == self._head and channel.last_beat is not None:
+                        yield [channel.last_beat]
+                    continue
+                async with aclosing(self._pages(cursor, up_to, where)) as pages:
+                    async for events, behind in pages:
+                        cursor = behind
+                        if events:
+                            yield [render(event) for event in events]
+        finally:
+            self._leave(key, channel)
+
+    async def _begin(self, after: int | None) -> tuple[int, int]:
+        """The first cursor, and the log's head: what a client was told of is history, mirrored yet or not."""
+        head = await head_position(self._database)
+        if self._head < 0:
+            self._head = head
+        if after is None:
+            return head, head
+        if after > head:
+            raise InvalidRequest("after", f"the log ends at position {head}; {after} is beyond it")
+        return after, head
+
+    def _pages(
+        self, cursor: int, up_to: int, where: EventFilter
+    ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
+        """What matches behind the cursor, up to a position, in pages, each with the cursor behind it."""
+        if up_to == self._head and cursor >= self._head - len(self._tail):
+            return self._pages_of_tail(cursor, up_to, where)
+        return self._history.pages(cursor, up_to, where)
+
+    async def _pages_of_tail(
+        self, cursor: int, up_to: int, where: EventFilter
+    ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
+        while cursor < up_to and cursor >= self._head - len(self._tail):
+            first = len(self._tail) - (self._head - cursor)
+            page = list(islice(self._tail, first, first + min(_PAGE, up_to - cursor)))
+            cursor = page[-1].position
+            yield [event for event in page if where.matches(event)], cursor
+
+    def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> Channel[T]:
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(where, render, self._head)
+            for address in _addresses(where):
+                self._listed[address].add(channel)
+        channel.readers += 1
+        self._wanted.set()
+        return channel
+
+    def _leave(self, key: Hashable, channel: Channel[Any]) -> None:
+        channel.readers -= 1
+        if channel.readers:
+            return
+        del self._channels[key]
+        for address in _addresses(channel.where):
+            self._listed[address].discard(channel)
+            if not self._listed[address]:
+                del self._listed[address]
+
+    async def _follow(self) -> None:
+        """Follows the mirror while somebody subscribes, and a little longer."""
+        while True:
+            if self._head < 0:
+                self._head = await head_position(self._database)
+            if not self._channels:
+                self._wanted.clear()
+                await self._wanted.wait()
+                head = await head_position(self._database)
+                if head > self._head:  # what nobody wanted in the meantime is found in Postgres
+                    self._begin_again(head)
+                    self._head = head
+            try:
+                await self._follow_while_wanted()
+            except StreamReplaced:
+                logger.warning("the stream %s was made anew; going on behind position %d", EVENTS, self._head)
+
+    async def _follow_while_wanted(self) -> None:
+        loop = asyncio.get_running_loop()
+        wanted_at = loop.time()
+        stop_hearing = await hear_log(self._nats, self._append_told)
+        try:
+            async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
+                while loop.time() < wanted_at + _UNWANTED_SECONDS:
+                    self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                    if self._channels:
+                        wanted_at = loop.time()
+        finally:
+            await stop_hearing()
+
+    def _append_told(self, events: list[RecordedEvent]) -> None:
+        """Takes what follows; where something was not heard, the mirror brings it."""
+        new = [event for event in events if event.position > self._head]
+        if new and new[0].position == self._head + 1:
+            self._append(new)
+
+    def _append_mirrored(self, messages: list[InMessage]) -> None:
+        new = [message for message in messages if message.sequence > self._head]
+        if new and new[0].sequence != self._head + 1:
+            self._begin_again(new[0].sequence - 1)
+        self._append([event_of(message) for message in new])
+
+    def _append(self, events: list[RecordedEvent]) -> None:
+        """Takes events that follow one another, behind the head or behind a gap."""
+        grown: set[Channel[Any]] = set()
+        began = now_ns()
+        for event in events:
+            self._tail.append(event)
+            self._tail_bytes += len(event.data)
+            self._head = event.position
+            while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
+                self._tail_bytes -= len(self._tail.popleft().data)
+            for address in _addressed(event):
+                for channel in self._listed.get(address, ()):
+                    if channel.add(event):
+                        grown.add(channel)
+        for channel in grown:
+            channel.wake()
+        mark_events("feed", events, began, SpanKind.CONSUMER)
+        self._unbounded += sum(channel.weight for channel in grown)
+        if self._unbounded > _MAX_RENDERED_BYTES // 4:
+            self._unbounded = 0
+            self._bound()
+
+    def _begin_again(self, floor: int) -> None:
+        """The mirror goes on beyond a gap; who was before it finds what is missing in Postgres."""
+        self._tail.clear()
+        self._tail_bytes = 0
+        for channel in self._channels.values():
+            channel.begin_again(floor)
+            channel.wake()
+
+    def _bound(self) -> None:
+        """Keeps what is rendered within what a process may hold."""
+        while sum(channel.weight for channel in self._channels.values()) > _MAX_RENDERED_BYTES:
+            for channel in self._channels.values():
+                channel.forget(len(channel) // 2)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            for channel in list(self._channels.values()):
+                channel.beat(self._head)
+
+
+def _addresses(where: EventFilter) -> list[Hashable]:
+    """Under what a channel is listed, so that most events that are not for it pass it by."""
+    if where.streams is not None:
+        return [("stream", stream) for stream in where.streams]
+    if where.command_id is not None:
+        return [("command", where.command_id)]
+    if where.correlation_id is not None:
+        return [("correlation", where.correlation_id)]
+    return ["all"]
+
+
+def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
+    return (
+        "all",
+        ("stream", event.stream),
+        ("command", event.command_id),
+        ("correlation", event.correlation_id),
+    )

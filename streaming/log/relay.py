@@ -1,0 +1,97 @@
+"""The relay: mirrors the log onto the EVENTS stream, where message p is the event at position p.
+
+Each batch is published with the sequence it must follow, so two relays at once, or one that repeats itself
+after a lost acknowledgement, cannot harm: JetStream refuses what does not continue the mirror exactly.
+The lock only keeps a second relay from trying in vain.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.locks import Lock, sole_holder
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.log.event_codec import message_of
+from commander.streaming.log.reading import LogReader
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.publishing import FEW, MAX_MESSAGES, UnexpectedSequence, chunks, publish
+from commander.streaming.nats.streams import EVENTS
+from commander.streaming.running import keep_running
+from commander.streaming.tracing import SpanKind, mark_events, now_ns
+
+logger = logging.getLogger("commander.relay")
+
+_PAUSE_SECONDS = 0.005
+"""Subscribers of this system do not wait for the mirror; others get events so much later, under load."""
+
+
+class MirrorAhead(CommanderError):
+    """The EVENTS stream holds more than the log: Postgres was set back. Delete it; it is made anew."""
+
+
+class Relay:
+    """Publishes until its task is cancelled. position: how far the mirror reaches, as last seen."""
+
+    def __init__(self, database: Database, nats: Nats) -> None:
+        self._database = database
+        self._nats = nats
+        self._atomic_above = 0
+        self._unsure = False
+        self.position = 0
+
+    async def run(self) -> None:
+        await keep_running(self._hold, logger)
+
+    async def _hold(self) -> None:
+        forget = self._nats.on_reconnect(self._become_unsure)
+        try:
+            async with (
+                sole_holder(self._database, Lock.RELAY, 0, "commander relay") as connection,
+                LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
+            ):
+                await self._mirror(connection, log)
+        finally:
+            forget()
+
+    def _become_unsure(self) -> None:
+        """A server that comes back may have lost the end of the mirror, and no event may come to show it."""
+        self._unsure = True
+
+    async def _mirror(self, connection: Connection, log: LogReader) -> None:
+        self.position = await self._mirrored()
+        head = await head_position(self._database)
+        if self.position > head:
+            raise MirrorAhead(f"the stream {EVENTS} ends at {self.position}, the log at {head}")
+        logger.info("mirroring the log from position %d", self.position)
+        while not connection.is_closed():
+            if self._unsure:
+                self.position = await self._mirrored()
+            events = await log.after(self.position, MAX_MESSAGES)
+            if not events:
+                self._nats.must_be_connected()
+            began = now_ns()
+            for chunk in chunks([message_of(event) for event in events]):
+                stored = await publish(
+                    self._nats, chunk, expected_last=self.position, atomic_above=self._atomic_above
+                )
+                if failed := next((s for s in stored if isinstance(s, CommanderError)), None):
+                    if not isinstance(failed, UnexpectedSequence):
+                        raise failed
+                    self.position = await self._mirrored()
+                    break
+                self.position += len(chunk)
+            mark_events("relay", events, began, SpanKind.PRODUCER, self._has_mirrored)
+
+    def _has_mirrored(self, event: RecordedEvent) -> bool:
+        return event.position <= self.position
+
+    async def _mirrored(self) -> int:
+        """How far the mirror reaches."""
+        self._unsure = False
+        async with self._nats.answering():
+            info = await self._nats.jetstream.stream_info(EVENTS)
+        self._atomic_above = FEW if info.config.allow_atomic else MAX_MESSAGES
+        return int(info.state.last_seq)

@@ -1,0 +1,41 @@
+"""Auditing the mirror: message p of EVENTS is the event at position p, with all that its headers tell."""
+
+from __future__ import annotations
+
+from commander.eventstore.archive.verifying import Broken, Progress
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position, read_log
+from commander.streaming.log.event_codec import event_of
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.streams import EVENTS
+
+_PROMISE = "the mirror is exact"
+_PAGE = 1000
+_SHOWN = 10
+
+
+async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> list[Broken]:
+    """What is broken in the mirror as far as it reached when this began; it may go on growing.
+
+    Raises Unavailable, also when the stream holds fewer messages than it says.
+    """
+    async with nats.answering():
+        state = (await nats.jetstream.stream_info(EVENTS)).state
+    head = await head_position(database)
+    if state.last_seq > head:
+        return [Broken(_PROMISE, f"{EVENTS} ends at {state.last_seq}, the log at {head}")]
+    position = max(0, state.first_seq - 1)
+    broken: list[Broken] = []
+    async with OrderedPull(nats, EVENTS, [], position) as mirror:
+        while position < state.last_seq and len(broken) < _SHOWN:
+            messages = await mirror.next_batch(_PAGE, timeout_seconds=10)
+            if not messages or messages[0].sequence != position + 1:
+                return [*broken, Broken(_PROMISE, f"{EVENTS} has no message {position + 1}")]
+            events = await read_log(database, position, messages[-1].sequence, len(messages))
+            for event, message in zip(events, messages, strict=True):
+                if event_of(message) != event:
+                    broken.append(Broken(_PROMISE, f"message {message.sequence} is not the event there"))
+            position = messages[-1].sequence
+            progress(min(position, state.last_seq), state.last_seq)
+    return broken[:_SHOWN]

@@ -1,0 +1,171 @@
+"""One NATS connection per process, and which errors mean that NATS cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import urlsplit
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.js import JetStreamContext
+
+from commander.domain.errors import Unavailable
+from commander.eventstore.database import without_password
+from commander.streaming.nats.chunks import BulkClient, OutMessage
+
+logger = logging.getLogger("commander.nats")
+
+_CANNOT_REACH = (
+    OSError,
+    TimeoutError,
+    nats.errors.ConnectionClosedError,
+    nats.errors.ConnectionReconnectingError,
+    nats.errors.NoRespondersError,
+    nats.errors.NoServersError,
+    nats.errors.OutboundBufferLimitError,
+    nats.errors.StaleConnectionError,
+    nats.errors.TimeoutError,
+    nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServiceUnavailableError,
+)
+_SERVER_SAYS = (nats.errors.Error, nats.errors.AuthorizationError)  # no subclass: those are the client's
+
+
+@contextmanager
+def reaching_nats() -> Iterator[None]:
+    """Turns the client's and the system's connection errors into Unavailable; lets all others pass.
+
+    The client (nats-py 2.16) swallows a cancellation that meets it while it flushes, and the task would run
+    on for ever: so whoever was cancelled in here is so on leaving.
+    """
+    try:
+        yield
+    except _CANNOT_REACH as error:
+        raise Unavailable("NATS", str(error) or type(error).__name__) from error
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class Nats:
+    """A connection that comes back by itself; `connected` says whether it stands now."""
+
+    def __init__(self, url: str) -> None:
+        self.servers = [server.strip() for server in url.split(",")]
+        self.client = BulkClient()
+        self._on_reconnect: set[Callable[[], None]] = set()
+        self._answering: set[asyncio.Timeout] = set()
+        self._told = ""
+
+    @property
+    def shown_url(self) -> str:
+        return ",".join(without_password(server) for server in self.servers)
+
+    @property
+    def connected(self) -> bool:
+        return self.client.is_connected
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        return self.client.jetstream(timeout=5)
+
+    async def connect(self, name: str, retry_seconds: float = 1) -> None:
+        """Returns once connected; until then a line names the URL and the reason."""
+        told = ""
+        while (reason := await self._unreachable()) is not None:
+            if reason != told:
+                logger.warning("cannot reach NATS at %s: %s; trying on", self.shown_url, reason)
+                told = reason
+            await asyncio.sleep(retry_seconds)
+        await self.client.connect(
+            servers=self.servers,
+            name=name,
+            connect_timeout=2,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; fractions work
+            max_reconnect_attempts=-1,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=64 * 1024 * 1024,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+        )
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back after each reconnection, until the function returned is called."""
+        self._on_reconnect.add(callback)
+        return lambda: self._on_reconnect.discard(callback)
+
+    def must_be_connected(self) -> None:
+        """Raises Unavailable at once while the connection is down."""
+        if not self.connected:
+            raise Unavailable("NATS", f"the connection to {self.shown_url} is down")
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """For what waits for an answer: ends it with Unavailable as soon as the connection is lost.
+
+        The client would wait for its timeout, though an answer does not outlive its connection.
+        """
+        self.must_be_connected()
+        lost = asyncio.timeout(None)
+        try:
+            with reaching_nats():
+                async with lost:
+                    self._answering.add(lost)
+                    try:
+                        yield
+                    finally:
+                        self._answering.discard(lost)
+        except Unavailable as error:
+            if lost.expired():
+                raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
+            raise
+
+    async def tell(self, messages: Sequence[OutMessage]) -> None:
+        """Core NATS, fire and forget: for hints and announcements that may be lost."""
+        if messages and self.connected:
+            with reaching_nats():
+                await self.client.publish_bulk(messages)
+
+    async def close(self) -> None:
+        if self.client.is_connected or self.client.is_reconnecting:
+            await self.client.close()
+
+    async def _unreachable(self) -> str | None:
+        reason = "no server given"
+        for server in self.servers:
+            parts = urlsplit(server if "://" in server else f"nats://{server}")
+            try:
+                async with asyncio.timeout(2):
+                    _, writer = await asyncio.open_connection(parts.hostname, parts.port or 4222)
+                writer.close()
+                return None
+            except (OSError, TimeoutError) as error:
+                reason = str(error) or type(error).__name__
+        return reason
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            logger.error("a subscription fell behind: %s", error)
+        elif type(error) in _SERVER_SAYS and str(error) != self._told:
+            self._told = str(error)
+            logger.warning("NATS at %s answers: %s", self.shown_url, error)
+        else:
+            logger.debug("%s", error or type(error).__name__)
+
+    async def _on_disconnected(self) -> None:
+        while self._answering:
+            self._answering.pop().reschedule(0)
+        if not self.client.is_closed:
+            logger.warning("lost NATS at %s; reconnecting", self.shown_url)
+
+    async def _on_reconnected(self) -> None:
+        self._told = ""
+        logger.warning("connected to NATS again")
+        for callback in list(self._on_reconnect):
+            callback()

@@ -1,0 +1,97 @@
+"""Many messages of a stream by one request, without a consumer: JetStream's direct get (ADR-31).
+
+Any replica of the stream may answer, as it was a moment ago. Where one must read what was just written, it is
+the leader that has to be asked, message by message (JetStreamContext.get_msg).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from commander.domain.errors import CommanderError, Unavailable
+from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.ordered_consumer import InMessage
+
+_PATIENCE_SECONDS = 5.0
+_encoder = msgspec.json.Encoder()
+
+
+class TooManyMessages(CommanderError):
+    """More match than the server gives at once, which is 1024; ask for less."""
+
+
+class Found(NamedTuple):
+    """Some messages, in order. left: how many more there are that match."""
+
+    messages: list[InMessage]
+    left: int
+
+
+async def next_messages(
+    nats: Nats, stream: str, subject: str, sequence: int, count: int, max_bytes: int
+) -> Found:
+    """The messages of the subject from a sequence on: at most `count`, and about so many bytes.
+
+    Raises Unavailable.
+    """
+    wanted = {"seq": sequence, "next_by_subj": subject, "batch": count, "max_bytes": max_bytes}
+    return await _asked(nats, stream, wanted)
+
+
+async def last_messages(nats: Nats, stream: str, subjects: Sequence[str]) -> list[InMessage]:
+    """The last message of every subject that fits one of these, all of them as they stood at one moment.
+
+    Raises TooManyMessages, Unavailable.
+    """
+    return (await _asked(nats, stream, {"multi_last": subjects})).messages
+
+
+async def _asked(nats: Nats, stream: str, wanted: dict[str, Any]) -> Found:
+    answer = _Answer(stream)
+    inbox = nats.client.new_inbox()
+    async with nats.answering():
+        subscription = await nats.client.subscribe_bulk(inbox, answer.receive)
+        try:
+            await nats.client.publish(f"$JS.API.DIRECT.GET.{stream}", _encoder.encode(wanted), reply=inbox)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await answer.whole
+        finally:
+            await nats.client.unsubscribe_bulk(subscription)
+
+
+class _Answer:
+    """What has come of an answer; a message with a status is its end."""
+
+    def __init__(self, stream: str) -> None:
+        self.whole: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self._stream = stream
+        self._messages: list[InMessage] = []
+
+    def receive(self, messages: list[RawMessage]) -> None:
+        for message in messages:
+            status, description = status_of(message.headers)
+            if status:
+                self._end(status, description, message)
+                return
+            headers = headers_of(message.headers)
+            sequence, subject = int(headers["Nats-Sequence"]), headers["Nats-Subject"]
+            self._messages.append(InMessage(sequence, subject, message.data, message.headers))
+
+    def _end(self, status: str, description: str, message: RawMessage) -> None:
+        if self.whole.done():
+            return  # who asked has gone
+        if status == "204":
+            left = int(headers_of(message.headers).get("Nats-Num-Pending", 0))
+            self.whole.set_result(Found(self._messages, left))
+        elif status == "404":
+            self.whole.set_result(Found([], 0))
+        elif status == "413":
+            self.whole.set_exception(TooManyMessages(f"of {self._stream}: {description}"))
+        else:
+            problem = f"the stream {self._stream} does not answer: {status} {description}".rstrip()
+            self.whole.set_exception(Unavailable("NATS", problem))

@@ -1,0 +1,251 @@
+"""Reading a stream in order, without gaps or repeats, from a sequence on.
+
+The reader keeps its own place (in Postgres or in memory), so the consumer on the server is a throw-away:
+ephemeral, in memory, without acknowledgements, numbering what it delivers. A number that is missing, a lost
+connection or a silent server all mean the same: make a new consumer behind the last message that was read.
+
+    stopped ─► reading ─► broken ─► reading …       (next_batch mends a broken one)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from uuid import uuid4
+
+import msgspec
+from nats.aio.subscription import Subscription
+from nats.js import api
+from nats.js.errors import NotFoundError
+
+from commander.domain.errors import CommanderError, Unavailable
+from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
+from commander.streaming.nats.connection import Nats, reaching_nats
+
+logger = logging.getLogger("commander.nats")
+
+_HEARTBEAT_SECONDS = 1.0
+_SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
+_EXPIRES_SECONDS = 30.0
+_INACTIVE_SECONDS = 60.0
+
+
+class InMessage(msgspec.Struct, frozen=True, gc=False):
+    """raw_headers: as they came; `headers` takes them apart, which few readers need."""
+
+    sequence: int
+    subject: str
+    data: bytes
+    raw_headers: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return headers_of(self.raw_headers)
+
+
+class StreamReplaced(CommanderError):
+    """The stream was deleted and made anew since this reader began; its sequences mean something else."""
+
+
+class OrderedPull:
+    """One reader of one stream. Not for concurrent use by many tasks.
+
+    subjects: those that are read; none are all. capacity: the most messages asked for and not taken yet;
+    it bounds the memory. weigh: how much of a batch's limit a message of this subject takes.
+    """
+
+    def __init__(
+        self,
+        nats: Nats,
+        stream: str,
+        subjects: list[str],
+        after: int,
+        *,
+        capacity: int = 5000,
+        weigh: Callable[[str], int] | None = None,
+    ) -> None:
+        self._nats = nats
+        self._stream = stream
+        self._subjects = subjects
+        self._capacity = capacity
+        self._weigh = weigh
+        self._last = after
+        self._created: datetime | None = None
+        self._consumer = ""
+        self._subscription: Subscription | None = None
+        self._buffer: deque[InMessage] = deque()
+        self._asked = 0  # messages asked for and not yet here
+        self._delivered = 0  # the consumer's number of the last message
+        self._heard_at = 0.0  # when the server last gave a sign of life
+        self._broken = "not started"
+        self._arrived = asyncio.Event()
+        self._forget = nats.on_reconnect(lambda: self._break("the connection was lost"))
+
+    @property
+    def stream_created(self) -> datetime:
+        """Which incarnation of the stream is read."""
+        assert self._created is not None, "known after start"
+        return self._created
+
+    async def __aenter__(self) -> OrderedPull:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._forget()
+        await self._drop()
+
+    async def next_batch(self, limit: int, timeout_seconds: float) -> list[InMessage]:
+        """The next messages, at most `limit` or one that is heavier; waits for one, then gives none.
+
+        Raises Unavailable when NATS cannot be reached; calling again goes on without loss.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while True:
+            if self._buffer:
+                batch = self._take(limit)
+                await self._ask()
+                return batch
+            if self._broken:
+                await self._start()
+            await self._ask()
+            self._arrived.clear()
+            if loop.time() >= deadline:
+                return []
+            silent_at = max(self._heard_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
+            try:
+                async with asyncio.timeout_at(min(deadline, silent_at)):
+                    await self._arrived.wait()
+            except TimeoutError:
+                if loop.time() >= silent_at or not self._nats.connected:
+                    self._break("the server is silent")
+
+    def _take(self, limit: int) -> list[InMessage]:
+        if self._weigh is not None:
+            taken = [self._buffer.popleft()]
+            weight = self._weigh(taken[0].subject)
+            while self._buffer and (weight := weight + self._weigh(self._buffer[0].subject)) <= limit:
+                taken.append(self._buffer.popleft())
+            return taken
+        if limit >= len(self._buffer):
+            taken, self._buffer = list(self._buffer), deque()
+            return taken
+        return [self._buffer.popleft() for _ in range(limit)]
+
+    async def _start(self) -> None:
+        """Makes a consumer behind the last message read."""
+        await self._drop()
+        async with self._nats.answering():
+            try:
+                info = await self._nats.jetstream.stream_info(self._stream)
+            except NotFoundError as error:
+                raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
+            if self._created is not None and info.created != self._created:
+                raise StreamReplaced(f"the stream {self._stream} was replaced")
+            self._created = info.created
+            self._consumer = f"pull-{uuid4().hex}"
+            self._asked = self._delivered = 0
+            inbox = self._nats.client.new_inbox()
+            self._subscription = await self._nats.client.subscribe_bulk(inbox, self._receiver())
+            await self._nats.jetstream.add_consumer(self._stream, self._config())
+            self._broken = ""
+            self._heard_at = asyncio.get_running_loop().time()
+
+    def _config(self) -> api.ConsumerConfig:
+        return api.ConsumerConfig(
+            name=self._consumer,
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._last + 1,
+            ack_policy=api.AckPolicy.NONE,
+            filter_subjects=self._subjects or None,
+            inactive_threshold=_INACTIVE_SECONDS,
+            mem_storage=True,
+            num_replicas=1,
+        )
+
+    async def _drop(self) -> None:
+        """Forgets the consumer; if the server cannot be told, it removes an inactive one by itself."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is None:
+            return
+        try:
+            with reaching_nats():
+                await self._nats.client.unsubscribe_bulk(subscription)
+            async with self._nats.answering():
+                await self._nats.jetstream.delete_consumer(self._stream, self._consumer)
+        except (Unavailable, NotFoundError):
+            pass
+
+    async def _ask(self) -> None:
+        wanted = self._capacity - self._asked - len(self._buffer)
+        if self._broken or self._subscription is None or wanted < self._capacity // 2:
+            return
+        request = {
+            "batch": wanted,
+            "expires": int(_EXPIRES_SECONDS * 1e9),
+            "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
+        }
+        self._asked += wanted
+        with reaching_nats():
+            await self._nats.client.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
+                json.dumps(request).encode(),
+                reply=self._subscription.subject,
+            )
+
+    def _receiver(self) -> Callable[[list[RawMessage]], None]:
+        """What takes the messages of the consumer made now; it is deaf once there is a newer one."""
+        consumer = self._consumer
+
+        def receive(messages: list[RawMessage]) -> None:
+            for message in messages:
+                if self._broken or consumer != self._consumer:
+                    return
+                if message.reply:
+                    self._on_delivery(message)
+                else:
+                    self._on_status(message.headers)
+            self._heard_at = asyncio.get_running_loop().time()
+            self._arrived.set()
+
+        return receive
+
+    def _on_delivery(self, message: RawMessage) -> None:
+        # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>, perhaps with more
+        # tokens in front and one behind; the stream's name has no dot.
+        tokens = message.reply.split(b".")
+        base = 2 if len(tokens) == 9 else 4
+        sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
+        if delivered != self._delivered + 1:
+            self._break(f"message {self._delivered + 1} was lost")
+            return
+        self._delivered = delivered
+        if self._asked:
+            self._asked -= 1
+        self._last = sequence
+        self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
+
+    def _on_status(self, raw: bytes) -> None:
+        status, description = status_of(raw)
+        headers = headers_of(raw)
+        if status == "100":
+            if int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
+                self._break("a message was lost")
+        elif status in ("404", "408"):
+            self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
+        else:
+            self._break(f"{status} {description}")
+
+    def _break(self, reason: str) -> None:
+        if not self._broken:
+            logger.debug("reading %s again after %d: %s", self._stream, self._last, reason)
+        self._broken = reason
+        self._arrived.set()

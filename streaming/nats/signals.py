@@ -1,0 +1,152 @@
+"""Signals on core NATS, from those who write to those who follow. Losing one costs a moment, never an event.
+
+signals.log                   the events of one transaction, as it was committed; none: look into Postgres
+signals.head                  the log's new head position, for those who need no more
+signals.projection.<table>    the position a projection's table has reached
+signals.tables                another table serves, or there is one more to fill
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import TracebackType
+from weakref import WeakKeyDictionary
+
+import msgspec
+from nats.aio.subscription import Subscription
+
+from commander.domain.errors import Unavailable
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.nats.chunks import BulkClient, OutMessage, RawMessage
+from commander.streaming.nats.connection import Nats, reaching_nats
+
+LOG = "signals.log"
+HEAD = "signals.head"
+TABLES = "signals.tables"
+_MAX_BYTES = 512 * 1024
+_MAX_EVENTS = 500
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[RecordedEvent])
+
+Hear = Callable[[list[RecordedEvent]], None]
+
+
+def told_log(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+    """The messages that tell of these events, which are committed and follow one another."""
+    messages = []
+    for begin in range(0, len(events), _MAX_EVENTS):
+        messages += _told(events[begin : begin + _MAX_EVENTS])
+    if events:
+        messages.append(OutMessage(HEAD, str(events[-1].position).encode(), {}))
+    return messages
+
+
+def _told(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+    payload = _encoder.encode(events)
+    if len(payload) <= _MAX_BYTES:
+        return [OutMessage(LOG, payload, {})]
+    if len(events) == 1:
+        return [OutMessage(LOG, _encoder.encode([]), {})]
+    middle = len(events) // 2
+    return _told(events[:middle]) + _told(events[middle:])
+
+
+def told_projection(table_name: str, position: int) -> OutMessage:
+    return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
+
+
+def told_tables() -> OutMessage:
+    return OutMessage(TABLES, b"", {})
+
+
+async def hear_log(nats: Nats, receive: Hear) -> Callable[[], Awaitable[None]]:
+    """Calls back with the events of each transaction; they may have gaps, repeat, and come out of order.
+
+    An empty list says that it has grown. Until what is returned is called. Raises Unavailable.
+    """
+
+    hearing = _hearings.setdefault(nats, _Hearing(nats))
+    await hearing.add(receive)
+    return lambda: hearing.remove(receive)
+
+
+class _Hearing:
+    """All in a process that hear the log share a subscription, and what is read of it."""
+
+    def __init__(self, nats: Nats) -> None:
+        self._client = nats.client
+        self._receivers: list[Hear] = []
+        self._subscription: Subscription | None = None
+        self._changing = asyncio.Lock()
+
+    async def add(self, receive: Hear) -> None:
+        self._receivers.append(receive)
+        try:
+            async with self._changing:
+                if self._subscription is None:
+                    with reaching_nats():
+                        self._subscription = await self._client.subscribe_bulk(LOG, self._on_messages)
+        except BaseException:
+            self._receivers.remove(receive)
+            raise
+
+    async def remove(self, receive: Hear) -> None:
+        self._receivers.remove(receive)
+        async with self._changing:
+            if not self._receivers and self._subscription is not None:
+                subscription, self._subscription = self._subscription, None
+                await _unsubscribe(self._client, subscription)
+
+    def _on_messages(self, messages: Iterable[RawMessage]) -> None:
+        for message in messages:
+            events = _decoder.decode(message.data)
+            for receive in self._receivers:
+                receive(events)
+
+
+_hearings: WeakKeyDictionary[Nats, _Hearing] = WeakKeyDictionary()
+
+
+async def _unsubscribe(client: BulkClient, subscription: Subscription) -> None:
+    """Does nothing while NATS is away."""
+    try:
+        with reaching_nats():
+            if client.is_connected:
+                await client.unsubscribe_bulk(subscription)
+    except Unavailable:
+        pass
+
+
+class Bell:
+    """Rings when a subject is signalled; whoever waits wakes early, and in any case after the timeout."""
+
+    def __init__(self, nats: Nats, subject: str) -> None:
+        self._nats = nats
+        self._subject = subject
+        self._rung = asyncio.Event()
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Bell:
+        with reaching_nats():
+            self._subscription = await self._nats.client.subscribe_bulk(self._subject, self._ring)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._subscription is not None:
+            await _unsubscribe(self._nats.client, self._subscription)
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Returns when rung since the last wait, or after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            pass
+        self._rung.clear()
+
+    def _ring(self, _: list[RawMessage]) -> None:
+        self._rung.set()

@@ -1,0 +1,264 @@
+"""Folding the log into projection tables, each on its own, so that one that stops stops alone.
+
+A table that is made anew is filled first:
+
+    filling ─► at the head: indexes ─► at the head again: built, and it serves ─► following
+                                                                 inline projections: ▲ │ at the head, serving
+                        stopped by an event, or others serve or append ────────────── │ ▼
+                                                                                    handed over
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.locks import Lock, lock_key, sole_holder
+from commander.eventstore.projections.filling import Filling
+from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
+from commander.eventstore.projections.inline import hand_over, is_behind, take_back
+from commander.eventstore.projections.rows import Rows, Unwritable
+from commander.eventstore.projections.serving import (
+    BUILDING,
+    TableGone,
+    TableRecord,
+    begin_again,
+    make_indexes,
+    mark_built,
+    table_record,
+    tidy,
+)
+from commander.eventstore.projections.stretches import Stretch, read_stretch
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.log.prefetch import LogAhead
+from commander.streaming.log.reading import LogReader
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import told_projection, told_tables
+from commander.streaming.running import keep_running
+from commander.streaming.tracing import SpanKind, mark_events, now_ns
+
+logger = logging.getLogger("commander.projections")
+
+_PAUSE_SECONDS = 0.01
+_BATCH = 10_000
+_KNOWN_ROWS = 100_000
+_RETRY_FAILED_SECONDS = 5.0
+_WATCH_SECONDS = 0.5
+
+
+class Projector:
+    """Keeps one table up with the log, until its task is cancelled or the table is dropped."""
+
+    def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
+        self._domain = domain
+        self._database = database
+        self._nats = nats
+        self._table = table
+        self._types = frozenset(table.projection.by_event)
+        self._rows = Rows(table)
+        self._made = False
+        self._seen: TableRecord | None = None
+        self._record: TableRecord | None = None
+        self._filling: Filling | None = None
+        self._indexed = False
+        self._head = 0
+        self.failure: str | None = None
+        self.position = 0
+
+    @property
+    def name(self) -> str:
+        return self._table.projection.name
+
+    @property
+    def table_name(self) -> str:
+        return self._table.name
+
+    @property
+    def state(self) -> str:
+        """'ok'; or why it has stopped, or how far its code's first table is, which nothing replaces yet."""
+        if self.failure is not None:
+            return self.failure
+        record = self._record or self._seen
+        if record is None:
+            return "not started yet"
+        if record.state != BUILDING or record.build > 1:
+            return "ok"
+        return f"building: at position {self.position} of {self._head}"
+
+    def see(self, record: TableRecord) -> None:
+        """How the table is now: for one who stands by, and does not hold it."""
+        self._seen = record
+
+    async def run(self) -> None:
+        try:
+            await keep_running(self._hold, logger)
+        except TableGone as error:
+            logger.info("%s", error)
+
+    async def _hold(self) -> None:
+        """One tenure: the lock and the writes are on one connection, so nobody else folds meanwhile."""
+        self._record = None
+        if not self._made:
+            await ensure_tables(self._database, [self._table])
+            self._made = True
+        key, application = lock_key(self._table.name), f"commander projection {self.name}"
+        async with (
+            sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
+            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as told,
+        ):
+            self._record = await table_record(connection, self._table)
+            self.position = self._record.position
+            self._rows = Rows(self._table)
+            logger.info("%s goes on from position %d", self._table.name, self.position)
+            self._filling = self._to_be_filled(connection, self._record)
+            try:
+                async with LogAhead(self._database, told, self._types, self.position, limit=_BATCH) as log:
+                    while True:
+                        await self._follow(connection, log)
+            finally:
+                if self._filling is not None:
+                    await self._filling.abandon()
+
+    def _to_be_filled(self, connection: Connection, record: TableRecord) -> Filling | None:
+        if record.state != BUILDING or self._table.projection.found_by:
+            return None
+        return Filling(self._database, connection, self._domain, self._table, record.position)
+
+    async def _follow(self, connection: Connection, log: LogAhead) -> None:
+        if self._record is not None and self._record.inline:
+            await self._watch(connection)
+            await log.again(self.position)
+            return
+        stretch = await log.next()
+        self._head = stretch.head
+        if stretch.events or stretch.up_to > self.position:
+            try:
+                await self._fold(connection, stretch)
+            except Unwritable:  # in what was folded at once: one stretch after the other tells which event
+                await log.again(self.position)
+                return
+            except (ProjectionFailed, UndecodableEvent) as error:
+                await self._stop_at(connection, error)
+                await log.again(self.position)
+                return
+            self.failure = None
+        if not stretch.at_head:
+            return
+        if self._record is not None and self._record.state == BUILDING:
+            if not await self._built(connection):
+                await log.again(self.position)
+        else:
+            await self._handed_over(connection)
+
+    async def _fold(self, connection: Connection, stretch: Stretch) -> None:
+        if self._filling is not None:
+            await self._fill(self._filling, stretch)
+            return
+        if len(self._rows) > _KNOWN_ROWS:
+            self._rows.clear()
+        began = now_ns()
+        await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
+        if began:
+            told = [event for event in stretch.events if isinstance(event, RecordedEvent)]
+            mark_events(f"project {self.name}", told, began, SpanKind.CONSUMER)
+        self.position = stretch.up_to
+        await self._nats.tell([told_projection(self._table.name, stretch.up_to)])
+
+    async def _fill(self, filling: Filling, stretch: Stretch) -> None:
+        """Folds a stretch ahead of what is stored; once that fails, all else goes the usual way."""
+        try:
+            await filling.fold(stretch.events, stretch.up_to)
+            if stretch.at_head:
+                await filling.finish()
+        except (ProjectionFailed, UndecodableEvent, Unwritable):
+            await filling.abandon()
+            self._filling = None
+            raise
+        finally:
+            self.position = filling.stored
+
+    async def _built(self, connection: Connection) -> bool:
+        """At the head: makes the indexes, then what came meanwhile is folded, then the table is built.
+
+        False when it must begin again, with its indexes: a row does not fit into one, and only a fold with
+        that index tells which event made it.
+        """
+        if not self._indexed:
+            self._indexed = True
+            if await make_indexes(connection, self._table):
+                await tidy(connection, self._table)
+                return True
+            logger.error("%s has a row that no index takes; filling it again to find it", self._table.name)
+            await begin_again(connection, self._table)
+            self._filling = None
+            self.position = 0
+            return False
+        try:
+            async with connection.transaction():
+                serves = await mark_built(connection, self._table)
+                if serves and self._table.projection.inline:
+                    await hand_over(connection, self._domain, self._table, self.position)
+        except (ProjectionFailed, UndecodableEvent):
+            return False  # an event that came just now: a fold by itself tells which
+        self._filling = None
+        self._record = await table_record(connection, self._table)
+        self.position = self._record.position
+        logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        await self._nats.tell([told_projection(self._table.name, self.position), told_tables()])
+        return True
+
+    async def _handed_over(self, connection: Connection) -> bool:
+        """At the head: whether whoever appends folds from now on."""
+        if not self._table.projection.inline:
+            return False
+        self._record = await table_record(connection, self._table)
+        if not self._record.serving:
+            return False
+        try:
+            if await hand_over(connection, self._domain, self._table, self.position):
+                logger.info("%s is written with the events from now on", self._table.name)
+        except (ProjectionFailed, UndecodableEvent):
+            return True  # an event that came just now: a fold by itself tells which
+        self._record = await table_record(connection, self._table)
+        return self._record.inline
+
+    async def _watch(self, connection: Connection) -> None:
+        """While whoever appends folds: looks whether they all do, and whether it still serves.
+
+        A processor of code without this projection appends and folds nothing: what it leaves is folded here,
+        or by the next processor that knows the projection.
+        """
+        self._record = await table_record(connection, self._table)
+        self.position = self._record.position
+        self._rows.clear()
+        if not self._record.inline:
+            return
+        if not (self._record.serving and self._table.projection.inline):
+            await take_back(connection, self._table)
+        elif await is_behind(connection, self._table):
+            try:
+                await hand_over(connection, self._domain, self._table, self.position)
+            except (ProjectionFailed, UndecodableEvent):
+                await take_back(connection, self._table)  # a fold by itself tells which event
+        else:
+            await asyncio.sleep(_WATCH_SECONDS)
+            return
+        self._record = await table_record(connection, self._table)
+        self.position = self._record.position
+
+    async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
+        """Folds what stands before the failing event, says what happened, and tries again later."""
+        while self.position < error.position - 1:
+            before = await read_stretch(connection, self.position, self._types, _BATCH, error.position - 1)
+            try:
+                await self._fold(connection, before)
+            except (ProjectionFailed, UndecodableEvent) as earlier:
+                error = earlier
+        if str(error) != self.failure:
+            logger.error("%s; it stays before that event until its code is mended", error)
+        await save_failure(connection, self._table, error.position, str(error))
+        self.failure = str(error)
+        await asyncio.sleep(_RETRY_FAILED_SECONDS)

@@ -1,0 +1,78 @@
+"""Every table that this code can fill: of each of its projections, and of rebuilds that are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from commander.domain import Domain
+from commander.eventstore.database import Database
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.serving import TableRecord, table_records
+from commander.eventstore.projections.tables import Table
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import TABLES, Bell
+from commander.streaming.projections.projecting import Projector
+from commander.streaming.running import keep_running
+
+logger = logging.getLogger("commander.projections")
+
+_LOOK_SECONDS = 1.0
+
+
+class Projectors:
+    """Runs a projector for each table of this code, until its task is cancelled.
+
+    A table of other code is left to the processes that run it.
+    """
+
+    def __init__(self, domain: Domain, database: Database, nats: Nats) -> None:
+        self._domain = domain
+        self._database = database
+        self._nats = nats
+        self._made = False
+        self._running: dict[str, Projector] = {}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            await keep_running(lambda: self._follow(group), logger)
+
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        """Starts a projector for each table there comes to be; they end by themselves."""
+        if not self._made:
+            await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
+            self._made = True
+        async with Bell(self._nats, TABLES) as bell:
+            while True:
+                for record in await self._records():
+                    if record.table_name not in self._running:
+                        self._running[record.table_name] = self._projector(record)
+                        group.create_task(self._keep(self._running[record.table_name]))
+                    self._running[record.table_name].see(record)
+                await bell.wait(_LOOK_SECONDS)
+
+    def states(self) -> Mapping[str, str]:
+        """How each table is: see `Projector.state`. Those that are not well go before others of the name."""
+        found: dict[str, str] = {}
+        for projector in self._running.values():
+            if found.get(projector.name, "ok") == "ok":
+                found[projector.name] = projector.state
+        return found
+
+    async def _records(self) -> list[TableRecord]:
+        records = await table_records(self._database, list(self._domain.projections))
+        return [record for record in records if self._is_ours(record)]
+
+    def _is_ours(self, record: TableRecord) -> bool:
+        return self._domain.projections[record.name].fingerprint == record.fingerprint
+
+    def _projector(self, record: TableRecord) -> Projector:
+        table = Table(self._domain.projections[record.name], record.table_name)
+        return Projector(self._domain, self._database, self._nats, table)
+
+    async def _keep(self, projector: Projector) -> None:
+        try:
+            await projector.run()
+        finally:
+            del self._running[projector.table_name]

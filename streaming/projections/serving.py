@@ -1,0 +1,71 @@
+"""Which table each projection is read from now: as Postgres says, followed by every API process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from commander.domain import ProjectionType
+from commander.eventstore.database import Database
+from commander.eventstore.projections.serving import ProjectionBuilding, table_for, table_records
+from commander.eventstore.projections.tables import Table
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import TABLES, Bell
+from commander.streaming.running import keep_running
+
+logger = logging.getLogger("commander.projections")
+
+_LOOK_SECONDS = 1.0
+
+
+class ServingTables(Mapping[str, Table]):
+    """The table of each projection, by its name. One that has none yet raises ProjectionBuilding.
+
+    A switch is heard of at once; a signal that is lost is made up for by looking.
+    """
+
+    def __init__(self, database: Database, nats: Nats, projections: Mapping[str, ProjectionType]) -> None:
+        self._database = database
+        self._nats = nats
+        self._projections = projections
+        self._tables: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name in self._projections and name not in self._tables:
+            raise ProjectionBuilding(f"the projection {name} is being built; try again later")
+        return self._tables[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._tables.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    async def run(self) -> None:
+        """Follows what serves, until cancelled."""
+        await keep_running(self._follow, logger)
+
+    async def _follow(self) -> None:
+        async with Bell(self._nats, TABLES) as bell:
+            while True:
+                await self.look()
+                await bell.wait(_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Raises Unavailable."""
+        records = await table_records(self._database, list(self._projections))
+        found = {name: table_for(projection, records) for name, projection in self._projections.items()}
+        tables = {name: table for name, table in found.items() if table is not None}
+        for name in tables:
+            if name in self._tables and tables[name].name == self._tables[name].name:
+                tables[name] = self._tables[name]  # with the statements it has made
+            else:
+                logger.info("the projection %s is read from %s", name, tables[name].name)
+        self._tables = tables

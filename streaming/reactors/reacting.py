@@ -1,0 +1,168 @@
+"""Reactors at work: events in, commands out, each reaction once.
+
+A reaction's command id derives from reactor, position and index. The checkpoint is saved after the commands
+are durable, so a crash in between repeats the reaction, whose commands then find their first outcome. What
+a reactor remembers is saved with the checkpoint.
+
+A reactor's keys (without a key: its events' streams) are spread over partitions, which the processes that run
+it share. Who owns a partition takes its events in the order of the log, so each key's are; the connection
+that holds its lock also saves, so nobody saves for a partition that another has by now.
+
+    waiting ─► owning partitions ─► waiting …
+
+    a partition:  making its states again ─► following ─► stopped before an event ─► following …
+
+States are made again from the log where the checkpoint is ahead of them, with commands muted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+
+from commander.domain import Domain, ReactorType
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.reactions.reactors import (
+    Checkpoint,
+    reactor_checkpoints,
+    save_reactor,
+    save_reactor_error,
+    states_with_deadlines,
+)
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.commands.pending_by_id import unschedule
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.leases import Ownership, reactor_shared
+from commander.streaming.log.reading import LogReader
+from commander.streaming.nats.connection import Nats
+from commander.streaming.reactors.reactions import Failed, Reacting
+from commander.streaming.running import keep_running
+
+logger = logging.getLogger("commander.reactors")
+
+_PAUSE_SECONDS = 0.01
+_BATCH = 500
+_REBALANCE_SECONDS = 1.0
+_RETRY_FAILED_SECONDS = 5.0
+
+
+class ReactorRunner:
+    """Runs the partitions of one reactor that fall to this process, until its task is cancelled.
+
+    A partition stops before an event that the domain's code fails on, alone, and is tried again now and then.
+    """
+
+    def __init__(
+        self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
+    ) -> None:
+        self._database = database
+        self._nats = nats
+        self._submitter = submitter
+        self._reactor = reactor
+        self._reacting = Reacting(domain, database, reactor, submitter.partitions)
+        self._standing: dict[int, Checkpoint] = {}
+        self._failures: dict[int, Failed] = {}
+        self._stopped_until: dict[int, float] = {}
+
+    @property
+    def name(self) -> str:
+        return self._reactor.name
+
+    @property
+    def owned(self) -> list[int]:
+        """The partitions that this process has now."""
+        return sorted(self._standing)
+
+    @property
+    def failure(self) -> str | None:
+        """Why a partition of this process has stopped, the one that stopped first; None if none has."""
+        return min(self._failures.values()).reason if self._failures else None
+
+    async def run(self) -> None:
+        await keep_running(self._share, logger)
+
+    async def _share(self) -> None:
+        shared = reactor_shared(self.name)
+        async with (
+            Ownership(self._database, self._submitter.partitions, shared) as ownership,
+            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
+        ):
+            while True:
+                await ownership.rebalance()
+                if not ownership.owned:
+                    await asyncio.sleep(_REBALANCE_SECONDS)
+                    continue
+                try:
+                    await self._react_until_rebalanced(ownership, log)
+                finally:
+                    self._standing = {}
+
+    async def _react_until_rebalanced(self, ownership: Ownership, log: LogReader) -> None:
+        await self._begin(ownership)
+        loop = asyncio.get_running_loop()
+        rebalance_at = loop.time() + _REBALANCE_SECONDS
+        while True:
+            going = self._going(loop.time())
+            if going:
+                after = min(self._standing[partition].folded for partition in going)
+                await self._follow(ownership.connection, going, await log.after(after, _BATCH))
+            else:
+                await asyncio.sleep(_REBALANCE_SECONDS)
+            if loop.time() >= rebalance_at:
+                if await ownership.rebalance():
+                    return
+                rebalance_at = loop.time() + _REBALANCE_SECONDS
+
+    async def _begin(self, ownership: Ownership) -> None:
+        self._failures.clear()
+        self._stopped_until.clear()
+        standing = await reactor_checkpoints(ownership.connection, self.name, ownership.owned)
+        if self._reactor.key is None:
+            standing = {p: at._replace(folded=at.position) for p, at in standing.items()}
+        self._standing = standing
+        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in standing.values())
+        logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
+        if any(at.remaking for at in standing.values()):
+            logger.info("reactor %s makes its states again", self.name)
+        await self._send_deadlines(ownership.connection, {p for p, at in standing.items() if not at.remaking})
+
+    def _going(self, now: float) -> set[int]:
+        """The partitions that have not stopped, or whose time has come to be tried again."""
+        return {partition for partition in self._standing if self._stopped_until.get(partition, 0) <= now}
+
+    async def _follow(
+        self, connection: Connection, going: Collection[int], events: Sequence[RecordedEvent]
+    ) -> None:
+        """Reacts to these events, of which a partition may have reacted to some, and saves."""
+        if not events:
+            return
+        before = {partition: self._standing[partition] for partition in going}
+        reactions, failed = await self._reacting.to(connection, events, before)
+        await asyncio.gather(*map(self._submitter.submit, reactions.commands))
+        await unschedule(self._nats, reactions.taken_back.values())
+        ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
+        moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
+        await save_reactor(connection, self.name, moved, reactions.changed)
+        for partition, end in moved.items():
+            self._standing[partition] = Checkpoint(max(before[partition].position, end), end)
+            self._failures.pop(partition, None)
+        remade = {p for p in moved if before[p].remaking and not self._standing[p].remaking}
+        await self._send_deadlines(connection, remade)
+        for partition, failure in failed.items():
+            await self._stop(connection, partition, failure)
+
+    async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
+        """Sends the deadlines that stand, for NATS may be another than it was; what it knows it has once."""
+        if self._reactor.key is None or not partitions:
+            return
+        async for key, stored in states_with_deadlines(connection, self.name):
+            if self._reacting.partition_of(key) in partitions:
+                await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
+
+    async def _stop(self, connection: Connection, partition: int, failure: Failed) -> None:
+        if failure not in self._failures.values():
+            logger.error("reactor %s failed at position %d: %s", self.name, *failure)
+        await save_reactor_error(connection, self.name, partition, *failure)
+        self._failures[partition] = failure
+        self._stopped_until[partition] = asyncio.get_running_loop().time() + _RETRY_FAILED_SECONDS

@@ -1,0 +1,211 @@
+"""From events of the log to a reactor's reactions: commands to send, deadlines to take back, states to save.
+
+Nothing here is sent or saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+import msgspec
+
+from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
+from commander.domain.domain import REACTION_REJECTED
+from commander.domain.errors import Unavailable
+from commander.domain.messages import CommandType
+from commander.domain.reactors import RecordedRejection
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.causation import APART, Depths
+from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
+from commander.eventstore.records import RecordedEvent, SubmittedCommand
+from commander.streaming.nats.streams import partition_of
+from commander.streaming.tracing import SpanKind, mark, now_ns
+
+_NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
+
+
+def reaction_id(reactor: str, position: int, index: int) -> UUID:
+    """The id of a reaction's command: the same whenever the reaction is repeated."""
+    return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
+
+
+class Failed(NamedTuple):
+    """The domain's code raised on an event."""
+
+    position: int
+    reason: str
+
+
+class _Taken(NamedTuple):
+    """An event that concerns the reactor. trigger: as it takes it. key: whose state it is about."""
+
+    event: RecordedEvent
+    trigger: Any
+    key: str | None
+    partition: int
+
+
+class Reactions:
+    """The reactions to some events, added in the order of the log. states: those that their keys have."""
+
+    def __init__(self, domain: Domain, reactor: ReactorType, states: Mapping[str, StoredState]) -> None:
+        self._domain = domain
+        self._reactor = reactor
+        self._states = states
+        self._commands: list[SubmittedCommand] = []
+        self.changed: dict[str, StoredState | None] = {}
+        self.taken_back: dict[UUID, SubmittedCommand] = {}
+
+    @property
+    def commands(self) -> list[SubmittedCommand]:
+        """What is to be sent, without deadlines that were met within the batch."""
+        return [command for command in self._commands if command.command_id not in self.taken_back]
+
+    def add(self, taken: _Taken, depth: int, *, muted: bool) -> None:
+        """Adds the reaction to an event. depth: see `Depths`. muted: its state alone, for it was reacted to.
+
+        Raises whatever the domain's code raises; the event has then left nothing behind.
+        """
+        event, trigger, key, _ = taken
+        stored = None if key is None else self.changed.get(key, self._states.get(key))
+        state = None if stored is None else self._reactor.decode(stored.state)
+        began = now_ns()
+        reaction = self._reactor.react(state, trigger)
+        if reaction is None:
+            return
+        traceparent = None
+        if reaction.commands and not muted:
+            traceparent = mark(f"react {self._reactor.name}", event.traceparent, began, SpanKind.CONSUMER)
+        answers = enumerate(reaction.commands)
+        made = [self._submitted(event, index, answer, depth, traceparent) for index, answer in answers]
+        if key is not None:
+            deadlines = tuple(
+                command
+                for command, answer in zip(made, reaction.commands, strict=True)
+                if isinstance(answer, Deadline)
+            )
+            after = reaction.state
+            self.changed[key] = (
+                None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
+            )
+        if not muted:
+            self.taken_back |= {one.command_id: one for one in (stored.deadlines if stored else ())}
+            self._commands += made
+
+    def _submitted(
+        self, event: RecordedEvent, index: int, answer: Any, depth: int, traceparent: str | None
+    ) -> SubmittedCommand:
+        later = answer if isinstance(answer, Later) else None
+        command = answer if later is None else later.command
+        type_ = self._domain.type_of(command)
+        if not isinstance(type_, CommandType):
+            raise TypeError(f"{type_.name} is an event; a reactor returns commands")
+        type_.check(command)
+        return SubmittedCommand(
+            command_id=reaction_id(self._reactor.name, event.position, index),
+            type=type_.name,
+            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
+            data=msgspec.Raw(type_.encode(command)),
+            correlation_id=event.correlation_id,
+            submitted_at=datetime.now(UTC),
+            causation_position=event.position,
+            reactor=self._reactor.name,
+            traceparent=traceparent,
+            not_before=None if later is None else event.recorded_at + later.after,
+            depth=0 if later is not None and later.after >= APART else depth + 1,
+        )
+
+
+class Reacting:
+    """Takes events from the log as one reactor does. partitions: how many its keys are spread over."""
+
+    def __init__(self, domain: Domain, database: Database, reactor: ReactorType, partitions: int) -> None:
+        self._domain = domain
+        self._database = database
+        self._reactor = reactor
+        self._partitions = partitions
+        self._depths = Depths()
+
+    @property
+    def name(self) -> str:
+        return self._reactor.name
+
+    def partition_of(self, key: str) -> int:
+        """The partition of a key; of a stream for a reactor without one."""
+        return partition_of(key, self._partitions)
+
+    async def to(
+        self, connection: Connection, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+    ) -> tuple[Reactions, dict[int, Failed]]:
+        """The reactions of these partitions to what they have not reacted to of these events.
+
+        Of each up to an event that the domain's code fails on; where, and how, is told by partition.
+        """
+        taken, failed = await self._taken(events, standing)
+        keys = {one.key for one in taken if one.key is not None}
+        states = await load_states(connection, self.name, keys) if keys else {}
+        reactions = Reactions(self._domain, self._reactor, states)
+        for one in taken:
+            if one.partition in failed and failed[one.partition].position <= one.event.position:
+                continue
+            muted = one.event.position <= standing[one.partition].position
+            depth = 0 if muted else await self._depths.of(connection, one.event)
+            try:
+                reactions.add(one, depth, muted=muted)
+            except Exception as error:  # whatever the domain's code raises stops this partition alone
+                failed[one.partition] = _failed(one.event, error)
+        return reactions, failed
+
+    async def _taken(
+        self, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+    ) -> tuple[list[_Taken], dict[int, Failed]]:
+        """Those that concern the partitions. One that cannot be read may concern any: all stop before it."""
+        taken: list[_Taken] = []
+        failed: dict[int, Failed] = {}
+        for event in events:
+            concerned = {p for p, at in standing.items() if at.folded < event.position and p not in failed}
+            if self._reactor.key is None:
+                concerned &= {self.partition_of(event.stream)}
+            if not concerned:
+                continue
+            try:
+                trigger = await self._trigger(event)
+                key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
+            except Unavailable:
+                raise
+            except Exception as error:  # as above
+                failed |= dict.fromkeys(concerned, _failed(event, error))
+                continue
+            if trigger is None or (key is None and self._reactor.key is not None):
+                continue
+            partition = self.partition_of(event.stream if key is None else key)
+            if partition in concerned:
+                taken.append(_Taken(event, trigger, key, partition))
+        return taken, failed
+
+    async def _trigger(self, event: RecordedEvent) -> Any | None:
+        """The event as the reactor takes it; None if it takes no interest."""
+        if event.type == REACTION_REJECTED:
+            return await self._rejection(event)
+        type_ = self._domain.events.get(event.type)
+        if type_ is None or not self._reactor.takes(type_.cls):
+            return None
+        return self._domain.decode(event.type, event.schema_version, event.data, event.position)
+
+    async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
+        recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
+        assert isinstance(recorded, RecordedRejection)
+        type_ = self._domain.commands.get(recorded.command_type)
+        if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
+            return None
+        outcome = await outcome_of(self._database, event.command_id)
+        assert outcome is not None, "a rejection is stored with its outcome"
+        return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
+
+
+def _failed(event: RecordedEvent, error: Exception) -> Failed:
+    return Failed(event.position, f"{type(error).__name__}: {error}")

@@ -1,0 +1,43 @@
+"""Making a reactor's states again from the log, with its commands muted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from commander.domain.errors import CommanderError
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.event_log import read_log
+from commander.eventstore.reactions.reactors import Checkpoint, save_reactor
+from commander.streaming.reactors.reactions import Reacting
+
+_BATCH = 500
+
+
+class ReplayStopped(CommanderError):
+    """The domain's code fails on an event that it took before; mend it, or leave its states as they are."""
+
+    def __init__(self, reactor: str, position: int, reason: str) -> None:
+        super().__init__(f"the reactor {reactor} failed at position {position}: {reason}")
+
+
+async def replayed(
+    connection: Connection, database: Database, reacting: Reacting, standing: Mapping[int, Checkpoint]
+) -> AsyncIterator[int]:
+    """Folds the log from where the states are to where the reactor is; the position, after each page.
+
+    connection: one that nobody shares the reactor with. Each page is saved, so another may go on.
+    Raises ReplayStopped, Unavailable.
+    """
+    remaking = {partition: at for partition, at in standing.items() if at.remaking}
+    while remaking:
+        begin = min(at.folded for at in remaking.values())
+        end = min(begin + _BATCH, *(at.position for at in remaking.values()))
+        events = await read_log(database, begin, end, _BATCH)
+        reactions, failed = await reacting.to(connection, events, remaking)
+        moved = {p: failed[p].position - 1 if p in failed else end for p in remaking}
+        await save_reactor(connection, reacting.name, moved, reactions.changed)
+        yield end
+        if failed:
+            raise ReplayStopped(reacting.name, *min(failed.values()))
+        moved_on = {p: at._replace(folded=moved[p]) for p, at in remaking.items()}
+        remaking = {partition: at for partition, at in moved_on.items() if at.remaking}
