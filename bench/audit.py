@@ -10,7 +10,7 @@ from commander.domain import CommanderError
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.streams import EVENTS, event_subject
 
 _PAGE = 1000
@@ -83,7 +83,7 @@ async def audit_mirror(database: Database, nats: Nats) -> None:
     if last != head:
         raise BrokenInvariant(f"{EVENTS} ends at {last}, the log at {head}")
     position = 0
-    async with OrderedPull(nats, EVENTS, ["events.>"], 0) as mirror:
+    async with OrderedConsumer(nats, EVENTS, ["events.>"], 0) as mirror:
         while position < head:
             messages = await mirror.next_batch(_PAGE, timeout_seconds=10)
             if not messages:

@@ -11,9 +11,9 @@ from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.records import Decision, Status, SubmittedCommand
 from commander.resolvers.services import Services
 from commander.streaming.commands.deciding import refusal
-from commander.streaming.commands.outcomes import Ended, told_ended, told_outcomes
-from commander.streaming.commands.pending_by_id import queued_command, unschedule
-from commander.streaming.nats.signals import told_log
+from commander.streaming.commands.outcomes import Ended, ended_signals, outcome_signals
+from commander.streaming.commands.pending_by_id import pending_command, unschedule
+from commander.streaming.nats.signals import log_signals
 
 CANCELLED = "CANCELLED"
 
@@ -31,7 +31,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
         ended = await services.outcomes.look(command_id)
         if ended is not None:
             return ended
-        queued = await queued_command(services.nats, command_id)
+        queued = await pending_command(services.nats, command_id)
         if queued is None:
             continue  # it may have been decided and purged between the two looks
         decision = Decision(
@@ -50,7 +50,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue
         if queued.not_before is not None:
             await unschedule(services.nats, [queued])
-        await services.nats.tell(told_log(appended.events))
+        await services.nats.tell(log_signals(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
@@ -61,7 +61,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
 async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
     """Tells whoever waits for the command, as the processor would have."""
     ended = await services.outcomes.look(cancelled.command_id)
-    messages = told_ended([cancelled.command_id])
+    messages = ended_signals([cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
-        messages += told_outcomes(cancelled.reply, [ended])
+        messages += outcome_signals(cancelled.reply, [ended])
     await services.nats.tell(messages)

@@ -17,10 +17,10 @@ from commander.domain.messages import CommandType, content_digest
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.dry_run import dry_run
 from commander.resolvers.results import (
-    Accepted,
-    Conflict,
-    Invalid,
-    Pending,
+    AcceptedResult,
+    ConflictResult,
+    InvalidResult,
+    PendingResult,
     Result,
     Stage,
     dry_result_of,
@@ -28,7 +28,7 @@ from commander.resolvers.results import (
 )
 from commander.resolvers.services import Services
 from commander.streaming.commands.outcomes import Ended
-from commander.streaming.commands.pending_by_id import queued_alone
+from commander.streaming.commands.pending_by_id import pending_alone
 
 
 class Wait(Enum):
@@ -63,23 +63,23 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
     Raises Unavailable at once while NATS is away, and, unless it need only be accepted, while Postgres is.
     """
     made = _made(services, command, options)
-    if isinstance(made, Invalid):
+    if isinstance(made, InvalidResult):
         return made
     earlier = await _earlier(services, made, options) if options.given_id else None
     return await _answered(services, made, earlier, options)
 
 
-def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | Invalid:
+def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | InvalidResult:
     _check_options(services, options)
     try:
         return _submitted(services, command, options)
     except InvalidCommand as invalid:
-        return Invalid(options.command_id, invalid.problems)
+        return InvalidResult(options.command_id, invalid.problems)
 
 
 async def _earlier(
     services: Services, made: SubmittedCommand, options: Options
-) -> Ended | Conflict | Accepted | None:
+) -> Ended | ConflictResult | AcceptedResult | None:
     """What became of a command that was submitted under this id before, as far as it matters now."""
     if options.validate_only:
         return None
@@ -89,9 +89,9 @@ async def _earlier(
         return ended
     # Nobody waits for the outcome of what need only be accepted; a conflict must show in the queue.
     if await _other_is_queued(services, made):
-        return Conflict(options.command_id)
-    if made.not_before is not None and await queued_alone(services.nats, made.command_id) is not None:
-        return Accepted(options.command_id)  # at the time that was given first
+        return ConflictResult(options.command_id)
+    if made.not_before is not None and await pending_alone(services.nats, made.command_id) is not None:
+        return AcceptedResult(options.command_id)  # at the time that was given first
     return None
 
 
@@ -100,16 +100,23 @@ def _need_only_be_accepted(made: SubmittedCommand, options: Options) -> bool:
 
 
 async def _answered(
-    services: Services, made: SubmittedCommand, ended: Ended | Conflict | Accepted | None, options: Options
+    services: Services,
+    made: SubmittedCommand,
+    ended: Ended | ConflictResult | AcceptedResult | None,
+    options: Options,
 ) -> Result:
     """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
     if options.validate_only:
         return dry_result_of(await dry_run(services, made), options.expected_version)
-    if isinstance(ended, Conflict | Accepted):
+    if isinstance(ended, ConflictResult | AcceptedResult):
         return ended
     if ended is None and _need_only_be_accepted(made, options):
         await services.submitter.submit(made, alone=options.given_id)
-        return await _accepted(services, made, options) if options.given_id else Accepted(options.command_id)
+        return (
+            await _accepted(services, made, options)
+            if options.given_id
+            else AcceptedResult(options.command_id)
+        )
     services.database.must_be_up()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
@@ -118,11 +125,11 @@ async def _answered(
             await services.submitter.submit(made, alone=options.given_id)
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
-        return Pending(options.command_id, Stage.DECISION, None)
+        return PendingResult(options.command_id, Stage.DECISION, None)
     if ended.digest != _digest(made):
-        return Conflict(options.command_id)
+        return ConflictResult(options.command_id)
     if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
-        return Pending(options.command_id, Stage.PROJECTION, ended.position)
+        return PendingResult(options.command_id, Stage.PROJECTION, ended.position)
     return result_of(ended, options.expected_version)
 
 
@@ -164,19 +171,21 @@ def _submitted(services: Services, command: Any, options: Options) -> SubmittedC
     )
 
 
-async def _accepted(services: Services, made: SubmittedCommand, options: Options) -> Accepted | Conflict:
+async def _accepted(
+    services: Services, made: SubmittedCommand, options: Options
+) -> AcceptedResult | ConflictResult:
     """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
     if await _other_is_queued(services, made):
-        return Conflict(options.command_id)
+        return ConflictResult(options.command_id)
     ended = await services.outcomes.look(options.command_id)
     if ended is not None and ended.digest != _digest(made):
-        return Conflict(options.command_id)
-    return Accepted(options.command_id)
+        return ConflictResult(options.command_id)
+    return AcceptedResult(options.command_id)
 
 
 async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
     """Whether the first command that is queued under this id is of other content."""
-    queued = await queued_alone(services.nats, made.command_id)
+    queued = await pending_alone(services.nats, made.command_id)
     return queued is not None and _digest(queued) != _digest(made)
 
 
@@ -202,16 +211,18 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
     made = [_made(services, command, options) for command, options in items]
 
     async def earlier(
-        one: SubmittedCommand | Invalid, options: Options
-    ) -> Ended | Conflict | Accepted | None:
-        if isinstance(one, Invalid) or not options.given_id:
+        one: SubmittedCommand | InvalidResult, options: Options
+    ) -> Ended | ConflictResult | AcceptedResult | None:
+        if isinstance(one, InvalidResult) or not options.given_id:
             return None
         return await _earlier(services, one, options)
 
     async def answered(
-        one: SubmittedCommand | Invalid, ended: Ended | Conflict | Accepted | None, options: Options
+        one: SubmittedCommand | InvalidResult,
+        ended: Ended | ConflictResult | AcceptedResult | None,
+        options: Options,
     ) -> Result:
-        return one if isinstance(one, Invalid) else await _answered(services, one, ended, options)
+        return one if isinstance(one, InvalidResult) else await _answered(services, one, ended, options)
 
     asked = [options for _, options in items]
     ended = await asyncio.gather(*map(earlier, made, asked))  # for all first: no look may change the order

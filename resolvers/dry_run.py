@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from commander.eventstore.records import Decision, SubmittedCommand
 from commander.resolvers.services import Services
-from commander.streaming.commands.aggregate_cache import StreamStates
+from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import decide
 
 
 async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
     """The decision that the processor would take now. Nothing is stored."""
-    states = StreamStates(services.domain, capacity=1, snapshot_every=2**62)
+    states = AggregateCache(services.domain, capacity=1, snapshot_every=2**62)
     async with services.database.connection() as connection:
         await states.load(connection, [command.stream])
     decision, _ = decide(services.domain, command, states[command.stream], datetime.now(UTC))

@@ -76,7 +76,7 @@ def follow(
 def _check_filter(services: Services, where: EventFilter) -> None:
     """A misspelt name would wait for ever: it is an error. So is a stream's name that cannot be stored."""
     for stream in where.streams or ():
-        if not storable(stream):
+        if not is_storable_text(stream):
             raise InvalidRequest("filter.streams", f"no stream has the name {stream!r}")
     for type_ in where.types or ():
         if services.domain.event_type(type_) is None:
@@ -90,6 +90,6 @@ def _check_filter(services: Services, where: EventFilter) -> None:
             )
 
 
-def storable(text: str) -> bool:
+def is_storable_text(text: str) -> bool:
     """Whether Postgres takes this text: without NUL and lone surrogates."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -20,7 +20,7 @@ from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.resolvers.reactions import by_cause
 from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, command_by_id, undecided
-from commander.streaming.commands.pending_by_correlation import under_way
+from commander.streaming.commands.pending_by_correlation import pending_by_correlation
 
 MAX_DEPTH = 100
 MAX_COMMANDS = 1000
@@ -28,7 +28,7 @@ MAX_EVENTS = 5000
 
 
 @dataclass(frozen=True)
-class Applied:
+class ProjectionReach:
     """A projection that handles an event, and whether its table shows the event yet."""
 
     projection: str
@@ -40,7 +40,7 @@ class TracedEvent:
     """An event, the projections that handle it, and the commands that were sent because of it."""
 
     event: RecordedEvent
-    projections: tuple[Applied, ...]
+    projections: tuple[ProjectionReach, ...]
     reactions: tuple[TracedCommand, ...]
 
 
@@ -133,7 +133,7 @@ async def find_lineage(services: Services, wanted: Wanted, reacted: Mapping[str,
     asked first, then what is under way, and Postgres last: what is so no more by then has its end there.
     """
     command_id, correlation_id, max_depth, first = wanted
-    going = await under_way(services.nats, services.database, [correlation_id])
+    going = await pending_by_correlation(services.nats, services.database, [correlation_id])
     found = await descendants(services.database, command_id, max_depth + 1, first + 1)
     if not found:
         root = next((one for one in going.commands if one.command_id == command_id), None)
@@ -203,11 +203,11 @@ def _tree(
     return made
 
 
-def _waiting(domain: Domain, event: RecordedEvent) -> tuple[Applied, ...]:
+def _waiting(domain: Domain, event: RecordedEvent) -> tuple[ProjectionReach, ...]:
     """The projections that handle an event of this type."""
     type_ = domain.event_type(event.type)
     return tuple(
-        Applied(projection.name, False)
+        ProjectionReach(projection.name, False)
         for projection in domain.projections.values()
         if type_ is not None and type_.cls in projection.handlers
     )
@@ -234,7 +234,7 @@ def applied_at(lineage: Lineage, positions: Mapping[str, int]) -> Lineage:
 
     def event(one: TracedEvent) -> TracedEvent:
         shown = (
-            Applied(p.projection, positions.get(p.projection, 0) >= one.event.position)
+            ProjectionReach(p.projection, positions.get(p.projection, 0) >= one.event.position)
             for p in one.projections
         )
         return replace(one, projections=tuple(shown), reactions=tuple(map(command, one.reactions)))

@@ -51,7 +51,7 @@ async def follow_lineage(
     check_bounds(max_depth, first)
     root = await command_by_id(services, command_id)
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
-    ears = _Ears(services)
+    ears = _Signals(services)
     hearing = [ears.events_of(wanted.correlation_id), ears.moves()]
     if root.outcome is None:
         hearing.append(ears.end_of(command_id))
@@ -97,7 +97,7 @@ class _Looking:
             self.at = now + self._pause
 
 
-class _Ears:
+class _Signals:
     """What one watcher hears."""
 
     def __init__(self, services: Services) -> None:

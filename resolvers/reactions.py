@@ -10,7 +10,7 @@ from commander.eventstore.log.lineage import reactions_to
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, undecided
-from commander.streaming.commands.pending_by_correlation import under_way
+from commander.streaming.commands.pending_by_correlation import pending_by_correlation
 
 MAX_REACTIONS = 500
 """The most that one event shows."""
@@ -54,6 +54,6 @@ class Reactions:
     async def _look(self, correlation_ids: set[UUID]) -> None:
         if not correlation_ids:
             return
-        found = await under_way(self._services.nats, self._services.database, correlation_ids)
+        found = await pending_by_correlation(self._services.nats, self._services.database, correlation_ids)
         self._under_way |= by_cause(found.commands)
         self._looked_for |= correlation_ids

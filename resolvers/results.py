@@ -22,12 +22,12 @@ class Stage(Enum):
     PROJECTION = "PROJECTION"
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class AcceptedResult(msgspec.Struct, frozen=True):
     command_id: UUID
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedResult:
     """position: that of the last event. version: the stream's, after the command."""
 
     command_id: UUID
@@ -38,7 +38,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectedResult:
     """The domain said no, for good; the code and the message are the decider's."""
 
     command_id: UUID
@@ -47,7 +47,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedResult:
     """The domain's code failed on the command; it is set aside as a dead letter."""
 
     command_id: UUID
@@ -56,7 +56,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class WrongVersion:
+class VersionConflictResult:
     command_id: UUID
     expected_version: int | None
     current_version: int
@@ -64,7 +64,7 @@ class WrongVersion:
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingResult:
     """The time was up; the command goes on. position: known once it is decided."""
 
     command_id: UUID
@@ -73,20 +73,20 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class ConflictResult:
     """The id was used before, for a command of other content."""
 
     command_id: UUID
 
 
 @dataclass(frozen=True)
-class Invalid:
+class InvalidResult:
     command_id: UUID
     problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
-class Valid:
+class ValidResult:
     """What the command would do now: its events, and the stream's version after them."""
 
     command_id: UUID
@@ -95,13 +95,23 @@ class Valid:
     events: tuple[NewEvent, ...]
 
 
-Result = Accepted | Applied | Refused | Failed | WrongVersion | Pending | Conflict | Invalid | Valid
+Result = (
+    AcceptedResult
+    | AppliedResult
+    | RejectedResult
+    | FailedResult
+    | VersionConflictResult
+    | PendingResult
+    | ConflictResult
+    | InvalidResult
+    | ValidResult
+)
 
 
 def result_of(ended: Ended, expected_version: int | None = None) -> Result:
     """How a command ended, as a mutation answers it."""
     if ended.status == Status.APPLIED:
-        return Applied(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
+        return AppliedResult(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
     return _refused(
         ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
     )
@@ -111,7 +121,7 @@ def dry_result_of(decision: Decision, expected_version: int | None) -> Result:
     """What a command would do, as a dry run answers it."""
     command_id, version = decision.command.command_id, decision.version
     if decision.status is Status.APPLIED:
-        return Valid(command_id, decision.command.stream, version, decision.events)
+        return ValidResult(command_id, decision.command.stream, version, decision.events)
     return _refused(command_id, decision.status, decision.code, decision.message, version, expected_version)
 
 
@@ -119,7 +129,7 @@ def _refused(
     command_id: UUID, status: str, code: str | None, message: str | None, version: int, expected: int | None
 ) -> Result:
     if status == Status.FAILED:
-        return Failed(command_id, code or "", message or "")
+        return FailedResult(command_id, code or "", message or "")
     if code == VERSION_CONFLICT:
-        return WrongVersion(command_id, expected, version, message or "")
-    return Refused(command_id, code or "", message or "")
+        return VersionConflictResult(command_id, expected, version, message or "")
+    return RejectedResult(command_id, code or "", message or "")

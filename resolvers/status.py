@@ -14,10 +14,10 @@ from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.log.command_history import CommandFilter, list_commands
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, SubmittedCommand
-from commander.resolvers.events import Page, page_size, storable
+from commander.resolvers.events import Page, is_storable_text, page_size
 from commander.resolvers.services import Services
 from commander.streaming.commands.messages import is_due
-from commander.streaming.commands.pending_by_id import queued_command
+from commander.streaming.commands.pending_by_id import pending_command
 
 _UNKNOWN_SECONDS = 60.0
 
@@ -49,7 +49,7 @@ async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     outcome = await outcome_of(services.database, command_id)
     if outcome is not None:
         return CommandState(None, outcome)
-    queued = await queued_command(services.nats, command_id)
+    queued = await pending_command(services.nats, command_id)
     outcome = await outcome_of(services.database, command_id)  # it may have ended between the two looks
     if outcome is not None:
         return CommandState(None, outcome)
@@ -124,5 +124,5 @@ def _check_filter(where: CommandFilter) -> None:
     }
     for argument, texts in given.items():
         for text in texts:
-            if not storable(text):
+            if not is_storable_text(text):
                 raise InvalidRequest(argument, f"no command can have {text!r}")

@@ -17,7 +17,7 @@ from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import Included, RowStream, RowVersion
 from commander.eventstore.records import Outcome
-from commander.resolvers.events import Page, page_size, storable
+from commander.resolvers.events import Page, is_storable_text, page_size
 from commander.resolvers.services import Services
 
 
@@ -45,7 +45,7 @@ async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> 
     """
     source = _source(services, table, key)
     included = await _included(services, source, as_of)
-    return await services.versions.at(source, included) if storable(source.stream) else None
+    return await services.versions.at(source, included) if is_storable_text(source.stream) else None
 
 
 async def versions_of_row(
@@ -89,7 +89,9 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
     """Which events are of the past asked for. Raises InvalidRequest, which says what can be asked for."""
     position, time, version = as_of.position, as_of.time, as_of.version
     if version is not None:
-        known = await stream_version(services.database, source.stream) if storable(source.stream) else 0
+        known = (
+            await stream_version(services.database, source.stream) if is_storable_text(source.stream) else 0
+        )
         if known == 0:
             raise InvalidRequest("asOf.version", f"the stream {source.stream} has no versions")
         if not 1 <= version <= known:

@@ -10,7 +10,7 @@ reading.py      following the log, as it is told of and from Postgres
 messages.py     commands as messages: alone, or several that came at once
 submitting.py   mutations' commands, gathered into synced batches
 outcomes.py     how a command ended, back to the process that waits
-ownership.py    which process has which partitions
+leases.py    which process has which partitions
 deciding.py     a batch of commands to decisions; pure
 states.py       the states of streams in memory, from snapshots and events
 batch.py        a batch of commands: prepared, committed, announced

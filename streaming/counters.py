@@ -22,7 +22,7 @@ class Histogram:
         self.sum += value
 
 
-class DecidingTally:
+class DecidingCounters:
     """Of a processor. outcomes: by the command's type and how it ended."""
 
     def __init__(self) -> None:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from commander.domain.errors import OwnershipLost
+from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, join, lock_key, members, try_lock, unlock
 from commander.eventstore.log.quarantine import begin_running, end_running, leave
 
 
 @dataclass(frozen=True)
-class Shared:
+class LeaseGroup:
     """What processes share the partitions of. name: of one reactor, say. durable: see `Database.connect`."""
 
     application: str
@@ -38,18 +38,18 @@ class Shared:
         return lock_key(f"{self.name} {partition}") if self.name else partition
 
 
-DECIDING = Shared("commander processor", Lock.PROCESSORS, Lock.PARTITION)
+DECIDING = LeaseGroup("commander processor", Lock.PROCESSORS, Lock.PARTITION)
 
 
-def reactor_shared(name: str) -> Shared:
+def reactor_leases(name: str) -> LeaseGroup:
     """The partitions of a reactor's keys. What it writes can be made again, so no disk is waited for."""
-    return Shared(f"commander reactor {name}", Lock.REACTORS, Lock.REACTOR, name, durable=False)
+    return LeaseGroup(f"commander reactor {name}", Lock.REACTORS, Lock.REACTOR, name, durable=False)
 
 
-class Ownership:
+class Leases:
     """The partitions this process owns, and the connection that proves it."""
 
-    def __init__(self, database: Database, partitions: int, shared: Shared) -> None:
+    def __init__(self, database: Database, partitions: int, shared: LeaseGroup) -> None:
         self._database = database
         self._partitions = partitions
         self._shared = shared
@@ -59,7 +59,7 @@ class Ownership:
     @property
     def connection(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            raise OwnershipLost("Postgres", "the connection that held the partitions is gone")
+            raise LeasesLost("Postgres", "the connection that held the partitions is gone")
         return self._connection
 
     async def __aenter__(self) -> Self:
@@ -88,7 +88,7 @@ class Ownership:
     async def is_balanced(self) -> bool:
         """Whether it has its share, so that `rebalance` would change nothing. Work may be under way."""
         shared = self._shared
-        _ = self.connection  # raises OwnershipLost
+        _ = self.connection  # raises LeasesLost
         async with self._database.connection() as connection:
             return len(self.owned) == self._share(await members(connection, shared.members, shared.key))
 
@@ -125,7 +125,7 @@ class Ownership:
         connection.terminate()
 
 
-class DecidingOwnership(Ownership):
+class ProcessorLeases(Leases):
     """A processor's. Its partitions are marked while it has them, so that the next knows of a violent end."""
 
     def __init__(self, database: Database, partitions: int) -> None:

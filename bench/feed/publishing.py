@@ -24,7 +24,7 @@ from commander.eventstore.log.event_log import append
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, MoneyDeposited
-from commander.streaming.nats.signals import told_log
+from commander.streaming.nats.signals import log_signals
 
 AMOUNT = Decimal("1.00")
 _LARGEST_TRANSACTION = 500
@@ -55,7 +55,7 @@ async def publish_into(system: System, publication: Publication) -> None:
             for begin in range(numbers.start, numbers.stop, _LARGEST_TRANSACTION):
                 end = min(begin + _LARGEST_TRANSACTION, numbers.stop)
                 appended = await append(connection, decisions[begin:end], None)
-                await system.nats.tell(told_log(appended.events))
+                await system.nats.tell(log_signals(appended.events))
 
 
 def deposited(publication: Publication) -> Sequence[Decision]:

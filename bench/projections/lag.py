@@ -71,7 +71,7 @@ async def _listen(system: System, moves: _Moves) -> None:
         return await _table(system) is not None
 
     await until(serves, timeout_seconds=60)
-    await system.nats.client.subscribe_bulk(f"signals.projection.{await _table(system)}", moves.hear)
+    await system.nats.client.subscribe_chunks(f"signals.projection.{await _table(system)}", moves.hear)
     await system.nats.client.flush()
 
 

@@ -32,7 +32,7 @@ class CannotWrite(CommanderError):
 def run_export(file: Path | None, where: ExportFilter, wait_seconds: float) -> None:
     """Writes an export to a file, which is there once it is whole, or to standard output.
 
-    Raises CannotWrite, SettingsError, StillQueued, InvalidRequest, LogBroken, Unavailable.
+    Raises CannotWrite, SettingsError, StillPending, InvalidRequest, LogBroken, Unavailable.
     """
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")

@@ -24,7 +24,7 @@ from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServ
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import told_tables
+from commander.streaming.nats.signals import tables_signal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -191,7 +191,7 @@ async def _tell() -> None:
     try:
         async with asyncio.timeout(2):
             await nats.connect("commander projections")
-            await nats.tell([told_tables()])
+            await nats.tell([tables_signal()])
     except (Unavailable, TimeoutError):
         pass
     finally:

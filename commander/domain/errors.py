@@ -10,7 +10,7 @@ CommanderError
 ├─ InvalidRequest       a query's argument is out of range
 ├─ NotFound             what was asked for by id does not exist
 └─ Unavailable          Postgres or NATS cannot be reached
-   └─ OwnershipLost     a processor's connection, and with it its partitions, is gone
+   └─ LeasesLost     a processor's connection, and with it its partitions, is gone
 """
 
 from __future__ import annotations
@@ -111,5 +111,5 @@ class Unavailable(CommanderError):
         self.reason = reason
 
 
-class OwnershipLost(Unavailable):
+class LeasesLost(Unavailable):
     """The connection that held a processor's partitions is gone: the partitions are free for others."""

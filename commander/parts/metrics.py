@@ -184,7 +184,7 @@ async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[M
 async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
     return [
         _gauge("subscribers", "Subscribers of events.", feed.subscribers),
-        _gauge("feed_channels", "Kinds of subscribers: those of one kind share.", feed.channels),
+        _gauge("feed_channels", "Kinds of subscribers: those of one kind share.", feed.groups),
         _gauge("feed_position", "The last position that subscribers were told.", feed.position),
         _gauge("connections", "WebSockets and streamed responses.", streams.connections),
     ]

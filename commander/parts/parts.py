@@ -32,7 +32,7 @@ from commander.settings import Settings
 from commander.streaming.commands.processor import Processor, ProcessorSettings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.commands.watchdog import end_if_the_loop_hangs
-from commander.streaming.effects.attempts import Company
+from commander.streaming.effects.attempts import CallExclusion
 from commander.streaming.effects.runner import EffectRunner
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
@@ -219,7 +219,7 @@ class EffectsPart(Part):
         self._runners: list[EffectRunner] = []
 
     async def run(self, database: Database, nats: Nats) -> None:
-        company, effects = Company(), self.domain.effects.values()
+        company, effects = CallExclusion(), self.domain.effects.values()
         self._runners = [EffectRunner(self.domain, database, nats, e, company=company) for e in effects]
         longest = max((effect.timeout_seconds for effect in effects), default=0)
         hanging = end_if_the_loop_hangs(longest + self.hung_seconds)

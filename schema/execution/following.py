@@ -31,7 +31,7 @@ from commander.schema.types.live import LiveField
 from commander.streaming.live.changes import Cursor
 
 
-class Refused(Exception):
+class OperationRejected(Exception):
     """A subscription that does not begin; errors: why."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
@@ -60,7 +60,7 @@ class Followed:
                 async for page in pages:
                     yield page
         except Exception as error:
-            raise Refused([coerced(error)]) from error
+            raise OperationRejected([coerced(error)]) from error
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class FollowedRows:
                 async for cursor, item in items:
                     yield [await self._rendered(cursor, item)]
         except Exception as error:
-            raise Refused([coerced(error)]) from error
+            raise OperationRejected([coerced(error)]) from error
 
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
         operation = self.executor.operation
@@ -129,7 +129,7 @@ class Following:
     ) -> Subscriber | None:
         """The subscriber that this operation makes; None if it subscribes to something else.
 
-        Raises Refused for variables and arguments that cannot be read.
+        Raises OperationRejected for variables and arguments that cannot be read.
         """
         assert document.tree is not None, "a document without a tree is refused"
         executor = self._executor.build(
@@ -140,7 +140,7 @@ class Following:
             operation_name=operation_name,
         )
         if isinstance(executor, list):
-            raise Refused(executor)
+            raise OperationRejected(executor)
         renderer = Renderer(document.tree, executor, self._types)
         field = renderer.field
         if field is None:
@@ -152,7 +152,7 @@ class Following:
             return None
         if NOT_FOLLOWED in document.text and renderer.selects(NOT_FOLLOWED):
             problem = f"{NOT_FOLLOWED}: they come later than the event; subscribe to lineage to see them"
-            raise Refused([GraphQLError(problem, nodes=field, extensions={"code": BAD_REQUEST})])
+            raise OperationRejected([GraphQLError(problem, nodes=field, extensions={"code": BAD_REQUEST})])
         after, where = self._arguments(executor, field)
         cursor = _cursor_variable(document, field)
         kept = {name: value for name, value in (variables or {}).items() if name != cursor}
@@ -168,7 +168,7 @@ class Following:
         try:
             return get_argument_values(root.fields[field.name.value], field, executor.variable_values)
         except GraphQLError as error:
-            raise Refused([error]) from error
+            raise OperationRejected([error]) from error
 
     def _arguments(self, executor: Executor[Any], field: FieldNode) -> tuple[int | None, EventFilter]:
         given = self._given(executor, field)

@@ -25,7 +25,7 @@ from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
 from commander.schema.errors import coerced, typed
 from commander.schema.execution.documents import Document, Documents
-from commander.schema.execution.following import Following, Refused, Subscriber
+from commander.schema.execution.following import Following, OperationRejected, Subscriber
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
 from commander.schema.execution.rendering import Rendered
 from commander.schema.types.events import EventTypes
@@ -51,7 +51,7 @@ class CommanderSchema(strawberry.Schema):
     def followed(
         self, query: str, variables: dict[str, Any] | None, context: Context, operation_name: str | None
     ) -> Subscriber | None:
-        """The subscriber that this operation makes, if it follows the log or rows. Raises Refused."""
+        """The subscriber of an operation that follows the log or rows; else None. Raises OperationRejected."""
         document = self._documents.read(query)
         if self._following is None or document.refusal(operation_name):
             return None
@@ -203,7 +203,7 @@ class CommanderSchema(strawberry.Schema):
                     yield _answer(result)
                     if isinstance(context, Context):
                         context.forget()
-        except Refused as refused:
+        except OperationRejected as refused:
             yield PreExecutionError(data=None, errors=refused.errors)
         except Exception as error:  # the source of a subscription may raise anything
             yield ExecutionResult(data=None, errors=[typed(coerced(error))])
@@ -226,7 +226,7 @@ async def _one_by_one(followed: Subscriber) -> AsyncGenerator[ExecutionResult, N
                 for rendered in page:
                     began = True
                     yield FollowedResult(rendered)
-    except Refused as refused:
+    except OperationRejected as refused:
         if not began:
             raise
         yield ExecutionResult(data=None, errors=refused.errors)

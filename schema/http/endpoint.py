@@ -36,7 +36,7 @@ from commander.schema.http.websocket import (
     TransportProtocol,
     closing_reason,
 )
-from commander.schema.http.wire import Refused, decoded, encoded, error_response, status_of
+from commander.schema.http.wire import HttpError, decoded, encoded, error_response, status_of
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -155,7 +155,7 @@ class Endpoint(GraphQL[Context, None]):
     async def _respond(self, request: Request) -> Response:
         try:
             if request.method not in ("GET", "POST"):
-                raise Refused(405, "GraphQL only supports GET and POST requests.", "GET, POST")
+                raise HttpError(405, "GraphQL only supports GET and POST requests.", "GET, POST")
             if request.method == "POST":
                 data = self._checked_post(request.headers, await request.body())
                 if data.protocol == "http":
@@ -205,26 +205,26 @@ class Endpoint(GraphQL[Context, None]):
 
     def _checked_post(self, headers: Mapping[str, str], body: bytes | str) -> _Request:
         if not is_json(headers.get("content-type")):
-            raise Refused(415, "the request's content-type must be application/json, in UTF-8")
+            raise HttpError(415, "the request's content-type must be application/json, in UTF-8")
         return self._checked(self.parse_json(body), "POST", headers)
 
     def _checked(self, data: Mapping[str, Any], method: str, headers: Mapping[str, str]) -> _Request:
         """A request of the right form, and which media type answers it."""
         query, name = data.get("query"), data.get("operationName")
         if not isinstance(query, str) or not query:
-            raise Refused(400, "the request has no query" if not query else "query must be a string")
+            raise HttpError(400, "the request has no query" if not query else "query must be a string")
         if not isinstance(name, str | None):
-            raise Refused(400, "operationName must be a string")
+            raise HttpError(400, "operationName must be a string")
         for part in ("variables", "extensions"):
             if not isinstance(data.get(part), dict | None):
-                raise Refused(400, f"{part} must be an object")
+                raise HttpError(400, f"{part} must be an object")
         operation = self.schema.operation_type(query, name)
         if operation is OperationType.MUTATION and method == "GET":
-            raise Refused(405, "mutations are not allowed when using GET", "POST")
+            raise HttpError(405, "mutations are not allowed when using GET", "POST")
         media_type = carrier(headers.get("accept"), operation)
         if media_type is None:
             needs_stream = operation is OperationType.SUBSCRIPTION
-            raise Refused(406, _NEEDS_STREAM if needs_stream else "the Accept header admits no JSON")
+            raise HttpError(406, _NEEDS_STREAM if needs_stream else "the Accept header admits no JSON")
         return _Request(
             query=query,
             variables=data.get("variables"),
@@ -282,17 +282,17 @@ class Endpoint(GraphQL[Context, None]):
                 try:
                     given[name] = self.decode_json(text)
                 except json.JSONDecodeError as error:
-                    raise Refused(400, f"{name} is not JSON: {error}") from error
+                    raise HttpError(400, f"{name} is not JSON: {error}") from error
         return given
 
     def parse_json(self, data: str | bytes) -> Any:
         try:
             parsed = self.decode_json(data)
         except json.JSONDecodeError as error:
-            raise Refused(400, f"the request is not JSON: {error}") from error
+            raise HttpError(400, f"the request is not JSON: {error}") from error
         if not isinstance(parsed, dict):
             hint = "; submit takes many commands" if isinstance(parsed, list) else ""
-            raise Refused(400, f"the request must be a JSON object with a query{hint}")
+            raise HttpError(400, f"the request must be a JSON object with a query{hint}")
         return parsed
 
     def encode_json(self, data: object) -> str:

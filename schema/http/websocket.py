@@ -29,7 +29,7 @@ from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMe
 from strawberry.types import ExecutionResult
 
 from commander.schema.context import Context
-from commander.schema.execution.following import Refused, Subscriber
+from commander.schema.execution.following import OperationRejected, Subscriber
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
@@ -98,13 +98,13 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
                 await super().run_operation(operation)
             else:
                 await self._follow(operation, followed)
-        except Refused as refused:
+        except OperationRejected as refused:
             await operation.send_initial_errors(refused.errors)
         except WebSocketDisconnected:
             pass
 
     async def _follow(self, operation: Operation[Context, None], followed: Subscriber) -> None:
-        """Sends items until the client completes or leaves, or there can be no more. Raises Refused."""
+        """Sends items until the client completes or leaves, or no more can come. Raises OperationRejected."""
         messages = NextMessages(operation.id)
         began = False
         try:
@@ -112,7 +112,7 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
                 async for page in pages:
                     began = True
                     await self.websocket.send_page(messages, page)
-        except Refused as refused:
+        except OperationRejected as refused:
             if not began:
                 raise
             await operation.send_next(ExecutionResult(data=None, errors=refused.errors))

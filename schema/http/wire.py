@@ -17,7 +17,7 @@ _STATUS: Mapping[str, int] = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL":
 _RETRY_AFTER_SECONDS = 5
 
 
-class Refused(HTTPException):
+class HttpError(HTTPException):
     """A request that HTTP itself refuses; allow: the methods that would do."""
 
     def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:

@@ -115,9 +115,9 @@ CommandResult = Annotated[
 def result_of(result: resolving.Result, events: EventTypes) -> object:
     """The member of the union CommandResult that says this."""
     match result:
-        case resolving.Accepted(command_id):
+        case resolving.AcceptedResult(command_id):
             return CommandAccepted(command_id=command_id)
-        case resolving.Applied(command_id, stream, position, version, recorded):
+        case resolving.AppliedResult(command_id, stream, position, version, recorded):
             return CommandApplied(
                 command_id=command_id,
                 stream=stream,
@@ -125,23 +125,23 @@ def result_of(result: resolving.Result, events: EventTypes) -> object:
                 version=version,
                 recorded=lambda: [events.of(event) for event in recorded],
             )
-        case resolving.Refused(command_id, code, message):
+        case resolving.RejectedResult(command_id, code, message):
             return CommandRejected(command_id=command_id, code=code, message=message)
-        case resolving.Failed(command_id, code, message):
+        case resolving.FailedResult(command_id, code, message):
             return CommandFailed(command_id=command_id, code=code, message=message)
-        case resolving.WrongVersion(command_id, expected, current, message):
+        case resolving.VersionConflictResult(command_id, expected, current, message):
             return VersionConflict(
                 command_id=command_id, expected_version=expected, current_version=current, message=message
             )
-        case resolving.Pending(command_id, stage, position):
+        case resolving.PendingResult(command_id, stage, position):
             at = None if position is None else Position(position)
             return CommandPending(command_id=command_id, stage=stage, position=at)
-        case resolving.Conflict(command_id):
+        case resolving.ConflictResult(command_id):
             message = f"the command id {command_id} was used before, for a command of other content"
             return CommandConflict(command_id=command_id, message=message)
-        case resolving.Valid(command_id, stream, version, proposed):
+        case resolving.ValidResult(command_id, stream, version, proposed):
             made = [ProposedEvent(type=e.type, data=JSON(msgspec.json.decode(e.data))) for e in proposed]
             return CommandValid(command_id=command_id, stream=stream, version=version, events=made)
-        case resolving.Invalid(command_id, problems):
+        case resolving.InvalidResult(command_id, problems):
             told = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
             return CommandInvalid(command_id=command_id, problems=told)

@@ -13,7 +13,7 @@ from commander.eventstore.log.snapshots import Snapshot, load_snapshots, snapsho
 from commander.streaming.commands.deciding import StreamState, evolved, initial_state
 
 
-class StreamStates(OrderedDict[str, StreamState]):
+class AggregateCache(OrderedDict[str, StreamState]):
     """The newest state of each stream that was decided on lately, and of one partition's owner alone.
 
     capacity: how many streams are kept. snapshot_every: after how many events a stream's state is stored.

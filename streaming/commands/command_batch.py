@@ -19,12 +19,12 @@ from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
-from commander.streaming.commands.aggregate_cache import StreamStates
+from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import crashed, decide
-from commander.streaming.commands.outcomes import Ended, ended_from, told_ended, told_outcomes
+from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
 from commander.streaming.commands.watchdog import ended_if_hung
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import told_log, told_projection
+from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import SpanKind, enabled, mark, now_ns
 
 _SLICE = 50
@@ -39,14 +39,14 @@ class _End(NamedTuple):
     end: int
 
 
-class Batch:
+class CommandBatch:
     """Commands decided and committed together, by steps: look up, decide, commit, announce.
 
     recent: the batches that may not have been committed when this one looks up; what they decide counts here.
     """
 
     def __init__(
-        self, commands: Sequence[SubmittedCommand], progress: Progress, recent: Sequence[Batch]
+        self, commands: Sequence[SubmittedCommand], progress: Progress, recent: Sequence[CommandBatch]
     ) -> None:
         self.commands = commands
         self.progress = progress
@@ -55,13 +55,13 @@ class Batch:
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
         self._repeated: list[SubmittedCommand] = []  # decided by another batch, or by their first here
-        self._decided_before: dict[UUID, Batch] = {}
+        self._decided_before: dict[UUID, CommandBatch] = {}
         self._append: Append | None = None
         self._snapshots: list[Snapshot] = []
         self._appended: Appended | None = None
         self._projected: list[str] = []
 
-    async def look_up(self, database: Database, states: StreamStates) -> None:
+    async def look_up(self, database: Database, states: AggregateCache) -> None:
         """Looks for earlier outcomes, and makes sure of the streams' states.
 
         This runs on a connection of the pool, beside the batches before. It settles nothing for good: the
@@ -73,7 +73,7 @@ class Batch:
             await states.load(connection, streams)
 
     async def decide(
-        self, domain: Domain, states: StreamStates, now: datetime, decide_seconds: float
+        self, domain: Domain, states: AggregateCache, now: datetime, decide_seconds: float
     ) -> None:
         """Decides what has no outcome yet, each command on what the ones before it left in `states`.
 
@@ -92,7 +92,7 @@ class Batch:
         # now, for when this is committed the states may be ahead, by batches that may never be
         self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 
-    def set_aside(self, domain: Domain, states: StreamStates, attempts: int) -> None:
+    def set_aside(self, domain: Domain, states: AggregateCache, attempts: int) -> None:
         """Instead of `decide`: fails what has no outcome yet, without running the domain's code."""
         for command in self._undecided():
             self.decisions.append(crashed(domain, command, states[command.stream], attempts))
@@ -130,13 +130,13 @@ class Batch:
             if command.reply is not None:
                 ended = await self._ended_before(command.command_id, database)
                 told.setdefault(command.reply, []).append(ended)
-        messages = told_log(self._appended.events)
+        messages = log_signals(self._appended.events)
         if self._appended.events:
             position = self._appended.events[-1].position
-            messages += [told_projection(table_name, position) for table_name in self._projected]
+            messages += [projection_signal(table_name, position) for table_name in self._projected]
         for reply, outcomes in told.items():
-            messages += told_outcomes(reply, outcomes)
-        await nats.tell(messages + told_ended(decision.command.command_id for decision in self.decisions))
+            messages += outcome_signals(reply, outcomes)
+        await nats.tell(messages + ended_signals(decision.command.command_id for decision in self.decisions))
 
     def _undecided(self) -> Sequence[SubmittedCommand]:
         """The commands without an outcome: not in Postgres, not in a batch before, not earlier in this."""

@@ -17,7 +17,7 @@ MAX_ATTEMPTS = 3
 """The first is the one in whose batch the owner died; it was not counted, for nobody knew."""
 
 
-class Suspects:
+class CrashQuarantine:
     """Which of the next commands are suspect; false when none are.
 
     under_way: how many commands may have been decided and not committed when the owner died. up_to: the last

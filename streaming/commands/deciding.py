@@ -164,7 +164,7 @@ def _refused(
     code: str,
     message: str,
 ) -> tuple[Decision, StreamState]:
-    code, message = storable(code), storable(message)
+    code, message = without_nul(code), without_nul(message)
     rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
     decision = Decision(
         command, digest, status, current.version, rejection=rejection, code=code, message=message
@@ -185,7 +185,7 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def storable(said: object) -> str:
+def without_nul(said: object) -> str:
     """What an author's code said as Postgres takes it: text, without NUL and lone surrogates, not endless."""
     text = said if isinstance(said, str) else str(said)
     return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -47,7 +47,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
-def told_outcomes(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]:
+def outcome_signals(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]:
     """The messages that tell whoever waits under the subject, many outcomes in each; nobody may be waiting.
 
     An outcome whose events no message holds is not told: who waits finds it in Postgres.
@@ -58,10 +58,10 @@ def told_outcomes(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]:
     if len(outcomes) == 1:
         return []
     middle = len(outcomes) // 2
-    return told_outcomes(subject, outcomes[:middle]) + told_outcomes(subject, outcomes[middle:])
+    return outcome_signals(subject, outcomes[:middle]) + outcome_signals(subject, outcomes[middle:])
 
 
-def told_ended(command_ids: Iterable[UUID]) -> list[OutMessage]:
+def ended_signals(command_ids: Iterable[UUID]) -> list[OutMessage]:
     """The message that tells every process which commands have ended: their ids, 16 bytes each."""
     payload = b"".join([command_id.int.to_bytes(16, "big") for command_id in command_ids])
     return [OutMessage(ENDED, payload, {})] if payload else []
@@ -88,7 +88,7 @@ class OutcomeWaiter:
         self._nats = nats
         self._database = database
         self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
-        self._watching: dict[bytes, list[Watch]] = {}
+        self._watching: dict[bytes, list[OutcomeWatch]] = {}
         self._listening: Subscription | None = None  # to what ends, while anybody watches
         self._listening_changes = asyncio.Lock()
         self.reply = nats.client.new_inbox()
@@ -100,15 +100,15 @@ class OutcomeWaiter:
 
     async def start(self) -> None:
         with reaching_nats():
-            await self._nats.client.subscribe_bulk(self.reply, self._on_announcements)
+            await self._nats.client.subscribe_chunks(self.reply, self._on_announcements)
 
     def expect(self, command_id: UUID) -> Expected:
         """Begins to listen; call it before submitting, so that no announcement comes too early."""
         return Expected(self, command_id)
 
-    def watch(self, command_id: UUID) -> Watch:
+    def watch(self, command_id: UUID) -> OutcomeWatch:
         """Listens for the end of a command that anybody may have submitted."""
-        return Watch(self, command_id)
+        return OutcomeWatch(self, command_id)
 
     async def look(self, command_id: UUID) -> Ended | None:
         """The outcome from Postgres, if there is one."""
@@ -128,7 +128,7 @@ class OutcomeWaiter:
         for message in messages:
             for begin in range(0, len(message.data), 16):
                 for watch in self._watching.get(message.data[begin : begin + 16], ()):
-                    watch.ring()
+                    watch.signal()
 
     async def _listen_if_watched(self) -> None:
         """Hears what ends while anybody watches. While NATS is away nothing is heard, and Postgres asked."""
@@ -136,23 +136,23 @@ class OutcomeWaiter:
             try:
                 with reaching_nats():
                     if self._watching and self._listening is None:
-                        self._listening = await self._nats.client.subscribe_bulk(ENDED, self._on_ended)
+                        self._listening = await self._nats.client.subscribe_chunks(ENDED, self._on_ended)
                     elif not self._watching and self._listening is not None:
                         listening, self._listening = self._listening, None
-                        await self._nats.client.unsubscribe_bulk(listening)
+                        await self._nats.client.unsubscribe_chunks(listening)
             except Unavailable:
                 pass
 
 
-class Watch:
+class OutcomeWatch:
     """Rings when a command has ended; a context manager, so that nothing is left behind."""
 
     def __init__(self, waiter: OutcomeWaiter, command_id: UUID) -> None:
         self._waiter = waiter
         self._key = command_id.bytes
-        self._rung = asyncio.Event()
+        self._signalled = asyncio.Event()
 
-    async def __aenter__(self) -> Watch:
+    async def __aenter__(self) -> OutcomeWatch:
         self._waiter._watching.setdefault(self._key, []).append(self)
         await self._waiter._listen_if_watched()
         return self
@@ -164,17 +164,17 @@ class Watch:
             del self._waiter._watching[self._key]
         await self._waiter._listen_if_watched()
 
-    def ring(self) -> None:
-        self._rung.set()
+    def signal(self) -> None:
+        self._signalled.set()
 
     async def wait(self, timeout_seconds: float) -> None:
         """Returns when it has rung, or after the timeout: the signal may be lost, so look again then."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._rung.wait()
+                await self._signalled.wait()
         except TimeoutError:
             pass
-        self._rung.clear()
+        self._signalled.clear()
 
 
 class Expected:

@@ -18,7 +18,7 @@ from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.messages import MANY, command_subject, commands_in, count_in, is_scheduled
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedPull
+from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
 from commander.streaming.nats.streams import COMMANDS, partition_of
 
 logger = logging.getLogger("commander.processor")
@@ -34,7 +34,7 @@ class Received(NamedTuple):
     progress: Progress
 
 
-class Inbox:
+class PartitionReader:
     """Reads COMMANDS for the owner of some partitions. last: the newest sequence when it was opened."""
 
     def __init__(self, nats: Nats, owned: Sequence[int], partitions: int) -> None:
@@ -43,7 +43,7 @@ class Inbox:
         self._partitions = partitions
         self._decided = dict.fromkeys(owned, 0)
         self._all_are_its_own_after = float("inf")
-        self._pull: OrderedPull | None = None
+        self._pull: OrderedConsumer | None = None
         self.last = 0
 
     async def open(self, progress: dict[int, Progress]) -> None:
@@ -60,11 +60,11 @@ class Inbox:
             subjects = []  # all there are; the server need not look at each message's subject
             self._all_are_its_own_after = max(self._decided.values())
         after = min(self._decided.values())
-        self._pull = await OrderedPull(
+        self._pull = await OrderedConsumer(
             self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
         ).__aenter__()
 
-    async def __aenter__(self) -> Inbox:
+    async def __aenter__(self) -> PartitionReader:
         return self
 
     async def __aexit__(
@@ -86,7 +86,7 @@ class Inbox:
         return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
-        """Its commands of owned partitions that were not decided before this ownership began."""
+        """Its commands of owned partitions that were not decided before this leases began."""
         if is_scheduled(message.subject):
             return []  # it comes again, under its partition, when it is due
         try:

@@ -38,7 +38,7 @@ _BYTES_AT_ONCE = 8 * 1024 * 1024
 _CORRELATIONS_AT_ONCE = 250
 
 
-class UnderWay(NamedTuple):
+class PendingCommands(NamedTuple):
     """Commands, each once: the queued ones in their order, then the scheduled ones by their times.
 
     Some may have been decided a moment ago: Postgres says, if it is asked after this was found.
@@ -49,7 +49,9 @@ class UnderWay(NamedTuple):
     whole: bool
 
 
-async def under_way(nats: Nats, database: Database, correlation_ids: Collection[UUID]) -> UnderWay:
+async def pending_by_correlation(
+    nats: Nats, database: Database, correlation_ids: Collection[UUID]
+) -> PendingCommands:
     """What of these correlations is scheduled or queued. Raises Unavailable."""
     (scheduled, all_schedules), decided = await asyncio.gather(
         _scheduled(nats, list(correlation_ids)), _decided(nats, database)
@@ -58,28 +60,28 @@ async def under_way(nats: Nats, database: Database, correlation_ids: Collection[
     found: dict[UUID, SubmittedCommand] = {}
     for command in (*queued, *sorted(scheduled, key=lambda one: one.not_before or one.submitted_at)):
         found.setdefault(command.command_id, command)
-    return UnderWay(tuple(found.values()), all_schedules and all_queued)
+    return PendingCommands(tuple(found.values()), all_schedules and all_queued)
 
 
-async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> UnderWay:
+async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> PendingCommands:
     if len(correlation_ids) <= _CORRELATIONS_AT_ONCE:
         try:
             subjects = [scheduled_together(one) for one in correlation_ids]
             messages = await last_messages(nats, COMMANDS, subjects) if subjects else []
-            return UnderWay([command for message in messages for command in _commands(message)], True)
+            return PendingCommands([command for message in messages for command in _commands(message)], True)
         except TooManyMessages:
             if len(correlation_ids) == 1:
                 return await _first_scheduled(nats, correlation_ids[0])
     half = len(correlation_ids) // 2
     first = await _scheduled(nats, correlation_ids[:half])
     second = await _scheduled(nats, correlation_ids[half:])
-    return UnderWay([*first.commands, *second.commands], first.whole and second.whole)
+    return PendingCommands([*first.commands, *second.commands], first.whole and second.whole)
 
 
-async def _first_scheduled(nats: Nats, correlation_id: UUID) -> UnderWay:
+async def _first_scheduled(nats: Nats, correlation_id: UUID) -> PendingCommands:
     subject = scheduled_together(correlation_id)
     found = await next_messages(nats, COMMANDS, subject, 1, MAX_SCHEDULED, _BYTES_AT_ONCE)
-    return UnderWay([c for message in found.messages for c in _commands(message)], not found.left)
+    return PendingCommands([c for message in found.messages for c in _commands(message)], not found.left)
 
 
 async def _decided(nats: Nats, database: Database) -> int:
@@ -88,7 +90,7 @@ async def _decided(nats: Nats, database: Database) -> int:
     return min((one.in_stream(depth.created) for one in progress), default=0)
 
 
-async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -> UnderWay:
+async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -> PendingCommands:
     wanted = {str(correlation_id).encode() for correlation_id in correlation_ids}
     commands: list[SubmittedCommand] = []
     last, count, size = decided, 0, 0
@@ -99,11 +101,11 @@ async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -
             if not wanted.isdisjoint(correlations_in(message.data)):
                 commands += [c for c in _commands(message) if c.correlation_id in correlation_ids]
         if not found.left or not found.messages:
-            return UnderWay(commands, True)
+            return PendingCommands(commands, True)
         last = found.messages[-1].sequence
         count += len(found.messages)
         size += sum(len(message.data) for message in found.messages)
-    return UnderWay(commands, False)
+    return PendingCommands(commands, False)
 
 
 def _commands(message: InMessage) -> list[SubmittedCommand]:

@@ -24,18 +24,18 @@ _PATIENCE_SECONDS = 5.0
 _encoder = msgspec.json.Encoder()
 
 
-class StillQueued(CommanderError):
+class StillPending(CommanderError):
     """Commands were not decided in time: see that a processor runs, and try again."""
 
 
-async def queued_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+async def pending_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
     """The first queued command with this id, if there is one: it may have been decided a moment ago."""
-    alone = await queued_alone(nats, command_id)
-    return alone if alone is not None else await _queued_among_many(nats, command_id)
+    alone = await pending_alone(nats, command_id)
+    return alone if alone is not None else await _pending_among_many(nats, command_id)
 
 
-async def queued_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
-    """As queued_command, of those that came alone, as those do whose ids clients have chosen.
+async def pending_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+    """As pending_command, of those that came alone, as those do whose ids clients have chosen.
 
     Of several with the id the first is the one that is decided, if all are of one partition.
     """
@@ -47,7 +47,7 @@ async def queued_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
     return None if first is None else _found(first, command_id)
 
 
-async def _queued_among_many(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
+async def _pending_among_many(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
     sequence = 1
     while (message := await _first(nats, MANY, sequence)) is not None:
         if found := _found(message, command_id):
@@ -84,13 +84,13 @@ async def unschedule(nats: Nats, commands: Iterable[SubmittedCommand]) -> None:
     requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
     for begin in range(0, len(requests), _AT_ONCE):
         async with nats.answering():
-            await nats.client.request_bulk(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
+            await nats.client.request_many(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
 
 
 async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
     """Returns when all commands that were queued, and due, when this was called have their outcomes.
 
-    Raises StillQueued when they have not in time: no processor runs, or it has more to do than that.
+    Raises StillPending when they have not in time: no processor runs, or it has more to do than that.
     """
     async with nats.answering():
         try:
@@ -109,7 +109,7 @@ async def until_decided(nats: Nats, database: Database, timeout_seconds: float) 
             return
         if asyncio.get_running_loop().time() > deadline:
             partitions = ", ".join(map(str, waiting))
-            raise StillQueued(
+            raise StillPending(
                 f"after {timeout_seconds:g} s there are still commands queued in the partitions {partitions}"
             )
         await asyncio.sleep(0.1)

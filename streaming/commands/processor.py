@@ -2,7 +2,7 @@
 
 While one batch is being committed, and one stands ready behind it so that Postgres always has work, the next
 is decided on the states they left behind, and earlier outcomes are looked up for the one after that. If a
-commit fails, those behind it fail with it, and nothing is lost: the ownership ends, what was known is
+commit fails, those behind it fail with it, and nothing is lost: the leases ends, what was known is
 forgotten, and the next begins behind the last progress that Postgres has.
 
 How far a partition is decided is written to Postgres in the transaction that stores the outcomes: that is
@@ -30,13 +30,13 @@ from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.log.quarantine import count_attempt, forget_attempts
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress
-from commander.streaming.commands.aggregate_cache import StreamStates
-from commander.streaming.commands.command_batch import Batch
-from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Suspects
-from commander.streaming.commands.partition_reader import Inbox, Received
+from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.command_batch import CommandBatch
+from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, CrashQuarantine
+from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.watchdog import watch_for_hangs
-from commander.streaming.counters import DecidingTally
-from commander.streaming.leases import DecidingOwnership
+from commander.streaming.counters import DecidingCounters
+from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
 from commander.streaming.nats.streams import partition_of
@@ -70,14 +70,14 @@ class ProcessorSettings:
 class _Looking(NamedTuple):
     """A batch whose commands are being looked up."""
 
-    batch: Batch
+    batch: CommandBatch
     done: asyncio.Task[None]
 
 
 class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
-    waiting ─► owning ─► waiting …      (a lost server ends an ownership; the next begins afresh)
+    waiting ─► owning ─► waiting …      (a lost server ends an leases; the next begins afresh)
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
@@ -86,32 +86,32 @@ class Processor:
         self._nats = nats
         self._settings = settings
         self._inline = InlineProjections(domain)
-        self._states = StreamStates(domain, settings.cached_streams, settings.snapshot_every)
+        self._states = AggregateCache(domain, settings.cached_streams, settings.snapshot_every)
         self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before
         self._announcing: asyncio.Task[None] | None = None
         self._looking: _Looking | None = None
-        self._recent: deque[Batch] = deque(maxlen=_COMMITS + 1)  # and the one that is being decided
-        self._last: Batch | None = None
+        self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # and the one that is being decided
+        self._last: CommandBatch | None = None
         self._passed: Progress | None = None  # beyond messages that held nothing for these partitions
-        self._survived: list[UUID] = []  # tried as suspects, and it was not this process that ended
+        self._survived: list[UUID] = []  # tried as quarantine, and it was not this process that ended
         self.owned: tuple[int, ...] = ()
-        self.tally = DecidingTally()
+        self.tally = DecidingCounters()
 
     async def run(self) -> None:
         watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
-        """One ownership: from taking the locks to losing a server."""
+        """One leases: from taking the locks to losing a server."""
         self._nats.must_be_connected()  # who is cut off from NATS leaves the partitions to others
         try:
-            async with DecidingOwnership(self._database, self._settings.partitions) as ownership:
+            async with ProcessorLeases(self._database, self._settings.partitions) as leases:
                 while True:
-                    await ownership.rebalance()
-                    if not ownership.owned:
+                    await leases.rebalance()
+                    if not leases.owned:
                         await asyncio.sleep(self._settings.rebalance_seconds)
                         continue
-                    await self._decide_until_rebalanced(ownership)
+                    await self._decide_until_rebalanced(leases)
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
         except AppendConflict as error:
@@ -119,26 +119,26 @@ class Processor:
         finally:
             self.owned = ()
 
-    async def _decide_until_rebalanced(self, ownership: DecidingOwnership) -> None:
+    async def _decide_until_rebalanced(self, leases: ProcessorLeases) -> None:
         self._states.clear()  # another processor may have had the streams meanwhile
-        progress = await partition_progress(ownership.connection, ownership.owned)
-        self.owned = tuple(sorted(ownership.owned))
+        progress = await partition_progress(leases.connection, leases.owned)
+        self.owned = tuple(sorted(leases.owned))
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
-        async with Inbox(self._nats, self.owned, self._settings.partitions) as inbox:
-            await inbox.open(progress)
+        async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
+            await reader.open(progress)
             under_way = self._settings.batch_size * (_COMMITS + 1)  # decided and not committed, at most
-            suspects = Suspects(await ownership.begin(), under_way, up_to=inbox.last)
+            quarantine = CrashQuarantine(await leases.begin(), under_way, up_to=reader.last)
             if self._survived:
-                await forget_attempts(ownership.connection, self._survived)
+                await forget_attempts(leases.connection, self._survived)
                 self._survived = []
             try:
-                await self._decide_in_batches(ownership, inbox, suspects)
+                await self._decide_in_batches(leases, reader, quarantine)
                 await self._announced()
             finally:
                 await self._abandon()
 
     async def _decide_in_batches(
-        self, ownership: DecidingOwnership, inbox: Inbox, suspects: Suspects
+        self, leases: ProcessorLeases, reader: PartitionReader, quarantine: CrashQuarantine
     ) -> None:
         """Returns when the partitions have changed.
 
@@ -150,29 +150,29 @@ class Processor:
         rebalance_at = loop.time() + settings.rebalance_seconds
         purge_at = loop.time() + settings.purge_seconds
         while True:
-            limit = 1 if suspects else settings.batch_size
-            received = await inbox.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
+            limit = 1 if quarantine else settings.batch_size
+            received = await reader.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
             before, self._looking = self._looking, None
             if received is None:
-                suspects.clear()
+                quarantine.clear()
             elif not received.commands:
                 self._passed = received.progress
-            elif suspects.include(self._partitions_of(received), received.progress.sequence):
-                await self._process_suspects(ownership, received)
+            elif quarantine.include(self._partitions_of(received), received.progress.sequence):
+                await self._process_suspects(leases, received)
             else:
                 self._looking = self._look_up(received)
             if before is not None:
-                await self._process(ownership, before)
+                await self._process(leases, before)
             if received is not None and len(received.commands) < _FEW:
-                await self._caught_up(ownership)
+                await self._caught_up(leases)
             if loop.time() >= purge_at:
-                await self._caught_up(ownership)
-                await self._purge(ownership, inbox)
+                await self._caught_up(leases)
+                await self._purge(leases, reader)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                if not await ownership.is_balanced():
-                    await self._caught_up(ownership)
-                    if await ownership.rebalance():
+                if not await leases.is_balanced():
+                    await self._caught_up(leases)
+                    if await leases.rebalance():
                         return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
@@ -180,11 +180,11 @@ class Processor:
         return {partition_of(command.stream, self._settings.partitions) for command in received.commands}
 
     def _look_up(self, received: Received) -> _Looking:
-        batch = Batch(received.commands, received.progress, tuple(self._recent))
+        batch = CommandBatch(received.commands, received.progress, tuple(self._recent))
         self._recent.append(batch)
         return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
-    async def _process(self, ownership: DecidingOwnership, looking: _Looking) -> None:
+    async def _process(self, leases: ProcessorLeases, looking: _Looking) -> None:
         """Decides a batch while those before are committed; returns with its own commit under way."""
         await looking.done
         await looking.batch.decide(
@@ -193,55 +193,55 @@ class Processor:
         await self._committed(but=_COMMITS - 1)
         self._last = looking.batch
         before = self._committing[-1] if self._committing else None
-        self._committing.append(asyncio.create_task(self._commit(ownership, looking.batch, before)))
+        self._committing.append(asyncio.create_task(self._commit(leases, looking.batch, before)))
         await asyncio.sleep(0)  # so that Postgres has it before the next is decided
 
-    async def _caught_up(self, ownership: DecidingOwnership) -> None:
+    async def _caught_up(self, leases: ProcessorLeases) -> None:
         """Leaves nothing under way."""
         looking, self._looking = self._looking, None
         if looking is not None:
-            await self._process(ownership, looking)
+            await self._process(leases, looking)
         await self._committed()
 
-    async def _process_suspects(self, ownership: DecidingOwnership, received: Received) -> None:
+    async def _process_suspects(self, leases: ProcessorLeases, received: Received) -> None:
         """Decides each command of a message alone, after storing that it is tried; or sets it aside."""
         await self._committed()
         for index, command in enumerate(received.commands, 1):
             behind = 0 if index == len(received.commands) else 1
             progress = received.progress._replace(sequence=received.progress.sequence - behind)
-            await self._process_suspect(ownership, Received([command], progress))
+            await self._process_suspect(leases, Received([command], progress))
 
-    async def _process_suspect(self, ownership: DecidingOwnership, received: Received) -> None:
+    async def _process_suspect(self, leases: ProcessorLeases, received: Received) -> None:
         [command] = received.commands
         try:
-            tried = await count_attempt(ownership.connection, command.command_id)
+            tried = await count_attempt(leases.connection, command.command_id)
             looking = self._look_up(received)
             if tried >= MAX_ATTEMPTS:
                 await looking.done
                 looking.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
-                await self._commit(ownership, looking.batch, None)
+                await self._commit(leases, looking.batch, None)
             else:
-                await self._process(ownership, looking)
+                await self._process(leases, looking)
             await self._announced()
-            await forget_attempts(ownership.connection, [command.command_id])
+            await forget_attempts(leases.connection, [command.command_id])
         except (Unavailable, AppendConflict):
             self._survived.append(command.command_id)
             raise
 
     async def _commit(
-        self, ownership: DecidingOwnership, batch: Batch, before: asyncio.Task[None] | None
+        self, leases: ProcessorLeases, batch: CommandBatch, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             await asyncio.shield(before)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await batch.commit(ownership.connection, self._inline)
+        await batch.commit(leases.connection, self._inline)
         self.tally.committed(batch.decisions, len(batch.commands), loop.time() - began)
         announcing, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
         if announcing is not None:
             await announcing
 
-    async def _announce(self, batch: Batch) -> None:
+    async def _announce(self, batch: CommandBatch) -> None:
         """Tells of a batch while the next is committed; Postgres need not wait for that."""
         for _ in range(_STEPS_TO_THE_NEXT_COMMIT):
             await asyncio.sleep(0)
@@ -273,11 +273,11 @@ class Processor:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _purge(self, ownership: DecidingOwnership, inbox: Inbox) -> None:
+    async def _purge(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
         """Removes from the stream what Postgres has decided."""
         if self._passed is not None:  # what held nothing for these partitions is told to Postgres only now
-            await append(ownership.connection, [], self._passed)
+            await append(leases.connection, [], self._passed)
         decided = 0 if self._last is None else self._last.progress.sequence
         passed = 0 if self._passed is None else self._passed.sequence
         self._passed = None
-        await inbox.purge(ownership.connection, max(decided, passed))
+        await reader.purge(leases.connection, max(decided, passed))

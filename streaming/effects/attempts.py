@@ -16,7 +16,7 @@ from typing import Any
 
 from commander.domain.effects import EffectCall, EffectType
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.commands.deciding import described, storable
+from commander.streaming.commands.deciding import described, without_nul
 from commander.streaming.tracing import SpanKind, span
 
 
@@ -35,7 +35,7 @@ class Backoff:
         return random.uniform(full / 2, full)
 
 
-class Company:
+class CallExclusion:
     """The calls of all effects in a process: any number side by side, or one alone.
 
     closed: done when calls may be begun again; None while they may.
@@ -81,5 +81,5 @@ async def attempt(effect: EffectType, event: RecordedEvent, instance: Any, numbe
             async with asyncio.timeout(effect.timeout_seconds):
                 await effect.call(instance, call)
     except BaseException as error:  # the author's code may raise anything, even SystemExit
-        return storable(described(error))
+        return without_nul(described(error))
     return None

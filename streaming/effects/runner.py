@@ -27,7 +27,7 @@ from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.calls import CallState, Ledger, Suspect, TriedCall
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.effects.attempts import Backoff, Company, attempt
+from commander.streaming.effects.attempts import Backoff, CallExclusion, attempt
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.running import keep_running
@@ -63,14 +63,14 @@ class EffectRunner:
         nats: Nats,
         effect: EffectType,
         backoff: Backoff | None = None,
-        company: Company | None = None,
+        company: CallExclusion | None = None,
     ) -> None:
         self._domain = domain
         self._database = database
         self._nats = nats
         self._effect = effect
         self._backoff = backoff or Backoff()
-        self._company = company or Company()
+        self._company = company or CallExclusion()
         self._ledger = Ledger(effect.name)
         self._reading: asyncio.Task[list[RecordedEvent]] | None = None
         self._calls: dict[int, _Call] = {}  # all that are to be made

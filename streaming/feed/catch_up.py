@@ -1,4 +1,4 @@
-"""History for subscribers, from Postgres: in pages, one read ahead, a few subscribers at a time."""
+"""CatchUp for subscribers, from Postgres: in pages, one read ahead, a few subscribers at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE_BYTES = 2 * 1024 * 1024
 _AT_ONCE = 4
 
 
-class History:
+class CatchUp:
     """Reads the log for who is behind the tail.
 
     However many come at once, after a restart say, only a few read at a time: the others wait their turn, and

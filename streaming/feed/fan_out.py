@@ -29,7 +29,7 @@ _OVERHEAD = 400
 """Bytes of a rendered event beside its data, about."""
 
 
-class Channel(Generic[T]):
+class FanOutGroup(Generic[T]):
     """The matching events behind `floor`, rendered, and those who wait for more.
 
     floor: what a subscriber needs from before this position it reads and renders for itself.

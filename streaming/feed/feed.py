@@ -2,12 +2,12 @@
 
 While it has subscribers a process keeps the newest events in one shared tail in memory. It hears of them as
 they are committed; where it did not, the EVENTS stream brings them. Subscribers that want the same, in the
-same form, share a channel: each event is rendered once, for all of them. A subscriber is nothing but a
-cursor: it reads from its channel while its cursor is in it, and else from the tail or from Postgres. So a
-slow one costs no memory and delays nobody: it falls out of the channel, reads history at its own pace, and
+same form, share a group: each event is rendered once, for all of them. A subscriber is nothing but a
+cursor: it reads from its group while its cursor is in it, and else from the tail or from Postgres. So a
+slow one costs no memory and delays nobody: it falls out of the group, reads history at its own pace, and
 comes back.
 
-    reading history ◄─► reading the channel ─► waiting ─► reading the channel …
+    reading history ◄─► reading the group ─► waiting ─► reading the group …
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.records import EventFilter, RecordedEvent
-from commander.streaming.feed.catch_up import History
-from commander.streaming.feed.fan_out import CaughtUp, Channel, FeedItem, Heartbeat
+from commander.streaming.feed.catch_up import CatchUp
+from commander.streaming.feed.fan_out import CaughtUp, FanOutGroup, FeedItem, Heartbeat
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedPull, StreamReplaced
-from commander.streaming.nats.signals import hear_log
+from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
+from commander.streaming.nats.signals import listen_to_log
 from commander.streaming.nats.streams import EVENTS
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
@@ -44,11 +44,11 @@ _UNWANTED_SECONDS = 10
 """How long the mirror is followed after the last subscriber has gone."""
 _MAX_TAIL_BYTES = 64 * 1024 * 1024
 _MAX_RENDERED_BYTES = 128 * 1024 * 1024
-"""How much all channels of a process hold, about; beyond, each lets go of its older half."""
+"""How much all groups of a process hold, about; beyond, each lets go of its older half."""
 
 
 class Feed:
-    """The shared tail, and the channels over it. tail_size: how many events are kept in memory."""
+    """The shared tail, and the groups over it. tail_size: how many events are kept in memory."""
 
     def __init__(
         self, database: Database, nats: Nats, *, tail_size: int = 10_000, heartbeat_seconds: float = 15
@@ -57,11 +57,11 @@ class Feed:
         self._nats = nats
         self._tail_size = tail_size
         self._heartbeat_seconds = heartbeat_seconds
-        self._history = History(database)
+        self._history = CatchUp(database)
         self._tail: deque[RecordedEvent] = deque()  # dense: positions _head - len + 1 to _head
         self._head = -1  # -1 until the log was looked at
-        self._channels: dict[Hashable, Channel[Any]] = {}
-        self._listed: defaultdict[Hashable, set[Channel[Any]]] = defaultdict(set)
+        self._groups: dict[Hashable, FanOutGroup[Any]] = {}
+        self._listed: defaultdict[Hashable, set[FanOutGroup[Any]]] = defaultdict(set)
         self._wanted = asyncio.Event()  # somebody subscribes
         self._tail_bytes = 0
         self._unbounded = 0  # weight of what has grown since all was last bounded
@@ -77,12 +77,12 @@ class Feed:
         return max(0, self._head)
 
     @property
-    def channels(self) -> int:
-        return len(self._channels)
+    def groups(self) -> int:
+        return len(self._groups)
 
     @property
     def subscribers(self) -> int:
-        return sum(channel.readers for channel in self._channels.values())
+        return sum(group.readers for group in self._groups.values())
 
     async def run(self) -> None:
         """Feeds the tail, until cancelled."""
@@ -100,16 +100,16 @@ class Feed:
         and away.
         """
         cursor, began_at = await self._begin(after)
-        channel = self._join(key, where, render)
+        group = self._join(key, where, render)
         caught_up = False
         try:
             while True:
                 if self._head < began_at and cursor < began_at:  # the mirror is behind what the log held
                     up_to = began_at
-                elif cursor < channel.floor:
+                elif cursor < group.floor:
                     up_to = self._head
                 else:
-                    page, cursor = channel.after(cursor, _PAGE)
+                    page, cursor = group.after(cursor, _PAGE)
                     if page:
                         yield page
                         continue
@@ -118,10 +118,10 @@ class Feed:
                         caught_up = True
                         yield [render(CaughtUp(cursor))]
                         continue
-                    beats = channel.beats
-                    await channel.changes()
-                    if channel.beats != beats and cursor == self._head and channel.last_beat is not None:
-                        yield [channel.last_beat]
+                    beats = group.beats
+                    await group.changes()
+                    if group.beats != beats and cursor == self._head and group.last_beat is not None:
+                        yield [group.last_beat]
                     continue
                 async with aclosing(self._pages(cursor, up_to, where)) as pages:
                     async for events, behind in pages:
@@ -129,7 +129,7 @@ class Feed:
                         if events:
                             yield [render(event) for event in events]
         finally:
-            self._leave(key, channel)
+            self._leave(key, group)
 
     async def _begin(self, after: int | None) -> tuple[int, int]:
         """The first cursor, and the log's head: what a client was told of is history, mirrored yet or not."""
@@ -159,23 +159,23 @@ class Feed:
             cursor = page[-1].position
             yield [event for event in page if where.matches(event)], cursor
 
-    def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> Channel[T]:
-        channel = self._channels.get(key)
-        if channel is None:
-            channel = self._channels[key] = Channel(where, render, self._head)
+    def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> FanOutGroup[T]:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = FanOutGroup(where, render, self._head)
             for address in _addresses(where):
-                self._listed[address].add(channel)
-        channel.readers += 1
+                self._listed[address].add(group)
+        group.readers += 1
         self._wanted.set()
-        return channel
+        return group
 
-    def _leave(self, key: Hashable, channel: Channel[Any]) -> None:
-        channel.readers -= 1
-        if channel.readers:
+    def _leave(self, key: Hashable, group: FanOutGroup[Any]) -> None:
+        group.readers -= 1
+        if group.readers:
             return
-        del self._channels[key]
-        for address in _addresses(channel.where):
-            self._listed[address].discard(channel)
+        del self._groups[key]
+        for address in _addresses(group.where):
+            self._listed[address].discard(group)
             if not self._listed[address]:
                 del self._listed[address]
 
@@ -184,7 +184,7 @@ class Feed:
         while True:
             if self._head < 0:
                 self._head = await head_position(self._database)
-            if not self._channels:
+            if not self._groups:
                 self._wanted.clear()
                 await self._wanted.wait()
                 head = await head_position(self._database)
@@ -199,12 +199,12 @@ class Feed:
     async def _follow_while_wanted(self) -> None:
         loop = asyncio.get_running_loop()
         wanted_at = loop.time()
-        stop_hearing = await hear_log(self._nats, self._append_told)
+        stop_hearing = await listen_to_log(self._nats, self._append_told)
         try:
-            async with OrderedPull(self._nats, EVENTS, [], self._head) as mirror:
+            async with OrderedConsumer(self._nats, EVENTS, [], self._head) as mirror:
                 while loop.time() < wanted_at + _UNWANTED_SECONDS:
                     self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
-                    if self._channels:
+                    if self._groups:
                         wanted_at = loop.time()
         finally:
             await stop_hearing()
@@ -223,7 +223,7 @@ class Feed:
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Takes events that follow one another, behind the head or behind a gap."""
-        grown: set[Channel[Any]] = set()
+        grown: set[FanOutGroup[Any]] = set()
         began = now_ns()
         for event in events:
             self._tail.append(event)
@@ -232,13 +232,13 @@ class Feed:
             while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
                 self._tail_bytes -= len(self._tail.popleft().data)
             for address in _addressed(event):
-                for channel in self._listed.get(address, ()):
-                    if channel.add(event):
-                        grown.add(channel)
-        for channel in grown:
-            channel.wake()
+                for group in self._listed.get(address, ()):
+                    if group.add(event):
+                        grown.add(group)
+        for group in grown:
+            group.wake()
         mark_events("feed", events, began, SpanKind.CONSUMER)
-        self._unbounded += sum(channel.weight for channel in grown)
+        self._unbounded += sum(group.weight for group in grown)
         if self._unbounded > _MAX_RENDERED_BYTES // 4:
             self._unbounded = 0
             self._bound()
@@ -247,25 +247,25 @@ class Feed:
         """The mirror goes on beyond a gap; who was before it finds what is missing in Postgres."""
         self._tail.clear()
         self._tail_bytes = 0
-        for channel in self._channels.values():
-            channel.begin_again(floor)
-            channel.wake()
+        for group in self._groups.values():
+            group.begin_again(floor)
+            group.wake()
 
     def _bound(self) -> None:
         """Keeps what is rendered within what a process may hold."""
-        while sum(channel.weight for channel in self._channels.values()) > _MAX_RENDERED_BYTES:
-            for channel in self._channels.values():
-                channel.forget(len(channel) // 2)
+        while sum(group.weight for group in self._groups.values()) > _MAX_RENDERED_BYTES:
+            for group in self._groups.values():
+                group.forget(len(group) // 2)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
-            for channel in list(self._channels.values()):
-                channel.beat(self._head)
+            for group in list(self._groups.values()):
+                group.beat(self._head)
 
 
 def _addresses(where: EventFilter) -> list[Hashable]:
-    """Under what a channel is listed, so that most events that are not for it pass it by."""
+    """Under what a group is listed, so that most events that are not for it pass it by."""
     if where.streams is not None:
         return [("stream", stream) for stream in where.streams]
     if where.command_id is not None:

@@ -68,7 +68,7 @@ class LiveItem:
     changes: Sequence[Change]
 
 
-class Watch:
+class RowWatch:
     """One subscriber's view of a table. key: of the one row it looks at; None for a list.
 
     most: how many rows a list may have, and how many changes are kept for it.

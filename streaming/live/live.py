@@ -19,7 +19,7 @@ from commander.eventstore.projections.filters import Filter
 from commander.eventstore.projections.live import Matching, matching_rows
 from commander.eventstore.projections.serving import TableGone
 from commander.eventstore.projections.tables import Table
-from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem, Watch, cursor_in
+from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem, RowWatch, cursor_in
 from commander.streaming.live.watching import Follower, Switched
 from commander.streaming.projections.progress import ProjectionProgress
 
@@ -87,7 +87,7 @@ class Live:
     async def _follow(
         self, table: Table, where: Filter, key: Any | None, after: Cursor | None
     ) -> AsyncGenerator[LiveItem, None]:
-        watch = Watch(where, table.projection.key, self._max_rows, key)
+        watch = RowWatch(where, table.projection.key, self._max_rows, key)
         follower = self._join(table, watch)
         try:
             await follower.begin()
@@ -111,7 +111,9 @@ class Live:
         finally:
             self._leave(table, follower, watch)
 
-    async def _beginning(self, watch: Watch, table: Table, where: Filter, after: Cursor | None) -> LiveItem:
+    async def _beginning(
+        self, watch: RowWatch, table: Table, where: Filter, after: Cursor | None
+    ) -> LiveItem:
         behind = None
         if after is not None and after == cursor_in(table, after.position):
             behind = after.position
@@ -131,7 +133,7 @@ class Live:
         ]
         return LiveItem(cursor, False, since)
 
-    async def _read_again(self, watch: Watch, table: Table, where: Filter) -> tuple[int, list[Change]]:
+    async def _read_again(self, watch: RowWatch, table: Table, where: Filter) -> tuple[int, list[Change]]:
         """What differs from what was told, and up to where; waits while Postgres is away."""
         while True:
             watch.begin_reading()
@@ -154,7 +156,7 @@ class Live:
                 return
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _join(self, table: Table, watch: Watch) -> Follower:
+    def _join(self, table: Table, watch: RowWatch) -> Follower:
         follower = self._followers.get(table.name)
         if follower is None or follower.ended:
             follower = Follower(self._domain, self._database, self._progress, self._tables, table)
@@ -162,7 +164,7 @@ class Live:
         follower.join(watch)
         return follower
 
-    def _leave(self, table: Table, follower: Follower, watch: Watch) -> None:
+    def _leave(self, table: Table, follower: Follower, watch: RowWatch) -> None:
         follower.leave(watch)
         if not follower.watched:
             follower.stop()

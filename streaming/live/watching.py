@@ -17,7 +17,7 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
 from commander.eventstore.projections.live import News, checkpoint_of, news_of
 from commander.eventstore.projections.tables import Table
-from commander.streaming.live.changes import Watch
+from commander.streaming.live.changes import RowWatch
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.running import keep_running
 
@@ -56,8 +56,8 @@ class Follower:
         self._progress = progress
         self._tables = tables
         self._table = table
-        self._lists: set[Watch] = set()
-        self._by_key: defaultdict[Any, set[Watch]] = defaultdict(set)
+        self._lists: set[RowWatch] = set()
+        self._by_key: defaultdict[Any, set[RowWatch]] = defaultdict(set)
         self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -65,11 +65,11 @@ class Follower:
     def watched(self) -> bool:
         return bool(self._lists or self._by_key)
 
-    def join(self, watch: Watch) -> None:
+    def join(self, watch: RowWatch) -> None:
         """From now on the watch hears what is new."""
         (self._lists if watch.key is None else self._by_key[watch.key]).add(watch)
 
-    def leave(self, watch: Watch) -> None:
+    def leave(self, watch: RowWatch) -> None:
         if watch.key is None:
             self._lists.discard(watch)
             return
@@ -122,5 +122,5 @@ class Follower:
                 watch.hear(news)
         self.position = news.position
 
-    def _watches(self) -> list[Watch]:
+    def _watches(self) -> list[RowWatch]:
         return [*self._lists, *(watch for watches in self._by_key.values() for watch in watches)]

@@ -14,7 +14,7 @@ from commander.eventstore.projections.stretches import Stretch, read_stretch
 from commander.streaming.log.reading import LogReader
 
 
-class LogAhead:
+class LogPrefetch:
     """Gives the stretches of the log behind a position, one after the other.
 
     While there is more to come, Postgres reads the next while the one before is folded. A context manager:
@@ -33,7 +33,7 @@ class LogAhead:
         self._after = after
         self._reading: asyncio.Task[Stretch] | None = None
 
-    async def __aenter__(self) -> LogAhead:
+    async def __aenter__(self) -> LogPrefetch:
         return self
 
     async def __aexit__(

@@ -17,7 +17,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import hear_log
+from commander.streaming.nats.signals import listen_to_log
 
 _LOOK_SECONDS = 0.5
 _KEPT_EVENTS = 5000
@@ -39,11 +39,11 @@ class LogReader:
         self._told: deque[RecordedEvent] = deque()  # dense
         self._told_bytes = 0
         self._must_look = True
-        self._rung = asyncio.Event()
+        self._signalled = asyncio.Event()
         self._stop_hearing: Callable[[], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> LogReader:
-        self._stop_hearing = await hear_log(self._nats, self._hear)
+        self._stop_hearing = await listen_to_log(self._nats, self._hear)
         return self
 
     async def __aexit__(
@@ -65,7 +65,7 @@ class LogReader:
         if not events and not self._must_look:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._rung.wait()
+                    await self._signalled.wait()
             except TimeoutError:
                 self._must_look = True
             events = self._heard(position, limit)
@@ -78,7 +78,7 @@ class LogReader:
 
     def _heard(self, position: int, limit: int) -> list[RecordedEvent]:
         """What was told and follows the position."""
-        self._rung.clear()
+        self._signalled.clear()
         while self._told and self._told[0].position <= position:
             self._told_bytes -= len(self._told.popleft().data)
         if not self._told:
@@ -102,7 +102,7 @@ class LogReader:
             self._told_bytes += len(event.data)
         if len(self._told) > _KEPT_EVENTS or self._told_bytes > _KEPT_BYTES:
             self._forget()
-        self._rung.set()
+        self._signalled.set()
 
     def _forget(self) -> None:
         """The reader is behind, or has missed something: Postgres has it all."""

@@ -7,7 +7,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.streams import EVENTS
 
 _PROMISE = "the mirror is exact"
@@ -27,7 +27,7 @@ async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> l
         return [Broken(_PROMISE, f"{EVENTS} ends at {state.last_seq}, the log at {head}")]
     position = max(0, state.first_seq - 1)
     broken: list[Broken] = []
-    async with OrderedPull(nats, EVENTS, [], position) as mirror:
+    async with OrderedConsumer(nats, EVENTS, [], position) as mirror:
         while position < state.last_seq and len(broken) < _SHOWN:
             messages = await mirror.next_batch(_PAGE, timeout_seconds=10)
             if not messages or messages[0].sequence != position + 1:

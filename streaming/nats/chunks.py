@@ -47,31 +47,31 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
 Receive = Callable[[list[RawMessage]], None]
 
 
-class BulkClient(Client):
+class ChunkedClient(Client):
     """nats-py's client, with subscriptions that are handed their messages in lists."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bulk: dict[int, Receive] = {}
-        self._ps = _BulkParser(self)
+        self.chunked: dict[int, Receive] = {}
+        self._ps = _ChunkParser(self)
         self._asked: dict[int, _Asked] = {}
         self._replies: asyncio.Task[str] | None = None
 
-    async def subscribe_bulk(self, subject: str, receive: Receive) -> Subscription:
-        """Calls `receive` with what has come, in order, until `unsubscribe_bulk`; it must not block."""
+    async def subscribe_chunks(self, subject: str, receive: Receive) -> Subscription:
+        """Calls `receive` with what has come, in order, until `unsubscribe_chunks`; it must not block."""
         subscription = await self.subscribe(subject)
-        self.bulk[subscription._id] = receive
+        self.chunked[subscription._id] = receive
         return subscription
 
-    async def unsubscribe_bulk(self, subscription: Subscription) -> None:
-        self.bulk.pop(subscription._id, None)
+    async def unsubscribe_chunks(self, subscription: Subscription) -> None:
+        self.chunked.pop(subscription._id, None)
         await subscription.unsubscribe()
 
-    async def publish_bulk(self, messages: Iterable[OutMessage]) -> None:
+    async def publish_many(self, messages: Iterable[OutMessage]) -> None:
         """Publishes these, in order, as one write. Raises what `publish` does."""
         await self._write(b"".join(_written(message) for message in messages))
 
-    async def request_bulk(self, messages: Sequence[OutMessage], timeout: float) -> list[RawMessage]:
+    async def request_many(self, messages: Sequence[OutMessage], timeout: float) -> list[RawMessage]:
         """Publishes these, in order, as one write, and returns the reply to each. Raises TimeoutError."""
         if self._replies is None:
             self._replies = asyncio.create_task(self._listen_for_replies())
@@ -88,7 +88,7 @@ class BulkClient(Client):
 
     async def _listen_for_replies(self) -> str:
         inbox = self.new_inbox()
-        await self.subscribe_bulk(f"{inbox}.*.*", self._on_replies)
+        await self.subscribe_chunks(f"{inbox}.*.*", self._on_replies)
         return inbox
 
     def _on_replies(self, messages: list[RawMessage]) -> None:
@@ -108,7 +108,7 @@ class BulkClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
     ) -> None:
-        receive = self.bulk.get(sid)
+        receive = self.chunked.get(sid)
         if receive is None:
             await super()._process_msg(sid, subject, reply, data, headers or b"")
         else:
@@ -129,15 +129,15 @@ class _Asked:
             self.all.set_result([self._replies[n] for n in range(self._count)])
 
 
-class _BulkParser(Parser):
-    """Takes the run of bulk messages at the front of what was read; the rest is left to nats-py."""
+class _ChunkParser(Parser):
+    """Takes the run of chunked messages at the front of what was read; the rest is left to nats-py."""
 
-    def __init__(self, client: BulkClient) -> None:
+    def __init__(self, client: ChunkedClient) -> None:
         super().__init__(client)
         self._client = client
 
     async def parse(self, data: bytes = b"") -> None:
-        if self._client.bulk and self.state == AWAITING_CONTROL_LINE:
+        if self._client.chunked and self.state == AWAITING_CONTROL_LINE:
             read = bytes(self.buf) + data if self.buf else data
             taken, whole = self._take_run(read)
             self.buf = bytearray(read[taken:])
@@ -148,18 +148,18 @@ class _BulkParser(Parser):
             await super().parse(data)
 
     def _take_run(self, read: bytes) -> tuple[int, bool]:
-        """Hands over the bulk messages at the front; returns their length, and whether another kind follows.
+        """Hands over the chunked messages at the front; returns their length and whether another kind follows.
 
-        Nothing else follows where there is a piece of a bulk message, or nothing.
+        Nothing else follows where there is a piece of a chunked message, or nothing.
         """
         begin = 0
         run: list[RawMessage] = []
         receive: Receive | None = None
         other = False
-        bulk, length = self._client.bulk, len(read)
+        chunked, length = self._client.chunked, len(read)
         while (line := _MESSAGE.match(read, begin)) is not None:
             subject, sid, reply, header_size, size = line.groups()
-            to = bulk.get(int(sid))
+            to = chunked.get(int(sid))
             if to is None:
                 other = True
                 break

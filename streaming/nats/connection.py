@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import without_password
-from commander.streaming.nats.chunks import BulkClient, OutMessage
+from commander.streaming.nats.chunks import ChunkedClient, OutMessage
 
 logger = logging.getLogger("commander.nats")
 
@@ -56,7 +56,7 @@ class Nats:
 
     def __init__(self, url: str) -> None:
         self.servers = [server.strip() for server in url.split(",")]
-        self.client = BulkClient()
+        self.client = ChunkedClient()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._answering: set[asyncio.Timeout] = set()
         self._told = ""
@@ -130,7 +130,7 @@ class Nats:
         """Core NATS, fire and forget: for hints and announcements that may be lost."""
         if messages and self.connected:
             with reaching_nats():
-                await self.client.publish_bulk(messages)
+                await self.client.publish_many(messages)
 
     async def close(self) -> None:
         if self.client.is_connected or self.client.is_reconnecting:

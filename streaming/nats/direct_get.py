@@ -55,13 +55,13 @@ async def _asked(nats: Nats, stream: str, wanted: dict[str, Any]) -> Found:
     answer = _Answer(stream)
     inbox = nats.client.new_inbox()
     async with nats.answering():
-        subscription = await nats.client.subscribe_bulk(inbox, answer.receive)
+        subscription = await nats.client.subscribe_chunks(inbox, answer.receive)
         try:
             await nats.client.publish(f"$JS.API.DIRECT.GET.{stream}", _encoder.encode(wanted), reply=inbox)
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await answer.whole
         finally:
-            await nats.client.unsubscribe_bulk(subscription)
+            await nats.client.unsubscribe_chunks(subscription)
 
 
 class _Answer:

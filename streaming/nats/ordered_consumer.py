@@ -52,7 +52,7 @@ class StreamReplaced(CommanderError):
     """The stream was deleted and made anew since this reader began; its sequences mean something else."""
 
 
-class OrderedPull:
+class OrderedConsumer:
     """One reader of one stream. Not for concurrent use by many tasks.
 
     subjects: those that are read; none are all. capacity: the most messages asked for and not taken yet;
@@ -92,7 +92,7 @@ class OrderedPull:
         assert self._created is not None, "known after start"
         return self._created
 
-    async def __aenter__(self) -> OrderedPull:
+    async def __aenter__(self) -> OrderedConsumer:
         await self._start()
         return self
 
@@ -154,7 +154,7 @@ class OrderedPull:
             self._consumer = f"pull-{uuid4().hex}"
             self._asked = self._delivered = 0
             inbox = self._nats.client.new_inbox()
-            self._subscription = await self._nats.client.subscribe_bulk(inbox, self._receiver())
+            self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
             await self._nats.jetstream.add_consumer(self._stream, self._config())
             self._broken = ""
             self._heard_at = asyncio.get_running_loop().time()
@@ -178,7 +178,7 @@ class OrderedPull:
             return
         try:
             with reaching_nats():
-                await self._nats.client.unsubscribe_bulk(subscription)
+                await self._nats.client.unsubscribe_chunks(subscription)
             async with self._nats.answering():
                 await self._nats.jetstream.delete_consumer(self._stream, self._consumer)
         except (Unavailable, NotFoundError):

@@ -29,7 +29,7 @@ class UnexpectedSequence(CommanderError):
     """The stream does not end where the batch was to follow; nothing of the batch was stored."""
 
 
-class BatchRefused(CommanderError):
+class AtomicBatchRejected(CommanderError):
     """JetStream refused the batch for a reason that trying again would not mend."""
 
 
@@ -66,7 +66,7 @@ async def publish(
             last = await publish_atomically(
                 nats, messages, expected_last=expected_last, timeout_seconds=timeout_seconds
             )
-        except (UnexpectedSequence, BatchRefused) as error:
+        except (UnexpectedSequence, AtomicBatchRejected) as error:
             return [error] * len(messages)
         return list(range(last - len(messages) + 1, last + 1))
     if expected_last is not None:
@@ -75,7 +75,7 @@ async def publish(
             for n, (subject, payload, headers) in enumerate(messages)
         ]
     async with nats.answering():
-        replies = await nats.client.request_bulk(messages, timeout_seconds)
+        replies = await nats.client.request_many(messages, timeout_seconds)
     return [_stored(reply) for reply in replies]
 
 
@@ -84,15 +84,15 @@ async def publish_atomically(
 ) -> int:
     """Stores the messages, all or none, on disk; returns the sequence of the last.
 
-    At most MAX_MESSAGES. Raises UnexpectedSequence, BatchRefused, Unavailable (then it is not known whether
+    At most MAX_MESSAGES. Raises UnexpectedSequence, AtomicBatchRejected, Unavailable (then nobody knows whether
     the batch was stored).
     """
     numbered = _numbered(messages)
     if expected_last is not None:
         numbered[0].headers[_EXPECTED_LAST] = str(expected_last)
     async with nats.answering():
-        await nats.client.publish_bulk(numbered[:-1])
-        [reply] = await nats.client.request_bulk(numbered[-1:], timeout_seconds)
+        await nats.client.publish_many(numbered[:-1])
+        [reply] = await nats.client.request_many(numbered[-1:], timeout_seconds)
     stored = _stored(reply)
     if isinstance(stored, CommanderError):
         raise stored
@@ -110,7 +110,7 @@ def _stored(reply: RawMessage) -> int | CommanderError:
         return UnexpectedSequence(ack.error.description)
     if ack.error.code in (408, 503) or ack.error.err_code == _INCOMPLETE:
         raise Unavailable("NATS", ack.error.description)
-    return BatchRefused(f"{ack.error.description} ({ack.error.err_code})")
+    return AtomicBatchRejected(f"{ack.error.description} ({ack.error.err_code})")
 
 
 def _numbered(messages: list[OutMessage]) -> list[OutMessage]:

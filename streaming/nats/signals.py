@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.nats.chunks import BulkClient, OutMessage, RawMessage
+from commander.streaming.nats.chunks import ChunkedClient, OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
 
 LOG = "signals.log"
@@ -30,69 +30,69 @@ _MAX_EVENTS = 500
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[RecordedEvent])
 
-Hear = Callable[[list[RecordedEvent]], None]
+LogListener = Callable[[list[RecordedEvent]], None]
 
 
-def told_log(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+def log_signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
     """The messages that tell of these events, which are committed and follow one another."""
     messages = []
     for begin in range(0, len(events), _MAX_EVENTS):
-        messages += _told(events[begin : begin + _MAX_EVENTS])
+        messages += _signals(events[begin : begin + _MAX_EVENTS])
     if events:
         messages.append(OutMessage(HEAD, str(events[-1].position).encode(), {}))
     return messages
 
 
-def _told(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+def _signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
     payload = _encoder.encode(events)
     if len(payload) <= _MAX_BYTES:
         return [OutMessage(LOG, payload, {})]
     if len(events) == 1:
         return [OutMessage(LOG, _encoder.encode([]), {})]
     middle = len(events) // 2
-    return _told(events[:middle]) + _told(events[middle:])
+    return _signals(events[:middle]) + _signals(events[middle:])
 
 
-def told_projection(table_name: str, position: int) -> OutMessage:
+def projection_signal(table_name: str, position: int) -> OutMessage:
     return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
 
 
-def told_tables() -> OutMessage:
+def tables_signal() -> OutMessage:
     return OutMessage(TABLES, b"", {})
 
 
-async def hear_log(nats: Nats, receive: Hear) -> Callable[[], Awaitable[None]]:
+async def listen_to_log(nats: Nats, receive: LogListener) -> Callable[[], Awaitable[None]]:
     """Calls back with the events of each transaction; they may have gaps, repeat, and come out of order.
 
     An empty list says that it has grown. Until what is returned is called. Raises Unavailable.
     """
 
-    hearing = _hearings.setdefault(nats, _Hearing(nats))
-    await hearing.add(receive)
-    return lambda: hearing.remove(receive)
+    subscription = _subscriptions.setdefault(nats, _LogSubscription(nats))
+    await subscription.add(receive)
+    return lambda: subscription.remove(receive)
 
 
-class _Hearing:
+class _LogSubscription:
     """All in a process that hear the log share a subscription, and what is read of it."""
 
     def __init__(self, nats: Nats) -> None:
         self._client = nats.client
-        self._receivers: list[Hear] = []
+        self._receivers: list[LogListener] = []
         self._subscription: Subscription | None = None
         self._changing = asyncio.Lock()
 
-    async def add(self, receive: Hear) -> None:
+    async def add(self, receive: LogListener) -> None:
         self._receivers.append(receive)
         try:
             async with self._changing:
                 if self._subscription is None:
                     with reaching_nats():
-                        self._subscription = await self._client.subscribe_bulk(LOG, self._on_messages)
+                        self._subscription = await self._client.subscribe_chunks(LOG, self._on_messages)
         except BaseException:
             self._receivers.remove(receive)
             raise
 
-    async def remove(self, receive: Hear) -> None:
+    async def remove(self, receive: LogListener) -> None:
         self._receivers.remove(receive)
         async with self._changing:
             if not self._receivers and self._subscription is not None:
@@ -106,31 +106,31 @@ class _Hearing:
                 receive(events)
 
 
-_hearings: WeakKeyDictionary[Nats, _Hearing] = WeakKeyDictionary()
+_subscriptions: WeakKeyDictionary[Nats, _LogSubscription] = WeakKeyDictionary()
 
 
-async def _unsubscribe(client: BulkClient, subscription: Subscription) -> None:
+async def _unsubscribe(client: ChunkedClient, subscription: Subscription) -> None:
     """Does nothing while NATS is away."""
     try:
         with reaching_nats():
             if client.is_connected:
-                await client.unsubscribe_bulk(subscription)
+                await client.unsubscribe_chunks(subscription)
     except Unavailable:
         pass
 
 
-class Bell:
+class SignalListener:
     """Rings when a subject is signalled; whoever waits wakes early, and in any case after the timeout."""
 
     def __init__(self, nats: Nats, subject: str) -> None:
         self._nats = nats
         self._subject = subject
-        self._rung = asyncio.Event()
+        self._signalled = asyncio.Event()
         self._subscription: Subscription | None = None
 
-    async def __aenter__(self) -> Bell:
+    async def __aenter__(self) -> SignalListener:
         with reaching_nats():
-            self._subscription = await self._nats.client.subscribe_bulk(self._subject, self._ring)
+            self._subscription = await self._nats.client.subscribe_chunks(self._subject, self._on_signal)
         return self
 
     async def __aexit__(
@@ -143,10 +143,10 @@ class Bell:
         """Returns when rung since the last wait, or after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._rung.wait()
+                await self._signalled.wait()
         except TimeoutError:
             pass
-        self._rung.clear()
+        self._signalled.clear()
 
-    def _ring(self, _: list[RawMessage]) -> None:
-        self._rung.set()
+    def _on_signal(self, _: list[RawMessage]) -> None:
+        self._signalled.set()

@@ -45,8 +45,8 @@ class ProjectionProgress:
 
     async def start(self) -> None:
         with reaching_nats():
-            await self._nats.client.subscribe_bulk("signals.projection.*", self._on_signals)
-            await self._nats.client.subscribe_bulk(HEAD, self._on_head)
+            await self._nats.client.subscribe_chunks("signals.projection.*", self._on_signals)
+            await self._nats.client.subscribe_chunks(HEAD, self._on_head)
         await self._look(self._tables)
 
     async def reached(self, name: str) -> Reached:

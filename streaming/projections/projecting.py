@@ -33,10 +33,10 @@ from commander.eventstore.projections.serving import (
 from commander.eventstore.projections.stretches import Stretch, read_stretch
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.log.prefetch import LogAhead
+from commander.streaming.log.prefetch import LogPrefetch
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import told_projection, told_tables
+from commander.streaming.nats.signals import projection_signal, tables_signal
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -115,7 +115,7 @@ class Projector:
             logger.info("%s goes on from position %d", self._table.name, self.position)
             self._filling = self._to_be_filled(connection, self._record)
             try:
-                async with LogAhead(self._database, told, self._types, self.position, limit=_BATCH) as log:
+                async with LogPrefetch(self._database, told, self._types, self.position, limit=_BATCH) as log:
                     while True:
                         await self._follow(connection, log)
             finally:
@@ -127,7 +127,7 @@ class Projector:
             return None
         return Filling(self._database, connection, self._domain, self._table, record.position)
 
-    async def _follow(self, connection: Connection, log: LogAhead) -> None:
+    async def _follow(self, connection: Connection, log: LogPrefetch) -> None:
         if self._record is not None and self._record.inline:
             await self._watch(connection)
             await log.again(self.position)
@@ -165,7 +165,7 @@ class Projector:
             told = [event for event in stretch.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", told, began, SpanKind.CONSUMER)
         self.position = stretch.up_to
-        await self._nats.tell([told_projection(self._table.name, stretch.up_to)])
+        await self._nats.tell([projection_signal(self._table.name, stretch.up_to)])
 
     async def _fill(self, filling: Filling, stretch: Stretch) -> None:
         """Folds a stretch ahead of what is stored; once that fails, all else goes the usual way."""
@@ -207,7 +207,7 @@ class Projector:
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
-        await self._nats.tell([told_projection(self._table.name, self.position), told_tables()])
+        await self._nats.tell([projection_signal(self._table.name, self.position), tables_signal()])
         return True
 
     async def _handed_over(self, connection: Connection) -> bool:

@@ -12,7 +12,7 @@ from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.serving import TableRecord, table_records
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import TABLES, Bell
+from commander.streaming.nats.signals import TABLES, SignalListener
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.running import keep_running
 
@@ -43,7 +43,7 @@ class Projectors:
         if not self._made:
             await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
             self._made = True
-        async with Bell(self._nats, TABLES) as bell:
+        async with SignalListener(self._nats, TABLES) as bell:
             while True:
                 for record in await self._records():
                     if record.table_name not in self._running:

@@ -11,7 +11,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.serving import ProjectionBuilding, table_for, table_records
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import TABLES, Bell
+from commander.streaming.nats.signals import TABLES, SignalListener
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.projections")
@@ -53,7 +53,7 @@ class ServingTables(Mapping[str, Table]):
         await keep_running(self._follow, logger)
 
     async def _follow(self) -> None:
-        async with Bell(self._nats, TABLES) as bell:
+        async with SignalListener(self._nats, TABLES) as bell:
             while True:
                 await self.look()
                 await bell.wait(_LOOK_SECONDS)

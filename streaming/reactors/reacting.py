@@ -33,10 +33,10 @@ from commander.eventstore.reactions.reactors import (
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
-from commander.streaming.leases import Ownership, reactor_shared
+from commander.streaming.leases import Leases, reactor_leases
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
-from commander.streaming.reactors.reactions import Failed, Reacting
+from commander.streaming.reactors.reactions import Reacting, ReactionFailed
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.reactors")
@@ -62,7 +62,7 @@ class ReactorRunner:
         self._reactor = reactor
         self._reacting = Reacting(domain, database, reactor, submitter.partitions)
         self._standing: dict[int, Checkpoint] = {}
-        self._failures: dict[int, Failed] = {}
+        self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
 
     @property
@@ -83,41 +83,41 @@ class ReactorRunner:
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:
-        shared = reactor_shared(self.name)
+        shared = reactor_leases(self.name)
         async with (
-            Ownership(self._database, self._submitter.partitions, shared) as ownership,
+            Leases(self._database, self._submitter.partitions, shared) as leases,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
             while True:
-                await ownership.rebalance()
-                if not ownership.owned:
+                await leases.rebalance()
+                if not leases.owned:
                     await asyncio.sleep(_REBALANCE_SECONDS)
                     continue
                 try:
-                    await self._react_until_rebalanced(ownership, log)
+                    await self._react_until_rebalanced(leases, log)
                 finally:
                     self._standing = {}
 
-    async def _react_until_rebalanced(self, ownership: Ownership, log: LogReader) -> None:
-        await self._begin(ownership)
+    async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
+        await self._begin(leases)
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + _REBALANCE_SECONDS
         while True:
             going = self._going(loop.time())
             if going:
                 after = min(self._standing[partition].folded for partition in going)
-                await self._follow(ownership.connection, going, await log.after(after, _BATCH))
+                await self._follow(leases.connection, going, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
             if loop.time() >= rebalance_at:
-                if await ownership.rebalance():
+                if await leases.rebalance():
                     return
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
-    async def _begin(self, ownership: Ownership) -> None:
+    async def _begin(self, leases: Leases) -> None:
         self._failures.clear()
         self._stopped_until.clear()
-        standing = await reactor_checkpoints(ownership.connection, self.name, ownership.owned)
+        standing = await reactor_checkpoints(leases.connection, self.name, leases.owned)
         if self._reactor.key is None:
             standing = {p: at._replace(folded=at.position) for p, at in standing.items()}
         self._standing = standing
@@ -125,7 +125,7 @@ class ReactorRunner:
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
         if any(at.remaking for at in standing.values()):
             logger.info("reactor %s makes its states again", self.name)
-        await self._send_deadlines(ownership.connection, {p for p, at in standing.items() if not at.remaking})
+        await self._send_deadlines(leases.connection, {p for p, at in standing.items() if not at.remaking})
 
     def _going(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose time has come to be tried again."""
@@ -160,7 +160,7 @@ class ReactorRunner:
             if self._reacting.partition_of(key) in partitions:
                 await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
 
-    async def _stop(self, connection: Connection, partition: int, failure: Failed) -> None:
+    async def _stop(self, connection: Connection, partition: int, failure: ReactionFailed) -> None:
         if failure not in self._failures.values():
             logger.error("reactor %s failed at position %d: %s", self.name, *failure)
         await save_reactor_error(connection, self.name, partition, *failure)

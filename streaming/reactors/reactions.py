@@ -33,7 +33,7 @@ def reaction_id(reactor: str, position: int, index: int) -> UUID:
     return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
 
 
-class Failed(NamedTuple):
+class ReactionFailed(NamedTuple):
     """The domain's code raised on an event."""
 
     position: int
@@ -140,7 +140,7 @@ class Reacting:
 
     async def to(
         self, connection: Connection, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
-    ) -> tuple[Reactions, dict[int, Failed]]:
+    ) -> tuple[Reactions, dict[int, ReactionFailed]]:
         """The reactions of these partitions to what they have not reacted to of these events.
 
         Of each up to an event that the domain's code fails on; where, and how, is told by partition.
@@ -162,10 +162,10 @@ class Reacting:
 
     async def _taken(
         self, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
-    ) -> tuple[list[_Taken], dict[int, Failed]]:
+    ) -> tuple[list[_Taken], dict[int, ReactionFailed]]:
         """Those that concern the partitions. One that cannot be read may concern any: all stop before it."""
         taken: list[_Taken] = []
-        failed: dict[int, Failed] = {}
+        failed: dict[int, ReactionFailed] = {}
         for event in events:
             concerned = {p for p, at in standing.items() if at.folded < event.position and p not in failed}
             if self._reactor.key is None:
@@ -207,5 +207,5 @@ class Reacting:
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
 
 
-def _failed(event: RecordedEvent, error: Exception) -> Failed:
-    return Failed(event.position, f"{type(error).__name__}: {error}")
+def _failed(event: RecordedEvent, error: Exception) -> ReactionFailed:
+    return ReactionFailed(event.position, f"{type(error).__name__}: {error}")

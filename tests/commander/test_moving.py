@@ -26,7 +26,7 @@ from commander.eventstore.reactions.reactors import reactor_positions
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer, Withdraw
-from commander.streaming.commands.pending_by_id import StillQueued, until_decided
+from commander.streaming.commands.pending_by_id import StillPending, until_decided
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
@@ -108,7 +108,7 @@ async def settled(servers: Bank, domain: Domain = bank) -> None:
                     if await head_position(servers.database) == now:
                         return
                 before = now
-            except StillQueued:
+            except StillPending:
                 pass
             await asyncio.sleep(0.05)
 

@@ -12,7 +12,7 @@ import psutil
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import told_log
+from commander.streaming.nats.signals import log_signals
 from tests.e2e.parts import Parts
 from tests.e2e.raw import Raw, frame
 from tests.streaming.filling import fill
@@ -89,7 +89,7 @@ async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
         most = 0
         for _ in range(EVENTS // 5000):
             events = await fill(database, 5000)
-            await nats.tell(told_log(events))
+            await nats.tell(log_signals(events))
             most = max(most, memory().rss)
         async with asyncio.timeout(60):
             await asyncio.gather(*reading)

@@ -13,7 +13,7 @@ from commander.domain.errors import Unavailable
 from commander.streaming.commands.messages import command_subject
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import OrderedPull
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.publishing import publish_atomically
 from commander.streaming.nats.streams import COMMANDS, ensure_streams
 from tests.faults.waiting import until
@@ -33,7 +33,7 @@ async def test_a_reader_whose_consumer_died_with_another_node_reads_on(nodes: di
     nats = Nats(nodes[home].url)
     await nats.connect("reader")
     await until_made(nats)
-    async with OrderedPull(nats, COMMANDS, [command_subject(0, "*")], 0) as reader:
+    async with OrderedConsumer(nats, COMMANDS, [command_subject(0, "*")], 0) as reader:
         elsewhere = await consumer_node(nats)
         while elsewhere == home:  # where a consumer is put is the cluster's choice
             reader._break("to be put elsewhere")

@@ -12,15 +12,15 @@ from commander.domain.errors import InvalidRequest
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.resolvers.commands import Options, Wait, submit, submit_all
 from commander.resolvers.results import (
-    Accepted,
-    Applied,
-    Conflict,
-    Invalid,
-    Pending,
-    Refused,
+    AcceptedResult,
+    AppliedResult,
+    ConflictResult,
+    InvalidResult,
+    PendingResult,
+    RejectedResult,
     Stage,
-    Valid,
-    WrongVersion,
+    ValidResult,
+    VersionConflictResult,
 )
 from commander.resolvers.services import Services
 from commander.streaming.projections.projecting import Projector
@@ -39,7 +39,7 @@ async def test_the_first_outcome_is_given_again_with_events_and_position(
         opening = OpenAccount("Ada", uuid4())
         first = await submit(services, opening, options(command_id))
         again = await submit(services, opening, options(command_id))
-    assert isinstance(first, Applied)
+    assert isinstance(first, AppliedResult)
     assert first == again
     assert first.position == 1
 
@@ -49,20 +49,20 @@ async def test_other_content_under_the_same_id_is_a_conflict(servers: Bank, serv
     async with running(servers.processor().run()):
         await submit(services, OpenAccount("Ada", account), options(command_id))
         other = await submit(services, OpenAccount("Eve", account), options(command_id))
-    assert other == Conflict(command_id)
+    assert other == ConflictResult(command_id)
 
 
 async def test_a_conflict_with_a_queued_command_is_told_without_waiting(services: Services) -> None:
     command_id, account = uuid4(), uuid4()
     accept = options(command_id, wait=Wait.ACCEPTED)
-    assert await submit(services, OpenAccount("Ada", account), accept) == Accepted(command_id)
-    assert await submit(services, OpenAccount("Ada", account), accept) == Accepted(command_id)
-    assert await submit(services, OpenAccount("Eve", account), accept) == Conflict(command_id)
+    assert await submit(services, OpenAccount("Ada", account), accept) == AcceptedResult(command_id)
+    assert await submit(services, OpenAccount("Ada", account), accept) == AcceptedResult(command_id)
+    assert await submit(services, OpenAccount("Eve", account), accept) == ConflictResult(command_id)
 
 
 async def test_a_command_that_is_not_decided_in_time_is_pending_its_decision(services: Services) -> None:
     result = await submit(services, OpenAccount("Ada", uuid4()), options(timeout_ms=50))
-    assert isinstance(result, Pending)
+    assert isinstance(result, PendingResult)
     assert (result.stage, result.position) == (Stage.DECISION, None)
 
 
@@ -74,12 +74,12 @@ async def test_a_projection_that_is_late_is_told_apart(servers: Bank, services: 
         late = await submit(
             services, OpenAccount("Ada", uuid4()), options(wait=Wait.PROJECTED, timeout_ms=300)
         )
-        assert isinstance(late, Pending)
+        assert isinstance(late, PendingResult)
         assert (late.stage, late.position) == (Stage.PROJECTION, 1)
         projector = Projector(services.domain, servers.database, servers.nats, services.tables["account"])
         async with running(projector.run()):
             seen = await submit(services, OpenAccount("Ada", uuid4()), options(wait=Wait.PROJECTED))
-    assert isinstance(seen, Applied)
+    assert isinstance(seen, AppliedResult)
 
 
 async def test_a_dry_run_says_what_would_happen_and_stores_nothing(servers: Bank, services: Services) -> None:
@@ -89,16 +89,16 @@ async def test_a_dry_run_says_what_would_happen_and_stores_nothing(servers: Bank
         await submit(services, Deposit(account, Decimal(5)), options())
     dry: dict[str, Any] = {"validate_only": True}
     valid = await submit(services, Withdraw(account, Decimal(3)), options(**dry))
-    assert isinstance(valid, Valid)
+    assert isinstance(valid, ValidResult)
     assert (valid.version, [event.type for event in valid.events]) == (3, ["MoneyWithdrawn"])
     refused = await submit(services, Withdraw(account, Decimal(9)), options(**dry))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RejectedResult)
     assert refused.code == "INSUFFICIENT_FUNDS"
     wrong = await submit(services, Withdraw(account, Decimal(3)), options(expected_version=1, **dry))
-    assert isinstance(wrong, WrongVersion)
+    assert isinstance(wrong, VersionConflictResult)
     assert wrong.current_version == 2
     invalid = await submit(services, Withdraw(account, Decimal(-3)), options(**dry))
-    assert isinstance(invalid, Invalid)
+    assert isinstance(invalid, InvalidResult)
     assert len(await servers.log()) == 2
     assert await servers.database.fetchval("select count(*) from commands") == 2
 
@@ -116,7 +116,13 @@ async def test_many_at_once_are_decided_in_order_each_with_its_own_result(
     ]
     async with running(servers.processor().run()):
         results = await submit_all(services, [(command, options()) for command in commands])
-    assert [type(result) for result in results] == [Applied, Applied, Refused, Invalid, Applied]
+    assert [type(result) for result in results] == [
+        AppliedResult,
+        AppliedResult,
+        RejectedResult,
+        InvalidResult,
+        AppliedResult,
+    ]
     assert [event.version for event in await servers.log()] == [1, 2, 3]
 
 
@@ -149,5 +155,5 @@ async def test_an_oversized_command_is_refused_with_its_size(services: Services)
 
     small = replace(services, limits=replace(services.limits, max_command_bytes=50))
     result = await submit(small, OpenAccount("A" * 100, uuid4()), options())
-    assert isinstance(result, Invalid)
+    assert isinstance(result, InvalidResult)
     assert "50 is the limit" in result.problems[0].message

@@ -17,11 +17,11 @@ from commander.domain.errors import InvalidRequest
 from commander.examples.bank.messages import OpenAccount
 from commander.resolvers.cancelling import cancel
 from commander.resolvers.commands import Options, Wait, submit, submit_all
-from commander.resolvers.results import Accepted, Applied, Conflict, Pending
+from commander.resolvers.results import AcceptedResult, AppliedResult, ConflictResult, PendingResult
 from commander.resolvers.services import Services
 from commander.resolvers.status import follow_command, state_of
 from commander.streaming.commands.messages import scheduled_subject
-from commander.streaming.commands.pending_by_id import queued_alone
+from commander.streaming.commands.pending_by_id import pending_alone
 from commander.streaming.nats.streams import COMMANDS
 from tests.streaming.conftest import Bank, running
 
@@ -45,10 +45,10 @@ async def test_it_is_accepted_at_once_and_decided_at_its_time(
     due = datetime.now(UTC) + SOON
     async with running(servers.processor().run()):
         made = await submit(services, OpenAccount("Ada", uuid4()), at(due, wait=wait))
-        assert isinstance(made, Accepted)
+        assert isinstance(made, AcceptedResult)
         now = await submit(services, OpenAccount("Eve", uuid4()), Options(uuid4(), given_id=False))
         outcome = await servers.outcome(made.command_id)
-    assert isinstance(now, Applied)
+    assert isinstance(now, AppliedResult)
     assert (outcome.status, outcome.decided_at > due) == ("APPLIED", True)
     assert [event.command_id for event in await servers.log()] == [now.command_id, made.command_id]
 
@@ -59,7 +59,7 @@ async def test_many_at_once_wait_for_the_same_time(servers: Bank, services: Serv
     async with running(servers.processor().run()):
         made = await submit_all(many, [(OpenAccount("Ada", uuid4()), at(due)) for _ in range(50)])
         outcomes = [await servers.outcome(one.command_id) for one in made]
-    assert {type(one) for one in made} == {Accepted}
+    assert {type(one) for one in made} == {AcceptedResult}
     assert all(o.status == "APPLIED" and o.decided_at > due for o in outcomes)
 
 
@@ -67,12 +67,12 @@ async def test_a_time_that_is_past_is_now(servers: Bank, services: Services) -> 
     past = datetime.now(UTC) - LATER
     async with running(servers.processor().run()):
         result = await submit(services, OpenAccount("Ada", uuid4()), at(past))
-    assert isinstance(result, Applied)
+    assert isinstance(result, AppliedResult)
 
 
 async def test_whether_a_time_is_past_the_clock_that_is_given_says(services: Services) -> None:
     due = datetime(2030, 1, 1, tzinfo=UTC)
-    for now, expected in ((due - timedelta(seconds=1), Accepted), (due, Pending)):
+    for now, expected in ((due - timedelta(seconds=1), AcceptedResult), (due, PendingResult)):
         moved = replace(services, now=partial(datetime.fromtimestamp, now.timestamp(), UTC))
         made = await submit(moved, OpenAccount("Ada", uuid4()), at(due, timeout_ms=0))
         assert isinstance(made, expected)
@@ -141,9 +141,9 @@ async def test_sent_again_it_keeps_its_first_time(servers: Bank, services: Servi
     command_id, opening = uuid4(), OpenAccount("Ada", uuid4())
     first = datetime.now(UTC) + LATER
     for moment in (first, first + LATER):
-        assert await submit(services, opening, at(moment, command_id)) == Accepted(command_id)
+        assert await submit(services, opening, at(moment, command_id)) == AcceptedResult(command_id)
     other = await submit(services, OpenAccount("Eve", uuid4()), at(first, command_id))
-    assert other == Conflict(command_id)
+    assert other == ConflictResult(command_id)
     state = await state_of(services, command_id)
     assert state is not None
     assert state.submitted is not None
@@ -154,9 +154,9 @@ async def test_it_is_found_by_its_id_whatever_its_correlation_is(servers: Bank, 
     command_id, opening, due = uuid4(), OpenAccount("Ada", uuid4()), datetime.now(UTC) + LATER
     for correlation_id in (uuid4(), uuid4()):
         again = at(due, command_id, correlation_id=correlation_id)
-        assert await submit(services, opening, again) == Accepted(command_id)
+        assert await submit(services, opening, again) == AcceptedResult(command_id)
     other = at(due, command_id, correlation_id=uuid4())
-    assert await submit(services, OpenAccount("Eve", uuid4()), other) == Conflict(command_id)
+    assert await submit(services, OpenAccount("Eve", uuid4()), other) == ConflictResult(command_id)
     assert len(await queued_subjects(servers)) == 1
     state = await state_of(services, command_id)
     assert state is not None
@@ -182,7 +182,7 @@ async def test_one_that_falls_due_while_it_is_looked_for_is_found(
         return found
 
     monkeypatch.setattr("commander.streaming.commands.pending_by_id._first", first)
-    assert await queued_alone(servers.nats, made.command_id) is not None
+    assert await pending_alone(servers.nats, made.command_id) is not None
 
 
 async def test_purging_what_is_decided_leaves_it(servers: Bank, services: Services) -> None:

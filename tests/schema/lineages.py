@@ -19,7 +19,7 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.commands.messages import QUEUED
-from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
+from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import next_messages
@@ -181,11 +181,11 @@ class Looks:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
         self.count = 0
-        monkeypatch.setattr(f"{module}.under_way", self._look)
+        monkeypatch.setattr(f"{module}.pending_by_correlation", self._look)
 
-    async def _look(self, nats: Nats, database: Database, ids: Collection[UUID]) -> UnderWay:
+    async def _look(self, nats: Nats, database: Database, ids: Collection[UUID]) -> PendingCommands:
         self.count += 1
-        return await under_way(nats, database, ids)
+        return await pending_by_correlation(nats, database, ids)
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):

@@ -8,7 +8,7 @@ import strawberry
 from graphql import GraphQLError
 
 from commander.domain import UndecodableEvent
-from commander.domain.errors import CommanderError, InvalidRequest, NotFound, OwnershipLost, Unavailable
+from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
 from commander.schema.execution.operations import CommanderSchema
 from commander.streaming.commands.submitting import Overloaded
 
@@ -51,7 +51,7 @@ async def error_of(document: str, **variables: Any) -> dict[str, Any]:
     ("error", "code"),
     [
         (Unavailable("Postgres", "it went away"), "UNAVAILABLE"),
-        (OwnershipLost("Postgres", "it went away"), "UNAVAILABLE"),
+        (LeasesLost("Postgres", "it went away"), "UNAVAILABLE"),
         (Overloaded("too much"), "OVERLOADED"),
         (InvalidRequest("first", "too many"), "BAD_REQUEST"),
         (NotFound("no such thing"), "NOT_FOUND"),

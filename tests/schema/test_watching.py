@@ -13,7 +13,7 @@ import pytest
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.resolvers.lineage import Lineage, find_lineage
 from commander.resolvers.services import Services
-from commander.streaming.commands.pending_by_id import queued_command, unschedule
+from commander.streaming.commands.pending_by_id import pending_command, unschedule
 from tests.resolvers.conftest import servers, services
 from tests.schema.lineages import (
     Looks,
@@ -108,7 +108,7 @@ async def test_a_watcher_looks_now_and_then_while_something_is_under_way(
     looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with fed(servers, services), aclosing(watch(services, transfer)) as trees:
         tree = await anext(trees)
-        deadline = await queued_command(servers.nats, UUID(tree["commands"][2]["command"]["id"]))
+        deadline = await pending_command(servers.nats, UUID(tree["commands"][2]["command"]["id"]))
         assert deadline is not None
         more = asyncio.ensure_future(anext(trees))
         await looks.until(4)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from commander import Domain, EffectCall, Rejected
 from commander.domain import EffectType
 from commander.eventstore.reactions.effects import effect_positions
-from commander.streaming.effects.attempts import Backoff, Company
+from commander.streaming.effects.attempts import Backoff, CallExclusion
 from commander.streaming.effects.runner import EffectRunner
 from tests.streaming.conftest import Bank, running
 
@@ -95,7 +95,7 @@ def runner(
     name: str = "send",
     backoff: Backoff = QUICK,
     events: type = Written,
-    company: Company | None = None,
+    company: CallExclusion | None = None,
     **limits: Any,
 ) -> EffectRunner:
     effect = EffectType(name, frozenset({events}), office.send, True, "here", **limits)

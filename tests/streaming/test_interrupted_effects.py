@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from commander.eventstore.reactions.effects import act_on_effect, list_effect_failures
-from commander.streaming.effects.attempts import Company
+from commander.streaming.effects.attempts import CallExclusion
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import Emptied, Office, broken, calls, interrupted, logged, runner, until
 
@@ -66,7 +66,7 @@ async def test_what_was_under_way_is_called_before_all_else_one_by_one_the_least
 
 
 async def test_who_is_alone_waits_for_those_under_way_and_for_another_who_is() -> None:
-    company, inside, done = Company(), list[str](), asyncio.Event()
+    company, inside, done = CallExclusion(), list[str](), asyncio.Event()
 
     async def alone(name: str) -> None:
         async with company.alone():
@@ -94,7 +94,7 @@ async def test_who_is_alone_waits_for_those_under_way_and_for_another_who_is() -
 
 
 async def test_while_a_call_is_made_alone_no_other_effect_of_the_process_calls(servers: Bank) -> None:
-    company, alone, beside, gate = Company(), Office(), Office(), asyncio.Event()
+    company, alone, beside, gate = CallExclusion(), Office(), Office(), asyncio.Event()
 
     async def wait(_: str) -> None:
         await gate.wait()

@@ -11,8 +11,8 @@ from commander.streaming.log.event_codec import event_of
 from commander.streaming.log.reading import LogReader
 from commander.streaming.log.relay import MirrorAhead, Relay
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import OrderedPull
-from commander.streaming.nats.signals import told_log
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
+from commander.streaming.nats.signals import log_signals
 from commander.streaming.nats.streams import EVENTS, StreamFixed, _configs, _kept, ensure_streams
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
@@ -21,7 +21,7 @@ from tests.streaming.filling import fill
 async def mirrored(nats: Nats, count: int) -> list[RecordedEvent]:
     """The first `count` messages of the mirror, as events."""
     found: list[RecordedEvent] = []
-    async with OrderedPull(nats, EVENTS, ["events.>"], 0) as mirror, asyncio.timeout(20):
+    async with OrderedConsumer(nats, EVENTS, ["events.>"], 0) as mirror, asyncio.timeout(20):
         while len(found) < count:
             found += [event_of(message) for message in await mirror.next_batch(500, 1)]
     return found
@@ -55,7 +55,7 @@ async def test_two_relays_at_once_do_no_harm(servers: Bank) -> None:
         events = []
         for _ in range(20):
             more = await fill(servers.database, 37)
-            await servers.nats.tell(told_log(more))
+            await servers.nats.tell(log_signals(more))
             events += more
         assert await mirrored(servers.nats, len(events)) == events
     assert (await servers.nats.jetstream.stream_info(EVENTS)).state.messages == len(events)

@@ -16,7 +16,7 @@ from commander.eventstore.locks import Lock, try_lock
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.streaming.commands.messages import MANY, MAX_TOGETHER, commands_in
-from commander.streaming.commands.pending_by_id import queued_alone, queued_command
+from commander.streaming.commands.pending_by_id import pending_alone, pending_command
 from commander.streaming.nats.streams import COMMANDS, ensure_streams, partition_of
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
@@ -62,8 +62,8 @@ async def test_a_command_whose_id_was_chosen_comes_alone_and_is_found_at_once(se
     await asyncio.gather(submit_at_once(servers, chosen, alone=True), submit_at_once(servers, others))
     assert sorted(map(len, ids_in(await queue(servers)))) == [1, 1, 1, 3]
     for command in chosen:
-        assert await queued_alone(servers.nats, command.command_id) == command
-    assert await queued_alone(servers.nats, others[0].command_id) is None
+        assert await pending_alone(servers.nats, command.command_id) == command
+    assert await pending_alone(servers.nats, others[0].command_id) is None
 
 
 async def test_each_of_many_is_found_by_its_id(servers: Bank) -> None:
@@ -71,8 +71,8 @@ async def test_each_of_many_is_found_by_its_id(servers: Bank) -> None:
     for commands in (first, second):
         await submit_at_once(servers, commands)
     for command in (*first, *second):
-        assert await queued_command(servers.nats, command.command_id) == command
-    assert await queued_command(servers.nats, uuid4()) is None
+        assert await pending_command(servers.nats, command.command_id) == command
+    assert await pending_command(servers.nats, uuid4()) is None
 
 
 async def test_two_processors_each_decide_their_own_of_the_same_messages(servers: Bank) -> None:

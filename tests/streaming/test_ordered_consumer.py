@@ -1,4 +1,4 @@
-"""OrderedPull: every message in order, once, whatever happens to the consumer or the connection."""
+"""OrderedConsumer: every message in order, once, whatever happens to the consumer or the connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import OrderedPull, StreamReplaced
+from commander.streaming.nats.ordered_consumer import OrderedConsumer, StreamReplaced
 from commander.streaming.nats.publishing import publish_atomically
 from commander.streaming.nats.streams import COMMANDS, ensure_streams
 
@@ -20,7 +20,7 @@ async def publish(nats: Nats, first: int, count: int, partition: int = 0) -> Non
     await publish_atomically(nats, messages)
 
 
-async def read(pull: OrderedPull, count: int, limit: int = 100) -> list[int]:
+async def read(pull: OrderedConsumer, count: int, limit: int = 100) -> list[int]:
     """The payloads of the next `count` messages, waited for through outages."""
     found: list[int] = []
     async with asyncio.timeout(30):
@@ -35,25 +35,25 @@ async def read(pull: OrderedPull, count: int, limit: int = 100) -> list[int]:
 async def test_more_than_the_capacity_is_read_in_order(nats: Nats) -> None:
     for begin in range(0, 2000, 500):
         await publish(nats, begin, 500)
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0, capacity=64) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=64) as pull:
         assert await read(pull, 2000, limit=7) == list(range(2000))
 
 
 async def test_reading_begins_behind_a_sequence_and_keeps_to_its_subjects(nats: Nats) -> None:
     await publish(nats, 0, 10, partition=0)
     await publish(nats, 100, 10, partition=1)
-    async with OrderedPull(nats, COMMANDS, ["commands.1.*"], 15) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.1.*"], 15) as pull:
         assert await read(pull, 5) == [105, 106, 107, 108, 109]
 
 
 async def test_an_empty_stream_gives_an_empty_batch_in_time(nats: Nats) -> None:
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0) as pull, asyncio.timeout(5):
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0) as pull, asyncio.timeout(5):
         assert await pull.next_batch(10, timeout_seconds=0.05) == []
 
 
 async def test_a_consumer_that_is_deleted_is_made_again_without_loss(nats: Nats) -> None:
     await publish(nats, 0, 100)
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
         first = await read(pull, 10, limit=10)
         await nats.jetstream.delete_consumer(COMMANDS, pull._consumer)
         assert first + await read(pull, 90) == list(range(100))
@@ -61,7 +61,7 @@ async def test_a_consumer_that_is_deleted_is_made_again_without_loss(nats: Nats)
 
 async def test_a_server_that_restarts_costs_no_message(nats: Nats, nats_server: EmbeddedNats) -> None:
     await publish(nats, 0, 100)
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
         first = await read(pull, 10, limit=10)
         assert nats_server.process is not None
         nats_server.process.kill()
@@ -72,7 +72,7 @@ async def test_a_server_that_restarts_costs_no_message(nats: Nats, nats_server: 
 
 async def test_a_lost_delivery_is_noticed_by_its_number(nats: Nats) -> None:
     await publish(nats, 0, 50)
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0, capacity=10) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=10) as pull:
         first = await read(pull, 10, limit=10)
         pull._delivered -= 1  # as if one had been missed: the next number does not fit
         assert first + await read(pull, 40) == list(range(50))
@@ -80,7 +80,7 @@ async def test_a_lost_delivery_is_noticed_by_its_number(nats: Nats) -> None:
 
 async def test_a_replaced_stream_is_told_not_mixed_up(nats: Nats) -> None:
     await publish(nats, 0, 5)
-    async with OrderedPull(nats, COMMANDS, ["commands.*.*"], 0) as pull:
+    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0) as pull:
         assert await read(pull, 5) == list(range(5))
         await nats.jetstream.delete_stream(COMMANDS)
         await ensure_streams(nats, 1)

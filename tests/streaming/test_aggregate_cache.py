@@ -11,7 +11,7 @@ import pytest
 from commander.eventstore.log.snapshots import load_snapshots
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
-from commander.streaming.commands.aggregate_cache import StreamStates
+from commander.streaming.commands.aggregate_cache import AggregateCache
 from tests.streaming.conftest import Bank, running
 
 
@@ -40,7 +40,7 @@ async def test_a_long_stream_gets_snapshots_and_is_folded_from_the_last(
             return decode(type_, version, data, position)
 
         monkeypatch.setattr(bank, "decode", noted)
-        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        states = AggregateCache(bank, capacity=10, snapshot_every=10)
         await states.load(connection, [stream])
     assert states[stream].version == 51
     assert states[stream].state.balance == 50
@@ -56,7 +56,7 @@ async def test_a_snapshot_of_other_code_is_ignored(servers: Bank) -> None:
         """update snapshots set fingerprint = 'older', state = '{"opened": true, "balance": "1000000"}'"""
     )
     async with servers.database.connection() as connection:
-        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        states = AggregateCache(bank, capacity=10, snapshot_every=10)
         await states.load(connection, [stream])
     assert states[stream].state.balance == 20
 
@@ -65,7 +65,7 @@ async def test_a_snapshot_that_does_not_fit_is_ignored(servers: Bank) -> None:
     stream, _ = await deposited(servers, 20, snapshot_every=10)
     await servers.database.fetch("""update snapshots set state = '{"balance": "much"}'""")
     async with servers.database.connection() as connection:
-        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        states = AggregateCache(bank, capacity=10, snapshot_every=10)
         await states.load(connection, [stream])
     assert states[stream].state.balance == 20
 
@@ -74,13 +74,13 @@ async def test_a_snapshot_that_is_ahead_of_the_log_is_ignored(servers: Bank) -> 
     stream, _ = await deposited(servers, 20, snapshot_every=10)
     await servers.database.fetch("update snapshots set version = 25")
     async with servers.database.connection() as connection:
-        states = StreamStates(bank, capacity=10, snapshot_every=10)
+        states = AggregateCache(bank, capacity=10, snapshot_every=10)
         await states.load(connection, [stream])
     assert (states[stream].version, states[stream].state.balance) == (21, 20)
 
 
 async def test_only_so_many_streams_are_kept_the_newest_used(servers: Bank) -> None:
-    states = StreamStates(bank, capacity=3, snapshot_every=10)
+    states = AggregateCache(bank, capacity=3, snapshot_every=10)
     async with servers.database.connection() as connection:
         await states.load(connection, ["account-1", "account-2", "account-3"])
         await states.load(connection, ["account-1", "account-4"])
@@ -93,9 +93,9 @@ async def test_who_wants_a_stream_that_another_is_loading_gets_it_whole(servers:
     """Or a batch that is looked up beside another would be decided on a stream as if it were empty."""
     stream, _ = await deposited(servers, 20, snapshot_every=1000)
     for _ in range(20):
-        states = StreamStates(bank, capacity=10, snapshot_every=1000)
+        states = AggregateCache(bank, capacity=10, snapshot_every=1000)
 
-        async def version_when_loaded(states: StreamStates = states) -> int:
+        async def version_when_loaded(states: AggregateCache = states) -> int:
             async with servers.database.connection() as connection:
                 await states.load(connection, [stream])
                 return states[stream].version

@@ -12,7 +12,7 @@ import pytest
 
 import commander.streaming.feed.feed
 from commander.eventstore.records import EventFilter, RecordedEvent
-from commander.streaming.feed.fan_out import Channel, FeedItem
+from commander.streaming.feed.fan_out import FanOutGroup, FeedItem
 from commander.streaming.feed.feed import Feed
 from commander.streaming.log.relay import Relay
 from tests.streaming.conftest import Bank, running
@@ -77,8 +77,8 @@ async def test_an_event_is_rendered_once_for_all_who_want_the_same(servers: Bank
         everything = list(range(2, 702))
         assert [await read(pages, 701) for pages in (*many, alone)] == [everything] * 21
         assert shared.counts == other.counts == Counter(everything)
-        assert len(feed._channels) == 2
-    assert not feed._channels, "nothing is left of who has gone"
+        assert len(feed._groups) == 2
+    assert not feed._groups, "nothing is left of who has gone"
     assert not feed._listed
 
 
@@ -106,7 +106,7 @@ async def test_a_reader_that_stands_still_falls_out_of_the_channel_and_misses_no
         for upto in range(200, 2001, 200):
             await fill(servers.database, 200)
             assert (await read(quick, upto))[-1] == upto
-        [channel] = feed._channels.values()
+        [channel] = feed._groups.values()
         assert channel.weight < 60_000
         assert channel.floor > 1000
         assert await read(slow, 2000) == list(range(1, 2001))
@@ -120,7 +120,7 @@ def int_of(item: FeedItem) -> int:
     return item.position if isinstance(item, RecordedEvent) else 0
 
 
-async def test_only_channels_that_an_event_is_for_are_asked(servers: Bank) -> None:
+async def test_only_groups_that_an_event_is_for_are_asked(servers: Bank) -> None:
     async with following(servers) as feed:
         events = await fill(servers.database, 3)
         rendering = Rendering()
@@ -139,7 +139,7 @@ async def test_only_channels_that_an_event_is_for_are_asked(servers: Bank) -> No
 
 
 def test_a_gap_lets_go_of_what_stood_before_it() -> None:
-    channel = Channel(ALL, int_of, floor=10)
+    channel = FanOutGroup(ALL, int_of, floor=10)
     event = RecordedEvent(11, "a-1", 1, "X", 1, "{}", uuid4(), uuid4(), None, None)  # type: ignore[arg-type]
     assert channel.add(event)
     assert channel.after(10, 5) == ([11], 11)
@@ -158,9 +158,9 @@ async def test_a_subscriber_that_is_cut_leaves_nothing_behind(servers: Bank) -> 
 
         tasks = [asyncio.create_task(subscriber()) for _ in range(200)]
         async with asyncio.timeout(10):
-            while not feed._channels or len(next(iter(feed._channels.values()))._waiting) < 200:
+            while not feed._groups or len(next(iter(feed._groups.values()))._waiting) < 200:
                 await asyncio.sleep(0.01)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        assert not feed._channels
+        assert not feed._groups

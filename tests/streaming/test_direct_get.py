@@ -72,6 +72,6 @@ async def test_a_stream_or_a_server_that_is_not_there_is_unavailable(
 
 
 async def test_it_leaves_nothing_behind(nats: Nats) -> None:
-    before = len(nats.client.bulk)
+    before = len(nats.client.chunked)
     await next_messages(nats, COMMANDS, "commands.0.*", 1, 10, SIZE)
-    assert len(nats.client.bulk) == before
+    assert len(nats.client.chunked) == before

@@ -17,8 +17,8 @@ from commander.resolvers.cancelling import cancel
 from commander.resolvers.commands import Options, submit
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
-from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
-from commander.streaming.commands.pending_by_id import queued_command, unschedule
+from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
+from commander.streaming.commands.pending_by_id import pending_command, unschedule
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.resolvers.conftest import servers, services
@@ -182,15 +182,15 @@ async def test_what_ends_while_it_is_looked_for_is_shown_as_it_ended_and_once(
 ) -> None:
     transfer = str(await reacted_to(servers))
 
-    async def meanwhile(nats: Nats, database: Database, ids: Collection[UUID]) -> UnderWay:
+    async def meanwhile(nats: Nats, database: Database, ids: Collection[UUID]) -> PendingCommands:
         if first == "decided":
             await decide_and_purge(servers)
-            return await under_way(nats, database, ids)
-        found = await under_way(nats, database, ids)
+            return await pending_by_correlation(nats, database, ids)
+        found = await pending_by_correlation(nats, database, ids)
         await decide_and_purge(servers)
         return found
 
-    monkeypatch.setattr(f"resolvers.{asking}.under_way", meanwhile)
+    monkeypatch.setattr(f"resolvers.{asking}.pending_by_correlation", meanwhile)
     if asking == "lineage":
         found = (await asked(services, LINEAGE + TREE, id=transfer))["root"]["events"]
     else:
@@ -231,7 +231,7 @@ async def test_it_has_not_settled_before_a_refusal_has_come_to_who_sent_the_comm
     transfer = await reacted_to(servers, amount=2000)
     async with running(projecting(servers, services)):
         [_, _, deadline] = (await asked(services, LINEAGE + TREE, id=str(transfer)))["commands"]
-        scheduled = await queued_command(servers.nats, UUID(deadline["command"]["id"]))
+        scheduled = await pending_command(servers.nats, UUID(deadline["command"]["id"]))
         assert scheduled is not None
         await unschedule(servers.nats, [scheduled])
         await decide_and_purge(servers)

@@ -15,9 +15,9 @@ from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
-from commander.streaming.commands.aggregate_cache import StreamStates
-from commander.streaming.commands.command_batch import Batch
-from commander.streaming.commands.outcomes import Ended, OutcomeWaiter, told_outcomes
+from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.command_batch import CommandBatch
+from commander.streaming.commands.outcomes import Ended, OutcomeWaiter, outcome_signals
 from tests.streaming.conftest import Bank, submitted
 
 decoder = msgspec.json.Decoder(list[Ended])
@@ -25,15 +25,15 @@ NOTHING_READ = Progress((), 0, None)
 
 
 async def decided(
-    servers: Bank, states: StreamStates, commands: Sequence[SubmittedCommand], *recent: Batch
-) -> Batch:
-    batch = Batch(commands, NOTHING_READ, recent)
+    servers: Bank, states: AggregateCache, commands: Sequence[SubmittedCommand], *recent: CommandBatch
+) -> CommandBatch:
+    batch = CommandBatch(commands, NOTHING_READ, recent)
     await batch.look_up(servers.database, states)
     await batch.decide(bank, states, datetime.now(UTC), 60)
     return batch
 
 
-async def end(servers: Bank, batch: Batch) -> None:
+async def end(servers: Bank, batch: CommandBatch) -> None:
     """Commits and announces."""
     async with servers.database.connection() as connection:
         await batch.commit(connection, InlineProjections(bank))
@@ -46,7 +46,9 @@ async def waiting(servers: Bank) -> OutcomeWaiter:
     return waiter
 
 
-async def told(waiter: OutcomeWaiter, command: SubmittedCommand, *batches: tuple[Bank, Batch]) -> Ended:
+async def told(
+    waiter: OutcomeWaiter, command: SubmittedCommand, *batches: tuple[Bank, CommandBatch]
+) -> Ended:
     """What is announced of a command while these batches end."""
     with waiter.expect(command.command_id) as expected:
         for servers, batch in batches:
@@ -55,8 +57,8 @@ async def told(waiter: OutcomeWaiter, command: SubmittedCommand, *batches: tuple
             return await expected._future  # Postgres is not asked
 
 
-def states_of_bank() -> StreamStates:
-    return StreamStates(bank, 1000, 1000)
+def states_of_bank() -> AggregateCache:
+    return AggregateCache(bank, 1000, 1000)
 
 
 async def test_what_a_batch_decided_that_is_not_committed_yet_is_not_decided_again(servers: Bank) -> None:
@@ -114,7 +116,7 @@ async def test_each_outcome_points_to_its_own_events(servers: Bank) -> None:
 
 async def test_a_snapshot_holds_nothing_that_a_later_batch_decided(servers: Bank) -> None:
     """The processor may die before that is committed: its events would be in the state and not in the log."""
-    account, states = uuid4(), StreamStates(bank, 1000, snapshot_every=3)
+    account, states = uuid4(), AggregateCache(bank, 1000, snapshot_every=3)
     first = [submitted(OpenAccount("Ada", account)), *(submitted(Deposit(account, Decimal(5))) for _ in "ab")]
     before = await decided(servers, states, first)
     await decided(servers, states, [submitted(Deposit(account, Decimal(7)))], before)
@@ -130,8 +132,8 @@ def test_outcomes_that_no_message_holds_together_are_told_in_several_and_a_huge_
         return Ended(uuid4(), b"", "REJECTED", "X", "x" * size, "account-1", 1, 1, ())
 
     outcomes = [ended(size) for size in (200_000, 600_000, 200_000, 200_000, 1)]
-    messages = told_outcomes("subject", outcomes)
+    messages = outcome_signals("subject", outcomes)
     assert max(len(message.payload) for message in messages) <= 512 * 1024
     told = [one.command_id for message in messages for one in decoder.decode(message.payload)]
     assert told == [one.command_id for n, one in enumerate(outcomes) if n != 1]
-    assert len(told_outcomes("subject", [ended(1)] * 500)) == 1
+    assert len(outcome_signals("subject", [ended(1)] * 500)) == 1

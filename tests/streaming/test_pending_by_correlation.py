@@ -16,7 +16,7 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import OpenAccount
 from commander.streaming.commands.messages import QUEUED
-from commander.streaming.commands.pending_by_correlation import UnderWay, under_way
+from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
 from commander.streaming.nats.direct_get import next_messages
 from commander.streaming.nats.streams import COMMANDS, ensure_streams
 from tests.streaming.conftest import Bank, running, submitted
@@ -34,8 +34,8 @@ async def submit(servers: Bank, commands: Iterable[SubmittedCommand], *, alone: 
     await asyncio.gather(*(servers.submitter.submit(one, alone=alone) for one in commands))
 
 
-async def look(servers: Bank, *correlation_ids: UUID) -> UnderWay:
-    return await under_way(servers.nats, servers.database, correlation_ids)
+async def look(servers: Bank, *correlation_ids: UUID) -> PendingCommands:
+    return await pending_by_correlation(servers.nats, servers.database, correlation_ids)
 
 
 def ids(commands: Iterable[SubmittedCommand]) -> list[UUID]:

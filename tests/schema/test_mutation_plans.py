@@ -38,9 +38,9 @@ RESULTS = [
     RuntimeError("a bug"),
 ]
 FIELDS = """__typename ... on CommandAccepted { commandId }
-    ... on CommandApplied { id: commandId position version stream } ...Refused
+    ... on CommandApplied { id: commandId position version stream } ...RejectedResult
     ... on CommandPending { stage position } ... on VersionConflict { expectedVersion currentVersion }"""
-REFUSED = "fragment Refused on CommandRejected { code text: message again: code }"
+REFUSED = "fragment RejectedResult on CommandRejected { code text: message again: code }"
 DOCUMENTS = [
     f"mutation ($input: DepositInput!, $options: CommandOptions) "
     f"{{ deposit(input: $input, options: $options) {{ {FIELDS} }} }} {REFUSED}",
