@@ -1,13 +1,20 @@
 """Commander: a domain in plain Python becomes a GraphQL API over an event log.
 
-commander/domain   what a domain is written with; pure; imports nothing of ours
-eventstore/        Postgres: log, outcomes, projections     may import commander.domain
-streaming/         NATS JetStream: submit, process, relay,  may import eventstore, commander.domain
-                   project, react, feed
-resolvers/         what each GraphQL field does             may import streaming and below
-schema/            what the GraphQL API looks like, HTTP    may import resolvers and below
-commander/ (rest)  settings, command line, the parts        may import all
-examples/          domains to run and to copy: the bank     may import commander, as anyone's domain
+domain/       what a domain is written with; pure          may import nothing of ours
+eventstore/   Postgres: log, outcomes, projections         may import domain
+streaming/    NATS JetStream: submit, process, relay,      may import eventstore and above
+              project, react, feed
+resolvers/    what each GraphQL field does                 may import streaming and above
+schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
+settings.py   the settings of a process                    may import eventstore
+testing.py    given, when, then for a domain's tests       may import domain
+parts/        the processes of a deployment                may import all above
+dev/          everything on one machine                    may import all above
+cli/          the command line                             may import all
+__main__.py   python -m commander
+examples/     domains to run and to copy: the bank         may import commander, as anyone's domain
+
+In the repository eventstore/, streaming/, resolvers/, schema/ and examples/ are links to the top-level folders.
 
 A domain's author imports from here and from `commander.testing`, nothing else.
 """

@@ -1,1 +1,5 @@
-"""Domains that ship with Commander, to run and to learn from."""
+"""Domains to run and to copy. May import commander, as anyone's domain does.
+
+bank/           accounts, deposits, withdrawals, transfers by a process
+consumer.py     a consumer of the stream EVENTS, with nats-py alone
+"""

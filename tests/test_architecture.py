@@ -6,8 +6,8 @@ import ast
 import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
@@ -18,34 +18,46 @@ from commander.domain import __all__ as everything_of_the_domain
 from commander.domain import errors
 
 ROOT = Path(__file__).parent.parent
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+LINKED = ("eventstore", "streaming", "resolvers", "schema", "examples")
+"""The packages that stand at the top of the repository; commander/ has a link to each."""
+TOP = ("commander", *LINKED)
 
 # A room and those of ours that it may import; the longest name that fits a module is its room.
 MAY_IMPORT = {
     "commander.domain": set[str](),
     "commander.__init__": {"commander.domain"},
     "commander.testing": {"commander.domain"},
-    "eventstore": {"commander.domain"},
-    "streaming": {"commander.domain", "eventstore"},
-    "resolvers": {"commander.domain", "eventstore", "streaming"},
-    "schema": {"commander.domain", "eventstore", "streaming", "resolvers"},
-    "commander": {"commander.domain", "eventstore", "streaming", "resolvers", "schema"},
-    "examples": {"commander.__init__", "commander.testing"},
+    "commander.eventstore": {"commander.domain"},
+    "commander.streaming": {"commander.domain", "commander.eventstore"},
+    "commander.resolvers": {"commander.domain", "commander.eventstore", "commander.streaming"},
+    "commander.schema": {
+        "commander.domain",
+        "commander.eventstore",
+        "commander.streaming",
+        "commander.resolvers",
+    },
+    "commander": {
+        "commander.domain",
+        "commander.eventstore",
+        "commander.streaming",
+        "commander.resolvers",
+        "commander.schema",
+    },
+    "commander.examples": {"commander.__init__", "commander.testing"},
 }
 # A foreign library and the rooms that know it.
 KNOWN_BY = {
-    "asyncpg": {"eventstore", "commander"},
-    "nats": {"streaming", "examples"},
-    "strawberry": {"schema"},
-    "graphql": {"schema"},
-    "starlette": {"schema", "commander"},
+    "asyncpg": {"commander.eventstore", "commander"},
+    "nats": {"commander.streaming", "commander.examples"},
+    "strawberry": {"commander.schema"},
+    "graphql": {"commander.schema"},
+    "starlette": {"commander.schema", "commander"},
     "uvicorn": {"commander"},
     "pydantic": {"commander"},
     "pydantic_settings": {"commander"},
     "typer": {"commander"},
     "rich": {"commander"},
-    "opentelemetry": {"streaming"},
+    "opentelemetry": {"commander.streaming"},
     "prometheus_client": {"commander"},
 }
 
@@ -54,8 +66,20 @@ def modules(*folders: str) -> Iterator[tuple[str, Path]]:
     """(dotted name, path) of every module in these folders; a package's own is called package.__init__."""
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if not {"node_modules", ".venv"} & set(path.parts):
-                yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+            relative = path.relative_to(ROOT)
+            if not {"node_modules", ".venv"} & set(relative.parts) and not through_a_link(relative):
+                yield name_of(relative), path
+
+
+def through_a_link(relative: Path) -> bool:
+    """Whether a path below the root leads through a link of commander/; it is the same file twice."""
+    return relative.parts[0] == "commander" and relative.parts[1] in LINKED
+
+
+def name_of(relative: Path) -> str:
+    """The name by which the module at a path below the root is imported."""
+    below = ["commander"] if relative.parts[0] in LINKED else []
+    return ".".join([*below, *relative.with_suffix("").parts])
 
 
 def imports(name: str, path: Path) -> Iterator[tuple[int, str]]:
@@ -86,9 +110,25 @@ def room_of(module: str) -> str | None:
     return max(fitting, key=len, default=None)
 
 
+def test_the_links_lead_to_the_packages_at_the_top() -> None:
+    links = {path.name: path.readlink() for path in (ROOT / "commander").iterdir() if path.is_symlink()}
+    assert links == {name: Path("..") / name for name in LINKED}
+
+
+def test_nothing_is_imported_past_its_link() -> None:
+    """`schema` and `commander.schema` would be two modules, with two of each class."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {imported}; write commander.{imported}"
+        for name, path in modules(*TOP, "tests", "bench")
+        for line, imported in imports(name, path)
+        if imported.partition(".")[0] in LINKED
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_imports_go_one_way() -> None:
     wrong = []
-    for name, path in modules(*PACKAGES):
+    for name, path in modules(*TOP):
         room = room_of(name)
         assert room is not None, f"{name} is in no room"
         for line, imported in imports(name, path):
@@ -98,9 +138,61 @@ def test_imports_go_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+ENTRY = re.compile(r"^(\w+/|\w+\.py) +\S", re.MULTILINE)
+"""A line of a package's map: a module or a folder, and what it is for."""
+
+
+def map_of(package: Path) -> list[str]:
+    """The modules and folders that the docstring of a package names, in its order."""
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8")))
+    return ENTRY.findall(docstring or "")
+
+
+ROOMS = sorted(
+    {path.parent for _, path in modules(*TOP) if path.name == "__init__.py"}
+    - {ROOT / "commander" / "domain", ROOT / "examples" / "bank"}
+)
+
+
+@pytest.mark.parametrize("package", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_map_at_a_door_names_all_that_is_behind_it(package: Path) -> None:
+    there = {path.name for path in package.glob("*.py")} - {"__init__.py"}
+    for path in package.iterdir():
+        if path.is_dir() and any(path.iterdir()) and path.name not in {"__pycache__", "migrations"}:
+            there.add(f"{path.name}/")
+    named = map_of(package)
+    assert sorted(named) == sorted(there)
+
+
+@pytest.mark.parametrize("package", ["eventstore", "streaming", "schema"])
+def test_a_room_imports_only_rooms_above_it_on_the_map(package: str) -> None:
+    order = [entry.removesuffix("/").removesuffix(".py") for entry in map_of(ROOT / package)]
+    wrong = []
+    for name, path in modules(package):
+        own = name.split(".")[2]
+        for line, imported in imports(name, path):
+            parts = imported.split(".")
+            if parts[:2] != ["commander", package] or len(parts) < 3 or own == "__init__":
+                continue
+            if parts[2] != "__init__" and order.index(parts[2]) > order.index(own):
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {imported}, which is below {own}/")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Also not inside functions, or for types alone."""
+    sources = {name: set[str]() for name, _ in modules(*TOP)}
+    for name, path in modules(*TOP):
+        sources[name] = {imported for _, imported in imports(name, path) if imported in sources} - {name}
+    try:
+        tuple(TopologicalSorter(sources).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
 def test_each_library_is_known_to_its_rooms_alone() -> None:
     wrong = []
-    for name, path in modules(*PACKAGES):
+    for name, path in modules(*TOP):
         for line, imported in imports(name, path):
             library = imported.partition(".")[0]
             if library in KNOWN_BY and room_of(name) not in KNOWN_BY[library]:
@@ -111,26 +203,26 @@ def test_each_library_is_known_to_its_rooms_alone() -> None:
 def test_the_walk_sees_every_way_to_import(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(
-        "import streaming.relay as r, json\n"
-        "from eventstore import log\n"
+        "import commander.streaming.log.relay as r, json\n"
+        "from commander.eventstore import locks\n"
         "from commander import Domain, settings\n"
-        "def later():\n    from schema.build import build_schema\n"
-        "if TYPE_CHECKING:\n    import resolvers\n"
+        "def later():\n    from commander.schema.build import build_schema\n"
+        "if TYPE_CHECKING:\n    import commander.resolvers\n"
     )
     assert {(line, name, room_of(name)) for line, name in imports("module", module)} == {
-        (1, "commander.streaming.log.relay", "streaming"),
+        (1, "commander.streaming.log.relay", "commander.streaming"),
         (1, "json", None),
-        (2, "commander.eventstore.log.event_log", "eventstore"),
+        (2, "commander.eventstore.locks", "commander.eventstore"),
         (3, "commander.__init__", "commander.__init__"),
         (3, "commander.settings", "commander"),
-        (5, "commander.schema.build", "schema"),
-        (7, "commander.resolvers.__init__", "resolvers"),
+        (5, "commander.schema.build", "commander.schema"),
+        (7, "commander.resolvers.__init__", "commander.resolvers"),
     }
 
 
 def test_modules_have_at_most_300_lines() -> None:
     long = []
-    for name, path in modules(*PACKAGES):
+    for name, path in modules(*TOP):
         length = len(path.read_text("utf-8").splitlines())
         if length > 300:
             long.append(f"{name} has {length}")
@@ -139,8 +231,8 @@ def test_modules_have_at_most_300_lines() -> None:
 
 def test_no_module_is_named_for_holding_anything() -> None:
     vague = re.compile(r"(^|_)(utils?|helpers?|commons?|managers?|misc|stuff)($|_)")
-    assert [str(p) for _, p in modules(*PACKAGES, "tests", "bench") if vague.search(p.stem)] == []
-    assert [str(p) for _, p in modules(*PACKAGES, "tests", "bench") if vague.search(p.parent.name)] == []
+    assert [str(p) for _, p in modules(*TOP, "tests", "bench") if vague.search(p.stem)] == []
+    assert [str(p) for _, p in modules(*TOP, "tests", "bench") if vague.search(p.parent.name)] == []
 
 
 def test_what_commander_offers_is_all_that_it_offers() -> None:
@@ -151,24 +243,6 @@ def test_what_commander_offers_is_all_that_it_offers() -> None:
     }
     assert commander.__all__ == sorted(public)
     assert everything_of_the_domain == sorted(everything_of_the_domain)
-
-
-def test_the_map_at_the_door_names_every_package_that_there_is() -> None:
-    there = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
-    assert there == set(PACKAGES), "what the wheel is made of"
-    assert commander.__doc__ is not None
-    named = set(re.findall(r"^(\w+)/", commander.__doc__, re.MULTILINE))
-    assert named == there
-    for package in sorted(there - {"commander"}):
-        assert (ROOT / package / "__init__.py").read_text().startswith('"""'), (
-            f"{package} says what it is for"
-        )
-
-
-def test_the_map_of_the_event_store_names_its_modules() -> None:
-    folder = ROOT / "eventstore"
-    named = set(re.findall(r"^(\w+\.py) ", (folder / "__init__.py").read_text(), re.MULTILINE))
-    assert named == {path.name for path in folder.glob("*.py")} - {"__init__.py"}
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:

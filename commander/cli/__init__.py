@@ -1,0 +1,14 @@
+"""The command line.
+
+checkout.py           a source checkout is complete
+loading.py            find the domain that a process serves
+dead_letters.py       commander dead-letters
+effect_failures.py    commander effect-failures
+exporting.py          commander export
+importing.py          commander import
+projection_tables.py  commander projections list, rebuild, switch, rollback, drop
+rebuilding.py         rebuild a projection and show what differs
+reactors.py           commander reactors list, replay
+verifying.py          commander verify
+main.py               the commands
+"""

@@ -1,0 +1,5 @@
+"""`commander dev`: everything on one machine.
+
+embedded.py         Postgres and NATS from wheels
+tree.py             start the servers and all parts, watch them, stop them
+"""

@@ -51,7 +51,7 @@ class CommanderSchema(strawberry.Schema):
     def followed(
         self, query: str, variables: dict[str, Any] | None, context: Context, operation_name: str | None
     ) -> Subscriber | None:
-        """The subscriber of an operation that follows the log or rows; else None. Raises OperationRejected."""
+        """The subscriber, if the operation follows the log or rows; else None. Raises OperationRejected."""
         document = self._documents.read(query)
         if self._following is None or document.refusal(operation_name):
             return None

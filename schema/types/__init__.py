@@ -1,0 +1,17 @@
+"""The GraphQL types, and the fields of Query, Mutation and Subscription.
+
+field_types.py      field types to GraphQL types: scalars, enums, value objects
+paging.py           PageInfo
+records.py          the types that refer to one another: Event, Command, Reaction
+events.py           a type per event; read the log; the feed
+results.py          the union CommandResult
+commands.py         a mutation per command; submit many; cancel one
+command_status.py   commands: by id, listed, followed; dead letters
+effects.py          failed calls of effects
+lineage.py          what followed from a command
+filters.py          where and orderBy of a list
+read_your_writes.py the arguments atLeast and timeoutMs
+time_travel.py      asOf and history
+live.py             the subscriptions of each projection
+projections.py      the queries of each projection
+"""

@@ -1,0 +1,8 @@
+"""The log for its readers, and its mirror, the stream EVENTS.
+
+reading.py      follow the log: signals first, Postgres for what they miss
+prefetch.py     read the next events while the last ones are folded
+event_codec.py  an event as a message of EVENTS, and back
+relay.py        publish the log onto EVENTS
+verifying.py    audit the mirror
+"""

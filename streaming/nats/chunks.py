@@ -148,7 +148,7 @@ class _ChunkParser(Parser):
             await super().parse(data)
 
     def _take_run(self, read: bytes) -> tuple[int, bool]:
-        """Hands over the chunked messages at the front; returns their length and whether another kind follows.
+        """Hands over the chunked messages at the front; returns their length, whether another kind follows.
 
         Nothing else follows where there is a piece of a chunked message, or nothing.
         """

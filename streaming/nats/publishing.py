@@ -84,8 +84,8 @@ async def publish_atomically(
 ) -> int:
     """Stores the messages, all or none, on disk; returns the sequence of the last.
 
-    At most MAX_MESSAGES. Raises UnexpectedSequence, AtomicBatchRejected, Unavailable (then nobody knows whether
-    the batch was stored).
+    At most MAX_MESSAGES. Raises UnexpectedSequence, AtomicBatchRejected, Unavailable (the batch may then be
+    stored or not).
     """
     numbered = _numbered(messages)
     if expected_last is not None:
