@@ -14,7 +14,7 @@ cli/          the command line                             may import all
 __main__.py   python -m commander
 examples/     domains to run and to copy: the bank         may import commander, as anyone's domain
 
-In the repository eventstore/, streaming/, resolvers/, schema/ and examples/ are links to the top-level folders.
+In the repository eventstore, streaming, resolvers, schema and examples are links to the top-level folders.
 
 A domain's author imports from here and from `commander.testing`, nothing else.
 """
