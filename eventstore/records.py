@@ -83,6 +83,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What became of one command. version: its stream's version after it.
 
     rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.
+    decider_now: the `now` of the decider's context; None where no decider ran.
     """
 
     command: SubmittedCommand
@@ -93,6 +94,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rejection: NewEvent | None = None
     code: str | None = None
     message: str | None = None
+    decider_now: datetime | None = None
 
 
 class Progress(NamedTuple):
@@ -116,6 +118,8 @@ class Outcome(NamedTuple):
     position: that of its last event; of the head when it was decided, where it made none.
     Its events stand at position - event_count + 1 to position. version: its stream's version after it.
     number: its place among all commands that have ended, from 1, dense.
+    decided_at: the clock of Postgres when the outcome was stored. decider_now: the `now` of the decider's
+    context, to the microsecond; None where no decider ran, and for outcomes older than this field.
     """
 
     command_id: UUID
@@ -136,6 +140,7 @@ class Outcome(NamedTuple):
     submitted_at: datetime
     decided_at: datetime
     number: int
+    decider_now: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -92,14 +92,15 @@ def decide(
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
     except Rejected as rejection:
-        return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
+        status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
-        return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
+        status, code, message = Status.FAILED, "INVALID_DECISION", str(error)
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
-        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", described(error))
+        status, code, message = Status.FAILED, "DECIDER_RAISED", described(error)
+    return _refused(domain, command, digest, current, status, code, message, now)
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
@@ -135,7 +136,7 @@ def _applied(
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
-    decision = Decision(command, digest, _APPLIED, version, tuple(recorded))
+    decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
     return decision, StreamState(state, version)
 
 
@@ -163,12 +164,11 @@ def _refused(
     status: Status,
     code: str,
     message: str,
+    decider_now: datetime | None = None,
 ) -> tuple[Decision, StreamState]:
     code, message = without_nul(code), without_nul(message)
     rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
-    decision = Decision(
-        command, digest, status, current.version, rejection=rejection, code=code, message=message
-    )
+    decision = Decision(command, digest, status, current.version, (), rejection, code, message, decider_now)
     return decision, current
 
 
