@@ -11,10 +11,11 @@ from types import ModuleType
 
 import pytest
 
+import commander
 from commander import Domain
 
 ROOT = Path(__file__).parent.parent
-PAGES = [path for pattern in ("*.md", "docs/*.md", "bench/*/README.md") for path in ROOT.glob(pattern)]
+PAGES = [path for pattern in ("*.md", "docs/**/*.md", "bench/*/README.md") for path in ROOT.glob(pattern)]
 
 
 def module_of(page: str, folder: Path, *, blocks: int | None = None) -> ModuleType:
@@ -62,3 +63,8 @@ def links_of(page: Path) -> Iterator[str]:
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     missing = [target for target in links_of(page) if not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_the_reference_names_all_that_commander_offers() -> None:
+    page = (ROOT / "docs" / "reference" / "index.md").read_text("utf-8")
+    assert [name for name in commander.__all__ if not re.search(rf"\b{name}\b", page)] == []
