@@ -73,7 +73,7 @@ def test_what_is_declared_is_imported() -> None:
 
 def test_what_the_tests_ran_with_is_allowed() -> None:
     text = (ROOT / "constraints.txt").read_text()
-    pinned = {
+    pinned: dict[str, str] = {
         canonicalize_name(name): version
         for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)
     }
