@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from commander.domain.messages import content_digest
+
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event as it stands in the log; the fields are in the order of the columns read.
@@ -45,6 +47,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     reply: the NATS subject on which the outcome is announced.
     traceparent: the W3C trace context of what submitted it, if anybody traces.
     not_before: it is not decided earlier. depth: how many reactions in a row led to it.
+    sent_digest: the digest of what was sent, where a hook changed it. rejected: code and message of the hook
+    that rejected it: it is submitted for its outcome alone.
     """
 
     command_id: UUID
@@ -61,6 +65,13 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
+    sent_digest: bytes | None = None
+    rejected: tuple[str, str] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """Tells two contents sent under one id apart: of what was sent, whatever a hook made of it."""
+        return self.sent_digest or content_digest(self.type, self.data)
 
 
 class Status(StrEnum):

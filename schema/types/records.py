@@ -119,8 +119,8 @@ class Command:
     not_before: datetime | None = strawberry.field(description="Of a scheduled command: when it is due.")
     decided_at: datetime | None = strawberry.field(description="When its outcome was stored.")
     decider_now: datetime | None = strawberry.field(
-        description="The time that its decider was given as now: decided again with it, the command makes the "
-        "same events. Null where no decider ran (cancelled, version conflict, failed before the decision)."
+        description="The now of its decider, to the microsecond. With it the command can be decided again, "
+        "exactly. Null where no decider ran: cancelled, version conflict, failed before the decision."
     )
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]

@@ -12,7 +12,6 @@ import msgspec
 from commander.domain.messages import content_digest
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 
-
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 """What a decider was given as now."""
 
