@@ -20,7 +20,9 @@ def see_more(command: Open, context: SubmitContext) -> None: ...
 def veto(command: Any, decision: Any) -> None: ...
 
 
-def veto_more(command: Open | Elsewhere, decision: tuple[Any, ...] | Rejected, context: CommandContext) -> None: ...
+def veto_more(
+    command: Open | Elsewhere, decision: tuple[Any, ...] | Rejected, context: CommandContext
+) -> None: ...
 
 
 def test_hooks_are_for_all_commands_or_for_those_named(domain: Domain) -> None:
@@ -39,15 +41,15 @@ def test_a_hook_that_is_not_a_plain_function(domain: Domain, kind: str) -> None:
     decorator = getattr(domain, kind)
     with refused(f"check: a {kind} hook is a plain function, neither async nor generator"):
 
-        @decorator  # <- here
-        async def check(command: Any, decision: Any) -> None: ...
+        async def check(command: Any, decision: Any) -> None: ...  # <- here
 
-    with refused(f"check: a {kind} hook is a plain function, neither async nor generator"):
+        decorator(check)
+    with refused(f"examine: a {kind} hook is a plain function, neither async nor generator"):
 
-        @decorator(Open)  # <- here
-        def check(command: Any, decision: Any) -> Any:
+        def examine(command: Any, decision: Any) -> Any:  # <- here
             yield command
 
+        decorator(Open)(examine)
     with refused(f"a {kind} hook is a function"):
         decorator(5)  # <- here
 
@@ -57,8 +59,9 @@ def test_a_hook_that_is_not_a_plain_function(domain: Domain, kind: str) -> None:
 def test_a_hook_for_what_is_no_command(domain: Domain, kind: str, command: Any) -> None:
     with refused("is no command of this domain"):
 
-        @getattr(domain, kind)(command)  # <- here
-        def check(command: Any, decision: Any) -> None: ...
+        def check(command: Any, decision: Any) -> None: ...  # <- here
+
+        getattr(domain, kind)(command)(check)
 
 
 def test_a_hook_before_submitting_that_takes_the_wrong_things(domain: Domain) -> None:
@@ -67,20 +70,20 @@ def test_a_hook_before_submitting_that_takes_the_wrong_things(domain: Domain) ->
         @domain.before_submit  # <- here
         def check() -> None: ...
 
-    with refused("check: takes the command and at most a SubmitContext"):
+    with refused("inspect: takes the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
-        def check(command: Any, context: CommandContext) -> None: ...
+        def inspect(command: Any, context: CommandContext) -> None: ...
 
-    with refused("check: takes the command and at most a SubmitContext"):
-
-        @domain.before_submit  # <- here
-        def check(command: Any, context) -> None: ...  # type: ignore[no-untyped-def]
-
-    with refused("check: takes the command and at most a SubmitContext"):
+    with refused("examine: takes the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
-        def check(command: Any, context: SubmitContext, more: int) -> None: ...
+        def examine(command: Any, context) -> None: ...  # type: ignore[no-untyped-def]
+
+    with refused("look: takes the command and at most a SubmitContext"):
+
+        @domain.before_submit  # <- here
+        def look(command: Any, context: SubmitContext, more: int) -> None: ...
 
 
 def test_a_hook_after_deciding_that_takes_the_wrong_things(domain: Domain) -> None:
@@ -89,10 +92,10 @@ def test_a_hook_after_deciding_that_takes_the_wrong_things(domain: Domain) -> No
         @domain.after_decide  # <- here
         def check(command: Any) -> None: ...
 
-    with refused("check: takes the command, the decision and at most a CommandContext"):
+    with refused("inspect: takes the command, the decision and at most a CommandContext"):
 
         @domain.after_decide  # <- here
-        def check(command: Any, decision: Any, context: SubmitContext) -> None: ...
+        def inspect(command: Any, decision: Any, context: SubmitContext) -> None: ...
 
 
 def test_a_hook_whose_command_is_of_another_type(domain: Domain) -> None:
@@ -104,7 +107,7 @@ def test_a_hook_whose_command_is_of_another_type(domain: Domain) -> None:
     with refused("command is Open, but the hook is for all commands; write @….before_submit(Open)"):
 
         @domain.before_submit  # <- here
-        def check(command: Open) -> None: ...
+        def inspect(command: Open) -> None: ...
 
 
 def test_an_annotation_that_is_nowhere(domain: Domain) -> None:
