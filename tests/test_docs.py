@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+import commander
 from commander import Domain
 
 ROOT = Path(__file__).parent.parent
@@ -182,3 +183,8 @@ def test_the_code_uses_no_retired_word() -> None:
 def test_no_module_has_a_retired_name() -> None:
     retired = MODULES_RETIRED | {word: term for word, (term, _) in RETIRED.items()}
     assert [path for top in TOP for path in (ROOT / top).rglob("*.py") if path.stem in retired] == []
+
+
+def test_the_reference_names_all_that_commander_offers() -> None:
+    page = (ROOT / "docs" / "reference" / "index.md").read_text("utf-8")
+    assert [name for name in commander.__all__ if not re.search(rf"\b{name}\b", page)] == []
