@@ -1,6 +1,6 @@
 """The commands: `commander dev` for everything at once, a command per part for deployments.
 
-Nothing of ours is imported before its command is run, so `commander --help` and `commander health` start fast.
+What a command needs is imported when it is run, so `commander --help` and `commander health` start fast.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ PARTS = {
 def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
     """Runs until it is told to end. Raises SettingsError, DomainNotFound, and what ended the part."""
     from commander.cli.loading import load_domain
-    from commander.parts.process import configure_logging, run
+    from commander.parts.logs import configure_logging
+    from commander.parts.process import run
     from commander.settings import read_settings
 
     settings = read_settings(domain=domain, **overrides)
