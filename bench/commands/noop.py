@@ -18,7 +18,8 @@ from commander.cli.loading import load_domain
 from commander.domain import Domain
 from commander.parts.api import ApiPart, routes_of
 from commander.parts.health import health_answers
-from commander.parts.process import configure_logging, run
+from commander.parts.logs import configure_logging
+from commander.parts.process import run
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import application

@@ -1,5 +1,7 @@
 """The processes of a deployment.
 
+logs.py             the lines that a process logs
+hold.py             load a part before it may work
 status_server.py    a small HTTP server for health and metrics
 health.py           /health/live and /health/ready
 metrics.py          /metrics
@@ -12,5 +14,5 @@ effects.py          call the outside
 frame_protocol.py   uvicorn's WebSocket protocol, which takes ready frames
 asgi_server.py      uvicorn
 api.py              serve GraphQL
-process.py          run a part: logging, servers, signals
+process.py          run a part: servers, signals
 """

