@@ -104,7 +104,10 @@ def schema(domain: DomainArgument = None) -> None:
 
 @app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
-    """Exit with 0 if the process at URL is ready; otherwise say what is not."""
+    """Exit with 0 if the process at URL is ready, and print its answer.
+
+    The API's port answers yes or no. The port COMMANDER_HEALTH_PORT of each part says what is not ready.
+    """
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
             print(answer.read().decode())
