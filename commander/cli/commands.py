@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import typer
 
@@ -105,6 +102,10 @@ def schema(domain: DomainArgument = None) -> None:
 @app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
     """Exit with 0 if the process at URL is ready; otherwise say what is not."""
+    from http.client import HTTPException
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
             print(answer.read().decode())

@@ -11,7 +11,7 @@ import pytest
 PART = {
     *("annotated_types", "typing_extensions", "msgspec"),  # the domain
     *("asyncpg", "nats", "opentelemetry"),  # the servers, and the way of a command
-    *("httptools", "prometheus_client"),  # health and metrics
+    "httptools",  # health and metrics
 }
 """What a part may import that serves no API."""
 API = PART | {
