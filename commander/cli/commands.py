@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commander.cli.parts import run_part
+from commander.cli.parts import DATA_DIR, run_part, run_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,15 +39,10 @@ _GROUPS = {
 def dev(
     domain: DomainArgument = None,
     port: Port = None,
-    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(
-        ".commander"
-    ),
+    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(DATA_DIR),
 ) -> None:
     """Run everything on this machine: Postgres, NATS and all parts, until Ctrl-C."""
-    from commander.dev.tree import run_dev
-    from commander.settings import read_settings
-
-    run_dev(read_settings(domain=domain, port=port), data_dir)
+    run_tree(domain, port, data_dir)
 
 
 @app.command()
