@@ -56,7 +56,6 @@ KNOWN_BY = {
     "typer": {"commander"},
     "rich": {"commander"},
     "opentelemetry": {"commander.streaming"},
-    "prometheus_client": {"commander"},
 }
 
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import typer
 
-from commander.cli.parts import run_part
+from commander.cli.parts import DATA_DIR, run_part, run_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,15 +39,10 @@ _GROUPS = {
 def dev(
     domain: DomainArgument = None,
     port: Port = None,
-    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(
-        ".commander"
-    ),
+    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(DATA_DIR),
 ) -> None:
     """Run everything on this machine: Postgres, NATS and all parts, until Ctrl-C."""
-    from commander.dev.tree import run_dev
-    from commander.settings import read_settings
-
-    run_dev(read_settings(domain=domain, port=port), data_dir)
+    run_tree(domain, port, data_dir)
 
 
 @app.command()
@@ -108,6 +100,10 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
 
     The API's port answers yes or no. The port COMMANDER_HEALTH_PORT of each part says what is not ready.
     """
+    from http.client import HTTPException
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
             print(answer.read().decode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from commander.cli.checkout import check_links
-from commander.cli.parts import PARTS, run_part
+from commander.cli.parts import PARTS, run_part, run_tree
 from commander.domain.errors import CommanderError
 
 
@@ -13,18 +13,38 @@ def main() -> None:
     """What is wrong in a definition, a setting or a server is one line, not a traceback."""
     try:
         check_links()
-        match sys.argv[1:]:  # a process that runs for months need not carry the command line
-            case [part] if part in PARTS:
-                run_part(part)
-            case [part, domain] if part in PARTS and ":" in domain and not domain.startswith("-"):
-                run_part(part, domain)
-            case arguments:
-                from commander.cli.commands import run_app
+        arguments = sys.argv[1:]
+        plain = plain_arguments(arguments)
+        if plain is None:
+            from commander.cli.commands import run_app
 
-                run_app(arguments)
+            run_app(arguments)
+        elif arguments[0] == "dev":
+            run_tree(**plain)
+        else:
+            run_part(arguments[0], **plain)
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def plain_arguments(arguments: list[str]) -> dict[str, str] | None:
+    """What a process is started with that runs until it is told to end; None for all else.
+
+    Such a process need not carry the command line, which is read here only where it is plain.
+    """
+    if arguments[:1] != ["dev"] and (not arguments or arguments[0] not in PARTS):
+        return None
+    options = {"dev": ("--port", "--data-dir"), "api": ("--host", "--port")}.get(arguments[0], ())
+    plain: dict[str, str] = {}
+    rest = iter(arguments[1:])
+    for argument in rest:
+        name = argument.removeprefix("--").replace("-", "_") if argument in options else "domain"
+        value = next(rest, "") if argument in options else argument
+        if name in plain or value.startswith("-") or (name == "domain" and ":" not in value) or not value:
+            return None
+        plain[name] = value
+    return plain if plain.get("port", "0").isdecimal() else None
 
 
 if __name__ == "__main__":

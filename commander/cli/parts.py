@@ -1,10 +1,12 @@
-"""Running one part as this process. Nothing is imported before it is known which."""
+"""Running one part, or the tree of all, as this process. Nothing is imported before it is known which."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
+DATA_DIR = ".commander"
 PARTS = {
     "api": "ApiPart",
     "processor": "ProcessorPart",
@@ -34,3 +36,11 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
     part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
     configure_logging(name, settings.log_level)
     run(part(settings, load_domain(settings.domain)))
+
+
+def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path = DATA_DIR) -> None:
+    """`commander dev`, until it is told to end. Raises CommanderError."""
+    from commander.dev.tree import run_dev
+    from commander.settings import read_settings
+
+    run_dev(read_settings(domain=domain, port=port), Path(data_dir))

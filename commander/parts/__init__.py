@@ -4,6 +4,7 @@ logs.py             the lines that a process logs
 hold.py             load a part before it may work
 status_server.py    a small HTTP server for health and metrics
 health.py           /health/live and /health/ready
+exposition.py       metrics in Prometheus' text format
 metrics.py          /metrics
 part.py             what every part has
 processor.py        decide commands

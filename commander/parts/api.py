@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.metrics_core import Metric
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -18,8 +16,9 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
+from commander.parts.exposition import Metric, counter, gauge
 from commander.parts.health import public_health_answers
-from commander.parts.metrics import Measure, gauge
+from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
 from commander.resolvers.services import Limits, Services
@@ -136,10 +135,8 @@ def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Await
 
 
 async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[Metric]:
-    submitted = CounterMetricFamily("commander_commands_submitted", "Commands stored by this process.")
-    submitted.add_metric([], submitter.submitted)
     return [
-        submitted,
+        counter("commands_submitted_total", "Commands stored by this process.", submitter.submitted),
         gauge("submit_waiting", "Commands on their way to JetStream.", submitter.waiting),
         gauge("outcomes_waiting", "Mutations that wait for their outcome.", outcomes.waiting),
     ]

@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
+from commander.cli.main import plain_arguments
+
 PART = {
     *("annotated_types", "typing_extensions", "msgspec"),  # the domain
     *("asyncpg", "nats", "opentelemetry"),  # the servers, and the way of a command
-    *("httptools", "prometheus_client"),  # health and metrics
+    "httptools",  # health and metrics
 }
 """What a part may import that serves no API."""
 API = PART | {
@@ -83,3 +85,26 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main()
 """
     assert imported(shown) <= HELP
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ([], {}),
+        (["shop:shop"], {"domain": "shop:shop"}),
+        (["--port", "8001", "shop:shop"], {"domain": "shop:shop", "port": "8001"}),
+        (["--help"], None),
+        (["--port"], None),
+        (["--port", "many"], None),
+        (["--port=8001"], None),
+        (["--port", "1", "--port", "2"], None),
+        (["--unknown", "1"], None),
+        (["a:b", "c:d"], None),
+        (["list"], None),
+    ],
+)
+def test_a_plain_command_is_read_without_the_command_line_and_any_other_with_it(
+    arguments: list[str], given: dict[str, str] | None
+) -> None:
+    assert plain_arguments(["api", *arguments]) == given
+    assert plain_arguments(["schema", *arguments]) is None
