@@ -1,4 +1,4 @@
-"""What crosses this folder's door: small frozen structures, no dicts."""
+"""The structures that other packages exchange with this one. They are small and frozen."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import msgspec
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An event as it stands in the log; the fields are in the order of the columns read.
+    """An event in the log. The fields are in the order of the columns read.
 
-    position: its place in the whole log, from 1, dense. version: its place in its stream, from 1, dense.
-    data: the JSON of the event, as encoded when it was decided.
-    causation_position: the event whose reaction sent the command that made this one.
-    traceparent: the W3C trace context it was decided in, if anybody traces.
+    position: its place in the log, from 1, without gaps. version: its place in its stream, from 1, without
+    gaps. data: the JSON of the event, as it was encoded when it was decided. causation_position: the event
+    that a reactor answered with the command that led to this event. traceparent: the W3C trace context of the
+    decision; None without tracing.
     """
 
     position: int
@@ -38,13 +38,14 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A command on its way to the processor: the payload of a message of the COMMANDS stream.
+    """A submitted command: the payload of a message of the COMMANDS stream.
 
-    data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
-    reactor: the reactor that sent it, reacting to the event at causation_position.
-    reply: the NATS subject on which the outcome is announced.
-    traceparent: the W3C trace context of what submitted it, if anybody traces.
-    not_before: it is not decided earlier. depth: how many reactions in a row led to it.
+    data: the JSON of the command.
+    expected_version: the command is decided only if its stream has this version (0: no events).
+    reactor: the reactor that sent it, in reaction to the event at causation_position.
+    reply: the NATS subject on which the outcome is published.
+    traceparent: the W3C trace context of the submission; None without tracing.
+    not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
     """
 
     command_id: UUID
@@ -64,7 +65,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
 
 
 class Status(StrEnum):
-    """How a command ended. Every stored command ends exactly once."""
+    """The status of an outcome. Every stored command has exactly one outcome."""
 
     APPLIED = "APPLIED"
     REJECTED = "REJECTED"
@@ -72,7 +73,7 @@ class Status(StrEnum):
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event decided on, before the log gives it a position."""
+    """An event of a decision, before the log gives it a position."""
 
     type: str
     schema_version: int
@@ -80,9 +81,9 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What became of one command. version: its stream's version after it.
+    """The decision on one command. version: the version of its stream after it.
 
-    rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.
+    rejection: an event for the reactor that sent the command. It is stored in a stream of its own.
     """
 
     command: SubmittedCommand
@@ -96,9 +97,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class Progress(NamedTuple):
-    """How far some partitions of the COMMANDS stream are decided.
+    """The last message of the COMMANDS stream that some partitions have decided.
 
-    stream_created: which incarnation of the stream the sequence counts in; None before the first command.
+    stream_created: when the stream that the sequence belongs to was created; None before the first command.
     """
 
     partitions: tuple[int, ...]
@@ -106,16 +107,17 @@ class Progress(NamedTuple):
     stream_created: datetime | None
 
     def in_stream(self, created: datetime | None) -> int:
-        """The sequence in this incarnation of the stream: 0 where it counts in another."""
+        """The sequence, if it belongs to the stream created at this time; else 0."""
         return self.sequence if self.stream_created == created else 0
 
 
 class Outcome(NamedTuple):
-    """The stored end of a command; the fields are in the order of the columns read.
+    """The stored outcome of a command. The fields are in the order of the columns read.
 
-    position: that of its last event; of the head when it was decided, where it made none.
-    Its events stand at position - event_count + 1 to position. version: its stream's version after it.
-    number: its place among all commands that have ended, from 1, dense.
+    position: the position of its last event; without events, the head of the log when it was decided.
+    Its events have the positions from position - event_count + 1 to position.
+    version: the version of its stream after it.
+    number: its place among all outcomes, from 1, without gaps.
     """
 
     command_id: UUID
@@ -140,7 +142,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events are wanted: those that match every part given; None is any."""
+    """A filter on events. An event must match every part; a part that is None matches any event."""
 
     types: frozenset[str] | None = None
     streams: frozenset[str] | None = None

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from commander.eventstore.projections.filters import Filter, matches
-from commander.eventstore.projections.live import Matching, News, TooManyRows
+from commander.eventstore.projections.live import Matching, RowChanges, TooManyRows
 from commander.eventstore.projections.tables import Table
 
 _MOST_EARLY = 50
@@ -84,17 +84,17 @@ class RowWatch:
         self._most = most
         self._told: dict[Any, int] = {}
         self._pending: dict[Any, Any] = {}
-        self._early: list[News] | None = None  # what comes while the rows are being read
+        self._early: list[RowChanges] | None = None  # what comes while the rows are being read
         self._heard = asyncio.Event()
 
-    def hear(self, news: News) -> None:
+    def hear(self, news: RowChanges) -> None:
         """Takes news; what is older than its rows is dropped."""
         if self._early is None:
             self._take(news)
         elif len(self._early) < _MOST_EARLY:
             self._early.append(news)
         else:  # all of it is forgotten: the rows are read once more
-            self._early = [News(news.position, {}, complete=False)]
+            self._early = [RowChanges(news.position, {}, complete=False)]
 
     def end(self, reason: BaseException) -> None:
         """There will be no more news of this table."""
@@ -152,7 +152,7 @@ class RowWatch:
             raise TooManyRows(self._most)
         return changes
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: RowChanges) -> None:
         if news.position <= self.position:
             return
         self.position = news.position

@@ -15,7 +15,7 @@ from typing import Any
 from commander.domain import Domain
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
-from commander.eventstore.projections.live import News, checkpoint_of, news_of
+from commander.eventstore.projections.live import RowChanges, changes_since, checkpoint_of
 from commander.eventstore.projections.tables import Table
 from commander.streaming.live.changes import RowWatch
 from commander.streaming.projections.progress import ProjectionProgress
@@ -104,14 +104,14 @@ class Follower:
             serving = self._tables.get(self._table.projection.name)
             if serving is not None and serving.name != self._table.name:
                 raise Switched(f"{self._table.projection.name} is read from {serving.name}")
-            news = await news_of(
+            news = await changes_since(
                 self._database, self._domain, self._table, self.position, tuple(self._by_key)
             )
             if news is not None:
                 await self._tell(news)
             await asyncio.sleep(_PAUSE_SECONDS if news is None or news.complete else _READ_AGAIN_SECONDS)
 
-    async def _tell(self, news: News) -> None:
+    async def _tell(self, news: RowChanges) -> None:
         """Whoever joins meanwhile reads rows that are at least as new."""
         for n, watch in enumerate(list(self._lists)):
             if n % _TOLD_AT_ONCE == _TOLD_AT_ONCE - 1:

@@ -18,19 +18,19 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
-from commander.eventstore.projections.inline import hand_over, is_behind, take_back
+from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
+from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.eventstore.projections.rows import Rows, Unwritable
 from commander.eventstore.projections.serving import (
     BUILDING,
     TableGone,
     TableRecord,
-    begin_again,
     make_indexes,
     mark_built,
+    restart,
     table_record,
-    tidy,
+    vacuum,
 )
-from commander.eventstore.projections.stretches import Stretch, read_stretch
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.prefetch import LogPrefetch
@@ -132,12 +132,12 @@ class Projector:
             await self._watch(connection)
             await log.again(self.position)
             return
-        stretch = await log.next()
-        self._head = stretch.head
-        if stretch.events or stretch.up_to > self.position:
+        log_range = await log.next()
+        self._head = log_range.head
+        if log_range.events or log_range.up_to > self.position:
             try:
-                await self._fold(connection, stretch)
-            except Unwritable:  # in what was folded at once: one stretch after the other tells which event
+                await self._fold(connection, log_range)
+            except Unwritable:  # in what was folded at once: one log_range after the other tells which event
                 await log.again(self.position)
                 return
             except (ProjectionFailed, UndecodableEvent) as error:
@@ -145,7 +145,7 @@ class Projector:
                 await log.again(self.position)
                 return
             self.failure = None
-        if not stretch.at_head:
+        if not log_range.at_head:
             return
         if self._record is not None and self._record.state == BUILDING:
             if not await self._built(connection):
@@ -153,25 +153,25 @@ class Projector:
         else:
             await self._handed_over(connection)
 
-    async def _fold(self, connection: Connection, stretch: Stretch) -> None:
+    async def _fold(self, connection: Connection, log_range: LogRange) -> None:
         if self._filling is not None:
-            await self._fill(self._filling, stretch)
+            await self._fill(self._filling, log_range)
             return
         if len(self._rows) > _KNOWN_ROWS:
             self._rows.clear()
         began = now_ns()
-        await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
+        await fold(connection, self._domain, self._table, log_range.events, log_range.up_to, self._rows)
         if began:
-            told = [event for event in stretch.events if isinstance(event, RecordedEvent)]
+            told = [event for event in log_range.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", told, began, SpanKind.CONSUMER)
-        self.position = stretch.up_to
-        await self._nats.tell([projection_signal(self._table.name, stretch.up_to)])
+        self.position = log_range.up_to
+        await self._nats.tell([projection_signal(self._table.name, log_range.up_to)])
 
-    async def _fill(self, filling: Filling, stretch: Stretch) -> None:
+    async def _fill(self, filling: Filling, log_range: LogRange) -> None:
         """Folds a stretch ahead of what is stored; once that fails, all else goes the usual way."""
         try:
-            await filling.fold(stretch.events, stretch.up_to)
-            if stretch.at_head:
+            await filling.fold(log_range.events, log_range.up_to)
+            if log_range.at_head:
                 await filling.finish()
         except (ProjectionFailed, UndecodableEvent, Unwritable):
             await filling.abandon()
@@ -189,10 +189,10 @@ class Projector:
         if not self._indexed:
             self._indexed = True
             if await make_indexes(connection, self._table):
-                await tidy(connection, self._table)
+                await vacuum(connection, self._table)
                 return True
             logger.error("%s has a row that no index takes; filling it again to find it", self._table.name)
-            await begin_again(connection, self._table)
+            await restart(connection, self._table)
             self._filling = None
             self.position = 0
             return False
@@ -200,7 +200,7 @@ class Projector:
             async with connection.transaction():
                 serves = await mark_built(connection, self._table)
                 if serves and self._table.projection.inline:
-                    await hand_over(connection, self._domain, self._table, self.position)
+                    await enter_inline(connection, self._domain, self._table, self.position)
         except (ProjectionFailed, UndecodableEvent):
             return False  # an event that came just now: a fold by itself tells which
         self._filling = None
@@ -218,7 +218,7 @@ class Projector:
         if not self._record.serving:
             return False
         try:
-            if await hand_over(connection, self._domain, self._table, self.position):
+            if await enter_inline(connection, self._domain, self._table, self.position):
                 logger.info("%s is written with the events from now on", self._table.name)
         except (ProjectionFailed, UndecodableEvent):
             return True  # an event that came just now: a fold by itself tells which
@@ -237,12 +237,12 @@ class Projector:
         if not self._record.inline:
             return
         if not (self._record.serving and self._table.projection.inline):
-            await take_back(connection, self._table)
+            await leave_inline(connection, self._table)
         elif await is_behind(connection, self._table):
             try:
-                await hand_over(connection, self._domain, self._table, self.position)
+                await enter_inline(connection, self._domain, self._table, self.position)
             except (ProjectionFailed, UndecodableEvent):
-                await take_back(connection, self._table)  # a fold by itself tells which event
+                await leave_inline(connection, self._table)  # a fold by itself tells which event
         else:
             await asyncio.sleep(_WATCH_SECONDS)
             return
@@ -252,7 +252,7 @@ class Projector:
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds what stands before the failing event, says what happened, and tries again later."""
         while self.position < error.position - 1:
-            before = await read_stretch(connection, self.position, self._types, _BATCH, error.position - 1)
+            before = await read_range(connection, self.position, self._types, _BATCH, error.position - 1)
             try:
                 await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:

@@ -123,9 +123,11 @@ class ReactorRunner:
         self._standing = standing
         owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in standing.values())
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
-        if any(at.remaking for at in standing.values()):
+        if any(at.is_rebuilding for at in standing.values()):
             logger.info("reactor %s makes its states again", self.name)
-        await self._send_deadlines(leases.connection, {p for p, at in standing.items() if not at.remaking})
+        await self._send_deadlines(
+            leases.connection, {p for p, at in standing.items() if not at.is_rebuilding}
+        )
 
     def _going(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose time has come to be tried again."""
@@ -147,7 +149,7 @@ class ReactorRunner:
         for partition, end in moved.items():
             self._standing[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
-        remade = {p for p in moved if before[p].remaking and not self._standing[p].remaking}
+        remade = {p for p in moved if before[p].is_rebuilding and not self._standing[p].is_rebuilding}
         await self._send_deadlines(connection, remade)
         for partition, failure in failed.items():
             await self._stop(connection, partition, failure)

@@ -28,16 +28,16 @@ async def replayed(
     connection: one that nobody shares the reactor with. Each page is saved, so another may go on.
     Raises ReplayStopped, Unavailable.
     """
-    remaking = {partition: at for partition, at in standing.items() if at.remaking}
-    while remaking:
-        begin = min(at.folded for at in remaking.values())
-        end = min(begin + _BATCH, *(at.position for at in remaking.values()))
+    rebuilding = {partition: at for partition, at in standing.items() if at.is_rebuilding}
+    while rebuilding:
+        begin = min(at.folded for at in rebuilding.values())
+        end = min(begin + _BATCH, *(at.position for at in rebuilding.values()))
         events = await read_log(database, begin, end, _BATCH)
-        reactions, failed = await reacting.to(connection, events, remaking)
-        moved = {p: failed[p].position - 1 if p in failed else end for p in remaking}
+        reactions, failed = await reacting.to(connection, events, rebuilding)
+        moved = {p: failed[p].position - 1 if p in failed else end for p in rebuilding}
         await save_reactor(connection, reacting.name, moved, reactions.changed)
         yield end
         if failed:
             raise ReplayStopped(reacting.name, *min(failed.values()))
-        moved_on = {p: at._replace(folded=moved[p]) for p, at in remaking.items()}
-        remaking = {partition: at for partition, at in moved_on.items() if at.remaking}
+        moved_on = {p: at._replace(folded=moved[p]) for p, at in rebuilding.items()}
+        rebuilding = {partition: at for partition, at in moved_on.items() if at.is_rebuilding}

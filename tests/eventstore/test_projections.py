@@ -211,7 +211,7 @@ HISTORY = [Stocked(1, 1), Stocked(2, 1), Renamed(1, "pen"), Stocked(1, 1), Disca
     ("how", "reason"),
     [
         ("raises", "ZeroDivisionError: a bug"),
-        ("another key", "returned the row of another item_id"),
+        ("another key", "returned a row with another item_id"),
         ("another class", "returned Broken, not Item"),
         ("too large a number", "out of int64 range"),
         ("a character that is none", "0x00"),

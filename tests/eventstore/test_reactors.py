@@ -56,7 +56,7 @@ async def test_what_is_forgotten_is_made_again_before_the_checkpoint_moves(datab
         await save_reactor(connection, "clerk", {0: 3})
         [standing] = (await reactor_checkpoints(connection, "clerk", [0])).values()
         assert standing == Checkpoint(5, 3)
-        assert standing.remaking
+        assert standing.is_rebuilding
         await save_reactor(connection, "clerk", {0: 6})
         assert await reactor_checkpoints(connection, "clerk", [0]) == {0: (6, 6)}
 
