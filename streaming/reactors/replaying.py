@@ -1,4 +1,4 @@
-"""Making a reactor's states again from the log, with its commands muted."""
+"""Rebuilds a reactor's states from the log. Its commands are not sent again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BATCH = 500
 
 
 class ReplayStopped(CommanderError):
-    """The domain's code fails on an event that it took before; mend it, or leave its states as they are."""
+    """The domain's code fails on an event during a replay. Fix the code and replay again."""
 
     def __init__(self, reactor: str, position: int, reason: str) -> None:
         super().__init__(f"the reactor {reactor} failed at position {position}: {reason}")
@@ -23,10 +23,10 @@ class ReplayStopped(CommanderError):
 async def replayed(
     connection: Connection, database: Database, reacting: Reacting, standing: Mapping[int, Checkpoint]
 ) -> AsyncIterator[int]:
-    """Folds the log from where the states are to where the reactor is; the position, after each page.
+    """Folds the log from `folded` to `position` of these checkpoints. Yields the position after each page.
 
-    connection: one that nobody shares the reactor with. Each page is saved, so another may go on.
-    Raises ReplayStopped, Unavailable.
+    connection: it holds the locks of these partitions. Each page is stored, so another process can continue.
+    Raises ReplayStopped and Unavailable.
     """
     rebuilding = {partition: at for partition, at in standing.items() if at.is_rebuilding}
     while rebuilding:
