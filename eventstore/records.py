@@ -10,14 +10,17 @@ from uuid import UUID
 
 import msgspec
 
+from commander.domain.messages import content_digest
+
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event in the log. The fields are in the order of the columns read.
 
-    position: its place in the log, from 1, without gaps. version: its place in its stream, from 1, without
-    gaps. data: the JSON of the event, as it was encoded when it was decided. causation_position: the event
-    that a reactor answered with the command that led to this event. traceparent: the W3C trace context of the
-    decision; None without tracing.
+    position: its place in the log, from 1, without gaps.
+    version: its place in its stream, from 1, without gaps.
+    data: the JSON of the event, as it was encoded when it was decided.
+    causation_position: the event that a reactor reacted to with the command of this event.
+    traceparent: the W3C trace context of the decision; None without tracing.
     """
 
     position: int
@@ -46,6 +49,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     reply: the NATS subject on which the outcome is published.
     traceparent: the W3C trace context of the submission; None without tracing.
     not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
+    sent_digest: the digest of the command as it was sent, if a hook changed it.
+    rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
     """
 
     command_id: UUID
@@ -62,6 +67,13 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
+    sent_digest: bytes | None = None
+    rejected: tuple[str, str] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """Tells two contents sent under one id apart: of what was sent, whatever a hook made of it."""
+        return self.sent_digest or content_digest(self.type, self.data)
 
 
 class Status(StrEnum):
@@ -84,6 +96,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """The decision on one command. version: the version of its stream after it.
 
     rejection: an event for the reactor that sent the command. It is stored in a stream of its own.
+    decider_now: the `now` of the decider's context; None if no decider ran.
     """
 
     command: SubmittedCommand
@@ -94,6 +107,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rejection: NewEvent | None = None
     code: str | None = None
     message: str | None = None
+    decider_now: datetime | None = None
 
 
 class Progress(NamedTuple):
@@ -118,6 +132,9 @@ class Outcome(NamedTuple):
     Its events have the positions from position - event_count + 1 to position.
     version: the version of its stream after it.
     number: its place among all outcomes, from 1, without gaps.
+    decided_at: the clock of Postgres when the outcome was stored.
+    decider_now: the `now` of the decider's context, to the microsecond; None if no decider ran, and for
+    outcomes older than this field.
     """
 
     command_id: UUID
@@ -138,6 +155,7 @@ class Outcome(NamedTuple):
     submitted_at: datetime
     decided_at: datetime
     number: int
+    decider_now: datetime | None = None
 
 
 @dataclass(frozen=True)

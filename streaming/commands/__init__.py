@@ -1,5 +1,6 @@
 """Commands: submit, queue, decide, and publish the outcome.
 
+assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
 submitting.py              collect commands into messages and publish them durably
 outcomes.py                publish outcomes, and wait for one
