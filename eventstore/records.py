@@ -72,7 +72,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
 
     @property
     def digest(self) -> bytes:
-        """Tells two contents sent under one id apart: of what was sent, whatever a hook made of it."""
+        """The digest of the content as it was sent, before hooks. It detects an id that is used twice."""
         return self.sent_digest or content_digest(self.type, self.data)
 
 

@@ -78,9 +78,15 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
         (lambda lines: lines[3].update(version=7), "the versions of the stream account-1 have a gap"),
         (lambda lines: lines[1].update(status="LOST"), "Postgres rejects a record"),
         (lambda lines: lines[0].update(position=9), "does not end at the position in its header"),
-        (lambda lines: lines[0].update(format=3), "line 1: this version reads formats 1 and 2, the file has 3"),
+        (
+            lambda lines: lines[0].update(format=3),
+            "line 1: this version reads formats 1 and 2, the file has 3",
+        ),
         (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: the checkpoint of a reactor is"),
-        (lambda lines: lines[-1].update(events=1), "the end declares 4 commands and 1 events, the file has 4 and 4"),
+        (
+            lambda lines: lines[-1].update(events=1),
+            "the end declares 4 commands and 1 events, the file has 4 and 4",
+        ),
         (lambda lines: lines.append(lines[1]), "there is data after the end line"),
         (lambda lines: lines.insert(3, lines[0]), "line 4: there is a second header"),
         (lambda lines: lines[2].update(colour="red"), "line 3: this is not a line of an export"),
