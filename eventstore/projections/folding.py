@@ -17,7 +17,7 @@ from commander.eventstore.projections.tables import Table
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProjectionStatus:
     """The progress of a projection. failed_position, error: the event that it stopped at, and why."""
 
     name: str
@@ -43,14 +43,14 @@ async def position_of(connection: Connection, table: Table) -> int:
         )
 
 
-async def standings(database: Database, tables: Iterable[Table]) -> list[Standing]:
+async def projection_statuses(database: Database, tables: Iterable[Table]) -> list[ProjectionStatus]:
     """The progress of each of these tables, by projection and table name."""
     rows = await database.fetch(
         """select name, table_name, position, failed_position, error from projections
            where table_name = any($1::text[]) order by name, table_name""",
         [t.name for t in tables],
     )
-    return [Standing(*row) for row in rows]
+    return [ProjectionStatus(*row) for row in rows]
 
 
 async def fold(

@@ -50,7 +50,7 @@ class Checkpoint(NamedTuple):
         return self.folded < self.position
 
 
-class ReactorStanding(NamedTuple):
+class ReactorStatus(NamedTuple):
     """The progress of a reactor.
 
     position, folded_position: the lowest of its partitions. failed_position, error: those of the partition
@@ -208,10 +208,10 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         )
 
 
-async def reactor_standings(database: Database) -> tuple[int, list[ReactorStanding]]:
+async def reactor_statuses(database: Database) -> tuple[int, list[ReactorStatus]]:
     """The head of the log, and the progress of every reactor that has ever run."""
     head = await head_position(database)
-    return head, [ReactorStanding(*row) for row in await database.fetch(_LIST)]
+    return head, [ReactorStatus(*row) for row in await database.fetch(_LIST)]
 
 
 @asynccontextmanager

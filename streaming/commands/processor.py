@@ -164,7 +164,7 @@ class Processor:
             elif not received.commands:
                 self._passed = received.progress
             elif quarantine.include(self._partitions_of(received), received.progress.sequence):
-                await self._process_suspects(leases, received)
+                await self._process_quarantined(leases, received)
             else:
                 self._looking = self._look_up(received)
             if before is not None:
@@ -209,7 +209,7 @@ class Processor:
             await self._process(leases, looking)
         await self._committed()
 
-    async def _process_suspects(self, leases: ProcessorLeases, received: Received) -> None:
+    async def _process_quarantined(self, leases: ProcessorLeases, received: Received) -> None:
         """Decides each command of a message alone, after storing the attempt.
 
         Without attempts left, it fails.
@@ -218,9 +218,9 @@ class Processor:
         for index, command in enumerate(received.commands, 1):
             behind = 0 if index == len(received.commands) else 1
             progress = received.progress._replace(sequence=received.progress.sequence - behind)
-            await self._process_suspect(leases, Received([command], progress))
+            await self._process_alone(leases, Received([command], progress))
 
-    async def _process_suspect(self, leases: ProcessorLeases, received: Received) -> None:
+    async def _process_alone(self, leases: ProcessorLeases, received: Received) -> None:
         [command] = received.commands
         try:
             tried = await count_attempt(leases.connection, command.command_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.projections.folding import standings
+from commander.eventstore.projections.folding import projection_statuses
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.chunks import RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
@@ -107,8 +107,8 @@ class ProjectionProgress:
         self._polled_at = asyncio.get_running_loop().time()
         self._head = max(self._head, await head_position(self._database))
         tables = [table for name in names if (table := self._tables.get(name)) is not None]
-        for standing in await standings(self._database, tables):
-            self._note(standing.table_name, standing.position)
+        for status in await projection_statuses(self._database, tables):
+            self._note(status.table_name, status.position)
 
     def _on_signals(self, messages: list[RawMessage]) -> None:
         for message in messages:

@@ -63,7 +63,7 @@ class ReactorRunner:
         self._submitter = submitter
         self._reactor = reactor
         self._reacting = Reacting(domain, database, reactor, submitter.partitions)
-        self._standing: dict[int, Checkpoint] = {}
+        self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
 
@@ -74,7 +74,7 @@ class ReactorRunner:
     @property
     def owned(self) -> list[int]:
         """The partitions that this process owns now."""
-        return sorted(self._standing)
+        return sorted(self._checkpoints)
 
     @property
     def failure(self) -> str | None:
@@ -98,7 +98,7 @@ class ReactorRunner:
                 try:
                     await self._react_until_rebalanced(leases, log)
                 finally:
-                    self._standing = {}
+                    self._checkpoints = {}
 
     async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
         await self._begin(leases)
@@ -107,7 +107,7 @@ class ReactorRunner:
         while True:
             going = self._going(loop.time())
             if going:
-                after = min(self._standing[partition].folded for partition in going)
+                after = min(self._checkpoints[partition].folded for partition in going)
                 await self._follow(leases.connection, going, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
@@ -119,21 +119,21 @@ class ReactorRunner:
     async def _begin(self, leases: Leases) -> None:
         self._failures.clear()
         self._stopped_until.clear()
-        standing = await reactor_checkpoints(leases.connection, self.name, leases.owned)
+        checkpoints = await reactor_checkpoints(leases.connection, self.name, leases.owned)
         if self._reactor.key is None:
-            standing = {p: at._replace(folded=at.position) for p, at in standing.items()}
-        self._standing = standing
-        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in standing.values())
+            checkpoints = {p: at._replace(folded=at.position) for p, at in checkpoints.items()}
+        self._checkpoints = checkpoints
+        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in checkpoints.values())
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
-        if any(at.is_rebuilding for at in standing.values()):
+        if any(at.is_rebuilding for at in checkpoints.values()):
             logger.info("reactor %s rebuilds its states", self.name)
         await self._send_deadlines(
-            leases.connection, {p for p, at in standing.items() if not at.is_rebuilding}
+            leases.connection, {p for p, at in checkpoints.items() if not at.is_rebuilding}
         )
 
     def _going(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose retry is due."""
-        return {partition for partition in self._standing if self._stopped_until.get(partition, 0) <= now}
+        return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
     async def _follow(
         self, connection: Connection, going: Collection[int], events: Sequence[RecordedEvent]
@@ -141,18 +141,18 @@ class ReactorRunner:
         """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
-        before = {partition: self._standing[partition] for partition in going}
+        before = {partition: self._checkpoints[partition] for partition in going}
         reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
-        await unschedule(self._nats, reactions.taken_back.values())
+        await unschedule(self._nats, reactions.cancelled.values())
         ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
         await save_reactor(connection, self.name, moved, reactions.changed)
         for partition, end in moved.items():
-            self._standing[partition] = Checkpoint(max(before[partition].position, end), end)
+            self._checkpoints[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
-        remade = {p for p in moved if before[p].is_rebuilding and not self._standing[p].is_rebuilding}
-        await self._send_deadlines(connection, remade)
+        rebuilt = {p for p in moved if before[p].is_rebuilding and not self._checkpoints[p].is_rebuilding}
+        await self._send_deadlines(connection, rebuilt)
         for partition, failure in failed.items():
             await self._stop(connection, partition, failure)
 

@@ -52,12 +52,12 @@ class Reactions:
         self._states = states
         self._commands: list[SubmittedCommand] = []
         self.changed: dict[str, StoredState | None] = {}
-        self.taken_back: dict[UUID, SubmittedCommand] = {}
+        self.cancelled: dict[UUID, SubmittedCommand] = {}
 
     @property
     def commands(self) -> list[SubmittedCommand]:
         """The commands to send, without deadlines that were cancelled within the batch."""
-        return [command for command in self._commands if command.command_id not in self.taken_back]
+        return [command for command in self._commands if command.command_id not in self.cancelled]
 
     def add(self, taken: _Taken, depth: int, *, muted: bool) -> None:
         """Adds the reaction to an event. depth: see `Depths`. muted: only its state, its commands were sent.
@@ -87,7 +87,7 @@ class Reactions:
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
             )
         if not muted:
-            self.taken_back |= {one.command_id: one for one in (stored.deadlines if stored else ())}
+            self.cancelled |= {one.command_id: one for one in (stored.deadlines if stored else ())}
             self._commands += made
 
     def _submitted(
@@ -121,21 +121,21 @@ class Reacting:
         return partition_of(key, self._partitions)
 
     async def to(
-        self, connection: Connection, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+        self, connection: Connection, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
     ) -> tuple[Reactions, dict[int, ReactionFailed]]:
         """The reactions of these partitions to the events that they have not handled yet, and the failures.
 
         A partition stops at an event on which the domain's code fails. The failures are by partition.
         Raises Unavailable.
         """
-        taken, failed = await self._taken(events, standing)
+        taken, failed = await self._taken(events, checkpoints)
         keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
         reactions = Reactions(self._domain, self._reactor, states)
         for one in taken:
             if one.partition in failed and failed[one.partition].position <= one.event.position:
                 continue
-            muted = one.event.position <= standing[one.partition].position
+            muted = one.event.position <= checkpoints[one.partition].position
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
                 reactions.add(one, depth, muted=muted)
@@ -144,13 +144,13 @@ class Reacting:
         return reactions, failed
 
     async def _taken(
-        self, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+        self, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
     ) -> tuple[list[_Taken], dict[int, ReactionFailed]]:
         """The events of these partitions. All of them stop before an event that cannot be decoded."""
         taken: list[_Taken] = []
         failed: dict[int, ReactionFailed] = {}
         for event in events:
-            concerned = {p for p, at in standing.items() if at.folded < event.position and p not in failed}
+            concerned = {p for p, at in checkpoints.items() if at.folded < event.position and p not in failed}
             if self._reactor.key is None:
                 concerned &= {self.partition_of(event.stream)}
             if not concerned:

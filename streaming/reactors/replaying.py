@@ -21,14 +21,14 @@ class ReplayStopped(CommanderError):
 
 
 async def replayed(
-    connection: Connection, database: Database, reacting: Reacting, standing: Mapping[int, Checkpoint]
+    connection: Connection, database: Database, reacting: Reacting, checkpoints: Mapping[int, Checkpoint]
 ) -> AsyncIterator[int]:
     """Folds the log from `folded` to `position` of these checkpoints. Yields the position after each page.
 
     connection: it holds the locks of these partitions. Each page is stored, so another process can continue.
     Raises ReplayStopped and Unavailable.
     """
-    rebuilding = {partition: at for partition, at in standing.items() if at.is_rebuilding}
+    rebuilding = {partition: at for partition, at in checkpoints.items() if at.is_rebuilding}
     while rebuilding:
         begin = min(at.folded for at in rebuilding.values())
         end = min(begin + _BATCH, *(at.position for at in rebuilding.values()))
