@@ -23,7 +23,7 @@ TOP = ("commander", "eventstore", "streaming", "resolvers", "schema", "examples"
 
 # A word that the code no longer uses: the term that replaces it, and names in which it is plain English.
 RETIRED = {
-    "ahead": ("prefetch", {"ahead", "_ahead", "_AHEAD", "AheadOfLog", "MirrorAhead"}),
+    "ahead": ("prefetch", {"ahead", "AheadOfLog", "MirrorAhead"}),
     "attempting": ("attempts", set[str]()),
     "bulk": ("chunks", set[str]()),
     "channel": ("fan-out group", set[str]()),
@@ -34,7 +34,7 @@ RETIRED = {
         {"mirrored", "_mirrored", "_has_mirrored", "_append_mirrored", "mirrored_position"},
     ),
     "ownership": ("leases", set[str]()),
-    "suspects": ("crash quarantine", {"suspects", "_process_suspects"}),
+    "suspects": ("crash quarantine", set[str]()),
     "tallies": ("counters", set[str]()),
 }
 MODULES_RETIRED = {
