@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -68,7 +67,7 @@ async def system(servers: Bank, services: Services) -> AsyncIterator[Services]:
 
 
 def request(services: Services, **headers: str) -> Context:
-    return Context(services, SimpleNamespace(headers=headers))
+    return Context.from_headers(services, headers)
 
 
 async def transferred(servers: Bank, services: Services, **headers: str) -> int:
@@ -157,7 +156,6 @@ async def test_without_an_sdk_a_trace_context_is_passed_on_as_it_came(
 async def test_what_is_no_trace_context_is_as_if_it_were_not_there(services: Services, header: str) -> None:
     assert request(services, traceparent=header).traceparent is None
     assert request(services).traceparent is None
-    assert Context(services, None).traceparent is None
 
 
 async def test_an_error_in_a_traced_mutation_is_on_its_span(
