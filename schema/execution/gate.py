@@ -43,8 +43,8 @@ class OperationRejected(Exception):
     """An operation that does not begin; errors: why, each with its code."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
         self.errors = [typed(error) for error in errors]
+        super().__init__(self.errors[0].message)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
