@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
 from commander.resolvers.services import Services
@@ -49,7 +49,7 @@ class RequestContext(Generic[S_co]):
 
     def for_operation(self) -> Self:
         """The context of one more operation of this request: what was read begins empty."""
-        return replace(self, extensions={})
+        return type(self)(self.services, self.actor, self.traceparent, self.resume_after)
 
 
 def from_process(services: S) -> RequestContext[S]:

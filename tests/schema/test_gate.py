@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
-from graphql import GraphQLObjectType
 from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import Unavailable
@@ -91,37 +91,35 @@ def filled(document: str, given: dict[str, str]) -> str:
     return document.replace("ACCOUNT", given["accountId"]).replace("COMMAND", given["commandId"])
 
 
-def root_types(schema: CommanderSchema, transport: str) -> list[GraphQLObjectType]:
-    """The root types whose operations a transport carries."""
-    found = [getattr(schema._schema, f"{kind}_type") for kind in CARRIES[transport]]
-    return cast("list[GraphQLObjectType]", found)
-
-
-@pytest.mark.parametrize("transport", CARRIES)
 async def test_each_field_of_the_bank_passes_once_by_each_transport(
-    servers: Bank, all_parts: Services, transport: str
+    servers: Bank, all_parts: Services
 ) -> None:
     rule = Recording()
     schema = build_schema(bank, [rule])
+    graphql_schema = schema._schema
     given = await transferred(servers, all_parts)
-    passed: set[tuple[str, str]] = set()
+    roots = {kind: getattr(graphql_schema, f"{kind}_type") for kind in ("query", "mutation", "subscription")}
+    documents = {kind: list(operations_of(graphql_schema, root, given)) for kind, root in roots.items()}
+    expected = {one: selected_in(graphql_schema, one) for kind in documents.values() for one in kind}
     contexts: list[Context] = []
-    async with serving(schema, lambda: all_parts) as port, client_of(transport, port) as client:
-        for root in root_types(schema, transport):
-            for document in operations_of(schema._schema, root, given):
-                [answer] = await first(client, document)
-                codes = {error["extensions"]["code"] for error in answer.get("errors") or ()}
-                assert codes <= {"NOT_FOUND"}, answer["errors"]  # there are no dead letters to deal with
-                seen = rule.taken()
-                fields = Counter((field.parent, field.name) for _, field in seen)
-                assert fields == selected_in(schema._schema, document), document
-                assert len({id(field.node) for _, field in seen}) == len(seen)
-                [context] = {id(context): context for context, _ in seen}.values()
-                contexts.append(context)
-                passed |= set(fields)
+    async with serving(schema, lambda: all_parts) as port:
+        for transport, kinds in CARRIES.items():
+            async with client_of(transport, port) as client:
+                for kind in kinds:
+                    passed: set[tuple[str, str]] = set()
+                    for document in documents[kind]:
+                        [answer] = await first(client, document)
+                        codes = {error["extensions"]["code"] for error in answer.get("errors") or ()}
+                        assert codes <= {"NOT_FOUND"}, answer["errors"]  # there are no dead letters
+                        seen = rule.taken()
+                        fields = Counter((field.parent, field.name) for _, field in seen)
+                        assert fields == expected[document], (transport, document)
+                        assert len({id(field.node) for _, field in seen}) == len(seen), transport
+                        [context] = {id(context): context for context, _ in seen}.values()
+                        contexts.append(context)
+                        passed |= set(fields)
+                    assert reachable(graphql_schema, roots[kind]) <= passed, transport
     assert len({id(context) for context in contexts}) == len(contexts), "each operation has its own"
-    for root in root_types(schema, transport):
-        assert reachable(schema._schema, root) <= passed
 
 
 DEPOSIT = (
@@ -139,40 +137,44 @@ WAYS = {
         "execute",
     ),
     "the feed": (FEED, Renderer, "_plan"),
-    "the feed, executed": (FEED, rendering, "execute"),
+    "the feed, executed": (FEED.replace("position", "type: __typename"), rendering, "execute"),
     "live rows": (LIVE, following, "execute"),
     "a resolved subscription": (STATUS, operations, "subscribe"),
 }
 """Each way of executing an operation: an operation that goes that way, and what runs it."""
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_each_way_of_executing_is_behind_the_gate(
-    servers: Bank, all_parts: Services, monkeypatch: pytest.MonkeyPatch, way: str
+    servers: Bank, all_parts: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule = Recording()
     schema = build_schema(bank, [rule])
     given = await transferred(servers, all_parts)
-    template, owner, name = WAYS[way]
-    document = filled(template, given)
     passed_before: list[int] = []
-    runs = getattr(owner, name)
 
-    def spied(*args: Any, **kwargs: Any) -> Any:
-        passed_before.append(len(rule.seen))
-        return runs(*args, **kwargs)
+    def spied(runs: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            passed_before.append(len(rule.seen))
+            return runs(*args, **kwargs)
 
-    monkeypatch.setattr(owner, name, spied)
-    if way == "the feed, executed":  # as where a value has no form in GraphQL
-        monkeypatch.setattr(Renderer, "_plan", lambda *_: None)
+        return spy
+
     async with serving(schema, lambda: all_parts) as port, client_of("graphql-transport-ws", port) as client:
-        [answer] = await first(client, document)
-    assert answer["data"]
-    assert "errors" not in answer
-    fields = Counter((field.parent, field.name) for _, field in rule.seen)
-    assert fields == selected_in(schema._schema, document)
-    assert passed_before, "it goes this way"
-    assert set(passed_before) == {len(rule.seen)}, "all fields passed before anything ran"
+        for way, (template, owner, name) in WAYS.items():
+            document = filled(template, given)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, spied(getattr(owner, name)))
+                if way == "the feed, executed":  # as where a value has no form in GraphQL
+                    patch.setattr(Renderer, "_plan", lambda *_: None)
+                [answer] = await first(client, document)
+            assert answer["data"], way
+            assert "errors" not in answer, way
+            assert passed_before, f"it goes the way of {way}"
+            fields = Counter((field.parent, field.name) for _, field in rule.seen)
+            assert fields == selected_in(schema._schema, document), way
+            assert set(passed_before) == {sum(fields.values())}, f"{way}: all pass before anything runs"
+            rule.taken()
+            passed_before.clear()
 
 
 async def test_the_items_of_a_subscription_do_not_pass_again(servers: Bank, all_parts: Services) -> None:
@@ -220,32 +222,27 @@ REFUSED = {
 """Operations, each with a field that is refused."""
 
 
-@pytest.mark.parametrize("transport", CARRIES)
-async def test_of_an_operation_with_a_refused_field_nothing_runs(
-    servers: Bank, all_parts: Services, transport: str
-) -> None:
+async def test_of_an_operation_with_a_refused_field_nothing_runs(servers: Bank, all_parts: Services) -> None:
     rule = Recording()
     watched = Watched(all_parts)
     given = await transferred(servers, all_parts)
-    schema = build_schema(bank, [rule])
-    async with (
-        serving(schema, lambda: cast(Services, watched)) as port,
-        client_of(transport, port) as client,
-    ):
-        for template, field in (one for kind in CARRIES[transport] for one in REFUSED[kind]):
-            document = filled(template, given)
-            rule.refused = (field,)
-            watched.used.clear()
-            [answer] = await first(client, document, answers=2)
-            assert answer.get("data") is None
-            [error] = answer["errors"]
-            assert error["message"] == f"{field.partition('.')[2]} is not for you"
-            assert error["extensions"] == {"code": "FORBIDDEN", "field": field}
-            assert error["locations"]
-            assert watched.used <= {"actor_header"}, document  # it says who asks
-            rule.refused = ()
-            await first(client, document)
-            assert watched.used - {"actor_header"}, "what is admitted uses services"
+    async with serving(build_schema(bank, [rule]), lambda: cast(Services, watched)) as port:
+        for transport, kinds in CARRIES.items():
+            async with client_of(transport, port) as client:
+                for template, field in (one for kind in kinds for one in REFUSED[kind]):
+                    document, where = filled(template, given), (transport, template)
+                    rule.refused = (field,)
+                    watched.used.clear()
+                    [answer] = await first(client, document, answers=2)
+                    assert answer.get("data") is None, where
+                    [error] = answer["errors"]
+                    assert error["message"] == f"{field.partition('.')[2]} is not for you"
+                    assert error["extensions"] == {"code": "FORBIDDEN", "field": field}
+                    assert error["locations"], where
+                    assert watched.used <= {"actor_header"}, where  # it says who asks
+                    rule.refused = ()
+                    await first(client, document)
+                    assert watched.used - {"actor_header"}, f"{where}: what is admitted uses services"
 
 
 NO_SERVICES = cast(Services, None)
