@@ -7,9 +7,7 @@ its own, so that retrying twice is retrying once.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
-
-import msgspec
+from uuid import UUID
 
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.database import Connection, Database
@@ -23,6 +21,7 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, Status, SubmittedCommand
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService, SubmittingService
+from commander.streaming.commands.assembling import retried
 
 MAX_LISTED = 1000
 
@@ -44,18 +43,7 @@ async def retry(
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
-    again = SubmittedCommand(
-        command_id=uuid5(command_id, "retry"),
-        type=failed.type,
-        stream=failed.stream,
-        data=msgspec.Raw(failed.data.encode()),
-        correlation_id=failed.correlation_id,
-        submitted_at=datetime.now(UTC),
-        causation_position=failed.causation_position,
-        reactor=failed.reactor,
-        actor=failed.actor,
-        reply=reply,
-    )
+    again = retried(failed, datetime.now(UTC), reply)
     async with services.database.connection() as connection, connection.transaction():
         await _record(connection, command_id, "RETRIED", again.command_id, context.actor)
         await services.submitter.submit(again)

@@ -11,7 +11,7 @@ from commander.resolvers import effects
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 
-app = typer.Typer(no_args_is_help=True, help="Failed calls of effects: list them, retry or drop one.")
+app = typer.Typer(no_args_is_help=True)
 
 Effect = Annotated[str, typer.Argument(help="The effect's name.")]
 Position = Annotated[int, typer.Argument(help="The position of the event.")]

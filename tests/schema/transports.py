@@ -3,61 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
 from typing import Any
 
 import httpx
-import uvicorn
 from websockets import ClientConnection, Subprotocol, connect
 
 from commander.dev.embedded import free_port
-from commander.parts.frame_protocol import FrameProtocol
+from commander.parts.asgi_server import AsgiServer
 from commander.resolvers.services import Services
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import application
 from commander.schema.http.endpoint import HttpSettings
+from commander.settings import Settings
 
 Answer = dict[str, Any]
 _IDS = count(1)
 
 
-class _Server(uvicorn.Server):
-    """Leaves the signals to pytest."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def serving(schema: CommanderSchema, services: Callable[[], Services]) -> AsyncIterator[int]:
     """The application as a part serves it, in this process: its port."""
-    port = free_port()
-    config = uvicorn.Config(
-        application(schema, services, HttpSettings()),
-        host="127.0.0.1",
-        port=port,
-        ws=FrameProtocol,
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config)
+    settings = Settings(host="127.0.0.1", port=free_port())
+    server = AsgiServer(application(schema, services, HttpSettings()), settings)
     task = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not task.done(), "it could not listen"
-        await asyncio.sleep(0.01)
     try:
-        yield port
+        await _reached(settings.port)
+        yield settings.port
     finally:
-        server.should_exit = True
+        server.stop()
         await task
+
+
+async def _reached(port: int) -> None:
+    """Returns when something listens at this port."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
 
 
 class Http:

@@ -1,0 +1,67 @@
+"""The part that keeps the projections' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from commander.domain import Domain
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.serving import BUILDING, TableRecord, table_records
+from commander.parts.exposition import Metric, labelled
+from commander.parts.metrics import Measure
+from commander.parts.part import Part
+from commander.settings import Settings
+from commander.streaming.nats.connection import Nats
+from commander.streaming.projections.projectors import Projectors
+
+
+class ProjectionsPart(Part):
+    """Folds the log into the projections' tables. Ready when those of its code are built, and well."""
+
+    name = "projections"
+    garbage_thresholds = (
+        50_000,
+        10,
+        10,
+    )  # a stretch makes thousands that stay for a moment, and hardly a cycle
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._projectors: Projectors | None = None
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        self._projectors = Projectors(self.domain, database, nats)
+        await self._projectors.run()
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_projections, database)]
+
+    def own_readiness(self) -> Mapping[str, str]:
+        states = {} if self._projectors is None else self._projectors.states()
+        missing = "no table of this code; a restart makes one"
+        return {f"projection {name}": states.get(name, missing) for name in self.domain.projections}
+
+
+async def of_projections(database: Database) -> list[Metric]:
+    """Gauges of each projection's tables; a lag is counted in events."""
+    head, records = await head_position(database), await table_records(database)
+
+    def by_table(name: str, does: str, value: Callable[[TableRecord], float]) -> Metric:
+        return labelled("gauge", f"projection_{name}", does, ((_labels(one), value(one)) for one in records))
+
+    return [
+        by_table("position", "The last position folded.", lambda one: one.position),
+        by_table("lag_events", "How many events the log is ahead.", lambda one: max(0, head - one.position)),
+        by_table(
+            "failed",
+            "1 where it has stopped at an event that it cannot fold.",
+            lambda one: one.failed_position is not None,
+        ),
+        by_table("building", "1 while its table is being filled.", lambda one: one.state == BUILDING),
+    ]
+
+
+def _labels(one: TableRecord) -> dict[str, str]:
+    return {"projection": one.name, "table": one.table_name, "serving": str(one.serving).lower()}
