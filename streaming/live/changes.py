@@ -47,9 +47,6 @@ class Cursor(NamedTuple):
     position: int
     table: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.position}-{self.table}" if self.table else str(self.position)
-
 
 def cursor_in(table: Table, position: int) -> Cursor:
     """The cursor of a table at a position. Every table's name ends with eight unique hexadecimal digits."""
