@@ -6,6 +6,7 @@ This module does no I/O. It takes states and returns decisions and the states af
 from __future__ import annotations
 
 import logging
+from functools import partial
 from datetime import datetime
 from typing import Any
 
@@ -136,7 +137,8 @@ def _applied(
     aggregate = domain.aggregate_of_command(type_.name)
     state = current.state
     recorded = []
-    for event in domain.decided(aggregate, state, instance, lambda: _context(command, now)):
+    deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
+    for event in deciding(state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.events[type(event).__name__], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
