@@ -16,8 +16,8 @@ from strawberry.schema.config import StrawberryConfig
 
 from commander.cli.loading import load_domain
 from commander.domain import Domain
-from commander.parts.api import ApiPart
-from commander.parts.health import health_routes
+from commander.parts.api import ApiPart, routes_of
+from commander.parts.health import health_answers
 from commander.parts.process import configure_logging, run
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
@@ -35,7 +35,8 @@ class NoopPart(ApiPart):
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(max_body_bytes=self.settings.max_body_bytes)
-        return application(noop_schema(self.domain), self._connected, settings, health_routes(self.readiness))
+        routes = routes_of(health_answers(self.readiness))
+        return application(noop_schema(self.domain), self._connected, settings, routes)
 
 
 def noop_schema(domain: Domain) -> CommanderSchema:

@@ -54,7 +54,7 @@ def api(domain: DomainArgument = None, host: Host = None, port: Port = None) -> 
 @app.command()
 def processor(domain: DomainArgument = None) -> None:
     """Decide commands; run as many as you like, they share the partitions."""
-    from commander.parts.parts import ProcessorPart
+    from commander.parts.processor import ProcessorPart
 
     _run(ProcessorPart, domain)
 
@@ -62,7 +62,7 @@ def processor(domain: DomainArgument = None) -> None:
 @app.command()
 def relay(domain: DomainArgument = None) -> None:
     """Mirror the log onto the EVENTS stream; a second one stands by."""
-    from commander.parts.parts import RelayPart
+    from commander.parts.relay import RelayPart
 
     _run(RelayPart, domain)
 
@@ -73,7 +73,7 @@ def projections(domain: DomainArgument = None) -> None:
 
     On their tables, from another terminal: commander projections list|rebuild|switch|rollback|drop.
     """
-    from commander.parts.parts import ProjectionsPart
+    from commander.parts.projections import ProjectionsPart
 
     _run(ProjectionsPart, domain)
 
@@ -81,7 +81,7 @@ def projections(domain: DomainArgument = None) -> None:
 @app.command()
 def reactors(domain: DomainArgument = None) -> None:
     """Turn events into new commands; a second one stands by. See also: reactors list, reactors replay."""
-    from commander.parts.parts import ReactorsPart
+    from commander.parts.reactors import ReactorsPart
 
     _run(ReactorsPart, domain)
 
@@ -89,7 +89,7 @@ def reactors(domain: DomainArgument = None) -> None:
 @app.command()
 def effects(domain: DomainArgument = None) -> None:
     """Call the domain's effects outside; a second one stands by."""
-    from commander.parts.parts import EffectsPart
+    from commander.parts.effects import EffectsPart
 
     _run(EffectsPart, domain)
 

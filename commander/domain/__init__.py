@@ -1,4 +1,4 @@
-"""The domain API: pure Python, no I/O, no framework. Imports nothing of ours outside this folder."""
+"""The domain API: pure Python, no I/O, no framework. It imports nothing else of Commander."""
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.decisions import CommandContext

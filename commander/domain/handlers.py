@@ -1,4 +1,4 @@
-"""Finding the methods of a class that handle commands or events, by the annotation of their parameter."""
+"""Finds the methods of a class that handle commands or events, by the annotation of their parameter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from commander.domain.source import where_is
 
 @dataclass(frozen=True)
 class Handler:
-    """A method with what it takes. bound: how it is called, 'instance' (with self) or 'class' (without)."""
+    """A method and its parameters. bound: 'instance' if it takes self, 'class' if it does not."""
 
     name: str
     function: Callable[..., Any]
@@ -27,7 +27,10 @@ class Handler:
 
 
 def handlers_of(cls: type) -> Iterator[Handler]:
-    """The public methods that `cls` itself defines and that take an annotated parameter, top to bottom."""
+    """The public methods of `cls` that take a parameter, in the order of the source; inherited ones are not.
+
+    Raises DefinitionError for an async method and for a parameter without an annotation.
+    """
     for name, member in cls.__dict__.items():
         if name.startswith("_") or isinstance(member, property | type):
             continue
@@ -42,7 +45,7 @@ def handlers_of(cls: type) -> Iterator[Handler]:
             continue
         where = where_is(function)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code is synchronous")
+            raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code must be synchronous")
         hints = _hints(function, cls, where)
         if parameters[0] not in hints:
             raise DefinitionError(where, f"{cls.__name__}.{name}: annotate {parameters[0]} with its type")
@@ -56,6 +59,11 @@ def handlers_of(cls: type) -> Iterator[Handler]:
             bound=bound,
             where=where,
         )
+
+
+def handled_twice(message: type) -> str:
+    """The text of the error when two methods of a class handle the same event or command."""
+    return f"another method already handles {message.__name__}; merge the two"
 
 
 def _hints(function: Callable[..., Any], cls: type, where: str) -> dict[str, Any]:

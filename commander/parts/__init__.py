@@ -1,9 +1,16 @@
 """The processes of a deployment.
 
+status_server.py    a small HTTP server for health and metrics
 health.py           /health/live and /health/ready
 metrics.py          /metrics
-parts.py            processor, relay, projections, reactors, effects
-api.py              the API
+part.py             what every part has
+processor.py        decide commands
+relay.py            mirror the log onto the EVENTS stream
+projections.py      keep the projections' tables
+reactors.py         turn events into commands
+effects.py          call the outside
 frame_protocol.py   uvicorn's WebSocket protocol, which takes ready frames
+asgi_server.py      uvicorn
+api.py              serve GraphQL
 process.py          run a part: logging, servers, signals
 """

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from commander.domain import Domain
@@ -12,8 +17,10 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
-from commander.parts.metrics import Measure, of_submitting, of_the_feed
-from commander.parts.parts import Part, run_all
+from commander.parts.asgi_server import AsgiServer
+from commander.parts.metrics import Measure, gauge
+from commander.parts.part import Part, Server, run_all
+from commander.parts.status_server import Answer, Answers
 from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
 from commander.schema.http.application import application
@@ -39,8 +46,8 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
 
-    def address(self) -> tuple[str, int]:
-        return self.settings.host, self.settings.port
+    def server(self) -> Server:
+        return AsgiServer(self.app(), self.settings)
 
     async def run(self, database: Database, nats: Nats) -> None:
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
@@ -87,7 +94,7 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            self.routes(),
+            routes_of(self.status()),
             examples_of(self.domain),
             self._streams,
         )
@@ -112,3 +119,35 @@ class ApiPart(Part):
         if self._services is None:
             raise Unavailable("Commander", "this process has not reached Postgres and NATS yet")
         return self._services
+
+
+def routes_of(answers: Answers) -> list[BaseRoute]:
+    """What a process says of itself, on the port of the API."""
+    return [Route(path, _route(answer)) for path, answer in answers.items()]
+
+
+def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(_: Request) -> Response:
+        said = await answer()
+        return Response(said.body, said.status, media_type=said.media_type)
+
+    return respond
+
+
+async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[Metric]:
+    submitted = CounterMetricFamily("commander_commands_submitted", "Commands stored by this process.")
+    submitted.add_metric([], submitter.submitted)
+    return [
+        submitted,
+        gauge("submit_waiting", "Commands on their way to JetStream.", submitter.waiting),
+        gauge("outcomes_waiting", "Mutations that wait for their outcome.", outcomes.waiting),
+    ]
+
+
+async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
+    return [
+        gauge("subscribers", "Subscribers of events.", feed.subscribers),
+        gauge("feed_channels", "Kinds of subscribers: those of one kind share.", feed.groups),
+        gauge("feed_position", "The last position that subscribers were told.", feed.position),
+        gauge("connections", "WebSockets and streamed responses.", streams.connections),
+    ]

@@ -7,16 +7,12 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Iterator
-
-import uvicorn
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
-from commander.parts.frame_protocol import FrameProtocol
-from commander.parts.parts import Part
+from commander.parts.part import Part
 from commander.settings import Settings, SettingsError
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
@@ -54,7 +50,7 @@ async def _run(part: Part) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = _server(part)
+    server = part.server()
     gc.collect()
     gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
     work = asyncio.create_task(_work(part))
@@ -64,7 +60,7 @@ async def _run(part: Part) -> None:
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     part.stop()
     if server is not None and serving is not None:
-        server.should_exit = True  # ends WebSockets with code 1012 and waits for requests under way
+        server.stop()
         await serving
     stopping.cancel()
     failed = work.done()
@@ -109,34 +105,3 @@ def given_url(url: str | None, variable: str) -> str:
     if url is None:
         raise SettingsError(f"{variable} is not set (commander dev starts its own server)")
     return url
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, without its own signal handlers: the process decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(part: Part) -> _Server | None:
-    address = part.address()
-    if address is None:
-        return None
-    host, port = address
-    config = uvicorn.Config(
-        part.app(),
-        host=host,
-        port=port,
-        ws=FrameProtocol,
-        ws_per_message_deflate=False,  # see schema/frames.py
-        ws_max_size=part.settings.max_body_bytes,
-        ws_ping_interval=part.settings.ping_seconds,
-        ws_ping_timeout=part.settings.ping_timeout_seconds,
-        proxy_headers=False,  # nothing here asks for the client's address
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=max(1, int(part.settings.shutdown_seconds)),
-    )
-    return _Server(config)

@@ -1,0 +1,54 @@
+"""The part that calls the outside."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prometheus_client.metrics_core import Metric
+
+from commander.domain import Domain
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.effects import effect_positions, open_effect_failures
+from commander.parts.metrics import Measure, gauges
+from commander.parts.part import Part, run_all
+from commander.settings import Settings
+from commander.streaming.commands.watchdog import end_if_the_loop_hangs
+from commander.streaming.effects.attempts import CallExclusion
+from commander.streaming.effects.runner import EffectRunner
+from commander.streaming.nats.connection import Nats
+
+
+class EffectsPart(Part):
+    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits.
+
+    A call that holds up the whole process for longer than any may take ends it, and is found by its attempts.
+    """
+
+    name = "effects"
+    hung_seconds = 5.0  # beyond the longest timeout
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._runners: list[EffectRunner] = []
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        company, effects = CallExclusion(), self.domain.effects.values()
+        self._runners = [EffectRunner(self.domain, database, nats, e, company=company) for e in effects]
+        longest = max((effect.timeout_seconds for effect in effects), default=0)
+        hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
+        await run_all(*(runner.run() for runner in self._runners), hanging)
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_effects, database)]
+
+
+async def of_effects(database: Database) -> list[Metric]:
+    head, positions = await head_position(database), await effect_positions(database)
+    lags = {name: max(0, head - position) for name, position in positions.items()}
+    failures = await open_effect_failures(database)
+    return [
+        gauges("effect_position", "What stands up to here was called.", "effect", positions),
+        gauges("effect_lag_events", "How many events the log is ahead.", "effect", lags),
+        gauges("effect_failures", "Failed calls that nobody has dealt with.", "effect", failures),
+    ]

@@ -1,0 +1,113 @@
+"""What every part has: its servers, its health, its metrics, its life."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from commander.domain import Domain
+from commander.domain.errors import Unavailable
+from commander.eventstore.database import Database
+from commander.parts.health import health_answers
+from commander.parts.metrics import Measure, metrics_answers, of_the_log, servers_up
+from commander.parts.status_server import Answers, StatusServer
+from commander.settings import Settings
+from commander.streaming.nats.connection import Nats
+
+
+class Server(Protocol):
+    """What answers HTTP in a process."""
+
+    async def serve(self) -> None:
+        """Returns once stopped."""
+
+    def stop(self) -> None: ...
+
+
+class Part(ABC):
+    """One part. `run` works until it is cancelled; before that, `server` may already answer.
+
+    garbage_thresholds: of Python's collector of cycles. How many more objects there are before it looks at
+    the young, and how many such looks before it looks at the middle-aged, and at all.
+    """
+
+    name: str
+    garbage_thresholds = (10_000, 2, 2)  # all are looked at as often as by Python's own, the young less often
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        self.settings = settings
+        self.domain = domain
+        self._database: Database | None = None
+        self._nats: Nats | None = None
+        self._started = False
+        self.stopping = False
+
+    def will_use(self, database: Database, nats: Nats) -> None:
+        """Makes the servers known to readiness, before they have answered."""
+        self._database, self._nats = database, nats
+
+    async def start(self, database: Database, nats: Nats) -> None:
+        """Works until cancelled, with servers that answered a moment ago."""
+        self._started = True
+        await self.run(database, nats)
+
+    @abstractmethod
+    async def run(self, database: Database, nats: Nats) -> None: ...
+
+    def stop(self) -> None:
+        """The process was told to end: no longer ready, and nothing goes on that does not end by itself."""
+        self.stopping = True
+
+    def server(self) -> Server | None:
+        """What answers HTTP in this process; None where nothing does. Builds all that it serves."""
+        if self.settings.health_port == 0:
+            return None
+        return StatusServer(self.status(), self.settings.health_host, self.settings.health_port)
+
+    def status(self) -> Answers:
+        """What every part answers: its health and its metrics."""
+        return {**health_answers(self.readiness), **metrics_answers(self._measures)}
+
+    def _measures(self) -> list[Measure]:
+        database, nats = self._database, self._nats
+        measures: list[Measure] = [partial(servers_up, database, nats)]
+        if database is not None and nats is not None and self._started:
+            measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
+        return measures
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        """What /metrics shows of this part."""
+        return []
+
+    async def readiness(self) -> Mapping[str, str]:
+        """Each thing this process needs: 'ok', or why not."""
+        if self.stopping:
+            return {self.name: "stopping"}
+        if self._database is None or self._nats is None:
+            return {self.name: "not started yet"}
+        states = {"postgres": "ok", "nats": "ok"}
+        try:
+            await self._database.ping()
+            self._database.must_be_up()
+        except Unavailable as error:
+            states["postgres"] = error.reason
+        if not self._nats.connected:
+            states["nats"] = f"the connection to {self._nats.shown_url} is down"
+        if not self._started:
+            return {**states, self.name: "not started yet"}
+        return {**states, **self.own_readiness()}
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {}
+
+
+async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Runs these until cancelled, or until one raises, which ends the others."""
+    async with asyncio.TaskGroup() as group:
+        for coroutine in coroutines:
+            group.create_task(coroutine)
+        if not coroutines:
+            await asyncio.Event().wait()

@@ -1,0 +1,65 @@
+"""The part that decides commands."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from commander.eventstore.database import Database
+from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
+from commander.parts.metrics import Measure, gauge, gauges, histogram
+from commander.parts.part import Part
+from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import queue_depth
+
+
+class ProcessorPart(Part):
+    """Decides commands. Ready without partitions too: it stands by for those of another."""
+
+    name = "processor"
+    garbage_thresholds = (50_000, 10, 10)  # a batch makes thousands that stay for a moment
+    _processor: Processor | None = None
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        settings = ProcessorSettings(self.settings.partitions, self.settings.batch_size)
+        self._processor = Processor(self.domain, database, nats, settings)
+        await self._processor.run()
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        return [partial(of_a_processor, self._processor), partial(of_the_queue, database, nats)]
+
+
+async def of_a_processor(processor: Processor | None) -> list[Metric]:
+    if processor is None:
+        return []
+    tally = processor.tally
+    outcomes = CounterMetricFamily(
+        "commander_commands_decided", "Commands decided by this process.", labels=["type", "status"]
+    )
+    for (type_, status), count in tally.outcomes.items():
+        outcomes.add_metric([type_, status], count)
+    return [
+        outcomes,
+        histogram("batch_commands", "Commands in a transaction.", tally.batch_sizes),
+        histogram("commit_seconds", "How long a transaction took.", tally.commit_seconds),
+        gauge("partitions_owned", "Partitions that this process decides.", len(processor.owned)),
+    ]
+
+
+async def of_the_queue(database: Database, nats: Nats) -> list[Metric]:
+    """What waits to be decided. A partition's lag is counted in messages of all partitions."""
+    depth = await queue_depth(nats)
+    async with database.connection() as connection:
+        partitions = range(await settled_partitions(database))
+        progress = await partition_progress(connection, list(partitions))
+    purged = depth.first_sequence - 1
+    decided = {partition: one.in_stream(depth.created) for partition, one in progress.items()}
+    lags = {str(p): max(0, depth.last_sequence - max(at, purged)) for p, at in decided.items()}
+    return [
+        gauge("queue_messages", "Messages of COMMANDS that are not yet purged.", depth.messages),
+        gauge("queue_bytes", "Their size.", depth.bytes),
+        gauges("partition_lag_messages", "How far deciding is behind the queue.", "partition", lags),
+    ]

@@ -1,0 +1,62 @@
+"""The part that turns events into commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from prometheus_client.metrics_core import Metric
+
+from commander.domain import Domain
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.reactors import reactor_positions
+from commander.parts.metrics import Measure, gauges
+from commander.parts.part import Part, run_all
+from commander.settings import Settings
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.connection import Nats
+from commander.streaming.reactors.reacting import ReactorRunner
+from commander.streaming.reactors.recurring import Ticker
+
+
+class ReactorsPart(Part):
+    """Turns events into new commands, and sends those that recur."""
+
+    name = "reactors"
+
+    def __init__(self, settings: Settings, domain: Domain) -> None:
+        super().__init__(settings, domain)
+        self._runners: list[ReactorRunner] = []
+        self._ticker: Ticker | None = None
+
+    async def run(self, database: Database, nats: Nats) -> None:
+        submitter = Submitter(nats, self.settings.partitions)
+        self._runners = [
+            ReactorRunner(self.domain, database, nats, submitter, reactor)
+            for reactor in self.domain.reactors.values()
+        ]
+        self._ticker = Ticker(self.domain, submitter)
+        await run_all(*(runner.run() for runner in self._runners), self._ticker.run())
+
+    def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
+        failures = {runner.name: runner.failure for runner in self._runners}
+        return [partial(of_reactors, database, failures)]
+
+    def own_readiness(self) -> Mapping[str, str]:
+        states = {f"reactor {r.name}": r.failure or "ok" for r in self._runners}
+        failures = {} if self._ticker is None else self._ticker.failures
+        return states | {f"every {name}": failures.get(name, "ok") for name in self.domain.recurring}
+
+
+async def of_reactors(database: Database, failures: Mapping[str, str | None]) -> list[Metric]:
+    """failures: why each of this process's reactors has stopped, if it has."""
+    head = await head_position(database)
+    positions = {name: at for name, at in (await reactor_positions(database)).items() if name in failures}
+    lags = {name: max(0, head - position) for name, position in positions.items()}
+    failed = {name: failure is not None for name, failure in failures.items()}
+    return [
+        gauges("reactor_position", "The last position reacted to.", "reactor", positions),
+        gauges("reactor_lag_events", "How many events the log is ahead.", "reactor", lags),
+        gauges("reactor_failed", "1 where it has stopped at an event.", "reactor", failed),
+    ]
