@@ -10,7 +10,7 @@ SYSTEMS = tests/e2e tests/faults tests/examples
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
 
-# Two processes: most tests wait for servers. With ARGS, what they say: make test ARGS=tests/schema
+# Two processes, because most tests wait for servers. ARGS goes to one pytest: make test ARGS=tests/schema
 test: $(STAMP) graphiql
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
