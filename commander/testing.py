@@ -23,9 +23,11 @@ from commander.domain import (
     Domain,
     InvalidCommand,
     Later,
+    Origin,
     ReactionRejected,
     ReactorType,
     Rejected,
+    SubmitContext,
 )
 from commander.domain.messages import CommandType
 
@@ -42,7 +44,14 @@ def given(*events: Any) -> Given:
 class Given:
     events: tuple[Any, ...]
 
-    def when(self, command: Any, *, now: datetime = _NOW, actor: str | None = None) -> Decided:
+    def when(
+        self,
+        command: Any,
+        *,
+        now: datetime = _NOW,
+        actor: str | None = None,
+        origin: Origin = Origin.CLIENT,
+    ) -> Decided:
         """Checks and decides the command, as the processor does.
 
         A Rejected and an InvalidCommand are part of the result; any other exception is raised.
@@ -60,9 +69,10 @@ class Given:
         state = aggregate.fold(self.events)
         try:
             type_.check(command)
-            return Decided(
-                aggregate.decide(state, command, lambda: CommandContext(_ID, _ID, now, actor)), None
-            )
+            stream = aggregate.stream_of(command)
+            command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
+            context = CommandContext(_ID, _ID, now, actor)
+            return Decided(domain.decided(aggregate, state, command, lambda: context), None)
         except (Rejected, InvalidCommand) as refusal:
             return Decided((), refusal)
 

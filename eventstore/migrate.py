@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
+from pathlib import Path
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
@@ -46,12 +46,5 @@ async def migrate(database: Database) -> None:
 
 def _migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of each migration, in order."""
-    found = sorted(
-        (
-            f
-            for f in files("commander.eventstore").joinpath("migrations").iterdir()
-            if f.name.endswith(".sql")
-        ),
-        key=lambda f: f.name,
-    )
-    return [(int(f.name.split("_")[0]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]
+    found = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+    return [(int(f.stem.split("_")[0]), f.stem, f.read_text("utf-8")) for f in found]

@@ -27,7 +27,7 @@ from commander.settings import Settings, read_settings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 
-app = typer.Typer(no_args_is_help=True, help="Failed commands: list them, look at one, retry or drop it.")
+app = typer.Typer(no_args_is_help=True)
 console = Console(highlight=False)
 
 _COLUMNS = ("command id", "type", "stream", "failed at", "code", "message")

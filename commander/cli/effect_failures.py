@@ -10,7 +10,7 @@ from commander.cli.dead_letters import user, with_database
 from commander.eventstore.database import Database
 from commander.resolvers import effects
 
-app = typer.Typer(no_args_is_help=True, help="Failed calls of effects: list them, retry or drop one.")
+app = typer.Typer(no_args_is_help=True)
 
 Effect = Annotated[str, typer.Argument(help="The effect's name.")]
 Position = Annotated[int, typer.Argument(help="The position of the event.")]

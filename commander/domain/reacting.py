@@ -23,6 +23,7 @@ class ReactingDomain(ABC):
     """The part of Domain with the decorators for reactions; see Domain."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.reactors: dict[str, ReactorType] = {}
         self.recurring: dict[str, RecurringType] = {}
         self.effects: dict[str, EffectType] = {}

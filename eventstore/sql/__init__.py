@@ -1,17 +1,18 @@
 """The SQL statements, one a file; each file's header says its purpose, binds and result."""
 
 from collections.abc import Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+_FOLDER = Path(__file__).parent
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 def statement(name: str) -> str:
     """The text of NAME.sql."""
-    return files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+    return (_FOLDER / f"{name}.sql").read_text("utf-8")
 
 
 def array_text(values: Sequence[Any]) -> str:
