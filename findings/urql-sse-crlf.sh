@@ -7,13 +7,9 @@
 #            (In multipart answers the same function cuts at CR LF.)
 # Seen       LF: 1 2 3
 #            CR LF: [Network] No Content
-set -euo pipefail
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cd "$work"
-npm install --silent --no-audit --no-fund @urql/core@6.0.3 graphql@16.15.0 >/dev/null
-cat >finding.mjs <<'JAVASCRIPT'
+source "$(dirname "$0")/setup.sh"
+node_with @urql/core@6.0.3 graphql@16.15.0
+cat >"$work/finding.mjs" <<'JAVASCRIPT'
 import http from "node:http";
 import { Client, fetchExchange } from "@urql/core";
 
@@ -43,4 +39,4 @@ server.listen(0, "127.0.0.1", async () => {
   process.exit(same ? 0 : 1);
 });
 JAVASCRIPT
-node finding.mjs
+node "$work/finding.mjs"

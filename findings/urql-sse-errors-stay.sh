@@ -11,13 +11,9 @@
 #            sent {"data":{"n":3}}                                        shown data {"n":3}, error broken
 #            sent {"data":null,"errors":[{"message":"gone"}]}             shown data {"n":3}, error gone
 #            the end                                                      shown data {"n":3}, error gone
-set -euo pipefail
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cd "$work"
-npm install --silent --no-audit --no-fund @urql/core@6.0.3 graphql@16.15.0 >/dev/null
-cat >finding.mjs <<'JAVASCRIPT'
+source "$(dirname "$0")/setup.sh"
+node_with @urql/core@6.0.3 graphql@16.15.0
+cat >"$work/finding.mjs" <<'JAVASCRIPT'
 import http from "node:http";
 import { Client, fetchExchange } from "@urql/core";
 
@@ -56,4 +52,4 @@ server.listen(0, "127.0.0.1", () => {
   });
 });
 JAVASCRIPT
-node finding.mjs
+node "$work/finding.mjs"
