@@ -6,8 +6,8 @@ This module does no I/O. It takes states and returns decisions and the states af
 from __future__ import annotations
 
 import logging
-from functools import partial
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
