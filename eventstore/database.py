@@ -90,6 +90,7 @@ class Database:
 
     @property
     def shown_url(self) -> str:
+        """The URL without the password."""
         return without_password(self.url)
 
     @asynccontextmanager
@@ -123,14 +124,17 @@ class Database:
             return connection
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
+        """All rows of a query. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetch(sql, *binds)
 
     async def fetchrow(self, sql: str, *binds: Any) -> asyncpg.Record | None:
+        """The first row of a query; None if it has none. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetchrow(sql, *binds)
 
     async def fetchval(self, sql: str, *binds: Any) -> Any:
+        """The first column of the first row; None if there is no row. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetchval(sql, *binds)
 
@@ -179,6 +183,7 @@ class Database:
             await asyncio.sleep(retry_seconds)
 
     async def close(self) -> None:
+        """Closes the pool. After five seconds it ends connections that are still in use."""
         if self._pool is not None:
             try:
                 async with asyncio.timeout(5):

@@ -64,6 +64,7 @@ async def sole_holder(
 
 
 async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
+    """Releases a lock that this connection holds. Raises Unavailable."""
     with reaching_postgres(connection):
         await connection.execute("select pg_advisory_unlock($1, $2)", int(lock), key)
 

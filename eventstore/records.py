@@ -169,6 +169,7 @@ class EventFilter:
     command_id: UUID | None = None
 
     def matches(self, event: RecordedEvent) -> bool:
+        """Whether an event matches every part."""
         return (
             (self.types is None or event.type in self.types)
             and (self.streams is None or event.stream in self.streams)

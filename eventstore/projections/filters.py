@@ -81,6 +81,7 @@ class Order:
         return Order(self.fields, not self.descending)
 
     def place_of(self, row: Any) -> Place:
+        """The place of a row in this order."""
         return tuple(getattr(row, field.name) for field in self.fields)
 
     def is_before(self, place: Place, other: Place) -> bool:

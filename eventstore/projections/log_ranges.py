@@ -37,6 +37,7 @@ class LogRange:
 
     @property
     def at_head(self) -> bool:
+        """Whether the range ends at the head of the log."""
         return self.up_to >= self.head
 
 

@@ -101,6 +101,7 @@ class Rows:
         return len(self._changed)
 
     def clear(self) -> None:
+        """Drops all rows, changes included. They are read again when needed."""
         self._cells = {}
         self._changed = []
         self._by = {column: {} for column in self._by}

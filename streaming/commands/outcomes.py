@@ -99,6 +99,7 @@ class OutcomeWaiter:
         return len(self._waiting)
 
     async def start(self) -> None:
+        """Subscribes to the reply subject. Raises Unavailable."""
         with reaching_nats():
             await self._nats.client.subscribe_chunks(self.reply, self._on_announcements)
 

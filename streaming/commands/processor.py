@@ -102,6 +102,7 @@ class Processor:
         self.counters = DecidingCounters()
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         watch_for_hangs()
         await keep_running(self._own, logger)
 

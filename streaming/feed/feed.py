@@ -77,10 +77,12 @@ class Feed:
 
     @property
     def groups(self) -> int:
+        """How many fan-out groups there are."""
         return len(self._groups)
 
     @property
     def subscribers(self) -> int:
+        """How many subscribers there are."""
         return sum(group.readers for group in self._groups.values())
 
     async def run(self) -> None:

@@ -63,6 +63,7 @@ class Follower:
 
     @property
     def watched(self) -> bool:
+        """Whether there is a watch."""
         return bool(self._lists or self._by_key)
 
     def join(self, watch: RowWatch) -> None:
@@ -70,6 +71,7 @@ class Follower:
         (self._lists if watch.key is None else self._by_key[watch.key]).add(watch)
 
     def leave(self, watch: RowWatch) -> None:
+        """Removes a watch."""
         if watch.key is None:
             self._lists.discard(watch)
             return

@@ -46,6 +46,7 @@ class Relay:
         self.position = 0
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries. Raises MirrorAhead."""
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:

@@ -66,6 +66,7 @@ class Nats:
 
     @property
     def shown_url(self) -> str:
+        """The URLs without passwords."""
         return ",".join(without_password(server) for server in self.servers)
 
     @property
@@ -139,6 +140,7 @@ class Nats:
                 await self.client.publish_many(messages)
 
     async def close(self) -> None:
+        """Closes the connection."""
         if self.client.is_connected or self.client.is_reconnecting:
             await self.client.close()
 

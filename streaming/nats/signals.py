@@ -54,10 +54,12 @@ def _signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
 
 
 def projection_signal(table_name: str, position: int) -> OutMessage:
+    """The signal that a projection's table has reached a position."""
     return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
 
 
 def tables_signal() -> OutMessage:
+    """The signal that another table serves, or that there is a new one."""
     return OutMessage(TABLES, b"", {})
 
 

@@ -44,6 +44,7 @@ def partition_of(stream: str, partitions: int) -> int:
 
 
 def event_subject(event: RecordedEvent) -> str:
+    """The subject of an event in EVENTS: events.<aggregate>.<type>.<stream>."""
     return f"events.{event.aggregate}.{event.type}.{_token(event.stream)}"
 
 

@@ -47,6 +47,7 @@ class ProjectionProgress:
         self._polled_at = 0.0
 
     async def start(self) -> None:
+        """Subscribes to the signals and reads the current progress. Raises Unavailable."""
         with reaching_nats():
             await self._nats.client.subscribe_chunks("signals.projection.*", self._on_signals)
             await self._nats.client.subscribe_chunks(HEAD, self._on_head)

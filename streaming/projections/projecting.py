@@ -96,6 +96,7 @@ class Projector:
         self._seen = record
 
     async def run(self) -> None:
+        """Runs until cancelled or the table is dropped. While a server is unreachable it retries."""
         try:
             await keep_running(self._hold, logger)
         except TableGone as error:

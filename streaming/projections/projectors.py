@@ -35,6 +35,7 @@ class Projectors:
         self._running: dict[str, Projector] = {}
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         async with asyncio.TaskGroup() as group:
             await keep_running(lambda: self._follow(group), logger)
 

@@ -82,6 +82,7 @@ class ReactorRunner:
         return min(self._failures.values()).reason if self._failures else None
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:

@@ -35,6 +35,7 @@ class Ticker:
         self.failures: dict[str, str] = {}
 
     async def run(self) -> None:
+        """Runs until cancelled. While NATS is unreachable it retries."""
         await keep_running(self._tick, logger)
 
     async def _tick(self) -> None:
