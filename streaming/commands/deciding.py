@@ -6,8 +6,8 @@ Nothing here does I/O: states come in, decisions and the states after them go ou
 from __future__ import annotations
 
 import logging
-from functools import partial
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
