@@ -1,7 +1,7 @@
-"""A small HTTP server for what a process says of itself: its health, its metrics.
+"""A small HTTP server for the health and the metrics of a process.
 
-It answers GET and HEAD of the paths that it is given. A process that serves nothing else over HTTP needs no
-web framework for this.
+It answers GET and HEAD requests for the paths that it gets. So a process that serves nothing else over HTTP
+needs no web framework.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PHRASES = {
     503: "Service Unavailable",
 }
 _MOST_BYTES = 64 * 1024
-"""The most of a request that has not arrived as a whole."""
+"""The most bytes of a request that is not complete."""
 
 
 class Answer(NamedTuple):
@@ -36,11 +36,11 @@ class Answer(NamedTuple):
 
 
 Answers = Mapping[str, Callable[[], Awaitable[Answer]]]
-"""What answers a GET, by path."""
+"""The functions that answer a GET, by path."""
 
 
 class CannotListen(CommanderError):
-    """The address is taken, or not this machine's; the message names it."""
+    """The address is in use, or not an address of this machine. The message names it."""
 
 
 class StatusServer:
@@ -54,7 +54,7 @@ class StatusServer:
         self._clients: set[asyncio.StreamWriter] = set()
 
     async def serve(self) -> None:
-        """Returns once stopped. Raises CannotListen."""
+        """Serves until `stop`. Raises CannotListen."""
         try:
             server = await asyncio.start_server(self._converse, self._host or None, self._port)
         except OSError as error:
@@ -80,7 +80,7 @@ class StatusServer:
             writer.close()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers request after request, in their order, until the client wants no more."""
+        """Answers requests in their order, until the client closes the connection."""
         requests = _Requests()
         unanswered_bytes = 0
         while True:
@@ -116,7 +116,7 @@ class _Request(NamedTuple):
 
 
 class _Requests:
-    """The requests of a connection; httptools calls the methods whose names begin with `on_`."""
+    """The requests of a connection. httptools calls the methods whose names begin with `on_`."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -124,17 +124,17 @@ class _Requests:
         self._complete: list[_Request] = []
 
     def parsed(self, received: bytes) -> bool:
-        """Takes in what was received; False when that is no HTTP."""
+        """Parses the received bytes. Returns False if they are not HTTP."""
         try:
             self._parser.feed_data(received)
         except httptools.HttpParserUpgrade:
-            pass  # the answer is that of HTTP/1.1, and the last one
+            pass  # answered as HTTP/1.1, and the last answer
         except httptools.HttpParserError:
             return False
         return True
 
     def complete(self) -> list[_Request]:
-        """Those that have arrived since the last call."""
+        """The requests that were completed since the last call."""
         found, self._complete = self._complete, []
         return found
 
