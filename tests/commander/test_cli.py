@@ -67,7 +67,7 @@ def one_line(text: str) -> str:
 def test_an_unknown_domain_is_one_line(commander: Run, tmp_path: Path, part: str) -> None:
     urls = {"COMMANDER_POSTGRES_URL": "postgresql://db/bank", "COMMANDER_NATS_URL": "nats://nats"}
     ended = commander(part, "nowhere:shop", **urls)
-    assert one_line(ended.stderr) == f"there is no module nowhere (looked in {tmp_path} too)"
+    assert one_line(ended.stderr) == f"there is no module nowhere; {tmp_path} was searched too"
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
