@@ -2,6 +2,7 @@
 
 counters.py     what a process has done, counted for its metrics
 running.py      keep a part running while servers come and go
+spans.py        spans of OpenTelemetry
 tracing.py      spans of one trace, where a tracer is set up
 leases.py       which process has which partitions
 nats/           connection, streams, publishing, reading, signals
