@@ -12,13 +12,13 @@ from commander.cli.main import plain_arguments
 
 PART = {
     *("annotated_types", "typing_extensions", "msgspec"),  # the domain
-    *("asyncpg", "nats", "fast_mail_parser"),  # the servers
+    *("asyncpg", "nats"),  # the servers
     "httptools",  # health and metrics
 }
 """What a part may import that serves no API."""
 API = PART | {
-    *("strawberry", "graphql", "cross_web", "dateutil", "packaging"),
-    *("starlette", "anyio", "sniffio", "uvicorn", "websockets", "click", "h11", "certifi"),
+    *("strawberry", "graphql", "cross_web", "dateutil"),
+    *("starlette", "anyio", "uvicorn", "websockets", "click"),
 }
 DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
 HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
