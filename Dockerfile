@@ -1,5 +1,5 @@
-# The Commander image: every process of the system (api, processor, relay, projections, reactors) is this image with
-# another command. A domain of your own: FROM this image, COPY it to /app, set COMMANDER_DOMAIN.
+# The Commander image: every process of the system (api, processor, relay, projections, reactors, effects) is this
+# image with another command. A domain of your own: FROM this image, COPY it to /app, set COMMANDER_DOMAIN.
 
 # --- The GraphiQL page ------------------------------------------------------------------------------------------------
 # Debian, not Alpine: the lock file is written on glibc, and may lack the musl builds of native packages.
@@ -21,7 +21,7 @@ COPY --from=graphiql /src/schema/graphiql/dist/ schema/graphiql/dist/
 # The last line fails the build when the wheel has lost the page, which would otherwise show only in a browser.
 RUN --mount=type=cache,target=/var/cache/pip \
     pip --python /opt/commander/bin/python --cache-dir /var/cache/pip install --disable-pip-version-check -c constraints.txt . \
-    && test -s /opt/commander/lib/python3.11/site-packages/schema/graphiql/dist/manifest.json
+    && test -s /opt/commander/lib/python3.11/site-packages/commander/schema/graphiql/dist/manifest.json
 
 # --- What runs --------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim

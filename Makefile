@@ -5,12 +5,12 @@ STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
 SYSTEMS = tests/e2e tests/faults tests/examples
 
-.PHONY: dev test test-of-systems test-of-parts lint format graphiql clean
+.PHONY: dev test test-fast test-minute test-of-systems test-of-parts lint docs format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
 
-# Two processes: most tests wait for servers. With ARGS, what they say: make test ARGS=tests/schema
+# Two processes, because most tests wait for servers. ARGS goes to one pytest: make test ARGS=tests/schema
 test: $(STAMP) graphiql
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
@@ -28,6 +28,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(MAKE) --no-print-directory docs
+
+# The site, into site/. The variable silences a notice about MkDocs' future that is no warning about these pages.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -35,7 +40,7 @@ format: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,embedded,test]'
 	touch $@
 
 # GraphiQL's files come from npm; without npm the page falls back to a CDN.
@@ -47,4 +52,4 @@ $(GRAPHIQL)/dist/.built: $(wildcard $(GRAPHIQL)/package*.json $(GRAPHIQL)/src/*)
 	else echo "npm is not here: GraphiQL will load its files from a CDN"; fi
 
 clean:
-	rm -rf .venv .commander $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules
+	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules

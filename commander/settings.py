@@ -38,7 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     health_host: str = "127.0.0.1"
     health_port: Port = 0
-    """Where processor, relay, projections and reactors answer for their health; 0 is nowhere."""
+    """The operators' port of each part: its health in detail, and its metrics. 0 means no such port.
+
+    The API's own port says only whether the API is ready. `commander dev` gives this port to the API and the
+    next ones to the other parts; with 0 it takes free ports."""
     origins: str = ""
     """Other origins whose pages may call the API, separated by commas; * for all."""
     actor_header: str = ""

@@ -1,8 +1,10 @@
-"""Tests of a domain, without servers: given events, when a command, then events or a rejection.
+"""Tests of a domain without servers.
+
+Test an aggregate: given events, when a command, then events or a rejection.
 
 given(AccountOpened(id, "Ada")).when(Withdraw(id, Decimal(5))).then(Rejected("INSUFFICIENT_FUNDS"))
 
-And of a reactor or a process, with a clock: a timedelta among the events lets that time pass.
+Test a reactor or a process with a simulated clock: a timedelta among the events moves the clock.
 
 process(bank, "transfers").given(TransferRequested(…)).when(timedelta(minutes=5)).then(ExpireTransfer(…))
 """
@@ -21,9 +23,11 @@ from commander.domain import (
     Domain,
     InvalidCommand,
     Later,
+    Origin,
     ReactionRejected,
     ReactorType,
     Rejected,
+    SubmitContext,
 )
 from commander.domain.messages import CommandType
 
@@ -32,7 +36,7 @@ _ID = UUID(int=1)
 
 
 def given(*events: Any) -> Given:
-    """The history of the one stream that the command will be decided on, oldest first; may be empty."""
+    """The events of the one stream that the command is decided on, oldest first. There may be none."""
     return Given(events)
 
 
@@ -40,8 +44,19 @@ def given(*events: Any) -> Given:
 class Given:
     events: tuple[Any, ...]
 
-    def when(self, command: Any, *, now: datetime = _NOW, actor: str | None = None) -> Decided:
-        """Checks and decides the command as the processor would. Other exceptions than Rejected pass."""
+    def when(
+        self,
+        command: Any,
+        *,
+        now: datetime = _NOW,
+        actor: str | None = None,
+        origin: Origin = Origin.CLIENT,
+    ) -> Decided:
+        """Checks and decides the command, as the processor does.
+
+        A Rejected and an InvalidCommand are part of the result; any other exception is raised.
+        Raises TypeError for a command or an event of another aggregate or domain.
+        """
         domain = domain_of(command)
         type_ = domain.type_of(command)
         if not isinstance(type_, CommandType):
@@ -49,13 +64,15 @@ class Given:
         aggregate = domain.aggregate_of_command(type_.name)
         for event in self.events:
             if type(event) not in aggregate.evolvers:
-                raise TypeError(f"{type(event).__name__} is no event of the aggregate {aggregate.name}")
+                name = type(event).__name__
+                raise TypeError(f"{name} is not an event of the aggregate {aggregate.name}")
         state = aggregate.fold(self.events)
         try:
             type_.check(command)
-            return Decided(
-                aggregate.decide(state, command, lambda: CommandContext(_ID, _ID, now, actor)), None
-            )
+            stream = aggregate.stream_of(command)
+            command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
+            context = CommandContext(_ID, _ID, now, actor)
+            return Decided(domain.decided(aggregate, state, command, lambda: context), None)
         except (Rejected, InvalidCommand) as refusal:
             return Decided((), refusal)
 
@@ -66,15 +83,15 @@ class Decided:
     refusal: Rejected | InvalidCommand | None
 
     def then(self, *expected: Any) -> None:
-        """Asserts the events, in order; or, given one Rejected, its code (and message, unless empty)."""
+        """Asserts the events, in order. Given a Rejected: asserts its code, and its message unless empty."""
         if len(expected) == 1 and isinstance(expected[0], Rejected):
             self._then_rejected(expected[0])
             return
-        assert self.refusal is None, f"expected {list(expected)}, but it was refused: {self.refusal}"
+        assert self.refusal is None, f"expected {list(expected)}, got {self.refusal!r}"
         assert self.events == expected, f"expected {list(expected)}, got {list(self.events)}"
 
     def then_invalid(self, *path: str) -> None:
-        """Asserts that the input broke a constraint on the field at `path`."""
+        """Asserts that the command's input breaks a constraint of the field at `path`."""
         assert isinstance(self.refusal, InvalidCommand), f"expected invalid input, got {self}"
         assert path in [problem.path for problem in self.refusal.problems], str(self.refusal)
 
@@ -85,9 +102,9 @@ class Decided:
 
 
 class Reactors:
-    """Reactors of a domain in memory: their states, what they will send later, and a clock.
+    """Reactors of a domain in memory: their states, their delayed commands and a simulated clock.
 
-    only: the names of those that are meant; all, if none are given.
+    only: the names of the reactors to run; by default all.
     """
 
     def __init__(self, domain: Domain, *only: str, now: datetime = _NOW) -> None:
@@ -98,7 +115,7 @@ class Reactors:
         self.states: dict[tuple[str, str], Any] = {}
 
     def react(self, happening: Any) -> list[Any]:
-        """What is sent on an event or a ReactionRejected; or, given a timedelta, while that passes."""
+        """The commands sent for an event or a ReactionRejected, or while a timedelta passes."""
         if isinstance(happening, timedelta):
             return self._pass(happening)
         return [command for reactor in self._reactors for command in self._sent(reactor, happening)]
@@ -131,7 +148,7 @@ class Reactors:
 
 @dataclass(frozen=True)
 class _Later:
-    """place: the reactor and the key whose next event takes it back, if one does."""
+    """A delayed command. place: the reactor and key whose next event cancels it; None if none does."""
 
     due: datetime
     command: Any
@@ -139,7 +156,7 @@ class _Later:
 
 
 def process(domain: Domain, reactor: str) -> ProcessGiven:
-    """A process or reactor by its name, at the beginning."""
+    """The process or reactor with this name, before any event."""
     return ProcessGiven(domain, reactor, ())
 
 
@@ -150,11 +167,11 @@ class ProcessGiven:
     happened: tuple[Any, ...]
 
     def given(self, *happened: Any) -> ProcessGiven:
-        """What has happened: events, ReactionRejected, and timedeltas that have passed between them."""
+        """The triggers so far, in order: events, ReactionRejected, and timedeltas between them."""
         return ProcessGiven(self.domain, self.reactor, self.happened + happened)
 
     def when(self, happening: Any) -> Reacted:
-        """Something happens, or a timedelta passes."""
+        """One more trigger: an event, a ReactionRejected or a timedelta."""
         reactors = Reactors(self.domain, self.reactor)
         for one in self.happened:
             reactors.react(one)
@@ -164,13 +181,13 @@ class ProcessGiven:
 
 @dataclass(frozen=True)
 class Reacted:
-    """states: those that live, by the text of their keys."""
+    """The result of one trigger. states: the current states, by the text of their keys."""
 
     commands: tuple[Any, ...]
     states: Mapping[str, Any]
 
     def then(self, *expected: Any) -> Reacted:
-        """Asserts the commands that are sent now, in order; what is sent later comes when its time passes."""
+        """Asserts the commands that are sent now, in order. Delayed commands come when their time passes."""
         assert self.commands == expected, f"expected {list(expected)}, got {list(self.commands)}"
         return self
 
@@ -180,9 +197,9 @@ class Reacted:
 
 
 def reactions(domain: Domain, event: Any, *, after: Iterable[Any] = ()) -> list[Any]:
-    """The commands that the domain's reactors send on `event` (an event or a ReactionRejected).
+    """The commands that the domain's reactors send for `event`, an event or a ReactionRejected.
 
-    after: what has happened before, for those that remember.
+    after: earlier triggers, for reactors with state.
     """
     reactors = Reactors(domain)
     for one in after:
@@ -191,7 +208,7 @@ def reactions(domain: Domain, event: Any, *, after: Iterable[Any] = ()) -> list[
 
 
 def rows(domain: Domain, projection: str, events: Iterable[Any]) -> dict[Any, Any]:
-    """The rows of a projection, by key, after these events."""
+    """The rows of a projection after these events, by key. Raises what the projection raises."""
     type_ = domain.projections[projection]
     table: dict[Any, Any] = {}
     for event in events:
@@ -214,7 +231,7 @@ def rows(domain: Domain, projection: str, events: Iterable[Any]) -> dict[Any, An
 
 
 def _key_of(reactor: ReactorType, trigger: Any) -> str | None:
-    """Nobody's, where the reactor takes no such event."""
+    """The key in a trigger; None if the reactor does not handle it."""
     if isinstance(trigger, ReactionRejected):
         taken = type(trigger.command) in reactor.rejections
     else:
@@ -223,9 +240,12 @@ def _key_of(reactor: ReactorType, trigger: Any) -> str | None:
 
 
 def domain_of(message: Any) -> Domain:
-    """The domain of an event or command; checked as a whole, so that a test meets what loading would."""
+    """The domain of an event or a command, checked as it is when it is loaded.
+
+    Raises TypeError if it belongs to no domain, and DefinitionError.
+    """
     owner = getattr(type(message), "__commander__", (None,))[0]
     if not isinstance(owner, Domain):
-        raise TypeError(f"{type(message).__name__} is no event or command of a domain")
+        raise TypeError(f"{type(message).__name__} is not an event or a command of a domain")
     owner.check()
     return owner

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from commander.domain.messages import content_digest
+
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event as it stands in the log; the fields are in the order of the columns read.
@@ -45,6 +47,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     reply: the NATS subject on which the outcome is announced.
     traceparent: the W3C trace context of what submitted it, if anybody traces.
     not_before: it is not decided earlier. depth: how many reactions in a row led to it.
+    sent_digest: the digest of what was sent, where a hook changed it. rejected: code and message of the hook
+    that rejected it: it is submitted for its outcome alone.
     """
 
     command_id: UUID
@@ -61,6 +65,13 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
+    sent_digest: bytes | None = None
+    rejected: tuple[str, str] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """Tells two contents sent under one id apart: of what was sent, whatever a hook made of it."""
+        return self.sent_digest or content_digest(self.type, self.data)
 
 
 class Status(StrEnum):
@@ -83,6 +94,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What became of one command. version: its stream's version after it.
 
     rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.
+    decider_now: the `now` of the decider's context; None where no decider ran.
     """
 
     command: SubmittedCommand
@@ -93,6 +105,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rejection: NewEvent | None = None
     code: str | None = None
     message: str | None = None
+    decider_now: datetime | None = None
 
 
 class Progress(NamedTuple):
@@ -116,6 +129,8 @@ class Outcome(NamedTuple):
     position: that of its last event; of the head when it was decided, where it made none.
     Its events stand at position - event_count + 1 to position. version: its stream's version after it.
     number: its place among all commands that have ended, from 1, dense.
+    decided_at: the clock of Postgres when the outcome was stored. decider_now: the `now` of the decider's
+    context, to the microsecond; None where no decider ran, and for outcomes older than this field.
     """
 
     command_id: UUID
@@ -136,6 +151,7 @@ class Outcome(NamedTuple):
     submitted_at: datetime
     decided_at: datetime
     number: int
+    decider_now: datetime | None = None
 
 
 @dataclass(frozen=True)

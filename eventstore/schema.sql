@@ -55,7 +55,8 @@ create table commands (
     actor text,
     submitted_at timestamptz not null,
     decided_at timestamptz not null,
-    number bigint not null
+    number bigint not null,
+    decider_now timestamptz
 );
 
 create unique index commands_number on commands (number);

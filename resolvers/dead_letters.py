@@ -7,9 +7,7 @@ its own, so that retrying twice is retrying once.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
-
-import msgspec
+from uuid import UUID
 
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.database import Connection, Database
@@ -21,6 +19,7 @@ from commander.eventstore.log.command_history import (
 )
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, Status, SubmittedCommand
+from commander.streaming.commands.assembling import retried
 from commander.streaming.commands.submitting import Submitter
 
 MAX_LISTED = 1000
@@ -42,18 +41,7 @@ async def retry(
     back whoever else deals with it meanwhile. If that fails, retry again: the id is the same.
     """
     failed = await _open_dead_letter(database, command_id)
-    again = SubmittedCommand(
-        command_id=uuid5(command_id, "retry"),
-        type=failed.type,
-        stream=failed.stream,
-        data=msgspec.Raw(failed.data.encode()),
-        correlation_id=failed.correlation_id,
-        submitted_at=datetime.now(UTC),
-        causation_position=failed.causation_position,
-        reactor=failed.reactor,
-        actor=failed.actor,
-        reply=reply,
-    )
+    again = retried(failed, datetime.now(UTC), reply)
     async with database.connection() as connection, connection.transaction():
         await _record(connection, command_id, "RETRIED", again.command_id, actor)
         await submitter.submit(again)

@@ -1,7 +1,8 @@
-"""The code in the docs runs, and what they link to is there."""
+"""The code in the docs runs, what they name is there, and the code uses the words of the glossary."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -11,10 +12,36 @@ from types import ModuleType
 
 import pytest
 
+import commander
 from commander import Domain
 
 ROOT = Path(__file__).parent.parent
-PAGES = [path for pattern in ("*.md", "docs/*.md", "bench/*/README.md") for path in ROOT.glob(pattern)]
+PAGES = [path for pattern in ("*.md", "docs/**/*.md", "bench/*/README.md") for path in ROOT.glob(pattern)]
+DECISIONS = ROOT / "docs" / "decisions"
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+TOP = ("commander", "eventstore", "streaming", "resolvers", "schema", "examples")
+
+# A word that the code no longer uses: the term that replaces it, and names in which it is plain English.
+RETIRED = {
+    "ahead": ("prefetch", {"ahead", "_ahead", "_AHEAD", "AheadOfLog", "MirrorAhead"}),
+    "attempting": ("attempts", set[str]()),
+    "bulk": ("chunks", set[str]()),
+    "channel": ("fan-out group", set[str]()),
+    "freshness": ("read your writes", set[str]()),
+    "inbox": ("partition reader", {"inbox", "new_inbox"}),  # NATS' own word for a subject of replies
+    "mirrored": (
+        "event codec",
+        {"mirrored", "_mirrored", "_has_mirrored", "_append_mirrored", "mirrored_position"},
+    ),
+    "ownership": ("leases", set[str]()),
+    "suspects": ("crash quarantine", {"suspects", "_process_suspects"}),
+    "tallies": ("counters", set[str]()),
+}
+MODULES_RETIRED = {
+    "under_way": "pending_by_correlation",
+    "queued": "pending_by_id",
+    "states": "aggregate_cache",
+}
 
 
 def module_of(page: str, folder: Path, *, blocks: int | None = None) -> ModuleType:
@@ -45,20 +72,119 @@ def run_its_tests(module: ModuleType) -> int:
 
 
 def test_the_first_domain_of_the_docs_does_what_its_test_says(tmp_path: Path) -> None:
-    assert run_its_tests(module_of("docs/domain.md", tmp_path, blocks=2)) == 1
+    assert run_its_tests(module_of("docs/domain.md", tmp_path, blocks=3)) == 2
 
 
 def test_the_reactors_of_the_docs_do_what_is_said_of_them(tmp_path: Path) -> None:
     assert run_its_tests(module_of("docs/reacting.md", tmp_path)) == 5
 
 
-def links_of(page: Path) -> Iterator[str]:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
-        if "://" not in target and not target.startswith("#"):
-            yield target.partition("#")[0]
+def links_of(page: Path) -> Iterator[tuple[Path, str]]:
+    """(file, anchor) of each link of a page that stays in the repository; the anchor may be empty."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            yield (page.parent / path if path else page), anchor
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_links_to_is_there(page: Path) -> None:
-    missing = [target for target in links_of(page) if not (page.parent / target).exists()]
+    wrong = [
+        f"{path}#{anchor}" if anchor else str(path)
+        for path, anchor in links_of(page)
+        if not path.exists() or (anchor and anchor not in anchors_of(path))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_file_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|sql))`", page.read_text("utf-8"))
+    assert [path for path in named if not (ROOT / path).exists() and not (page.parent / path).exists()] == []
+
+
+def test_the_index_of_the_decisions_lists_each_file() -> None:
+    listed = {path.name for path, _ in links_of(DECISIONS / "README.md") if path.parent == DECISIONS}
+    assert listed == {path.name for path in DECISIONS.glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("page", sorted(DECISIONS.glob("*.md")), ids=lambda page: page.stem)
+def test_a_decision_has_context_decision_and_consequence(page: Path) -> None:
+    if page.name == "README.md":
+        return
+    for record in re.split(r"^## ", page.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        labels = re.findall(r"^\*\*(\w+)\.\*\*", record, re.MULTILINE)
+        assert labels == ["Context", "Decision", "Consequence"], record.partition("\n")[0]
+
+
+def test_the_glossary_defines_each_term_once_in_order() -> None:
+    terms = [term.lower() for term in re.findall(r"^## (.+)$", GLOSSARY, re.MULTILINE)]
+    assert terms == sorted(set(terms))
+
+
+def test_the_code_of_a_term_is_where_the_glossary_says() -> None:
+    named = re.findall(r"`(\w+)` in\s+`([\w/.]+)`", GLOSSARY)
+    assert named
+    missing = [
+        f"{name} in {path}"
+        for name, path in named
+        if not (ROOT / path).exists() or not re.search(rf"\b{name}\b", (ROOT / path).read_text("utf-8"))
+    ]
     assert missing == []
+
+
+def identifiers() -> Iterator[tuple[Path, str]]:
+    """Every name that our code defines or uses."""
+    for path in (path for top in TOP for path in sorted((ROOT / top).rglob("*.py"))):
+        if "node_modules" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                    yield path, name
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    yield path, name
+
+
+def words_of(identifier: str) -> list[str]:
+    """The words of a name in any style: `LogPrefetch`, `_log_prefetch` and `LOG_PREFETCH` have the same."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)]
+
+
+def test_the_words_of_a_name_are_told_apart_in_any_style() -> None:
+    assert (
+        words_of("LogPrefetch")
+        == words_of("_log_prefetch")
+        == words_of("LOG_PREFETCH")
+        == ["log", "prefetch"]
+    )
+
+
+def test_the_code_uses_no_retired_word() -> None:
+    wrong = set()
+    for path, name in identifiers():
+        for word in RETIRED.keys() & set(words_of(name)):
+            term, plain = RETIRED[word]
+            if name not in plain:
+                wrong.add(f"{path.relative_to(ROOT)}: {name}; the term is {term}")
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_no_module_has_a_retired_name() -> None:
+    retired = MODULES_RETIRED | {word: term for word, (term, _) in RETIRED.items()}
+    assert [path for top in TOP for path in (ROOT / top).rglob("*.py") if path.stem in retired] == []
+
+
+def test_the_reference_names_all_that_commander_offers() -> None:
+    page = (ROOT / "docs" / "reference" / "index.md").read_text("utf-8")
+    assert [name for name in commander.__all__ if not re.search(rf"\b{name}\b", page)] == []

@@ -96,7 +96,10 @@ def schema(domain: DomainArgument = None) -> None:
 
 @app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
-    """Exit with 0 if the process at URL is ready; otherwise say what is not."""
+    """Exit with 0 if the process at URL is ready, and print its answer.
+
+    The API's port answers yes or no. The port COMMANDER_HEALTH_PORT of each part says what is not ready.
+    """
     from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import ProxyHandler, build_opener

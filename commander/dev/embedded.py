@@ -7,6 +7,7 @@ a child process in the foreground that ends with its parent, also when the paren
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import secrets
@@ -228,10 +229,18 @@ def _socket_dir(postgres_dir: Path) -> Path:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nothing listens on now."""
+    [port] = free_ports(1, host)
+    return port
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Different ports that nothing listens on now."""
     family, kind, protocol, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.bind(address)
-        return int(probe.getsockname()[1])
+    with contextlib.ExitStack() as probing:
+        probes = [probing.enter_context(socket.socket(family, kind, protocol)) for _ in range(count)]
+        for probe in probes:
+            probe.bind(address)
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _nats_server() -> str:

@@ -12,11 +12,18 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from commander.cli.loading import load_domain
-from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer, ends_with_parent, free_port
+from commander.dev.embedded import (
+    EmbeddedNats,
+    EmbeddedPostgres,
+    EmbeddedServer,
+    ends_with_parent,
+    free_port,
+    free_ports,
+)
 from commander.domain import CommanderError
 from commander.parts.hold import Hold
 from commander.parts.logs import configure_logging
@@ -59,6 +66,7 @@ class _Tree:
     def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...]) -> None:
         self._parts = parts
         self._port = settings.port or free_port(settings.host)
+        self._operators_ports = operators_ports(settings, parts)
         self._settings = settings
         self._data_dir = data_dir
         self._is_new = False
@@ -153,7 +161,11 @@ class _Tree:
         self._children[part] = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", "commander", part),  # -P: what lies in this directory hides nothing of ours
-            env=self._environment | self._hold.environment,
+            env={
+                **self._environment,
+                "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
+                **self._hold.environment,
+            },
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=ends_with_parent(),
@@ -195,13 +207,15 @@ class _Tree:
     async def _say_when_ready(self) -> None:
         while not await self._answers("/health/ready"):  # noqa: ASYNC110  # it can only be asked
             await asyncio.sleep(_LOOK_SECONDS)
-        host = _reached_at(self._settings.host)
-        host = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+        host = _in_url(self._settings.host)
         base = f"http://{host}:{self._port}"
+        operators = _in_url(self._settings.health_host)
+        ports = ", ".join(f"{part} {port}" for part, port in self._operators_ports.items())
         _say(f"\n{_bold('Commander')} runs the domain {self._settings.domain}")
         _say(f"  GraphiQL, HTTP, SSE   {base}/graphql")
         _say(f"  WebSocket             ws://{host}:{self._port}/graphql")
         _say(f"  health                {base}/health/ready")
+        _say(f"  metrics               http://{operators}:PORT/metrics, PORT of {ports}")
         _say(f"  data                  {self._data_dir.resolve()}")
         _say("Ctrl-C stops it.\n")
 
@@ -219,12 +233,24 @@ class _Tree:
             return False
 
 
+def operators_ports(settings: Settings, parts: Sequence[str]) -> dict[str, int]:
+    """Where each part answers for its health in detail and its metrics: see Settings.health_port."""
+    first = settings.health_port
+    ports = range(first, first + len(parts)) if first else free_ports(len(parts), settings.health_host)
+    return dict(zip(parts, ports, strict=True))
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def _bold(text: str) -> str:
     return f"\033[1m{text}\033[0m" if sys.stderr.isatty() else text
+
+
+def _in_url(host: str) -> str:
+    host = _reached_at(host)
+    return "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
 
 
 def _reached_at(host: str) -> str:

@@ -1,6 +1,6 @@
-"""Aggregates: the decider's three functions (initial state, decide, evolve) read off one class.
+"""Aggregates: one class gives the three functions of a decider (initial state, decide, evolve).
 
-The decider as a pattern: Jérémie Chassaing, "Functional Event Sourcing Decider" (2021).
+The pattern is described by Jérémie Chassaing, "Functional Event Sourcing Decider" (2021).
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from uuid import UUID
 from commander.domain.decisions import CommandContext, events_of
 from commander.domain.errors import DefinitionError, InvalidCommand, Problem
 from commander.domain.fields import BigInt, ScalarType
-from commander.domain.handlers import Handler, handlers_of
+from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.source import where_is
 
 Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
 
 MAX_STREAM_BYTES = 500
-"""A stream's id stands in an index of Postgres and in a subject of NATS; both have their limits."""
+"""The longest stream id, in bytes. Postgres limits the size of an index entry, and NATS that of a subject."""
 
 KEY_TYPES = (UUID, str, int, BigInt, date)
-"""The types of keys: those of which equal values have one text."""
+"""The types that a key may have. Equal values of these types have the same text."""
 
 
 @dataclass(frozen=True)
 class AggregateType:
-    """A consistency boundary: each instance is one stream, found by the command's field `key`."""
+    """A consistency boundary. Each instance is one stream; the command's field `key` identifies it."""
 
     name: str
     cls: type
@@ -43,27 +43,27 @@ class AggregateType:
         return self.cls()
 
     def decide(self, state: Any, command: Any, context: Callable[[], CommandContext]) -> tuple[Any, ...]:
-        """The events that `command` makes of `state`. Raises Rejected, or InvalidDecision; pure.
+        """The events that `command` leads to in `state`. Pure. Raises Rejected or InvalidDecision.
 
-        context: makes the context, for those deciders that take one.
+        context: a function that makes the context. It is called only for a decider that takes one.
         """
         return self.deciders[type(command)](state, command, context)
 
     def evolve(self, state: Any, event: Any) -> Any:
-        """The state after `event`; pure."""
+        """The state after `event`. Pure."""
         return self.evolvers[type(event)](state, event)
 
     def fold(self, events: Iterable[Any]) -> Any:
-        """The state after these events, from the initial one."""
+        """The state after these events, starting from the initial state."""
         state = self.initial()
         for event in events:
             state = self.evolve(state, event)
         return state
 
     def stream_of(self, command: Any) -> str:
-        """The id of the stream that decides this command: the aggregate's name, a dash, the key.
+        """The id of the stream that the command is decided on: the aggregate's name, a dash, the key.
 
-        Raises InvalidCommand for a key that makes it too long.
+        Raises InvalidCommand if the key makes it longer than MAX_STREAM_BYTES.
         """
         stream = f"{self.name}-{getattr(command, self.key)}"
         if len(stream) > MAX_STREAM_BYTES // 4 and len(stream.encode()) > MAX_STREAM_BYTES:
@@ -75,7 +75,10 @@ class AggregateType:
 def aggregate_type(
     cls: type, key: str, commands: Mapping[type, CommandType], events: Mapping[type, EventType]
 ) -> AggregateType:
-    """Reads deciders (a method taking a command) and evolvers (taking an event) off `cls`, checking each."""
+    """Collects and checks the deciders (methods that take a command) and evolvers (an event) of `cls`.
+
+    Raises DefinitionError.
+    """
     where = where_is(cls)
     name = cls.__name__[0].lower() + cls.__name__[1:]
     try:
@@ -94,13 +97,13 @@ def aggregate_type(
         if handler.bound != "instance":
             raise DefinitionError(handler.where, f"{label} must be a plain method: its self is the state")
         if handler.parameter in seen:
-            raise DefinitionError(handler.where, f"{label}: {handler.parameter.__name__} is handled twice")
+            raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
         seen.add(handler.parameter)
         if handler.parameter in commands:
             _check_key(commands[handler.parameter], key, label, handler.where)
             deciders[handler.parameter] = _decider(handler, allowed, label)
         elif handler.rest:
-            raise DefinitionError(handler.where, f"{label}: takes the event and nothing else")
+            raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
     return AggregateType(name, cls, key, deciders, evolvers, where)
 
 
@@ -124,4 +127,4 @@ def _decider(handler: Handler, allowed: Mapping[type, EventType], label: str) ->
             return lambda state, command, context: events_of(
                 decide(state, command, context()), allowed, label
             )
-    raise DefinitionError(handler.where, f"{label}: takes the command and at most a CommandContext")
+    raise DefinitionError(handler.where, f"{label} must take the command and at most a CommandContext")

@@ -1,4 +1,4 @@
-"""Holding the values of a command or event against what their fields declare."""
+"""Checks the values of a command or an event against the types and constraints of its fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from commander.domain.fields import Field, FieldType, ListType, RecordType
 
 
 def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = ()) -> list[Problem]:
-    """What in `value`, a dataclass with these fields, breaks a constraint, with the path to each."""
+    """Every problem in `value`, a dataclass with these fields. path: where `value` itself stands."""
     problems: list[Problem] = []
     for field in fields:
         if field.always_usable:
@@ -41,7 +41,7 @@ def _broken(constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> 
 
 
 def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Problem]:
-    """What the type itself forbids, because JSON or Postgres could not give it back as it was."""
+    """The problems of the value itself: JSON or Postgres cannot store it without a change."""
     match type_:
         case RecordType(_, fields):
             return problems_of(fields, value, path)
@@ -57,7 +57,7 @@ def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Probl
 
 
 def _surely_usable(value: Any) -> bool:
-    """A quick yes for what most values are; otherwise the long way says."""
+    """A fast check that accepts most valid values. False means: run the full check."""
     kind = type(value)
     if kind is Decimal:
         return bool(value.is_finite())
@@ -65,7 +65,7 @@ def _surely_usable(value: Any) -> bool:
 
 
 def unusable_scalar(value: Any) -> str | None:
-    """Why no field can hold this value, whatever its constraints; None if one can."""
+    """Why a field cannot store this value, whatever its constraints are; None if it can."""
     if isinstance(value, str):
         return _unusable_text(value)
     if isinstance(value, Decimal):
@@ -97,5 +97,5 @@ def _unusable_moment(moment: datetime) -> str | None:
     if offset is None:
         return "must have a time zone"
     if offset.total_seconds() % 60:
-        return f"must have a time zone of whole minutes, got {offset}"
+        return f"must have a UTC offset of whole minutes, got {offset}"
     return None

@@ -1,4 +1,4 @@
-"""The constraints that a field may declare, from annotated-types, and how a value is held against them."""
+"""The constraints that a field may declare (from annotated-types), and the check of a value against them."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ _COMPARISONS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
 
 
 def constraints_of(metadata: Iterable[Any], sample: object, where: str, at_field: str) -> tuple[Any, ...]:
-    """The constraints in an annotation. sample: some value of the field's type.
+    """The constraints in an annotation. sample: any value of the field's type.
 
-    Raises DefinitionError for what is no constraint, and for one that does not apply to such a value.
+    Raises DefinitionError for metadata that is not a constraint, and for a constraint that does not apply to
+    values of this type.
     """
     constraints: list[Any] = []
     for declared in metadata:
         constraints += declared if isinstance(declared, at.GroupedMetadata) else (declared,)
     for constraint in constraints:
         if isinstance(constraint, at.Predicate):
-            continue  # it may raise on our sample: it is held against real values only
+            continue  # it may raise for the sample, so it is called with real values only
         if type(constraint) not in _COMPARISONS:
             problem = f"{constraint!r} is not a constraint that Commander can check"
             raise DefinitionError(where, f"{at_field}: {problem}")
         try:
             _holds(constraint, sample)
         except (TypeError, ArithmeticError) as error:
-            problem = f"{constraint!r} does not apply to its type ({error})"
+            problem = f"{constraint!r} does not apply to the field's type ({error})"
             raise DefinitionError(where, f"{at_field}: {problem}") from error
     return tuple(constraints)
 
 
 def first_broken(constraints: Iterable[Any], value: Any) -> str | None:
-    """What the first of these that `value` does not satisfy demands; None if it satisfies all."""
+    """What the first constraint that `value` breaks requires, as text; None if it breaks none."""
     for constraint in constraints:
         try:
             holds = _holds(constraint, value)
-        except ArithmeticError:  # no answer within the number's range is no
+        except ArithmeticError:  # the comparison has no result in the number's range
             holds = False
         if not holds:
             return _described(constraint, value)

@@ -1,7 +1,8 @@
-"""Cron expressions: minute, hour, day of the month, month, day of the week; in UTC.
+"""Cron expressions with five parts: minute, hour, day of the month, month, day of the week. Times are UTC.
 
-Each is *, a value, a range 1-5, either with a step */15, or several of these with commas. Months and weekdays
-may be written jan, mon; 0 and 7 are both Sunday. As ever in cron, where both days are given, one is enough.
+A part is *, a value (5), a range (1-5), a step (*/15, 10-40/5), or a list of these with commas. Months and
+weekdays may be names (jan, mon). 0 and 7 are both Sunday. As in every cron, if both days are restricted, a
+date that matches one of them is enough.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from datetime import UTC, datetime, timedelta
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _YEARS = 9
-"""Every date there is comes again within this: the 29th of February 1896 was followed by that of 1904."""
+"""Every date occurs again within so many years. The longest gap is eight: 29 February 1896 to 1904."""
 
 
 class InvalidCron(ValueError):
-    """The expression is none; the message says which part is wrong."""
+    """The text is not a cron expression. The message says which part is wrong."""
 
 
 @dataclass(frozen=True)
 class Cron:
-    """When something recurs. text: the expression."""
+    """A parsed expression. text: as it was written. either_day: one matching day is enough."""
 
     text: str
     minutes: frozenset[int]
@@ -33,7 +34,7 @@ class Cron:
     either_day: bool
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first tick later than `moment` (which has a time zone)."""
+        """The first tick later than `moment`. `moment` must have a time zone; the tick is UTC."""
         at = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         last = at.year + _YEARS
         while at.year <= last:
@@ -45,7 +46,7 @@ class Cron:
                 at += timedelta(minutes=1)
             else:
                 return at
-        raise InvalidCron(f"{self.text!r} never comes")
+        raise InvalidCron(f"{self.text!r} matches no date")
 
     def _is_day(self, at: datetime) -> bool:
         day, weekday = at.day in self.days, at.isoweekday() % 7 in self.weekdays
@@ -53,11 +54,11 @@ class Cron:
 
 
 def parse_cron(text: str) -> Cron:
-    """Reads an expression. Raises InvalidCron, also for one that names no date there is."""
+    """Parses an expression. Raises InvalidCron, also if it matches no date, like 30 February."""
     parts = text.split()
     if len(parts) != 5:
         problem = "needs minute, hour, day of the month, month and day of the week"
-        raise InvalidCron(f"{text!r} has {len(parts)} parts, and {problem}")
+        raise InvalidCron(f"{text!r} has {len(parts)} parts; it {problem}")
     minute, hour, day, month, weekday = parts
     cron = Cron(
         text,
@@ -77,7 +78,7 @@ def _values(what: str, text: str, least: int, most: int, names: Sequence[str] = 
     for part in text.split(","):
         span, slash, step = part.partition("/")
         if slash and not (_is_number(step) and int(step) > 0):
-            raise InvalidCron(f"{what}: the step {step!r} is no number above 0")
+            raise InvalidCron(f"{what}: the step {step!r} must be a number above 0")
         first, dash, last = span.partition("-")
         if span == "*":
             begin, end = least, most
@@ -94,7 +95,7 @@ def _value(what: str, text: str, least: int, most: int, names: Sequence[str]) ->
     if text.lower() in names:
         return names.index(text.lower()) + (least if most == 12 else 0)
     if not _is_number(text) or not least <= int(text) <= most:
-        raise InvalidCron(f"{what}: {text!r} is not from {least} to {most}")
+        raise InvalidCron(f"{what}: {text!r} must be a number from {least} to {most}")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""What a decider may know besides its state and its command, and what it may answer."""
+"""The context that a decider may take, and the check of the events that it returns."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from commander.domain.messages import EventType
 
 @dataclass(frozen=True)
 class CommandContext:
-    """Handed to a decider that takes a third parameter.
+    """The third argument of a decider that declares one.
 
-    now: the moment of deciding (UTC), injected, so that tests choose it.
-    actor: who sent the command, if known.
+    now: the time of the decision, in UTC. Use it instead of the clock: tests set it.
+    actor: the sender of the command; None if unknown.
     """
 
     command_id: UUID
@@ -28,9 +28,9 @@ class CommandContext:
 
 
 def events_of(answer: object, allowed: Mapping[type, EventType], decider: str) -> tuple[Any, ...]:
-    """The events a decider answered with: none, one or many.
+    """The events that a decider returned: None, one event, or an iterable of events.
 
-    Raises InvalidDecision for anything else, and for an event that breaks what its fields declare.
+    Raises InvalidDecision for any other value, and for an event that breaks a constraint of its fields.
     """
     if answer is None:
         return ()
@@ -40,7 +40,8 @@ def events_of(answer: object, allowed: Mapping[type, EventType], decider: str) -
     for event in events:
         type_ = allowed.get(type(event))
         if type_ is None:
-            raise InvalidDecision(f"{decider} returned {type(event).__name__}, no event of its aggregate")
+            problem = f"returned {type(event).__name__}, which is not an event of its aggregate"
+            raise InvalidDecision(f"{decider} {problem}")
         problems = problems_of(type_.fields, event)
         if problems:
             raise InvalidDecision(f"{decider} returned {type_.name} with {described(problems)}")

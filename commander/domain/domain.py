@@ -1,4 +1,4 @@
-"""Domain: the registry that a domain's author writes against."""
+"""Domain: the registry in which an author declares events, commands, aggregates and projections."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.hooks import HookedDomain
 from commander.domain.messages import (
     CommandType,
     EventType,
@@ -25,18 +26,18 @@ from commander.domain.source import fingerprint, running, where_is
 T = TypeVar("T")
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
-"""From the JSON of an event at one version to its JSON at the next."""
+"""Turns the JSON object of an event at one schema version into that of the next version."""
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(ReactingDomain):
+class Domain(ReactingDomain, HookedDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
-    Each decorator checks its class at once and raises DefinitionError with file and line; `check` looks at
-    the whole, and runs when the domain is loaded.
+    Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
+    domain as a whole; it runs when the domain is loaded.
     """
 
     def __init__(self, name: str) -> None:
@@ -62,8 +63,8 @@ class Domain(ReactingDomain):
             rejection.where,
         )
 
-    # Decorators. `dataclass_transform` lets pyright see the dataclass; mypy does not look at methods, so
-    # where mypy is used, write @dataclass(frozen=True) below the decorator: both forms are accepted.
+    # Decorators. `dataclass_transform` lets pyright see the dataclass. mypy ignores it on methods: with mypy,
+    # write @dataclass(frozen=True) below the decorator. Both forms are accepted.
 
     @overload
     def event(self, cls: type[T], /) -> type[T]: ...
@@ -73,7 +74,10 @@ class Domain(ReactingDomain):
     def event(
         self, cls: type[T] | None = None, /, *, version: int = 1
     ) -> type[T] | Callable[[type[T]], type[T]]:
-        """An event. version: the schema version stored with it, raised when its shape changes."""
+        """Declares an event.
+
+        version: the schema version stored with it; increase it when its shape changes.
+        """
 
         def register(cls: type[T]) -> type[T]:
             type_ = event_type(frozen_dataclass(cls), version)
@@ -92,9 +96,10 @@ class Domain(ReactingDomain):
     def command(
         self, cls: type[T] | None = None, /, *, internal: bool = False
     ) -> type[T] | Callable[[type[T]], type[T]]:
-        """A command. Its docstring describes the mutation; constraints on its fields are checked first.
+        """Declares a command. Its docstring describes the mutation.
 
-        internal: only reactors send it; there is no mutation for it.
+        The constraints of its fields are checked before the command is accepted. internal: only reactors
+        send it; it has no mutation.
         """
 
         def register(cls: type[T]) -> type[T]:
@@ -107,23 +112,22 @@ class Domain(ReactingDomain):
         return register if cls is None else register(cls)
 
     def upcast(self, event: type, /, *, from_version: int) -> Callable[[Upcast], Upcast]:
-        """A function from the JSON of `event` as stored at from_version to that of the next version.
+        """Declares a function that turns the JSON of `event` at from_version into that of the next version.
 
-        Versions without one changed compatibly: a field with a default was added, or one taken away.
+        A version step needs no function if the change is compatible: a field with a default was added, or a
+        field was removed.
         """
 
         def register(function: Upcast) -> Upcast:
             where = where_is(function)
             type_ = self.events.get(event.__name__)
             if type_ is None or type_.cls is not event:
-                raise DefinitionError(where, f"{event.__name__} is no event of the domain {self.name}")
+                raise DefinitionError(where, f"{event.__name__} is not an event of the domain {self.name}")
             if not 1 <= from_version < type_.version:
-                problem = (
-                    f"{event.__name__} is at version {type_.version}: there is no step from {from_version}"
-                )
-                raise DefinitionError(where, problem)
+                problem = f"from_version must be at least 1 and less than {type_.version}, its version"
+                raise DefinitionError(where, f"{event.__name__}: {problem}; got {from_version}")
             if (type_.name, from_version) in self._upcasts:
-                raise DefinitionError(where, f"{event.__name__} is upcast from {from_version} twice")
+                raise DefinitionError(where, f"{event.__name__} has two upcasts from version {from_version}")
             self._upcasts[type_.name, from_version] = function
             return function
 
@@ -131,7 +135,10 @@ class Domain(ReactingDomain):
 
     @dataclass_transform(frozen_default=True)
     def aggregate(self, /, *, key: str) -> Callable[[type[T]], type[T]]:
-        """An aggregate: its fields are the state, its methods decide commands and evolve by events."""
+        """Declares an aggregate. Its fields are the state; its methods decide commands and apply events.
+
+        key: the field of its commands that identifies the instance.
+        """
 
         def register(cls: type[T]) -> type[T]:
             type_ = aggregate_type(frozen_dataclass(cls), key, self._command_classes(), self._event_classes())
@@ -156,11 +163,13 @@ class Domain(ReactingDomain):
         filterable: tuple[str, ...] = (),
         inline: bool = False,
     ) -> Callable[[type[T]], type[T]]:
-        """A read table. name and plural (by default name + s) become the query fields.
+        """Declares a read table. name and plural (by default name + s) become the query fields.
 
-        indexes: columns to filter and order the list by; a tuple of columns is one index over them together.
-        filterable: columns to filter by without an index: a page may then read much of the table.
-        inline: write its rows in the transaction that stores the events, so that it is never behind.
+        key: the field that identifies a row.
+        indexes: columns that a list is filtered and ordered by. A tuple of columns is one index over them.
+        filterable: columns that a list is filtered by without an index. Such a filter may read most of the
+        table for one page.
+        inline: rows are written in the transaction that stores the events, so the table never lags.
         """
 
         def register(cls: type[T]) -> type[T]:
@@ -181,7 +190,7 @@ class Domain(ReactingDomain):
 
         return register
 
-    # What the parts ask.
+    # Lookups.
 
     def aggregate_of_command(self, name: str) -> AggregateType:
         return self._aggregate_of_command[name]
@@ -190,26 +199,27 @@ class Domain(ReactingDomain):
         return self._aggregate_of_event[name]
 
     def event_type(self, name: str) -> EventType | None:
-        """The event type by its stored name, the built-in ReactionRejected included."""
+        """The event type with this stored name, or None. The built-in ReactionRejected is one too."""
         return self.rejection if name == REACTION_REJECTED else self.events.get(name)
 
     def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
-        """A stored event as an instance of its class: the one way from the log to the domain.
+        """A stored event as an instance of its class, upcast to the current schema version.
 
-        Raises UndecodableEvent, with the position, for a type that is gone or data that does not fit.
+        Every read of the log goes through here. Raises UndecodableEvent, with the position, if the domain has
+        no such type, if the version is newer than the code's, or if the data does not fit the class.
         """
         type_ = self.event_type(type_name)
         if type_ is None:
             raise UndecodableEvent(position, type_name, f"the domain {self.name} has no such event")
         if schema_version > type_.version:
-            reason = f"it was stored with version {schema_version}, newer than this code's {type_.version}"
+            reason = f"it has schema version {schema_version}, newer than this code's {type_.version}"
             raise UndecodableEvent(position, type_name, reason)
         if schema_version == type_.version:
             return type_.decode(data, position)
         return type_.from_json(self._upcasted(type_, schema_version, data, position), position)
 
     def _upcasted(self, type_: EventType, schema_version: int, data: bytes | str, position: int) -> Any:
-        """The JSON of an older event as its newest version would have it."""
+        """The JSON of an older event, upcast to the current schema version."""
         value = msgspec.json.decode(data)
         for version in range(schema_version, type_.version):
             upcast = self._upcasts.get((type_.name, version))
@@ -223,10 +233,10 @@ class Domain(ReactingDomain):
         return value
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
-        """Which code folds this aggregate: its class, its events' classes and their upcasts.
+        """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.
 
-        A snapshot counts only for the code that made it. Code that these call is not seen: when it changes
-        what a fold gives, change the aggregate's class with it (a comment will do).
+        A snapshot is valid only for the code that made it. The digest does not cover code that these call.
+        If such code changes the result of a fold, change the aggregate's class too; a comment is enough.
         """
         known = self._fingerprints.get(aggregate.name)
         if known is None:
@@ -237,14 +247,15 @@ class Domain(ReactingDomain):
         return known
 
     def type_of(self, message: object) -> EventType | CommandType:
-        """The type of an event or command instance. Raises TypeError if it is none of this domain's."""
+        """The type of an event or command instance. Raises TypeError if it belongs to another domain."""
         owner, type_ = getattr(type(message), "__commander__", (None, None))
         if owner is not self or not isinstance(type_, EventType | CommandType):
-            raise TypeError(f"{type(message).__name__} is no event or command of the domain {self.name}")
+            name = type(message).__name__
+            raise TypeError(f"{name} is not an event or a command of the domain {self.name}")
         return type_
 
     def check(self) -> None:
-        """Raises DefinitionError for a command nobody decides, an event nobody evolves, an empty domain."""
+        """Raises DefinitionError if a command or an event has no aggregate, or the domain has no commands."""
         if not self.commands:
             raise DefinitionError(self.where, f"the domain {self.name} has no commands")
         for command in self.commands.values():
@@ -255,11 +266,10 @@ class Domain(ReactingDomain):
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
 
     def _mark(self, type_: EventType | CommandType) -> None:
-        """A class leads to its domain and its type there; so it can have but one of each."""
+        """Marks the class with its domain and its type. A class can belong to one domain only."""
         owner, _ = type_.cls.__dict__.get("__commander__", (self, None))
         if owner is not self:
-            problem = f"{type_.name} belongs to the domain {owner.name} already"
-            raise DefinitionError(running(), problem)
+            raise DefinitionError(running(), f"{type_.name} already belongs to the domain {owner.name}")
         type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
 
     def _event_classes(self) -> Mapping[type, EventType]:
@@ -275,14 +285,12 @@ class Domain(ReactingDomain):
         ):
             for cls in owned:
                 if cls.__name__ in table:
-                    other = table[cls.__name__].cls.__name__
-                    raise DefinitionError(
-                        aggregate.where, f"{cls.__name__} belongs to the aggregate {other} already"
-                    )
+                    problem = f"already belongs to the aggregate {table[cls.__name__].cls.__name__}"
+                    raise DefinitionError(aggregate.where, f"{cls.__name__} {problem}")
                 table[cls.__name__] = aggregate
 
     def _claim(self, name: str, where: str) -> None:
-        """Each event, command and projection needs a GraphQL type name of its own."""
+        """Raises DefinitionError unless no other event, command or projection has this GraphQL type name."""
         check_name(name, where, name)
         projections = {n[0].upper() + n[1:] for n in self.projections}
         if name in self.events or name in self.commands or name in projections or name == REACTION_REJECTED:

@@ -1,4 +1,4 @@
-"""Effects: from an event in the log to the world outside, by an async function of the domain's author."""
+"""Effects: async functions of the domain's author that act outside the system when an event is stored."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NAMESPACE = UUID("a3c5d8a0-51f4-5b0e-8f6c-0d5b4b7c9e21")
 
 @dataclass(frozen=True)
 class EffectCall:
-    """Handed to an effect that takes a second parameter.
+    """The second argument of an effect that declares one.
 
-    key: the same whenever this effect is called for this event: hand it to whatever you call, so that what
-    comes twice is done once. attempt: from 1, goes on after a restart, and begins anew when a dead letter is
-    retried.
+    key: the idempotency key: the same for every attempt of this effect on this event. Pass it to the service
+    that you call, so that a repeated call is applied once. attempt: counts from 1. It continues after a
+    restart, and starts at 1 again when a dead letter is retried.
     """
 
     key: UUID
@@ -36,7 +36,7 @@ class EffectCall:
 
 
 class EffectLimits(TypedDict, total=False):
-    """How an effect is called; see EffectType."""
+    """The options of an effect; see EffectType."""
 
     concurrency: int
     attempts: int
@@ -45,11 +45,11 @@ class EffectLimits(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class EffectType:
-    """An effect: an async function, called at least once for each of its events.
+    """An effect: an async function that is called at least once for each of its events.
 
-    concurrency: the most calls at once. attempts: how often one is tried before it is a dead letter, those
-    that ended their process included. timeout_seconds: how long one attempt may take. When an effect is new
-    it begins with the events to come.
+    concurrency: the maximum number of calls at once. attempts: the number of attempts before a call becomes a
+    dead letter; an attempt that ended its process counts. timeout_seconds: the longest that one attempt may
+    take. A new effect starts with events that are stored after it; it does not see older ones.
     """
 
     name: str
@@ -62,11 +62,11 @@ class EffectType:
     timeout_seconds: float = 30
 
     def key(self, position: int) -> UUID:
-        """The idempotency key of this effect for the event at a position."""
+        """The idempotency key of this effect for the event at this position."""
         return uuid5(_NAMESPACE, f"{self.name}:{position}")
 
     async def call(self, event: Any, call: EffectCall) -> None:
-        """Raises whatever the function raises."""
+        """Calls the function once. Raises whatever it raises."""
         await (self.function(event, call) if self.takes_call else self.function(event))
 
 
@@ -76,7 +76,7 @@ def registering(
     known: Mapping[type, EventType],
     limits: EffectLimits,
 ) -> Callable[[F], F]:
-    """The decorator that adds a function to these effects. It raises DefinitionError."""
+    """A decorator that adds a function to `effects`. It raises DefinitionError."""
 
     def register(function: F) -> F:
         type_ = _effect_type(function, events, known, limits)
@@ -95,18 +95,19 @@ def _effect_type(
     limits: EffectLimits,
 ) -> EffectType:
     if not inspect.isfunction(function):
-        raise DefinitionError(running(), f"{function!r}: an effect is an async function")
+        raise DefinitionError(running(), f"{function!r}: an effect must be an async function")
     where, name = where_is(function), function.__name__
     if not inspect.iscoroutinefunction(function):
-        raise DefinitionError(where, f"{name}: an effect is an async function")
+        raise DefinitionError(where, f"{name}: an effect must be an async function")
     if not events:
-        raise DefinitionError(where, f"{name}: name the events, like @domain.effect(MoneyWithdrawn)")
+        problem = "an effect needs at least one event, like @domain.effect(MoneyWithdrawn)"
+        raise DefinitionError(where, f"{name}: {problem}")
     for event in events:
         if event not in known:
             shown = getattr(event, "__name__", repr(event))
-            raise DefinitionError(where, f"{name}: {shown} is no event of this domain")
+            raise DefinitionError(where, f"{name}: {shown} is not an event of this domain")
     if not 1 <= len(inspect.signature(function).parameters) <= 2:
-        raise DefinitionError(where, f"{name}: takes an event, and at most an EffectCall")
+        raise DefinitionError(where, f"{name} must take an event and at most an EffectCall")
     made = EffectType(
         name,
         frozenset(events),
@@ -117,5 +118,5 @@ def _effect_type(
     )
     for limit in typing.get_type_hints(EffectLimits):
         if not getattr(made, limit) > 0:
-            raise DefinitionError(where, f"{name}: {limit} must be more than 0")
+            raise DefinitionError(where, f"{name}: {limit} must be greater than 0")
     return made

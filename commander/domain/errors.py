@@ -1,16 +1,17 @@
-"""The errors that more than one folder knows, one tree; others stand where they are raised, below its root.
+"""The errors that several packages use, as one tree. Other errors are defined in the module that raises them.
 
 CommanderError
-├─ DefinitionError      a domain is written wrong (raised at import or when it is loaded)
+├─ DefinitionError      a domain's definition is wrong (raised at import or when it is loaded)
 ├─ Rejected             raised by a domain's decider: the command breaks a rule
-├─ InvalidCommand       a command's input breaks a constraint; it is never accepted
-├─ InvalidDecision      a decider returned something that is not its events
+├─ InvalidCommand       a command's input breaks a constraint; the command is not accepted
+├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
+├─ HookFailed           a hook raised anything else than Rejected, or returned what it must not
 ├─ UndecodableEvent     a stored event cannot be read as its type
 ├─ ProjectionFailed     a projection raised on an event
-├─ InvalidRequest       a query's argument is out of range
-├─ NotFound             what was asked for by id does not exist
+├─ InvalidRequest       an argument of a query is outside its range
+├─ NotFound             there is no object with this id
 └─ Unavailable          Postgres or NATS cannot be reached
-   └─ LeasesLost     a processor's connection, and with it its partitions, is gone
+   └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from dataclasses import dataclass
 
 
 class CommanderError(Exception):
-    """The root: catching it catches everything that Commander raises on purpose."""
+    """The root of the tree. Every error that Commander raises on purpose is a subclass."""
 
 
 class DefinitionError(CommanderError):
-    """A domain definition is wrong. `where` is file:line; fix what the message names and import again."""
+    """A domain's definition is wrong. `where` is file:line. Fix what the message names and import again."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
@@ -33,9 +34,9 @@ class DefinitionError(CommanderError):
 
 
 class Rejected(CommanderError):
-    """Raise it in a decider to refuse a command. It becomes the command's one outcome.
+    """Raise it in a decider to reject the command. The rejection is the command's outcome.
 
-    code: stable, for programs, like INSUFFICIENT_FUNDS. message: for people, may be empty.
+    code: stable, for programs, like INSUFFICIENT_FUNDS. message: for people; may be empty.
     """
 
     def __init__(self, code: str, message: str = "") -> None:
@@ -46,19 +47,19 @@ class Rejected(CommanderError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a command's input: where (field names from the outside in) and what."""
+    """One problem in a command's input. path: the field names from the outermost to the innermost."""
 
     path: tuple[str, ...]
     message: str
 
 
 def described(problems: Sequence[Problem]) -> str:
-    """Problems as one line."""
+    """The problems as one line of text."""
     return "; ".join(f"{'.'.join(p.path)}: {p.message}" for p in problems)
 
 
 class InvalidCommand(CommanderError):
-    """The input of a command breaks the constraints its fields declare. Nothing was stored."""
+    """The input of a command breaks constraints of its fields. Nothing was stored."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(described(problems))
@@ -66,11 +67,15 @@ class InvalidCommand(CommanderError):
 
 
 class InvalidDecision(CommanderError):
-    """A decider returned something else than events of its aggregate. The command fails."""
+    """A decider returned a value that is not an event of its aggregate. The command fails."""
+
+
+class HookFailed(CommanderError):
+    """A hook of the domain raised anything else than Rejected, or returned what it must not."""
 
 
 class UndecodableEvent(CommanderError):
-    """A stored event does not fit its type any more. `position` says where in the log it stands."""
+    """A stored event cannot be read as its type. `position` is its position in the log."""
 
     def __init__(self, position: int, type_name: str, reason: str) -> None:
         super().__init__(f"the event at position {position} cannot be read as {type_name}: {reason}")
@@ -80,7 +85,7 @@ class UndecodableEvent(CommanderError):
 
 
 class ProjectionFailed(CommanderError):
-    """A projection raised, or has no row for an event that changes one. It stands at `position` - 1."""
+    """A projection raised, or has no row for an event that changes one. Its checkpoint is `position` - 1."""
 
     def __init__(self, projection: str, position: int, event_type: str, reason: str) -> None:
         super().__init__(f"projection {projection} failed on {event_type} at position {position}: {reason}")
@@ -91,7 +96,7 @@ class ProjectionFailed(CommanderError):
 
 
 class InvalidRequest(CommanderError):
-    """An argument is out of what is allowed; `argument` names it, the message says what is allowed."""
+    """An argument is outside its range. `argument` is its name; the message gives the valid range."""
 
     def __init__(self, argument: str, message: str) -> None:
         super().__init__(f"{argument}: {message}")
@@ -99,11 +104,11 @@ class InvalidRequest(CommanderError):
 
 
 class NotFound(CommanderError):
-    """There is nothing by this id (yet): the message says what was looked for."""
+    """There is no object with this id, or not yet. The message names the id."""
 
 
 class Unavailable(CommanderError):
-    """A server that this needs cannot be reached now; `service` says which. Try again later."""
+    """A required server cannot be reached at the moment. `service` is its name. Try again later."""
 
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(f"{service} is unavailable: {reason}")
@@ -112,4 +117,4 @@ class Unavailable(CommanderError):
 
 
 class LeasesLost(Unavailable):
-    """The connection that held a processor's partitions is gone: the partitions are free for others."""
+    """A processor lost the connection that held its leases. Other processors can take its partitions."""

@@ -1,7 +1,7 @@
 """The types that a field may have, and the constraints it may declare.
 
 A field's type must have one exact form in JSON (the log), in GraphQL (the API) and, for projections, in
-Postgres; whatever has not is refused when the class is defined.
+Postgres. Any other type is an error when the class is defined.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from commander.domain.names import camel, check_name
 from commander.domain.source import where_is
 
 BigInt = NewType("BigInt", int)
-"""A whole number beyond 32 bits; the GraphQL scalar BigInt carries it as a string, so it stays exact."""
+"""An integer of up to 64 bits. The GraphQL scalar BigInt sends it as a string, so it stays exact."""
 
 SCALARS: tuple[Any, ...] = (str, bool, int, float, Decimal, UUID, datetime, date, time, BigInt)
 _GENERATED = "commander.generated"
-_SAMPLES: dict[Any, Any] = {  # of the types that have an order or a length
+_SAMPLES: dict[Any, Any] = {  # one value of each type that has an order or a length
     str: "",
     int: 0,
     BigInt: 0,
@@ -41,9 +41,9 @@ _SAMPLES: dict[Any, Any] = {  # of the types that have an order or a length
 
 
 def new_id() -> Any:
-    """A field default: an id that the client may leave out.
+    """The default of an id field that the client may omit.
 
-    It is then derived from the command's id, so that sending the same command again means the same id.
+    The id is then derived from the command's id, so that a command that is sent again has the same id.
     """
     return dataclasses.field(default_factory=uuid4, metadata={_GENERATED: True})
 
@@ -68,7 +68,7 @@ class RecordType:
 
 @dataclasses.dataclass(frozen=True)
 class ListType:
-    """python: the annotation itself, list[X] or tuple[X, ...]. item_constraints: those of each item."""
+    """A list. python: the annotation, list[X] or tuple[X, ...]. item_constraints: those of each item."""
 
     python: Any
     item: FieldType
@@ -83,7 +83,7 @@ FieldType = ScalarType | EnumType | RecordType | ListType
 class Field:
     """One field of an event, command, row or value object.
 
-    optional: None is a value. required: there is no default. generated: see `new_id`.
+    optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Field:
 
     @cached_property
     def always_usable(self) -> bool:
-        """Whether any value of its type is fine, so that there is nothing to hold it against."""
+        """Whether every value of its type is valid, so that no check is needed."""
         match self.type:
             case ScalarType(python):
                 return python in (UUID, bool, date) and not self.constraints
@@ -121,14 +121,14 @@ def fields_of(
     may_generate: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
-    """The fields of a frozen dataclass. Raises DefinitionError for what has no exact form.
+    """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
-    reserved: names that stand for something else. may_generate: whether `new_id` has a meaning here.
+    reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
     within: the classes that this one is nested in.
     """
     where = where_is(cls)
     if cls in within:
-        raise DefinitionError(where, f"{cls.__name__} contains itself; a value object ends somewhere")
+        raise DefinitionError(where, f"{cls.__name__} contains itself; a value object must not")
     try:
         hints = typing.get_type_hints(cls, include_extras=True, localns={cls.__name__: cls})
     except NameError as error:
@@ -148,7 +148,7 @@ def fields_of(
         taken[name] = field.name
         read = _field(field, hints[field.name], where, at_field, (*within, cls))
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
-            raise DefinitionError(where, f"{at_field}: new_id() is for a command's fields of type UUID")
+            raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
     return tuple(fields)
 
@@ -157,7 +157,8 @@ def _field(
     field: dataclasses.Field[Any], hint: Any, where: str, at_field: str, within: tuple[type, ...]
 ) -> Field:
     if not field.init:
-        raise DefinitionError(where, f"{at_field}: init=False is not possible, it could not be read back")
+        problem = "init=False is not allowed: the stored value could not be read back"
+        raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = _unwrapped(hint)
     type_ = _field_type(hint, where, at_field, within)
     docs = [m.documentation for m in metadata if isinstance(m, Doc)]
@@ -186,7 +187,7 @@ def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_fie
 
 
 def _unwrapped(hint: Any) -> tuple[Any, bool, tuple[Any, ...]]:
-    """The bare type, whether None is a value too, and the metadata, wherever Annotated stands."""
+    """The bare type, whether None is allowed, and the metadata of Annotated inside and outside of it."""
     hint, outer = _split_annotated(hint)
     hint, optional = _split_optional(hint)
     hint, inner = _split_annotated(hint)
@@ -227,16 +228,16 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
     raise DefinitionError(
         where,
         f"{at_field}: {hint!r} has no exact GraphQL form; use str, bool, int, BigInt, float, Decimal, UUID, "
-        "datetime, date, time, an Enum, a frozen dataclass, or tuple[X, ...], list[X], X | None of these",
+        "datetime, date, time, an Enum, a frozen dataclass, or tuple[X, ...], list[X] or X | None of one",
     )
 
 
 def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
-    """Stored by value in JSON, so that must be plain; by name in GraphQL, so that must be a name there."""
+    """Checks an enum. JSON stores its values, so they must be str or int. GraphQL shows its names."""
     values = [member.value for member in enum]
     plain = any(values and all(type(v) is kind for v in values) for kind in (str, int))
     if not plain or issubclass(enum, Flag):
-        problem = f"the values of {enum.__name__} must be all str or all int, and no flags"
+        problem = f"the values of {enum.__name__} must be all str or all int, and it must not be a Flag"
         raise DefinitionError(where, f"{at_field}: {problem}")
     for member in enum:
         check_name(member.name, where, f"{at_field}: {enum.__name__}.{member.name}")
@@ -244,5 +245,5 @@ def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
 
 
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:
-    """The values of the generated fields of a command with this id."""
+    """The values of the generated fields of the command with this id, by field name."""
     return {field.name: uuid5(command_id, field.name) for field in fields if field.generated}

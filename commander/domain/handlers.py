@@ -1,11 +1,11 @@
-"""Finding the methods of a class that handle commands or events, by the annotation of their parameter."""
+"""Finds the methods of a class that handle commands or events, by the annotation of their parameter."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from commander.domain.source import where_is
 
 @dataclass(frozen=True)
 class Handler:
-    """A method with what it takes. bound: how it is called, 'instance' (with self) or 'class' (without)."""
+    """A method and its parameters. bound: 'instance' if it takes self, 'class' if it does not."""
 
     name: str
     function: Callable[..., Any]
@@ -27,7 +27,10 @@ class Handler:
 
 
 def handlers_of(cls: type) -> Iterator[Handler]:
-    """The public methods that `cls` itself defines and that take an annotated parameter, top to bottom."""
+    """The public methods of `cls` that take a parameter, in the order of the source; inherited ones are not.
+
+    Raises DefinitionError for an async method and for a parameter without an annotation.
+    """
     for name, member in cls.__dict__.items():
         if name.startswith("_") or isinstance(member, property | type):
             continue
@@ -42,8 +45,8 @@ def handlers_of(cls: type) -> Iterator[Handler]:
             continue
         where = where_is(function)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code is synchronous")
-        hints = _hints(function, cls, where)
+            raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code must be synchronous")
+        hints = hints_of(function, where, f"{cls.__name__}.{name}", {cls.__name__: cls})
         if parameters[0] not in hints:
             raise DefinitionError(where, f"{cls.__name__}.{name}: annotate {parameters[0]} with its type")
         called = function if isinstance(member, staticmethod) else getattr(cls, name)
@@ -58,9 +61,17 @@ def handlers_of(cls: type) -> Iterator[Handler]:
         )
 
 
-def _hints(function: Callable[..., Any], cls: type, where: str) -> dict[str, Any]:
-    scope = {**vars(sys.modules[function.__module__]), cls.__name__: cls}
+def handled_twice(message: type) -> str:
+    """The text of the error when two methods of a class handle the same event or command."""
+    return f"another method already handles {message.__name__}; merge the two"
+
+
+def hints_of(
+    function: Callable[..., Any], where: str, label: str, scope: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The annotations of a function, by parameter. scope: names that its module does not have yet."""
+    names = {**vars(sys.modules[function.__module__]), **(scope or {})}
     try:
-        return typing.get_type_hints(function, globalns=scope)
+        return typing.get_type_hints(function, globalns=names)
     except Exception as error:  # an annotation in quotes may hold anything
-        raise DefinitionError(where, f"{cls.__name__}.{function.__name__}: {error}") from error
+        raise DefinitionError(where, f"{label}: {error}") from error

@@ -1,4 +1,4 @@
-"""Commands and events: what their classes are to Commander, and how they are encoded."""
+"""The types of commands and events, and their encoding as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from commander.domain.source import where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
-# The fields of the GraphQL interface Event; an event's own fields stand beside them.
+# The fields of the GraphQL interface Event. An event's own fields appear beside them.
 EVENT_FIELDS = frozenset(
     {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
     | {"causation_position", "schema_version", "reactions"}
@@ -29,7 +29,7 @@ EVENT_FIELDS = frozenset(
 class EventType:
     """An event: a fact, named in the past tense.
 
-    version: the schema version stored with each event; raise it when the shape changes.
+    version: the schema version stored with each event; increase it when the shape changes.
     """
 
     name: str
@@ -54,7 +54,7 @@ class EventType:
             raise UndecodableEvent(position, self.name, str(error)) from error
 
     def from_json(self, value: Any, position: int) -> Any:
-        """The event from JSON that was parsed already. Raises UndecodableEvent."""
+        """The event from parsed JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return msgspec.convert(value, self.cls)
         except Exception as error:  # a __post_init__ may raise anything
@@ -63,9 +63,9 @@ class EventType:
 
 @dataclass(frozen=True)
 class CommandType:
-    """A command: a wish, named in the imperative. Its docstring describes the mutation.
+    """A command: a request to change something, named in the imperative.
 
-    internal: only reactors send it; the API does not offer it.
+    doc: the description of its mutation. internal: only reactors send it; it has no mutation.
     """
 
     name: str
@@ -83,18 +83,18 @@ class CommandType:
         return _encoder.encode(command)
 
     def decode(self, data: bytes | str) -> Any:
-        """The command from its JSON. Raises msgspec.DecodeError, and whatever its __post_init__ raises."""
+        """The command from its JSON. Raises msgspec.DecodeError and whatever its __post_init__ raises."""
         return self._decoder.decode(data)
 
     def check(self, command: object) -> None:
-        """Raises InvalidCommand, naming every field that breaks a constraint."""
+        """Raises InvalidCommand if a field breaks a constraint. The error names each such field."""
         problems = problems_of(self.fields, command)
         if problems:
             raise InvalidCommand(tuple(problems))
 
 
 def content_digest(command_type: str, data: bytes) -> bytes:
-    """16 bytes that tell two contents of the same command id apart."""
+    """A digest of 16 bytes over a command's type and JSON. It detects a command id that is used twice."""
     digest = _digest_of_type(command_type).copy()
     digest.update(data)
     return digest.digest()
@@ -102,12 +102,15 @@ def content_digest(command_type: str, data: bytes) -> bytes:
 
 @lru_cache
 def _digest_of_type(command_type: str) -> blake2b:
-    """What the digests of all commands of a type begin with."""
+    """The state of a digest after the type's name; all commands of a type share it."""
     return blake2b(command_type.encode() + b"\0", digest_size=16)
 
 
 def frozen_dataclass(cls: type) -> type:
-    """`cls` as a frozen dataclass: as it stands, or made one. Raises DefinitionError if it is mutable."""
+    """`cls` itself if it is a frozen dataclass, else a frozen dataclass made from it.
+
+    Raises DefinitionError if it is a mutable dataclass or cannot be made one.
+    """
     if "__dataclass_params__" not in cls.__dict__:
         try:
             return dataclass(frozen=True)(cls)
@@ -119,19 +122,20 @@ def frozen_dataclass(cls: type) -> type:
 
 
 def docstring(cls: type) -> str:
-    """The class's own docstring; not the signature that dataclass() puts where there is none."""
+    """The class's own docstring, or "". The signature that dataclass() writes there does not count."""
     doc = cls.__dict__.get("__doc__") or ""
     return "" if doc.startswith(f"{cls.__name__}(") else inspect.cleandoc(doc)
 
 
 def event_type(cls: type, version: int) -> EventType:
     if version < 1:
-        raise DefinitionError(where_is(cls), f"{cls.__name__}: the version of an event counts from 1")
+        raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
     return EventType(cls.__name__, cls, version, fields_of(cls, EVENT_FIELDS), docstring(cls), where_is(cls))
 
 
 def command_type(cls: type, internal: bool) -> CommandType:
     if not dataclasses.fields(cls):
-        raise DefinitionError(where_is(cls), f"{cls.__name__} has no fields; it needs its aggregate's key")
+        problem = "has no fields; a command needs a field with the key of its aggregate"
+        raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     return CommandType(cls.__name__, cls, internal, fields, docstring(cls), where_is(cls))

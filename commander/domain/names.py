@@ -1,4 +1,4 @@
-"""Names as GraphQL takes them; what it does not take is refused where it is defined."""
+"""Checks that a name is valid in GraphQL, and gives its camel case form."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
 def check_name(name: str, where: str, what: str) -> None:
-    """Raises DefinitionError unless `name` can be a name in GraphQL."""
+    """Raises DefinitionError unless `name` is a valid name in GraphQL. what: what has the name."""
     if not _NAME.fullmatch(name):
-        problem = "a name in GraphQL has letters from A to Z, digits and _, and begins with a letter"
+        problem = "a name in GraphQL may have letters from A to Z, digits and _, and must begin with a letter"
         raise DefinitionError(where, f"{what}: {problem}")
 
 
 def camel(name: str) -> str:
-    """account_id as accountId, the way the API shows fields."""
+    """The API's form of a field name: account_id becomes accountId."""
     first, *others = name.split("_")
     return first + "".join(part.capitalize() or "_" for part in others)

@@ -1,4 +1,4 @@
-"""Projections: a row class whose methods say what each event does to a row."""
+"""Projections: row classes whose methods apply events to rows."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from typing import Any
 
 from commander.domain.errors import DefinitionError
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
-from commander.domain.handlers import Handler, handlers_of
+from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import EventType, docstring
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
 
-_MAX_COLUMN = 63  # the longest name in Postgres, which cuts off the rest without a word
+_MAX_COLUMN = 63  # the longest name in Postgres, which silently truncates a longer one
 _MAX_NAME = _MAX_COLUMN - len("projection__12345678")
 _LAYOUT = 2
-"""Of the tables; raise it when they are made otherwise from the same class."""
+"""The version of the table layout. Increase it when the same class gives a different table."""
 
 Indexes = tuple[str | tuple[str, ...], ...]
-"""Columns, each with an index of its own; those in a tuple have one together."""
-_TAKES = "an event, at most a row, and with @touches its key"
+"""Each column has an index of its own. A tuple of columns has one index over all of them."""
+_TAKES = "an event, then optionally the row, then with @touches the row's key"
 
 
 @dataclass(frozen=True)
 class RowHandler:
     """How an event is applied to each row that it touches.
 
-    creates: a classmethod or staticmethod, called without a row. takes: what it is given after the event: the
-    row there is, or None, and the row's key. Otherwise the row is the method's self, and there must be one.
-    keys: from an event to the keys of these rows. column: instead, the rows whose column has the value of the
-    event's field. by_own_key: the one row whose key the event's field of that name holds.
+    creates: a classmethod or staticmethod, which needs no existing row. Otherwise the row is the method's
+    self, and it must exist.
+    takes: how many arguments a creating method takes after the event: the existing row or None, then its key.
+    keys: a function from an event to the keys of its rows.
+    column: (column, event field) if rows are found by a column's value instead.
+    by_own_key: the event has one row, whose key is in the event's field with the key's name.
     """
 
     function: Callable[..., Any]
@@ -48,10 +50,12 @@ class RowHandler:
 class ProjectionType:
     """A read table: one row per key, made by folding the log.
 
-    name and plural are the query fields (account, accounts). key is the row's field that identifies it.
-    indexes: the columns of each, to which the key is added. filterable: those that a filter may name.
-    inline: its rows are written in the transaction of the events. fingerprint changes with the rows' shape or
-    the code.
+    name and plural: the query fields (account, accounts).
+    key: the field that identifies a row.
+    indexes: the columns of each index; the key is added to each.
+    filterable: the fields that a filter may use.
+    inline: rows are written in the transaction of the events.
+    fingerprint: changes with the shape of the rows or the code.
     """
 
     name: str
@@ -73,7 +77,7 @@ class ProjectionType:
 
     @property
     def orders(self) -> tuple[tuple[Field, ...], ...]:
-        """The orders in which a list is read from an index: each ends with the key, so that it is total."""
+        """The sort orders that an index supports. Each ends with the key, so that it is a total order."""
         named = [(self.key,), *((*(c for c in index if c != self.key), self.key) for index in self.indexes)]
         return tuple(tuple(map(self.field, order)) for order in dict.fromkeys(named))
 
@@ -82,29 +86,29 @@ class ProjectionType:
 
     @cached_property
     def by_event(self) -> Mapping[str, RowHandler]:
-        """The handlers by the types of their events, as the log has them."""
+        """The handlers by the name of their event's type, as it is stored in the log."""
         return {cls.__name__: handler for cls, handler in self.handlers.items()}
 
     @cached_property
     def found_by(self) -> frozenset[str]:
-        """The columns by which an event finds rows."""
+        """The columns by whose value an event finds its rows."""
         return frozenset(h.column[0] for h in self.handlers.values() if h.column is not None)
 
     @cached_property
     def shape(self) -> Mapping[str, str]:
-        """What each column holds, as text: who has the same for a column reads it alike."""
+        """The type of each column as text. Two versions with the same text read the column the same way."""
         return {f.name: f"{'optional ' if f.optional else ''}{_shape(f.type)}" for f in self.fields}
 
     def apply(self, row: Any | None, event: Any, key: Any) -> Any | None:
-        """The row of this key after `event`, None when it is gone.
+        """The row with this key after `event`; None if the event removes it.
 
-        Raises LookupError when there is no row to change, and whatever the handler raises.
+        Raises LookupError if the handler needs a row and there is none, and whatever the handler raises.
         """
         handler = self.handlers[type(event)]
         if handler.creates:
             return handler.function(event, *(row, key)[: handler.takes])
         if row is None:
-            raise LookupError(f"there is no row with {self.key} {key} to change")
+            raise LookupError(f"no row has {self.key} {key}, and {type(event).__name__} changes one")
         return handler.function(row, event)
 
 
@@ -118,7 +122,7 @@ def projection_type(
     inline: bool,
     events: Mapping[type, EventType],
 ) -> ProjectionType:
-    """Reads the row's fields and its handlers off `cls`, checking each."""
+    """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
     fields = fields_of(cls)
     together = tuple((index,) if isinstance(index, str) else tuple(index) for index in indexes)
@@ -137,7 +141,7 @@ def projection_type(
         if handler.parameter not in events:
             continue
         if handler.parameter in handlers:
-            raise DefinitionError(handler.where, f"{label}: {handler.parameter.__name__} is handled twice")
+            raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
         handlers[handler.parameter] = _row_handler(
             handler, label, events[handler.parameter], fields, key_field
         )
@@ -169,7 +173,7 @@ def _row_handler(
         check(said, label, handler, event, {field.name: field for field in fields}, key)
     creates = handler.bound == "class"
     if len(handler.rest) > (_may_take(said) if creates else 0):
-        raise DefinitionError(handler.where, f"{label} takes too much: {_TAKES}")
+        raise DefinitionError(handler.where, f"{label} has too many parameters; it may take {_TAKES}")
     column = None if said is None else said.column
     return RowHandler(handler.function, creates, len(handler.rest), keys_by(said, key), column, said is None)
 
@@ -181,7 +185,7 @@ def _may_take(said: Touches | None) -> int:
 def _check_key(handler: Handler, label: str, event: EventType, key: Field) -> None:
     found = next((field for field in event.fields if field.name == key.name), None)
     if found is None:
-        problem = f"{event.name} has no field {key.name} to find its row by; @touches says which it touches"
+        problem = f"{event.name} has no field {key.name} to find its row by; name its rows with @touches"
         raise DefinitionError(handler.where, f"{label}: {problem}")
     if found.type != key.type or found.optional:
         row = label.partition(".")[0]
@@ -194,19 +198,19 @@ def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: typ
     if field is None:
         raise DefinitionError(where, f"{cls.__name__} has no field {column}")
     if not isinstance(field.type, ScalarType | EnumType):
-        problem = "a list or a value object is neither a key nor indexed nor filtered by"
+        problem = "a list or a value object cannot be the key, indexed or filterable"
         raise DefinitionError(where, f"{cls.__name__}.{column}: {problem}")
 
 
 def _check_length(name: str, most: int, where: str, what: str) -> None:
     if len(name) > most:
         raise DefinitionError(
-            where, f"{what}: a name of more than {most} characters is too long for Postgres"
+            where, f"{what}: the name is too long for Postgres; use at most {most} characters"
         )
 
 
 def _shape(type_: FieldType) -> object:
-    """What of a type the columns depend on and the source of the row's class does not show."""
+    """The parts of a type that the columns depend on, but that are not in the source of the row's class."""
     match type_:
         case EnumType(python):
             return [(member.name, member.value) for member in python]
@@ -219,7 +223,7 @@ def _shape(type_: FieldType) -> object:
 
 
 def _fingerprint(cls: type, key: str, fields: tuple[Field, ...]) -> str:
-    """Eight hex digits over the source of the class: another shape or another fold is another table."""
+    """Eight hex digits over the shape and the source of the class. A different fingerprint is a new table."""
     try:
         source = inspect.getsource(cls)
     except (OSError, TypeError):

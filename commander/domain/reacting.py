@@ -1,4 +1,4 @@
-"""What a domain does by itself: the decorators for reactors, processes, effects and recurring commands."""
+"""The decorators of a domain for reactors, processes, effects and recurring commands."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ F = TypeVar("F", bound=Callable[[datetime], Any])
 
 
 class ReactingDomain(ABC):
-    """The part of a domain that reacts; see Domain."""
+    """The part of Domain with the decorators for reactions; see Domain."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.reactors: dict[str, ReactorType] = {}
         self.recurring: dict[str, RecurringType] = {}
         self.effects: dict[str, EffectType] = {}
@@ -41,10 +42,11 @@ class ReactingDomain(ABC):
     def reactor(
         self, cls: type[T] | None = None, /, *, key: str | None = None
     ) -> type[T] | Callable[[type[T]], type[T]]:
-        """A reactor: a class whose methods turn an event into commands.
+        """Declares a reactor: a class whose methods turn an event into commands.
 
-        key: a field of all that it takes; the reactor's own fields are then a state that it keeps for each
-        value of it. A method answers with the next state beside its commands.
+        key: a field of every event and command that it takes. With a key the reactor keeps a state, its own
+        fields, for each value of the key, and a method returns the next state beside its commands.
+        Raises DefinitionError.
         """
         register: Callable[[type[T]], type[T]] = self._reacting(key, Lifetime())
         return register if cls is None else register(cls)
@@ -53,27 +55,32 @@ class ReactingDomain(ABC):
     def process(
         self, /, *, key: str, starts: Collection[type], ends: Collection[type] = ()
     ) -> Callable[[type[T]], type[T]]:
-        """A reactor with a key whose states live from an event of `starts` to one of `ends`.
+        """Declares a process: a reactor with a key, whose states have a beginning and an end.
 
-        What concerns no state that lives is passed over; so is an event whose key is None.
+        A state begins with an event of `starts` and ends with one of `ends`. Any other event is ignored if
+        its key has no state. An event whose key is None is ignored too. Raises DefinitionError.
         """
         return self._reacting(key, Lifetime(frozenset(starts), frozenset(ends)))
 
     def effect(self, *events: type, **limits: Unpack[EffectLimits]) -> Callable[[Effect], Effect]:
-        """An async function with side effects, called at least once for each of these; see EffectType."""
+        """Declares an effect: an async function that is called at least once for each of these events.
+
+        For the limits see EffectType. Raises DefinitionError.
+        """
         return registering(self.effects, events, self._event_classes(), limits)
 
     def every(self, expression: str, /) -> Callable[[F], F]:
-        """A function that is given the moment of each tick (UTC) of a cron expression, and says what to send.
+        """Declares recurring commands: a function from the time of a tick (UTC) to the commands to send.
 
-        Each tick's commands are sent once, however many processes see to it. Ticks that come while none runs
-        are left out, but for the first.
+        expression: a cron expression. The commands of a tick are sent once, however many processes run. Of
+        the ticks that pass while no process runs, the first is sent late and the others are skipped.
+        Raises DefinitionError.
         """
 
         def register(function: F) -> F:
             type_ = recurring_type(expression, function)
             if type_.name in self.recurring:
-                raise DefinitionError(type_.where, f"the name {type_.name} recurs already")
+                raise DefinitionError(type_.where, f"the recurring name {type_.name} is taken")
             self.recurring[type_.name] = type_
             return function
 

@@ -1,4 +1,4 @@
-"""What a reactor answers: commands, commands for later, and its own next state."""
+"""The results of a reactor: commands, delayed commands and its next state."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from commander.domain.errors import InvalidDecision
 
 @dataclass(frozen=True)
 class Later:
-    """A reactor's answer: a command that is sent after a while. It is counted from the event's own time."""
+    """A delayed command in a reactor's result. after: the delay, counted from the time of the event."""
 
     command: Any
     after: timedelta = field(kw_only=True)
 
     def __post_init__(self) -> None:
         if self.after <= timedelta(0):
-            raise InvalidDecision(f"{type(self).__name__}: after must be more than nothing, got {self.after}")
+            problem = f"after must be greater than zero, got {self.after}"
+            raise InvalidDecision(f"{type(self).__name__}: {problem}")
 
 
 @dataclass(frozen=True)
 class Deadline(Later):
-    """As Later, unless the reactor handles another event of the same key before, or the process ends.
+    """A delayed command that is cancelled when the reactor handles another event of the same key, or ends.
 
-    The command may be on its way already when that event comes: whoever decides it must be able to refuse it.
+    The command may already be sent when that event arrives. So its decider must be able to reject it.
     """
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """What follows from one event. state: after it, None for no state (any more)."""
+    """The result of one event. state: the state after it; None if there is none."""
 
     state: Any | None
     commands: tuple[Any, ...]
-    """In order; each a command, or a Later with one."""
+    """In the order of sending. Each is a command, or a Later with a command."""
 
 
 def answered(answer: Any, state: Any, reactor: str, *, keyed: bool) -> Reaction:
-    """Takes a handler's answer apart: nothing, a command, Later, Deadline, the new state, or several of them.
+    """Splits a handler's result: None, a command, a Later, a Deadline, the next state, or several of these.
 
-    Raises InvalidDecision for anything else.
+    state: the state before; it stays if the result has none. Raises InvalidDecision for any other value.
     """
     if answer is None:
         return Reaction(state, ())
@@ -54,11 +55,12 @@ def answered(answer: Any, state: Any, reactor: str, *, keyed: bool) -> Reaction:
             state, states = one, states + 1
             continue
         if isinstance(one, Deadline) and not keyed:
-            raise InvalidDecision(f"the reactor {reactor} has no key, so no Deadline; use Later")
+            raise InvalidDecision(f"the reactor {reactor} has no key; a Deadline needs one, use Later")
         command = one.command if isinstance(one, Later) else one
         if not hasattr(type(command), "__commander__"):
-            raise InvalidDecision(f"the reactor {reactor} returned {type(command).__name__}, no command")
+            problem = f"returned {type(command).__name__}, which is not a command"
+            raise InvalidDecision(f"the reactor {reactor} {problem}")
         commands.append(one)
     if states > 1:
-        raise InvalidDecision(f"the reactor {reactor} returned {states} states")
+        raise InvalidDecision(f"the reactor {reactor} returned {states} states; return at most one")
     return Reaction(state, tuple(commands))

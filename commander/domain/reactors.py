@@ -1,7 +1,7 @@
-"""Reactors: from an event in the log to new commands; with a key also to a state of their own.
+"""Reactors: they turn an event in the log into new commands.
 
-A reactor without a key remembers nothing. One with a key has a state per value of that key: its fields. A
-process is one whose states begin and end with events that it names:
+A reactor without a key has no state. A reactor with a key has a state, its fields, for each value of the key.
+A process is a reactor with a key whose states begin and end with declared events:
 
     (none) ─ one of starts ─► running ─ one of ends ─► (none)
 """
@@ -19,25 +19,26 @@ import msgspec
 from commander.domain.aggregates import KEY_TYPES
 from commander.domain.errors import DefinitionError, InvalidDecision
 from commander.domain.fields import ScalarType
-from commander.domain.handlers import Handler, handlers_of
+from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType, docstring, frozen_dataclass
 from commander.domain.reactions import Reaction, answered
 from commander.domain.source import running, where_is
 
 C = TypeVar("C")
 React = Callable[[Any, Any], Any]
-"""From the reactor (its state) and what it takes to its answer."""
+"""A handler: a function from the reactor (its state) and the trigger to the result."""
 
+_TAKES = "an event of the domain or a ReactionRejected[a command]"
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 @dataclass(frozen=True)
 class ReactionRejected(Generic[C]):
-    """What a reactor's method takes to learn that a command it sent was refused.
+    """The trigger of a reactor's method for a command of this reactor that was rejected or failed.
 
     A method annotated `ReactionRejected[Deposit]` is called when a Deposit of this reactor was rejected
-    (code and message are the decider's) or failed (code FAILED). The refusal stands in the log, in order,
-    as an event of type ReactionRejected, so that a process sees its setbacks as surely as its successes.
+    (code and message are the decider's) or failed (code FAILED). The log stores it, in order, as an event of
+    type ReactionRejected. So a process receives it exactly like any other event.
     """
 
     command: C
@@ -47,7 +48,7 @@ class ReactionRejected(Generic[C]):
 
 @dataclass(frozen=True)
 class RecordedRejection:
-    """The logged form of a refusal; the command itself is found by the event's command id."""
+    """A ReactionRejected as the log stores it. The event's command id leads to the command itself."""
 
     reactor: str
     command_type: str
@@ -57,7 +58,7 @@ class RecordedRejection:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """When a reactor's states begin (None: with any event) and end."""
+    """The events that begin a reactor's state (None: any event) and those that end it."""
 
     starts: frozenset[type] | None = None
     ends: frozenset[type] = frozenset()
@@ -65,9 +66,9 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class ReactorType:
-    """A reactor: by event class, and by class of refused command, what to send.
+    """A reactor: its handlers by event class, and by class of rejected command.
 
-    key: the field whose value each state belongs to; None for a reactor that remembers nothing.
+    key: the field whose value identifies a state; None for a reactor without state.
     """
 
     name: str
@@ -81,21 +82,21 @@ class ReactorType:
     where: str
 
     def takes(self, event: type) -> bool:
-        """Whether events of this class concern the reactor."""
+        """Whether the reactor handles events of this class."""
         return event in self.reactions or event in self.lifetime.ends
 
     def key_of(self, trigger: Any) -> str | None:
-        """Whose state an event (or a ReactionRejected) is about; None: nobody's."""
-        assert self.key is not None, "asked of reactors with a key only"
+        """The key in an event or a ReactionRejected, as text; None if the field is None."""
+        assert self.key is not None, "only a reactor with a key has states"
         message = trigger.command if isinstance(trigger, ReactionRejected) else trigger
         value = getattr(message, self.key)
         return None if value is None else str(value)
 
     def react(self, state: Any | None, trigger: Any) -> Reaction | None:
-        """What follows from `trigger` (an event, or a ReactionRejected); None when it takes no notice.
+        """The result of `trigger`, an event or a ReactionRejected; None if the reactor ignores it.
 
-        state: that of the trigger's key, None where there is none. Raises what the domain's code raises, and
-        InvalidDecision.
+        state: the state of the trigger's key; None if there is none. Raises InvalidDecision and whatever the
+        domain's code raises.
         """
         kind = type(trigger)
         if isinstance(trigger, ReactionRejected):
@@ -117,18 +118,18 @@ class ReactorType:
         return msgspec.json.Decoder(self.cls)
 
     def encode(self, state: Any) -> str:
-        """A state as JSON. Raises InvalidDecision for one that would not come back as it is."""
+        """A state as JSON. Raises InvalidDecision if decoding would not give the same state."""
         data = _encoder.encode(state)
         try:
             same = self._decoder.decode(data) == state
         except Exception as error:  # a __post_init__ may raise anything
-            raise InvalidDecision(f"the state of {self.name} could not be read back: {error}") from error
+            raise InvalidDecision(f"the state of {self.name} cannot be read back: {error}") from error
         if not same:
-            raise InvalidDecision(f"the state of {self.name} would not come back as it is: {state}")
+            raise InvalidDecision(f"the state of {self.name} would be read back with a difference: {state}")
         return data.decode()
 
     def decode(self, data: str) -> Any:
-        """A state from its JSON. Raises msgspec.DecodeError where its fields have changed: replay it then."""
+        """A state from its JSON. Raises msgspec.DecodeError if its fields have changed; then replay it."""
         return self._decoder.decode(data)
 
 
@@ -141,26 +142,31 @@ def reactor_type(
     key: str | None = None,
     lifetime: Lifetime = Lifetime(),
 ) -> ReactorType:
-    """Reads the reactions off `cls`: methods that take an event, or a ReactionRejected[Command]."""
+    """Collects and checks the methods of `cls` that take an event or a ReactionRejected[Command].
+
+    Raises DefinitionError.
+    """
     where = where_is(cls)
     if key is not None:
         cls = frozen_dataclass(cls)
     try:
         initial = cls()
     except Exception as error:  # its __init__ may raise anything
-        raise DefinitionError(where, f"{cls.__name__} is made without arguments ({error})") from error
+        problem = f"{cls.__name__}() must work without arguments: every field needs a default ({error})"
+        raise DefinitionError(where, problem) from error
     reactions: dict[type, React] = {}
     rejections: dict[type, React] = {}
     for handler in handlers_of(cls):
         table, trigger = _trigger(handler, cls, commands, events, reactions, rejections)
         if trigger in table:
-            raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: handled twice")
+            problem = handled_twice(trigger)
+            raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: {problem}")
         table[trigger] = _called(handler)
         if key is not None:
             taken = events[trigger] if table is reactions else commands[trigger]
             _check_key(taken, key, f"{cls.__name__}.{handler.name}", handler.where)
     if not reactions:
-        raise DefinitionError(where, f"{cls.__name__} reacts to no event of this domain")
+        raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     type_ = ReactorType(name, cls, initial, key, lifetime, reactions, rejections, docstring(cls), where)
     if key is not None:
         _check_lifetime(type_, events)
@@ -184,19 +190,19 @@ def _check_key(type_: EventType | CommandType, key: str, label: str, where: str)
 
 def _check_lifetime(type_: ReactorType, events: Mapping[type, EventType]) -> None:
     label, key = type_.cls.__name__, type_.key
-    assert key is not None, "it has a lifetime"
+    assert key is not None, "a reactor with a lifetime has a key"
     starts = type_.lifetime.starts
     for word, named in (("starts", starts), ("ends", type_.lifetime.ends)):
         for cls in named or ():
             if cls not in events:
                 shown = getattr(cls, "__name__", cls)
-                raise DefinitionError(running(), f"{label}: {word}: {shown} is no event of this domain")
+                raise DefinitionError(running(), f"{label}: {word}: {shown} is not an event of this domain")
             _check_key(events[cls], key, f"{label}: {word}", running())
     if starts is not None and not starts:
-        raise DefinitionError(running(), f"{label}: starts names no event, so it would never begin")
+        raise DefinitionError(running(), f"{label}: starts names no event; without one no state can begin")
     for cls in starts or ():
         if cls not in type_.reactions:
-            problem = f"starts with {cls.__name__}, and no method takes it"
+            problem = f"no method takes {cls.__name__}, which starts the process"
             raise DefinitionError(running(), f"{label}: {problem}")
 
 
@@ -205,7 +211,7 @@ def _check_state(type_: ReactorType) -> None:
         type_.encode(type_.initial)
     except (InvalidDecision, TypeError, msgspec.MsgspecError) as error:
         raise DefinitionError(
-            type_.where, f"{type_.cls.__name__}: its fields have no JSON: {error}"
+            type_.where, f"{type_.cls.__name__}: its fields cannot be stored as JSON: {error}"
         ) from error
 
 
@@ -217,16 +223,13 @@ def _trigger(
     reactions: dict[type, React],
     rejections: dict[type, React],
 ) -> tuple[dict[type, React], type]:
+    label = f"{cls.__name__}.{handler.name}"
     if handler.rest:
-        problem = "takes one event, or one ReactionRejected[a command]"
-        raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: {problem}")
+        raise DefinitionError(handler.where, f"{label} must take one parameter: {_TAKES}")
     if typing.get_origin(handler.parameter) is ReactionRejected:
         (command,) = typing.get_args(handler.parameter)
         if command in commands:
             return rejections, command
     elif handler.parameter in events:
         return reactions, handler.parameter
-    raise DefinitionError(
-        handler.where,
-        f"{cls.__name__}.{handler.name}: takes an event of the domain or ReactionRejected[a command]",
-    )
+    raise DefinitionError(handler.where, f"{label} must take {_TAKES}")

@@ -1,4 +1,4 @@
-"""Commands that recur: a function from the moment of a tick to what is then sent."""
+"""Recurring commands: a function from the time of a tick to the commands to send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from commander.domain.source import running, where_is
 
 @dataclass(frozen=True)
 class RecurringType:
-    """What is sent at each tick of a cron expression."""
+    """The commands that are sent at each tick of a cron expression."""
 
     name: str
     cron: Cron
@@ -24,7 +24,7 @@ class RecurringType:
     where: str
 
     def commands_at(self, tick: datetime) -> tuple[Any, ...]:
-        """The commands of one tick. Raises what the function raises, and InvalidDecision."""
+        """The commands of one tick. Raises InvalidDecision and whatever the function raises."""
         reaction = answered(self.function(tick), None, self.name, keyed=False)
         return tuple(one.command if isinstance(one, Later) else one for one in reaction.commands)
 
@@ -37,5 +37,6 @@ def recurring_type(expression: str, function: Callable[[datetime], Any]) -> Recu
     except InvalidCron as error:
         raise DefinitionError(running(), f"{name}: {error}") from error
     if len(inspect.signature(function).parameters) != 1 or inspect.iscoroutinefunction(function):
-        raise DefinitionError(where, f"{name} takes the moment of its tick, and is not async")
+        problem = "must be a plain function of one parameter, the time of the tick"
+        raise DefinitionError(where, f"{name} {problem}")
     return RecurringType(name, cron, function, where)

@@ -1,4 +1,4 @@
-"""Where a definition stands in its author's file, for errors that name the line."""
+"""The file and line of a definition, for error messages, and the fingerprint of its source."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _THIS_FOLDER = os.path.dirname(__file__)
 
 
 def running() -> str:
-    """file:line of the author's code that is running: the decorator, where one is being applied.
+    """file:line of the author's code that is running: the line of the decorator that is being applied.
 
-    Of two classes of one name in one file this tells which is meant; their source does not.
+    If a file has two classes with one name, this gives the right one; a search in the source would not.
     """
     frame = sys._getframe(1)
     while os.path.dirname(frame.f_code.co_filename) == _THIS_FOLDER and frame.f_back is not None:
@@ -28,7 +28,7 @@ def running() -> str:
 
 
 def where_is(definition: type | Callable[..., Any]) -> str:
-    """file:line of a class or a function; the module's name where there is no source."""
+    """file:line of a class or a function; its module and name if there is no source."""
     code = getattr(inspect.unwrap(definition), "__code__", None)
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}"
@@ -41,7 +41,7 @@ def where_is(definition: type | Callable[..., Any]) -> str:
 
 @lru_cache(maxsize=64)  # inspect would parse the whole file again for each of its classes
 def _lines_of_classes(file: str) -> Mapping[str, int]:
-    """Where the classes in a file begin, with their decorators, by their qualified names."""
+    """The first line of each class in a file, decorators included, by qualified name."""
     lines: dict[str, int] = {}
 
     def visit(node: ast.AST, prefix: str) -> None:
@@ -55,7 +55,7 @@ def _lines_of_classes(file: str) -> Mapping[str, int]:
             else:
                 visit(child, prefix)
 
-    with contextlib.suppress(OSError, SyntaxError):  # there may be no source beside what runs
+    with contextlib.suppress(OSError, SyntaxError):  # the source may be missing
         visit(ast.parse(Path(file).read_bytes()), "")
     return lines
 
@@ -66,7 +66,7 @@ def fingerprint(*definitions: type | Callable[..., Any]) -> str:
     for definition in definitions:
         try:
             source = inspect.getsource(definition)
-        except (OSError, TypeError):  # typed into an interpreter: its names must do
+        except (OSError, TypeError):  # no source, as in an interpreter: use the names instead
             source = f"{definition.__qualname__} {getattr(definition, '__annotations__', {})}"
         digest.update(source.encode())
     return digest.hexdigest()

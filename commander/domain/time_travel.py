@@ -1,14 +1,13 @@
-"""Which projections can be asked how they were: those whose every row is made by the events of one stream.
+"""Time travel: the projections of which a past row can be read.
 
-Then a row at any point is a fold of its stream up to there, and no other event need be read. So it is where
+It works if each row of a projection depends on the events of one stream. A past row is then a fold of that
+stream up to a point, and no other event is read. A projection qualifies if
 
 - all events that the projection handles belong to one aggregate,
-- the projection's key has the name and the type of that aggregate's key, and no handler says that it touches
-  other rows,
-- each event bears the key of its stream (a deposit into an account names that account).
+- the projection's key has the name and the type of that aggregate's key, and no handler uses `touches`,
+- each event has the key of its stream (a deposit into an account names that account).
 
-The first two are seen from the types. The third is the author's to keep; where a stream is read that breaks
-it, the question fails.
+The types show the first two. The author must ensure the third; if a stream breaks it, the query fails.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _ARGUMENT = "as_of"
 
 
 def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateType | None:
-    """The aggregate whose streams make the rows of this projection; None where they come from elsewhere too.
+    """The aggregate whose streams alone give this projection's rows; None if there is no such aggregate.
 
-    The domain has passed its check.
+    Call `domain.check()` before.
     """
     owners = {domain.aggregate_of_event(event.__name__).name for event in projection.handlers}
     if len(owners) != 1 or projection.key == _ARGUMENT:
@@ -44,5 +43,5 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
 
 
 def stream_of_row(aggregate: AggregateType, key: Any) -> str:
-    """The id of the stream that makes the row with this key."""
+    """The id of the stream that gives the row with this key."""
     return f"{aggregate.name}-{key}"

@@ -1,4 +1,4 @@
-"""Which rows of a projection an event touches, where it is not the one whose key the event holds."""
+"""`touches`: names the rows of a projection that an event changes, if they are not the row with its key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _MARK = "__commander_touches__"
 
 @dataclass(frozen=True)
 class Touches:
-    """By one of: fields of the event that hold keys; a function from the event to keys; a row's column that
-    equals a field of the event."""
+    """How the rows are found; one of the three is set.
+
+    fields: fields of the event that hold keys. keys: a function from the event to keys.
+    column: (column of the row, field of the event); the two must be equal.
+    """
 
     where: str
     fields: tuple[str, ...] = ()
@@ -28,19 +31,20 @@ class Touches:
 
 
 def touches(*rows: str | Callable[[Any], Iterable[Any]], **column: str) -> Callable[[Handling], Handling]:
-    """Says which rows of a projection an event touches; the handler below it is called once for each.
+    """Names the rows of a projection that an event changes. The handler below it is called once per row.
 
-    @touches("source_id", "target_id")        those with these keys: fields of the event; None is no row
-    @touches(lambda event: event.item_ids)    those with the keys that a function gives
-    @touches(owner_id="person_id")            all whose column owner_id equals the event's field person_id
+    @touches("source_id", "target_id")        rows whose keys are in these fields of the event
+    @touches(lambda event: event.item_ids)    rows whose keys the function returns
+    @touches(owner_id="person_id")            rows whose column owner_id equals the event's field person_id
 
-    A key that comes twice is one row. Raises DefinitionError for anything else.
+    A field that is None is skipped. A repeated key is one row. Raises DefinitionError for any other
+    combination of arguments.
     """
     where = running()
     functions = [row for row in rows if callable(row)]
     fields = tuple(row for row in rows if isinstance(row, str))
     if len(functions) + len(column) + bool(fields) != 1 or len(functions) + len(fields) != len(rows):
-        problem = "touches() takes names of fields, or one function, or one column=field"
+        problem = "touches() takes either names of fields, or one function, or one column=field"
         raise DefinitionError(where, problem)
     found = Touches(
         where, fields, functions[0] if functions else None, next(iter(column.items())) if column else None
@@ -54,7 +58,7 @@ def touches(*rows: str | Callable[[Any], Iterable[Any]], **column: str) -> Calla
 
 
 def declared(handler: Handler) -> Touches | None:
-    """What was said of this handler, if anything."""
+    """What @touches declares for this handler; None if it has none."""
     found: Touches | None = getattr(handler.function, _MARK, None)
     return found
 
@@ -62,7 +66,7 @@ def declared(handler: Handler) -> Touches | None:
 def check(
     said: Touches, label: str, handler: Handler, event: EventType, row: Mapping[str, Field], key: Field
 ) -> None:
-    """Raises DefinitionError for a field or column that is not there, or of another type."""
+    """Raises DefinitionError for a field or column that does not exist or has the wrong type."""
     fields = {field.name: field for field in event.fields}
     for name in said.fields:
         if name not in fields:
@@ -74,19 +78,19 @@ def check(
         return
     column, field = said.column
     if column not in row:
-        raise DefinitionError(said.where, f"{label}: there is no column {column}")
+        raise DefinitionError(said.where, f"{label}: the projection has no column {column}")
     if field not in fields:
         raise DefinitionError(said.where, f"{label}: {event.name} has no field {field}")
     if row[column].type != fields[field].type or not isinstance(row[column].type, ScalarType | EnumType):
         problem = f"{event.name}.{field} must be a scalar or an enum, of the same type as the column {column}"
         raise DefinitionError(said.where, f"{label}: {problem}")
     if handler.bound == "class":
-        problem = "rows that are found by a column are there already: take self"
+        problem = "rows that are found by a column already exist; make it a plain method that takes self"
         raise DefinitionError(said.where, f"{label}: {problem}")
 
 
 def keys_by(said: Touches | None, key: Field) -> Callable[[Any], Sequence[Any]]:
-    """The function from an event to the keys of the rows that it touches; by a column, none are known."""
+    """A function from an event to the keys of its rows. It gives none if rows are found by a column."""
     if said is None:
         name = key.name
         return lambda event: (getattr(event, name),)
@@ -100,9 +104,9 @@ def keys_by(said: Touches | None, key: Field) -> Callable[[Any], Sequence[Any]]:
 
 
 def _checked(key: Field, found: Any) -> Any:
-    """What a function gave, if a row can have it as its key. Raises TypeError."""
+    """A key that the author's function returned. Raises TypeError unless it has the type of the row's key."""
     python = key.type.python
     kind = python if isinstance(python, type) else python.__supertype__  # BigInt
     if type(found) is not kind:
-        raise TypeError(f"{found!r} is no {key.name}, which is of type {python.__name__}")
+        raise TypeError(f"@touches gave the key {found!r}; {key.name} is of type {python.__name__}")
     return found

@@ -17,6 +17,7 @@ from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
 from commander.parts.exposition import Metric, counter, gauge
+from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
@@ -45,8 +46,8 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
 
-    def server(self) -> Server:
-        return AsgiServer(self.app(), self.settings)
+    def servers(self) -> list[Server]:
+        return [AsgiServer(self.app(), self.settings), *super().servers()]
 
     async def run(self, database: Database, nats: Nats) -> None:
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
@@ -93,7 +94,7 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            routes_of(self.status()),
+            routes_of(public_health_answers(self.readiness)),
             examples_of(self.domain),
             self._streams,
         )
@@ -121,7 +122,7 @@ class ApiPart(Part):
 
 
 def routes_of(answers: Answers) -> list[BaseRoute]:
-    """What a process says of itself, on the port of the API."""
+    """What a process says of itself on the API's port, which is public."""
     return [Route(path, _route(answer)) for path, answer in answers.items()]
 
 

@@ -42,23 +42,24 @@ async def _run(part: Part) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = part.server()
+    servers = part.servers()
     gc.collect()
     gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
     work = asyncio.create_task(_work(part))
-    serving = asyncio.create_task(server.serve()) if server else None
+    serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
-    running = {work, stopping} | ({serving} if serving else set())
-    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({work, stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
     part.stop()
-    if server is not None and serving is not None:
+    for server in servers:
         server.stop()
-        await serving
+    await asyncio.gather(*serving, return_exceptions=True)
     stopping.cancel()
     failed = work.done()
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
+    for served in serving:
+        served.result()
     if failed or not stop.is_set():
         raise RuntimeError(f"the part {part.name} ended by itself")
 

@@ -26,7 +26,9 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Outcome, RecordedEvent
 
-FORMAT = 1
+FORMAT = 2
+"""What is written. Format 1 has no decider_now; it is read too."""
+_READABLE = (1, FORMAT)
 CHECKSUM_EVERY = 1000
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 
@@ -100,6 +102,7 @@ class CommandLine(_Line, frozen=True, tag="command"):
     causation_position: int | None = None
     reactor: str | None = None
     actor: str | None = None
+    decider_now: datetime | None = None
     dead_letter: Dealt | None = None
     data: Raw | UnsetType = UNSET
     text: str | UnsetType = UNSET
@@ -220,8 +223,9 @@ class ArchiveReader:
         line = self._next()
         if not isinstance(line, Header):
             raise ExportBroken(self.line, "an export begins with a header")
-        if line.format != FORMAT:
-            raise ExportBroken(self.line, f"format {line.format} is not known to this version, {FORMAT} is")
+        if line.format not in _READABLE:
+            known = " and ".join(map(str, _READABLE))
+            raise ExportBroken(self.line, f"format {line.format} is not known to this version, {known} are")
         return line
 
     def records(self) -> Iterator[Record]:

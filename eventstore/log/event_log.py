@@ -77,6 +77,7 @@ class Append:
             moved.stream_created,
             len(decisions),
             array_text(traces) if traces else None,
+            array_text([d.decider_now for d in decisions]),
         )
 
     async def run(self, connection: Connection) -> Appended:

@@ -3,7 +3,8 @@
 -- result: depth int (0: the command itself), and the columns of an outcome
 with recursive descendants as (
     select 0 as depth, command_id, type, stream, data, digest, status, code, message, position, event_count,
-           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+           decider_now
     from commands
     where command_id = $1
     union all
@@ -11,7 +12,8 @@ with recursive descendants as (
     from descendants as before
     cross join lateral (
         select command_id, type, stream, data, digest, status, code, message, position, event_count,
-               version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+               version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+               decider_now
         from commands
         where commands.causation_position > before.position - before.event_count
           and commands.causation_position <= before.position

@@ -4,7 +4,8 @@ select found.*
 from unnest($1::text::uuid[]) as wanted (command_id)
 cross join lateral (
     select command_id, type, stream, data, digest, status, code, message, position, event_count, version,
-           correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+           correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+           decider_now
     from commands
     where commands.command_id = wanted.command_id
     offset 0

@@ -1,5 +1,6 @@
 """Commands: submitted, queued, decided, announced.
 
+assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
 submitting.py              gather commands into synced publishes
 outcomes.py                announce outcomes, and wait for one

@@ -16,12 +16,12 @@ from commander.domain import (
     CommandType,
     Domain,
     EventType,
+    HookFailed,
     InvalidDecision,
     Rejected,
     UndecodableEvent,
 )
 from commander.domain.domain import REACTION_REJECTED
-from commander.domain.messages import content_digest
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -71,12 +71,14 @@ def decide(
     domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
 ) -> tuple[Decision, StreamState]:
     """What becomes of a command on a stream in this state, and the state after it. Never raises."""
-    digest = content_digest(command.type, command.data)
+    digest = command.digest
+    if command.depth > MAX_DEPTH:
+        return _too_deep(command, digest, current)
+    if command.rejected is not None:
+        return _refused(domain, command, digest, current, Status.REJECTED, *command.rejected)
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    if command.depth > MAX_DEPTH:
-        return _too_deep(command, digest, current)
     type_ = domain.commands.get(command.type)
     if type_ is None:
         message = f"this processor's code has no command {command.type}"
@@ -92,14 +94,18 @@ def decide(
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
     except Rejected as rejection:
-        return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
+        status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
-        return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
+        status, code, message = Status.FAILED, "INVALID_DECISION", str(error)
+    except HookFailed as error:
+        logger.exception("a hook raised on command %s", command.command_id)
+        status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
-        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", described(error))
+        status, code, message = Status.FAILED, "DECIDER_RAISED", described(error)
+    return _refused(domain, command, digest, current, status, code, message, now)
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
@@ -113,7 +119,7 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
 
 def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
     """The failure of a command whose processor died each time it was tried."""
-    digest = content_digest(command.type, command.data)
+    digest = command.digest
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
@@ -130,12 +136,12 @@ def _applied(
     aggregate = domain.aggregate_of_command(type_.name)
     state = current.state
     recorded = []
-    for event in aggregate.decide(state, instance, lambda: _context(command, now)):
+    for event in domain.decided(aggregate, state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.events[type(event).__name__], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
-    decision = Decision(command, digest, _APPLIED, version, tuple(recorded))
+    decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
     return decision, StreamState(state, version)
 
 
@@ -163,12 +169,11 @@ def _refused(
     status: Status,
     code: str,
     message: str,
+    decider_now: datetime | None = None,
 ) -> tuple[Decision, StreamState]:
     code, message = without_nul(code), without_nul(message)
     rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
-    decision = Decision(
-        command, digest, status, current.version, rejection=rejection, code=code, message=message
-    )
+    decision = Decision(command, digest, status, current.version, (), rejection, code, message, decider_now)
     return decision, current
 
 

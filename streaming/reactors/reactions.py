@@ -6,31 +6,22 @@ Nothing here is sent or saved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
-
-import msgspec
+from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
 from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import Unavailable
-from commander.domain.messages import CommandType
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log.causation import APART, Depths
+from commander.eventstore.log.causation import Depths
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
+from commander.streaming.commands.assembling import Envelope, assembled
+from commander.streaming.commands.submitting import utc_now
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.tracing import SpanKind, mark, now_ns
-
-_NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
-
-
-def reaction_id(reactor: str, position: int, index: int) -> UUID:
-    """The id of a reaction's command: the same whenever the reaction is repeated."""
-    return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
 
 
 class ReactionFailed(NamedTuple):
@@ -101,23 +92,11 @@ class Reactions:
     ) -> SubmittedCommand:
         later = answer if isinstance(answer, Later) else None
         command = answer if later is None else later.command
-        type_ = self._domain.type_of(command)
-        if not isinstance(type_, CommandType):
-            raise TypeError(f"{type_.name} is an event; a reactor returns commands")
-        type_.check(command)
-        return SubmittedCommand(
-            command_id=reaction_id(self._reactor.name, event.position, index),
-            type=type_.name,
-            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
-            data=msgspec.Raw(type_.encode(command)),
-            correlation_id=event.correlation_id,
-            submitted_at=datetime.now(UTC),
-            causation_position=event.position,
-            reactor=self._reactor.name,
-            traceparent=traceparent,
-            not_before=None if later is None else event.recorded_at + later.after,
-            depth=0 if later is not None and later.after >= APART else depth + 1,
+        after = None if later is None else later.after
+        envelope = Envelope.of_reaction(
+            self._reactor.name, event, index, depth, utc_now(), traceparent=traceparent, after=after
         )
+        return assembled(self._domain, command, envelope)
 
 
 class Reacting:

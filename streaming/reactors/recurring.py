@@ -10,26 +10,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
-
-import msgspec
 
 from commander.domain import Domain
-from commander.domain.messages import CommandType
 from commander.domain.recurring import RecurringType
-from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.submitting import Submitter, utc_now
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.reactors")
 
-_NAMESPACE = UUID("0c1f1f4e-6a35-5c0b-8a57-2b8f7c8f5d1e")
 _LONGEST_PAUSE = timedelta(seconds=30)
-
-
-def tick_id(name: str, tick: datetime, index: int) -> UUID:
-    """The id of a tick's command: the same whoever sets it."""
-    return uuid5(_NAMESPACE, f"{name}:{tick.isoformat()}:{index}")
 
 
 class Ticker:
@@ -65,7 +55,10 @@ class Ticker:
     async def _submit(self, recurring: RecurringType, tick: datetime) -> None:
         try:
             sent = recurring.commands_at(tick)
-            commands = [self._submitted(recurring, tick, n, command) for n, command in enumerate(sent)]
+            commands = [
+                assembled(self._domain, command, Envelope.of_tick(recurring.name, tick, n, self._now()))
+                for n, command in enumerate(sent)
+            ]
         except Exception as error:  # whatever the domain's code raises stops this one alone
             reason = f"{type(error).__name__}: {error}"
             if self.failures.get(recurring.name) != reason:
@@ -75,22 +68,3 @@ class Ticker:
         await asyncio.gather(*map(self._submitter.submit, commands))
         self._set[recurring.name] = tick
         self.failures.pop(recurring.name, None)
-
-    def _submitted(
-        self, recurring: RecurringType, tick: datetime, index: int, command: object
-    ) -> SubmittedCommand:
-        type_ = self._domain.type_of(command)
-        if not isinstance(type_, CommandType):
-            raise TypeError(f"{type_.name} is an event; what recurs is a command")
-        type_.check(command)
-        command_id = tick_id(recurring.name, tick, index)
-        return SubmittedCommand(
-            command_id=command_id,
-            type=type_.name,
-            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
-            data=msgspec.Raw(type_.encode(command)),
-            correlation_id=command_id,
-            submitted_at=self._now(),
-            actor=f"every {recurring.name}",
-            not_before=tick,
-        )

@@ -29,7 +29,7 @@ STARTED = """
 import json, sys
 import commander.parts.process
 
-commander.parts.process.run = lambda part: part.server()
+commander.parts.process.run = lambda part: part.servers()
 sys.argv[1:] = [{part!r}]
 from commander.cli.main import main
 main()

@@ -1,4 +1,4 @@
-"""What an aggregate cannot be: told at import, with the line."""
+"""Errors in the definition of an aggregate: raised at import, with file and line."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -88,7 +88,7 @@ def test_an_aggregate_whose_key_has_more_than_one_text_or_none(domain: Domain, h
 
 
 def test_an_aggregate_that_decides_a_command_twice(domain: Domain) -> None:
-    with refused("Account.again: Open is handled twice"):
+    with refused("Account.again: another method already handles Open;"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -98,7 +98,7 @@ def test_an_aggregate_that_decides_a_command_twice(domain: Domain) -> None:
 
 
 def test_an_aggregate_that_evolves_by_an_event_twice(domain: Domain) -> None:
-    with refused("Account.again: Opened is handled twice"):
+    with refused("Account.again: another method already handles Opened;"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -108,7 +108,7 @@ def test_an_aggregate_that_evolves_by_an_event_twice(domain: Domain) -> None:
 
 
 def test_an_aggregate_with_an_async_method(domain: Domain) -> None:
-    with refused("Account.open is async; domain code is synchronous"):
+    with refused("Account.open is async; domain code must be synchronous"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -116,7 +116,7 @@ def test_an_aggregate_with_an_async_method(domain: Domain) -> None:
 
 
 def test_an_aggregate_with_an_async_generator(domain: Domain) -> None:
-    with refused("Account.open is async; domain code is synchronous"):
+    with refused("Account.open is async; domain code must be synchronous"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -168,7 +168,7 @@ def test_an_aggregate_with_a_method_that_is_not_called_on_the_state(domain: Doma
 
 @pytest.mark.parametrize("second", [int, UUID, CommandContext | None])
 def test_an_aggregate_with_a_decider_that_asks_for_more_than_there_is(domain: Domain, second: Any) -> None:
-    with refused("Account.open: takes the command and at most a CommandContext"):
+    with refused("Account.open must take the command and at most a CommandContext"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -176,7 +176,7 @@ def test_an_aggregate_with_a_decider_that_asks_for_more_than_there_is(domain: Do
 
 
 def test_an_aggregate_with_an_evolver_that_asks_for_more_than_the_event(domain: Domain) -> None:
-    with refused("Account.was_opened: takes the event and nothing else"):
+    with refused("Account.was_opened must take the event and nothing else"):
 
         @domain.aggregate(key="account_id")
         class Account:
@@ -185,13 +185,13 @@ def test_an_aggregate_with_an_evolver_that_asks_for_more_than_the_event(domain: 
 
 def test_an_aggregate_that_decides_or_evolves_what_another_does(domain: Domain) -> None:
     add_account(domain)
-    with refused("Opened belongs to the aggregate Account already"):
+    with refused("Opened already belongs to the aggregate Account"):
 
         @domain.aggregate(key="account_id")  # <- here
         class Vault:
             def was_opened(self, event: Opened) -> Any: ...
 
-    with refused("Open belongs to the aggregate Account already"):
+    with refused("Open already belongs to the aggregate Account"):
 
         @domain.aggregate(key="account_id")  # <- here
         class Safe:

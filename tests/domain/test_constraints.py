@@ -137,7 +137,7 @@ def test_an_amount_beyond_what_can_be_computed_with_breaks_the_constraint(hint: 
         (
             datetime,
             datetime(1900, 1, 1, tzinfo=timezone(timedelta(minutes=19, seconds=32))),
-            "must have a time zone of whole minutes, got 0:19:32",
+            "must have a UTC offset of whole minutes, got 0:19:32",
         ),
         (time, time(12, tzinfo=UTC), "must not have a time zone"),
     ],

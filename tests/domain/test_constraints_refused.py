@@ -1,4 +1,4 @@
-"""Which constraints a field cannot declare: each is an error where it is defined."""
+"""Constraints that a field cannot declare: each is an error where it is defined."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -56,7 +56,7 @@ def test_a_constraint_that_no_value_of_the_type_can_be_held_against(
 
 
 def test_a_constraint_that_does_not_apply_to_the_items_of_a_list(domain: Domain) -> None:
-    with refused("does not apply to its type"):
+    with refused("does not apply to the field's type"):
 
         @domain.command  # <- here
         class Open:

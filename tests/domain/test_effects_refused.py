@@ -1,4 +1,4 @@
-"""What an effect cannot be: told at import, with the line."""
+"""Errors in the definition of an effect: raised at import, with file and line."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -29,7 +29,7 @@ def test_an_effect_takes_an_event_and_at_most_a_call(domain: Domain) -> None:
 
 
 def test_an_effect_that_is_not_async(domain: Domain) -> None:
-    with refused("shout: an effect is an async function"):
+    with refused("shout: an effect must be an async function"):
 
         @domain.effect(Opened)  # type: ignore[type-var]  # <- here
         def shout(event: Opened) -> None: ...
@@ -37,21 +37,21 @@ def test_an_effect_that_is_not_async(domain: Domain) -> None:
 
 @pytest.mark.parametrize("event", [Open, Elsewhere, int], ids=repr)
 def test_an_effect_of_what_is_no_event(domain: Domain, event: Any) -> None:
-    with refused("is no event of this domain"):
+    with refused("is not an event of this domain"):
 
         @domain.effect(event)  # <- here
         async def shout(event: Opened) -> None: ...
 
 
 def test_an_effect_of_nothing(domain: Domain) -> None:
-    with refused("shout: name the events"):
+    with refused("shout: an effect needs at least one event"):
 
         @domain.effect()  # <- here
         async def shout(event: Opened) -> None: ...
 
 
 def test_an_effect_that_takes_too_much(domain: Domain) -> None:
-    with refused("shout: takes an event, and at most an EffectCall"):
+    with refused("shout must take an event and at most an EffectCall"):
 
         @domain.effect(Opened)  # <- here
         async def shout(event: Opened, call: EffectCall, more: int) -> None: ...
@@ -59,7 +59,7 @@ def test_an_effect_that_takes_too_much(domain: Domain) -> None:
 
 @pytest.mark.parametrize("limit", ["concurrency", "attempts", "timeout_seconds"])
 def test_an_effect_with_a_limit_that_lets_nothing_through(domain: Domain, limit: Any) -> None:
-    with refused(f"shout: {limit} must be more than 0"):
+    with refused(f"shout: {limit} must be greater than 0"):
 
         @domain.effect(Opened, **{limit: 0})  # <- here
         async def shout(event: Opened) -> None: ...

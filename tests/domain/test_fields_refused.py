@@ -1,4 +1,4 @@
-"""Which fields a message, a row or a value object cannot have: each is an error where it is defined."""
+"""Fields that a message, a row or a value object cannot have: each is an error where it is defined."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -175,7 +175,7 @@ def test_a_field_that_the_api_would_show_under_the_name_of_another(domain: Domai
 
 @pytest.mark.parametrize("name", ["_secret", "__typename", "größe"])
 def test_a_name_that_graphql_does_not_take(domain: Domain, name: str) -> None:
-    with refused(f"Opened.{name}: a name in GraphQL has letters from A to Z"):
+    with refused(f"Opened.{name}: a name in GraphQL may have letters from A to Z"):
 
         @domain.event  # <- here
         class Opened:
@@ -184,7 +184,7 @@ def test_a_name_that_graphql_does_not_take(domain: Domain, name: str) -> None:
 
 @pytest.mark.parametrize("enum", [Mixed, Halves, Nothing, Rights])
 def test_an_enum_that_json_does_not_give_back(domain: Domain, enum: type) -> None:
-    with refused(f"the values of {enum.__name__} must be all str or all int, and no flags"):
+    with refused(f"the values of {enum.__name__} must be all str or all int, and it must not be a Flag"):
 
         @domain.event  # <- here
         class Opened:
@@ -192,7 +192,7 @@ def test_an_enum_that_json_does_not_give_back(domain: Domain, enum: type) -> Non
 
 
 def test_an_enum_whose_names_graphql_does_not_take(domain: Domain) -> None:
-    with refused("Foreign.GRÜN: a name in GraphQL has letters from A to Z"):
+    with refused("Foreign.GRÜN: a name in GraphQL may have letters from A to Z"):
 
         @domain.event  # <- here
         class Opened:
@@ -226,7 +226,7 @@ def test_a_field_that_cannot_be_given(domain: Domain) -> None:
 
 
 def test_new_id_for_something_else_than_an_id(domain: Domain) -> None:
-    with refused("Open.number: new_id() is for a command's fields of type UUID"):
+    with refused("Open.number: new_id() is only for fields of a command of type UUID"):
 
         @domain.command  # <- here
         class Open:
@@ -234,13 +234,13 @@ def test_new_id_for_something_else_than_an_id(domain: Domain) -> None:
 
 
 def test_new_id_where_no_client_could_leave_it_out(domain: Domain) -> None:
-    with refused("Opened.account_id: new_id() is for a command's fields of type UUID"):
+    with refused("Opened.account_id: new_id() is only for fields of a command of type UUID"):
 
         @domain.event  # <- here
         class Opened:
             account_id: UUID = new_id()
 
-    with refused("Line.line_id: new_id() is for a command's fields of type UUID"):
+    with refused("Line.line_id: new_id() is only for fields of a command of type UUID"):
 
         @dataclass(frozen=True)  # <- here
         class Line:

@@ -201,13 +201,13 @@ def test_a_bug_in_a_decider_is_no_rejection() -> None:
 def test_only_commands_are_sent() -> None:
     with pytest.raises(TypeError, match="StockAdded is an event; when\\(\\) takes a command"):
         given().when(StockAdded(ITEM, 1))
-    with pytest.raises(TypeError, match="int is no event or command of a domain"):
+    with pytest.raises(TypeError, match="int is not an event or a command of a domain"):
         given().when(5)
 
 
 def test_the_history_is_of_the_aggregate_that_decides() -> None:
     for foreign in (AddStock(ITEM, 1), Opened(ITEM)):
-        with pytest.raises(TypeError, match="is no event of the aggregate item"):
+        with pytest.raises(TypeError, match="is not an event of the aggregate item"):
             given(foreign).when(AddStock(ITEM, 1))
 
 

@@ -79,7 +79,7 @@ class OpenedTwice(Opened):
 )
 def test_a_decider_that_answers_with_something_else_is_named(domain: Domain, answer: Any, named: str) -> None:
     with pytest.raises(
-        InvalidDecision, match=rf"^Account\.open returned {named}, no event of its aggregate$"
+        InvalidDecision, match=rf"^Account\.open returned {named}, which is not an event of its aggregate$"
     ):
         deciding(domain, lambda: answer)
 
@@ -223,7 +223,7 @@ def test_a_reactor_that_answers_with_something_else_is_named(domain: Domain, ans
         def opened(self, event: Opened) -> Any:
             return answer
 
-    with pytest.raises(InvalidDecision, match=r"^the reactor clerk returned \w+, no command$"):
+    with pytest.raises(InvalidDecision, match=r"^the reactor clerk returned \w+, which is not a command$"):
         domain.reactors["clerk"].react(None, Opened(ID))
 
 
@@ -231,7 +231,7 @@ def test_the_type_of_a_message_is_found_in_its_own_domain_only(domain: Domain) -
     assert domain.type_of(Open(ID)) is domain.commands["Open"]
     assert domain.type_of(Opened(ID)) is domain.events["Opened"]
     for message in (Elsewhere(ID), 5, Open):
-        with pytest.raises(TypeError, match="is no event or command of the domain shop"):
+        with pytest.raises(TypeError, match="is not an event or a command of the domain shop"):
             domain.type_of(message)
     with pytest.raises(TypeError):
         Domain("other").type_of(Open(ID))

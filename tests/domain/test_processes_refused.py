@@ -1,4 +1,4 @@
-"""What a reactor with a key, a process and a recurring command cannot be: told at import, with the line."""
+"""Errors in keyed reactors, processes and recurring commands: raised at import, with file and line."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -64,7 +64,7 @@ def test_a_key_that_has_no_one_text(wide: Domain) -> None:
 
 
 def test_a_state_without_defaults(domain: Domain) -> None:
-    with refused("Clerk is made without arguments"):
+    with refused("Clerk() must work without arguments"):
 
         @domain.reactor(key="account_id")  # <- here
         @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def test_a_state_that_changes(domain: Domain) -> None:
 
 @pytest.mark.parametrize("default", [object(), complex(1, 2), {1j: 1}], ids=["object", "complex", "key"])
 def test_a_state_without_json(domain: Domain, default: Any) -> None:
-    with refused("Clerk: its fields have no JSON"):
+    with refused("Clerk: its fields cannot be stored as JSON"):
 
         @domain.reactor(key="account_id")  # <- here
         @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def test_a_process_that_starts_with_what_nobody_takes(wide: Domain) -> None:
     class Closed:
         account_id: UUID
 
-    with refused("Clerk: starts with Closed, and no method takes it"):
+    with refused("Clerk: no method takes Closed, which starts the process"):
 
         @wide.process(key="account_id", starts=(Closed,))  # <- here
         class Clerk:
@@ -137,7 +137,9 @@ def test_a_deadline_of_a_reactor_that_remembers_nothing(domain: Domain) -> None:
         def opened(self, event: Opened) -> Deadline:
             return Deadline(Open(ID), after=timedelta(seconds=1))
 
-    with pytest.raises(InvalidDecision, match="the reactor clerk has no key, so no Deadline; use Later"):
+    with pytest.raises(
+        InvalidDecision, match="the reactor clerk has no key; a Deadline needs one, use Later"
+    ):
         domain.reactors["clerk"].react(None, Opened(ID))
 
 
@@ -154,7 +156,7 @@ def test_an_answer_with_two_states(domain: Domain) -> None:
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(seconds=-1)])
 @pytest.mark.parametrize("kind", [Later, Deadline])
 def test_later_is_not_now(kind: Callable[..., Any], after: timedelta) -> None:
-    with pytest.raises(InvalidDecision, match="after must be more than nothing"):
+    with pytest.raises(InvalidDecision, match="after must be greater than zero"):
         kind(Open(ID), after=after)
 
 
@@ -168,7 +170,7 @@ def test_what_recurs_by_no_cron_expression(domain: Domain, expression: str) -> N
 
 
 def test_what_recurs_takes_the_moment_of_its_tick(domain: Domain) -> None:
-    with refused("nightly takes the moment of its tick"):
+    with refused("nightly must be a plain function of one parameter"):
 
         @domain.every("0 3 * * *")  # type: ignore[type-var]  # <- here
         def nightly() -> Open:
@@ -180,5 +182,5 @@ def test_two_that_recur_under_one_name(domain: Domain) -> None:
         return Open(ID)
 
     domain.every("0 3 * * *")(nightly)
-    with pytest.raises(DefinitionError, match="the name nightly recurs already"):
+    with pytest.raises(DefinitionError, match="the recurring name nightly is taken"):
         domain.every("0 4 * * *")(nightly)

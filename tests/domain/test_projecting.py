@@ -40,7 +40,7 @@ def test_a_projection_begins_changes_and_ends_a_row(domain: Domain) -> None:
     assert projection.apply(Row(ID), Opened(ID), ID) == Row(ID, 2)
     assert projection.apply(Row(ID, 2), Closed(ID), ID) == Row(ID)
     assert projection.apply(Row(ID), Closed(ID), ID) is None
-    with pytest.raises(LookupError, match=f"there is no row with account_id {ID} to change"):
+    with pytest.raises(LookupError, match=f"no row has account_id {ID}, and"):
         projection.apply(None, Closed(ID), ID)
 
 

@@ -1,4 +1,4 @@
-"""What a projection cannot be: told at import, with the line."""
+"""Errors in the definition of a projection: raised at import, with file and line."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -53,7 +53,7 @@ def test_a_projection_whose_key_may_be_none(domain: Domain) -> None:
 
 @pytest.mark.parametrize("declared", [{"indexes": ("tags",)}, {"filterable": ("tags",)}])
 def test_a_projection_whose_key_or_index_has_no_order_in_postgres(domain: Domain, declared: Any) -> None:
-    with refused("Row.tags: a list or a value object is neither a key nor indexed nor filtered by"):
+    with refused("Row.tags: a list or a value object cannot be the key, indexed or filterable"):
 
         @domain.projection("account", key="account_id", **declared)  # <- here
         class Row:
@@ -99,7 +99,7 @@ def test_a_projection_that_handles_an_event_whose_key_may_be_none(domain: Domain
 
 
 def test_a_projection_that_handles_an_event_twice(domain: Domain) -> None:
-    with refused("Row.again: Opened is handled twice"):
+    with refused("Row.again: another method already handles Opened;"):
 
         @domain.projection("account", key="account_id")
         class Row:
@@ -122,7 +122,7 @@ def test_a_projection_that_handles_nothing(domain: Domain) -> None:
 
 
 def test_a_projection_with_a_handler_that_asks_for_too_much(domain: Domain) -> None:
-    with refused("Row.opened takes too much"):
+    with refused("Row.opened has too many parameters"):
 
         @domain.projection("account", key="account_id")
         class Row:
@@ -134,7 +134,7 @@ def test_a_projection_with_a_handler_that_asks_for_too_much(domain: Domain) -> N
 @pytest.mark.parametrize("name", ["my accounts", "", "1st", "_account", "größe"])
 def test_a_projection_of_a_name_that_graphql_does_not_take(domain: Domain, name: str) -> None:
     for arguments in ({"name": name, "plural": "rows"}, {"name": "row", "plural": name or "-"}):
-        with refused("a name in GraphQL has letters from A to Z"):
+        with refused("a name in GraphQL may have letters from A to Z"):
 
             @domain.projection(arguments["name"], plural=arguments["plural"], key="account_id")  # <- here
             class Row:
@@ -174,7 +174,7 @@ def test_a_projection_of_a_name_that_another_query_or_type_has(
 
 
 def test_a_projection_of_names_that_postgres_would_cut_off(domain: Domain) -> None:
-    with refused("a name of more than 43 characters is too long for Postgres"):
+    with refused("the name is too long for Postgres; use at most 43 characters"):
 
         @domain.projection("a" * 44, key="account_id")  # <- here
         class Row:
@@ -182,7 +182,7 @@ def test_a_projection_of_names_that_postgres_would_cut_off(domain: Domain) -> No
 
             def opened(self, event: Opened) -> Any: ...
 
-    with refused("a name of more than 63 characters is too long for Postgres"):
+    with refused("the name is too long for Postgres; use at most 63 characters"):
 
         @domain.projection("account", key="account_id")  # <- here
         class Long:
@@ -197,14 +197,18 @@ def test_a_projection_of_names_that_postgres_would_cut_off(domain: Domain) -> No
     [
         (("gone",), {}, "Row.opened: Opened has no field gone"),
         (("name",), {}, "Row.opened: Named.name must be of the same type as the key account_id"),
-        ((), {"gone": "name"}, "Row.named: there is no column gone"),
+        ((), {"gone": "name"}, "Row.named: the projection has no column gone"),
         ((), {"owner": "gone"}, "Row.named: Named has no field gone"),
         ((), {"owner": "account_id"}, "Named.account_id must be a scalar or an enum, of the same type"),
         ((), {"tags": "tags"}, "Named.tags must be a scalar or an enum"),
-        ((), {}, "touches() takes names of fields, or one function, or one column=field"),
-        (("account_id", len), {}, "touches() takes names of fields, or one function, or one column=field"),
-        (("account_id",), {"owner": "name"}, "touches() takes names of fields, or one function"),
-        ((1,), {}, "touches() takes names of fields, or one function"),
+        ((), {}, "touches() takes either names of fields, or one function, or one column=field"),
+        (
+            ("account_id", len),
+            {},
+            "touches() takes either names of fields, or one function, or one column=field",
+        ),
+        (("account_id",), {"owner": "name"}, "touches() takes either names of fields, or one function"),
+        ((1,), {}, "touches() takes either names of fields, or one function"),
     ],
 )
 def test_a_projection_that_touches_rows_which_cannot_be_found(
@@ -231,7 +235,7 @@ def test_a_projection_that_touches_rows_which_cannot_be_found(
 
 
 def test_a_projection_that_begins_rows_which_are_found_by_a_column(domain: Domain) -> None:
-    with refused("rows that are found by a column are there already: take self"):
+    with refused("rows that are found by a column already exist"):
 
         @domain.projection("account", key="account_id")
         class Row:

@@ -1,4 +1,4 @@
-"""What a reactor cannot be: told at import, with the line."""
+"""Errors in the definition of a reactor: raised at import, with file and line."""
 
 # No `from __future__ import annotations`: the classes here are local, and text could not find them.
 
@@ -12,7 +12,7 @@ from tests.domain.shop import Elsewhere, Open, Opened
 
 
 def test_a_reactor_that_is_made_with_arguments(domain: Domain) -> None:
-    with refused("Clerk is made without arguments"):
+    with refused("Clerk() must work without arguments"):
 
         @domain.reactor  # <- here
         class Clerk:
@@ -35,7 +35,7 @@ def test_a_reactor_that_is_made_with_arguments(domain: Domain) -> None:
     ids=repr,
 )
 def test_a_reactor_that_takes_nonsense(domain: Domain, hint: Any) -> None:
-    with refused("Clerk.react: takes an event of the domain or ReactionRejected[a command]"):
+    with refused("Clerk.react must take an event of the domain or a ReactionRejected[a command]"):
 
         @domain.reactor
         class Clerk:
@@ -43,7 +43,7 @@ def test_a_reactor_that_takes_nonsense(domain: Domain, hint: Any) -> None:
 
 
 def test_a_reactor_that_takes_more_than_an_event(domain: Domain) -> None:
-    with refused("Clerk.react: takes one event"):
+    with refused("Clerk.react must take one parameter"):
 
         @domain.reactor
         class Clerk:
@@ -51,7 +51,7 @@ def test_a_reactor_that_takes_more_than_an_event(domain: Domain) -> None:
 
 
 def test_a_reactor_that_takes_an_event_twice(domain: Domain) -> None:
-    with refused("Clerk.again: handled twice"):
+    with refused("Clerk.again: another method already handles Open"):
 
         @domain.reactor
         class Clerk:
@@ -61,7 +61,7 @@ def test_a_reactor_that_takes_an_event_twice(domain: Domain) -> None:
 
 
 def test_a_reactor_that_takes_a_refusal_twice(domain: Domain) -> None:
-    with refused("Clerk.again: handled twice"):
+    with refused("Clerk.again: another method already handles Open"):
 
         @domain.reactor
         class Clerk:
@@ -79,7 +79,7 @@ def test_a_reactor_that_is_async(domain: Domain) -> None:
 
 
 def test_a_reactor_that_reacts_to_no_event(domain: Domain) -> None:
-    with refused("Clerk reacts to no event of this domain"):
+    with refused("Clerk handles no event of this domain"):
 
         @domain.reactor  # <- here
         class Clerk:

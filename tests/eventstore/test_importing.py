@@ -78,7 +78,7 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
         (lambda lines: lines[3].update(version=7), "the versions of the stream account-1 have a gap"),
         (lambda lines: lines[1].update(status="LOST"), "Postgres does not take"),
         (lambda lines: lines[0].update(position=9), "does not end where the header says"),
-        (lambda lines: lines[0].update(format=2), "line 1: format 2 is not known"),
+        (lambda lines: lines[0].update(format=3), "line 1: format 3 is not known to this version, 1 and 2"),
         (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: a reactor stands beyond the log"),
         (lambda lines: lines[-1].update(events=1), "it says 4 commands and 1 events"),
         (lambda lines: lines.append(lines[1]), "there is more behind the end"),
@@ -96,6 +96,19 @@ async def test_a_file_that_is_no_log_is_refused_though_its_checksums_are_right(
     with pytest.raises(ExportBroken, match=said):
         await import_(other, sealed(lines))
     await assert_nothing_left(other)
+
+
+async def test_a_file_of_format_1_is_imported_without_the_times_of_its_deciders(
+    file: bytes, other: Database
+) -> None:
+    lines = lines_of(file)
+    assert lines[0]["format"] == 2
+    lines[0]["format"] = 1
+    times = [line.pop("decider_now", None) for line in lines if line["line"] == "command"]
+    assert times == ["2030-01-02T03:04:05.678901Z", None, None, "2030-01-02T03:04:05.678901Z"]
+    await import_(other, sealed(lines))
+    found = await other.fetch("select decider_now from commands order by number")
+    assert [row["decider_now"] for row in found] == [None] * 4
 
 
 async def test_only_an_empty_store_is_imported_into(file: bytes, database: Database, other: Database) -> None:

@@ -190,6 +190,6 @@ async def test_a_row_that_is_to_be_changed_must_be_there_for_each_key(database: 
     log = recorded_of(domain, [Seen(1), Both(1, 1), Both(1, 2)])
     async with database.connection() as connection:
         await fold(connection, domain, table, log[:2], 2)
-        with pytest.raises(ProjectionFailed, match="there is no row with number 2 to change"):
+        with pytest.raises(ProjectionFailed, match="no row has number 2, and"):
             await fold(connection, domain, table, log[2:], 3)
     assert [row.count for row in await page_of_rows(database, table, None, 9)] == [1]

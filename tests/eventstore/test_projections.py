@@ -252,7 +252,7 @@ async def test_an_event_that_repairs_the_row_within_a_batch_lets_it_pass(databas
 async def test_there_must_be_a_row_to_change(database: Database, event: Any) -> None:
     await ensure_tables(database, [TABLE])
     async with database.connection() as connection:
-        with pytest.raises(ProjectionFailed, match="position 2: LookupError: there is no row with item_id 9"):
+        with pytest.raises(ProjectionFailed, match="position 2: LookupError: no row has item_id 9"):
             await fold(connection, shop, TABLE, recorded([Stocked(1, 1), event]), 2)
     assert (await all_rows(database), await position(database)) == ([], 0)
 

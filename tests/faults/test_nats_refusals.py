@@ -47,4 +47,4 @@ async def test_a_wrong_token_is_told_once(
 
 
 def _headers(batch_id: str, number: int) -> dict[str, str]:
-    return {"Nats-CommandBatch-Id": batch_id, "Nats-CommandBatch-Sequence": str(number)}
+    return {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}

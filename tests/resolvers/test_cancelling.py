@@ -21,7 +21,8 @@ async def test_a_cancelled_command_is_never_decided(servers: Bank, services: Ser
     assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
     async with running(servers.processor().run()):
         assert (await servers.outcome(kept)).status == "APPLIED"
-    assert (await servers.outcome(cancelled)).code == "CANCELLED"
+    outcome = await servers.outcome(cancelled)
+    assert (outcome.code, outcome.decider_now) == ("CANCELLED", None)
     assert [event.command_id for event in await servers.log()] == [kept]
 
 

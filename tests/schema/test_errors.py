@@ -7,7 +7,7 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 
-from commander.domain import UndecodableEvent
+from commander.domain import HookFailed, UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
 from commander.schema.execution.operations import CommanderSchema
 from commander.streaming.commands.submitting import Overloaded
@@ -74,7 +74,12 @@ async def test_an_argument_that_is_out_of_range_is_named() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("select * from secrets"), KeyError("/etc/passwd"), CommanderError("of no known kind")],
+    [
+        ValueError("select * from secrets"),
+        KeyError("/etc/passwd"),
+        CommanderError("of no known kind"),
+        HookFailed("a hook"),
+    ],
 )
 async def test_any_other_error_is_only_a_number_under_which_the_log_has_it(
     error: Exception, caplog: pytest.LogCaptureFixture

@@ -190,7 +190,7 @@ async def test_what_ends_while_it_is_looked_for_is_shown_as_it_ended_and_once(
         await decide_and_purge(servers)
         return found
 
-    monkeypatch.setattr(f"resolvers.{asking}.pending_by_correlation", meanwhile)
+    monkeypatch.setattr(f"commander.resolvers.{asking}.pending_by_correlation", meanwhile)
     if asking == "lineage":
         found = (await asked(services, LINEAGE + TREE, id=transfer))["root"]["events"]
     else:
