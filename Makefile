@@ -5,7 +5,7 @@ STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
 SYSTEMS = tests/e2e tests/faults tests/examples
 
-.PHONY: dev test test-fast test-minute test-of-systems test-of-parts lint docs format graphiql clean
+.PHONY: dev test test-fast test-minute test-of-systems test-of-parts lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
@@ -17,6 +17,14 @@ ifdef ARGS
 else
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-of-systems test-of-parts
 endif
+
+# In layers: about ten seconds without a server, about a minute.
+FAST = tests/domain tests/test_architecture.py tests/test_docs.py
+test-fast: $(STAMP)
+	$(BIN)/pytest $(FAST) tests/resolvers/test_cursors.py
+
+test-minute: $(STAMP) graphiql
+	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
 
 test-of-systems:
 	$(BIN)/pytest $(SYSTEMS)
@@ -33,6 +41,9 @@ lint: $(STAMP)
 # The site, into site/. The variable silences a notice about MkDocs' future that is no warning about these pages.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+settings: $(STAMP)
+	$(BIN)/python docs/make_settings.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -31,12 +31,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is the variable COMMANDER_<NAME IN CAPITALS>."""
 
     postgres_url: PostgresUrl | None = None
+    """Where Postgres is: postgresql://user:password@host:5432/name. `commander dev` starts its own."""
     nats_url: str | None = None
+    """Where NATS is: nats://host:4222, several separated by commas. `commander dev` starts its own."""
     domain: DomainReference = "commander.examples.bank:bank"
+    """The domain that the process serves, as module:name."""
 
     host: str = "127.0.0.1"
+    """The address on which the API listens."""
     port: Port = 8000
+    """The port on which the API listens; 0 is any free one."""
     health_host: str = "127.0.0.1"
+    """The address on which a part opens its operators' port."""
     health_port: Port = 0
     """The operators' port of each part: its health in detail, and its metrics. 0 means no such port.
 
@@ -48,25 +54,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The header in which what stands before the API says who sends a request, like X-Forwarded-User. Set it
     only where clients cannot set that header themselves."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
 
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     """How many partitions the commands are spread over; settled when a system is first started."""
     nats_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    """On how many nodes of a NATS cluster each stream is stored; 3 for production."""
     batch_size: Annotated[int, Meta(ge=1, le=5000)] = 500
     """The most commands decided in one transaction."""
     postgres_connections: Annotated[int, Meta(ge=1, le=1000)] = 10
     """The most connections in each process's pool; a process holds up to a few more for its locks."""
 
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
+    """The largest body of a request, and the largest message on a WebSocket."""
     max_command_bytes: Annotated[int, Meta(ge=1024, le=900 * 1024)] = 512 * 1024
+    """The largest command, as JSON."""
     max_schedule_days: Annotated[int, Meta(ge=1, le=36500)] = 366
     """How far away the time of a command may be (`notBefore`)."""
     max_page: Annotated[int, Meta(ge=1)] = 500
+    """The most items that one page of a list has."""
     max_live_rows: Annotated[int, Meta(ge=1)] = 1000
     """The most rows of a live list."""
     max_connections: Annotated[int, Meta(ge=1)] = 10_000
     """The most WebSockets and streamed responses that one API process serves at once."""
     max_subscriptions_per_connection: Annotated[int, Meta(ge=1)] = 100
+    """The most operations that one WebSocket may have under way."""
     connection_init_seconds: Annotated[float, Meta(gt=0)] = 10
     """How long a WebSocket may wait before it sends connection_init."""
     ping_seconds: Annotated[float, Meta(gt=0)] = 20
@@ -78,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[float, Meta(gt=0)] = 15
     """How long a subscription may be silent before it says where it stands."""
     feed_tail_events: Annotated[int, Meta(ge=1)] = 10_000
+    """How many of the newest events each API process keeps in memory for subscribers."""
     shutdown_seconds: Annotated[float, Meta(ge=0)] = 10
     """How long requests under way may take to end when a process is told to stop."""
 

@@ -42,6 +42,8 @@ def given(*events: Any) -> Given:
 
 @dataclass(frozen=True)
 class Given:
+    """The events before the command."""
+
     events: tuple[Any, ...]
 
     def when(
@@ -52,9 +54,9 @@ class Given:
         actor: str | None = None,
         origin: Origin = Origin.CLIENT,
     ) -> Decided:
-        """Checks and decides the command, as the processor does.
+        """Checks the command, runs the hooks and decides, as Commander does.
 
-        A Rejected and an InvalidCommand are part of the result; any other exception is raised.
+        A Rejected and an InvalidCommand are part of the result. Any other exception is raised.
         Raises TypeError for a command or an event of another aggregate or domain.
         """
         domain = domain_of(command)
@@ -79,6 +81,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Decided:
+    """The result of a command. refusal: the rejection or the invalid input; None if it was applied."""
+
     events: tuple[Any, ...]
     refusal: Rejected | InvalidCommand | None
 
@@ -162,6 +166,8 @@ def process(domain: Domain, reactor: str) -> ProcessGiven:
 
 @dataclass(frozen=True)
 class ProcessGiven:
+    """A process or reactor, and its triggers so far."""
+
     domain: Domain
     reactor: str
     happened: tuple[Any, ...]

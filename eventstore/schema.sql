@@ -1,4 +1,4 @@
--- The whole schema as it stands: what all migrations add up to. A test compares the two.
+-- The current schema: the sum of all migrations. A test compares the two.
 create table schema_migrations (
     version integer primary key,
     name text not null,

@@ -49,7 +49,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue
         if queued.not_before is not None:
             await unschedule(services.nats, [queued])
-        await services.nats.tell(log_signals(appended.events))
+        await services.nats.publish_signals(log_signals(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
@@ -63,4 +63,4 @@ async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
     messages = ended_signals([cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
         messages += outcome_signals(cancelled.reply, [ended])
-    await services.nats.tell(messages)
+    await services.nats.publish_signals(messages)

@@ -28,7 +28,7 @@ class Spans:
 
     @contextmanager
     def around(self, name: str, parent: str | None, kind: str) -> Iterator[str | None]:
-        """A span around a block, whose error it records; hands the block its trace context."""
+        """A span around a block. It records an error of the block, and gives the block its trace context."""
         with self._tracer.start_as_current_span(name, _context(parent), SpanKind[kind]) as begun:
             yield _traceparent(begun) or parent
 
@@ -40,7 +40,7 @@ class Spans:
         begin_ns: int,
         attributes: Mapping[str, str | int] | None,
     ) -> str:
-        """The trace context of a span that began at a time and ends now."""
+        """Records a span that ends now, and returns its trace context."""
         begun = self._tracer.start_span(
             name, _context(parent), SpanKind[kind], attributes, start_time=begin_ns
         )
@@ -49,7 +49,7 @@ class Spans:
 
 
 def _context(parent: str | None) -> Context:
-    """Below this parent and no other; without one a span begins a trace."""
+    """The context with only this parent. Without a parent a span begins a new trace."""
     return _propagator.extract({} if parent is None else {"traceparent": parent}, Context())
 
 

@@ -1,8 +1,8 @@
-"""Traces: one from the mutation through JetStream, deciding, the log and its followers to the feed.
+"""Tracing: one trace from the mutation through JetStream, the decision and the log to the feed.
 
-A command carries the W3C trace context of what submitted it, an event that of what decided it; whoever works
-on one of them marks a span below. Where no SDK of OpenTelemetry is set up nothing is measured, a context that
-came from outside is passed on as it is, and not even OpenTelemetry's API is imported.
+A command carries the W3C trace context of its submission, an event that of its decision. Each later step adds
+a span below it. Without an SDK of OpenTelemetry nothing is measured, a context from outside is passed on
+unchanged, and not even OpenTelemetry's API is imported.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class SpanKind(Enum):
 
 
 class _Tracing:
-    """What this process traces with. spans: None where no SDK is set up; asked for once."""
+    """The spans of this process; None without an SDK. known: it has been looked up."""
 
     known = False
     spans: Spans | None = None
 
 
 def enabled() -> bool:
-    """Whether spans go anywhere; the first call decides it for the process."""
+    """Whether spans are recorded. The first call decides it for the process."""
     if not _Tracing.known:
-        # Whoever sets up an SDK in this process, or names one to be found, has had the API imported.
+        # An SDK that is set up in this process has imported the API. The variable names one to look up.
         if "opentelemetry.trace" in sys.modules or "OTEL_PYTHON_TRACER_PROVIDER" in os.environ:
             from commander.streaming.spans import provider_of_the_process
 
@@ -56,7 +56,7 @@ def enabled() -> bool:
 
 
 def use(provider: TracerProvider | None) -> None:
-    """Traces with this provider, whichever is set up for the process; None: not at all."""
+    """Sets the provider of this process, instead of the global one. None: no tracing."""
     _Tracing.known = True
     _Tracing.spans = None
     if provider is not None:
@@ -66,19 +66,19 @@ def use(provider: TracerProvider | None) -> None:
 
 
 def traceparent_from(header: str | None) -> str | None:
-    """The header of a request, if it is a trace context; what is none is as if it were not there."""
+    """The traceparent header of a request; None if it is missing or malformed."""
     return header if header is not None and _TRACEPARENT.fullmatch(header) else None
 
 
 def now_ns() -> int:
-    """The moment, for `mark`; 0 where nothing is traced."""
+    """The current time in nanoseconds, for `mark`; 0 without tracing."""
     return time.time_ns() if enabled() else 0
 
 
 def span(
     name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL
 ) -> AbstractContextManager[str | None]:
-    """A span around a block, whose error it records; hands the block its trace context to pass on."""
+    """A span around a block. It records an error of the block, and gives the block its trace context."""
     if not enabled() or _Tracing.spans is None:
         return nullcontext(parent)
     return _Tracing.spans.around(name, parent, kind.name)
@@ -91,7 +91,10 @@ def mark(
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Mapping[str, str | int] | None = None,
 ) -> str | None:
-    """A span that ends now, below `parent`; its trace context. Without a parent, or an SDK: nothing."""
+    """Records a span below `parent` that ends now, and returns its trace context.
+
+    Without a parent or an SDK nothing is recorded, and the parent is returned.
+    """
     if parent is None or not enabled() or _Tracing.spans is None:
         return parent
     return _Tracing.spans.ended(name, parent, kind.name, begin_ns, attributes)
@@ -104,7 +107,10 @@ def mark_events(
     kind: SpanKind = SpanKind.INTERNAL,
     which: Callable[[RecordedEvent], bool] | None = None,
 ) -> None:
-    """A span for each of these events (or those of `which`) that is part of a trace."""
+    """Records a span for each of these events that has a trace context.
+
+    which: only events that it accepts.
+    """
     if not enabled():
         return
     for event in events:

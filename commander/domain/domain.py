@@ -193,9 +193,11 @@ class Domain(ReactingDomain, HookedDomain):
     # Lookups.
 
     def aggregate_of_command(self, name: str) -> AggregateType:
+        """The aggregate that decides this command. Raises KeyError for an unknown name."""
         return self._aggregate_of_command[name]
 
     def aggregate_of_event(self, name: str) -> AggregateType:
+        """The aggregate that evolves by this event. Raises KeyError for an unknown name."""
         return self._aggregate_of_event[name]
 
     def event_type(self, name: str) -> EventType | None:

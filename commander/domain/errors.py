@@ -5,7 +5,7 @@ CommanderError
 ├─ Rejected             raised by a domain's decider: the command breaks a rule
 ├─ InvalidCommand       a command's input breaks a constraint; the command is not accepted
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
-├─ HookFailed           a hook raised anything else than Rejected, or returned what it must not
+├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
 ├─ ProjectionFailed     a projection raised on an event
 ├─ InvalidRequest       an argument of a query is outside its range
@@ -71,7 +71,7 @@ class InvalidDecision(CommanderError):
 
 
 class HookFailed(CommanderError):
-    """A hook of the domain raised anything else than Rejected, or returned what it must not."""
+    """A hook of the domain raised an error other than Rejected, or returned a wrong value."""
 
 
 class UndecodableEvent(CommanderError):

@@ -69,7 +69,10 @@ def handled_twice(message: type) -> str:
 def hints_of(
     function: Callable[..., Any], where: str, label: str, scope: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The annotations of a function, by parameter. scope: names that its module does not have yet."""
+    """The annotations of a function, by parameter. scope: names that its module does not define yet.
+
+    Raises DefinitionError if an annotation cannot be evaluated.
+    """
     names = {**vars(sys.modules[function.__module__]), **(scope or {})}
     try:
         return typing.get_type_hints(function, globalns=names)

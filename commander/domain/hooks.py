@@ -1,4 +1,4 @@
-"""Hooks: functions of a domain's author that every command passes.
+"""Hooks: functions of a domain's author that run for every command.
 
 client, reactor, tick ─► before_submit ─► COMMANDS ─► decider ─► after_decide ─► commit
 
@@ -37,10 +37,10 @@ class Origin(Enum):
 
 @dataclass(frozen=True)
 class SubmitContext:
-    """Handed to a before_submit hook that takes a second parameter.
+    """The second argument of a before_submit hook that declares one.
 
-    now: the time of the request; for a reactor that of the event it reacts to; for a recurring command that
-    of its tick. actor: who sent the command, if known.
+    now: the time of the request; for a reactor that of its event; for a recurring command that of its tick.
+    actor: the sender of the command; None if unknown.
     """
 
     command_id: UUID
@@ -53,7 +53,7 @@ class SubmitContext:
 
 @dataclass(frozen=True)
 class Hook:
-    """A function that commands pass. commands: which; None for all. parameters: how many it takes."""
+    """A hook. commands: the classes it runs for; None for all. parameters: how many its function takes."""
 
     kind: str
     function: Callable[..., Any]
@@ -62,7 +62,7 @@ class Hook:
     where: str
 
     def __call__(self, *given: Any) -> Any:
-        """What the function returns. Raises Rejected, and HookFailed for whatever else it raises."""
+        """The result of the function. Raises Rejected, and HookFailed if it raises anything else."""
         try:
             return self.function(*given[: self.parameters])
         except Rejected:
@@ -86,7 +86,7 @@ class Hooks:
         self._of.clear()
 
     def of(self, command: type) -> tuple[Hook, ...]:
-        """Those for a class of commands."""
+        """The hooks for a class of commands."""
         found = self._of.get(command)
         if found is None:
             found = tuple(hook for hook in self.all if hook.commands is None or command in hook.commands)
@@ -95,7 +95,7 @@ class Hooks:
 
 
 class HookedDomain(ABC):
-    """The part of a domain that has hooks; see Domain."""
+    """The part of Domain with the hooks; see Domain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,10 +113,10 @@ class HookedDomain(ABC):
     @overload
     def before_submit(self, hook: H, /) -> H: ...
     def before_submit(self, /, *given: Any) -> Any:
-        """A function that each command passes before it is submitted; `commands` limits it to these.
+        """Declares a hook that runs before a command is submitted. commands: it runs only for these.
 
-        It takes the command, and at most a SubmitContext. It returns the command, changed, or None to leave
-        it as it is; the aggregate's key must stay. It raises Rejected to refuse the command.
+        It takes the command and at most a SubmitContext. It returns None, or a changed command with the same
+        key of the aggregate. It raises Rejected to reject the command. Raises DefinitionError.
         """
         return self._hooking(self.submit_hooks, "before_submit", given, (1, SubmitContext))
 
@@ -125,17 +125,18 @@ class HookedDomain(ABC):
     @overload
     def after_decide(self, hook: H, /) -> H: ...
     def after_decide(self, /, *given: Any) -> Any:
-        """A function that sees what was decided, before it is committed; `commands` limits it to these.
+        """Declares a hook that runs after a decision, before its commit. commands: it runs only for these.
 
         It takes the command, the decision (a tuple of events, or the Rejected that the decider raised), and
-        at most a CommandContext. It raises Rejected to reject the command; it returns nothing.
+        at most a CommandContext. It returns None. It raises Rejected to reject the command.
+        Raises DefinitionError.
         """
         return self._hooking(self.decide_hooks, "after_decide", given, (2, CommandContext))
 
     def prepared(self, type_: CommandType, command: Any, context: SubmitContext) -> Any:
-        """A checked command as the before_submit hooks leave it, checked again.
+        """The command after all before_submit hooks. Each changed command is checked again.
 
-        Raises Rejected, InvalidCommand, and HookFailed for a hook that raised or returned anything else.
+        Raises Rejected, InvalidCommand, and HookFailed if a hook raises or returns anything else.
         """
         aggregate = self.aggregate_of_command(type_.name)
         for hook in self.submit_hooks.of(type_.cls):
@@ -153,9 +154,9 @@ class HookedDomain(ABC):
     def decided(
         self, aggregate: AggregateType, state: Any, command: Any, context: Callable[[], CommandContext]
     ) -> tuple[Any, ...]:
-        """The events that the aggregate decides on, if no after_decide hook vetoes them.
+        """The events of the aggregate's decision, unless an after_decide hook rejects the command.
 
-        Raises Rejected, HookFailed, InvalidDecision, and whatever the decider raises.
+        Raises Rejected, HookFailed, InvalidDecision and whatever the decider raises.
         """
         if not self.decide_hooks.all:
             return aggregate.decide(state, command, context)
@@ -167,9 +168,7 @@ class HookedDomain(ABC):
         for hook in self.decide_hooks.of(type(command)):
             answer = hook(command, decision, context())
             if answer is not None:
-                raise hook.failed(
-                    f"returned {type(answer).__name__}; it may raise Rejected, and returns None"
-                )
+                raise hook.failed(f"returned {type(answer).__name__}; it must return None or raise Rejected")
         if isinstance(decision, Rejected):
             raise decision
         return decision
@@ -196,22 +195,22 @@ def _hook(
     context: type,
 ) -> Hook:
     if not inspect.isfunction(function):
-        raise DefinitionError(running(), f"{function!r}: a {kind} hook is a function")
+        raise DefinitionError(running(), f"{function!r}: a {kind} hook must be a function")
     where, name = where_is(function), function.__name__
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise DefinitionError(
-            where, f"{name}: a {kind} hook is a plain function, neither async nor generator"
+            where, f"{name}: a {kind} hook must be a plain function, not async and not a generator"
         )
     for command in commands:
         if command not in known:
             shown = getattr(command, "__name__", repr(command))
-            raise DefinitionError(where, f"{name}: {shown} is no command of this domain")
+            raise DefinitionError(where, f"{name}: {shown} is not a command of this domain")
     parameters = list(inspect.signature(function).parameters)
     hints = hints_of(function, where, name)
     last = parameters[fewest:]
     if len(parameters) < fewest or len(last) > 1 or (last and hints.get(last[0]) is not context):
         taken = "the command" if fewest == 1 else "the command, the decision"
-        raise DefinitionError(where, f"{name}: takes {taken} and at most a {context.__name__}")
+        raise DefinitionError(where, f"{name} must take {taken} and at most a {context.__name__}")
     _check_command(hints.get(parameters[0], Any), commands, known, f"{name}: {parameters[0]}", where, kind)
     return Hook(kind, function, frozenset(commands) or None, len(parameters), where)
 

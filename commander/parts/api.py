@@ -52,7 +52,7 @@ class ApiPart(Part):
     async def run(self, database: Database, nats: Nats) -> None:
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
         tables = ServingTables(database, nats, self.domain.projections)
-        await tables.look()
+        await tables.refresh()
         services = Services(
             domain=self.domain,
             database=database,

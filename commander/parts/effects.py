@@ -32,8 +32,8 @@ class EffectsPart(Part):
         self._runners: list[EffectRunner] = []
 
     async def run(self, database: Database, nats: Nats) -> None:
-        company, effects = CallExclusion(), self.domain.effects.values()
-        self._runners = [EffectRunner(self.domain, database, nats, e, company=company) for e in effects]
+        exclusion, effects = CallExclusion(), self.domain.effects.values()
+        self._runners = [EffectRunner(self.domain, database, nats, e, exclusion=exclusion) for e in effects]
         longest = max((effect.timeout_seconds for effect in effects), default=0)
         hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
         await run_all(*(runner.run() for runner in self._runners), hanging)

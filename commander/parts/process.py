@@ -80,7 +80,7 @@ async def _work(part: Part) -> None:
                 await part.start(database, nats)
                 return
             except Unavailable as error:
-                logger.warning("%s; trying on", error)
+                logger.warning("%s; retrying", error)
                 await asyncio.sleep(1)
     finally:
         await nats.close()

@@ -33,14 +33,14 @@ class ProcessorPart(Part):
 async def of_a_processor(processor: Processor | None) -> list[Metric]:
     if processor is None:
         return []
-    tally = processor.tally
+    counters = processor.counters
     outcomes = [
-        ({"type": type_, "status": status}, count) for (type_, status), count in tally.outcomes.items()
+        ({"type": type_, "status": status}, count) for (type_, status), count in counters.outcomes.items()
     ]
     return [
         labelled("counter", "commands_decided_total", "Commands decided by this process.", outcomes),
-        histogram("batch_commands", "Commands in a transaction.", tally.batch_sizes),
-        histogram("commit_seconds", "How long a transaction took.", tally.commit_seconds),
+        histogram("batch_commands", "Commands in a transaction.", counters.batch_sizes),
+        histogram("commit_seconds", "How long a transaction took.", counters.commit_seconds),
         gauge("partitions_owned", "Partitions that this process decides.", len(processor.owned)),
     ]
 

@@ -1,4 +1,4 @@
-"""The SQL statements, one a file; each file's header says its purpose, binds and result."""
+"""The SQL statements, one per file. The header of a file gives its purpose, binds and result."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ def statement(name: str) -> str:
 
 
 def array_text(values: Sequence[Any]) -> str:
-    """The values as the text of a Postgres array, for a bind like `$1::text::uuid[]`; None is null.
+    """The values as the text of a Postgres array, for a bind like `$1::text::uuid[]`. None becomes null.
 
-    The driver's own encoder looks at each element twice. JSON is made at once, and only its escapes differ
-    from what Postgres reads: text that has any is escaped here.
+    The driver's encoder visits each element twice. A JSON encoder is faster, and its output differs from a
+    Postgres array only in escapes. Values whose JSON has an escape are escaped here instead.
     """
     encoded = _encoder.encode(values)
     if b"\\" in encoded:

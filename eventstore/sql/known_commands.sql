@@ -1,4 +1,4 @@
--- The outcomes of those of these commands that have one: each looked up in the index, whatever is planned.
+-- Reads the outcomes of these commands. `offset 0` makes each a lookup in the index, with any plan.
 -- binds: $1 command_id uuid[] (as text, see array_text)
 select found.*
 from unnest($1::text::uuid[]) as wanted (command_id)

@@ -1,4 +1,4 @@
--- Commands that have ended, the newest first, a page behind a cursor.
+-- Reads a page of decided commands after a cursor, newest first.
 -- binds: $1 before number bigint or null  $2 statuses text[] or null  $3 types text[] or null
 --        $4 streams text[] or null  $5 correlation_id uuid or null  $6 actor text or null  $7 limit int
 select command_id, type, stream, data, digest, status, code, message, position, event_count, version,

@@ -1,4 +1,4 @@
--- Failed commands that nobody has retried or dropped, the oldest first.
+-- Reads the failed commands that are neither retried nor dropped, oldest first.
 -- binds: $1 limit int
 select c.command_id, c.type, c.stream, c.data, c.digest, c.status, c.code, c.message, c.position, c.event_count,
        c.version, c.correlation_id, c.causation_position, c.reactor, c.actor, c.submitted_at, c.decided_at,

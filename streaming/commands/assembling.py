@@ -1,8 +1,8 @@
-"""From a command of the domain to one that can be submitted: the one place that makes a SubmittedCommand.
+"""Assembles a SubmittedCommand from a command of the domain. No other module makes one.
 
-An envelope is what surrounds the content. Each origin has its own: a client, a reactor, a recurring command,
-and the retry of a dead letter. The ids of all but clients' follow from what they answer, so whoever repeats
-one makes the same id.
+An envelope has all fields except the content. Each origin has its own envelope: a client, a reactor, a
+recurring command, and the retry of a dead letter. Except for clients, the command id is derived from the
+cause (an event, a tick, a dead letter). So a repeat gives the same id.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from commander.eventstore.records import Outcome, RecordedEvent, SubmittedComman
 from commander.streaming.commands.deciding import without_nul
 
 MAX_COMMAND_BYTES = 900 * 1024
-"""A command must fit into one NATS message (1 MiB by default), with its envelope."""
+"""The limit of a command's JSON. With its envelope it must fit into one NATS message (1 MiB by default)."""
 
 _REACTIONS = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
 _TICKS = UUID("0c1f1f4e-6a35-5c0b-8a57-2b8f7c8f5d1e")
 
 
 def reaction_id(reactor: str, position: int, index: int) -> UUID:
-    """The id of a reaction's command: the same whenever the reaction is repeated."""
+    """The id of a reaction's command. A repeated reaction gives the same id."""
     return uuid5(_REACTIONS, f"{reactor}:{position}:{index}")
 
 
 def tick_id(name: str, tick: datetime, index: int) -> UUID:
-    """The id of a tick's command: the same whoever submits it."""
+    """The id of a tick's command. Every process derives the same id."""
     return uuid5(_TICKS, f"{name}:{tick.isoformat()}:{index}")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """What a command carries beside its content; see SubmittedCommand.
+    """The fields of a SubmittedCommand except its content; see there.
 
-    origin: None for a retry, whose content passed the hooks when it was first sent. hook_now: the time that
-    hooks are given.
+    origin: None for a retry: the hooks ran for its content when it was first sent. hook_now: the `now` of the
+    hooks' context.
     """
 
     origin: Origin | None
@@ -69,7 +69,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         traceparent: str | None,
         not_before: datetime | None,
     ) -> Envelope:
-        """Of a request. A time that has passed is none."""
+        """The envelope of a client's command. A not_before in the past is ignored."""
         return cls(
             Origin.CLIENT,
             command_id,
@@ -95,7 +95,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         traceparent: str | None,
         after: timedelta | None,
     ) -> Envelope:
-        """Of the answer with this index to an event. depth: the event's. after: how long it waits."""
+        """The envelope of the command with this index in a reaction. depth: the event's. after: its delay."""
         return cls(
             Origin.REACTOR,
             reaction_id(reactor, event.position, index),
@@ -111,7 +111,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of_tick(cls, name: str, tick: datetime, index: int, now: datetime) -> Envelope:
-        """Of the command with this index that recurs at a tick."""
+        """The envelope of the command with this index at a tick."""
         command_id = tick_id(name, tick, index)
         return cls(
             Origin.RECURRING, command_id, command_id, now, tick, actor=f"every {name}", not_before=tick
@@ -119,7 +119,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of_retry(cls, failed: Outcome, now: datetime, reply: str | None) -> Envelope:
-        """Of a dead letter that is submitted again, under an id that follows from its own."""
+        """The envelope of a dead letter's retry. Its id is derived from the dead letter's."""
         return cls(
             None,
             uuid5(failed.command_id, "retry"),
@@ -136,9 +136,9 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 def assembled(
     domain: Domain, command: object, envelope: Envelope, max_bytes: int = MAX_COMMAND_BYTES
 ) -> SubmittedCommand:
-    """The command, checked and through the hooks, ready to be submitted.
+    """Checks the command, runs the hooks, and returns it ready to be submitted.
 
-    A hook's rejection is kept in `rejected`. Raises InvalidCommand, HookFailed, and TypeError for what is no
+    If a hook rejects it, `rejected` is set. Raises InvalidCommand, HookFailed, and TypeError if it is not a
     command of the domain.
     """
     type_ = domain.type_of(command)
@@ -149,7 +149,7 @@ def assembled(
     data = _encoded(type_, command, max_bytes)
     if not domain.submit_hooks.all:
         return _sealed(envelope, type_.name, stream, data)
-    assert envelope.origin is not None, "a retry has its content already"
+    assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
         envelope.correlation_id,
@@ -168,7 +168,7 @@ def assembled(
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
-    """A dead letter, with the content it had, ready to be submitted again."""
+    """The retry of a dead letter, with the same content, ready to be submitted."""
     return _sealed(Envelope.of_retry(failed, now, reply), failed.type, failed.stream, failed.data.encode())
 
 

@@ -1,7 +1,7 @@
-"""Commands that recur: each tick's are set ahead, as commands with a time, and with ids made from the tick.
+"""Recurring commands: those of the next tick are submitted in advance, with its time and ids derived from it.
 
-So any number of processes may do it: what the second one sets is what the first one has set. And as the next
-tick is always set, it comes even if none of them runs any more then.
+So any number of processes may do this: a second one submits the same ids, and each command is decided once.
+The next tick is always submitted, so its commands are decided even if no such process runs then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST_PAUSE = timedelta(seconds=30)
 
 
 class Ticker:
-    """Sets all that recurs in a domain, until its task is cancelled. now: the clock."""
+    """Schedules the recurring commands of a domain until its task is cancelled. now: the clock."""
 
     def __init__(
         self, domain: Domain, submitter: Submitter, *, now: Callable[[], datetime] = utc_now
@@ -35,6 +35,7 @@ class Ticker:
         self.failures: dict[str, str] = {}
 
     async def run(self) -> None:
+        """Runs until cancelled. While NATS is unreachable it retries."""
         await keep_running(self._tick, logger)
 
     async def _tick(self) -> None:
@@ -43,7 +44,7 @@ class Ticker:
             await asyncio.sleep(max(0.05, pause.total_seconds()))
 
     async def set_next(self) -> datetime:
-        """Sets the next tick of each that is not set yet; when to look again. Raises Unavailable."""
+        """Submits the commands of each next tick, once. Returns when to call it again. Raises Unavailable."""
         first = self._now() + _LONGEST_PAUSE
         for recurring in self._domain.recurring.values():
             tick = recurring.cron.next_after(self._now())
@@ -59,7 +60,7 @@ class Ticker:
                 assembled(self._domain, command, Envelope.of_tick(recurring.name, tick, n, self._now()))
                 for n, command in enumerate(sent)
             ]
-        except Exception as error:  # whatever the domain's code raises stops this one alone
+        except Exception as error:  # an exception of the domain's code stops only this one
             reason = f"{type(error).__name__}: {error}"
             if self.failures.get(recurring.name) != reason:
                 logger.error("%s failed at its tick %s: %s", recurring.name, tick.isoformat(), reason)

@@ -13,12 +13,11 @@ from commander.cli.main import plain_arguments
 PART = {
     *("annotated_types", "typing_extensions", "msgspec"),  # the domain
     *("asyncpg", "nats"),  # the servers
-    "httptools",  # health and metrics
 }
 """What a part may import that serves no API."""
 API = PART | {
     *("strawberry", "graphql", "cross_web", "dateutil"),
-    *("starlette", "anyio", "uvicorn", "websockets", "click"),
+    *("starlette", "anyio", "uvicorn", "httptools", "websockets", "click"),
 }
 DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
 HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {

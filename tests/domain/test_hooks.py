@@ -46,7 +46,7 @@ def test_what_a_hook_returns_is_checked_as_input() -> None:
         ("WAIVES", "returned Waive for a command Enter"),
         ("MOVES", "changed Enter.car_id, the key of the aggregate"),
         ("BUG", r"the after_decide hook reword \(.*\) raised SystemExit: 3"),
-        ("ANSWERS", "returned Enter; it may raise Rejected, and returns None"),
+        ("ANSWERS", "returned Enter; it must return None or raise Rejected"),
     ],
 )
 def test_a_hook_that_goes_wrong(plate: str, said: str) -> None:

@@ -39,25 +39,25 @@ def test_hooks_are_for_all_commands_or_for_those_named(domain: Domain) -> None:
 @pytest.mark.parametrize("kind", ["before_submit", "after_decide"])
 def test_a_hook_that_is_not_a_plain_function(domain: Domain, kind: str) -> None:
     decorator = getattr(domain, kind)
-    with refused(f"check: a {kind} hook is a plain function, neither async nor generator"):
+    with refused(f"check: a {kind} hook must be a plain function, not async and not a generator"):
 
         async def check(command: Any, decision: Any) -> None: ...  # <- here
 
         decorator(check)
-    with refused(f"examine: a {kind} hook is a plain function, neither async nor generator"):
+    with refused(f"examine: a {kind} hook must be a plain function, not async and not a generator"):
 
         def examine(command: Any, decision: Any) -> Any:  # <- here
             yield command
 
         decorator(Open)(examine)
-    with refused(f"a {kind} hook is a function"):
+    with refused(f"a {kind} hook must be a function"):
         decorator(5)  # <- here
 
 
 @pytest.mark.parametrize("kind", ["before_submit", "after_decide"])
 @pytest.mark.parametrize("command", [Opened, Elsewhere, int], ids=repr)
 def test_a_hook_for_what_is_no_command(domain: Domain, kind: str, command: Any) -> None:
-    with refused("is no command of this domain"):
+    with refused("is not a command of this domain"):
 
         def check(command: Any, decision: Any) -> None: ...  # <- here
 
@@ -65,34 +65,34 @@ def test_a_hook_for_what_is_no_command(domain: Domain, kind: str, command: Any) 
 
 
 def test_a_hook_before_submitting_that_takes_the_wrong_things(domain: Domain) -> None:
-    with refused("check: takes the command and at most a SubmitContext"):
+    with refused("check must take the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
         def check() -> None: ...
 
-    with refused("inspect: takes the command and at most a SubmitContext"):
+    with refused("inspect must take the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
         def inspect(command: Any, context: CommandContext) -> None: ...
 
-    with refused("examine: takes the command and at most a SubmitContext"):
+    with refused("examine must take the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
         def examine(command: Any, context) -> None: ...  # type: ignore[no-untyped-def]
 
-    with refused("look: takes the command and at most a SubmitContext"):
+    with refused("look must take the command and at most a SubmitContext"):
 
         @domain.before_submit  # <- here
         def look(command: Any, context: SubmitContext, more: int) -> None: ...
 
 
 def test_a_hook_after_deciding_that_takes_the_wrong_things(domain: Domain) -> None:
-    with refused("check: takes the command, the decision and at most a CommandContext"):
+    with refused("check must take the command, the decision and at most a CommandContext"):
 
         @domain.after_decide  # <- here
         def check(command: Any) -> None: ...
 
-    with refused("inspect: takes the command, the decision and at most a CommandContext"):
+    with refused("inspect must take the command, the decision and at most a CommandContext"):
 
         @domain.after_decide  # <- here
         def inspect(command: Any, decision: Any, context: SubmitContext) -> None: ...

@@ -63,7 +63,7 @@ async def test_a_race_with_the_processor_has_one_winner(servers: Bank, services:
 async def test_who_waits_or_follows_is_told_at_once(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commander.streaming.commands.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
+    monkeypatch.setattr("commander.streaming.commands.outcomes._POLL_PAUSES_SECONDS", (3600.0,))
     command_id = uuid4()
     async with services.outcomes.watch(command_id) as watch:
         with services.outcomes.expect(command_id) as expected:

@@ -13,6 +13,7 @@ import pytest
 from commander.domain import HookFailed, Origin
 from commander.resolvers import dead_letters
 from commander.resolvers.commands import Options, Wait, submit, submit_all
+from commander.resolvers.request_context import RequestContext
 from commander.resolvers.results import (
     AcceptedResult,
     AppliedResult,
@@ -187,7 +188,7 @@ async def test_a_hook_that_goes_wrong_after_deciding_makes_a_dead_letter_that_is
         assert failed.code == "HOOK_RAISED"
         assert "the after_decide hook reword" in failed.message
         banned.add("BUG")
-        again = await dead_letters.retry(servers.database, servers.submitter, command_id, "bob")
+        again = await dead_letters.retry(RequestContext(servers, "bob"), command_id)
         outcomes = [await servers.outcome(one) for one in (command_id, again.command_id)]
     assert len(seen) == 1, "no hook before submitting runs again"
     assert [(one.code, one.data, one.actor) for one in outcomes] == [

@@ -9,6 +9,7 @@ from graphql import GraphQLError
 
 from commander.domain import HookFailed, UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
+from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
 from commander.streaming.commands.submitting import Overloaded
 
@@ -38,11 +39,12 @@ class Query:
 
 
 SCHEMA = CommanderSchema(Query)
+NO_SERVICES: Any = None  # no resolver here asks for any
 
 
 async def error_of(document: str, **variables: Any) -> dict[str, Any]:
     """The one error of an execution, as it is sent."""
-    [error] = (await SCHEMA.execute(document, variable_values=variables)).errors or []
+    [error] = (await SCHEMA.execute(document, variables, Context(NO_SERVICES))).errors or []
     formatted: dict[str, Any] = dict(error.formatted)
     return formatted
 
