@@ -10,6 +10,8 @@ from pathlib import Path
 import nats as nats_client
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from commander.eventstore.database import Database
@@ -29,29 +31,29 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
-SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "resolvers", "eventstore", "schema", "examples")
+SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "test_packaging.py", "eventstore", "schema")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: a module's tests stay together, and those that share a system.
-
-    The slowest directories begin, so that no process is left with a long one at the end.
-    """
+    """The slowest directories begin, so that of several processes none is left with a long one at the end."""
     items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts[0]))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 def _place(directory: str) -> int:
     return SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
 
 
-def _group(item: pytest.Item) -> str:
-    fixtures = getattr(item, "fixturenames", ())
-    for shared in ("system", "package_system", "package_servers"):
-        if shared in fixtures:
-            return shared
-    return str(item.path.relative_to(TESTS))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByModule(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ByModule(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A module's tests stay in one process, and so do all faults, which share the systems that they break."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = str(super()._split_scope(nodeid))
+        return "tests/faults" if module.startswith("tests/faults/") else module
 
 
 @pytest_asyncio.fixture(scope="session")

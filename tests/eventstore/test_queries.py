@@ -174,7 +174,7 @@ async def store(database: Database, rows: Sequence[Any], table: Table = TABLE) -
             await connection.execute(table.upsert, *table.columns_of(list(rows)))
 
 
-def numbers(rows: Sequence[Row]) -> list[int]:
+def numbers(rows: Sequence[Any]) -> list[int]:
     return [row.number for row in rows]
 
 
