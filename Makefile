@@ -5,7 +5,7 @@ STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
 PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev test lint docs format graphiql clean
+.PHONY: dev test test-fast test-minute lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
@@ -20,6 +20,14 @@ else
 	$(BIN)/pytest $(PARALLEL)
 endif
 
+# In layers: about ten seconds without a server, about a minute.
+FAST = tests/domain tests/test_architecture.py tests/test_docs.py
+test-fast: $(STAMP)
+	$(BIN)/pytest $(FAST) tests/resolvers/test_cursors.py
+
+test-minute: $(STAMP) graphiql
+	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,6 +37,9 @@ lint: $(STAMP)
 # The site, into site/. The variable silences a notice about MkDocs' future that is no warning about these pages.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+settings: $(STAMP)
+	$(BIN)/python docs/make_settings.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -31,8 +31,10 @@ from commander.domain import (
     Domain,
     EffectCall,
     Later,
+    Origin,
     ReactionRejected,
     Rejected,
+    SubmitContext,
     new_id,
     touches,
 )
@@ -55,9 +57,11 @@ __all__ = [
     "MaxLen",
     "MinLen",
     "MultipleOf",
+    "Origin",
     "Predicate",
     "ReactionRejected",
     "Rejected",
+    "SubmitContext",
     "new_id",
     "touches",
 ]

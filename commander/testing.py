@@ -23,9 +23,11 @@ from commander.domain import (
     Domain,
     InvalidCommand,
     Later,
+    Origin,
     ReactionRejected,
     ReactorType,
     Rejected,
+    SubmitContext,
 )
 from commander.domain.messages import CommandType
 
@@ -40,12 +42,21 @@ def given(*events: Any) -> Given:
 
 @dataclass(frozen=True)
 class Given:
+    """The events before the command."""
+
     events: tuple[Any, ...]
 
-    def when(self, command: Any, *, now: datetime = _NOW, actor: str | None = None) -> Decided:
-        """Checks and decides the command, as the processor does.
+    def when(
+        self,
+        command: Any,
+        *,
+        now: datetime = _NOW,
+        actor: str | None = None,
+        origin: Origin = Origin.CLIENT,
+    ) -> Decided:
+        """Checks the command, runs the hooks and decides, as Commander does.
 
-        A Rejected and an InvalidCommand are part of the result; any other exception is raised.
+        A Rejected and an InvalidCommand are part of the result. Any other exception is raised.
         Raises TypeError for a command or an event of another aggregate or domain.
         """
         domain = domain_of(command)
@@ -60,15 +71,18 @@ class Given:
         state = aggregate.fold(self.events)
         try:
             type_.check(command)
-            return Decided(
-                aggregate.decide(state, command, lambda: CommandContext(_ID, _ID, now, actor)), None
-            )
+            stream = aggregate.stream_of(command)
+            command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
+            context = CommandContext(_ID, _ID, now, actor)
+            return Decided(domain.decided(aggregate, state, command, lambda: context), None)
         except (Rejected, InvalidCommand) as refusal:
             return Decided((), refusal)
 
 
 @dataclass(frozen=True)
 class Decided:
+    """The result of a command. refusal: the rejection or the invalid input; None if it was applied."""
+
     events: tuple[Any, ...]
     refusal: Rejected | InvalidCommand | None
 
@@ -152,6 +166,8 @@ def process(domain: Domain, reactor: str) -> ProcessGiven:
 
 @dataclass(frozen=True)
 class ProcessGiven:
+    """A process or reactor, and its triggers so far."""
+
     domain: Domain
     reactor: str
     happened: tuple[Any, ...]

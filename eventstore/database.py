@@ -1,4 +1,4 @@
-"""Connections to Postgres, and which errors mean that it cannot be reached."""
+"""Connections to Postgres, and the errors that mean that it cannot be reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("commander.postgres")
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its type stubs only
+else:  # it is generic in the type stubs only
     Connection = asyncpg.Connection
 
 _CANNOT_REACH = (
@@ -33,18 +33,21 @@ _CANNOT_REACH = (
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: without whatever stands before the last @, and without such parameters."""
+    """The URL for display: without user and password, and with the value of password parameters hidden."""
     return re.sub(r"([?&]\w*password=)[^&]*", r"\1***", re.sub("//.*@", "//", url))
 
 
 @contextmanager
 def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
-    """Turns the driver's and the system's connection errors into Unavailable; lets all others pass."""
+    """Turns connection errors of the driver and the system into Unavailable. Other errors pass unchanged.
+
+    connection: the connection in use. It is terminated if the driver has lost track of its state.
+    """
     try:
         yield
     except _CANNOT_REACH as error:
         raise Unavailable("Postgres", str(error) or type(error).__name__) from error
-    except asyncpg.InternalClientError as error:  # asked between the server's last word and the socket's end
+    except asyncpg.InternalClientError as error:  # the server ended the session, the socket is still open
         if connection is not None and not _is_gone(connection):
             connection.terminate()
         raise Unavailable("Postgres", f"the connection broke ({error})") from error
@@ -57,12 +60,15 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
 def _is_gone(connection: Connection) -> bool:
     try:
         return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool took it back when it broke
+    except asyncpg.InterfaceError:  # the pool has already released the broken connection
         return True
 
 
 class _PooledConnection(Connection):
-    """Nobody here leaves anything behind in a session: to reset it would be a round trip after each use."""
+    """A connection without a reset after each use.
+
+    No code here changes the session, and a reset costs a trip.
+    """
 
     def get_reset_query(self) -> str:
         return ""
@@ -71,7 +77,7 @@ class _PooledConnection(Connection):
 class Database:
     """A pool of connections to one database.
 
-    Nothing is connected until the first use; a lost server is found again by the next use.
+    The first use connects. After a loss of the server, the next use connects again.
     """
 
     def __init__(self, url: str, *, max_connections: int = 10, command_timeout_seconds: float = 30) -> None:
@@ -84,11 +90,12 @@ class Database:
 
     @property
     def shown_url(self) -> str:
+        """The URL without the password."""
         return without_password(self.url)
 
     @asynccontextmanager
     async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
-        """A pooled connection. Raises Unavailable when there is none to be had, or it breaks meanwhile."""
+        """A pooled connection. Raises Unavailable if none is free in time, or if it breaks during its use."""
         with reaching_postgres():
             pool = await self._opened()
             acquired = await pool.acquire(timeout=timeout_seconds)
@@ -101,10 +108,10 @@ class Database:
                 await pool.release(acquired, timeout=timeout_seconds)
 
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
-        """A connection of one's own, outside the pool: for session locks. The caller closes it.
+        """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
 
-        durable: whether a commit waits for the disk. Without, a crash of the server may take back the newest
-        commits, whole and in order: for what is derived from the log, and is then derived again.
+        durable: whether a commit waits for the disk. If not, a crash of the server may undo the newest
+        commits, whole and in order. Use that only for data that is derived from the log: it is derived again.
         """
         settings = {"application_name": application_name} | ({} if durable else {"synchronous_commit": "off"})
         with reaching_postgres():
@@ -117,42 +124,45 @@ class Database:
             return connection
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
+        """All rows of a query. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetch(sql, *binds)
 
     async def fetchrow(self, sql: str, *binds: Any) -> asyncpg.Record | None:
+        """The first row of a query; None if it has none. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetchrow(sql, *binds)
 
     async def fetchval(self, sql: str, *binds: Any) -> Any:
+        """The first column of the first row; None if there is no row. Raises Unavailable."""
         async with self.connection() as connection:
             return await connection.fetchval(sql, *binds)
 
     async def ping(self, timeout_seconds: float = 2) -> None:
-        """Returns when the server answers; raises Unavailable when it does not in time."""
+        """Returns when the server answers. Raises Unavailable if it does not answer in time."""
         with reaching_postgres():
             async with asyncio.timeout(timeout_seconds):
                 await self.fetchval("select 1")
 
     async def until_reachable(self, retry_seconds: float = 1) -> None:
-        """Returns once the server answers; until then a line names the URL and the reason."""
-        told = ""
+        """Returns when the server answers. Until then it retries, and logs the URL and each new reason."""
+        logged = ""
         while True:
             try:
                 return await self.ping()
             except Unavailable as error:
-                if error.reason != told:
-                    logger.warning("cannot reach Postgres at %s: %s; trying on", self.shown_url, error.reason)
-                    told = error.reason
+                if error.reason != logged:
+                    logger.warning("cannot reach Postgres at %s: %s; retrying", self.shown_url, error.reason)
+                    logged = error.reason
             await asyncio.sleep(retry_seconds)
 
     def must_be_up(self) -> None:
-        """Raises Unavailable at once while `watch` knows the server to be away."""
+        """Raises Unavailable at once while `watch` finds the server unreachable."""
         if self._down is not None:
             raise Unavailable("Postgres", self._down)
 
     async def watch(self, retry_seconds: float = 0.5) -> None:
-        """Holds a connection open so as to know at once when the server goes; until cancelled."""
+        """Holds a connection open to detect at once that the server is lost. Runs until cancelled."""
         while True:
             ended = asyncio.Event()
             try:
@@ -173,6 +183,7 @@ class Database:
             await asyncio.sleep(retry_seconds)
 
     async def close(self) -> None:
+        """Closes the pool. After five seconds it ends connections that are still in use."""
         if self._pool is not None:
             try:
                 async with asyncio.timeout(5):

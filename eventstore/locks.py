@@ -1,8 +1,8 @@
-"""Advisory locks: who may be the one to do a thing, for as long as its connection lives.
+"""Advisory locks: at most one process does a task, for as long as its connection lives.
 
-A session lock is gone with its connection, so whoever writes through the very connection that holds the
-lock cannot write after losing it. (Session locks do not pass through a transaction-pooling proxy such as
-PgBouncer: give Commander a direct connection.)
+A session lock ends with its connection. So a process that writes through the connection that holds the lock
+cannot write after it has lost the lock. (Session locks do not work through a transaction-pooling proxy such
+as PgBouncer: give Commander a direct connection.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 
 
 class Lock(IntEnum):
-    """The first key of each kind of lock; 0x434d00 keeps them apart from other programs' locks."""
+    """The first key of each kind of lock. The prefix 0x434d00 separates them from other programs' locks."""
 
     MIGRATIONS = 0x434D01
     PARTITION = 0x434D02
@@ -30,12 +30,12 @@ class Lock(IntEnum):
 
 
 def lock_key(name: str) -> int:
-    """A name as the second key of a lock: a signed 32-bit hash."""
+    """The second key of a lock, for a name: a signed 32-bit hash."""
     return crc32(name.encode()) - 2**31
 
 
 async def try_lock(connection: Connection, lock: Lock, key: int = 0) -> bool:
-    """Takes the lock for this connection's life if nobody has it; says whether it did."""
+    """Takes the lock for the life of this connection if it is free; returns whether it did."""
     with reaching_postgres(connection):
         return bool(await connection.fetchval("select pg_try_advisory_lock($1, $2)", int(lock), key))
 
@@ -50,9 +50,9 @@ async def sole_holder(
     durable: bool = True,
     retry_seconds: float = 1,
 ) -> AsyncIterator[Connection]:
-    """Waits until nobody else holds the lock, then gives the connection that does; closed on leaving.
+    """Waits for the lock and gives the connection that holds it. The connection is closed on exit.
 
-    durable: see `Database.connect`.
+    durable: see `Database.connect`. Raises Unavailable.
     """
     connection = await database.connect(application_name, durable=durable)
     try:
@@ -64,18 +64,19 @@ async def sole_holder(
 
 
 async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
+    """Releases a lock that this connection holds. Raises Unavailable."""
     with reaching_postgres(connection):
         await connection.execute("select pg_advisory_unlock($1, $2)", int(lock), key)
 
 
 async def join(connection: Connection, lock: Lock, key: int = 0) -> None:
-    """Takes a shared lock, so that `members` counts this connection; waits for who has it alone."""
+    """Takes a shared lock, so that `members` counts this connection. Waits for an exclusive holder."""
     with reaching_postgres(connection):
         await connection.execute("select pg_advisory_lock_shared($1, $2)", int(lock), key)
 
 
 async def members(connection: Connection, lock: Lock, key: int = 0) -> int:
-    """How many connections to this database hold the shared lock now."""
+    """How many connections to this database hold the shared lock."""
     with reaching_postgres(connection):
         return int(
             await connection.fetchval(
@@ -89,7 +90,7 @@ async def members(connection: Connection, lock: Lock, key: int = 0) -> int:
 
 
 async def held_keys(database: Database, lock: Lock) -> set[int]:
-    """The second keys of the locks of this kind that somebody holds now."""
+    """The second keys of the locks of this kind that are held in this database."""
     rows = await database.fetch(
         """select objid::bigint from pg_locks
            where locktype = 'advisory' and classid = $1 and granted

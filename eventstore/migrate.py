@@ -1,9 +1,9 @@
-"""Migrations: numbered files, applied in order by whichever process comes first."""
+"""Migrations: numbered files, applied in order by the first process that starts."""
 
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
+from pathlib import Path
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
@@ -13,13 +13,13 @@ logger = logging.getLogger("commander.postgres")
 
 
 class SchemaTooNew(CommanderError):
-    """The database was migrated by newer code than this; run the newer code."""
+    """The database was migrated by a newer version of Commander. Run that version or a later one."""
 
 
 async def migrate(database: Database) -> None:
-    """Brings the schema up to date. Safe to call from many processes at once; the rest wait for the first.
+    """Applies the missing migrations. Many processes may call it at once: the others wait for the first.
 
-    Raises SchemaTooNew when the database knows a migration that this code does not.
+    Raises SchemaTooNew if the database has a migration that this code does not know.
     """
     async with database.connection() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
@@ -34,7 +34,8 @@ async def migrate(database: Database) -> None:
         known = _migrations()
         unknown = applied - {version for version, _, _ in known}
         if unknown:
-            raise SchemaTooNew(f"the database has migration {max(unknown)}, which this version does not know")
+            problem = f"the database has migration {max(unknown)}, which this version does not know"
+            raise SchemaTooNew(f"{problem}; run the version that applied it, or a later one")
         for version, name, sql in known:
             if version not in applied:
                 await connection.execute(sql)
@@ -46,12 +47,5 @@ async def migrate(database: Database) -> None:
 
 def _migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of each migration, in order."""
-    found = sorted(
-        (
-            f
-            for f in files("commander.eventstore").joinpath("migrations").iterdir()
-            if f.name.endswith(".sql")
-        ),
-        key=lambda f: f.name,
-    )
-    return [(int(f.name.split("_")[0]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]
+    found = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+    return [(int(f.stem.split("_")[0]), f.stem, f.read_text("utf-8")) for f in found]

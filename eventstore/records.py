@@ -1,4 +1,4 @@
-"""What crosses this folder's door: small frozen structures, no dicts."""
+"""The structures that other packages exchange with this one. They are small and frozen."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from uuid import UUID
 
 import msgspec
 
+from commander.domain.messages import content_digest
+
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An event as it stands in the log; the fields are in the order of the columns read.
+    """An event in the log. The fields are in the order of the columns read.
 
-    position: its place in the whole log, from 1, dense. version: its place in its stream, from 1, dense.
-    data: the JSON of the event, as encoded when it was decided.
-    causation_position: the event whose reaction sent the command that made this one.
-    traceparent: the W3C trace context it was decided in, if anybody traces.
+    position: its place in the log, from 1, without gaps.
+    version: its place in its stream, from 1, without gaps.
+    data: the JSON of the event, as it was encoded when it was decided.
+    causation_position: the event that a reactor reacted to with the command of this event.
+    traceparent: the W3C trace context of the decision; None without tracing.
     """
 
     position: int
@@ -38,13 +41,16 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A command on its way to the processor: the payload of a message of the COMMANDS stream.
+    """A submitted command: the payload of a message of the COMMANDS stream.
 
-    data: the JSON of the command. expected_version: decide only if the stream stands there (0: no events).
-    reactor: the reactor that sent it, reacting to the event at causation_position.
-    reply: the NATS subject on which the outcome is announced.
-    traceparent: the W3C trace context of what submitted it, if anybody traces.
-    not_before: it is not decided earlier. depth: how many reactions in a row led to it.
+    data: the JSON of the command.
+    expected_version: the command is decided only if its stream has this version (0: no events).
+    reactor: the reactor that sent it, in reaction to the event at causation_position.
+    reply: the NATS subject on which the outcome is published.
+    traceparent: the W3C trace context of the submission; None without tracing.
+    not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
+    sent_digest: the digest of the command as it was sent, if a hook changed it.
+    rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
     """
 
     command_id: UUID
@@ -61,10 +67,17 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
+    sent_digest: bytes | None = None
+    rejected: tuple[str, str] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the content as it was sent, before hooks. It detects an id that is used twice."""
+        return self.sent_digest or content_digest(self.type, self.data)
 
 
 class Status(StrEnum):
-    """How a command ended. Every stored command ends exactly once."""
+    """The status of an outcome. Every stored command has exactly one outcome."""
 
     APPLIED = "APPLIED"
     REJECTED = "REJECTED"
@@ -72,7 +85,7 @@ class Status(StrEnum):
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event decided on, before the log gives it a position."""
+    """An event of a decision, before the log gives it a position."""
 
     type: str
     schema_version: int
@@ -80,9 +93,10 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What became of one command. version: its stream's version after it.
+    """The decision on one command. version: the version of its stream after it.
 
-    rejection: an event recorded in a stream of its own, so that the reactor that sent the command hears.
+    rejection: an event for the reactor that sent the command. It is stored in a stream of its own.
+    decider_now: the `now` of the decider's context; None if no decider ran.
     """
 
     command: SubmittedCommand
@@ -93,12 +107,13 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rejection: NewEvent | None = None
     code: str | None = None
     message: str | None = None
+    decider_now: datetime | None = None
 
 
 class Progress(NamedTuple):
-    """How far some partitions of the COMMANDS stream are decided.
+    """The last message of the COMMANDS stream that some partitions have decided.
 
-    stream_created: which incarnation of the stream the sequence counts in; None before the first command.
+    stream_created: when the stream that the sequence belongs to was created; None before the first command.
     """
 
     partitions: tuple[int, ...]
@@ -106,16 +121,20 @@ class Progress(NamedTuple):
     stream_created: datetime | None
 
     def in_stream(self, created: datetime | None) -> int:
-        """The sequence in this incarnation of the stream: 0 where it counts in another."""
+        """The sequence, if it belongs to the stream created at this time; else 0."""
         return self.sequence if self.stream_created == created else 0
 
 
 class Outcome(NamedTuple):
-    """The stored end of a command; the fields are in the order of the columns read.
+    """The stored outcome of a command. The fields are in the order of the columns read.
 
-    position: that of its last event; of the head when it was decided, where it made none.
-    Its events stand at position - event_count + 1 to position. version: its stream's version after it.
-    number: its place among all commands that have ended, from 1, dense.
+    position: the position of its last event; without events, the head of the log when it was decided.
+    Its events have the positions from position - event_count + 1 to position.
+    version: the version of its stream after it.
+    number: its place among all outcomes, from 1, without gaps.
+    decided_at: the clock of Postgres when the outcome was stored.
+    decider_now: the `now` of the decider's context, to the microsecond; None if no decider ran, and for
+    outcomes older than this field.
     """
 
     command_id: UUID
@@ -136,11 +155,12 @@ class Outcome(NamedTuple):
     submitted_at: datetime
     decided_at: datetime
     number: int
+    decider_now: datetime | None = None
 
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events are wanted: those that match every part given; None is any."""
+    """A filter on events. An event must match every part; a part that is None matches any event."""
 
     types: frozenset[str] | None = None
     streams: frozenset[str] | None = None
@@ -149,6 +169,7 @@ class EventFilter:
     command_id: UUID | None = None
 
     def matches(self, event: RecordedEvent) -> bool:
+        """Whether an event matches every part."""
         return (
             (self.types is None or event.type in self.types)
             and (self.streams is None or event.stream in self.streams)

@@ -1,4 +1,4 @@
--- The whole schema as it stands: what all migrations add up to. A test compares the two.
+-- The current schema: the sum of all migrations. A test compares the two.
 create table schema_migrations (
     version integer primary key,
     name text not null,
@@ -55,7 +55,8 @@ create table commands (
     actor text,
     submitted_at timestamptz not null,
     decided_at timestamptz not null,
-    number bigint not null
+    number bigint not null,
+    decider_now timestamptz
 );
 
 create unique index commands_number on commands (number);

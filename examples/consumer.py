@@ -1,9 +1,9 @@
-"""Another service that follows the log. nats-py is all it needs; docs/contract.md is what it may rely on.
+"""Another service that follows the log. It needs only nats-py, and relies only on docs/contract.md.
 
     python examples/consumer.py nats://localhost:4222 my-service 'events.account.>'
 
-Prints one line of JSON for each event. Killed and started again it goes on where it was; the event that it
-was at may then come once more, with the same position.
+It prints one line of JSON for each event. After a restart it continues where it was. The last event may then
+be delivered again, with the same position.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from nats.js.api import ConsumerConfig
 
 async def follow(url: str, name: str, subject: str = "events.>") -> None:
     client = await nats.connect(url)
-    in_order = ConsumerConfig(max_ack_pending=1, ack_wait=5)  # one at a time, also when it comes again
+    in_order = ConsumerConfig(max_ack_pending=1, ack_wait=5)  # one at a time, also for a redelivery
     events = await client.jetstream().pull_subscribe(subject, durable=name, stream="EVENTS", config=in_order)
     while True:
         try:
             [message] = await events.fetch(1, timeout=30)
         except TimeoutError:
-            continue  # nothing happened
+            continue  # there was no event
         headers = message.headers or {}
         event = {
             "position": message.metadata.sequence.stream,
@@ -32,7 +32,7 @@ async def follow(url: str, name: str, subject: str = "events.>") -> None:
             "correlation": headers["Commander-Correlation-Id"],
             "data": json.loads(message.data),
         }
-        print(json.dumps(event), flush=True)  # your effect stands here
+        print(json.dumps(event), flush=True)  # replace this with your own code
         await message.ack_sync()
 
 

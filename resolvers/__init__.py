@@ -1,6 +1,7 @@
 """What a field of the API does: plain async functions over streaming and eventstore. No GraphQL here.
 
 services.py         what the resolvers work with, put together once per process
+request_context.py  who asks, with which services; made here for every transport and the command line
 commands.py         submit a command and wait for its outcome
 results.py          the results a command can have
 dry_run.py          what a command would do

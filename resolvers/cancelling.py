@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from commander.domain.errors import NotFound
-from commander.domain.messages import content_digest
 from commander.eventstore.log.command_history import stream_version
 from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.records import Decision, Status, SubmittedCommand
@@ -36,7 +35,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue  # it may have been decided and purged between the two looks
         decision = Decision(
             queued,
-            content_digest(queued.type, queued.data),
+            queued.digest,
             Status.REJECTED,
             await stream_version(services.database, queued.stream),
             rejection=refusal(services.domain, queued, CANCELLED, message),
@@ -50,7 +49,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue
         if queued.not_before is not None:
             await unschedule(services.nats, [queued])
-        await services.nats.tell(log_signals(appended.events))
+        await services.nats.publish_signals(log_signals(appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look(command_id)
     if ended is None:
@@ -64,4 +63,4 @@ async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
     messages = ended_signals([cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
         messages += outcome_signals(cancelled.reply, [ended])
-    await services.nats.tell(messages)
+    await services.nats.publish_signals(messages)

@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
-from commander.domain import InvalidCommand, Problem
+from commander.domain import InvalidCommand
 from commander.domain.errors import InvalidRequest
-from commander.domain.messages import CommandType, content_digest
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.dry_run import dry_run
 from commander.resolvers.results import (
@@ -21,12 +21,14 @@ from commander.resolvers.results import (
     ConflictResult,
     InvalidResult,
     PendingResult,
+    RejectedResult,
     Result,
     Stage,
     dry_result_of,
     result_of,
 )
 from commander.resolvers.services import Services
+from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.outcomes import Ended
 from commander.streaming.commands.pending_by_id import pending_alone
 
@@ -71,8 +73,18 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
 
 def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | InvalidResult:
     _check_options(services, options)
+    envelope = Envelope.of_client(
+        options.command_id,
+        services.now(),
+        correlation_id=options.correlation_id,
+        expected_version=options.expected_version,
+        actor=options.actor,
+        reply=services.outcomes.reply,
+        traceparent=options.traceparent,
+        not_before=options.not_before,
+    )
     try:
-        return _submitted(services, command, options)
+        return assembled(services.domain, command, envelope, services.limits.max_command_bytes)
     except InvalidCommand as invalid:
         return InvalidResult(options.command_id, invalid.problems)
 
@@ -108,6 +120,14 @@ async def _answered(
     """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
     if options.validate_only:
         return dry_result_of(await dry_run(services, made), options.expected_version)
+    if ended is None and made.rejected is not None:
+        first = await _first_sent(services, made) if options.given_id else None
+        if first is None:
+            return RejectedResult(options.command_id, *made.rejected)
+        if isinstance(first, SubmittedCommand):
+            made = first
+        else:
+            ended = first
     if isinstance(ended, ConflictResult | AcceptedResult):
         return ended
     if ended is None and _need_only_be_accepted(made, options):
@@ -126,11 +146,23 @@ async def _answered(
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return PendingResult(options.command_id, Stage.DECISION, None)
-    if ended.digest != _digest(made):
+    if ended.digest != made.digest:
         return ConflictResult(options.command_id)
     if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
         return PendingResult(options.command_id, Stage.PROJECTION, ended.position)
     return result_of(ended, options.expected_version)
+
+
+async def _first_sent(
+    services: Services, made: SubmittedCommand
+) -> SubmittedCommand | Ended | ConflictResult | None:
+    """What was submitted under an id before a hook rejected it: its outcome is the id's one outcome."""
+    queued = await pending_alone(services.nats, made.command_id)
+    if queued is None:
+        return await services.outcomes.look(made.command_id)  # it may have ended meanwhile
+    if queued.digest != made.digest:
+        return ConflictResult(made.command_id)
+    return replace(queued, reply=made.reply)
 
 
 def _check_options(services: Services, options: Options) -> None:
@@ -147,30 +179,6 @@ def _check_options(services: Services, options: Options) -> None:
         raise InvalidRequest("notBefore", problem)
 
 
-def _submitted(services: Services, command: Any, options: Options) -> SubmittedCommand:
-    type_ = services.domain.type_of(command)
-    assert isinstance(type_, CommandType), "the schema makes mutations of commands only"
-    type_.check(command)
-    data = type_.encode(command)
-    if len(data) > services.limits.max_command_bytes:
-        limit = services.limits.max_command_bytes
-        raise InvalidCommand((Problem((), f"the command has {len(data)} bytes; {limit} is the limit"),))
-    now = services.now()
-    return SubmittedCommand(
-        command_id=options.command_id,
-        type=type_.name,
-        stream=services.domain.aggregate_of_command(type_.name).stream_of(command),
-        data=msgspec.Raw(data),
-        correlation_id=options.correlation_id or options.command_id,
-        submitted_at=now,
-        expected_version=options.expected_version,
-        actor=options.actor,
-        reply=services.outcomes.reply,
-        traceparent=options.traceparent,
-        not_before=options.not_before if options.not_before and options.not_before > now else None,
-    )
-
-
 async def _accepted(
     services: Services, made: SubmittedCommand, options: Options
 ) -> AcceptedResult | ConflictResult:
@@ -178,7 +186,7 @@ async def _accepted(
     if await _other_is_queued(services, made):
         return ConflictResult(options.command_id)
     ended = await services.outcomes.look(options.command_id)
-    if ended is not None and ended.digest != _digest(made):
+    if ended is not None and ended.digest != made.digest:
         return ConflictResult(options.command_id)
     return AcceptedResult(options.command_id)
 
@@ -186,11 +194,7 @@ async def _accepted(
 async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
     """Whether the first command that is queued under this id is of other content."""
     queued = await pending_alone(services.nats, made.command_id)
-    return queued is not None and _digest(queued) != _digest(made)
-
-
-def _digest(command: SubmittedCommand) -> bytes:
-    return content_digest(command.type, command.data)
+    return queued is not None and queued.digest != made.digest
 
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:

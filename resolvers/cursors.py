@@ -1,11 +1,17 @@
-"""Cursors of lists of rows: a place in an order of a list, opaque, and good whether or not a row is there.
+"""Cursors: all that the API gives and takes are encoded and decoded here.
 
-A filter is no part of it: a place stays a place when other rows are left out.
+rows of a projection    opaque: the list, its order, the place in it, whether or not a row is there
+commands                opaque: the list and a number; the versions of a row too
+events of a stream      the version of the event
+items that are live     the position of the log, then `-` and the table where there is one; Last-Event-ID too
+
+A filter is no part of a cursor: a place stays a place when other rows are left out.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -19,14 +25,17 @@ from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
 from commander.eventstore.projections.filters import Order, Place
+from commander.streaming.live.changes import Cursor
 
+_LIVE = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
+_LARGEST = 2**63 - 1
+_LARGEST_VERSION = 2**31 - 1
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
 
 
 def cursor_of(list_name: str, order: Order, place: Place) -> str:
     """The cursor of this place in the order of a list."""
-    content = [list_name, shown(order), [_written(value) for value in place]]
-    return base64.urlsafe_b64encode(msgspec.json.encode(content)).decode()
+    return _opaque(list_name, shown(order), [_written(value) for value in place])
 
 
 def place_from(argument: str, cursor: str, list_name: str, order: Order) -> Place:
@@ -34,20 +43,72 @@ def place_from(argument: str, cursor: str, list_name: str, order: Order) -> Plac
 
     Raises InvalidRequest, about this argument, for what is no cursor, or one of another list or order.
     """
-    no_cursor = InvalidRequest(argument, f"{cursor[:100]!r} is no cursor of {list_name}")
-    try:
-        found_list, found_order, written = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-    except _MALFORMED as error:
-        raise no_cursor from error
-    if found_list != list_name:
-        raise InvalidRequest(argument, f"this is a cursor of {found_list!s:.100}, not of {list_name}")
+    found_order, written = _content(argument, cursor, list_name, 2)
     if found_order != shown(order):
-        problem = f"this is a cursor of the order {found_order!s:.100}, not of {shown(order)}"
-        raise InvalidRequest(argument, problem)
+        why = f"; its order is {found_order!s:.100}, not {shown(order)}"
+        raise _no_cursor(argument, cursor, list_name, why)
     try:
         return tuple(_read(field, value) for field, value in zip(order.fields, written, strict=True))
     except _MALFORMED as error:
-        raise no_cursor from error
+        raise _no_cursor(argument, cursor, list_name) from error
+
+
+def number_cursor_of(list_name: str, number: int) -> str:
+    """The cursor of the item with this number in a list that is ordered by a number."""
+    return _opaque(list_name, number)
+
+
+def number_from(argument: str, cursor: str, list_name: str) -> int:
+    """The number that a cursor stands for. Raises InvalidRequest, as place_from does."""
+    [number] = _content(argument, cursor, list_name, 1)
+    if type(number) is not int or not 0 <= number <= _LARGEST:
+        raise _no_cursor(argument, cursor, list_name)
+    return number
+
+
+def version_from(argument: str, cursor: str) -> int:
+    """The version that a cursor of a stream's events stands for. Raises as place_from does."""
+    version = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 10 else None
+    if version is None or version > _LARGEST_VERSION:
+        raise _no_cursor(argument, cursor, "a stream's events", "; that is a version")
+    return version
+
+
+def live_cursor_of(cursor: Cursor) -> str:
+    """The cursor of a live item."""
+    return f"{cursor.position}-{cursor.table}" if cursor.table else str(cursor.position)
+
+
+def live_cursor_from(argument: str, text: str) -> Cursor:
+    """The cursor of a live item. A position alone does not name the table: everything after it is sent.
+
+    Raises InvalidRequest, as place_from does.
+    """
+    match = _LIVE.fullmatch(text)
+    if match is None or int(match[1]) > _LARGEST:
+        raise _no_cursor(argument, text, "a subscription's items")
+    return Cursor(int(match[1]), match[2] or "")
+
+
+def _opaque(list_name: str, *content: Any) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([list_name, *content])).decode()
+
+
+def _content(argument: str, cursor: str, list_name: str, size: int) -> list[Any]:
+    """What stands in an opaque cursor of this list beside its name: so many values."""
+    try:
+        found_list, *content = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
+    except _MALFORMED as error:
+        raise _no_cursor(argument, cursor, list_name) from error
+    if len(content) == size and isinstance(found_list, str) and found_list != list_name:
+        raise _no_cursor(argument, cursor, list_name, f"; it is one of {found_list:.100}")
+    if len(content) != size or found_list != list_name:
+        raise _no_cursor(argument, cursor, list_name)
+    return list(content)
+
+
+def _no_cursor(argument: str, cursor: str, list_name: str, why: str = "") -> InvalidRequest:
+    return InvalidRequest(argument, f"{cursor[:100]!r} is no cursor of {list_name}{why}")
 
 
 def shown(order: Order) -> str:

@@ -7,9 +7,7 @@ its own, so that retrying twice is retrying once.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
-
-import msgspec
+from uuid import UUID
 
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.database import Connection, Database
@@ -21,7 +19,9 @@ from commander.eventstore.log.command_history import (
 )
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, Status, SubmittedCommand
-from commander.streaming.commands.submitting import Submitter
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService, SubmittingService
+from commander.streaming.commands.assembling import retried
 
 MAX_LISTED = 1000
 
@@ -34,37 +34,28 @@ async def dead_letters(database: Database, first: int) -> list[Outcome]:
 
 
 async def retry(
-    database: Database, submitter: Submitter, command_id: UUID, actor: str | None, reply: str | None = None
+    context: RequestContext[SubmittingService], command_id: UUID, reply: str | None = None
 ) -> SubmittedCommand:
     """Submits a dead letter again, as the command returned. Raises NotFound if it is none, or no more.
 
     It is on record as retried only when it was submitted: the record is committed after that, and holds
     back whoever else deals with it meanwhile. If that fails, retry again: the id is the same.
     """
-    failed = await _open_dead_letter(database, command_id)
-    again = SubmittedCommand(
-        command_id=uuid5(command_id, "retry"),
-        type=failed.type,
-        stream=failed.stream,
-        data=msgspec.Raw(failed.data.encode()),
-        correlation_id=failed.correlation_id,
-        submitted_at=datetime.now(UTC),
-        causation_position=failed.causation_position,
-        reactor=failed.reactor,
-        actor=failed.actor,
-        reply=reply,
-    )
-    async with database.connection() as connection, connection.transaction():
-        await _record(connection, command_id, "RETRIED", again.command_id, actor)
-        await submitter.submit(again)
+    services = context.services
+    failed = await _open_dead_letter(services.database, command_id)
+    again = retried(failed, datetime.now(UTC), reply)
+    async with services.database.connection() as connection, connection.transaction():
+        await _record(connection, command_id, "RETRIED", again.command_id, context.actor)
+        await services.submitter.submit(again)
     return again
 
 
-async def drop(database: Database, command_id: UUID, actor: str | None) -> None:
+async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> None:
     """Takes a dead letter off the list, for good. Raises NotFound if it is none, or no more."""
+    database = context.services.database
     await _open_dead_letter(database, command_id)
     async with database.connection() as connection:
-        await _record(connection, command_id, "DROPPED", None, actor)
+        await _record(connection, command_id, "DROPPED", None, context.actor)
 
 
 async def what_was_done(database: Database, command_id: UUID) -> DeadLetterAction | None:

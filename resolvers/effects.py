@@ -11,6 +11,8 @@ from commander.eventstore.reactions.effects import (
     effect_actions,
     list_effect_failures,
 )
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService
 
 MAX_LISTED = 1000
 
@@ -27,11 +29,11 @@ async def actions_of(database: Database, failure: EffectFailure) -> list[EffectA
     return await effect_actions(database, failure.effect, failure.position)
 
 
-async def retry(database: Database, effect: str, position: int, actor: str | None) -> None:
+async def retry(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
     """Has the part `effects` call it again, with the same key. Raises NotFound if it is not failed."""
-    await act_on_effect(database, effect, position, "RETRIED", actor)
+    await act_on_effect(context.services.database, effect, position, "RETRIED", context.actor)
 
 
-async def drop(database: Database, effect: str, position: int, actor: str | None) -> None:
+async def drop(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
     """Takes it off the list, for good. Raises NotFound if it is not failed."""
-    await act_on_effect(database, effect, position, "DROPPED", actor)
+    await act_on_effect(context.services.database, effect, position, "DROPPED", context.actor)

@@ -14,7 +14,7 @@ from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import InvalidRequest
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.log.lineage import Descendant, descendants, events_of_commands
-from commander.eventstore.projections.folding import standings
+from commander.eventstore.projections.folding import projection_statuses
 from commander.eventstore.reactions.reactors import reactor_positions
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.resolvers.reactions import by_cause
@@ -122,8 +122,8 @@ def check_bounds(max_depth: int, first: int) -> None:
 
 async def find_positions(services: Services) -> dict[str, int]:
     """How far the projections have come, from Postgres."""
-    found = await standings(services.database, services.tables.values())
-    return {standing.name: standing.position for standing in found}
+    found = await projection_statuses(services.database, services.tables.values())
+    return {status.name: status.position for status in found}
 
 
 async def find_lineage(services: Services, wanted: Wanted, reacted: Mapping[str, int]) -> Lineage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -10,25 +9,10 @@ from typing import Any
 
 from commander.domain import ProjectionType
 from commander.domain.checking import problems_of
-from commander.domain.errors import InvalidRequest
 from commander.eventstore.projections.filters import NO_ROW, Condition, Filter, Operator
 from commander.resolvers.read_your_writes import reached
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor, LiveItem
-
-_CURSOR = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
-_LARGEST = 2**63 - 1
-
-
-def cursor_from(argument: str, text: str) -> Cursor:
-    """The cursor of a live item; a mere position says nothing of the table, so all is told anew behind it.
-
-    Raises InvalidRequest, about this argument, for anything else.
-    """
-    match = _CURSOR.fullmatch(text)
-    if match is None or int(match[1]) > _LARGEST:
-        raise InvalidRequest(argument, f"must be the cursor of an item, got {text!r:.100}")
-    return Cursor(int(match[1]), match[2] or "")
 
 
 async def follow_rows(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Protocol
 
 from commander.domain import Domain
 from commander.eventstore.database import Database
@@ -36,6 +37,20 @@ class Limits:
     max_schedule_days: int = 366
     max_live_rows: int = 1000
     heartbeat_seconds: float = 15
+
+
+class DatabaseService(Protocol):
+    """What a resolver needs that reads and writes tables only; the command line has no more."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+class SubmittingService(DatabaseService, Protocol):
+    """What a resolver needs that submits a command, too."""
+
+    @property
+    def submitter(self) -> Submitter: ...
 
 
 @dataclass(frozen=True)

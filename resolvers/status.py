@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
-
-import msgspec
 
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.log.command_history import CommandFilter, list_commands
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, SubmittedCommand
+from commander.resolvers.cursors import number_cursor_of, number_from
 from commander.resolvers.events import Page, is_storable_text, page_size
 from commander.resolvers.services import Services
 from commander.streaming.commands.messages import is_due
 from commander.streaming.commands.pending_by_id import pending_command
 
 _UNKNOWN_SECONDS = 60.0
+_COMMANDS = "commands"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ async def commands_page(
     """Commands that have ended, the newest first, behind a cursor. Raises InvalidRequest."""
     _check_filter(where)
     size = page_size(services, first)
-    before = None if after is None else _number_from(after)
+    before = None if after is None else number_from("after", after, _COMMANDS)
     found = await list_commands(services.database, before, size + 1, where)
 
     async def newer() -> bool:
@@ -101,18 +100,8 @@ async def commands_page(
 
 
 def cursor_of(outcome: Outcome) -> str:
-    """An opaque cursor: the list of commands, behind this one."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(["commands", outcome.number])).decode()
-
-
-def _number_from(cursor: str) -> int:
-    try:
-        name, number = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError, msgspec.DecodeError) as error:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of commands") from error
-    if name != "commands" or type(number) is not int or not 0 <= number < 2**63:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of commands")
-    return number
+    """The cursor of a command in the list of commands."""
+    return number_cursor_of(_COMMANDS, outcome.number)
 
 
 def _check_filter(where: CommandFilter) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.log.event_log import pages_of_streams
 from commander.eventstore.records import RecordedEvent
+from commander.resolvers.cursors import version_from
 from commander.resolvers.events import Page, page_size
 from commander.resolvers.services import Services
-
-_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,7 @@ def stream_page(services: Services, stream: str, after: str | None, first: int) 
     size = page_size(services, first)
     if after is None:
         return StreamPage(stream, 0, size)
-    version = int(after) if after.isascii() and after.isdigit() and len(after) <= 10 else _MOST + 1
-    if version > _MOST:
-        problem = f"{after[:100]!r} is no cursor of a stream's events; that is a version"
-        raise InvalidRequest("events.after", problem)
-    return StreamPage(stream, version, size)
+    return StreamPage(stream, version_from("events.after", after), size)
 
 
 async def pages_of(services: Services, asked: Sequence[StreamPage]) -> list[Page[RecordedEvent]]:

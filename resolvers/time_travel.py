@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from commander.domain.errors import InvalidRequest
 from commander.domain.time_travel import aggregate_behind, stream_of_row
@@ -17,6 +14,7 @@ from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import Included, RowStream, RowVersion
 from commander.eventstore.records import Outcome
+from commander.resolvers.cursors import number_cursor_of, number_from
 from commander.resolvers.events import Page, is_storable_text, page_size
 from commander.resolvers.services import Services
 
@@ -54,7 +52,7 @@ async def versions_of_row(
     """The versions of a row behind a cursor, oldest first. Raises InvalidRequest."""
     source = _source(services, table, key)
     size = page_size(services, first)
-    behind = 0 if after is None else _version_from(table, after)
+    behind = 0 if after is None else number_from("after", after, _list_name(table))
     found = await services.versions.page(source, behind, size + 1)
     async with services.database.connection() as connection:
         made = await known_outcomes(connection, list({version.event.command_id for version in found[:size]}))
@@ -63,20 +61,12 @@ async def versions_of_row(
 
 
 def cursor_of(table: Table, version: RowVersion) -> str:
-    """An opaque cursor: the versions of a row, behind this one."""
-    name = f"{table.projection.name} history"
-    return base64.urlsafe_b64encode(msgspec.json.encode([name, version.event.version])).decode()
+    """The cursor of a version in the versions of a row."""
+    return number_cursor_of(_list_name(table), version.event.version)
 
 
-def _version_from(table: Table, cursor: str) -> int:
-    name = f"{table.projection.name} history"
-    try:
-        list_name, version = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError, msgspec.DecodeError) as error:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}") from error
-    if list_name != name or type(version) is not int or not 0 < version < 2**63:
-        raise InvalidRequest("after", f"{cursor!r} is no cursor of {name}")
-    return version
+def _list_name(table: Table) -> str:
+    return f"{table.projection.name} history"
 
 
 def _source(services: Services, table: Table, key: Any) -> RowStream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import strawberry
@@ -9,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.names import camel, uncapitalized
 from commander.schema.types.command_status import history_fields
@@ -20,17 +22,20 @@ from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 
 
-def build_schema(domain: Domain) -> CommanderSchema:
-    """The schema of a domain that has passed its check. Raises DefinitionError for names that collide."""
+def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
+    """The schema of a domain that has passed its check. Raises DefinitionError for names that collide.
+
+    rules: what every selected field has to pass before anything is executed, see execution/gate.py.
+    """
     domain.check()
     types = TypeMap()
     events = EventTypes(domain, types)
-    event_queries, event_subscriptions = event_fields(events)
+    log, event_queries, event_subscriptions = event_fields(events)
     history_queries, history_mutations, history_subscriptions = history_fields(events)
     lineage_queries, lineage_subscriptions = lineage_fields(events)
     effect_queries, effect_mutations = effect_fields()
     made = ProjectionFields(domain, types, events)
-    rows = [field for projection in domain.projections.values() for field in made.of(projection)]
+    read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
     direct = [command_mutation(input, events) for input in inputs]
     if inputs:
@@ -41,8 +46,8 @@ def build_schema(domain: Domain) -> CommanderSchema:
         *history_mutations,
         *effect_mutations,
     ]
-    read = [field.declared for field in rows if field.of == "Query"]
-    queries = [*read, *event_queries, *history_queries, *lineage_queries, *effect_queries]
+    direct_queries = [field.declared for field in read if field.of == "Query"]
+    queries = [*direct_queries, *event_queries, *history_queries, *lineage_queries, *effect_queries]
     live = [field.declared for field in made.live]
     subscriptions = [*live, *event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:
@@ -52,13 +57,14 @@ def build_schema(domain: Domain) -> CommanderSchema:
             subscription=_root(domain, "Subscription", subscriptions),
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
+            rules=rules,
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
     schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
-    for field in rows:
+    for field in read:
         schema.resolve_directly(field.of, field.graphql_name, field.resolve)
     return schema
 

@@ -1,9 +1,9 @@
 """NATS JetStream: commands in, events out. May import eventstore and commander.domain.
 
-counters.py     what a process has done, counted for its metrics
-running.py      keep a part running while servers come and go
-tracing.py      spans of one trace, where a tracer is set up
-leases.py       which process has which partitions
+counters.py     counters for the metrics of a process
+running.py      keep a part running while a server is unreachable
+tracing.py      the spans of a trace, if tracing is set up
+leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
 log/            follow the log; the mirror: the stream EVENTS
 commands/       submit commands, decide them, announce their outcomes

@@ -1,4 +1,4 @@
-"""What a process has done since it started, counted as it works; whoever asks makes metrics of it."""
+"""Counters of a process since it started. The metrics endpoint reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from commander.eventstore.records import Decision, Status
 
 
 class Histogram:
-    """How many values were at most each bound. counts: one more than there are bounds, not cumulated."""
+    """A histogram.
+
+    counts: the values up to each bound, not cumulated; the last is for those above all bounds.
+    """
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
@@ -23,7 +26,7 @@ class Histogram:
 
 
 class DecidingCounters:
-    """Of a processor. outcomes: by the command's type and how it ended."""
+    """The counters of a processor. outcomes: by the command's type and its status."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[tuple[str, str]] = Counter()
@@ -31,7 +34,7 @@ class DecidingCounters:
         self.commit_seconds = Histogram((0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
 
     def committed(self, decisions: Sequence[Decision], commands: int, seconds: float) -> None:
-        """A batch of this many commands, in which these were decided, was committed."""
+        """Counts a committed batch. commands: its size. decisions: those that were made in it."""
         applied = Status.APPLIED
         counts = Counter([one.command.type for one in decisions if one.status is applied])
         for type_, count in counts.items():

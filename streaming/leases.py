@@ -1,9 +1,10 @@
-"""Which process has which partitions: each has one owner, fenced by its database session.
+"""Leases on partitions: each partition has one owner, which is fenced by its database session.
 
-Every process that shares holds a shared lock that counts it and, per partition it owns, an exclusive one.
-Each takes its share (partitions / processes, rounded up) of what is free, and gives back what is above its
-share. All locks live on the connection that writes: who has lost its session can write nothing more, and one
-that is alive but cut off keeps its partitions only as long as Postgres keeps its session.
+Every process of the group holds a shared lock, which counts it, and an exclusive lock for each partition it
+owns. It takes free partitions up to its share (partitions / processes, rounded up) and releases those above
+it. All locks belong to the connection that writes. So a process that has lost its session cannot write any
+more. A process that is alive but disconnected keeps its partitions only as long as Postgres keeps its
+session.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Self
 from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, join, lock_key, members, try_lock, unlock
-from commander.eventstore.log.quarantine import begin_running, end_running, leave
+from commander.eventstore.log.quarantine import begin_running, end_running, release_partitions
 
 
 @dataclass(frozen=True)
 class LeaseGroup:
-    """What processes share the partitions of. name: of one reactor, say. durable: see `Database.connect`."""
+    """A group of processes that share partitions.
+
+    name: for example a reactor's. durable: see `Database.connect`.
+    """
 
     application: str
     members: Lock
@@ -31,10 +35,11 @@ class LeaseGroup:
 
     @property
     def key(self) -> int:
-        """Of the lock that counts who shares."""
+        """The key of the shared lock that counts the processes."""
         return lock_key(self.name) if self.name else 0
 
     def key_of(self, partition: int) -> int:
+        """The key of the exclusive lock of a partition."""
         return lock_key(f"{self.name} {partition}") if self.name else partition
 
 
@@ -42,12 +47,12 @@ DECIDING = LeaseGroup("commander processor", Lock.PROCESSORS, Lock.PARTITION)
 
 
 def reactor_leases(name: str) -> LeaseGroup:
-    """The partitions of a reactor's keys. What it writes can be made again, so no disk is waited for."""
+    """The partitions of a reactor's keys. Its states can be rebuilt, so commits do not wait for the disk."""
     return LeaseGroup(f"commander reactor {name}", Lock.REACTORS, Lock.REACTOR, name, durable=False)
 
 
 class Leases:
-    """The partitions this process owns, and the connection that proves it."""
+    """The partitions that this process owns, and the connection that holds their locks."""
 
     def __init__(self, database: Database, partitions: int, shared: LeaseGroup) -> None:
         self._database = database
@@ -58,8 +63,9 @@ class Leases:
 
     @property
     def connection(self) -> Connection:
+        """The connection with the locks. Raises LeasesLost if it is closed."""
         if self._connection is None or self._connection.is_closed():
-            raise LeasesLost("Postgres", "the connection that held the partitions is gone")
+            raise LeasesLost("Postgres", "the connection that held the partitions is lost")
         return self._connection
 
     async def __aenter__(self) -> Self:
@@ -86,23 +92,25 @@ class Leases:
         self.owned = []
 
     async def is_balanced(self) -> bool:
-        """Whether it has its share, so that `rebalance` would change nothing. Work may be under way."""
+        """Whether this process has its share, so that `rebalance` would change nothing. Safe during work."""
         shared = self._shared
         _ = self.connection  # raises LeasesLost
         async with self._database.connection() as connection:
             return len(self.owned) == self._share(await members(connection, shared.members, shared.key))
 
     async def rebalance(self) -> bool:
-        """Takes what is free up to the share, gives back what is above it; says whether anything changed.
+        """Takes free partitions up to the share and releases those above it.
 
-        Call it between batches only: a partition must not be given away with work under way.
+        Returns whether anything changed.
+
+        Call it only between batches: a partition must not be released with work in progress.
         """
         shared = self._shared
         before = list(self.owned)
         share = self._share(await members(self.connection, shared.members, shared.key))
         surplus, self.owned = self.owned[share:], self.owned[:share]
         if surplus:
-            await self._give_back(surplus)
+            await self._before_release(surplus)
         for partition in surplus:
             await unlock(self.connection, shared.partition, shared.key_of(partition))
         for partition in range(self._partitions):
@@ -114,29 +122,32 @@ class Leases:
         return sorted(before) != sorted(self.owned)
 
     def _share(self, sharing: int) -> int:
-        """How many partitions each of so many may have."""
+        """How many partitions each of so many processes may have."""
         return -(-self._partitions // max(1, sharing))
 
-    async def _give_back(self, partitions: Sequence[int]) -> None:
-        """What is done with partitions before others may have them."""
+    async def _before_release(self, partitions: Sequence[int]) -> None:
+        """Called before these partitions are released."""
 
     async def _leave(self, connection: Connection) -> None:
-        """Closes the connection, and with it gives back what is owned."""
+        """Closes the connection, which releases all partitions."""
         connection.terminate()
 
 
 class ProcessorLeases(Leases):
-    """A processor's. Its partitions are marked while it has them, so that the next knows of a violent end."""
+    """The leases of a processor.
+
+    It marks its partitions as running, so that the next owner detects a crash.
+    """
 
     def __init__(self, database: Database, partitions: int) -> None:
         super().__init__(database, partitions, DECIDING)
 
     async def begin(self) -> list[int]:
-        """Marks the owned partitions as running; returns those whose last owner died over them."""
+        """Marks the owned partitions as running. Returns those whose last owner crashed."""
         return await begin_running(self.connection, self.owned)
 
-    async def _give_back(self, partitions: Sequence[int]) -> None:
+    async def _before_release(self, partitions: Sequence[int]) -> None:
         await end_running(self.connection, partitions)
 
     async def _leave(self, connection: Connection) -> None:
-        await leave(connection, self.owned)
+        await release_partitions(connection, self.owned)

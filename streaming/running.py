@@ -1,4 +1,4 @@
-"""Keeping a part running while servers come and go."""
+"""Keeps a part running while a server is unreachable."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from commander.domain.errors import Unavailable
 async def keep_running(
     once: Callable[[], Awaitable[None]], logger: logging.Logger, *, retry_seconds: float = 0.5
 ) -> None:
-    """Runs `once` again and again, until cancelled; a reason for failing is logged when it is a new one.
+    """Runs `once` repeatedly until cancelled. Unavailable leads to a retry; any other error is raised.
 
-    Only Unavailable is waited out: other errors pass to the caller.
+    Each new reason of Unavailable is logged once.
     """
-    told = ""
+    logged = ""
     while True:
         began = asyncio.get_running_loop().time()
         try:
             await once()
         except Unavailable as error:
             if asyncio.get_running_loop().time() - began > 10:
-                told = ""
-            if str(error) != told:
-                logger.warning("%s; trying on", error)
-                told = str(error)
+                logged = ""
+            if str(error) != logged:
+                logger.warning("%s; retrying", error)
+                logged = str(error)
         await asyncio.sleep(retry_seconds)

@@ -1,8 +1,8 @@
-"""Traces: one from the mutation through JetStream, deciding, the log and its followers to the feed.
+"""Tracing: one trace from the mutation through JetStream, the decision and the log to the feed.
 
-A command carries the W3C trace context of what submitted it, an event that of what decided it; whoever works
-on one of them marks a span below. Only the API of OpenTelemetry is known here. Where no SDK is set up nothing
-is measured, and a context that came from outside is passed on as it is.
+A command carries the W3C trace context of its submission, an event that of its decision. Each later step adds
+a span below it. This module uses only the API of OpenTelemetry. Without an SDK nothing is measured, and a
+context from outside is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class _Tracing:
-    """What this process traces with. tracer: None where no SDK is set up; asked for once."""
+    """The tracer of this process; None without an SDK. known: it has been looked up."""
 
     known = False
     tracer: trace.Tracer | None = None
 
 
 def enabled() -> bool:
-    """Whether spans go anywhere; the first call decides it for the process."""
+    """Whether spans are recorded. The first call decides it for the process."""
     if not _Tracing.known:
         provider = trace.get_tracer_provider()
         use(None if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider) else provider)
@@ -41,25 +41,25 @@ def enabled() -> bool:
 
 
 def use(provider: trace.TracerProvider | None) -> None:
-    """Traces with this provider, whichever is set up for the process; None: not at all."""
+    """Sets the provider of this process, instead of the global one. None: no tracing."""
     _Tracing.known = True
     _Tracing.tracer = None if provider is None else provider.get_tracer("commander")
 
 
 def traceparent_from(header: str | None) -> str | None:
-    """The header of a request, if it is a trace context; what is none is as if it were not there."""
+    """The traceparent header of a request; None if it is missing or malformed."""
     return header if header is not None and _TRACEPARENT.fullmatch(header) else None
 
 
 def now_ns() -> int:
-    """The moment, for `mark`; 0 where nothing is traced."""
+    """The current time in nanoseconds, for `mark`; 0 without tracing."""
     return time.time_ns() if enabled() else 0
 
 
 def span(
     name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL
 ) -> AbstractContextManager[str | None]:
-    """A span around a block, whose error it records; hands the block its trace context to pass on."""
+    """A span around a block. It records an error of the block, and gives the block its trace context."""
     if not enabled() or _Tracing.tracer is None:
         return nullcontext(parent)
     return _span(_Tracing.tracer, name, parent, kind)
@@ -78,7 +78,10 @@ def mark(
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Mapping[str, str | int] | None = None,
 ) -> str | None:
-    """A span that ends now, below `parent`; its trace context. Without a parent, or an SDK: nothing."""
+    """Records a span below `parent` that ends now, and returns its trace context.
+
+    Without a parent or an SDK nothing is recorded, and the parent is returned.
+    """
     if parent is None or not enabled() or _Tracing.tracer is None:
         return parent
     begun = _Tracing.tracer.start_span(name, _context(parent), kind, attributes, start_time=begin_ns)
@@ -93,7 +96,10 @@ def mark_events(
     kind: SpanKind = SpanKind.INTERNAL,
     which: Callable[[RecordedEvent], bool] | None = None,
 ) -> None:
-    """A span for each of these events (or those of `which`) that is part of a trace."""
+    """Records a span for each of these events that has a trace context.
+
+    which: only events that it accepts.
+    """
     if not enabled():
         return
     for event in events:
@@ -102,7 +108,7 @@ def mark_events(
 
 
 def _context(parent: str | None) -> Context:
-    """Below this parent and no other; without one a span begins a trace."""
+    """The context with only this parent. Without a parent a span begins a new trace."""
     return _propagator.extract({} if parent is None else {"traceparent": parent}, Context())
 
 

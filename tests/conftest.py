@@ -87,6 +87,16 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
+@pytest_asyncio.fixture
+async def other(databases: Databases) -> AsyncIterator[Database]:
+    """Another migrated database, to import into."""
+    name = await databases.take()
+    opened = Database(databases.url(name))
+    yield opened
+    await opened.close()
+    databases.give_back(name)
+
+
 @pytest_asyncio.fixture(scope="session")
 async def shared_nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
     server = EmbeddedNats(tmp_path_factory.mktemp("nats"))

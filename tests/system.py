@@ -32,7 +32,7 @@ class Endpoint:
         self.ws_url = f"ws://127.0.0.1:{self.port}/graphql"
 
     def readiness(self) -> dict[str, Any]:
-        """What GET /health/ready says. Raises httpx.TransportError while nobody answers."""
+        """What GET /health/ready says; of an API, on its public port. Raises httpx.TransportError."""
         url = f"http://127.0.0.1:{self.port}/health/ready"
         answer: dict[str, Any] = httpx.get(url, timeout=5, verify=NO_TLS).json()
         return answer
@@ -136,6 +136,10 @@ class System(Endpoint):
     def kill(self, name: str) -> None:
         """kill -9 of one part, or of the server postgres or nats-server."""
         self.find(name).kill()
+
+    def operators_port(self, name: str) -> int:
+        """Where a part of the tree answers for its health in detail and its metrics."""
+        return int(self.environment_of(name)["COMMANDER_HEALTH_PORT"])
 
     def environment_of(self, name: str) -> dict[str, str]:
         """The COMMANDER_… variables that a part of the tree runs with."""

@@ -53,12 +53,9 @@ KNOWN_BY = {
     "graphql": {"commander.schema"},
     "starlette": {"commander.schema", "commander"},
     "uvicorn": {"commander"},
-    "pydantic": {"commander"},
-    "pydantic_settings": {"commander"},
     "typer": {"commander"},
     "rich": {"commander"},
     "opentelemetry": {"commander.streaming"},
-    "prometheus_client": {"commander"},
 }
 
 

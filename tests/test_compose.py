@@ -7,7 +7,6 @@ form the cluster that `docker compose up` would.
 import asyncio
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
@@ -23,14 +22,21 @@ import pytest
 import yaml
 from nats.js.api import StreamConfig
 
+from commander.cli.parts import PARTS
+from commander.dev.embedded import free_ports
+
 ROOT = Path(__file__).parent.parent
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 NATS_CONFIG = ROOT / "deploy" / "nats.conf"
+GATEWAY_CONFIG = ROOT / "deploy" / "haproxy.cfg"
+
+IMAGE_SETTINGS = dict(re.findall(r"\b(COMMANDER_\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
+OPERATORS_PORT = IMAGE_SETTINGS["COMMANDER_HEALTH_PORT"]
 
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 NATS_NODES = ["nats-1", "nats-2", "nats-3"]
-COMMANDER_PROCESSES = ["api", "processor", "relay", "projections", "reactors"]
+COMMANDER_PROCESSES = list(PARTS)
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -152,10 +158,21 @@ def test_each_commander_process_runs_its_command_on_the_same_cluster(name: str) 
     environment = service["environment"]
     assert environment["COMMANDER_NATS_URL"] == ",".join(f"nats://{node}:4222" for node in NATS_NODES)
     assert environment["COMMANDER_NATS_REPLICAS"] == str(len(NATS_NODES))
-    port = 8000 if name == "api" else 8001
     assert service["healthcheck"]["test"][1:] == [
-        "commander", "health", "--url", f"http://127.0.0.1:{port}/health/ready"
+        "commander", "health", "--url", f"http://127.0.0.1:{OPERATORS_PORT}/health/ready"
     ]  # fmt: skip
+
+
+def test_the_gateway_forwards_to_the_public_port_alone() -> None:
+    forwarded = re.findall(r"^ *server(?:-template)? .*\bapi:(\d+)", GATEWAY_CONFIG.read_text(), re.MULTILINE)
+    assert forwarded == [IMAGE_SETTINGS["COMMANDER_PORT"]]
+    assert OPERATORS_PORT not in forwarded
+
+
+def test_effects_alone_have_a_way_out() -> None:
+    assert COMPOSE["networks"].keys() == {"edge", "outside", "backend"}
+    with_a_way_out = [name for name, service in SERVICES.items() if "outside" in service["networks"]]
+    assert with_a_way_out == ["effects"]
 
 
 # --- The image ----------------------------------------------------------------------------------------------
@@ -204,15 +221,6 @@ class Node:
     @property
     def monitor(self) -> str:
         return f"http://127.0.0.1:{self.monitor_port}"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
 
 
 @asynccontextmanager

@@ -17,8 +17,9 @@ from strawberry.schema.config import StrawberryConfig
 from commander.cli.loading import load_domain
 from commander.domain import Domain
 from commander.parts.api import ApiPart, routes_of
-from commander.parts.health import health_answers
-from commander.parts.process import configure_logging, run
+from commander.parts.health import public_health_answers
+from commander.parts.logs import configure_logging
+from commander.parts.process import run
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import application
@@ -35,7 +36,7 @@ class NoopPart(ApiPart):
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(max_body_bytes=self.settings.max_body_bytes)
-        routes = routes_of(health_answers(self.readiness))
+        routes = routes_of(public_health_answers(self.readiness))
         return application(noop_schema(self.domain), self._connected, settings, routes)
 
 

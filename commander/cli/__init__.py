@@ -10,5 +10,7 @@ projection_tables.py  commander projections list, rebuild, switch, rollback, dro
 rebuilding.py         rebuild a projection and show what differs
 reactors.py           commander reactors list, replay
 verifying.py          commander verify
-main.py               the commands
+parts.py              run one part, or the tree of all
+commands.py           the commands
+main.py               the entry point
 """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
-import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -23,11 +22,13 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome
 from commander.parts.process import given_url
 from commander.resolvers import dead_letters
+from commander.resolvers.request_context import RequestContext, from_process
+from commander.resolvers.services import DatabaseService
 from commander.settings import Settings, read_settings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 
-app = typer.Typer(no_args_is_help=True, help="Failed commands: list them, look at one, retry or drop it.")
+app = typer.Typer(no_args_is_help=True)
 console = Console(highlight=False)
 
 _COLUMNS = ("command id", "type", "stream", "failed at", "code", "message")
@@ -35,12 +36,22 @@ _COLUMNS = ("command id", "type", "stream", "failed at", "code", "message")
 Id = Annotated[UUID, typer.Argument(metavar="COMMAND_ID")]
 
 
+@dataclass(frozen=True)
+class _Stored:
+    database: Database
+
+
+@dataclass(frozen=True)
+class _Submitting(_Stored):
+    submitter: Submitter
+
+
 @app.command("list")
 def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
     """List the dead letters nobody has dealt with, the oldest first; into a pipe, as lines with tabs."""
 
-    async def show(database: Database) -> None:
-        found = await dead_letters.dead_letters(database, first)
+    async def show(context: RequestContext[DatabaseService]) -> None:
+        found = await dead_letters.dead_letters(context.services.database, first)
         if not found:
             console.print("no dead letters")
         elif console.is_terminal:
@@ -52,14 +63,15 @@ def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] =
             for one in found:
                 print("\t".join(_cells(one)))
 
-    with_database(show)
+    as_user(show)
 
 
 @app.command()
 def show(command_id: Id) -> None:
     """Show all that is known of a dead letter, and what was done with it."""
 
-    async def tell(database: Database) -> None:
+    async def tell(context: RequestContext[DatabaseService]) -> None:
+        database = context.services.database
         one = await outcome_of(database, command_id)
         if one is None:
             raise NotFound(f"there is no command {command_id}")
@@ -73,36 +85,37 @@ def show(command_id: Id) -> None:
             again = f" as {action.retried_as}" if action.retried_as else ""
             _tell(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
 
-    with_database(tell)
+    as_user(tell)
 
 
 @app.command()
 def retry(command_id: Id) -> None:
     """Submit a dead letter again, as a new command."""
 
-    async def submit(database: Database) -> None:
+    async def submit(context: RequestContext[DatabaseService]) -> None:
+        database = context.services.database
         settings = read_settings()
         nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
         await nats.connect("commander dead-letters")
         try:
             submitter = Submitter(nats, await settled_partitions(database))
-            again = await dead_letters.retry(database, submitter, command_id, user())
+            again = await dead_letters.retry(from_process(_Submitting(database, submitter)), command_id)
         finally:
             await nats.close()
         console.print(f"submitted again as {again.command_id}")
 
-    with_database(submit)
+    as_user(submit)
 
 
 @app.command()
 def drop(command_id: Id) -> None:
     """Take a dead letter off the list; its outcome stays."""
 
-    async def take(database: Database) -> None:
-        await dead_letters.drop(database, command_id, user())
+    async def take(context: RequestContext[DatabaseService]) -> None:
+        await dead_letters.drop(context, command_id)
         console.print(f"dropped {command_id}")
 
-    with_database(take)
+    as_user(take)
 
 
 def _cells(one: Outcome) -> tuple[str, ...]:
@@ -116,21 +129,14 @@ def _tell(name: str, value: object) -> None:
     console.print(Text.assemble((name, "bold"), " ", str(value)), soft_wrap=True)
 
 
-def user() -> str:
-    """Who runs this; in a container a user may have a number only."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
-def with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+def as_user(work: Callable[[RequestContext[DatabaseService]], Awaitable[None]]) -> None:
+    """Runs what a user of the command line asks for, with a database."""
     settings: Settings = read_settings()
 
     async def run() -> None:
         database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
         try:
-            await work(database)
+            await work(from_process(_Stored(database)))
         finally:
             await database.close()
 

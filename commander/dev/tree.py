@@ -11,24 +11,28 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
-
-from rich.console import Console
 
 from commander.cli.loading import load_domain
-from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer, ends_with_parent, free_port
+from commander.dev.embedded import (
+    EmbeddedNats,
+    EmbeddedPostgres,
+    EmbeddedServer,
+    ends_with_parent,
+    free_port,
+    free_ports,
+)
 from commander.domain import CommanderError
-from commander.parts.process import configure_logging
-from commander.schema.build import build_schema
+from commander.parts.hold import Hold
+from commander.parts.logs import configure_logging
 from commander.settings import Settings
 
 logger = logging.getLogger("commander")
-console = Console(stderr=True, highlight=False)
 
 _PARTS = ("api", "processor", "relay", "projections", "reactors")
 _RESTART_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
 
 
 class PortTaken(CommanderError):
@@ -39,16 +43,20 @@ class DataDirTaken(CommanderError):
     """Another `commander dev` runs on this data directory; stop it, or choose another with --data-dir."""
 
 
+class _ApiEnded(Exception):
+    """The API ended before it was loaded. It has said why."""
+
+
 def run_dev(settings: Settings, data_dir: Path) -> None:
     """Runs until SIGINT or SIGTERM. Raises CommanderError for what a person can mend."""
     configure_logging("dev", settings.log_level)
     domain = load_domain(settings.domain)
-    build_schema(domain)  # a mistake is told here, once, and not by every part
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
     _check_port(settings)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with _sole_use(data_dir):
+    try:
         asyncio.run(_Tree(settings, data_dir, parts).run())
+    except _ApiEnded:
+        raise SystemExit(1) from None
 
 
 class _Tree:
@@ -57,54 +65,82 @@ class _Tree:
     def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...]) -> None:
         self._parts = parts
         self._port = settings.port or free_port(settings.host)
+        self._operators_ports = operators_ports(settings, parts)
         self._settings = settings
         self._data_dir = data_dir
-        self._servers: list[EmbeddedServer] = []
-        self._stopping = asyncio.Event()
         self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._servers: list[EmbeddedServer] = []
+        urls = {"POSTGRES": settings.postgres_url, "NATS": settings.nats_url}
+        for name, kind in (("POSTGRES", EmbeddedPostgres), ("NATS", EmbeddedNats)):
+            if urls[name] is None:
+                server = kind(data_dir)
+                self._servers.append(server)
+                urls[name] = server.url
+        self._environment = {
+            **os.environ,
+            "COMMANDER_PORT": str(self._port),
+            "COMMANDER_DOMAIN": settings.domain,
+            **{f"COMMANDER_{name}_URL": str(url) for name, url in urls.items()},
+        }
 
     async def run(self) -> None:
+        stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stopping.set)
-        watchers: list[asyncio.Task[None]] = []
+            loop.add_signal_handler(number, stopped.set)
+        work, stopping = asyncio.create_task(self._work()), asyncio.create_task(stopped.wait())
         try:
-            environment = await self._start_servers()
-            watchers = [asyncio.create_task(self._keep_server(server)) for server in self._servers]
-            watchers += [asyncio.create_task(self._keep_part(part, environment)) for part in self._parts]
-            watchers.append(asyncio.create_task(self._say_when_ready()))
-            await self._stopping.wait()
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._stopping.set()
-            console.print("stopping")
-            for watcher in watchers:
-                watcher.cancel()
+            if stopped.is_set():
+                _say("stopping")
+            stopping.cancel()
+            work.cancel()
+            await asyncio.wait({work})
             await self._stop_parts()
             for server in reversed(self._servers):
                 await server.stop()
+        if not work.cancelled():
+            work.result()
 
-    async def _start_servers(self) -> dict[str, str]:
-        """Starts the servers that are not given; returns the environment that tells the parts of all."""
-        environment = {**os.environ, "COMMANDER_PORT": str(self._port)}
-        environment["COMMANDER_DOMAIN"] = self._settings.domain
-        given = {"POSTGRES": self._settings.postgres_url, "NATS": self._settings.nats_url}
-        kinds: dict[str, type[EmbeddedServer]] = {"POSTGRES": EmbeddedPostgres, "NATS": EmbeddedNats}
-        for name, url in given.items():
-            if url is None:
-                server = kinds[name](self._data_dir)
-                self._servers.append(server)
-                await server.start()
-                url = server.url
-            environment[f"COMMANDER_{name}_URL"] = url
-        self._write_environment(environment)
-        return environment
+    async def _work(self) -> None:
+        """Starts everything and keeps it running.
 
-    def _write_environment(self, environment: dict[str, str]) -> None:
+        The parts load while the servers start, and are held until these answer. The API comes first: it says
+        what is wrong with a domain that has no GraphQL form, and then no data directory is made.
+        """
+        with contextlib.ExitStack() as until_the_end:
+            hold = Hold()
+            until_the_end.callback(hold.release)
+            is_new = not self._data_dir.exists()
+            if not is_new:
+                until_the_end.enter_context(_sole_use(self._data_dir))
+            await self._start_part("api", hold)
+            if is_new:
+                await self._until_loaded("api")
+                self._data_dir.mkdir(parents=True, exist_ok=True)
+                until_the_end.enter_context(_sole_use(self._data_dir))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._until_loaded("api"))
+                    for part in self._parts[1:]:
+                        group.create_task(self._start_part(part, hold))
+                    for server in self._servers:
+                        group.create_task(server.start())
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+            self._write_environment()
+            hold.release()
+            keeping = [self._keep_server(server) for server in self._servers]
+            keeping += [self._keep_part(part) for part in self._parts]
+            await asyncio.gather(*keeping, self._say_when_ready())
+
+    def _write_environment(self) -> None:
         """For other commands in another terminal: `source .commander/environment`."""
         file = self._data_dir / "environment"
         file.touch(mode=0o600)
         names = ("COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN")
-        file.write_text("".join(f"export {name}={shlex.quote(environment[name])}\n" for name in names))
+        file.write_text("".join(f"export {name}={shlex.quote(self._environment[name])}\n" for name in names))
 
     async def _keep_server(self, server: EmbeddedServer) -> None:
         while True:
@@ -117,20 +153,34 @@ class _Tree:
             except CommanderError as error:
                 logger.error("%s", error)
 
-    async def _keep_part(self, part: str, environment: dict[str, str]) -> None:
+    async def _start_part(self, part: str, hold: Hold | None = None) -> None:
+        self._children[part] = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "commander", part),  # -P: what lies in this directory hides nothing of ours
+            env={
+                **self._environment,
+                "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
+                **(hold.environment if hold else {}),
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=ends_with_parent(),
+            pass_fds=hold.inherited if hold else (),
+        )
+
+    async def _until_loaded(self, part: str) -> None:
+        """Until the API answers at all. Raises _ApiEnded."""
+        while not await self._answers("/health/live"):
+            if self._children[part].returncode is not None:
+                raise _ApiEnded
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _keep_part(self, part: str) -> None:
         while True:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-P", "-m", "commander", part),  # -P: what lies in this directory hides nothing of ours
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=ends_with_parent(),
-            )
-            self._children[part] = process
-            code = await process.wait()
+            code = await self._children[part].wait()
             logger.error("the part %s ended with code %d; starting it again", part, code)
             await asyncio.sleep(_RESTART_SECONDS)
+            await self._start_part(part)
 
     async def _stop_parts(self) -> None:
         """The API goes first, while the others still do what its open requests wait for."""
@@ -151,32 +201,57 @@ class _Tree:
                 await process.wait()
 
     async def _say_when_ready(self) -> None:
+        while not await self._answers("/health/ready"):  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(_LOOK_SECONDS)
         host = _in_url(self._settings.host)
-        url = f"http://{host}:{self._port}/health/ready"
-        host = "localhost" if host == "127.0.0.1" else host
         base = f"http://{host}:{self._port}"
-        while not await asyncio.to_thread(_is_ready, url):  # noqa: ASYNC110  # it can only be asked
-            await asyncio.sleep(0.2)
-        console.print(f"\n[bold]Commander[/bold] runs the domain {self._settings.domain}")
-        console.print(f"  GraphiQL, HTTP, SSE   {base}/graphql")
-        console.print(f"  WebSocket             ws://{host}:{self._port}/graphql")
-        console.print(f"  health                {base}/health/ready")
-        console.print(f"  data                  {self._data_dir.resolve()}")
-        console.print("Ctrl-C stops it.\n")
+        operators = _in_url(self._settings.health_host)
+        ports = ", ".join(f"{part} {port}" for part, port in self._operators_ports.items())
+        _say(f"\n{_bold('Commander')} runs the domain {self._settings.domain}")
+        _say(f"  GraphiQL, HTTP, SSE   {base}/graphql")
+        _say(f"  WebSocket             ws://{host}:{self._port}/graphql")
+        _say(f"  health                {base}/health/ready")
+        _say(f"  metrics               http://{operators}:PORT/metrics, PORT of {ports}")
+        _say(f"  data                  {self._data_dir.resolve()}")
+        _say("Ctrl-C stops it.\n")
+
+    async def _answers(self, path: str) -> bool:
+        """Whether the API answers this path with 200."""
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection(_reached_at(self._settings.host), self._port)
+                with contextlib.closing(writer):
+                    writer.write(
+                        f"GET {path} HTTP/1.1\r\nhost: commander\r\nconnection: close\r\n\r\n".encode()
+                    )
+                    return b" 200 " in await reader.readline()
+        except (OSError, TimeoutError):
+            return False
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        with build_opener(ProxyHandler({})).open(url, timeout=2):
-            return True
-    except OSError:
-        return False
+def operators_ports(settings: Settings, parts: Sequence[str]) -> dict[str, int]:
+    """Where each part answers for its health in detail and its metrics: see Settings.health_port."""
+    first = settings.health_port
+    ports = range(first, first + len(parts)) if first else free_ports(len(parts), settings.health_host)
+    return dict(zip(parts, ports, strict=True))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _bold(text: str) -> str:
+    return f"\033[1m{text}\033[0m" if sys.stderr.isatty() else text
 
 
 def _in_url(host: str) -> str:
+    host = _reached_at(host)
+    return "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+
+
+def _reached_at(host: str) -> str:
     """Where one reaches, on this machine, what listens on this address."""
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def _check_port(settings: Settings) -> None:

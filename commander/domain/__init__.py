@@ -7,6 +7,7 @@ from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
+    HookFailed,
     InvalidCommand,
     InvalidDecision,
     Problem,
@@ -15,6 +16,7 @@ from commander.domain.errors import (
     UndecodableEvent,
 )
 from commander.domain.fields import BigInt, Field, new_id
+from commander.domain.hooks import Origin, SubmitContext
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
@@ -34,15 +36,18 @@ __all__ = [
     "EffectType",
     "EventType",
     "Field",
+    "HookFailed",
     "InvalidCommand",
     "InvalidDecision",
     "Later",
+    "Origin",
     "Problem",
     "ProjectionFailed",
     "ProjectionType",
     "ReactionRejected",
     "ReactorType",
     "Rejected",
+    "SubmitContext",
     "UndecodableEvent",
     "new_id",
     "touches",

@@ -9,6 +9,7 @@ import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.hooks import HookedDomain
 from commander.domain.messages import (
     CommandType,
     EventType,
@@ -32,7 +33,7 @@ REACTION_AGGREGATE = "reaction"
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(ReactingDomain):
+class Domain(ReactingDomain, HookedDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -192,9 +193,11 @@ class Domain(ReactingDomain):
     # Lookups.
 
     def aggregate_of_command(self, name: str) -> AggregateType:
+        """The aggregate that decides this command. Raises KeyError for an unknown name."""
         return self._aggregate_of_command[name]
 
     def aggregate_of_event(self, name: str) -> AggregateType:
+        """The aggregate that evolves by this event. Raises KeyError for an unknown name."""
         return self._aggregate_of_event[name]
 
     def event_type(self, name: str) -> EventType | None:

@@ -5,6 +5,7 @@ CommanderError
 ├─ Rejected             raised by a domain's decider: the command breaks a rule
 ├─ InvalidCommand       a command's input breaks a constraint; the command is not accepted
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
+├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
 ├─ ProjectionFailed     a projection raised on an event
 ├─ InvalidRequest       an argument of a query is outside its range
@@ -67,6 +68,10 @@ class InvalidCommand(CommanderError):
 
 class InvalidDecision(CommanderError):
     """A decider returned a value that is not an event of its aggregate. The command fails."""
+
+
+class HookFailed(CommanderError):
+    """A hook of the domain raised an error other than Rejected, or returned a wrong value."""
 
 
 class UndecodableEvent(CommanderError):

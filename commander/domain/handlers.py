@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def handlers_of(cls: type) -> Iterator[Handler]:
         where = where_is(function)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise DefinitionError(where, f"{cls.__name__}.{name} is async; domain code must be synchronous")
-        hints = _hints(function, cls, where)
+        hints = hints_of(function, where, f"{cls.__name__}.{name}", {cls.__name__: cls})
         if parameters[0] not in hints:
             raise DefinitionError(where, f"{cls.__name__}.{name}: annotate {parameters[0]} with its type")
         called = function if isinstance(member, staticmethod) else getattr(cls, name)
@@ -66,9 +66,15 @@ def handled_twice(message: type) -> str:
     return f"another method already handles {message.__name__}; merge the two"
 
 
-def _hints(function: Callable[..., Any], cls: type, where: str) -> dict[str, Any]:
-    scope = {**vars(sys.modules[function.__module__]), cls.__name__: cls}
+def hints_of(
+    function: Callable[..., Any], where: str, label: str, scope: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The annotations of a function, by parameter. scope: names that its module does not define yet.
+
+    Raises DefinitionError if an annotation cannot be evaluated.
+    """
+    names = {**vars(sys.modules[function.__module__]), **(scope or {})}
     try:
-        return typing.get_type_hints(function, globalns=scope)
+        return typing.get_type_hints(function, globalns=names)
     except Exception as error:  # an annotation in quotes may hold anything
-        raise DefinitionError(where, f"{cls.__name__}.{function.__name__}: {error}") from error
+        raise DefinitionError(where, f"{label}: {error}") from error

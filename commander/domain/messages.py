@@ -44,6 +44,7 @@ class EventType:
         return msgspec.json.Decoder(self.cls)
 
     def encode(self, event: object) -> bytes:
+        """The JSON that is stored, as UTF-8."""
         return _encoder.encode(event)
 
     def decode(self, data: bytes | str, position: int) -> Any:
@@ -80,6 +81,7 @@ class CommandType:
         return msgspec.json.Decoder(self.cls)
 
     def encode(self, command: object) -> bytes:
+        """The JSON that is stored, as UTF-8."""
         return _encoder.encode(command)
 
     def decode(self, data: bytes | str) -> Any:
@@ -128,12 +130,14 @@ def docstring(cls: type) -> str:
 
 
 def event_type(cls: type, version: int) -> EventType:
+    """Reads and checks an event class. Raises DefinitionError."""
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
     return EventType(cls.__name__, cls, version, fields_of(cls, EVENT_FIELDS), docstring(cls), where_is(cls))
 
 
 def command_type(cls: type, internal: bool) -> CommandType:
+    """Reads and checks a command class. Raises DefinitionError."""
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")

@@ -23,6 +23,7 @@ class ReactingDomain(ABC):
     """The part of Domain with the decorators for reactions; see Domain."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.reactors: dict[str, ReactorType] = {}
         self.recurring: dict[str, RecurringType] = {}
         self.effects: dict[str, EffectType] = {}
@@ -71,9 +72,9 @@ class ReactingDomain(ABC):
     def every(self, expression: str, /) -> Callable[[F], F]:
         """Declares recurring commands: a function from the time of a tick (UTC) to the commands to send.
 
-        expression: a cron expression. The commands of a tick are sent once, however many processes run. Of
-        the ticks that pass while no process runs, the first is sent late and the others are skipped.
-        Raises DefinitionError.
+        expression: a cron expression. The commands of a tick are sent once, however many processes run.
+        Only the next tick is scheduled in advance: it comes even if no process runs then. Later ticks are
+        skipped until a process runs again. Raises DefinitionError.
         """
 
         def register(function: F) -> F:

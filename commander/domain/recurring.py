@@ -30,6 +30,7 @@ class RecurringType:
 
 
 def recurring_type(expression: str, function: Callable[[datetime], Any]) -> RecurringType:
+    """Parses the expression and checks the function. Raises DefinitionError."""
     where = where_is(function)
     name = getattr(function, "__name__", "")
     try:

@@ -1,7 +1,10 @@
 """The processes of a deployment.
 
+logs.py             the lines that a process logs
+hold.py             load a part before it may work
 status_server.py    a small HTTP server for health and metrics
 health.py           /health/live and /health/ready
+exposition.py       metrics in Prometheus' text format
 metrics.py          /metrics
 part.py             what every part has
 processor.py        decide commands
@@ -12,5 +15,5 @@ effects.py          call the outside
 frame_protocol.py   uvicorn's WebSocket protocol, which takes ready frames
 asgi_server.py      uvicorn
 api.py              serve GraphQL
-process.py          run a part: logging, servers, signals
+process.py          run a part: servers, signals
 """

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.metrics_core import Metric
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -18,7 +16,9 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
-from commander.parts.metrics import Measure, gauge
+from commander.parts.exposition import Metric, counter, gauge
+from commander.parts.health import public_health_answers
+from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
 from commander.resolvers.services import Limits, Services
@@ -46,13 +46,13 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
 
-    def server(self) -> Server:
-        return AsgiServer(self.app(), self.settings)
+    def servers(self) -> list[Server]:
+        return [AsgiServer(self.app(), self.settings), *super().servers()]
 
     async def run(self, database: Database, nats: Nats) -> None:
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
         tables = ServingTables(database, nats, self.domain.projections)
-        await tables.look()
+        await tables.refresh()
         services = Services(
             domain=self.domain,
             database=database,
@@ -94,7 +94,7 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            routes_of(self.status()),
+            routes_of(public_health_answers(self.readiness)),
             examples_of(self.domain),
             self._streams,
         )
@@ -122,7 +122,7 @@ class ApiPart(Part):
 
 
 def routes_of(answers: Answers) -> list[BaseRoute]:
-    """What a process says of itself, on the port of the API."""
+    """What a process says of itself on the API's port, which is public."""
     return [Route(path, _route(answer)) for path, answer in answers.items()]
 
 
@@ -135,10 +135,8 @@ def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Await
 
 
 async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[Metric]:
-    submitted = CounterMetricFamily("commander_commands_submitted", "Commands stored by this process.")
-    submitted.add_metric([], submitter.submitted)
     return [
-        submitted,
+        counter("commands_submitted_total", "Commands stored by this process.", submitter.submitted),
         gauge("submit_waiting", "Commands on their way to JetStream.", submitter.waiting),
         gauge("outcomes_waiting", "Mutations that wait for their outcome.", outcomes.waiting),
     ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from prometheus_client.metrics_core import Metric
-
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.reactions.effects import effect_positions, open_effect_failures
-from commander.parts.metrics import Measure, gauges
+from commander.parts.exposition import Metric, gauges
+from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
 from commander.streaming.commands.watchdog import end_if_the_loop_hangs
@@ -33,8 +32,8 @@ class EffectsPart(Part):
         self._runners: list[EffectRunner] = []
 
     async def run(self, database: Database, nats: Nats) -> None:
-        company, effects = CallExclusion(), self.domain.effects.values()
-        self._runners = [EffectRunner(self.domain, database, nats, e, company=company) for e in effects]
+        exclusion, effects = CallExclusion(), self.domain.effects.values()
+        self._runners = [EffectRunner(self.domain, database, nats, e, exclusion=exclusion) for e in effects]
         longest = max((effect.timeout_seconds for effect in effects), default=0)
         hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
         await run_all(*(runner.run() for runner in self._runners), hanging)

@@ -1,4 +1,8 @@
-"""Health, in every process: is it alive, and is all it needs there."""
+"""Health, in every process: is it alive, and is all it needs there.
+
+health_answers say what is not ready and why: they are for the operators' port. public_health_answers say only
+whether the process is ready: they are for a port that clients reach.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,30 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 def health_answers(ready: Readiness) -> Answers:
     """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why."""
 
-    async def live() -> Answer:
-        return _json(200, {"live": True})
-
     async def readiness() -> Answer:
         parts = dict(await ready())
-        is_ready = all(state == "ok" for state in parts.values())
+        is_ready = _all_ok(parts)
         return _json(200 if is_ready else 503, {"ready": is_ready, "parts": parts})
 
-    return {"/health/live": live, "/health/ready": readiness}
+    return {"/health/live": _live, "/health/ready": readiness}
+
+
+def public_health_answers(ready: Readiness) -> Answers:
+    """The same paths and status codes. The body of /health/ready has no details."""
+
+    async def readiness() -> Answer:
+        is_ready = _all_ok(await ready())
+        return _json(200 if is_ready else 503, {"ready": is_ready})
+
+    return {"/health/live": _live, "/health/ready": readiness}
+
+
+async def _live() -> Answer:
+    return _json(200, {"live": True})
+
+
+def _all_ok(parts: Mapping[str, str]) -> bool:
+    return all(state == "ok" for state in parts.values())
 
 
 def _json(status: int, said: object) -> Answer:

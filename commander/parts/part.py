@@ -28,7 +28,7 @@ class Server(Protocol):
 
 
 class Part(ABC):
-    """One part. `run` works until it is cancelled; before that, `server` may already answer.
+    """One part. `run` works until it is cancelled; before that, its servers may already answer.
 
     garbage_thresholds: of Python's collector of cycles. How many more objects there are before it looks at
     the young, and how many such looks before it looks at the middle-aged, and at all.
@@ -61,14 +61,14 @@ class Part(ABC):
         """The process was told to end: no longer ready, and nothing goes on that does not end by itself."""
         self.stopping = True
 
-    def server(self) -> Server | None:
-        """What answers HTTP in this process; None where nothing does. Builds all that it serves."""
+    def servers(self) -> list[Server]:
+        """What answers HTTP in this process. Builds all that they serve."""
         if self.settings.health_port == 0:
-            return None
-        return StatusServer(self.status(), self.settings.health_host, self.settings.health_port)
+            return []
+        return [StatusServer(self.status(), self.settings.health_host, self.settings.health_port)]
 
     def status(self) -> Answers:
-        """What every part answers: its health and its metrics."""
+        """What every part answers on the operators' port: its health in detail and its metrics."""
         return {**health_answers(self.readiness), **metrics_answers(self._measures)}
 
     def _measures(self) -> list[Measure]:

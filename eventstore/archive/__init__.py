@@ -1,7 +1,7 @@
-"""A log as a file, and the audit of what is stored.
+"""Export, import and audit of the log.
 
-format.py       the file of an export, line by line
-exporting.py    write the log to such a file
-importing.py    read such a file into an empty store
+format.py       the format of an export file: its lines and checksums
+exporting.py    write the log to an export file
+importing.py    read an export file into an empty store
 verifying.py    audit the log, the outcomes and the projections
 """

@@ -1,8 +1,8 @@
-"""Exporting the log: every command with how it ended and the events it made, in the order of the log.
+"""Exports the log: every command with its outcome and its events, in the order of the log.
 
-What has ended never changes, so it is enough to read the head once and then all before it, by pages: nothing
-is locked, memory holds a page, and whoever appends meanwhile is not seen. What follows from the log is not
-exported (projections, snapshots), nor what is not in it yet: commands that are queued in NATS.
+Stored events and outcomes never change. So the export reads the head once, then everything up to it in pages.
+It locks nothing, holds one page in memory, and does not see later appends. It leaves out what can be derived
+from the log (projections, snapshots) and what is not in the log yet (commands that are pending in NATS).
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ _OF_OUTCOME = len(Outcome._fields)
 
 
 class LogBroken(CommanderError):
-    """The log is not what it must be: an event without its command, or a gap. It cannot be exported whole."""
+    """The log has a gap, or an event without its command. It cannot be exported. Run `commander verify`."""
 
 
 async def header_of(database: Database, where: ExportFilter, reactors: Mapping[str, int]) -> Header:
-    """The header of an export of the log as it stands now. Raises InvalidRequest for positions beyond it.
+    """The header of an export of the log up to its current head.
 
-    reactors: checkpoints; what they reacted to must have been decided by now, see `commander export`.
+    reactors: the checkpoint of each reactor, by name. The commands that reactors sent for events up to it
+    must be decided by now, see `commander export`. Raises InvalidRequest if a position is beyond the head.
     """
     head = await database.fetchrow("select position, commands, recorded_at from log_head")
-    assert head is not None, "log_head has its one row from the first migration on"
+    assert head is not None, "the first migration inserts the row of log_head"
     position = int(head["position"])
     for name, value in (("after", where.after), ("up-to", where.up_to)):
         if value is not None and not 0 <= value <= position:
@@ -56,7 +57,7 @@ async def header_of(database: Database, where: ExportFilter, reactors: Mapping[s
 
 
 async def exported(database: Database, header: Header) -> AsyncIterator[bytes]:
-    """The lines of the file that begins with this header. Raises LogBroken, Unavailable."""
+    """The lines of the file that begins with this header. Raises LogBroken and Unavailable."""
     writer = ArchiveWriter()
     yield writer.header(header)
     async for record in _matching(database, header) if header.filter else _everything(database, header):
@@ -65,28 +66,30 @@ async def exported(database: Database, header: Header) -> AsyncIterator[bytes]:
 
 
 async def _everything(database: Database, header: Header) -> AsyncIterator[Record]:
-    """All commands, each followed by its events, which must be those that come next in the log."""
+    """All commands, each followed by its events. They must be the next events in the log."""
     events = _events(database, 0, header.position, EventFilter())
     async for outcome, action in _commands(database, header.commands):
         yield command_line(outcome, action)
         for _ in range(outcome.event_count):
             event = await anext(events, None)
             if event is None or event.command_id != outcome.command_id:
-                raise LogBroken(f"an event of the command {outcome.command_id} is not where it must be")
+                raise LogBroken(
+                    f"an event of the command {outcome.command_id} is missing or in the wrong place"
+                )
             yield event_line(event)
     async for event in events:
         raise LogBroken(f"the event at position {event.position} belongs to no command")
 
 
 async def _matching(database: Database, header: Header) -> AsyncIterator[Record]:
-    """The events that match, each command before the first of its events."""
+    """The matching events. Each command comes before its first event."""
     where = header.filter or ExportFilter()
     wanted = EventFilter(_as_set(where.types), _as_set(where.streams), _as_set(where.aggregates))
     up_to = header.position if where.up_to is None else where.up_to
-    told = None
+    last = None
     async for event, outcome in _with_commands(database, where.after or 0, up_to, wanted):
-        if told != outcome.command_id:
-            told = outcome.command_id
+        if last != outcome.command_id:
+            last = outcome.command_id
             yield command_line(outcome)
         yield event_line(event)
 
@@ -94,10 +97,10 @@ async def _matching(database: Database, header: Header) -> AsyncIterator[Record]
 async def _events(
     database: Database, after: int, up_to: int, where: EventFilter
 ) -> AsyncIterator[RecordedEvent]:
-    """The matching events, page by page; each position must be there."""
+    """The matching events, page by page. Raises LogBroken if a position is missing and there is no filter."""
     while page := await read_log(database, after, up_to, _PAGE, where):
         if where == EventFilter() and page[-1].position != after + len(page):
-            raise LogBroken(f"between the positions {after} and {page[-1].position} events are missing")
+            raise LogBroken(f"events are missing between the positions {after} and {page[-1].position}")
         for event in page:
             yield event
         after = page[-1].position

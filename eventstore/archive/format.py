@@ -1,14 +1,14 @@
-"""The file of an export: lines of JSON, and checksums that tell a damaged file from a whole one.
+"""The format of an export file: lines of JSON, with checksums that detect damage.
 
-    header    what is exported and up to where; in an export of the whole log also the reactors' checkpoints
-    command   how it ended; followed by
-    event     each event that it made
-    checksum  every thousand records: SHA-256 of all bytes of the file before this line
-    end       how many records there were, and such a checksum
+    header    what is exported and up to which position; for the whole log also the checkpoints of reactors
+    command   a command with its outcome; followed by
+    event     each of its events
+    checksum  after every thousand records: SHA-256 of all bytes of the file before this line
+    end       the number of records, and a checksum
 
-Positions, versions and numbers are those of the log, and JSON documents stand as they are stored, so a store
-that imports a file exports the same bytes. (A document that would not survive inside a line, one with a line
-break in it say, stands as a string in `text`.)
+Positions, versions and numbers are those of the log. JSON documents are copied as they are stored. So a store
+that imports a file exports the same bytes. (A document that would change inside a line, for example one with
+a line break, is a string in `text`.)
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Outcome, RecordedEvent
 
-FORMAT = 1
+FORMAT = 2
+"""What is written. Format 1 has no decider_now; it is read too."""
+_READABLE = (1, FORMAT)
 CHECKSUM_EVERY = 1000
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class ExportBroken(CommanderError):
-    """The file is damaged, cut or no export; `line` says where that showed. Get the file anew."""
+    """The file is damaged, truncated or not an export. `line` is the line of the problem. Export again."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -41,9 +43,9 @@ class ExportBroken(CommanderError):
 
 
 class ExportFilter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which events are exported, with the commands that made them: those that match every part given.
+    """A filter on the exported events; their commands are exported with them. An event must match every part.
 
-    after, up_to: positions, after < p <= up_to.
+    after, up_to: the positions p with after < p <= up_to.
     """
 
     types: tuple[str, ...] | None = None
@@ -58,9 +60,9 @@ class _Line(msgspec.Struct, frozen=True, tag_field="line", omit_defaults=True, f
 
 
 class Header(_Line, frozen=True, tag="header"):
-    """position, commands, recorded_at: the log's head. filter: absent where everything is exported.
+    """The first line. position, commands, recorded_at: the head of the log.
 
-    reactors: up to which position the reactions of each are decided.
+    reactors: by reactor, the position up to which its reactions are decided. filter: None for the whole log.
     """
 
     format: int
@@ -71,8 +73,8 @@ class Header(_Line, frozen=True, tag="header"):
     filter: ExportFilter | None = None
 
 
-class Dealt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was done with a dead letter."""
+class ActionTaken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The action taken on a dead letter."""
 
     action: str
     at: datetime
@@ -81,7 +83,7 @@ class Dealt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CommandLine(_Line, frozen=True, tag="command"):
-    """An outcome; the fields are those of records.Outcome. digest: in hexadecimal."""
+    """A command with its outcome. The fields are those of records.Outcome. digest: in hexadecimal."""
 
     number: int
     command_id: UUID
@@ -100,13 +102,14 @@ class CommandLine(_Line, frozen=True, tag="command"):
     causation_position: int | None = None
     reactor: str | None = None
     actor: str | None = None
-    dead_letter: Dealt | None = None
+    decider_now: datetime | None = None
+    dead_letter: ActionTaken | None = None
     data: Raw | UnsetType = UNSET
     text: str | UnsetType = UNSET
 
 
 class EventLine(_Line, frozen=True, tag="event"):
-    """An event; the fields are those of records.RecordedEvent."""
+    """An event. The fields are those of records.RecordedEvent."""
 
     position: int
     stream: str
@@ -146,10 +149,13 @@ _documents = msgspec.json.Decoder(_Document)
 
 
 def command_line(outcome: Outcome, action: DeadLetterAction | None = None) -> CommandLine:
-    """How a command ended, as a line."""
+    """The line of a command with its outcome.
+
+    action: the action taken on its dead letter, if there is one.
+    """
     values = outcome._asdict() | _document(outcome.data) | {"digest": bytes(outcome.digest).hex()}
     if action is not None:
-        values["dead_letter"] = Dealt(action.action, action.at, action.retried_as, action.actor)
+        values["dead_letter"] = ActionTaken(action.action, action.at, action.retried_as, action.actor)
     return CommandLine(**values)
 
 
@@ -165,17 +171,17 @@ def document_of(line: Record) -> str:
 
 
 def _document(json: str) -> dict[str, Any]:
-    """The JSON as part of a line, if it comes back from there as it is; else as a string."""
+    """The JSON as a part of the line, if it can be read back unchanged; else as a string."""
     raw = json.encode()
     try:
-        survives = "\n" not in json and bytes(_documents.decode(b'{"data":' + raw + b"}").data) == raw
+        unchanged = "\n" not in json and bytes(_documents.decode(b'{"data":' + raw + b"}").data) == raw
     except msgspec.MsgspecError:
-        survives = False
-    return {"data": Raw(raw)} if survives else {"data": UNSET, "text": json}
+        unchanged = False
+    return {"data": Raw(raw)} if unchanged else {"data": UNSET, "text": json}
 
 
 class ArchiveWriter:
-    """The lines of a file, one after the other, as bytes."""
+    """Encodes the lines of an export file, in order."""
 
     def __init__(self) -> None:
         self._sum = sha256()
@@ -186,7 +192,7 @@ class ArchiveWriter:
         return self._line(header)
 
     def record(self, record: Record) -> bytes:
-        """A record's line, with that of a checksum behind it where one is due."""
+        """The line of a record, followed by a checksum line if one is due."""
         if isinstance(record, CommandLine):
             self._commands += 1
         else:
@@ -206,7 +212,7 @@ class ArchiveWriter:
 
 
 class ArchiveReader:
-    """A file read line by line. Whatever is wrong with it raises ExportBroken; the end must be there."""
+    """Reads an export file line by line. Raises ExportBroken if it is damaged or has no end. line: from 1."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -219,13 +225,14 @@ class ArchiveReader:
         """The first line."""
         line = self._next()
         if not isinstance(line, Header):
-            raise ExportBroken(self.line, "an export begins with a header")
-        if line.format != FORMAT:
-            raise ExportBroken(self.line, f"format {line.format} is not known to this version, {FORMAT} is")
+            raise ExportBroken(self.line, "an export must begin with a header")
+        if line.format not in _READABLE:
+            known = " and ".join(map(str, _READABLE))
+            raise ExportBroken(self.line, f"this version reads formats {known}, the file has {line.format}")
         return line
 
     def records(self) -> Iterator[Record]:
-        """All commands and events; when the last one has come, every checksum was right."""
+        """All commands and events. After the last one, every checksum has been verified."""
         while True:
             match self._next():
                 case CommandLine() as command:
@@ -238,10 +245,11 @@ class ArchiveReader:
                     pass
                 case End(commands, events):
                     if (commands, events) != (self._commands, self._events):
-                        told = f"{commands} commands and {events} events"
-                        raise ExportBroken(self.line, f"it says {told}, but there were others")
+                        declared = f"{commands} commands and {events} events"
+                        found = f"{self._commands} and {self._events}"
+                        raise ExportBroken(self.line, f"the end declares {declared}, the file has {found}")
                     if self._file.read(1):
-                        raise ExportBroken(self.line + 1, "there is more behind the end")
+                        raise ExportBroken(self.line + 1, "there is data after the end line")
                     return
                 case Header():
                     raise ExportBroken(self.line, "there is a second header")
@@ -250,14 +258,14 @@ class ArchiveReader:
         self.line += 1
         raw = self._file.readline(_MAX_LINE_BYTES)
         if not raw:
-            raise ExportBroken(self.line, "the file ends before its end: it was cut")
+            raise ExportBroken(self.line, "the file is truncated: it has no end line")
         if not raw.endswith(b"\n"):
-            raise ExportBroken(self.line, "the line is cut")
+            raise ExportBroken(self.line, "the line is truncated")
         try:
             line: Header | CommandLine | EventLine | Checksum | End = _decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ExportBroken(self.line, f"it is no line of an export: {error}") from error
+            raise ExportBroken(self.line, f"this is not a line of an export: {error}") from error
         if isinstance(line, Checksum | End) and line.sha256 != self._sum.hexdigest():
-            raise ExportBroken(self.line, "the checksum is wrong: something before this line was changed")
+            raise ExportBroken(self.line, "the checksum is wrong: the file was changed before this line")
         self._sum.update(raw)
         return line

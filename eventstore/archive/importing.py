@@ -1,8 +1,8 @@
-"""Importing an export into an empty store, in one transaction: all of it, or nothing is left behind.
+"""Imports an export into an empty store, in one transaction: all of it or nothing.
 
-Nobody can slip in: the row of log_head, which every append updates, is locked from the first look to the
-commit, and reactors that start meanwhile wait for their checkpoints. Checksums and order are verified on the
-way; the commit comes after the last of them.
+No other process can append meanwhile: the row of log_head, which every append updates, is locked from the
+first check to the commit. A reactor that starts meanwhile waits for its checkpoint. Checksums and order are
+verified during the import, and the commit comes after the last check.
 """
 
 from __future__ import annotations
@@ -30,33 +30,36 @@ from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.eventstore.sql import statement
 
-_IN_THE_WAY = statement("what_stands_in_the_way")
+_NOT_EMPTY = statement("why_not_empty")
 _BROKEN_STREAM = statement("broken_stream")
-_AT_ONCE = 1000
-_CHARACTERS_AT_ONCE = 8 * 1024 * 1024
-_PARTS = [int(lock) for lock in Lock if lock is not Lock.MIGRATIONS]
+_RECORDS_PER_COPY = 1000
+_CHARACTERS_PER_COPY = 8 * 1024 * 1024
+_LOCKS = [int(lock) for lock in Lock if lock is not Lock.MIGRATIONS]
 
 
 class NotEmpty(CommanderError):
-    """An export is imported into an empty store only; the message says what is there."""
+    """The store is not empty, so an export cannot be imported into it. The message says what it contains."""
 
 
 class NotImportable(CommanderError):
-    """A filtered export has gaps, and the log has none: it is for reading elsewhere."""
+    """A filtered export cannot be imported: it has gaps, and a log must not. Export the whole log."""
 
 
 async def import_all(
     database: Database, reader: ArchiveReader, progress: Callable[[Header, int], None]
 ) -> Header:
-    """Stores all that an export holds, or nothing; its header. progress: told how many records are in.
+    """Stores all records of an export, or none, and returns its header.
 
-    Raises NotEmpty, NotImportable, ExportBroken, Unavailable.
+    progress: called with the header and the number of records stored so far.
+    Raises NotEmpty, NotImportable, ExportBroken and Unavailable.
     """
     header = reader.header()
     if not all(0 <= position <= header.position for position in header.reactors.values()):
-        raise ExportBroken(reader.line, "a reactor stands beyond the log")
+        raise ExportBroken(reader.line, "the checkpoint of a reactor is beyond the log")
     if header.filter is not None:
-        raise NotImportable("this is a filtered export: the log has no gaps, so only a whole one is imported")
+        raise NotImportable(
+            "this is a filtered export, which has gaps; only an export of the whole log can be imported"
+        )
     connection = await database.connect("commander import")
     try:
         with reaching_postgres(connection):
@@ -64,7 +67,7 @@ async def import_all(
                 await _must_be_empty(connection)
                 await _store(connection, reader, header, progress)
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-        raise ExportBroken(reader.line, f"Postgres does not take what stands before it: {error}") from error
+        raise ExportBroken(reader.line, f"Postgres rejects a record before this line: {error}") from error
     finally:
         connection.terminate()
     return header
@@ -72,7 +75,7 @@ async def import_all(
 
 async def _must_be_empty(connection: Connection) -> None:
     await connection.execute("select from log_head for update")
-    found = await connection.fetchval(_IN_THE_WAY, _PARTS)
+    found = await connection.fetchval(_NOT_EMPTY, _LOCKS)
     if found is not None:
         raise NotEmpty(f"the store is not empty: {found}")
 
@@ -85,13 +88,13 @@ async def _store(
            on conflict (name) do update set position = excluded.position""",
         list(header.reactors.items()),
     )
-    await connection.execute("delete from reactor_partitions")  # they begin where their reactor stands
-    await connection.execute("update effects set position = $1", header.position)  # not called again
+    await connection.execute("delete from reactor_partitions")  # they begin at their reactor's checkpoint
+    await connection.execute("update effects set position = $1", header.position)  # no call is repeated
     order = _Order(reader)
     stored, page = 0, _Records()
     for record in reader.records():
         page.add(order.checked(record))
-        if len(page) == _AT_ONCE or page.size > _CHARACTERS_AT_ONCE:
+        if len(page) == _RECORDS_PER_COPY or page.size > _CHARACTERS_PER_COPY:
             await page.copy(connection)
             stored, page = stored + len(page), _Records()
             progress(header, stored)
@@ -111,7 +114,7 @@ async def _store(
 
 @dataclass
 class _Order:
-    """What must come next: numbers and positions without gaps, each event behind its command."""
+    """Checks the order of records: numbers and positions without gaps, each event after its command."""
 
     reader: ArchiveReader
     number: int = 0
@@ -131,17 +134,17 @@ class _Order:
             fits = record.position == self.position and self.awaited >= 0
             fits = fits and self.command is not None and record.command_id == self.command.command_id
         if not fits:
-            raise ExportBroken(self.reader.line, "it does not follow what stands before it")
+            raise ExportBroken(self.reader.line, "the record does not follow the one before it")
         return record
 
     def must_end_at(self, header: Header) -> None:
         if (self.number, self.position, self.awaited) != (header.commands, header.position, 0):
-            raise ExportBroken(self.reader.line, "it does not end where the header says")
+            raise ExportBroken(self.reader.line, "the file does not end at the position in its header")
 
 
 @dataclass
 class _Records:
-    """Some records, on their way into the tables."""
+    """Records that are collected for one copy into the tables. size: the characters of their JSON."""
 
     commands: list[Outcome] = field(default_factory=list)
     events: list[RecordedEvent] = field(default_factory=list)

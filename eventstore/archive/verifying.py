@@ -1,4 +1,4 @@
-"""Auditing what is stored: the log and the outcomes, and each projection against a fold of the log."""
+"""The audit of the stored data: the log, the outcomes, and each projection against a fold of the log."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.rows import Rows, touches_of
-from commander.eventstore.projections.stretches import read_stretch
 from commander.eventstore.projections.tables import Table, column_type, select_differences
 from commander.eventstore.sql import statement
 
 _VERIFY_LOG = statement("verify_log")
 _SECONDS = 24 * 3600
-_STRETCH = 10_000
+_EVENTS_PER_RANGE = 10_000
 _KNOWN_ROWS = 100_000
 _SHOWN = 10
 
 Progress = Callable[[int, int], None]
-"""Called with how far it is, and how far it will go."""
+"""Called with the current and the last position."""
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A promise that does not hold, and where."""
+    """A broken promise. detail: where, and what was found."""
 
     promise: str
     detail: str
 
 
 async def verify_log(database: Database) -> list[Broken]:
-    """What is broken in the log and the outcomes, as of one moment; the system may go on working."""
+    """The broken promises in the log and the outcomes, in one snapshot. The system may run meanwhile."""
     async with database.connection() as connection:
         with reaching_postgres(connection):
             return [Broken(*row) for row in await connection.fetch(_VERIFY_LOG, timeout=_SECONDS)]
@@ -40,9 +40,9 @@ async def verify_log(database: Database) -> list[Broken]:
 async def verify_projection(
     database: Database, domain: Domain, table: Table, progress: Progress
 ) -> list[Broken]:
-    """What differs between a table and a fold of the log up to its checkpoint, both as of one moment.
+    """The differences between a table and a fold of the log up to its checkpoint, in one snapshot.
 
-    The fold is stored in a table that only this session sees. Raises ProjectionFailed, UndecodableEvent.
+    The fold is written to a temporary table. Raises ProjectionFailed, UndecodableEvent and Unavailable.
     """
     async with database.connection() as connection, connection.transaction(isolation="repeatable_read"):
         with reaching_postgres(connection):
@@ -60,7 +60,7 @@ async def verify_projection(
     promise = f"the projection {table.projection.name} is a fold of the log"
     where = f"at position {position} of {table.name}"
     return [
-        Broken(promise, f"{where}, {row['key']} is {row['before']}, and by the log {row['after']}")
+        Broken(promise, f"{where}, the row {row['key']} is {row['before']}, the fold gives {row['after']}")
         for row in rows
     ]
 
@@ -69,12 +69,12 @@ async def _fold(connection: Connection, domain: Domain, table: Table, up_to: int
     rows = Rows(table)
     position = 0
     while position < up_to:
-        stretch = await read_stretch(
-            connection, position, frozenset(table.projection.by_event), _STRETCH, up_to
+        log_range = await read_range(
+            connection, position, frozenset(table.projection.by_event), _EVENTS_PER_RANGE, up_to
         )
-        await rows.fold(connection, touches_of(domain, table, stretch.events))
+        await rows.fold(connection, touches_of(domain, table, log_range.events))
         await rows.take_changes().write(connection, table)
         if len(rows) > _KNOWN_ROWS:
             rows.clear()
-        position = stretch.up_to
+        position = log_range.up_to
         progress(position, up_to)

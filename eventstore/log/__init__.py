@@ -2,10 +2,10 @@
 
 event_log.py        append decisions, read events
 outcomes.py         the one outcome of each command
-command_history.py  commands that have ended, listed; dead letters
-lineage.py          what followed from a command, along causation
+command_history.py  the list of decided commands, and the dead letters
+lineage.py          the commands and events that followed from a command
 causation.py        how many reactions led to an event
 quarantine.py       attempts at commands that may have crashed their processor
 snapshots.py        states of long streams, so that a load reads few events
-checkpoints.py      how far each partition, projection and reactor has come
+checkpoints.py      the checkpoint of each partition of the COMMANDS stream
 """

@@ -1,4 +1,4 @@
-"""How many reactions in a row led to an event, so that a loop of reactors comes to an end."""
+"""How many reactions in a row led to an event. The count limits a loop of reactors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DEPTH = statement("causation_depth")
 _REMEMBERED = 10_000
 
 APART = timedelta(minutes=1)
-"""A chain that rests so long begins anew: what a process does month after month is no loop."""
+"""A pause of this length resets the count: a process that acts once a month is not a loop."""
 MOST = 1000
-"""Nobody asks for more."""
+"""The highest depth that is counted."""
 
 
 class _Link(NamedTuple):
@@ -25,13 +25,16 @@ class _Link(NamedTuple):
 
 
 class Depths:
-    """The depths of events, with what is remembered of those that were asked for lately."""
+    """The depths of events, with a cache of the most recent ones."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, _Link] = OrderedDict()
 
     async def of(self, connection: Connection, event: RecordedEvent) -> int:
-        """0 for an event that no reaction led to, 1 for one that follows from that, and so on."""
+        """The depth of an event: 0 if no reaction led to it, else 1 more than that of its cause.
+
+        Raises Unavailable.
+        """
         depth = await self._depth(connection, event)
         self._known[event.position] = _Link(depth, event.recorded_at)
         while len(self._known) > _REMEMBERED:

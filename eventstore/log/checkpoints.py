@@ -1,4 +1,4 @@
-"""How far the partitions of the COMMANDS stream are decided, and that their number is settled."""
+"""The checkpoints of the partitions of the COMMANDS stream, and their fixed number."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from commander.eventstore.records import Progress
 
 
 class PartitionsFixed(CommanderError):
-    """The number of partitions is settled when a system is first started; set it back to what it says."""
+    """The number of partitions cannot change after the first start. Set COMMANDER_PARTITIONS back."""
 
 
 async def settle_partitions(database: Database, count: int) -> None:
-    """Records the number of partitions, once. Raises PartitionsFixed when it was settled otherwise."""
+    """Records the number of partitions at the first start. Raises PartitionsFixed if it has another value."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute("lock table partitions in exclusive mode")
         existing = int(await connection.fetchval("select count(*) from partitions"))
@@ -25,17 +25,18 @@ async def settle_partitions(database: Database, count: int) -> None:
             )
         elif existing != count:
             raise PartitionsFixed(
-                f"COMMANDER_PARTITIONS is {count}, but this system was started with {existing}: "
-                "a stream must stay in its partition, or its commands would be decided out of order"
+                f"COMMANDER_PARTITIONS is {count}, but this system was started with {existing}. Set it to "
+                f"{existing}: a stream must stay in its partition, or its commands are decided out of order"
             )
 
 
 async def settled_partitions(database: Database) -> int:
-    """The number of partitions that was settled."""
+    """The recorded number of partitions; 0 before the first start."""
     return int(await database.fetchval("select count(*) from partitions"))
 
 
 async def partition_progress(connection: Connection, partitions: Sequence[int]) -> dict[int, Progress]:
+    """The progress of each of these partitions, by partition. Raises Unavailable."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             "select partition, sequence, stream_created from partitions where partition = any($1::int[])",
@@ -45,13 +46,13 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
 
 
 async def all_progress(database: Database) -> list[Progress]:
-    """How far each partition there is has come."""
+    """The progress of every partition. Raises Unavailable."""
     rows = await database.fetch("select partition, sequence, stream_created from partitions")
     return [Progress((row["partition"],), *row[1:]) for row in rows]
 
 
 async def least_sequence(connection: Connection, stream_created: datetime) -> int:
-    """The sequence up to which every partition there is has decided this incarnation of the stream."""
+    """The sequence up to which all partitions have decided the stream that was created at this time."""
     with reaching_postgres(connection):
         return int(
             await connection.fetchval(

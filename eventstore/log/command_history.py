@@ -1,4 +1,4 @@
-"""What became of commands: the list of those that have ended, and the dead letters among them."""
+"""The list of decided commands with their outcomes, and the dead letters among them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIST_DEAD_LETTERS = statement("list_dead_letters")
 
 @dataclass(frozen=True)
 class CommandFilter:
-    """Which commands are wanted: those that match every part given; None is any."""
+    """A filter on commands. A command must match every part; a part that is None matches any command."""
 
     statuses: frozenset[Status] | None = None
     types: frozenset[str] | None = None
@@ -27,7 +27,7 @@ class CommandFilter:
 
 
 class DeadLetterAction(NamedTuple):
-    """What was done with a dead letter, once: RETRIED (as another command) or DROPPED."""
+    """The action taken on a dead letter: RETRIED (as another command) or DROPPED. There is at most one."""
 
     command_id: UUID
     action: str
@@ -39,7 +39,7 @@ class DeadLetterAction(NamedTuple):
 async def list_commands(
     database: Database, before: int | None, limit: int, where: CommandFilter
 ) -> list[Outcome]:
-    """Commands that have ended, the newest first; those before a number, or all."""
+    """Outcomes that match, newest first, at most `limit`. before: only those with a lower number."""
     rows = await database.fetch(
         _LIST,
         before,
@@ -52,12 +52,12 @@ async def list_commands(
 
 
 async def list_dead_letters(database: Database, limit: int) -> list[Outcome]:
-    """Failed commands that nobody has retried or dropped, the oldest first."""
+    """Failed commands that are neither retried nor dropped, oldest first."""
     return [Outcome(*row) for row in await database.fetch(_LIST_DEAD_LETTERS, limit)]
 
 
 async def open_dead_letters(database: Database) -> int:
-    """How many failed commands nobody has retried or dropped."""
+    """How many failed commands are neither retried nor dropped."""
     found = await database.fetchval(
         """select count(*) from commands as c where c.status = 'FAILED'
            and not exists (select from dead_letter_actions as a where a.command_id = c.command_id)"""
@@ -66,7 +66,7 @@ async def open_dead_letters(database: Database) -> int:
 
 
 async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:
-    """What was done with this dead letter; None while nothing was."""
+    """The action taken on this dead letter; None if there is none yet."""
     row = await database.fetchrow(
         "select command_id, action, retried_as, actor, at from dead_letter_actions where command_id = $1",
         command_id,
@@ -77,9 +77,9 @@ async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetter
 async def record_dead_letter_action(
     connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
 ) -> bool:
-    """Records what was done, for good; False when something was done before.
+    """Records the action, which is final. Returns False if an action was recorded before.
 
-    In a transaction: whoever else records something for this dead letter waits for its end.
+    Call it in a transaction: another caller for the same dead letter waits for its end.
     """
     with reaching_postgres(connection):
         recorded = await connection.fetchval(
@@ -94,6 +94,6 @@ async def record_dead_letter_action(
 
 
 async def stream_version(database: Database, stream: str) -> int:
-    """The version of the stream's newest event; 0 where there is none."""
+    """The version of the stream's newest event; 0 if it has none."""
     found = await database.fetchval("select max(version) from events where stream = $1", stream)
     return int(found or 0)

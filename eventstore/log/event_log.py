@@ -1,13 +1,14 @@
-"""The log: appending decisions, reading events.
+"""The log: append decisions, read events.
 
-Why no reader can skip a late commit: an append takes its positions by updating the one row of log_head and
-keeps that row locked until it commits. The next append cannot take a higher position before the first is
-visible, so whoever sees position n sees everything below it. (With a sequence, a transaction that took its
-number early and committed late would slip behind readers that had passed it.)
+Why no reader can skip a late commit: an append takes its positions by an update of the single row of
+log_head. The row stays locked until the append commits. The next append cannot take a higher position before
+the first is visible. So a reader that sees position n sees every position below it. (With a sequence, a
+transaction could take a low number, commit late, and become visible behind readers that have passed that
+number.)
 
-Why a processor that lost its partitions cannot append: it appends through the connection that holds the
-partitions' session locks. If Postgres has ended that session, the append fails with it; if it has not, the
-locks still stand and nobody else has taken over.
+Why a processor that has lost its partitions cannot append: it appends through the connection that holds the
+session locks of the partitions. If Postgres has ended that session, the append fails. If the session lives,
+so do its locks, and no other processor has taken over.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ _READ_LOG = statement("read_log")
 _READ_STREAMS = statement("read_streams")
 _LOG_EXTENT = statement("log_extent")
 _PAGE = 500
-_DATA = 4  # the column of JSON among those of an event, see _row
+_DATA = 4  # the index of the JSON column in a row, see _row
 
 
 class AppendConflict(CommanderError):
-    """Someone else stored one of these commands or versions first; load afresh and decide again."""
+    """Another writer stored one of these commands or versions first. Load the state and decide again."""
 
 
 class Appended(NamedTuple):
-    """base: the log's head before. recorded_at: the time of all events and outcomes of the batch."""
+    """The result of an append. base: the head before. recorded_at: the time of its events and outcomes."""
 
     base: int
     recorded_at: datetime
@@ -52,7 +53,10 @@ class Appended(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """head: the position of the newest event. begin: when the first was recorded. now: Postgres' clock."""
+    """The extent of the log.
+
+    head: the newest position. begin: the time of the first event. now: Postgres' clock.
+    """
 
     head: int
     begin: datetime
@@ -60,10 +64,13 @@ class Extent(NamedTuple):
 
 
 class Append:
-    """Decisions on their way into the log: encoded when this is made, stored when it is run."""
+    """An append of decisions to the log. The constructor encodes them; `run` stores them."""
 
     def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
-        """Event versions follow from each decision's version."""
+        """progress:
+
+        the partitions' new checkpoint, if it moves. A decision's version gives its events' versions.
+        """
         self._rows = _event_rows(decisions)
         traces = _traces(decisions)
         self._traces: Iterable[str | None] = traces or repeat(None)
@@ -77,19 +84,20 @@ class Append:
             moved.stream_created,
             len(decisions),
             array_text(traces) if traces else None,
+            array_text([d.decider_now for d in decisions]),
         )
 
     async def run(self, connection: Connection) -> Appended:
-        """Stores outcomes, events and progress: all or nothing, in one transaction, one round trip.
+        """Stores outcomes, events and progress in one transaction and one round trip: all or nothing.
 
-        Raises AppendConflict, Unavailable.
+        Raises AppendConflict and Unavailable.
         """
         try:
             with reaching_postgres(connection):
                 head = await connection.fetchrow(_APPEND, *self._binds)
         except asyncpg.UniqueViolationError as error:
             raise AppendConflict(str(error)) from error
-        assert head is not None, "log_head has its one row from the first migration on"
+        assert head is not None, "the first migration inserts the row of log_head"
         base, recorded_at = head["base"], head["recorded_at"]
         rows = zip(count(base + 1), self._rows, self._traces, strict=False)
         events = [RecordedEvent(*(position, *row, recorded_at, trace)) for position, row, trace in rows]
@@ -99,7 +107,7 @@ class Append:
 async def append(
     connection: Connection, decisions: Sequence[Decision], progress: Progress | None
 ) -> Appended:
-    """Encodes and stores decisions; see Append."""
+    """Encodes and stores decisions; see Append. Raises AppendConflict and Unavailable."""
     return await Append(decisions, progress).run(connection)
 
 
@@ -116,7 +124,7 @@ def _event_rows(decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
 
 
 def _traces(decisions: Sequence[Decision]) -> list[str | None]:
-    """The trace context of each event; empty where none has one."""
+    """The trace context of each event; an empty list if no event has one."""
     if all(decision.command.traceparent is None for decision in decisions):
         return []
     events = ((d, len(d.events) + (d.rejection is not None)) for d in decisions)
@@ -165,14 +173,17 @@ def _command_columns(decisions: Sequence[Decision]) -> list[str]:
 
 
 def _joined(documents: Iterable[str]) -> str:
-    """JSON documents as one text, as append.sql takes it apart: none can hold the separator unescaped."""
+    """JSON documents as one text. append.sql splits it at U+001F, which JSON contains only escaped."""
     return "\x1f".join(documents)
 
 
 async def read_streams(
     connection: Connection, after: dict[str, int], page: int = _PAGE
 ) -> AsyncIterator[RecordedEvent]:
-    """The events of these streams, each after its given version, in order within a stream."""
+    """The events of these streams, each after its given version, in order within a stream.
+
+    after: the version by stream. page: events per stream and query. Raises Unavailable.
+    """
     wanted = dict(after)
     while wanted:
         with reaching_postgres(connection):
@@ -189,7 +200,7 @@ async def read_streams(
 async def read_stream(
     database: Database, stream: str, after_version: int = 0, limit: int = _PAGE
 ) -> list[RecordedEvent]:
-    """One page of one stream's events, after a version, oldest first."""
+    """One page of a stream's events after a version, oldest first."""
     rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit)
     return [RecordedEvent(*row) for row in rows]
 
@@ -197,7 +208,7 @@ async def read_stream(
 async def pages_of_streams(
     database: Database, streams: Sequence[str], after_version: int, limit: int
 ) -> dict[str, list[RecordedEvent]]:
-    """The same page of each of these streams, in one statement."""
+    """One page of each of these streams after the same version, by stream, in one query."""
     pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
     for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit):
         event = RecordedEvent(*row)
@@ -211,12 +222,12 @@ async def head_position(database: Database) -> int:
 
 
 async def ended_commands(database: Database) -> int:
-    """How many commands have their outcome."""
+    """How many commands have an outcome."""
     return int(await database.fetchval("select commands from log_head"))
 
 
 async def log_extent(database: Database) -> Extent | None:
-    """Where and when the log begins and ends; None for an empty one."""
+    """The extent of the log; None if it is empty."""
     row = await database.fetchrow(_LOG_EXTENT)
     return None if row is None else Extent(*row)
 
@@ -224,7 +235,7 @@ async def log_extent(database: Database) -> Extent | None:
 async def read_log(
     database: Database, after: int, up_to: int, limit: int = _PAGE, where: EventFilter | None = None
 ) -> list[RecordedEvent]:
-    """The matching events at positions after < p <= up_to, oldest first, at most `limit`."""
+    """The matching events at positions p with after < p <= up_to, oldest first, at most `limit`."""
     rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where))
     return [RecordedEvent(*row) for row in rows]
 

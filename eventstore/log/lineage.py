@@ -1,7 +1,7 @@
-"""What followed from a command: its events, the commands that reactors sent because of them, and so on.
+"""Lineage: the events of a command, the commands that reactors sent in reaction to them, and so on.
 
-A command's events stand together in the log, and a reaction bears the position of its event; so each step is
-found in an index, and many at once by one statement.
+The events of a command are adjacent in the log, and a reaction has the position of its event. So an index
+finds each step, and one statement finds the next step of many commands.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _REACTIONS_TO = statement("reactions_to")
 
 
 class Descendant(NamedTuple):
-    """A command that has ended, and how many reactions lie between it and the command asked for."""
+    """A decided command. depth: the number of reactions between it and the first command."""
 
     depth: int
     outcome: Outcome
 
 
 async def descendants(database: Database, command_id: UUID, max_depth: int, limit: int) -> list[Descendant]:
-    """The command and what followed from it, nearest first, at most `limit`; nothing before it has ended."""
+    """The command and its descendants, nearest first, at most `limit`. Empty while it has no outcome."""
     rows = await database.fetch(_DESCENDANTS, command_id, max_depth, limit)
     return [Descendant(row[0], Outcome(*row[1:])) for row in rows]
 
@@ -35,7 +35,10 @@ async def descendants(database: Database, command_id: UUID, max_depth: int, limi
 async def events_of_commands(
     database: Database, outcomes: Sequence[Outcome], limit: int | None = None
 ) -> dict[UUID, list[RecordedEvent]]:
-    """The events of each of these commands, in order; together at most `limit`, those of the last cut off."""
+    """The events of each of these commands, in order.
+
+    limit: the maximum over all commands together. Beyond it, events of the last commands are missing.
+    """
     wanted = [outcome for outcome in outcomes if outcome.event_count]
     made: dict[UUID, list[RecordedEvent]] = {outcome.command_id: [] for outcome in outcomes}
     if wanted:
@@ -48,13 +51,13 @@ async def events_of_commands(
 
 
 async def reactions_to(database: Database, positions: Sequence[int], limit: int) -> dict[int, list[Outcome]]:
-    """The commands that were sent because of the event at each of these positions and have ended.
+    """The decided commands that reactors sent in reaction to the event at each of these positions.
 
-    At most `limit` for each event, the first that ended.
+    At most `limit` per event, in the order of their outcomes.
     """
     found: dict[int, list[Outcome]] = {position: [] for position in positions}
     for row in await database.fetch(_REACTIONS_TO, list(found), limit):
         outcome = Outcome(*row)
-        assert outcome.causation_position is not None, "it was found by that"
+        assert outcome.causation_position is not None, "the query selects by it"
         found[outcome.causation_position].append(outcome)
     return found

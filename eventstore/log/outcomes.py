@@ -1,4 +1,4 @@
-"""The one outcome of each command."""
+"""The outcomes of commands. Each command has at most one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _KNOWN = statement("known_commands")
 
 
 async def known_outcomes(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
-    """The outcomes of those of these commands that have ended."""
+    """The outcomes of these commands, by command id. A command without an outcome is missing."""
     with reaching_postgres(connection):
         rows = await connection.fetch(_KNOWN, array_text(command_ids))
     return {row["command_id"]: Outcome(*row) for row in rows}
 
 
 async def outcome_of(database: Database, command_id: UUID) -> Outcome | None:
-    """The outcome of a command; None while it is queued, or unknown."""
+    """The outcome of a command; None if it is pending or unknown."""
     row = await database.fetchrow(_KNOWN, array_text([command_id]))
     return None if row is None else Outcome(*row)
 
 
 async def events_of_outcome(database: Database, outcome: Outcome) -> list[RecordedEvent]:
-    """The events that a command made: they stand together in the log."""
+    """The events of a command, which are adjacent in the log."""
     if not outcome.event_count:
         return []
     first = outcome.position - outcome.event_count

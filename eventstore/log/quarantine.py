@@ -1,4 +1,4 @@
-"""Commands that may have crashed their processor: how often each was tried, stored before it is tried."""
+"""Commands that may have crashed their processor. Each attempt is counted before it begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from commander.eventstore.database import Connection, reaching_postgres
 
 
 async def begin_running(connection: Connection, partitions: Sequence[int]) -> list[int]:
-    """Marks the partitions as being decided; returns those that were so marked: their processor died."""
+    """Marks the partitions as running. Returns those that were already marked: their processor crashed."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             """with before as (
@@ -28,15 +28,17 @@ async def begin_running(connection: Connection, partitions: Sequence[int]) -> li
 
 
 async def end_running(connection: Connection, partitions: Sequence[int]) -> None:
-    """Takes the mark away: the partitions were given back in good order."""
+    """Removes the mark: the processor released the partitions normally."""
     with reaching_postgres(connection):
         await connection.execute(
             "update partitions set running = false where partition = any($1::int[])", partitions
         )
 
 
-async def leave(connection: Connection, partitions: Sequence[int], timeout_seconds: float = 2) -> None:
-    """Closes the connection that owns these partitions, their mark taken away if Postgres still hears it."""
+async def release_partitions(
+    connection: Connection, partitions: Sequence[int], timeout_seconds: float = 2
+) -> None:
+    """Removes the mark if Postgres answers in time, then closes the connection that holds the partitions."""
     try:
         with reaching_postgres(connection):
             async with asyncio.timeout(timeout_seconds):
@@ -47,7 +49,7 @@ async def leave(connection: Connection, partitions: Sequence[int], timeout_secon
 
 
 async def count_attempt(connection: Connection, command_id: UUID) -> int:
-    """Stores one more attempt at this command, for good, and returns how many there are now."""
+    """Stores one more attempt at this command and returns the number of attempts."""
     with reaching_postgres(connection):
         return int(
             await connection.fetchval(
@@ -60,6 +62,6 @@ async def count_attempt(connection: Connection, command_id: UUID) -> int:
 
 
 async def forget_attempts(connection: Connection, command_ids: Sequence[UUID]) -> None:
-    """These have their outcome now."""
+    """Deletes the attempts of these commands, which have an outcome now."""
     with reaching_postgres(connection):
         await connection.execute("delete from attempts where command_id = any($1::uuid[])", command_ids)

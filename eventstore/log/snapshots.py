@@ -1,7 +1,7 @@
-"""Snapshots: the state of a long stream at a version, so that a cold start need not read it all.
+"""Snapshots: the state of a long stream at a version, so that a load does not read the whole stream.
 
-A snapshot is a cache. It counts only for the code that made it (the aggregate's fingerprint), and whatever is
-wrong with it, the stream is folded from its beginning.
+A snapshot is a cache. It is valid only for the code that made it (the aggregate's fingerprint). If a snapshot
+cannot be used, the stream is folded from its beginning.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Snapshot(NamedTuple):
 def snapshot_of(
     aggregate: AggregateType, fingerprint: str, stream: str, version: int, state: Any
 ) -> Snapshot | None:
-    """The snapshot of a state; None for a state that JSON would not give back the same."""
+    """The snapshot of a state; None if decoding its JSON would not give the same state."""
     try:
         encoded = _encoder.encode(state)
         if msgspec.json.decode(encoded, type=aggregate.cls) != state:
@@ -46,7 +46,7 @@ def snapshot_of(
 
 
 def state_from(aggregate: AggregateType, fingerprint: str, snapshot: Snapshot) -> Any | None:
-    """The state in a snapshot; None where it is of other code, or does not fit."""
+    """The state in a snapshot; None if other code made it or it cannot be decoded."""
     if snapshot.fingerprint != fingerprint:
         return None
     try:
@@ -56,13 +56,13 @@ def state_from(aggregate: AggregateType, fingerprint: str, snapshot: Snapshot) -
 
 
 async def save_snapshots(connection: Connection, snapshots: Sequence[Snapshot]) -> None:
-    """Keeps the newest snapshot of each stream."""
+    """Stores these snapshots. Each replaces the one before of its stream."""
     with reaching_postgres(connection):
         await connection.execute(_SAVE, *(list(column) for column in zip(*snapshots, strict=True)))
 
 
 async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:
-    """The snapshots there are of these streams, unless they are ahead of the log."""
+    """The snapshots of these streams. One whose version is not in the log is left out."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             """select s.stream, s.version, s.fingerprint, s.state from snapshots as s

@@ -1,4 +1,4 @@
-"""Two tables of one projection, compared row by row."""
+"""Compares two tables of one projection row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Difference(NamedTuple):
-    """A key whose rows differ; before, after: the columns that differ, as JSON; None is no row."""
+    """A row that differs. before, after: the columns that differ, as JSON; None if the table has no row."""
 
     key: str
     before: dict[str, str] | None
@@ -29,9 +29,11 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Differences:
-    """positions: how far the tables were. only_before, only_after: columns that but one has as it is.
+    """The result of a comparison.
 
-    total: how many rows differ in the columns that both have; first: some of them, by their keys.
+    positions: the checkpoints of the tables. only_before, only_after: columns that only one table has, or
+    that have another type in the other. total: how many rows differ in the common columns. first: the first
+    of them, ordered by key.
     """
 
     positions: tuple[int, int]
@@ -42,9 +44,10 @@ class Differences:
 
 
 async def differences(database: Database, before: str, after: str, limit: int) -> Differences:
-    """Compares two tables as they are at one moment. Raises NotFound, CannotServe for other keys.
+    """Compares two tables in one snapshot. limit: the maximum of rows in `first`.
 
-    Where their positions differ, rows may only differ by the events between.
+    If their positions differ, a row may differ only because of the events between them.
+    Raises NotFound if a table does not exist, and CannotServe if their keys differ.
     """
     async with (
         database.connection() as connection,
@@ -54,7 +57,7 @@ async def differences(database: Database, before: str, after: str, limit: int) -
         old, new = await _columns(connection, before), await _columns(connection, after)
         key, new_key = await _key(connection, before), await _key(connection, after)
         if (key, old[key]) != (new_key, new.get(key)):
-            raise CannotServe(f"{before} and {after} have other keys: they cannot be compared")
+            raise CannotServe(f"{before} and {after} have different keys and cannot be compared")
         common = [name for name in old if new.get(name) == old[name]]
         sql = select_differences(before, after, key, [(name, old[name]) for name in common])
         rows = await connection.fetch(sql, limit, timeout=3600)

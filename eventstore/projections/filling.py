@@ -1,4 +1,4 @@
-"""Filling a table that nobody reads yet: folded ahead of what is stored, and stored seldom."""
+"""Fills a table that no query reads yet: it folds ahead of the checkpoint and stores rarely."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from commander.eventstore.projections.tables import Table
 _MOST_CHANGED = 50_000
 _MOST_EVENTS = 100_000
 _MOST_KNOWN = 250_000
-"""Rows kept in memory, some hundred bytes each; when there are more, all are forgotten and read again."""
+"""The maximum of rows in memory, some hundred bytes each. Beyond it, all are dropped and read again."""
 
 
 class Filling:
-    """For the one who writes the table: while Postgres stores one part the next is folded.
+    """Folds the next part of the log while Postgres stores the last one. The caller must be the only writer.
 
-    Rows and checkpoint still commit together; a row that many events touch is written once for all of them.
-    A row that is not in memory is read through another connection: it is stored, for memory is only cleared
-    when all is. Not for projections that find rows by a column, which must look into the table each time.
+    Rows and checkpoint commit together. A row that many events touch is written once for all of them. A row
+    that is not in memory is read through another connection. It is stored there, because memory is cleared
+    only when all rows are stored. Not for projections that find rows by a column: they must read the table
+    each time.
     """
 
     def __init__(
         self, database: Database, connection: Connection, domain: Domain, table: Table, position: int
     ) -> None:
-        """connection: through which all is stored."""
+        """connection: every write goes through it. position: the checkpoint of the table."""
         self._database = database
         self._connection = connection
         self._domain = domain
@@ -42,10 +43,10 @@ class Filling:
         self.stored = position
 
     async def fold(self, events: Sequence[LoggedEvent], up_to: int) -> None:
-        """Folds these; what is stored, and when, is its own affair.
+        """Folds these events. They may be stored now or later; `finish` stores all of them.
 
-        Raises what `fold` raises, and Unwritable, for an event of any time since `stored`: then it is done
-        for, and whoever goes on begins behind `stored`.
+        Raises what `folding.fold` raises, and Unwritable, for any event after `stored`. Then this object
+        cannot be used any more: continue after `stored` with a new one.
         """
         touches = touches_of(self._domain, self._table, events)
         if touches:
@@ -64,14 +65,14 @@ class Filling:
                 self._store()
 
     async def finish(self) -> None:
-        """Returns when all that was folded is stored."""
+        """Stores all that was folded. Raises as `fold` does."""
         await self._settled()
         if self._folded > self.stored:
             self._store()
             await self._settled()
 
     async def abandon(self) -> None:
-        """Stores no more; `stored` says what is."""
+        """Stops storing. `stored` is the checkpoint that was reached."""
         storing, self._storing = self._storing, None
         if storing is not None:
             storing.cancel()

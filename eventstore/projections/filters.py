@@ -1,7 +1,7 @@
-"""Which rows of a projection are wanted, and in which order: said once, for SQL and for a row in memory.
+"""Filters and sort orders for the rows of a projection. They mean the same in SQL and for a row in memory.
 
-A filter has two values: a comparison with null is false, and its negation true, so that `not` and `ne` give
-all the other rows. Text compares by its characters' numbers, null comes after everything, NaN before null.
+A filter is true or false, never null: a comparison with null is false, and its negation is true. So `not` and
+`ne` give exactly the other rows. Text is compared by code points. Nulls come last, NaN before them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from commander.domain import Field
 
 Place = tuple[Any, ...]
-"""Where a row stands in an order: its values of the order's fields. Nothing else of it need exist."""
+"""A place in an order: the values of the order's fields. No row needs to have them."""
 
 
 class Operator(Enum):
-    """How a column's value is held against that of a condition; in GraphQL under the same name."""
+    """How a column is compared with the value of a condition. The values are the names in GraphQL."""
 
     EQ = "eq"
     NE = "ne"
@@ -35,7 +35,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True)
 class Condition:
-    """value: one of the field's type; a tuple of such for IN and NOT_IN; a bool for IS_NULL."""
+    """A comparison of a field. value: of the field's type; a tuple for IN and NOT_IN; a bool for IS_NULL."""
 
     field: Field
     operator: Operator
@@ -44,14 +44,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Every part holds; without parts, any row."""
+    """True if every part is true; without parts always."""
 
     parts: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """One of the parts holds; without parts, no row."""
+    """True if at least one part is true; without parts never."""
 
     parts: tuple[Filter, ...] = ()
 
@@ -68,7 +68,10 @@ NO_ROW = AnyOf()
 
 @dataclass(frozen=True)
 class Order:
-    """fields: the last of them is the key, so no two rows are at one place. All go the same way."""
+    """A sort order. fields: the last one is the key, so two rows never have the same place.
+
+    descending: applies to all fields.
+    """
 
     fields: tuple[Field, ...]
     descending: bool = False
@@ -78,6 +81,7 @@ class Order:
         return Order(self.fields, not self.descending)
 
     def place_of(self, row: Any) -> Place:
+        """The place of a row in this order."""
         return tuple(getattr(row, field.name) for field in self.fields)
 
     def is_before(self, place: Place, other: Place) -> bool:
@@ -87,7 +91,7 @@ class Order:
 
 
 def matches(where: Filter, row: Any) -> bool:
-    """Whether a row in memory is one of those that SQL would find."""
+    """Whether a row in memory matches. The result is the same as that of the SQL."""
     match where:
         case AllOf(parts):
             return all(matches(part, row) for part in parts)
@@ -99,15 +103,15 @@ def matches(where: Filter, row: Any) -> bool:
             return _holds(getattr(row, field.name), operator, value)
 
 
-def among(where: Filter, known: Mapping[str, Any]) -> Filter:
-    """What is left of a filter for rows of which these columns, by their names, have these values."""
+def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
+    """The filter for rows whose columns have known values. known: the values by column name."""
     match where:
         case AllOf(parts):
-            return AllOf(tuple(among(part, known) for part in parts))
+            return AllOf(tuple(simplified(part, known) for part in parts))
         case AnyOf(parts):
-            return AnyOf(tuple(among(part, known) for part in parts))
+            return AnyOf(tuple(simplified(part, known) for part in parts))
         case Not(part):
-            return Not(among(part, known))
+            return Not(simplified(part, known))
         case Condition(field, operator, value) if field.name in known:
             return EVERY_ROW if _holds(known[field.name], operator, value) else NO_ROW
     return where
@@ -141,7 +145,7 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
 
 
 def _comparable(value: Any) -> tuple[int, Any]:
-    """A value as Postgres orders it: with NaN, which is equal to itself, and null at the end."""
+    """A value that compares as in Postgres: NaN is equal to itself, and NaN and null come last."""
     if value is None:
         return (2, 0)
     if isinstance(value, Enum):

@@ -1,4 +1,4 @@
-"""Projections: folding stretches of the log into rows, and reading a row."""
+"""Folds events into a projection's table, and reads a row."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from commander.eventstore.projections.tables import Table
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a projection has come; where it has stopped, at which event and why."""
+class ProjectionStatus:
+    """The progress of a projection. failed_position, error: the event that it stopped at, and why."""
 
     name: str
     table_name: str
@@ -28,7 +28,7 @@ class Standing:
 
 
 async def ensure_tables(database: Database, tables: Iterable[Table]) -> None:
-    """Creates what is missing; safe to call from many processes at once."""
+    """Creates the missing tables. Many processes may call it at once."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
         for table in tables:
@@ -36,21 +36,21 @@ async def ensure_tables(database: Database, tables: Iterable[Table]) -> None:
 
 
 async def position_of(connection: Connection, table: Table) -> int:
-    """The last position folded into the table."""
+    """The checkpoint of the table: the last position folded into it."""
     with reaching_postgres(connection):
         return int(
             await connection.fetchval("select position from projections where table_name = $1", table.name)
         )
 
 
-async def standings(database: Database, tables: Iterable[Table]) -> list[Standing]:
-    """How far each of these tables has come."""
+async def projection_statuses(database: Database, tables: Iterable[Table]) -> list[ProjectionStatus]:
+    """The progress of each of these tables, by projection and table name."""
     rows = await database.fetch(
         """select name, table_name, position, failed_position, error from projections
            where table_name = any($1::text[]) order by name, table_name""",
         [t.name for t in tables],
     )
-    return [Standing(*row) for row in rows]
+    return [ProjectionStatus(*row) for row in rows]
 
 
 async def fold(
@@ -63,9 +63,9 @@ async def fold(
 ) -> None:
     """Folds these events into the table and moves its checkpoint to `up_to`, in one transaction.
 
-    The touched rows are read once, folded in memory and written once; for who alone writes the table.
-    rows: what is known of the table from the fold before. Raises ProjectionFailed or UndecodableEvent, with
-    nothing written, when one of the events cannot be folded; TableGone.
+    The touched rows are read once, folded in memory and written once. The caller must be the only writer of
+    the table. rows: the rows in memory from the fold before. Raises ProjectionFailed or UndecodableEvent if
+    an event cannot be folded; then nothing is written. Raises TableGone and Unavailable.
     """
     touches = touches_of(domain, table, events)
     rows = Rows(table) if rows is None else rows
@@ -90,9 +90,9 @@ async def fold(
 
 
 async def move(connection: Connection, table: Table, up_to: int) -> None:
-    """Moves the checkpoint; nothing stands in its way any more. Raises TableGone.
+    """Moves the checkpoint and clears a stored failure. Raises TableGone.
 
-    It comes after writing: locks are taken in the order of eventstore/serving.py.
+    Call it after writing the rows: serving.py gives the order of locks.
     """
     moved = await connection.fetchval(
         """update projections set position = $2, failed_position = null, error = null, updated_at = now()
@@ -105,7 +105,7 @@ async def move(connection: Connection, table: Table, up_to: int) -> None:
 
 
 async def save_failure(connection: Connection, table: Table, position: int, error: str) -> None:
-    """Records why a projection stopped, for the command line and readiness to show."""
+    """Stores why a projection stopped, and at which event. The command line and /health/ready show it."""
     with reaching_postgres(connection):
         await connection.execute(
             """update projections set failed_position = $2, error = $3, updated_at = now()
@@ -117,13 +117,13 @@ async def save_failure(connection: Connection, table: Table, position: int, erro
 
 
 async def row_by_key(database: Database, table: Table, key: Any) -> Any | None:
-    """The row with this key; None when there is none."""
+    """The row with this key; None if there is none."""
     rows = await database.fetch(table.select_keys, [table.key_bind(key)])
     return table.row_of(rows[0]) if rows else None
 
 
 async def _first_unwritable(connection: Connection, table: Table, touches: Sequence[Touch]) -> LoggedEvent:
-    """Of events that cannot be folded together: the one before which they can, and with which they cannot."""
+    """The first event whose rows cannot be written, found by a binary search with trial transactions."""
     writable, unwritable = 0, len(touches)
     while unwritable - writable > 1:
         middle = (writable + unwritable) // 2

@@ -1,12 +1,12 @@
-"""Inline projections: their rows are written in the transaction that appends the events, so never behind.
+"""Inline projections: their rows are written in the transaction that appends the events, so they never lag.
 
-Why several processors may touch the same row: an append locks the one row of log_head until it commits, so of
-all transactions that append only one is here at a time, and they come in the order of positions. Each sees
-what the one before has written, and moves the checkpoint from the head before to the head after.
+Why several processors may write the same row: an append locks the single row of log_head until it commits. So
+only one appending transaction is here at a time, in the order of positions. Each sees the rows of the one
+before, and moves the checkpoint from the old head to the new one.
 
-Who writes the table is said by `inline` in its record, which only changes under the same lock: while it is
-true, whoever appends; otherwise the projector that holds the table's session lock. The price is that the log
-is locked for as long as the rows take.
+The column `inline` of the table's record says who writes the table. It changes only under the same lock. If
+it is true, each appending processor writes the table. If it is false, the projector that holds the table's
+session lock does. The cost: the log is locked while the rows are written.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.eventstore.database import Connection, reaching_postgres
 from commander.eventstore.log.event_log import Appended
 from commander.eventstore.projections.folding import fold, save_failure
+from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.rows import LoggedEvent
 from commander.eventstore.projections.serving import TableGone, lock_log
-from commander.eventstore.projections.stretches import read_stretch
 from commander.eventstore.projections.tables import Table
 
 logger = logging.getLogger("commander.projections")
 
 _MOST_MISSING = 1000
-"""How many events may be folded while the log is locked: those of processors without the projection."""
+"""The maximum of missed events that are folded while the log is locked.
+
+Events are missed if a processor whose code does not have the projection appended them.
+"""
 
 
 class InlineProjections:
-    """What a processor does for the inline projections of its code; false where there are none."""
+    """The inline projections of a processor's domain. The object is false if there are none."""
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
@@ -43,10 +46,10 @@ class InlineProjections:
         return bool(self._projections)
 
     async def fold(self, connection: Connection, appended: Appended) -> list[str]:
-        """Folds what was appended in this transaction; returns the tables that are as far as the log now.
+        """Folds the events appended in this transaction. Returns the tables that are at the head now.
 
-        A projection that cannot fold it stops, and is no longer inline: a read table must not keep commands
-        from being applied. Its projector tries again, and hands it back once it has caught up.
+        A projection that cannot fold them stops and leaves inline mode: a read table must not block commands.
+        Its projector retries, and re-enters inline mode when it has caught up.
         """
         if not appended.events:
             return []
@@ -70,33 +73,36 @@ class InlineProjections:
                 logger.info("%s", error)
             except (ProjectionFailed, UndecodableEvent) as error:
                 await _stop(connection, table, error.position, str(error))
-            except asyncpg.PostgresError as error:  # somebody has changed the table
+            except asyncpg.PostgresError as error:  # the table was changed by hand
                 await _stop(connection, table, position + 1, f"{type(error).__name__}: {error}")
         return folded
 
 
 async def _stop(connection: Connection, table: Table, position: int, error: str) -> None:
-    logger.error("%s; %s is no longer written with the events", error, table.name)
-    await _leave(connection, table)
+    logger.error("%s; %s leaves inline mode", error, table.name)
+    await _leave_inline(connection, table)
     await save_failure(connection, table, position, error)
 
 
 async def _missed(
     connection: Connection, table: Table, position: int, up_to: int
 ) -> Sequence[LoggedEvent] | None:
-    """The events that others appended without folding them; None for too many: that is a projector's work."""
-    stretch = await read_stretch(connection, position, table.projection.by_event, _MOST_MISSING, up_to)
-    if stretch.up_to >= up_to:
-        return stretch.events
-    await _leave(connection, table)
+    """The events that others appended without folding them.
+
+    If they are too many, leaves inline mode: None.
+    """
+    log_range = await read_range(connection, position, table.projection.by_event, _MOST_MISSING, up_to)
+    if log_range.up_to >= up_to:
+        return log_range.events
+    await _leave_inline(connection, table)
     return None
 
 
-async def hand_over(connection: Connection, domain: Domain, table: Table, position: int) -> bool:
-    """From its projector, who has come to this position, to whoever appends: in one transaction.
+async def enter_inline(connection: Connection, domain: Domain, table: Table, position: int) -> bool:
+    """Enters inline mode: the projector, at this position, hands the table to the appending processors.
 
-    False when too much is missing. In an outer transaction, what that does holds from the same moment on.
-    Raises what `fold` raises.
+    It takes one transaction. If the caller has a transaction open, both take effect at its commit.
+    Returns False if too many events are missing. Raises what `fold` raises.
     """
     with reaching_postgres(connection):
         async with connection.transaction():
@@ -109,20 +115,20 @@ async def hand_over(connection: Connection, domain: Domain, table: Table, positi
     return True
 
 
-async def take_back(connection: Connection, table: Table) -> None:
-    """From whoever appends to its projector."""
+async def leave_inline(connection: Connection, table: Table) -> None:
+    """Leaves inline mode: the table returns to its projector."""
     with reaching_postgres(connection):
         async with connection.transaction():
             await lock_log(connection)
-            await _leave(connection, table)
+            await _leave_inline(connection, table)
 
 
-async def _leave(connection: Connection, table: Table) -> None:
+async def _leave_inline(connection: Connection, table: Table) -> None:
     await connection.execute("update projections set inline = false where table_name = $1", table.name)
 
 
 async def is_behind(connection: Connection, table: Table) -> bool:
-    """Whether somebody appended without folding: in one snapshot, the head is beyond the checkpoint."""
+    """Whether the table lags: in one snapshot, the head is beyond its checkpoint."""
     with reaching_postgres(connection):
         return bool(
             await connection.fetchval(

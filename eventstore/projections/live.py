@@ -1,9 +1,9 @@
-"""Reading a table for those who follow it live: rows, with the position that they are the fold of.
+"""Reads a table for live subscribers: rows together with the position that they are a fold of.
 
-Rows and checkpoint commit together, so one snapshot of the database holds the rows as of one position, and
-the events below it. Which rows changed behind an earlier position is said by the events between: by code that
-folded them alike. Where it did not (another version fills the table that is read), or where events find their
-rows by a column, which may be another one since, nobody can say.
+Rows and checkpoint commit together. So one snapshot of the database has the rows at one position and the
+events up to it. The events after an earlier position tell which rows changed since, provided the same code
+folded them. The changed rows are unknown if another version of the code fills the table, or if events find
+their rows by a column, whose value may have changed since.
 """
 
 from __future__ import annotations
@@ -19,28 +19,31 @@ from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.projections.filters import Filter
+from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.queries import select_matching
 from commander.eventstore.projections.rows import touches_of
 from commander.eventstore.projections.serving import TableGone
-from commander.eventstore.projections.stretches import read_stretch
 from commander.eventstore.projections.tables import Table
 
 _MOST_EVENTS = 5000
-"""How many events are looked through for the rows they touched; beyond, reading the rows costs less."""
+"""The maximum of events that are searched for changed rows. Beyond it, reading all rows is cheaper."""
 
 
 class TooManyRows(InvalidRequest):
-    """More rows match than a live list may have."""
+    """More rows match than a live list may have. Use a narrower filter."""
 
     def __init__(self, most: int) -> None:
-        super().__init__("where", f"more than {most} rows match, the most of a live list; narrow it")
+        super().__init__(
+            "where", f"more than {most} rows match, the maximum of a live list; use a narrower filter"
+        )
 
 
 @dataclass(frozen=True)
-class News:
-    """Rows as they are at a position, by their keys; None for one that is not there.
+class RowChanges:
+    """Rows at a position, by key; None for a row that does not exist.
 
-    complete: all that may have changed since the position asked about; otherwise only those asked for.
+    complete: the rows are all that may have changed since the earlier position. If it is false, they are only
+    the watched rows.
     """
 
     position: int
@@ -50,10 +53,10 @@ class News:
 
 @dataclass(frozen=True)
 class Matching:
-    """All rows that match at a position; head: the log's at that moment.
+    """All rows that match at a position. head: the head of the log in the same snapshot.
 
-    touched: the keys of all rows, matching or not, that may have changed since the position asked about; None
-    where nobody can say.
+    touched: the keys of all rows, matching or not, that may have changed since the earlier position; None if
+    they are unknown.
     """
 
     position: int
@@ -63,24 +66,24 @@ class Matching:
 
 
 class _Checkpoint(NamedTuple):
-    """own: whether this code fills the table."""
+    """own: whether the same version of the code fills the table."""
 
     position: int
     own: bool
 
 
 async def checkpoint_of(database: Database, table: Table) -> int:
-    """The position that the table is at. Raises TableGone."""
+    """The checkpoint of the table. Raises TableGone and Unavailable."""
     async with database.connection() as connection:
         return (await _checkpoint(connection, table)).position
 
 
-async def news_of(
+async def changes_since(
     database: Database, domain: Domain, table: Table, after: int, watched: Collection[Any]
-) -> News | None:
-    """What changed behind a position; None while the table is not beyond it. Raises TableGone.
+) -> RowChanges | None:
+    """The rows that changed after a position; None if the table is not beyond it.
 
-    watched: the keys of the rows to be read where nobody can say which changed.
+    watched: the keys of the rows to read if the changed rows are unknown. Raises TableGone and Unavailable.
     """
     async with _snapshot(database) as connection:
         checkpoint = await _checkpoint(connection, table)
@@ -93,15 +96,15 @@ async def news_of(
             for record in await connection.fetch(table.select_keys, binds):
                 row = table.row_of(record)
                 rows[getattr(row, table.projection.key)] = row
-        return News(checkpoint.position, rows, complete=touched is not None)
+        return RowChanges(checkpoint.position, rows, complete=touched is not None)
 
 
 async def matching_rows(
     database: Database, domain: Domain, table: Table, where: Filter, most: int, after: int | None = None
 ) -> Matching:
-    """All rows that match; and, given a position behind which one goes on, what was touched since.
+    """All rows that match. after: a position; the result has the keys of the rows that changed since.
 
-    Raises TooManyRows, TableGone.
+    most: the maximum of rows. Raises TooManyRows, TableGone and Unavailable.
     """
     sql, binds = select_matching(table, where, most + 1)
     async with _snapshot(database) as connection:
@@ -118,7 +121,7 @@ async def matching_rows(
 
 @asynccontextmanager
 async def _snapshot(database: Database) -> AsyncIterator[Connection]:
-    """A connection whose statements all see the same moment."""
+    """A connection whose statements all see the same snapshot."""
     try:
         async with (
             database.connection() as connection,
@@ -141,15 +144,15 @@ async def _checkpoint(connection: Connection, table: Table) -> _Checkpoint:
 async def _touched(
     connection: Connection, domain: Domain, table: Table, after: int, checkpoint: _Checkpoint
 ) -> Collection[Any] | None:
-    """The keys of the rows that the events behind a position touched; None where nobody can say."""
+    """The keys of the rows that the events after a position touched; None if they are unknown."""
     if not checkpoint.own:
         return None
     types = table.projection.by_event
-    stretch = await read_stretch(connection, after, types, _MOST_EVENTS, checkpoint.position)
-    if stretch.up_to < checkpoint.position:
+    log_range = await read_range(connection, after, types, _MOST_EVENTS, checkpoint.position)
+    if log_range.up_to < checkpoint.position:
         return None
     try:
-        touches = touches_of(domain, table, stretch.events)
+        touches = touches_of(domain, table, log_range.events)
     except (UndecodableEvent, ProjectionFailed):
         return None
     if any(touch.handler.column is not None for touch in touches):

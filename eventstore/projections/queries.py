@@ -1,10 +1,10 @@
-"""Reading lists of rows: filtered, ordered, from a place on. The one builder of SQL for them.
+"""Reads lists of rows: filtered, ordered, after a place. This is the only builder of SQL for them.
 
-Why a page costs the same wherever it stands: it begins at a place and not after a count. The rows behind the
-place (a, b, key) are those with another key behind `key` at the same a and b, those with another b behind `b`
-at the same a, and those with another a behind `a`. Each of these is one stretch of the index over
-(a, b, key), of which no more rows are read than the page has. (As one condition with `or`, it would be a
-filter over the index from its beginning; a comparison of whole rows would leave out those with a null.)
+Why every page of a list costs the same: a page begins at a place, not after a count. The rows after the place
+(a, b, key) are those with the same a and b and a greater key, those with the same a and a greater b, and
+those with a greater a. Each of the three is one range of the index over (a, b, key), and the query reads no
+more rows of it than the page has. (One condition with `or` would scan the index from its beginning. A
+comparison of whole rows would leave out rows with a null.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from commander.eventstore.projections.filters import (
     Operator,
     Order,
     Place,
-    among,
+    simplified,
 )
 from commander.eventstore.projections.tables import Table, column_type, quoted, to_column
 
@@ -46,20 +46,23 @@ async def rows_from(
     *,
     inclusive: bool = False,
 ) -> list[Any]:
-    """The first `limit` matching rows in this order: of all, or of those behind a place (or at it)."""
+    """The first `limit` matching rows in this order. behind: only rows after this place.
+
+    inclusive: the row at the place too.
+    """
     sql, binds = select_rows(table, where, order, limit, behind, inclusive=inclusive)
     return [table.row_of(record) for record in await database.fetch(sql, *binds)]
 
 
 async def count_rows(database: Database, table: Table, where: Filter) -> int:
-    """How many rows match. It looks at each of them."""
+    """How many rows match. The query reads all of them."""
     binds = _Binds()
     sql = f"select count(*) from {quoted(table.name)} where {_condition(where, binds)}"
     return int(await database.fetchval(sql, *binds.values))
 
 
 def select_matching(table: Table, where: Filter, limit: int) -> tuple[str, list[Any]]:
-    """The statement for at most so many matching rows, in whichever order is the cheapest; and its binds."""
+    """The statement for at most `limit` matching rows, in any order, and its binds."""
     binds = _Binds()
     most = binds.add(limit, "int")
     return f"{table.select} where {_condition(where, binds)} limit {most}", binds.values
@@ -76,13 +79,13 @@ def select_rows(
     end = f"order by {columns} limit {most}"
     if behind is None:
         return f"{table.select} where {_condition(where, binds)} {end}", binds.values
-    stretches = _stretches(where, order, behind, inclusive, binds)
-    each = " union all ".join(f"({table.select} where {stretch} {end})" for stretch in stretches)
-    return f"select * from ({each}) as stretches {end}", binds.values
+    ranges = _ranges(where, order, behind, inclusive, binds)
+    each = " union all ".join(f"({table.select} where {condition} {end})" for condition in ranges)
+    return f"select * from ({each}) as ranges {end}", binds.values
 
 
 class _Binds:
-    """The values of a statement, each at the number that stands for it."""
+    """The values of a statement's binds, in the order of their numbers."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -92,11 +95,14 @@ class _Binds:
         return f"${len(self.values)}::{type_}"
 
 
-def _stretches(where: Filter, order: Order, place: Place, inclusive: bool, binds: _Binds) -> Iterator[str]:
-    """Conditions of which one holds for each matching row behind the place, each on a stretch of the index.
+def _ranges(where: Filter, order: Order, place: Place, inclusive: bool, binds: _Binds) -> Iterator[str]:
+    """The conditions for the rows after the place, each for one range of the index.
 
-    What the filter says of columns whose value is known in a stretch is decided here: beside `a = 1` Postgres
-    would take `a < 2` to leave fewer rows than it does, and read them all to sort them.
+    A row matches exactly one.
+
+    In a range, the values of some columns are known, and the filter on them is evaluated here. Next to `a =
+    1`, Postgres would assume that `a < 2` removes more rows than it does. It would then read all rows and
+    sort them.
     """
     fields = order.fields
     placed = [
@@ -109,15 +115,15 @@ def _stretches(where: Filter, order: Order, place: Place, inclusive: bool, binds
     ]
     known = {field.name: value for field, value in zip(fields, place, strict=True)}
     if inclusive:
-        yield " and ".join([*same, _condition(among(where, known), binds)])
+        yield " and ".join([*same, _condition(simplified(where, known), binds)])
     for n in reversed(range(len(fields))):
         del known[fields[n].name]
         for beyond in _beyond(fields[n], place[n], placed[n], order.descending):
-            yield " and ".join([*same[:n], beyond, _condition(among(where, known), binds)])
+            yield " and ".join([*same[:n], beyond, _condition(simplified(where, known), binds)])
 
 
 def _beyond(field: Field, value: Any, bind: str, descending: bool) -> Iterator[str]:
-    """What comes behind a value: null is last, and so is first in a descending order."""
+    """The condition for the values after this one. Nulls come last; in a descending order they come first."""
     name = quoted(field.name)
     if descending:
         yield f"{name} is not null" if value is None else f"{name} < {bind}"
@@ -164,7 +170,10 @@ def _comparison(condition: Condition, binds: _Binds) -> str:
 
 
 def _end_of_prefix(prefix: str) -> str | None:
-    """The first text behind all that begin with this; None if there is none. (An index knows no prefixes.)"""
+    """The first text after all texts with this prefix; None if there is none.
+
+    An index cannot search a prefix.
+    """
     kept = prefix.rstrip("\U0010ffff")
     if not kept:
         return None

@@ -1,4 +1,4 @@
-"""The rows that a stretch of events touches: read once, folded in memory, written once."""
+"""The rows that some events touch. They are read once, folded in memory and written once."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from commander.domain.projections import RowHandler
 from commander.eventstore.database import Connection
 from commander.eventstore.projections.tables import Table
 
-_REFUSED = (  # by Postgres: a value out of range, null where there must be none, too long for an index
+_REJECTED = (  # a value that is out of range, null but required, or too long for an index
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
 _SLICE = 1000
-"""How many events are folded at a stretch: some milliseconds, after which others have their turn."""
+"""How many events are folded before the event loop gets its turn: some milliseconds."""
 
 
 class Unwritable(Exception):
-    """A row holds what its columns cannot."""
+    """A row has a value that its column cannot store."""
 
 
 class LoggedEvent(Protocol):
-    """What a fold reads of a recorded event."""
+    """The part of a recorded event that a fold reads."""
 
     @property
     def position(self) -> int: ...
@@ -40,7 +40,7 @@ class LoggedEvent(Protocol):
 
 
 class Touch(NamedTuple):
-    """An event that the projection handles, and the keys of the rows it touches (by a column: none)."""
+    """An event that the projection handles, and the keys of its rows (empty if found by a column)."""
 
     event: LoggedEvent
     instance: Any
@@ -49,7 +49,7 @@ class Touch(NamedTuple):
 
 
 def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> list[Touch]:
-    """Those of the events that the projection handles. Raises UndecodableEvent, ProjectionFailed."""
+    """The events that the projection handles. Raises UndecodableEvent and ProjectionFailed."""
     handlers = table.projection.by_event
     found = []
     for event in events:
@@ -69,7 +69,7 @@ def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> l
 
 
 class _Cell:
-    """A row of the table, None while there is none, by the key it has or would have."""
+    """The row with a key; None if there is none. changed: it differs from the stored row."""
 
     __slots__ = ("changed", "key", "row")
 
@@ -80,9 +80,10 @@ class _Cell:
 
 
 class Rows:
-    """Rows of one table as they are after the events folded so far.
+    """Rows of one table after the events folded so far.
 
-    Who alone writes a table may keep its rows from one fold to the next: what is known is not read again.
+    The only writer of a table may keep this object from one fold to the next. Then known rows are not read
+    again.
     """
 
     def __init__(self, table: Table) -> None:
@@ -96,19 +97,20 @@ class Rows:
 
     @property
     def changed(self) -> int:
-        """How many rows are other than they are stored."""
+        """How many rows differ from the stored ones."""
         return len(self._changed)
 
     def clear(self) -> None:
+        """Drops all rows, changes included. They are read again when needed."""
         self._cells = {}
         self._changed = []
         self._by = {column: {} for column in self._by}
 
     async def fold(self, connection: Connection, touches: Sequence[Touch]) -> None:
-        """Reads the rows that these touch and folds the events, in order.
+        """Reads the touched rows and folds the events, in order.
 
-        Raises Unwritable for a key that no row can have, ProjectionFailed at the first event that cannot be
-        folded.
+        Raises Unwritable for a key that a row cannot have, and ProjectionFailed for the first event that
+        cannot be folded.
         """
         cells = await self._read(connection, touches)
         for begin in range(0, len(touches), _SLICE):
@@ -123,7 +125,7 @@ class Rows:
                     self._apply(touch, cell)
 
     async def _read(self, connection: Connection, touches: Sequence[Touch]) -> list[list[_Cell]]:
-        """The rows that each touches by their keys, and knowledge of those it finds by a column."""
+        """The cells that each event touches by key. Rows that an event finds by a column are read too."""
         known, missing, cells = self._cells, [], []
         for touch in touches:
             touched = []
@@ -148,7 +150,7 @@ class Rows:
                 }
                 wanted = [table.bind(column, value) for value in values if value is not None]
                 self._know(await connection.fetch(table.select_by(column), wanted))
-        except (*_REFUSED, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        except (*_REJECTED, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             raise Unwritable(str(error)) from error
         return cells
 
@@ -180,14 +182,14 @@ class Rows:
         before = cell.row
         try:
             after = projection.apply(before, touch.instance, cell.key)
-        except Exception as error:  # whatever the domain's code raises stops this projection alone
+        except Exception as error:  # an exception of the domain's code stops only this projection
             raise _failed(self._table, touch.event, error) from error
         if after is not None:
             if not isinstance(after, projection.cls):
                 raise _wrong(self._table, touch, f"{type(after).__name__}, not {projection.cls.__name__}")
             key = getattr(after, projection.key)
             if key is not cell.key and key != cell.key:
-                raise _wrong(self._table, touch, f"the row of another {projection.key}")
+                raise _wrong(self._table, touch, f"a row with another {projection.key}")
         cell.row = after
         if not cell.changed:
             cell.changed = True
@@ -196,7 +198,7 @@ class Rows:
             self._index(cell, before)
 
     def take_changes(self) -> Changes:
-        """What is to be stored; from now on it counts as stored."""
+        """The changes to store. From now on they count as stored."""
         kept, gone = [], []
         for cell in self._changed:
             cell.changed = False
@@ -215,7 +217,7 @@ class Changes(NamedTuple):
     gone: list[Any]
 
     async def write(self, connection: Connection, table: Table) -> None:
-        """Raises Unwritable."""
+        """Writes the changes. Raises Unwritable."""
         try:
             columns = table.columns_of(self.kept)
             keys = [table.key_bind(key) for key in self.gone]
@@ -226,7 +228,7 @@ class Changes(NamedTuple):
                 await connection.execute(table.upsert, *columns)
             if self.gone:
                 await connection.execute(table.delete, keys)
-        except _REFUSED as error:
+        except _REJECTED as error:
             raise Unwritable(str(error)) from error
 
 

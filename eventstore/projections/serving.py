@@ -1,12 +1,12 @@
-"""Which tables a projection has, and which of them the API reads.
+"""The tables of a projection, and the one that the API reads.
 
-    BUILDING ─► BUILT        one of those that are BUILT may serve; a table is there until it is dropped
+    BUILDING ─► BUILT        one of the BUILT tables may serve; a table exists until it is dropped
 
-A table is made for each version of a projection's code, and again when a rebuild is asked for. It is filled
-beside the one that serves; the transaction that finds it filled makes it serve.
+A table is made for each version of a projection's code, and for each rebuild. It is filled while the older
+one serves. The transaction that marks it BUILT also makes it serve.
 
-Locks are taken in one order, so that nobody waits in a circle: the log's head, a table, a record. Whoever
-changes what serves takes the first, as those do who append and fold inline.
+Locks are always taken in the same order, so that no deadlock is possible: the log's head, a table, a record.
+A change of the serving table locks the head, as an append with inline projections does.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ _COLUMNS = """table_name, name, fingerprint, build, shape, state, serves_when_bu
 
 
 class TableGone(CommanderError):
-    """The projection's table was dropped; whoever kept it ends."""
+    """The projection's table was dropped. Its projector ends."""
 
 
 class CannotServe(CommanderError):
-    """The table may not serve, or not be dropped or compared, now; the message says why."""
+    """The table cannot serve, be dropped or be compared. The message says why."""
 
 
 class ProjectionBuilding(CommanderError):
-    """There is no table yet that this code can read: it is being built. Try again later."""
+    """The table that this code can read is still being built. Try again later."""
 
 
 class TableRecord(NamedTuple):
-    """A table of a projection. shape: of each column, see `ProjectionType.shape`; None where it is not known.
+    """A table of a projection. shape: the types of its columns, see `ProjectionType.shape`; None if unknown.
 
-    serves_when_built: it will serve by itself. failed_position: the event before which it has stopped.
+    serves_when_built: it serves as soon as it is built. failed_position: the event that its projector stopped
+    at.
     """
 
     table_name: str
@@ -66,7 +67,7 @@ class TableRecord(NamedTuple):
     served_at: datetime | None
 
     def readable_by(self, projection: ProjectionType) -> bool:
-        """Whether this code can read the table: it has each of its columns, of the same type."""
+        """Whether this code can read the table: the table has all its columns, with the same types."""
         if self.fingerprint == projection.fingerprint:
             return True
         if self.shape is None:
@@ -78,7 +79,7 @@ class TableRecord(NamedTuple):
 
 
 def table_for(projection: ProjectionType, records: Iterable[TableRecord]) -> Table | None:
-    """The table that this code reads: the one that serves; if it cannot read that, the newest of its own."""
+    """The table that this code reads: the serving one, or else the newest BUILT one of its own version."""
     built = [r for r in records if r.name == projection.name and r.state == BUILT]
     serving = [r for r in built if r.serving and r.readable_by(projection)]
     own = sorted((r for r in built if r.fingerprint == projection.fingerprint), key=lambda r: r.build)
@@ -87,14 +88,14 @@ def table_for(projection: ProjectionType, records: Iterable[TableRecord]) -> Tab
 
 
 async def table_records(database: Database, names: Sequence[str] | None = None) -> list[TableRecord]:
-    """Every table of these projections, or of all, the newest first within each."""
+    """All tables of these projections (None: of all projections), newest first within each."""
     sql = f"""select {_COLUMNS} from projections where $1::text[] is null or name = any($1)
               order by name, created_at desc, build desc"""
     return [_record(row) for row in await database.fetch(sql, names)]
 
 
 async def table_record(connection: Connection, table: Table) -> TableRecord:
-    """Raises TableGone."""
+    """The record of a table. Raises TableGone and Unavailable."""
     with reaching_postgres(connection):
         row = await connection.fetchrow(
             f"select {_COLUMNS} from projections where table_name = $1", table.name
@@ -111,9 +112,10 @@ def _record(row: asyncpg.Record) -> TableRecord:
 
 
 async def make_table(connection: Connection, table: Table, build: int = 1, *, serves: bool = True) -> bool:
-    """Makes the table and its record; False when it was there. In a transaction.
+    """Creates the table and its record; returns False if they exist. Call it in a transaction.
 
-    While there are no events at all a projection's first table serves at once: it is filled.
+    In an empty log, the first table of a projection serves at once, because there is nothing to fill.
+    serves: see `rebuild`.
     """
     shape = msgspec.json.encode(table.projection.shape).decode()
     made = await connection.fetchval(
@@ -147,9 +149,9 @@ async def make_table(connection: Connection, table: Table, build: int = 1, *, se
 
 
 async def rebuild(database: Database, projection: ProjectionType, *, serves: bool = True) -> Table:
-    """Makes another table for this code, for whoever runs its projections to fill.
+    """Creates another table for this version of the code. The process that runs its projections fills it.
 
-    serves: whether it serves by itself once it is filled.
+    serves: whether the table serves as soon as it is filled.
     """
     async with database.connection() as connection, connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
@@ -165,13 +167,13 @@ async def rebuild(database: Database, projection: ProjectionType, *, serves: boo
 
 
 def _name_of_build(projection: ProjectionType, build: int) -> str:
-    """As long as the first build's: names in Postgres have an end."""
+    """The name of a later build. It is as long as that of the first, because Postgres limits names."""
     digest = blake2b(f"{projection.fingerprint} {build}".encode(), digest_size=4).hexdigest()
     return f"projection_{projection.name}_{digest}"
 
 
 async def make_indexes(connection: Connection, table: Table) -> bool:
-    """All that the table declares, unless they are there; False when a row does not fit into one."""
+    """Creates the declared indexes unless they exist. Returns False if a row is too large for an index."""
     own = "select count(*) from pg_index where indrelid = $1::text::regclass"
     with reaching_postgres(connection):
         try:
@@ -184,14 +186,14 @@ async def make_indexes(connection: Connection, table: Table) -> bool:
     return True
 
 
-async def tidy(connection: Connection, table: Table) -> None:
-    """After the many writes of a build: statistics, and no dead rows."""
+async def vacuum(connection: Connection, table: Table) -> None:
+    """Removes dead rows and updates statistics, after the many writes of a build."""
     with reaching_postgres(connection):
         await connection.execute(table.vacuum, timeout=_LONG_SECONDS)
 
 
-async def begin_again(connection: Connection, table: Table) -> None:
-    """Empties the table, with its indexes made."""
+async def restart(connection: Connection, table: Table) -> None:
+    """Empties the table, sets its checkpoint to 0 and creates its indexes."""
     with reaching_postgres(connection):
         async with connection.transaction():
             await connection.execute(table.truncate)
@@ -200,7 +202,10 @@ async def begin_again(connection: Connection, table: Table) -> None:
 
 
 async def mark_built(connection: Connection, table: Table) -> bool:
-    """The table is filled; says whether it serves from now on. Atomic: readers see one table or the other."""
+    """Marks the table as filled.
+
+    Returns whether it serves from now on. Readers see the old or the new table.
+    """
     with reaching_postgres(connection):
         async with connection.transaction():
             await lock_log(connection)
@@ -215,12 +220,12 @@ async def mark_built(connection: Connection, table: Table) -> bool:
 
 
 async def lock_log(connection: Connection) -> int:
-    """Lets nobody append until the transaction ends; returns the head."""
+    """Blocks appends until the transaction ends. Returns the head."""
     return int(await connection.fetchval("select position from log_head for update"))
 
 
 async def switch(database: Database, name: str, table_name: str) -> None:
-    """Makes this table serve. Raises NotFound, CannotServe while it is being built."""
+    """Makes this table serve. Raises NotFound, and CannotServe while it is being built."""
     async with database.connection() as connection, connection.transaction():
         await lock_log(connection)
         state = await connection.fetchval(
@@ -229,7 +234,7 @@ async def switch(database: Database, name: str, table_name: str) -> None:
         if state is None:
             raise NotFound(f"the projection {name} has no table {table_name}")
         if state != BUILT:
-            raise CannotServe(f"{table_name} is being built")
+            raise CannotServe(f"{table_name} is being built; try again when it is built")
         await _serve(connection, name, table_name)
 
 
@@ -242,7 +247,7 @@ async def _serve(connection: Connection, name: str, table_name: str) -> None:
 
 
 async def drop(database: Database, name: str, table_name: str) -> None:
-    """Drops a table that does not serve. Raises NotFound, CannotServe."""
+    """Drops a table. Raises NotFound, and CannotServe if it serves or is being read."""
     async with database.connection() as connection, connection.transaction():
         await lock_log(connection)
         serving = await connection.fetchval(
@@ -251,9 +256,9 @@ async def drop(database: Database, name: str, table_name: str) -> None:
         if serving is None:
             raise NotFound(f"the projection {name} has no table {table_name}")
         if serving:
-            raise CannotServe(f"{table_name} serves: switch to another first")
+            raise CannotServe(f"{table_name} is serving; switch to another table first")
         try:
-            await connection.execute("set local lock_timeout = '1s'")  # nobody can append meanwhile
+            await connection.execute("set local lock_timeout = '1s'")  # appends are blocked meanwhile
             await connection.execute(lock_table(table_name))
         except asyncpg.LockNotAvailableError as error:
             raise CannotServe(f"{table_name} is being read; try again") from error

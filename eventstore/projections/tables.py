@@ -1,4 +1,4 @@
-"""Projection tables: their statements, and the one place where names are quoted."""
+"""Projection tables: their columns and statements. SQL names are quoted only here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def drop_table(name: str) -> str:
 
 
 def select_differences(before: str, after: str, key: str, columns: list[tuple[str, str]]) -> str:
-    """binds: $1 limit. The keys whose rows differ in these columns (name, type), both rows, and how many."""
+    """The statement that compares two tables. columns: (name, type) of each compared column. binds: $1 limit
+
+    A row has the key, the total of differing rows, and both rows as JSON.
+    """
 
     def row(alias: str) -> str:
         values = (f"{alias}.{quoted(name)}{'::text' if type_ == 'json' else ''}" for name, type_ in columns)
@@ -62,7 +65,10 @@ def select_differences(before: str, after: str, key: str, columns: list[tuple[st
 
 
 def column_type(field: Field) -> str:
-    """Scalars have a type of their own, enums are their name as text, all else is JSON."""
+    """The Postgres type of a field:
+
+    a scalar has its own type, an enum is text (its name), all else is JSON.
+    """
     match field.type:
         case ScalarType(python):
             return _COLUMN_TYPES[python]
@@ -73,9 +79,9 @@ def column_type(field: Field) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of one projection in one version, and the statements on it.
+    """The table of one version of a projection, and the statements on it.
 
-    other_name: that of a table which other code made, or the same code again; see serving.py.
+    other_name: the name of a table that another version or a rebuild made; see serving.py.
     """
 
     projection: ProjectionType
@@ -87,7 +93,10 @@ class Table:
 
     @property
     def create(self) -> list[str]:
-        """Without the indexes it declares, which are made when it is filled; with those it is filled by."""
+        """The statements that create the table, with the indexes that filling needs.
+
+        The others come later.
+        """
         columns = ", ".join(
             f"{quoted(f.name)} {column_type(f)}{_collation(f)}{'' if f.optional else ' not null'}"
             for f in self.projection.fields
@@ -99,6 +108,7 @@ class Table:
 
     @property
     def create_indexes(self) -> list[str]:
+        """The statements that create the declared indexes, once the table is filled."""
         return [
             self._create_index(order)
             for order in self.projection.orders[1:]
@@ -106,7 +116,7 @@ class Table:
         ]
 
     def _create_index(self, order: tuple[Field, ...]) -> str:
-        # Postgres names it: a name of ours could be too long, and so be cut off to that of another.
+        # Postgres chooses the name: a longer name would be truncated, possibly to that of another index.
         names = ", ".join(quoted(field.name) for field in order)
         return f"create index on {quoted(self.name)} ({names})"
 
@@ -143,7 +153,7 @@ class Table:
 
     @cached_property
     def as_stored(self) -> str:
-        """Rows as the table would give them back, without being stored; binds: an array per column"""
+        """Returns rows as the table would return them, without storing them. binds: an array per column"""
         names = ", ".join(quoted(f.name) for f in self.projection.fields)
         arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
         return f'select {names} from unnest({arrays}) with ordinality as made ({names}, "#") order by "#"'
@@ -157,11 +167,14 @@ class Table:
         )
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
-        """The binds of `upsert`. Raises ValueError, TypeError or AttributeError for what no column takes."""
+        """The binds of `upsert`.
+
+        Raises ValueError, TypeError or AttributeError for a value without a column form.
+        """
         return [_column_of(field, rows) for field in self.projection.fields]
 
     def row_of(self, record: Any) -> Any:
-        """A row read, as an instance of the projection's class."""
+        """A database record as an instance of the projection's class."""
         values = dict(record.items())
         for field in self._converted:
             values[field.name] = _from_column(field, values[field.name])
@@ -169,7 +182,7 @@ class Table:
 
     @cached_property
     def _converted(self) -> list[Field]:
-        """Those whose values are not as the driver gives them."""
+        """The fields whose values differ from those of the driver."""
         same = [ScalarType(python) for python in _COLUMN_TYPES if python is not datetime]
         return [field for field in self.projection.fields if field.type not in same]
 
@@ -177,7 +190,7 @@ class Table:
         return to_column(self.projection.key_field, key)
 
     def bind(self, column: str, value: Any) -> Any:
-        """A value as this column has it."""
+        """A value in the form of this column."""
         return to_column(self.projection.field(column), value)
 
     @property
@@ -186,13 +199,13 @@ class Table:
 
     @cached_property
     def select(self) -> str:
-        """Every column of every row; what follows says which rows."""
+        """Selects every column. The caller appends the conditions."""
         names = ", ".join(quoted(f.name) for f in self.projection.fields)
         return f"select {names} from {quoted(self.name)}"
 
 
 def _collation(field: Field) -> str:
-    """Text is ordered by its characters' numbers, as Python orders it, wherever the server stands."""
+    """The collation of text columns: by code point, as in Python, whatever the locale of the server."""
     return ' collate "C"' if column_type(field) == "text" else ""
 
 
@@ -204,7 +217,7 @@ def _column_of(field: Field, rows: list[Any]) -> list[Any]:
 
 
 def to_column(field: Field, value: Any) -> Any:
-    """A value as the field's column takes it. Raises ValueError for a number too large for Postgres."""
+    """A value in the form of the field's column. Raises ValueError for a number too large for Postgres."""
     match field.type:
         case _ if value is None:
             return None
@@ -222,7 +235,7 @@ def _from_column(field: Field, value: Any) -> Any:
         case _ if value is None:
             return None
         case ScalarType(python):
-            if python is datetime and value.tzinfo is None:  # the last moment of all, Postgres' infinity
+            if python is datetime and value.tzinfo is None:  # the driver's value for Postgres' infinity
                 return value.replace(tzinfo=UTC)
             return value
         case EnumType(python):

@@ -1,7 +1,7 @@
-"""Rows as they were: a stream's events folded by a projection's handlers, up to any of them.
+"""Past rows: a projection's handlers fold the events of one stream, up to any of them.
 
-Only the row's own stream is read, page by page. What is past never changes, so rows at the ends of full pages
-are remembered, and the next question about a long stream begins at the nearest of them.
+Only the row's own stream is read, page by page. Past rows never change. So the rows at the ends of full pages
+are cached, and the next query on a long stream begins at the nearest of them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _STREAMS = 200
 _ROWS_OF_A_STREAM = 64
 
 Included = Callable[[RecordedEvent], bool]
-"""Whether an event is still of the past that is asked for; once it is not, no later one is."""
+"""Whether an event belongs to the requested past. If it does not, no later event does."""
 
 
 class RowVersion(NamedTuple):
-    """A row as an event left it: None where there was none, or none any more."""
+    """A row after an event; None if there was none or the event removed it."""
 
     event: RecordedEvent
     row: Any | None
@@ -37,7 +37,7 @@ class RowVersion(NamedTuple):
 
 @dataclass(frozen=True)
 class RowStream:
-    """Where the versions of one row come from: the row's key, and the stream whose events make it."""
+    """The source of one row's versions: the row's key, and the stream whose events give the row."""
 
     table: Table
     key: Any
@@ -45,7 +45,7 @@ class RowStream:
 
 
 class RowVersions:
-    """Rows at points of the past, for all projections. streams: of how many long ones rows are remembered."""
+    """Past rows of all projections. streams: the maximum of streams in the cache."""
 
     def __init__(self, domain: Domain, database: Database, streams: int = _STREAMS) -> None:
         self._domain = domain
@@ -54,9 +54,9 @@ class RowVersions:
         self._known: OrderedDict[tuple[str, str], list[RowVersion]] = OrderedDict()
 
     async def at(self, source: RowStream, included: Included) -> Any | None:
-        """The row after the last event included; None where there was none.
+        """The row after the last included event; None if there was none.
 
-        Raises UndecodableEvent, ProjectionFailed, Unavailable.
+        Raises UndecodableEvent, ProjectionFailed and Unavailable.
         """
         last = None
         async for version in self._from(source, included, included):
@@ -67,7 +67,7 @@ class RowVersions:
         return found.row
 
     async def page(self, source: RowStream, after_version: int, limit: int) -> list[RowVersion]:
-        """The versions behind one, oldest first, at most `limit`. Raises as `at` does."""
+        """The versions after `after_version`, oldest first, at most `limit`. Raises as `at` does."""
         last = after_version + limit
         versions = self._from(source, lambda e: e.version <= after_version, lambda e: e.version <= last)
         found = [version async for version in versions if version.event.version > after_version]
@@ -76,9 +76,12 @@ class RowVersions:
     async def _from(
         self, source: RowStream, begin: Included, included: Included
     ) -> AsyncIterator[RowVersion]:
-        """The versions that are included, from the last of those remembered that is in `begin`, if one is."""
-        remembered = self._known.get((source.table.name, source.stream), [])
-        before = [version for version in remembered if begin(version.event)]
+        """The included versions.
+
+        They begin with the last cached version in `begin`, or with the first event.
+        """
+        cached = self._known.get((source.table.name, source.stream), [])
+        before = [version for version in cached if begin(version.event)]
         version, row = 0, None
         if before:
             self._known.move_to_end((source.table.name, source.stream))
@@ -102,7 +105,7 @@ class RowVersions:
             return row
         instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         if projection.handlers[type_.cls].keys(instance) != (source.key,):
-            reason = f"it is in the stream {source.stream}, but its {projection.key} is of another row"
+            reason = f"it is in the stream {source.stream}, but its {projection.key} is that of another row"
             raise ProjectionFailed(projection.name, event.position, event.type, reason)
         try:
             changed = projection.apply(row, instance, source.key)
@@ -117,7 +120,10 @@ class RowVersions:
         return changed
 
     def _remember(self, source: RowStream, version: RowVersion) -> None:
-        """Keeps the row at the end of a page; of many every second, and of streams those asked for lately."""
+        """Caches the row at the end of a page. If a stream has too many, every second one is evicted.
+
+        If there are too many streams, the least recently used one is evicted.
+        """
         known = self._known.setdefault((source.table.name, source.stream), [])
         if known and known[-1].event.version >= version.event.version:
             return
@@ -128,7 +134,7 @@ class RowVersions:
             self._known.popitem(last=False)
 
     async def _as_stored(self, table: Table, versions: Sequence[RowVersion]) -> list[RowVersion]:
-        """The rows as they come out of the projection's table: Postgres has its own form of some values."""
+        """The rows as the projection's table would return them: Postgres changes the form of some values."""
         rows = [version.row for version in versions if version.row is not None]
         try:
             records = await self._database.fetch(table.as_stored, *table.columns_of(rows)) if rows else []

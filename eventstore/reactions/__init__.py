@@ -1,6 +1,6 @@
-"""What reactors and effects store.
+"""The stored data of reactors and effects.
 
-reactors.py     the states of reactors, saved with their checkpoints
+reactors.py     the states of reactors, stored with their checkpoints
 effects.py      the checkpoints of effects, and their dead letters
 calls.py        calls of effects, counted before they run
 """

@@ -1,4 +1,4 @@
-"""Effects outside: how far each has come, and the calls that failed for good.
+"""The checkpoints of effects, and their dead letters: the calls that used up their attempts.
 
 (running) ─ out of attempts ─► FAILED ─ retry ─► RETRYING ─► DONE, or FAILED again
                                FAILED ─ drop ─► DROPPED
@@ -15,7 +15,7 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 
 
 class EffectFailure(NamedTuple):
-    """A call that failed for good, or is being retried."""
+    """The dead letter of an effect's call, which may be in retry."""
 
     effect: str
     position: int
@@ -26,7 +26,7 @@ class EffectFailure(NamedTuple):
 
 
 class EffectAction(NamedTuple):
-    """What was done with a failure: RETRIED or DROPPED."""
+    """An action taken on a dead letter: RETRIED or DROPPED."""
 
     action: str
     actor: str | None
@@ -34,9 +34,9 @@ class EffectAction(NamedTuple):
 
 
 async def begin_effect(connection: Connection, name: str) -> int:
-    """The last position this effect is done with.
+    """The checkpoint of this effect. A new effect begins at the head: it is not called for older events.
 
-    A new one begins at the head: nothing is called for what is history.
+    Raises Unavailable.
     """
     with reaching_postgres(connection):
         return int(
@@ -49,7 +49,7 @@ async def begin_effect(connection: Connection, name: str) -> int:
 
 
 async def settled_effects(connection: Connection, name: str, after: int) -> set[int]:
-    """The positions behind the checkpoint whose calls failed for good: they are not to be called again."""
+    """The positions after `after` that have a dead letter: they must not be called again."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             "select position from effect_failures where effect = $1 and position > $2", name, after
@@ -60,7 +60,7 @@ async def settled_effects(connection: Connection, name: str, after: int) -> set[
 async def record_effect_failure(
     connection: Connection, name: str, position: int, attempts: int, error: str
 ) -> None:
-    """The call has failed for good, for the first time or again: a dead letter, and counted no more."""
+    """Makes the call a dead letter, or updates its dead letter, and deletes the count of its attempts."""
     with reaching_postgres(connection):
         await connection.execute(
             """with counted as (delete from effect_calls where effect = $1 and position = $2)
@@ -76,7 +76,7 @@ async def record_effect_failure(
 
 
 async def record_effect_done(connection: Connection, name: str, position: int) -> None:
-    """A call that was retried has succeeded."""
+    """Records that the retry of a dead letter succeeded."""
     with reaching_postgres(connection):
         await connection.execute(
             """with counted as (delete from effect_calls where effect = $1 and position = $2)
@@ -87,7 +87,7 @@ async def record_effect_done(connection: Connection, name: str, position: int) -
 
 
 async def effects_to_retry(connection: Connection, name: str, limit: int) -> list[int]:
-    """The positions of failures that somebody wants retried, the oldest first."""
+    """The positions of dead letters with a requested retry, oldest first, at most `limit`."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             """select position from effect_failures where effect = $1 and state = 'RETRYING'
@@ -99,14 +99,14 @@ async def effects_to_retry(connection: Connection, name: str, limit: int) -> lis
 
 
 async def effect_positions(database: Database) -> Mapping[str, int]:
-    """The last position that each effect is done with."""
+    """The checkpoint of each effect, by name."""
     return {
         row["name"]: row["position"] for row in await database.fetch("select name, position from effects")
     }
 
 
 async def open_effect_failures(database: Database) -> Mapping[str, int]:
-    """How many failed calls of each effect nobody has dealt with."""
+    """How many dead letters of each effect are neither retried nor dropped, by name."""
     rows = await database.fetch(
         """select name, count(effect) as failed
            from effects left join effect_failures on effect = name and state = 'FAILED' group by name"""
@@ -115,7 +115,7 @@ async def open_effect_failures(database: Database) -> Mapping[str, int]:
 
 
 async def list_effect_failures(database: Database, limit: int) -> list[EffectFailure]:
-    """Failed calls that nobody has dropped and that have not succeeded since, the oldest first."""
+    """The dead letters that are open or in retry, oldest first, at most `limit`."""
     rows = await database.fetch(
         """select effect, position, state, attempts, error, failed_at from effect_failures
            where state in ('FAILED', 'RETRYING') order by failed_at, effect, position limit $1""",
@@ -125,7 +125,7 @@ async def list_effect_failures(database: Database, limit: int) -> list[EffectFai
 
 
 async def effect_actions(database: Database, effect: str, position: int) -> list[EffectAction]:
-    """What was done with a failure, the oldest first."""
+    """The actions taken on a dead letter, oldest first."""
     rows = await database.fetch(
         "select action, actor, at from effect_actions where effect = $1 and position = $2 order by at",
         effect,
@@ -137,9 +137,9 @@ async def effect_actions(database: Database, effect: str, position: int) -> list
 async def act_on_effect(
     database: Database, effect: str, position: int, action: str, actor: str | None
 ) -> None:
-    """Has a failed call RETRIED or DROPPED, and records who said so.
+    """Retries or drops a dead letter, and records the action. action: RETRIED or DROPPED.
 
-    Raises NotFound for one that is not failed, or that somebody dealt with a moment ago.
+    actor: who asked for it. Raises NotFound if there is no open dead letter at this position.
     """
     state = {"RETRIED": "RETRYING", "DROPPED": "DROPPED"}[action]
     async with database.connection() as connection, connection.transaction():
@@ -151,7 +151,7 @@ async def act_on_effect(
             state,
         )
         if not changed:
-            raise NotFound(f"there is no failed call of the effect {effect} for position {position}")
+            raise NotFound(f"the effect {effect} has no open dead letter at position {position}")
         await connection.execute(
             "insert into effect_actions (effect, position, action, actor) values ($1, $2, $3, $4)",
             effect,

@@ -1,9 +1,8 @@
-"""How far reactors have come, and what they remember: a state per key, saved with the checkpoint, or not.
+"""The checkpoints of reactors and their states: one state per key, stored with the checkpoint.
 
 A reactor's keys are spread over partitions, each with a checkpoint. The states of a partition's keys equal a
-fold of the log up to its folded_position. Its checkpoint is ahead of that only where the states are still to
-be made again from the log: after a replay was asked for, an import, or when a reactor that remembered nothing
-begins to.
+fold of the log up to its folded_position. The checkpoint is higher than folded_position only while the states
+are rebuilt from the log: after a replay or an import, or when a reactor without a key gets one.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ _deadlines = msgspec.json.Decoder(tuple[SubmittedCommand, ...])
 
 @dataclass(frozen=True)
 class StoredState:
-    """A state as JSON. deadlines: commands that are sent unless something comes before their time.
+    """A state as JSON. deadlines: commands that are sent at their time unless another event cancels them.
 
-    position: the event that it follows from.
+    position: the last event that changed it.
     """
 
     state: str
@@ -40,22 +39,22 @@ class StoredState:
 
 
 class Checkpoint(NamedTuple):
-    """position: the last event a partition is done with. folded: the last one that its states know."""
+    """position: the last event that a partition has handled. folded: the last event in its states."""
 
     position: int
     folded: int
 
     @property
-    def remaking(self) -> bool:
-        """Whether states are to be made again, so that no command is sent."""
+    def is_rebuilding(self) -> bool:
+        """Whether the states are being rebuilt. No command is sent meanwhile."""
         return self.folded < self.position
 
 
-class ReactorStanding(NamedTuple):
-    """A reactor as it stands: its partition that is furthest behind.
+class ReactorStatus(NamedTuple):
+    """The progress of a reactor.
 
-    failed_position and error: of its partition that stopped first; stopped: how many have. states: how many
-    it keeps.
+    position, folded_position: the lowest of its partitions. failed_position, error: those of the partition
+    that stopped at the lowest position. stopped: how many partitions have stopped. states: how many it has.
     """
 
     name: str
@@ -71,12 +70,14 @@ class ReactorStanding(NamedTuple):
 async def reactor_checkpoints(
     connection: Connection, name: str, partitions: Collection[int]
 ) -> dict[int, Checkpoint]:
-    """Where these partitions of a reactor go on; a new one is made known thereby, and begins at 0.
+    """The checkpoints of these partitions of a reactor, by partition.
 
-    connection: the one that holds the partitions' locks.
+    A new reactor is stored, and begins at 0.
+
+    connection: it holds the locks of the partitions. Raises Unavailable.
     """
     with reaching_postgres(connection):
-        await connection.execute(  # it waits for an import that runs
+        await connection.execute(  # the update waits for a running import
             "insert into reactors (name) values ($1) on conflict (name) do update set name = excluded.name",
             name,
         )
@@ -99,7 +100,7 @@ async def reactor_checkpoints(
 
 
 async def reactor_positions(database: Database) -> dict[str, int]:
-    """By the reactor's name, the last position that all its partitions are done with."""
+    """The last position that all partitions of a reactor have handled, by the reactor's name."""
     rows = await database.fetch(
         """select name, coalesce(min(p.position), r.position) as position
            from reactors as r left join reactor_partitions as p on p.reactor = r.name
@@ -109,7 +110,7 @@ async def reactor_positions(database: Database) -> dict[str, int]:
 
 
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:
-    """The states of those of these keys that have one."""
+    """The states of these keys, by key. A key without a state is missing."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
             """select key, state, deadlines, position from reactor_states
@@ -121,7 +122,7 @@ async def load_states(connection: Connection, name: str, keys: Iterable[str]) ->
 
 
 async def states_with_deadlines(connection: Connection, name: str) -> AsyncIterator[tuple[str, StoredState]]:
-    """All keys and states that have a deadline."""
+    """All keys and states with a deadline, in the order of the keys."""
     after = ""
     while True:
         with reaching_postgres(connection):
@@ -145,9 +146,10 @@ async def save_reactor(
     positions: Mapping[int, int],
     changed: Mapping[str, StoredState | None] | None = None,
 ) -> None:
-    """Moves partitions up to these positions, and with them the states; None is a state that has ended.
+    """Moves partitions to these positions and stores the changed states, in one transaction.
 
-    connection: the one that holds the partitions' locks.
+    positions: by partition. changed: states by key; None for a state that has ended.
+    connection: it holds the locks of the partitions. Raises Unavailable.
     """
     async with _transaction(connection):
         await connection.execute(_SAVE, name, list(positions), list(positions.values()))
@@ -173,6 +175,7 @@ async def save_reactor(
 async def save_reactor_error(
     connection: Connection, name: str, partition: int, position: int, error: str
 ) -> None:
+    """Stores why a partition has stopped, and at which event. Raises Unavailable."""
     with reaching_postgres(connection):
         await connection.execute(
             """update reactor_partitions set failed_position = $3, error = $4, updated_at = now()
@@ -185,7 +188,7 @@ async def save_reactor_error(
 
 
 async def forget_states(connection: Connection, name: str, *, position: int | None = None) -> None:
-    """Forgets all states, so that they are made again from the log. position: moves the checkpoints there."""
+    """Deletes all states, so that they are rebuilt from the log. position: moves the checkpoints there."""
     async with _transaction(connection):
         await connection.execute("delete from reactor_states where reactor = $1", name)
         await connection.execute(
@@ -205,10 +208,10 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         )
 
 
-async def reactor_standings(database: Database) -> tuple[int, list[ReactorStanding]]:
-    """The head of the log, and every reactor that ever ran."""
+async def reactor_statuses(database: Database) -> tuple[int, list[ReactorStatus]]:
+    """The head of the log, and the progress of every reactor that has ever run."""
     head = await head_position(database)
-    return head, [ReactorStanding(*row) for row in await database.fetch(_LIST)]
+    return head, [ReactorStatus(*row) for row in await database.fetch(_LIST)]
 
 
 @asynccontextmanager

@@ -1,24 +1,25 @@
-"""The SQL statements, one a file; each file's header says its purpose, binds and result."""
+"""The SQL statements, one per file. The header of a file gives its purpose, binds and result."""
 
 from collections.abc import Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+_FOLDER = Path(__file__).parent
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 def statement(name: str) -> str:
     """The text of NAME.sql."""
-    return files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+    return (_FOLDER / f"{name}.sql").read_text("utf-8")
 
 
 def array_text(values: Sequence[Any]) -> str:
-    """The values as the text of a Postgres array, for a bind like `$1::text::uuid[]`; None is null.
+    """The values as the text of a Postgres array, for a bind like `$1::text::uuid[]`. None becomes null.
 
-    The driver's own encoder looks at each element twice. JSON is made at once, and only its escapes differ
-    from what Postgres reads: text that has any is escaped here.
+    The driver's encoder visits each element twice. A JSON encoder is faster, and its output differs from a
+    Postgres array only in escapes. Values whose JSON has an escape are escaped here instead.
     """
     encoded = _encoder.encode(values)
     if b"\\" in encoded:

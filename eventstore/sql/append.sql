@@ -1,18 +1,19 @@
--- Appends decided commands and their events, and moves the partitions' progress, in one statement.
--- The row of log_head is locked until commit, so positions are handed out in commit order, without gaps.
--- A column of many values is one bind: the text of an array (see array_text), or, for JSON, the documents
--- separated by U+001F, which JSON holds escaped only. (The driver's encoder of arrays was a third of the cost.)
+-- Appends decided commands and their events, and moves the progress of the partitions, in one statement.
+-- The row of log_head is locked until commit, so positions are assigned in commit order, without gaps.
+-- A column of many values is one bind: the text of an array (see array_text). A column of JSON documents is one
+-- text, separated by U+001F, which JSON contains only escaped. (The driver's array encoder took a third of the time.)
 -- binds, events:   $1 how many int  $2 stream text[]  $3 version bigint[]  $4 type text[]  $5 schema_version int[]
 --                  $6 data (joined)  $7 command_id uuid[]  $8 correlation_id uuid[]  $9 causation_position bigint[]
 -- binds, commands: $10 command_id uuid[]  $11 type text[]  $12 stream text[]  $13 data (joined)
 --                  $14 digest text[] (hex)  $15 status text[]  $16 code text[]  $17 message text[]
---                  $18 event_count int[]  $19 version bigint[]  $20 last_event int[] (how many events of this
---                  batch precede its end)  $21 correlation_id uuid[]  $22 causation_position bigint[]
+--                  $18 event_count int[]  $19 version bigint[]  $20 last_event int[] (the number of events of
+--                  this batch up to its last one)  $21 correlation_id uuid[]  $22 causation_position bigint[]
 --                  $23 reactor text[]  $24 actor text[]  $25 submitted_at timestamptz[]
--- binds, traces:   $30 traceparent text[] of the events; null where none has one
+--                  $31 decider_now timestamptz[]
+-- binds, traces:   $30 traceparent text[] of the events; null if no event has one
 -- binds, progress: $26 partition int[]  $27 sequence bigint (the same for all)  $28 stream_created timestamptz
 --                  $29 how many commands int
--- result: base bigint (the head before), recorded_at timestamptz (not before that of any earlier event)
+-- result: base bigint (the head before), recorded_at timestamptz (never earlier than that of an older event)
 with head as (
     update log_head
     set position = position + $1::int,
@@ -35,10 +36,12 @@ appended as (
 ),
 decided as (
     insert into commands (command_id, type, stream, data, digest, status, code, message, position, event_count,
-                          version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number)
+                          version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+                          decider_now)
     select c.command_id, c.type, c.stream, c.data, decode(c.digest, 'hex'), c.status, c.code, c.message,
            head.base + c.last_event, c.event_count, c.version, c.correlation_id, c.causation_position,
-           c.reactor, c.actor, c.submitted_at, head.recorded_at, head.commands + c.n
+           c.reactor, c.actor, c.submitted_at, head.recorded_at, head.commands + c.n,
+           c.decider_now
     from head,
          unnest($10::text::uuid[], $11::text::text[],
                 $12::text::text[], string_to_array($13, e'\x1f')::json[],
@@ -47,10 +50,11 @@ decided as (
                 $18::text::int[], $19::text::bigint[],
                 $20::text::int[], $21::text::uuid[],
                 $22::text::bigint[], $23::text::text[],
-                $24::text::text[], $25::text::timestamptz[])
+                $24::text::text[], $25::text::timestamptz[],
+                $31::text::timestamptz[])
              with ordinality as c (command_id, type, stream, data, digest, status, code, message, event_count,
                                    version, last_event, correlation_id, causation_position, reactor, actor,
-                                   submitted_at, n)
+                                   submitted_at, decider_now, n)
 ),
 progressed as (
     update partitions

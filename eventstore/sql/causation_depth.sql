@@ -1,6 +1,6 @@
--- How many reactions in a row led to an event: up its causes, while each came soon after the one before it.
--- binds: $1 position bigint  $2 the most that is counted int  $3 how soon interval
--- result: depth int; null for a position where no event is
+-- Counts the reactions in a row that led to an event. A pause between an event and its cause ends the count.
+-- binds: $1 position bigint  $2 maximum depth int  $3 length of the pause interval
+-- result: depth int; null if there is no event at this position
 with recursive chain (cause, recorded_at, depth) as (
     select causation_position, recorded_at, 0 from events where position = $1
     union all

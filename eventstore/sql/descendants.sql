@@ -1,9 +1,10 @@
--- A command and those that followed from it, by way of the events that reactors reacted to; nearest first.
--- binds: $1 command_id uuid  $2 how deep int  $3 limit int
--- result: depth int (0: the command itself), and the columns of an outcome
+-- Finds a command and the commands that reactors sent in reaction to its events, and so on; nearest first.
+-- binds: $1 command_id uuid  $2 maximum depth int  $3 limit int
+-- result: depth int (0: the command itself), then the columns of an outcome
 with recursive descendants as (
     select 0 as depth, command_id, type, stream, data, digest, status, code, message, position, event_count,
-           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+           decider_now
     from commands
     where command_id = $1
     union all
@@ -11,7 +12,8 @@ with recursive descendants as (
     from descendants as before
     cross join lateral (
         select command_id, type, stream, data, digest, status, code, message, position, event_count,
-               version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+               version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+               decider_now
         from commands
         where commands.causation_position > before.position - before.event_count
           and commands.causation_position <= before.position

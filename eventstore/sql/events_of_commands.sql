@@ -1,4 +1,4 @@
--- The events of stretches of the log, as many as commands made them: each looked up by its place.
+-- Reads several ranges of the log, one per command. `offset 0` makes each range a lookup in the index.
 -- binds: $1 after bigint[]  $2 up to and including bigint[]  $3 limit int
 select e.position, e.stream, e.version, e.type, e.schema_version, e.data, e.command_id, e.correlation_id,
        e.causation_position, e.recorded_at, e.traceparent

@@ -1,9 +1,9 @@
--- The next commands in the order of their ends, each with what was done with it as a dead letter.
--- A retry counts only if its command is among those exported: else it would be lost where this is imported.
+-- Reads the next commands in the order of their outcomes, each with the action taken on its dead letter.
+-- A retry is left out unless its command is exported too: without that command, an import would lose the dead letter.
 -- binds: $1 after number bigint  $2 up to and including number bigint  $3 limit int
 select c.command_id, c.type, c.stream, c.data, c.digest, c.status, c.code, c.message, c.position, c.event_count,
        c.version, c.correlation_id, c.causation_position, c.reactor, c.actor, c.submitted_at, c.decided_at,
-       c.number, a.action, a.retried_as, a.actor, a.at
+       c.number, c.decider_now, a.action, a.retried_as, a.actor, a.at
 from commands as c
 left join dead_letter_actions as a
     on a.command_id = c.command_id

@@ -1,8 +1,9 @@
--- Commands that have ended, the newest first, a page behind a cursor.
+-- Reads a page of decided commands after a cursor, newest first.
 -- binds: $1 before number bigint or null  $2 statuses text[] or null  $3 types text[] or null
 --        $4 streams text[] or null  $5 correlation_id uuid or null  $6 actor text or null  $7 limit int
 select command_id, type, stream, data, digest, status, code, message, position, event_count, version,
-       correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number
+       correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
+       decider_now
 from commands
 where ($1::bigint is null or number < $1)
   and ($2::text[] is null or status = any($2))

@@ -1,6 +1,6 @@
--- Every reactor that ever ran, by its name.
--- position and folded_position are those of its partition that is furthest behind, failed_position and error those of
--- the one that stopped first.
+-- Reads the progress of every reactor that has ever run, by name.
+-- position and folded_position are the lowest of its partitions. failed_position and error are those of the partition
+-- that stopped at the lowest position.
 -- binds: none
 -- result: name, position, folded_position, failed_position, error, states, partitions, stopped
 select r.name,

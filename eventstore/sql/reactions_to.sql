@@ -1,8 +1,8 @@
--- The commands that were sent because of any of these events, by event and in the order of their ends.
--- binds: $1 position bigint[]  $2 the most for each event int
+-- Reads the commands that reactors sent in reaction to these events, by event, in the order of their outcomes.
+-- binds: $1 position bigint[]  $2 limit per event int
 select c.command_id, c.type, c.stream, c.data, c.digest, c.status, c.code, c.message, c.position, c.event_count,
        c.version, c.correlation_id, c.causation_position, c.reactor, c.actor, c.submitted_at, c.decided_at,
-       c.number
+       c.number, c.decider_now
 from unnest($1::bigint[]) as wanted (position)
 cross join lateral (
     select * from commands

@@ -1,4 +1,4 @@
--- Events of a stretch of the log that match a filter, in order.
+-- Reads the events in a range of the log that match a filter, in order.
 -- binds: $1 after bigint  $2 up to and including bigint  $3 types text[] or null  $4 streams text[] or null
 --        $5 aggregates text[] or null  $6 correlation_id uuid or null  $7 command_id uuid or null  $8 limit int
 select position, stream, version, type, schema_version, data, command_id, correlation_id, causation_position,

@@ -1,4 +1,4 @@
--- The next events of many streams at once, each from its own version on.
+-- Reads the next events of many streams, each after its own version.
 -- binds: $1 stream text[]  $2 after version bigint[]  $3 limit per stream int
 select e.position, e.stream, e.version, e.type, e.schema_version, e.data, e.command_id, e.correlation_id,
        e.causation_position, e.recorded_at, e.traceparent

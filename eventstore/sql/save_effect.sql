@@ -1,6 +1,6 @@
--- Stores how calls of an effect stand and moves its checkpoint, which never goes back.
+-- Stores the states of an effect's calls and moves its checkpoint, which never goes back.
 -- binds: $1 effect text  $2 checkpoint bigint  $3 positions of calls bigint[]  $4 their attempts integer[]
---        $5 their states text[]  $6 positions of calls to forget, none of them among $3, bigint[]
+--        $5 their states text[]  $6 positions of calls to delete, none of them in $3, bigint[]
 with moved as (
     update effects set position = $2, updated_at = now() where name = $1 and position < $2
 ), forgotten as (

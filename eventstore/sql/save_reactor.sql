@@ -1,4 +1,4 @@
--- Moves partitions of a reactor. One whose states lag behind what it has reacted to moves with them only.
+-- Moves the checkpoints of a reactor's partitions. While states are rebuilt, only folded_position moves.
 -- binds: $1 reactor text  $2 partition int[]  $3 position bigint[]
 update reactor_partitions as p
 set position = greatest(p.position, s.position), folded_position = s.position,

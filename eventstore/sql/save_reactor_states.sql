@@ -1,4 +1,4 @@
--- Stores states of one reactor, each in place of what its key had.
+-- Stores states of one reactor. Each replaces the state of its key.
 -- binds: $1 reactor text  $2 key text[]  $3 state text[]  $4 deadlines text[]  $5 position bigint[]
 insert into reactor_states (reactor, key, state, deadlines, position)
 select $1, s.key, s.state::json, s.deadlines::json, s.position

@@ -1,6 +1,6 @@
--- Whether the log and the outcomes are dense and fit each other, as one snapshot sees them. It reads them whole.
+-- Checks in one snapshot that the log and the outcomes have no gaps and match each other. It reads both whole.
 -- binds: none
--- result: what text (what is broken), detail text; no row when all holds
+-- result: what text (what is broken), detail text; no row if all is right
 with head as (
     select position, commands from log_head
 ),

@@ -1,9 +1,9 @@
-"""A bank: accounts, deposits, withdrawals, and transfers carried by a process.
+"""A bank: accounts, deposits, withdrawals, and transfers that a process carries out.
 
-messages.py     the commands and events, in the bank's words
-accounts.py     the Account aggregate: the rules of money
-transfers.py    the Transfer aggregate and the process that moves the money
-projections.py  what can be asked: accounts and transfers
+messages.py     the commands and events
+accounts.py     the Account aggregate: the rules for deposits and withdrawals
+transfers.py    the Transfer aggregate, and the process that moves the money
+projections.py  the tables that clients query: accounts and transfers
 """
 
 from commander.examples.bank import accounts, projections, transfers

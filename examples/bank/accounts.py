@@ -1,4 +1,4 @@
-"""The Account aggregate: what may happen to money."""
+"""The Account aggregate: the rules for deposits and withdrawals."""
 
 from __future__ import annotations
 

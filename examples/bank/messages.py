@@ -58,7 +58,7 @@ class CloseAccount:
 class RequestTransfer:
     """Move money between accounts: withdraw, deposit, and give it back when the deposit is refused.
 
-    A transfer whose money has not left the source in five minutes is called off.
+    If the money has not left the source after five minutes, the transfer expires.
     """
 
     source_id: UUID
@@ -67,7 +67,7 @@ class RequestTransfer:
     transfer_id: UUID = new_id()
 
 
-# What the process of transfers sends; not in the API.
+# Internal commands: only the transfers process sends them.
 
 
 @bank.command(internal=True)
@@ -103,7 +103,7 @@ class ReturnFromTransfer:
 @bank.command(internal=True)
 @dataclass(frozen=True)
 class RecordWithdrawal:
-    """The money of a transfer has left the source."""
+    """Record that the money of a transfer has left the source."""
 
     transfer_id: UUID
 
@@ -111,7 +111,7 @@ class RecordWithdrawal:
 @bank.command(internal=True)
 @dataclass(frozen=True)
 class RecordDeposit:
-    """The money of a transfer has arrived at the target."""
+    """Record that the money of a transfer has arrived at the target."""
 
     transfer_id: UUID
 
@@ -119,7 +119,7 @@ class RecordDeposit:
 @bank.command(internal=True)
 @dataclass(frozen=True)
 class RecordRefusal:
-    """The source or the target of a transfer said no."""
+    """Record that the source or the target of a transfer rejected it."""
 
     transfer_id: UUID
     reason: str
@@ -128,7 +128,7 @@ class RecordRefusal:
 @bank.command(internal=True)
 @dataclass(frozen=True)
 class ExpireTransfer:
-    """Nothing was heard of the withdrawal of a transfer."""
+    """Record that the withdrawal of a transfer did not happen in time."""
 
     transfer_id: UUID
 
@@ -136,7 +136,7 @@ class ExpireTransfer:
 @bank.command(internal=True)
 @dataclass(frozen=True)
 class RecordReturn:
-    """The money of a refused transfer is back at the source."""
+    """Record that the money of a refused transfer is back at the source."""
 
     transfer_id: UUID
 

@@ -1,4 +1,4 @@
-"""What can be asked of the bank."""
+"""The tables that clients of the bank query."""
 
 from __future__ import annotations
 

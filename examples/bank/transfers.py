@@ -1,12 +1,12 @@
-"""Transfers: an aggregate that keeps where each one stands, and a process that moves the money.
+"""Transfers: an aggregate with the status of each transfer, and a process that moves the money.
 
-The process knows who pays whom and says what comes next; what may follow what is the aggregate's to
-decide, for an answer and a deadline that cross each other meet there:
+The process has the two accounts and sends the next command. The aggregate decides which status may follow
+which, because an answer and a deadline may cross:
 
     REQUESTED ─► WITHDRAWN ─► COMPLETED
-     │  │            └──────► RETURNING ─► RETURNED     the target refused
-     │  └───────────────────► REFUSED                   the source refused
-     └─► EXPIRED ───────────► RETURNING or REFUSED      the source was silent, and answered after all
+     │  │            └──────► RETURNING ─► RETURNED     the target rejected the deposit
+     │  └───────────────────► REFUSED                   the source rejected the withdrawal
+     └─► EXPIRED ───────────► RETURNING or REFUSED      the source answered after the deadline
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from commander.examples.bank.messages import (
 )
 
 PATIENCE = timedelta(minutes=5)
-"""How long a source may be silent."""
+"""The time that the source has to answer."""
 
 
 class TransferStatus(Enum):
-    """Where a transfer stands."""
+    """The status of a transfer."""
 
     REQUESTED = "REQUESTED"
     WITHDRAWN = "WITHDRAWN"

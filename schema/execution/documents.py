@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -22,6 +23,7 @@ from strawberry.types.graphql import OperationType
 
 from commander.schema.errors import BAD_REQUEST
 from commander.schema.execution.limits import MAX_NESTING, MAX_TOKENS, excess_of, nesting_of
+from commander.schema.execution.selections import SelectedField, selected_fields
 
 _KEPT = 128
 """How many documents are kept; one may take a megabyte."""
@@ -30,40 +32,23 @@ _KEEP_UP_TO = 16 * 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Document:
-    """errors: why it must not be executed; without them there is a tree."""
+class Operation:
+    """One operation of a document that is valid and within the limits. tree, text: the whole document's."""
 
-    tree: DocumentNode | None
-    errors: tuple[GraphQLError, ...] = ()
-    text: str = ""
+    schema: GraphQLSchema
+    tree: DocumentNode
+    text: str
+    definition: OperationDefinitionNode
+    type: OperationType
 
     @cached_property
-    def _operations(self) -> dict[str | None, OperationType]:
-        definitions = self.tree.definitions if self.tree else ()
-        return {
-            definition.name.value if definition.name else None: OperationType(definition.operation.value)
-            for definition in definitions
-            if isinstance(definition, OperationDefinitionNode)
-        }
+    def name(self) -> str | None:
+        return self.definition.name.value if self.definition.name else None
 
-    def refusal(self, operation_name: object) -> list[GraphQLError]:
-        """Why the operation of this name must not be executed; empty if it may."""
-        if self.errors or self.tree is None:
-            return list(self.errors)
-        names = list(self._operations)
-        if operation_name is None:
-            if len(names) == 1:
-                return []
-            return [_refused("the document has no operation" if not names else _name_one(names))]
-        if operation_name in names:
-            return []
-        return [_refused(f"the document has no operation of the name {operation_name!r:.100}")]
-
-    def operation_type(self, operation_name: str | None) -> OperationType:
-        """The type of an operation that is not refused."""
-        if operation_name is None:
-            return next(iter(self._operations.values()))
-        return self._operations[operation_name]
+    @cached_property
+    def fields(self) -> tuple[SelectedField, ...]:
+        """All fields that it selects; found once, however often it is executed."""
+        return selected_fields(self.schema, self.tree, self.definition)
 
     def uses_of(self, variable: str) -> int:
         """In how many places a variable is used, its definitions aside."""
@@ -72,9 +57,26 @@ class Document:
     @cached_property
     def _uses(self) -> Counter[str]:
         uses: Counter[str] = Counter()
-        if self.tree is not None:
-            visit(self.tree, _CountVariables(uses))
+        visit(self.tree, _CountVariables(uses))
         return uses
+
+
+class Document:
+    """errors: why nothing of it must be executed; without them there are operations."""
+
+    def __init__(self, operations: Sequence[Operation] = (), errors: Sequence[GraphQLError] = ()) -> None:
+        self.errors = tuple(errors)
+        self._by_name = {operation.name: operation for operation in operations}
+        self._only = operations[0] if len(operations) == 1 else None
+
+    def operation(self, name: object) -> Operation | list[GraphQLError]:
+        """The operation of this name, or why there is none to execute; without a name, the only one."""
+        if self.errors:
+            return list(self.errors)
+        if name is None:
+            return self._only or [_refused(_name_one(list(self._by_name)))]
+        found = self._by_name.get(name) if isinstance(name, str) else None
+        return found or [_refused(f"the document has no operation of the name {name!r:.100}")]
 
 
 class _CountVariables(Visitor):
@@ -97,22 +99,27 @@ class Documents:
     def read(self, text: object) -> Document:
         """The document of this text; never raises."""
         if not isinstance(text, str) or not text:
-            return Document(None, (_refused("the request has no query"),))
+            return Document(errors=[_refused("the request has no query")])
         return self._kept(text) if len(text) <= _KEEP_UP_TO else self._read(text)
 
     def _read(self, text: str) -> Document:
         nesting = nesting_of(text)
         if nesting > MAX_NESTING:
             message = f"the document is nested {nesting} deep; {MAX_NESTING} is the limit"
-            return Document(None, (_refused(message),))
+            return Document(errors=[_refused(message)])
         try:
             tree = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLError as error:
-            return Document(None, (_coded(error),))
+            return Document(errors=[_coded(error)])
         excess = excess_of(tree)
         if excess is not None:
-            return Document(None, (_refused(excess),))
-        return Document(tree, tuple(_coded(error) for error in validate(self._schema, tree)), text)
+            return Document(errors=[_refused(excess)])
+        if errors := validate(self._schema, tree):
+            return Document(errors=[_coded(error) for error in errors])
+        definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
+        return Document(
+            [Operation(self._schema, tree, text, d, OperationType(d.operation.value)) for d in definitions]
+        )
 
 
 def _refused(message: str) -> GraphQLError:
@@ -131,5 +138,7 @@ def _coded(error: GraphQLError) -> GraphQLError:
 
 
 def _name_one(names: list[str | None]) -> str:
+    if not names:
+        return "the document has no operation"
     told = ", ".join(name or "one without a name" for name in names)
     return f"the document has {len(names)} operations; operationName must name one of {told:.200}"

@@ -14,7 +14,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from graphql import (
-    DocumentNode,
     FieldNode,
     GraphQLError,
     GraphQLField,
@@ -45,9 +44,11 @@ from graphql.language import FragmentDefinitionNode
 from graphql.utilities import coerce_input_value
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import get_object_definition
+from strawberry.types.graphql import OperationType
 
 from commander.schema.context import Context
-from commander.schema.execution.documents import Document
+from commander.schema.execution.documents import Operation
+from commander.schema.execution.gate import Admitted
 
 Resolve = Callable[..., Awaitable[Any]]
 """Called with the context and the field's arguments, as graphql-core coerces them."""
@@ -109,21 +110,20 @@ class Mutating:
         self._schema = schema
         self._names = names
         self._resolvers = resolvers
-        self._plans: WeakKeyDictionary[Document, dict[str | None, _Plan | None]] = WeakKeyDictionary()
+        self._plans: WeakKeyDictionary[Operation, _Plan | None] = WeakKeyDictionary()
 
-    async def executed(
-        self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
-    ) -> dict[str, Any]:
+    async def executed(self, admitted: Admitted) -> dict[str, Any]:
         """The operation's data. Raises Unplanned where graphql-core is to execute it."""
-        plans = self._plans.setdefault(document, {})
-        if operation_name not in plans:
-            plans[operation_name] = self._plan(document, operation_name)
-        plan = plans[operation_name]
+        operation = admitted.operation
+        try:
+            plan = self._plans[operation]
+        except KeyError:
+            plan = self._plans[operation] = self._plan(operation)
         if plan is None:
             raise Unplanned
-        arguments = self._arguments(plan, variables or {})
+        arguments = self._arguments(plan, admitted.variables or {})
         try:
-            value = await plan.resolve(context, **arguments)
+            value = await plan.resolve(admitted.context, **arguments)
         except Exception as error:  # for graphql-core to tell, with its place
             raise Unplanned(Settled(error=error)) from None
         try:
@@ -131,14 +131,14 @@ class Mutating:
         except Exception:  # a value that has no form here
             raise Unplanned(Settled(value)) from None
 
-    def _plan(self, document: Document, operation_name: str | None) -> _Plan | None:
+    def _plan(self, asked: Operation) -> _Plan | None:
         root = self._schema.mutation_type
-        if "@" in document.text or document.tree is None or root is None:
+        if asked.type is not OperationType.MUTATION or "@" in asked.text or root is None:
             return None  # what a directive leaves out may differ from request to request
-        operation = _operation(document.tree, operation_name)
+        operation = asked.definition
         fragments = {
             definition.name.value: FragmentDetails(definition)
-            for definition in document.tree.definitions
+            for definition in asked.tree.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
         signatures = [
@@ -205,15 +205,6 @@ class Mutating:
 
 
 _NO_VARIABLES = VariableValues({}, {})
-
-
-def _operation(tree: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    return next(
-        definition
-        for definition in tree.definitions
-        if isinstance(definition, OperationDefinitionNode)
-        and (name is None or (definition.name is not None and definition.name.value == name))
-    )
 
 
 def _read_variables(

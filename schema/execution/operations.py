@@ -9,14 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult as RawResult
 from graphql import GraphQLObjectType, execute, subscribe
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -24,8 +23,8 @@ from strawberry.types.graphql import OperationType
 from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
 from commander.schema.errors import coerced, typed
-from commander.schema.execution.documents import Document, Documents
-from commander.schema.execution.following import Following, OperationRejected, Subscriber
+from commander.schema.execution.following import Followed, FollowedRows, Following, Subscriber
+from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
 from commander.schema.execution.rendering import Rendered
 from commander.schema.types.events import EventTypes
@@ -33,14 +32,15 @@ from commander.schema.types.live import LiveField
 
 
 class CommanderSchema(strawberry.Schema):
-    """A schema that reads each document once and executes none that is above a limit or does not fit it.
+    """A schema whose operations pass the gate, and are then executed by the shortest way that there is.
 
     Clients' mistakes are not logged; what is ours to mend is logged with its incident number.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rules: Iterable[Rule] = (), **kwargs: Any) -> None:
+        """rules: of the gate. All else is Strawberry's."""
         super().__init__(*args, **kwargs)
-        self._documents = Documents(self._schema)
+        self.gate = Gate(self._schema, rules)
         self._following: Following | None = None
         self._mutating: Mutating | None = None
 
@@ -48,16 +48,11 @@ class CommanderSchema(strawberry.Schema):
         """Has the subscription `events` followed, one rendering for many, and rows item by item."""
         self._following = Following(self._schema, self.execution_context_class, types, live)
 
-    def followed(
-        self, query: str, variables: dict[str, Any] | None, context: Context, operation_name: str | None
-    ) -> Subscriber | None:
+    def followed(self, admitted: Admitted) -> Followed | FollowedRows | None:
         """The subscriber, if the operation follows the log or rows; else None. Raises OperationRejected."""
-        document = self._documents.read(query)
-        if self._following is None or document.refusal(operation_name):
+        if self._following is None or admitted.operation.type is not OperationType.SUBSCRIPTION:
             return None
-        if document.operation_type(operation_name) is not OperationType.SUBSCRIPTION:
-            return None
-        return self._following.followed(document, variables, context, operation_name)
+        return self._following.followed(admitted)
 
     def resolve_mutations(self, resolvers: Mapping[str, Resolve]) -> None:
         """Has these mutations resolved by functions of their own, not through Strawberry's.
@@ -76,11 +71,6 @@ class CommanderSchema(strawberry.Schema):
         assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
         type_.fields[field].resolve = resolve
 
-    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """Of which type the operation is; None when it will be refused."""
-        document = self._documents.read(query)
-        return None if document.refusal(operation_name) else document.operation_type(operation_name)
-
     async def execute(
         self,
         query: str | None,
@@ -91,17 +81,14 @@ class CommanderSchema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """The one answer to a query or a mutation; a PreExecutionError where nothing was executed.
-
-        Raises InvalidOperationTypeError for an operation whose type is not allowed.
-        """
-        document = self._documents.read(query)
-        if refusal := document.refusal(operation_name):
-            return PreExecutionError(data=None, errors=refusal)
-        type_ = document.operation_type(operation_name)
-        if allowed_operation_types is not None and type_ not in allowed_operation_types:
-            raise InvalidOperationTypeError(type_)
-        return await self._executed(document, variable_values, context_value, operation_name)
+        """The one answer to a query or a mutation; a PreExecutionError where nothing was executed."""
+        context = _checked(context_value)
+        allowed = _ONE_ANSWER if allowed_operation_types is None else {*allowed_operation_types} & _ONE_ANSWER
+        try:
+            admitted = self.gate.admit(query, variable_values, operation_name, context, allowed)
+        except OperationRejected as rejected:
+            return PreExecutionError(data=None, errors=rejected.errors)
+        return await self.executed(admitted)
 
     async def stream(
         self,
@@ -114,51 +101,40 @@ class CommanderSchema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[Any, None]:
         """All answers to any operation, for a transport that carries many."""
-        return self._streamed(query, variable_values, context_value, operation_name, allowed_operation_types)
+        context = _checked(context_value)
+        allowed = ANY_TYPE if allowed_operation_types is None else frozenset(allowed_operation_types)
+        try:
+            admitted = self.gate.admit(query, variable_values, operation_name, context, allowed)
+        except OperationRejected as rejected:
+            return _just(PreExecutionError(data=None, errors=rejected.errors))
+        return self._streamed(admitted)
 
-    async def _streamed(
-        self,
-        query: str | None,
-        variables: dict[str, Any] | None,
-        context: Any,
-        operation_name: str | None,
-        allowed: Iterable[OperationType] | None,
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        document = self._documents.read(query)
-        if refusal := document.refusal(operation_name):
-            yield PreExecutionError(data=None, errors=refusal)
-            return
-        type_ = document.operation_type(operation_name)
-        if allowed is not None and type_ not in allowed:
-            yield PreExecutionError(data=None, errors=[typed(coerced(InvalidOperationTypeError(type_)))])
-        elif type_ is not OperationType.SUBSCRIPTION:
-            yield await self._executed(document, variables, context, operation_name)
-        else:
-            async with aclosing(self._subscribed(document, variables, context, operation_name)) as results:
-                async for result in results:
-                    yield result
+    async def subscribe(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """As stream; the legacy protocol has one word for all operations."""
+        return await self.stream(*args, **kwargs)
 
-    async def _executed(
-        self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
-    ) -> ExecutionResult:
-        assert document.tree is not None, "a document without a tree is refused"
-        if isinstance(context, Context):
-            context = replace(context, extensions={})
+    def execute_sync(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Not offered: Strawberry's would go past the gate."""
+        raise NotImplementedError("operations are executed by execute and stream, which pass the gate")
+
+    async def executed(self, admitted: Admitted) -> ExecutionResult:
+        """The one answer to a query or a mutation that has passed the gate."""
+        context = admitted.context
         root = None
         try:
             if self._mutating is not None:
                 try:
-                    data = await self._mutating.executed(document, variables, context, operation_name)
+                    data = await self._mutating.executed(admitted)
                     return ExecutionResult(data=data, errors=None)
                 except Unplanned as unplanned:
                     root = unplanned.root
             result = execute(
                 self._schema,
-                document.tree,
+                admitted.operation.tree,
                 root_value=root,
                 context_value=context,
-                variable_values=variables,
-                operation_name=operation_name,
+                variable_values=admitted.variables,
+                operation_name=admitted.operation.name,
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
                 executor_class=self.execution_context_class,
             )
@@ -170,27 +146,18 @@ class CommanderSchema(strawberry.Schema):
         except Exception as error:  # nothing but a result may leave
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         answer = _answer(result)
-        answer.extensions = getattr(context, "extensions", None) or None
+        answer.extensions = context.extensions or None
         return answer
 
-    async def _subscribed(
-        self, document: Document, variables: dict[str, Any] | None, context: Any, operation_name: str | None
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        assert document.tree is not None, "a document without a tree is refused"
+    async def subscribed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
+        """The answers to a subscription that has passed the gate and that resolvers serve."""
         try:
-            if self._following is not None:
-                followed = self._following.followed(document, variables, context, operation_name)
-                if followed is not None:
-                    async with aclosing(_one_by_one(followed)) as items:
-                        async for item in items:
-                            yield item
-                    return
             source = subscribe(
                 self._schema,
-                document.tree,
-                context_value=context,
-                variable_values=variables,
-                operation_name=operation_name,
+                admitted.operation.tree,
+                context_value=admitted.context,
+                variable_values=admitted.variables,
+                operation_name=admitted.operation.name,
                 executor_class=self.execution_context_class,
             )
             if inspect.isawaitable(source):
@@ -198,15 +165,55 @@ class CommanderSchema(strawberry.Schema):
             if isinstance(source, RawResult):
                 yield PreExecutionError(data=None, errors=[typed(e) for e in source.errors or []])
                 return
-            async with aclosing(_closable(source)) as results:
+            async with aclosing(_Resolved(admitted, source).pages()) as results:
                 async for result in results:
                     yield _answer(result)
-                    if isinstance(context, Context):
-                        context.forget()
-        except OperationRejected as refused:
-            yield PreExecutionError(data=None, errors=refused.errors)
-        except Exception as error:  # the source of a subscription may raise anything
+                    admitted.context.forget()
+        except OperationRejected as ended:
+            yield ExecutionResult(data=None, errors=ended.errors)
+        except Exception as error:  # the field that subscribes may raise anything
             yield ExecutionResult(data=None, errors=[typed(coerced(error))])
+
+    async def _streamed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
+        if admitted.operation.type is not OperationType.SUBSCRIPTION:
+            yield await self.executed(admitted)
+            return
+        try:
+            followed = self.followed(admitted)
+        except OperationRejected as rejected:
+            yield PreExecutionError(data=None, errors=rejected.errors)
+            return
+        answers = self.subscribed(admitted) if followed is None else _one_by_one(followed)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
+
+
+_ONE_ANSWER = frozenset((OperationType.QUERY, OperationType.MUTATION))
+
+
+def _checked(context: Any) -> Context:
+    """Strawberry leaves the context open; rules and resolvers need one of ours."""
+    if not isinstance(context, Context):
+        raise TypeError(f"an operation needs a context_value of the type Context, got {context!r:.100}")
+    return context
+
+
+async def _just(answer: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
+    yield answer
+
+
+@dataclass(frozen=True)
+class _Resolved(Subscriber[RawResult]):
+    """A subscription whose items graphql-core resolves."""
+
+    results: AsyncIterator[RawResult]
+
+    def _source(self) -> AsyncGenerator[RawResult, None]:
+        assert isinstance(self.results, AsyncGenerator), (
+            "graphql-core maps a subscription by such a generator"
+        )
+        return self.results
 
 
 class FollowedResult(ExecutionResult):
@@ -218,7 +225,7 @@ class FollowedResult(ExecutionResult):
         self.cursor = rendered.cursor or str(rendered.position)
 
 
-async def _one_by_one(followed: Subscriber) -> AsyncGenerator[ExecutionResult, None]:
+async def _one_by_one(followed: Followed | FollowedRows) -> AsyncGenerator[ExecutionResult, None]:
     began = False
     try:
         async with aclosing(followed.pages()) as pages:
@@ -226,10 +233,8 @@ async def _one_by_one(followed: Subscriber) -> AsyncGenerator[ExecutionResult, N
                 for rendered in page:
                     began = True
                     yield FollowedResult(rendered)
-    except OperationRejected as refused:
-        if not began:
-            raise
-        yield ExecutionResult(data=None, errors=refused.errors)
+    except OperationRejected as ended:
+        yield (ExecutionResult if began else PreExecutionError)(data=None, errors=ended.errors)
 
 
 def _answer(result: RawResult) -> ExecutionResult:
@@ -238,8 +243,3 @@ def _answer(result: RawResult) -> ExecutionResult:
     errors = [typed(error) for error in result.errors]
     before_execution = result.data is None and all(error.path is None for error in result.errors)
     return (PreExecutionError if before_execution else ExecutionResult)(data=result.data, errors=errors)
-
-
-def _closable(source: AsyncIterator[RawResult]) -> AsyncGenerator[RawResult, None]:
-    assert isinstance(source, AsyncGenerator), "graphql-core maps a subscription by an async generator"
-    return source

@@ -14,14 +14,15 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLObjectType, Undefined, execute
 from graphql import ExecutionResult as RawResult
+from graphql import FieldNode, GraphQLError, GraphQLObjectType, Undefined, execute
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList, collect_fields, collect_subfields
 
 from commander.domain import BigInt, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
 from commander.schema.errors import typed
+from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import SCALARS
 from commander.streaming.feed.fan_out import FeedItem
@@ -72,10 +73,13 @@ def _after_data(errors: Sequence[GraphQLError]) -> bytes:
 
 
 class Renderer:
-    """Renders items for one operation; the executor has its document, its variables and its schema."""
+    """Renders items for one operation; the executor has its variables and its schema.
 
-    def __init__(self, document: DocumentNode, executor: Executor[Any], types: EventTypes) -> None:
-        self._document = document
+    It is shared by subscribers, so it keeps nothing of the context of the one that it is made for.
+    """
+
+    def __init__(self, admitted: Admitted, executor: Executor[Any], types: EventTypes) -> None:
+        self._document = admitted.operation.tree
         self._executor = executor
         self._types = types
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}

@@ -175,7 +175,7 @@ class Endpoint(GraphQL[Context, None]):
         result = await self.schema.execute(
             data.query,
             variable_values=data.variables,
-            context_value=Context(self._services(), request),
+            context_value=Context.from_headers(self._services(), request.headers),
             operation_name=data.operation_name,
         )
         answer: dict[str, Any] = {}
@@ -218,7 +218,7 @@ class Endpoint(GraphQL[Context, None]):
         for part in ("variables", "extensions"):
             if not isinstance(data.get(part), dict | None):
                 raise HttpError(400, f"{part} must be an object")
-        operation = self.schema.operation_type(query, name)
+        operation = self.schema.gate.operation_type(query, name)
         if operation is OperationType.MUTATION and method == "GET":
             raise HttpError(405, "mutations are not allowed when using GET", "POST")
         media_type = carrier(headers.get("accept"), operation)
@@ -237,9 +237,8 @@ class Endpoint(GraphQL[Context, None]):
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream begins behind Last-Event-ID."""
         if kwargs["request_data"].protocol == "sse":
-            context: Context = kwargs["context"]
-            seen = last_event_id(context.connection.headers.get("last-event-id"))
-            kwargs["context"] = replace(context, resume_after=seen)
+            seen = last_event_id(kwargs["request"].headers.get("last-event-id"))
+            kwargs["context"] = replace(kwargs["context"], resume_after=seen)
         return await super().execute_operation(*args, **kwargs)
 
     async def execute_single(  # the signature is Strawberry's
@@ -266,7 +265,7 @@ class Endpoint(GraphQL[Context, None]):
         return self._transports.get(protocol)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        return Context(self._services(), request)
+        return Context.from_headers(self._services(), request.headers)
 
     async def render_graphql_ide(self, request: Request) -> Response:
         headers = {} if self._assets is None else {"content-security-policy": _CONTENT_SECURITY_POLICY}

@@ -13,7 +13,7 @@ from strawberry.http import GraphQLHTTPResponse
 from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
-from commander.resolvers.live import cursor_from
+from commander.resolvers.cursors import live_cursor_from
 from commander.streaming.live.changes import Cursor
 
 
@@ -53,4 +53,4 @@ def at_its_place(response: GraphQLHTTPResponse, result: ExecutionResult) -> Grap
 
 def last_event_id(header: str | None) -> Cursor | None:
     """Up to where a client had seen; None for one that comes first. Raises InvalidRequest."""
-    return cursor_from("Last-Event-ID", header) if header else None
+    return live_cursor_from("Last-Event-ID", header) if header else None

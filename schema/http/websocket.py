@@ -18,7 +18,6 @@ from strawberry.http.exceptions import (
     NonTextMessageReceived,
     WebSocketDisconnected,
 )
-from strawberry.schema import BaseSchema
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
@@ -27,9 +26,12 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Subscr
 from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
 from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMessage, StartMessage
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from commander.schema.context import Context
-from commander.schema.execution.following import OperationRejected, Subscriber
+from commander.schema.execution.following import Followed, FollowedRows
+from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
@@ -90,21 +92,28 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
     websocket: CheckedWebSocket
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
+        """Sends the answers until they end, or the client completes or leaves."""
         try:
-            followed = self.schema.followed(
-                operation.query, operation.variables, self.context, operation.operation_name
+            admitted = self.schema.gate.admit(
+                operation.query, operation.variables, operation.operation_name, self.context
             )
-            if followed is None:
-                await super().run_operation(operation)
-            else:
+            followed = self.schema.followed(admitted)
+            if followed is not None:
                 await self._follow(operation, followed)
-        except OperationRejected as refused:
-            await operation.send_initial_errors(refused.errors)
-        except WebSocketDisconnected:
-            pass
+            elif admitted.operation.type is OperationType.SUBSCRIPTION:
+                await self._send(operation, self.schema.subscribed(admitted))
+            else:
+                await self._send_one(operation, await self.schema.executed(admitted))
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except OperationRejected as rejected:
+            await operation.send_initial_errors(rejected.errors)
+        except Exception as error:
+            await self.handle_task_exception(error)
+            with suppress(WebSocketDisconnected):
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
-    async def _follow(self, operation: Operation[Context, None], followed: Subscriber) -> None:
-        """Sends items until the client completes or leaves, or no more can come. Raises OperationRejected."""
+    async def _follow(self, operation: Operation[Context, None], followed: Followed | FollowedRows) -> None:
+        """Sends items as they come, ready frames where the server takes them. Raises OperationRejected."""
         messages = NextMessages(operation.id)
         began = False
         try:
@@ -112,11 +121,23 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
                 async for page in pages:
                     began = True
                     await self.websocket.send_page(messages, page)
-        except OperationRejected as refused:
+        except OperationRejected as ended:
             if not began:
                 raise
-            await operation.send_next(ExecutionResult(data=None, errors=refused.errors))
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            await operation.send_next(ExecutionResult(data=None, errors=ended.errors))
+
+    async def _send(
+        self, operation: Operation[Context, None], answers: AsyncGenerator[ExecutionResult, None]
+    ) -> None:
+        async with aclosing(answers):
+            async for answer in answers:
+                await self._send_one(operation, answer)
+
+    async def _send_one(self, operation: Operation[Context, None], answer: ExecutionResult) -> None:
+        """Raises OperationRejected for the answer to an operation that was not executed."""
+        if isinstance(answer, PreExecutionError):
+            raise OperationRejected(answer.errors or ())
+        await operation.send_next(answer)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.max_subscriptions_per_connection
@@ -127,17 +148,13 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_subscribe(message)
 
     async def handle_task_exception(self, error: Exception) -> None:
-        """A client that leaves while an operation sends to it is nothing to be logged."""
+        """A client that leaves while something is sent to it is nothing to be logged."""
         if not isinstance(error, WebSocketDisconnected):
             await super().handle_task_exception(error)
 
 
 class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
     """graphql-ws, as subscriptions-transport-ws speaks it, with the limits of its successor."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.schema: Any = _AnyOperation(self.schema)
 
     async def handle(self) -> None:
         waiting = asyncio.create_task(self._expect_init())
@@ -169,13 +186,6 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
         await asyncio.sleep(self.view.connection_init_wait_timeout.total_seconds())
         if not self.connection_acknowledged:
             await self.websocket.close(*_NO_INIT_IN_TIME)
-
-
-class _AnyOperation:
-    """A schema whose `subscribe` takes queries and mutations too, as the legacy protocol's start does."""
-
-    def __init__(self, schema: BaseSchema) -> None:
-        self.subscribe = schema.stream
 
 
 def _at_limit(limit: int) -> Any:

@@ -2,6 +2,7 @@
 
 field_types.py      field types to GraphQL types: scalars, enums, value objects
 paging.py           PageInfo
+direct_field.py     a field that graphql-core resolves without Strawberry
 records.py          the types that refer to one another: Event, Command, Reaction
 events.py           a type per event; read the log; the feed
 results.py          the union CommandResult

@@ -84,12 +84,11 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         return [ended(outcome, events) for outcome in found]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
-        services = info.context.services
-        again = await dead.retry(services.database, services.submitter, command_id, info.context.actor)
+        again = await dead.retry(info.context, command_id)
         return CommandAccepted(command_id=again.command_id)
 
     async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
-        await dead.drop(info.context.services.database, command_id, info.context.actor)
+        await dead.drop(info.context, command_id)
         return True
 
     queries = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from commander.resolvers.commands import Wait
 from commander.resolvers.results import result_of as as_ended
 from commander.schema.context import Context
 from commander.schema.names import camel, uncapitalized
+from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap, to_domain
 from commander.schema.types.results import CommandResult, result_of
@@ -27,8 +28,6 @@ from commander.streaming.tracing import SpanKind, span
 
 strawberry.enum(Wait, description=Wait.__doc__)
 
-Given = Mapping[str, Any]
-"""An input as graphql-core coerced it."""
 _OPTIONS = {
     camel(name): name
     for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only", "not_before")
@@ -83,23 +82,6 @@ class CommandInput:
         """The command of the domain from an input; ids left out derive from the command's."""
         fields = self.type.fields
         return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
-
-
-@dataclasses.dataclass(frozen=True)
-class DirectField:
-    """A field of a type (`of`) as Strawberry declares it, and its resolver.
-
-    The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
-    field into instances, would take as long as all that a mutation does here.
-    """
-
-    declared: Any
-    resolve: Callable[..., Awaitable[Any]]
-    of: str = "Mutation"
-
-    @property
-    def graphql_name(self) -> str:
-        return str(self.declared.graphql_name)
 
 
 def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:

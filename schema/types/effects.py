@@ -65,11 +65,11 @@ def effect_fields() -> tuple[list[Any], list[Any]]:
         ]
 
     async def retry_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
-        await resolving.retry(info.context.services.database, effect, position, info.context.actor)
+        await resolving.retry(info.context, effect, position)
         return True
 
     async def drop_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
-        await resolving.drop(info.context.services.database, effect, position, info.context.actor)
+        await resolving.drop(info.context, effect, position)
         return True
 
     return (

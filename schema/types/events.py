@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from strawberry.types import Info
 
 from commander.domain import Domain, EventType, Field, UndecodableEvent
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at, events_page
 from commander.schema.context import Context
+from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.field_types import Position, TypeMap
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
@@ -48,18 +50,21 @@ class EventFilterInput:
     correlation_id: UUID | None = None
     command_id: UUID | None = None
 
-    def to_filter(self) -> EventFilter:
-        return EventFilter(
-            types=as_set(self.types),
-            streams=as_set(self.streams),
-            aggregates=as_set(self.aggregates),
-            correlation_id=self.correlation_id,
-            command_id=self.command_id,
-        )
 
+def event_filter(given: Given | None) -> EventFilter:
+    """An EventFilter as graphql-core coerced it; without one, all events."""
+    given = given or {}
 
-def as_set(names: list[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)
+    def names(part: str) -> frozenset[str] | None:
+        return None if given.get(part) is None else frozenset(given[part])
+
+    return EventFilter(
+        types=names("types"),
+        streams=names("streams"),
+        aggregates=names("aggregates"),
+        correlation_id=given.get("correlationId"),
+        command_id=given.get("commandId"),
+    )
 
 
 @strawberry.type
@@ -155,17 +160,24 @@ class EventTypes:
         )
 
 
-def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
-    """The fields (of Query, of Subscription) that read and follow the log."""
+def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
+    """The fields that read and follow the log: Query.events, others of Query, those of Subscription."""
+
+    def declared_events(
+        after: Position = _BEGINNING, first: int | None = None, filter: EventFilterInput | None = None
+    ) -> EventConnection:
+        raise AssertionError("it is resolved by the function below")
 
     async def events(
-        info: Info[Context, None],
-        after: Position = _BEGINNING,
+        _root: None,
+        info: GraphQLResolveInfo[Context],
+        /,
+        after: int,
         first: int | None = None,
-        filter: EventFilterInput | None = None,
+        filter: Given | None = None,
     ) -> EventConnection:
-        where = (filter or EventFilterInput()).to_filter()
-        return types.connection(await events_page(info.context.services, after, first, where))
+        page = await events_page(info.context.services, after, first, event_filter(filter))
+        return types.connection(page)
 
     async def event(info: Info[Context, None], position: Position) -> Event | None:
         found = await event_at(info.context.services, position)
@@ -178,8 +190,14 @@ def event_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         yield
 
     return (
+        DirectField(
+            strawberry.field(
+                declared_events, name="events", description="The log, oldest first, after a position."
+            ),
+            events,
+            "Query",
+        ),
         [
-            strawberry.field(events, name="events", description="The log, oldest first, after a position."),
             strawberry.field(event, name="event", description="The event at a position."),
         ],
         [

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import strawberry
 
 from commander.domain import DefinitionError, ProjectionType
-from commander.resolvers.live import cursor_from, follow_row, follow_rows
+from commander.resolvers.cursors import live_cursor_from, live_cursor_of
+from commander.resolvers.live import follow_row, follow_rows
 from commander.schema.context import Context
 from commander.schema.names import camel
 from commander.schema.types.field_types import Position, TypeMap
@@ -84,7 +85,10 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
         following = follow_row(context.services, type_, given[shown], *_begin(context, given))
         async with aclosing(following) as rows:
             async for cursor, found in rows:
-                yield cursor, item(position=Position(cursor.position), cursor=str(cursor), row=found)
+                yield (
+                    cursor,
+                    item(position=Position(cursor.position), cursor=live_cursor_of(cursor), row=found),
+                )
 
     description = "A row: as it is, then whenever it has changed."
     return LiveField(
@@ -130,7 +134,7 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
     def shown_item(found: LiveItem) -> Any:
         return item(
             position=Position(found.cursor.position),
-            cursor=str(found.cursor),
+            cursor=live_cursor_of(found.cursor),
             snapshot=found.snapshot,
             changes=[made(one) for one in found.changes],
         )
@@ -152,7 +156,7 @@ def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, i
     """after, at_least and timeout_ms; what a client that comes back has seen goes before `after`."""
     after = context.resume_after
     if after is None and given.get("after") is not None:
-        after = cursor_from("after", given["after"])
+        after = live_cursor_from("after", given["after"])
     return after, given.get("atLeast"), given["timeoutMs"]
 
 

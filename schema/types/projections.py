@@ -17,7 +17,7 @@ from commander.resolvers.read_your_writes import reached
 from commander.resolvers.stream_events import stream_page
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
-from commander.schema.types.commands import DirectField, Given
+from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where, order_input, read_order

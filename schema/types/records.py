@@ -117,7 +117,11 @@ class Command:
     actor: str | None
     submitted_at: datetime
     not_before: datetime | None = strawberry.field(description="Of a scheduled command: when it is due.")
-    decided_at: datetime | None
+    decided_at: datetime | None = strawberry.field(description="When its outcome was stored.")
+    decider_now: datetime | None = strawberry.field(
+        description="The now of its decider, to the microsecond. With it the command can be decided again, "
+        "exactly. Null where no decider ran: cancelled, version conflict, failed before the decision."
+    )
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]
     events: list[Event] = strawberry.field(resolver=_events_made, description="The events it made.")
@@ -155,6 +159,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
         submitted_at=queued.submitted_at,
         not_before=queued.not_before if state.scheduled else None,
         decided_at=None,
+        decider_now=None,
         made=None,
         event_types=events,
     )
@@ -179,6 +184,7 @@ def ended(outcome: Outcome, events: EventTypes) -> Command:
         submitted_at=outcome.submitted_at,
         not_before=None,
         decided_at=outcome.decided_at,
+        decider_now=outcome.decider_now,
         made=outcome,
         event_types=events,
     )

@@ -1,15 +1,16 @@
-"""Commands: submitted, queued, decided, announced.
+"""Commands: submit, queue, decide, and publish the outcome.
 
+assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
-submitting.py              gather commands into synced publishes
-outcomes.py                announce outcomes, and wait for one
-partition_reader.py        the commands that a processor has still to decide
-deciding.py                commands to decisions; pure
+submitting.py              collect commands into messages and publish them durably
+outcomes.py                publish outcomes, and wait for one
+partition_reader.py        read the undecided commands of a processor's partitions
+deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
-command_batch.py           one batch: prepare, commit, announce
+command_batch.py           one batch: look up, decide, commit, publish
 crash_quarantine.py        commands that may have crashed their processor are decided alone
 watchdog.py                end a process whose domain code hangs
-processor.py               pull, decide, commit, announce
+processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id
 """

@@ -1,4 +1,7 @@
-"""The states of streams in memory: warm, deciding costs the same for a stream of one event or a million."""
+"""The states of streams in memory.
+
+With a cached state, the length of a stream does not matter to a decision.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from commander.streaming.commands.deciding import StreamState, evolved, initial_
 
 
 class AggregateCache(OrderedDict[str, StreamState]):
-    """The newest state of each stream that was decided on lately, and of one partition's owner alone.
+    """The newest states of the streams of a processor's partitions. Least recently used ones are evicted.
 
-    capacity: how many streams are kept. snapshot_every: after how many events a stream's state is stored.
+    capacity: the maximum of streams. snapshot_every: a snapshot is stored after so many events of a stream.
     """
 
     def __init__(self, domain: Domain, capacity: int, snapshot_every: int) -> None:
@@ -28,15 +31,15 @@ class AggregateCache(OrderedDict[str, StreamState]):
         self._loading = asyncio.Lock()
 
     def clear(self) -> None:
-        """Forgets all: another owner may have had the streams, or a commit failed."""
+        """Evicts everything: another owner may have changed the streams, or a commit failed."""
         super().clear()
         self._snapshot_at.clear()
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
-        """Makes sure of these streams: folded from a snapshot, or from the beginning, where not in memory.
+        """Loads the missing ones of these streams: folded from a snapshot, or from the beginning.
 
-        One at a time, and a state is there only when it is whole: batches that are looked up at the same time
-        may want the same stream, and one must not decide on what the other has half loaded.
+        Only one load runs at a time, and it stores only complete states. Two batches may need the same stream
+        at the same time, and one must not decide on a state that the other has partly loaded.
         """
         async with self._loading:
             missing = []
@@ -56,13 +59,13 @@ class AggregateCache(OrderedDict[str, StreamState]):
             self.update(loaded)
 
     def shrink(self) -> None:
-        """Forgets the streams used longest ago, down to the capacity. Call it between batches."""
+        """Evicts the least recently used streams, down to the capacity. Call it between batches."""
         while len(self) > self._capacity:
             stream, _ = self.popitem(last=False)
             self._snapshot_at.pop(stream, None)
 
     def due_snapshots(self, streams: Iterable[str]) -> list[Snapshot]:
-        """The snapshots of those of these streams that have grown enough since their last one."""
+        """The snapshots of the streams that have grown by `snapshot_every` events since their last one."""
         due = []
         for stream in streams:
             current = self.get(stream)

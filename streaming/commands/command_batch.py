@@ -1,4 +1,7 @@
-"""A batch of commands: prepared on what is known, committed at once, announced."""
+"""A batch of commands:
+
+they are looked up, decided, committed in one transaction, and their outcomes published.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import SpanKind, enabled, mark, now_ns
 
 _SLICE = 50
-"""How many commands are decided at a stretch: about a millisecond."""
+"""How many commands are decided before the event loop gets its turn: about a millisecond."""
 
 
 class _End(NamedTuple):
-    """A decision, and where its events stand among those of the batch."""
+    """A decision, and the range of its events among those of the batch."""
 
     decision: Decision
     begin: int
@@ -40,9 +43,9 @@ class _End(NamedTuple):
 
 
 class CommandBatch:
-    """Commands decided and committed together, by steps: look up, decide, commit, announce.
+    """Commands that are decided and committed together. The steps: look up, decide, commit, announce.
 
-    recent: the batches that may not have been committed when this one looks up; what they decide counts here.
+    recent: the earlier batches that may not be committed yet; their decisions count as earlier outcomes.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class CommandBatch:
         self._ids = {command.command_id for command in commands}
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
-        self._repeated: list[SubmittedCommand] = []  # decided by another batch, or by their first here
+        self._repeated: list[SubmittedCommand] = []  # decided in another batch, or earlier in this one
         self._decided_before: dict[UUID, CommandBatch] = {}
         self._append: Append | None = None
         self._snapshots: list[Snapshot] = []
@@ -62,10 +65,10 @@ class CommandBatch:
         self._projected: list[str] = []
 
     async def look_up(self, database: Database, states: AggregateCache) -> None:
-        """Looks for earlier outcomes, and makes sure of the streams' states.
+        """Reads earlier outcomes and loads the states of the streams.
 
-        This runs on a connection of the pool, beside the batches before. It settles nothing for good: the
-        primary key of the outcomes does, when the batch is committed.
+        This runs on a connection of the pool, concurrently with earlier batches. It is not the final check:
+        the primary key of the outcomes is, at the commit.
         """
         async with database.connection() as connection:
             self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
@@ -75,9 +78,9 @@ class CommandBatch:
     async def decide(
         self, domain: Domain, states: AggregateCache, now: datetime, decide_seconds: float
     ) -> None:
-        """Decides what has no outcome yet, each command on what the ones before it left in `states`.
+        """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
 
-        Between slices others get their turn: the batch before is still being sent to Postgres.
+        Between slices other tasks run: the batch before is still being sent to Postgres.
         """
         undecided = self._undecided()
         traced = enabled()
@@ -89,11 +92,11 @@ class CommandBatch:
                     self.decisions.append(_traced(decision, began) if traced else decision)
             await asyncio.sleep(0)
         self._append = Append(self.decisions, self.progress)
-        # now, for when this is committed the states may be ahead, by batches that may never be
+        # taken now: at the commit, the states may include later batches that are never committed
         self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 
     def set_aside(self, domain: Domain, states: AggregateCache, attempts: int) -> None:
-        """Instead of `decide`: fails what has no outcome yet, without running the domain's code."""
+        """Fails the commands without an outcome. Call it instead of `decide`: it runs no domain code."""
         for command in self._undecided():
             self.decisions.append(crashed(domain, command, states[command.stream], attempts))
         self._append = Append(self.decisions, self.progress)
@@ -101,7 +104,7 @@ class CommandBatch:
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions.
 
-        Snapshots follow: they are of streams as they stand in the log by then.
+        Snapshots are stored after that, so they never contain an event that is not in the log.
         """
         assert self._append is not None, "a batch is decided before its commit"
         began = now_ns()
@@ -120,29 +123,31 @@ class CommandBatch:
                 mark("commit", decision.command.traceparent, began, attributes=size)
 
     async def announce(self, nats: Nats, database: Database) -> None:
-        """Tells of the events to who follows the log, and how each command ended to its waiter and to all."""
+        """Publishes the events, each outcome to its waiter, and the ids of the decided commands to all."""
         assert self._appended is not None, "a batch is announced after its commit"
-        told: dict[str, list[Ended]] = {}
+        by_reply: dict[str, list[Ended]] = {}
         for end in self._ends():
             if (reply := end.decision.command.reply) is not None:
-                told.setdefault(reply, []).append(self._ended(end))
+                by_reply.setdefault(reply, []).append(self._ended(end))
         for command in self._repeated:
             if command.reply is not None:
                 ended = await self._ended_before(command.command_id, database)
-                told.setdefault(command.reply, []).append(ended)
+                by_reply.setdefault(command.reply, []).append(ended)
         messages = log_signals(self._appended.events)
         if self._appended.events:
             position = self._appended.events[-1].position
             messages += [projection_signal(table_name, position) for table_name in self._projected]
-        for reply, outcomes in told.items():
+        for reply, outcomes in by_reply.items():
             messages += outcome_signals(reply, outcomes)
-        await nats.tell(messages + ended_signals(decision.command.command_id for decision in self.decisions))
+        await nats.publish_signals(
+            messages + ended_signals(decision.command.command_id for decision in self.decisions)
+        )
 
     def _undecided(self) -> Sequence[SubmittedCommand]:
-        """The commands without an outcome: not in Postgres, not in a batch before, not earlier in this."""
+        """The commands without an outcome in Postgres, in an earlier batch, or earlier in this batch."""
         recent, self._recent = [batch for batch in self._recent if not self._ids.isdisjoint(batch._ids)], ()
         if not recent and not self._known and len(self._ids) == len(self.commands):
-            return self.commands  # as nearly always
+            return self.commands  # the usual case
         for batch in recent:
             self._decided_before |= dict.fromkeys(self._ids & batch._end_of.keys(), batch)
         first: dict[UUID, SubmittedCommand] = {}
@@ -153,26 +158,26 @@ class CommandBatch:
         return list(first.values())
 
     def _ends(self) -> Iterator[_End]:
-        """All that was decided here."""
+        """The decisions of this batch, each with the range of its events."""
         made = (len(d.events) + (d.rejection is not None) for d in self.decisions)
         spans = pairwise(accumulate(made, initial=0))
         return (_End(d, begin, end) for d, (begin, end) in zip(self.decisions, spans, strict=True))
 
     @cached_property
     def _end_of(self) -> dict[UUID, _End]:
-        """The same by the command's id; asked for after all is decided."""
+        """The same by command id. Use it only after the decisions are complete."""
         return {end.decision.command.command_id: end for end in self._ends()}
 
     async def _ended_before(self, command_id: UUID, database: Database) -> Ended:
-        """How a command of this batch had ended before."""
+        """The earlier outcome of a repeated command of this batch."""
         if (known := self._known.get(command_id)) is not None:
             return ended_from(known, await events_of_outcome(database, known))
         batch = self._decided_before.get(command_id, self)
         return batch._ended(batch._end_of[command_id])
 
     def _ended(self, decided: _End) -> Ended:
-        """How a command ended that was decided here."""
-        assert self._appended is not None, "asked after the commit"
+        """The outcome of a command that was decided in this batch."""
+        assert self._appended is not None, "it is called after the commit"
         decision, begin, end = decided
         return Ended(
             decision.command.command_id,
@@ -188,7 +193,7 @@ class CommandBatch:
 
 
 def _traced(decision: Decision, began_ns: int) -> Decision:
-    """The decision, whose events carry the span of deciding."""
+    """The decision with the trace context of its span, which its events get."""
     command = decision.command
     outcome = {"commander.status": decision.status.value}
     traceparent = mark(f"decide {command.type}", command.traceparent, began_ns, SpanKind.CONSUMER, outcome)

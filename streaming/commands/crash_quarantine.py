@@ -1,9 +1,9 @@
-"""Commands that may have crashed their processor: tried alone, each attempt counted before it is made.
+"""Commands that may have crashed their processor: decided alone, each attempt stored before it begins.
 
-A processor marks its partitions as running. Who takes over partitions still so marked knows that their
-owner died, and that the cause may be among the next commands of theirs, as many as may have been decided and
-not committed: the cause stands in the last of those batches. Those it takes one by one, each attempt stored
-before it is made; one that has been tried too often is set aside as failed, and the rest go on.
+A processor marks its partitions as running. If a new owner finds the mark, the last owner has crashed. The
+cause may be one of the next commands of these partitions: as many as can be decided and not committed. The
+new owner decides them one by one, and stores each attempt before it begins. A command with too many attempts
+fails, and the rest continue.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from collections.abc import Iterable
 logger = logging.getLogger("commander.processor")
 
 MAX_ATTEMPTS = 3
-"""The first is the one in whose batch the owner died; it was not counted, for nobody knew."""
+"""The attempts of a command, the crash of the first owner included.
+
+That one is not stored, as it was in a batch.
+"""
 
 
 class CrashQuarantine:
-    """Which of the next commands are suspect; false when none are.
+    """The next commands that may have caused a crash. The object is false if there are none.
 
-    under_way: how many commands may have been decided and not committed when the owner died. up_to: the last
-    sequence in the stream at takeover: what came later cannot have crashed anyone.
+    under_way: how many commands may have been decided and not committed at the crash. up_to: the last
+    sequence in the stream at takeover; a later command cannot be the cause.
     """
 
     def __init__(self, partitions: Iterable[int], under_way: int, up_to: int) -> None:
@@ -29,13 +32,18 @@ class CrashQuarantine:
         self._up_to = up_to
         if self._remaining:
             names = ", ".join(map(str, self._remaining))
-            logger.warning("the last owner of partitions %s died; looking for the cause", names)
+            logger.warning(
+                "the last owner of partitions %s crashed; deciding their next commands alone", names
+            )
 
     def __bool__(self) -> bool:
         return bool(self._remaining)
 
     def include(self, partitions: Iterable[int], sequence: int) -> bool:
-        """Whether a message with commands of these partitions, their next, is suspect; it is counted off."""
+        """Whether the next message, with commands of these partitions, may be the cause.
+
+        It counts the message.
+        """
         if sequence > self._up_to:
             self.clear()
         suspected = [partition for partition in partitions if partition in self._remaining]
@@ -46,5 +54,5 @@ class CrashQuarantine:
         return bool(suspected)
 
     def clear(self) -> None:
-        """All that was in the stream at takeover has been decided."""
+        """Ends the quarantine: every command that was in the stream at takeover is decided."""
         self._remaining.clear()

@@ -1,12 +1,13 @@
-"""From commands to decisions: the pure middle of the processor.
+"""From commands to decisions: the pure core of the processor.
 
-Nothing here does I/O: states come in, decisions and the states after them go out.
+This module does no I/O. It takes states and returns decisions and the states after them.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,12 +17,12 @@ from commander.domain import (
     CommandType,
     Domain,
     EventType,
+    HookFailed,
     InvalidDecision,
     Rejected,
     UndecodableEvent,
 )
 from commander.domain.domain import REACTION_REJECTED
-from commander.domain.messages import content_digest
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -30,13 +31,13 @@ logger = logging.getLogger("commander.processor")
 MAX_EVENT_BYTES = 768 * 1024
 """An event must fit into one NATS message (1 MiB by default), headers included."""
 MAX_DEPTH = 100
-"""So many reactions in a row, each soon after the one before it, are a loop."""
+"""The limit of reactions in a row, each soon after the last one. More count as a loop."""
 
-_APPLIED = Status.APPLIED  # looked up once: Python 3.11 takes as long for it as for making a Decision
+_APPLIED = Status.APPLIED  # looked up once: in Python 3.11 the lookup takes as long as making a Decision
 
 
 class StreamState(msgspec.Struct, frozen=True):
-    """The state of one stream at a version. unreadable: why its history cannot be folded, if it cannot."""
+    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can."""
 
     state: Any
     version: int
@@ -62,7 +63,7 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
         return StreamState(aggregate.evolve(before.state, instance), event.version)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
-    except BaseException as error:  # whatever the domain's code raises fails this stream's commands alone
+    except BaseException as error:  # an exception of the domain's code fails only this stream's commands
         reason = f"evolving by the event at position {event.position} raised {described(error)}"
         return StreamState(before.state, event.version, reason)
 
@@ -70,13 +71,15 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
 def decide(
     domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
 ) -> tuple[Decision, StreamState]:
-    """What becomes of a command on a stream in this state, and the state after it. Never raises."""
-    digest = content_digest(command.type, command.data)
+    """The decision on a command in this state of its stream, and the state after it. Never raises."""
+    digest = command.digest
+    if command.depth > MAX_DEPTH:
+        return _too_deep(command, digest, current)
+    if command.rejected is not None:
+        return _refused(domain, command, digest, current, Status.REJECTED, *command.rejected)
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    if command.depth > MAX_DEPTH:
-        return _too_deep(command, digest, current)
     type_ = domain.commands.get(command.type)
     if type_ is None:
         message = f"this processor's code has no command {command.type}"
@@ -92,18 +95,22 @@ def decide(
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
     except Rejected as rejection:
-        return _refused(domain, command, digest, current, Status.REJECTED, rejection.code, rejection.message)
+        status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
-        return _refused(domain, command, digest, current, Status.FAILED, "INVALID_DECISION", str(error))
+        status, code, message = Status.FAILED, "INVALID_DECISION", str(error)
+    except HookFailed as error:
+        logger.exception("a hook raised on command %s", command.command_id)
+        status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
-        return _refused(domain, command, digest, current, Status.FAILED, "DECIDER_RAISED", described(error))
+        status, code, message = Status.FAILED, "DECIDER_RAISED", described(error)
+    return _refused(domain, command, digest, current, status, code, message, now)
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
-    """A failure that its reactor does not hear of: what it sends in answer would be deeper still."""
+    """A failure without an event for its reactor, whose reaction would be even deeper."""
     message = f"{command.depth} reactions in a row led to it; {MAX_DEPTH} is the limit"
     decision = Decision(
         command, digest, Status.FAILED, current.version, code="CAUSATION_TOO_DEEP", message=message
@@ -112,8 +119,8 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
 
 
 def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
-    """The failure of a command whose processor died each time it was tried."""
-    digest = content_digest(command.type, command.data)
+    """The failure of a command whose processor crashed in every attempt."""
+    digest = command.digest
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
@@ -130,12 +137,13 @@ def _applied(
     aggregate = domain.aggregate_of_command(type_.name)
     state = current.state
     recorded = []
-    for event in aggregate.decide(state, instance, lambda: _context(command, now)):
+    deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
+    for event in deciding(state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.events[type(event).__name__], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
-    decision = Decision(command, digest, _APPLIED, version, tuple(recorded))
+    decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
     return decision, StreamState(state, version)
 
 
@@ -144,7 +152,7 @@ def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
 
 
 def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
-    """The event as it is stored, and as everyone will read it: states are made of nothing else."""
+    """The event as it is stored, and as it is read back. States are folded only from the latter."""
     data = type_.encode(event)
     if len(data) > MAX_EVENT_BYTES:
         raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
@@ -163,17 +171,16 @@ def _refused(
     status: Status,
     code: str,
     message: str,
+    decider_now: datetime | None = None,
 ) -> tuple[Decision, StreamState]:
     code, message = without_nul(code), without_nul(message)
     rejection = refusal(domain, command, "FAILED" if status is Status.FAILED else code, message)
-    decision = Decision(
-        command, digest, status, current.version, rejection=rejection, code=code, message=message
-    )
+    decision = Decision(command, digest, status, current.version, (), rejection, code, message, decider_now)
     return decision, current
 
 
 def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) -> NewEvent | None:
-    """The event that tells a reactor that its command was refused; None for a command of someone else."""
+    """The event for the reactor that sent a rejected or failed command; None if no reactor sent it."""
     if command.reactor is None:
         return None
     data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, code, message))
@@ -181,11 +188,14 @@ def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) 
 
 
 def described(error: BaseException) -> str:
-    """The kind of an error and what it says."""
+    """The type and the message of an error."""
     return f"{type(error).__name__}: {error}"
 
 
 def without_nul(said: object) -> str:
-    """What an author's code said as Postgres takes it: text, without NUL and lone surrogates, not endless."""
+    """Text of an author's code in a form that Postgres accepts:
+
+    no NUL, no lone surrogates, limited length.
+    """
     text = said if isinstance(said, str) else str(said)
     return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -1,19 +1,19 @@
-"""The messages of COMMANDS: a command alone, or several that came at once, which share one sync.
+"""The messages of COMMANDS: one command alone, or several that arrived together and share one sync.
 
 commands.<partition>.<command id>
-                    one command, found at once by its id
+                    one command, found directly by its id
 commands.many.<count>
                     that many commands of any partitions, as a JSON array
 commands.scheduled.<last two digits of the command id>.<correlation id>.<command id>
-                    one command whose time has not come (JetStream's schedules, ADR-51)
+                    one command that is not due (JetStream's schedules, ADR-51)
 
-The server keeps a scheduled message, restarts included. When it is due, it stores the payload under the
-command's own subject, behind what is queued there, and removes the schedule. A second one of the same ids
-replaces the first. Schedules are looked for by the command's id and by the correlation's; where a subject
-has a '*' the server tries all tokens that stand there. So two digits stand before the ids: by correlation it
-tries 256 of them, by command one schedule in 256, and neither way all schedules.
-A command whose id the client has chosen comes alone: who sends the same id with other content is told so, and
-must be told soon. Of several the rest is found by looking through the queue.
+The server keeps a scheduled message, also over restarts. When it is due, the server stores the payload under
+the command's own subject, at the end of the queue, and removes the schedule. A second schedule with the same
+ids replaces the first. Schedules are searched by command id and by correlation id. For a '*' in a subject the
+server tries all tokens at that place. The two digits before the ids limit that: a search by correlation tries
+256 tokens, a search by command tries one schedule in 256, and none tries all schedules. A command whose id
+the client chose is alone in its message, so that a second command with the same id and other content is
+detected quickly. A command in a message of several is found by a scan of the queue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from commander.streaming.nats.streams import partition_of
 QUEUED = "commands.*.*"
 """The subject of all messages whose commands are due."""
 MANY = "commands.many.*"
-"""The subject of all messages that hold several commands."""
+"""The subject of all messages with several commands."""
 MAX_TOGETHER = 100
 MAX_TOGETHER_BYTES = 256 * 1024
 
@@ -45,22 +45,22 @@ _decoder_of_many = msgspec.json.Decoder(list[SubmittedCommand])
 
 
 def command_subject(partition: int | str, command_id: UUID | str) -> str:
-    """The subject of a command that comes alone; '*' for any partition, or all of one."""
+    """The subject of a command that is alone in its message. '*' matches any partition or any id."""
     return f"commands.{partition}.{command_id}"
 
 
 def scheduled_subject(command_id: UUID, correlation_id: UUID | str) -> str:
-    """The subject of a command whose time has not come; '*' for a correlation that is not known."""
+    """The subject of a scheduled command. '*' matches any correlation."""
     return f"{_SCHEDULED}{str(command_id)[-2:]}.{correlation_id}.{command_id}"
 
 
 def scheduled_together(correlation_id: UUID) -> str:
-    """The subject of all commands of a correlation whose time has not come."""
+    """The subject of all scheduled commands of a correlation."""
     return f"{_SCHEDULED}*.{correlation_id}.*"
 
 
 def is_scheduled(subject: str) -> bool:
-    """Whether a message of this subject is one that is not due: nobody decides it as it stands."""
+    """Whether a message of this subject is a schedule. It is not decided until it is due."""
     return subject.startswith(_SCHEDULED)
 
 
@@ -69,14 +69,14 @@ def encoded(command: SubmittedCommand) -> bytes:
 
 
 def message_of(command: SubmittedCommand, partitions: int, data: bytes | None = None) -> OutMessage:
-    """A command alone. data: it, encoded."""
+    """The message of one command. data: the encoded command."""
     subject = command_subject(partition_of(command.stream, partitions), command.command_id)
     return OutMessage(subject, encoded(command) if data is None else data, {})
 
 
 def schedule_of(command: SubmittedCommand, partitions: int, data: bytes) -> OutMessage:
-    """A command alone, for its time. data: it, encoded. The server looks for what is due every 250 ms."""
-    assert command.not_before is not None, "it has a time"
+    """The schedule of one command. data: the encoded command. The server checks for due ones every 250 ms."""
+    assert command.not_before is not None, "a scheduled command has a time"
     due = command.not_before.astimezone(UTC).isoformat().replace("+00:00", "Z")
     target = command_subject(partition_of(command.stream, partitions), command.command_id)
     headers = {"Nats-Schedule": f"@at {due}", "Nats-Schedule-Target": target}
@@ -89,12 +89,12 @@ def is_due(command: SubmittedCommand, now: datetime) -> bool:
 
 
 def message_of_many(data: Sequence[bytes]) -> OutMessage:
-    """Several commands, each encoded, in their order."""
+    """The message of several encoded commands, in order."""
     return OutMessage(f"{_MANY}{len(data)}", b"[" + b",".join(data) + b"]", {})
 
 
 def count_in(subject: str) -> int:
-    """How many commands a message of this subject holds."""
+    """The number of commands in a message of this subject."""
     return int(subject.removeprefix(_MANY)) if subject.startswith(_MANY) else 1
 
 
@@ -104,8 +104,8 @@ def commands_in(subject: str, data: bytes) -> list[SubmittedCommand]:
 
 
 def correlations_in(data: bytes) -> list[bytes]:
-    """The correlation ids in a message, as text: quickly, for it is not decoded.
+    """The correlation ids in a message, as text. It is fast because the message is not decoded.
 
-    There may be others among them, from within the commands.
+    The result may contain other ids from the data of the commands.
     """
     return _CORRELATION.findall(data)

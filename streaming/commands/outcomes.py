@@ -1,7 +1,7 @@
-"""How a command ended, from the processor back to the process that waits for it.
+"""Outcomes, from the processor back to the process that waits for them.
 
-The processor announces each outcome on the command's reply subject (core NATS: fast, and may be lost). Who
-waits therefore also looks into Postgres, seldom at first and then less.
+The processor publishes each outcome on the command's reply subject. Core NATS is fast, but a message may be
+lost. So a waiting process also polls Postgres, with growing pauses.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from commander.streaming.nats.connection import Nats, reaching_nats
 
 ENDED = "signals.ended"
 _MAX_ANNOUNCEMENT_BYTES = 512 * 1024
-_LOOK_AFTER_SECONDS = (0.5, 1.0, 2.0, 5.0)
+_POLL_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
-    """How a command ended: its outcome with its events, or the conflict that kept it out.
+    """The outcome of a command, with its events.
 
-    digest tells whether the outcome is of the same content as was submitted.
+    digest: shows whether the decided command has the same content as the submitted one.
     """
 
     command_id: UUID
@@ -48,9 +48,9 @@ _decoder = msgspec.json.Decoder(tuple[Ended, ...])
 
 
 def outcome_signals(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]:
-    """The messages that tell whoever waits under the subject, many outcomes in each; nobody may be waiting.
+    """The messages with these outcomes for the process that waits under the subject, many in each message.
 
-    An outcome whose events no message holds is not told: who waits finds it in Postgres.
+    An outcome whose events are too large for a message is left out. The waiting process finds it in Postgres.
     """
     payload = _encoder.encode(outcomes)
     if len(payload) <= _MAX_ANNOUNCEMENT_BYTES:
@@ -62,7 +62,7 @@ def outcome_signals(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]
 
 
 def ended_signals(command_ids: Iterable[UUID]) -> list[OutMessage]:
-    """The message that tells every process which commands have ended: their ids, 16 bytes each."""
+    """The message for all processes with the ids of decided commands, 16 bytes each."""
     payload = b"".join([command_id.int.to_bytes(16, "big") for command_id in command_ids])
     return [OutMessage(ENDED, payload, {})] if payload else []
 
@@ -82,36 +82,37 @@ def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:
 
 
 class OutcomeWaiter:
-    """Waits for outcomes on a reply subject of this process's own."""
+    """Waits for outcomes on the reply subject of this process."""
 
     def __init__(self, nats: Nats, database: Database) -> None:
         self._nats = nats
         self._database = database
         self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
         self._watching: dict[bytes, list[OutcomeWatch]] = {}
-        self._listening: Subscription | None = None  # to what ends, while anybody watches
+        self._listening: Subscription | None = None  # to ENDED, while there is a watch
         self._listening_changes = asyncio.Lock()
         self.reply = nats.client.new_inbox()
 
     @property
     def waiting(self) -> int:
-        """How many commands somebody waits for."""
+        """How many commands are waited for."""
         return len(self._waiting)
 
     async def start(self) -> None:
+        """Subscribes to the reply subject. Raises Unavailable."""
         with reaching_nats():
             await self._nats.client.subscribe_chunks(self.reply, self._on_announcements)
 
     def expect(self, command_id: UUID) -> Expected:
-        """Begins to listen; call it before submitting, so that no announcement comes too early."""
+        """Starts to listen. Call it before the command is submitted, so that no outcome is missed."""
         return Expected(self, command_id)
 
     def watch(self, command_id: UUID) -> OutcomeWatch:
-        """Listens for the end of a command that anybody may have submitted."""
+        """Listens for the outcome of a command that any process may have submitted."""
         return OutcomeWatch(self, command_id)
 
     async def look(self, command_id: UUID) -> Ended | None:
-        """The outcome from Postgres, if there is one."""
+        """The outcome in Postgres; None if there is none yet. Raises Unavailable."""
         outcome = await outcome_of(self._database, command_id)
         if outcome is None:
             return None
@@ -131,7 +132,7 @@ class OutcomeWaiter:
                     watch.signal()
 
     async def _listen_if_watched(self) -> None:
-        """Hears what ends while anybody watches. While NATS is away nothing is heard, and Postgres asked."""
+        """Subscribes while there is a watch. While NATS is unreachable, watches rely on polling Postgres."""
         async with self._listening_changes:
             try:
                 with reaching_nats():
@@ -145,7 +146,7 @@ class OutcomeWaiter:
 
 
 class OutcomeWatch:
-    """Rings when a command has ended; a context manager, so that nothing is left behind."""
+    """Listens for the outcome of one command. A context manager; its exit stops listening."""
 
     def __init__(self, waiter: OutcomeWaiter, command_id: UUID) -> None:
         self._waiter = waiter
@@ -168,7 +169,7 @@ class OutcomeWatch:
         self._signalled.set()
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Returns when it has rung, or after the timeout: the signal may be lost, so look again then."""
+        """Returns at a signal or after the timeout. A signal may be lost, so poll after each return."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._signalled.wait()
@@ -178,7 +179,7 @@ class OutcomeWatch:
 
 
 class Expected:
-    """One wait for one command; a context manager, so that nothing is left behind."""
+    """One wait for one command. A context manager; its exit stops listening."""
 
     def __init__(self, waiter: OutcomeWaiter, command_id: UUID) -> None:
         self._waiter = waiter
@@ -196,16 +197,16 @@ class Expected:
             del self._waiter._waiting[self._command_id]
 
     async def outcome(self, timeout_seconds: float) -> Ended | None:
-        """How it ended; None when that is not known within the timeout. Raises Unavailable."""
+        """The outcome; None if it is unknown after the timeout. Raises Unavailable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        for look in count():
-            pause = _LOOK_AFTER_SECONDS[min(look, len(_LOOK_AFTER_SECONDS) - 1)]
+        for poll in count():
+            pause = _POLL_PAUSES_SECONDS[min(poll, len(_POLL_PAUSES_SECONDS) - 1)]
             remaining = deadline - loop.time()
-            told, _ = await asyncio.wait((self._future,), timeout=min(pause, max(0, remaining)))
-            if told:
+            received, _ = await asyncio.wait((self._future,), timeout=min(pause, max(0, remaining)))
+            if received:
                 return self._future.result()
             found = await self._waiter.look(self._command_id)
             if found is not None or remaining <= pause:
                 return found
-        raise AssertionError("count() does not end")
+        raise AssertionError("count() never ends")

@@ -1,7 +1,7 @@
-"""The commands that a processor has still to decide: those of the partitions it owns, in order.
+"""Reads the undecided commands of a processor's partitions, in order.
 
-A message may hold commands of several partitions; each owner takes its own. What is read again after a
-takeover is passed over by what the partition's progress in Postgres says.
+A message may have commands of several partitions; each owner takes its own. After a takeover some messages
+are read again. The partition's progress in Postgres tells which of them to skip.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from commander.streaming.nats.streams import COMMANDS, partition_of
 logger = logging.getLogger("commander.processor")
 
 _CAPACITY = 2000
-"""The most messages waiting here; one may hold a quarter of a megabyte, few do."""
+"""The maximum of messages in memory. One may have 256 KiB; few do."""
 
 
 class Received(NamedTuple):
-    """Some commands, and how far the partitions have come with them; commands may be none."""
+    """Some commands, possibly none, and the progress of the partitions after them."""
 
     commands: list[SubmittedCommand]
     progress: Progress
 
 
 class PartitionReader:
-    """Reads COMMANDS for the owner of some partitions. last: the newest sequence when it was opened."""
+    """Reads COMMANDS for the owner of some partitions. last: the last sequence when it was opened."""
 
     def __init__(self, nats: Nats, owned: Sequence[int], partitions: int) -> None:
         self._nats = nats
@@ -47,9 +47,9 @@ class PartitionReader:
         self.last = 0
 
     async def open(self, progress: dict[int, Progress]) -> None:
-        """Begins behind what every owned partition has decided, or at the start of a stream made anew.
+        """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
 
-        Reading too much is harmless: a command that has its outcome is not decided again.
+        Reading too much is harmless: a command with an outcome is not decided again. Raises Unavailable.
         """
         async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(COMMANDS)
@@ -57,7 +57,7 @@ class PartitionReader:
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
         if len(self._owned) == self._partitions:
-            subjects = []  # all there are; the server need not look at each message's subject
+            subjects = []  # all subjects: the server need not filter
             self._all_are_its_own_after = max(self._decided.values())
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
@@ -74,11 +74,11 @@ class PartitionReader:
             await self._pull.__aexit__(kind, error, trace)
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> Received | None:
-        """The next commands, about `limit`; None when none came within the timeout.
+        """The next commands, about `limit`; None if no message arrives within the timeout.
 
-        Raises Unavailable, StreamReplaced.
+        Raises Unavailable and StreamReplaced.
         """
-        assert self._pull is not None, "opened before"
+        assert self._pull is not None, "it was opened"
         messages = await self._pull.next_batch(limit, timeout_seconds)
         if not messages:
             return None
@@ -86,13 +86,13 @@ class PartitionReader:
         return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
-        """Its commands of owned partitions that were not decided before this leases began."""
+        """The message's commands of owned partitions that were not decided when the reader was opened."""
         if is_scheduled(message.subject):
-            return []  # it comes again, under its partition, when it is due
+            return []  # the server publishes it under its partition when it is due
         try:
             commands = commands_in(message.subject, message.data)
         except (msgspec.DecodeError, ValueError) as error:
-            logger.error("message %d of %s is no command: %s", message.sequence, COMMANDS, error)
+            logger.error("message %d of %s is not a command, skipped: %s", message.sequence, COMMANDS, error)
             return []
         if message.sequence > self._all_are_its_own_after:
             return commands
@@ -102,8 +102,11 @@ class PartitionReader:
         return self._decided.get(partition_of(command.stream, self._partitions), float("inf"))
 
     async def purge(self, connection: Connection, decided: int) -> None:
-        """Removes what is decided. decided: up to where all owned partitions are, as stored."""
-        assert self._pull is not None, "opened before"
+        """Removes decided commands.
+
+        decided: the stored sequence up to which all owned partitions have decided.
+        """
+        assert self._pull is not None, "it was opened"
         least = await least_sequence(connection, self._pull.stream_created)
         subjects = {command_subject(p, "*"): max(decided, self._decided[p]) for p in self._owned}
         async with self._nats.answering():

@@ -1,13 +1,13 @@
-"""The commands of a correlation that are under way: scheduled, or queued and not decided.
+"""The pending commands of a correlation: scheduled, or queued and not decided.
 
     submitted ─► scheduled ─► queued ─► decided: in Postgres
          └───────────────────────┘
 
-A command is stored at its next place before it leaves the last one: the server queues what is due and then
-removes the schedule; the outcome is committed before, or with, the progress behind which the queue is read.
-So who looks along the arrows, and last into Postgres, misses none: what had left a place by then had arrived
-at one that is looked at later. What is found twice is where it was found last. (Of several replicas one may
-lag, and show for a moment less than it could.)
+A command is stored at its next place before it leaves the last one. The server queues a due command and then
+removes the schedule. The outcome commits not later than the progress, after which the queue is read. So a
+search in the order of the arrows, with Postgres last, finds every command: one that has left a place is at a
+place that is searched later. A command that is found twice is at the later place. (With several replicas, one
+may lag for a moment.)
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import COMMANDS, queue_depth
 
 MAX_MESSAGES = 2000
-"""How far the queue is looked through: so many messages, each of up to a hundred commands."""
+"""The maximum of messages that are scanned in the queue, each with up to a hundred commands."""
 MAX_BYTES = 32 * 1024 * 1024
 MAX_SCHEDULED = 1000
-"""How many schedules of one correlation are looked at, where there are more than the server gives at once."""
+"""The maximum of schedules that are read of a correlation with more than the server returns at once."""
 _MESSAGES_AT_ONCE = 500
 _BYTES_AT_ONCE = 8 * 1024 * 1024
 _CORRELATIONS_AT_ONCE = 250
 
 
 class PendingCommands(NamedTuple):
-    """Commands, each once: the queued ones in their order, then the scheduled ones by their times.
+    """Pending commands, each once: the queued ones in their order, then the scheduled ones by time.
 
-    Some may have been decided a moment ago: Postgres says, if it is asked after this was found.
-    whole: False where there were more messages than are looked at.
+    Some may have been decided a moment ago; a later query in Postgres shows it.
+    whole: False if there were more messages than are read.
     """
 
     commands: Sequence[SubmittedCommand]
@@ -52,7 +52,7 @@ class PendingCommands(NamedTuple):
 async def pending_by_correlation(
     nats: Nats, database: Database, correlation_ids: Collection[UUID]
 ) -> PendingCommands:
-    """What of these correlations is scheduled or queued. Raises Unavailable."""
+    """The scheduled and queued commands of these correlations. Raises Unavailable."""
     (scheduled, all_schedules), decided = await asyncio.gather(
         _scheduled(nats, list(correlation_ids)), _decided(nats, database)
     )
@@ -85,7 +85,7 @@ async def _first_scheduled(nats: Nats, correlation_id: UUID) -> PendingCommands:
 
 
 async def _decided(nats: Nats, database: Database) -> int:
-    """The sequence up to which all of the queue is decided."""
+    """The sequence up to which every command in the queue is decided."""
     depth, progress = await asyncio.gather(queue_depth(nats), all_progress(database))
     return min((one.in_stream(depth.created) for one in progress), default=0)
 
@@ -109,7 +109,7 @@ async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -
 
 
 def _commands(message: InMessage) -> list[SubmittedCommand]:
-    """The commands of a message; none of one that is no command, which the processor tells of."""
+    """The commands of a message; none if it cannot be decoded, which the processor logs."""
     try:
         return commands_in(message.subject, message.data)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Commands that are queued: in the COMMANDS stream, found by their id, or waited for."""
+"""Pending commands in the COMMANDS stream: find one by its id, cancel scheduled ones, wait for all."""
 
 from __future__ import annotations
 
@@ -20,26 +20,29 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import COMMANDS, partition_of
 
 _AT_ONCE = 100
-_PATIENCE_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 _encoder = msgspec.json.Encoder()
 
 
 class StillPending(CommanderError):
-    """Commands were not decided in time: see that a processor runs, and try again."""
+    """Commands were not decided in time. Check that a processor runs, and try again."""
 
 
 async def pending_command(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
-    """The first queued command with this id, if there is one: it may have been decided a moment ago."""
+    """The first pending command with this id; None if there is none.
+
+    It may have been decided a moment ago.
+    """
     alone = await pending_alone(nats, command_id)
     return alone if alone is not None else await _pending_among_many(nats, command_id)
 
 
 async def pending_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
-    """As pending_command, of those that came alone, as those do whose ids clients have chosen.
+    """As pending_command, but only for commands that are alone in their message, as those with a client's id.
 
-    Of several with the id the first is the one that is decided, if all are of one partition.
+    If several have the id and one partition, the first is the one that is decided.
     """
-    # In this order: one that falls due meanwhile is queued before its schedule goes.
+    # In this order: a command that becomes due meanwhile is queued before its schedule is removed.
     scheduled = await _first(nats, scheduled_subject(command_id, "*"), 1)
     queued = await _first(nats, command_subject("*", command_id), 1)
     messages = [message for message in (scheduled, queued) if message is not None]
@@ -77,20 +80,20 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
 
 
 async def unschedule(nats: Nats, commands: Iterable[SubmittedCommand]) -> None:
-    """Takes back commands that are not due; nothing happens to those that are, or are unknown."""
+    """Cancels scheduled commands. A command that is already queued, or is unknown, is ignored."""
     subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
-    # Whole subjects: with a '*' the server would go through all schedules.
+    # Full subjects: with a '*' the server would scan all schedules.
     filters = [{"filter": scheduled_subject(one.command_id, one.correlation_id)} for one in commands]
     requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
     for begin in range(0, len(requests), _AT_ONCE):
         async with nats.answering():
-            await nats.client.request_many(requests[begin : begin + _AT_ONCE], _PATIENCE_SECONDS)
+            await nats.client.request_many(requests[begin : begin + _AT_ONCE], _TIMEOUT_SECONDS)
 
 
 async def until_decided(nats: Nats, database: Database, timeout_seconds: float) -> None:
-    """Returns when all commands that were queued, and due, when this was called have their outcomes.
+    """Returns when every command that was queued at the call has an outcome. Scheduled ones do not count.
 
-    Raises StillPending when they have not in time: no processor runs, or it has more to do than that.
+    Raises StillPending after the timeout, and Unavailable.
     """
     async with nats.answering():
         try:
@@ -108,15 +111,16 @@ async def until_decided(nats: Nats, database: Database, timeout_seconds: float) 
         if not waiting:
             return
         if asyncio.get_running_loop().time() > deadline:
-            partitions = ", ".join(map(str, waiting))
+            names = ", ".join(map(str, waiting))
             raise StillPending(
-                f"after {timeout_seconds:g} s there are still commands queued in the partitions {partitions}"
+                f"after {timeout_seconds:g} s commands are still queued in the partitions {names}: "
+                "check that a processor runs"
             )
         await asyncio.sleep(0.1)
 
 
 async def _holds_more(nats: Nats, partition: int, partitions: int, after: int, up_to: int) -> bool:
-    """Whether the stream holds a command of this partition at a sequence after < s <= up_to."""
+    """Whether the stream has a command of this partition at a sequence s with after < s <= up_to."""
     if after >= up_to:
         return False
     alone = await _first(nats, command_subject(partition, "*"), after + 1)

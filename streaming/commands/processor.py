@@ -1,15 +1,14 @@
-"""The processor: pulls commands in batches, decides them, commits once per batch, announces the outcomes.
+"""The processor: reads commands in batches, decides them, commits once per batch, and publishes the outcomes.
 
-While one batch is being committed, and one stands ready behind it so that Postgres always has work, the next
-is decided on the states they left behind, and earlier outcomes are looked up for the one after that. If a
-commit fails, those behind it fail with it, and nothing is lost: the leases ends, what was known is
-forgotten, and the next begins behind the last progress that Postgres has.
+Four batches are in progress under load. One commits, and one is ready behind it, so that Postgres always has
+work. The next is decided on the states that they left. For the one after that, earlier outcomes are looked
+up. If a commit fails, the later batches fail with it, and nothing is lost: the leases end, the cache is
+cleared, and the next owner begins after the last progress in Postgres.
 
-How far a partition is decided is written to Postgres in the transaction that stores the outcomes: that is
-the acknowledgement, once per batch, and it cannot disagree with the outcomes. A new owner begins behind it
-and so meets each command in order. (With acknowledgements kept by JetStream a takeover would see the
-unacknowledged messages only after their wait, behind newer ones, and acknowledging those with AckPolicy.ALL
-would drop the older: see docs/decisions.md.)
+The progress of a partition is stored in the transaction of the outcomes. That is the acknowledgement, once
+per batch, and it cannot disagree with the outcomes. A new owner begins after it and so gets each command in
+order. (With JetStream's acknowledgements, a takeover would get the unacknowledged messages only after their
+wait, after newer ones. Acknowledging those with AckPolicy.ALL would drop the older ones: see docs/decisions.)
 """
 
 from __future__ import annotations
@@ -45,18 +44,23 @@ from commander.streaming.running import keep_running
 logger = logging.getLogger("commander.processor")
 
 _COMMITS = 2
-"""How many batches may be decided and not committed: one that Postgres works on, one behind it."""
+"""How many batches may be decided and not committed: one that is committing, and one behind it."""
 _FEW = 100
-"""A batch of fewer commands is committed before more are taken: what comes meanwhile makes one larger batch,
-which costs everybody less, and each waits for one commit instead of two."""
+"""After a batch of fewer commands, the processor waits for the commit before it reads more.
+
+The commands that arrive
+meanwhile make one larger batch, which costs less, and each of them waits for one commit instead of two."""
 _STEPS_TO_THE_NEXT_COMMIT = 3
-"""Turns of the event loop from the end of a commit until the next one, if it is prepared, is on its way."""
+"""The turns of the event loop from the end of a commit until the next one, if it is ready, has been sent."""
 
 
 @dataclass(frozen=True)
 class ProcessorSettings:
-    """batch_size: the most commands in a transaction. decide_seconds: how long one batch may be decided on
-    before the process is ended as hung. cached_streams: many more than the batches under way can have."""
+    """The settings of a processor.
+
+    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
+    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
+    """
 
     partitions: int
     batch_size: int = 500
@@ -77,7 +81,7 @@ class _Looking(NamedTuple):
 class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
-    waiting ─► owning ─► waiting …      (a lost server ends an leases; the next begins afresh)
+    waiting ─► owning ─► waiting …      (if a server is lost, the leases end and new ones are taken)
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
@@ -87,23 +91,24 @@ class Processor:
         self._settings = settings
         self._inline = InlineProjections(domain)
         self._states = AggregateCache(domain, settings.cached_streams, settings.snapshot_every)
-        self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before
+        self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before it
         self._announcing: asyncio.Task[None] | None = None
         self._looking: _Looking | None = None
-        self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # and the one that is being decided
+        self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # the + 1 is being decided
         self._last: CommandBatch | None = None
-        self._passed: Progress | None = None  # beyond messages that held nothing for these partitions
-        self._survived: list[UUID] = []  # tried as quarantine, and it was not this process that ended
+        self._passed: Progress | None = None  # after messages without a command of these partitions
+        self._survived: list[UUID] = []  # attempts in quarantine that did not end this process
         self.owned: tuple[int, ...] = ()
-        self.tally = DecidingCounters()
+        self.counters = DecidingCounters()
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
-        """One leases: from taking the locks to losing a server."""
-        self._nats.must_be_connected()  # who is cut off from NATS leaves the partitions to others
+        """Takes leases and decides until a server is lost."""
+        self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
             async with ProcessorLeases(self._database, self._settings.partitions) as leases:
                 while True:
@@ -115,18 +120,20 @@ class Processor:
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
         except AppendConflict as error:
-            logger.warning("deciding a batch again: %s", error)
+            logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
             self.owned = ()
 
     async def _decide_until_rebalanced(self, leases: ProcessorLeases) -> None:
-        self._states.clear()  # another processor may have had the streams meanwhile
+        self._states.clear()  # another processor may have changed the streams meanwhile
         progress = await partition_progress(leases.connection, leases.owned)
         self.owned = tuple(sorted(leases.owned))
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
         async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
             await reader.open(progress)
-            under_way = self._settings.batch_size * (_COMMITS + 1)  # decided and not committed, at most
+            under_way = self._settings.batch_size * (
+                _COMMITS + 1
+            )  # the maximum that is decided, not committed
             quarantine = CrashQuarantine(await leases.begin(), under_way, up_to=reader.last)
             if self._survived:
                 await forget_attempts(leases.connection, self._survived)
@@ -140,9 +147,9 @@ class Processor:
     async def _decide_in_batches(
         self, leases: ProcessorLeases, reader: PartitionReader, quarantine: CrashQuarantine
     ) -> None:
-        """Returns when the partitions have changed.
+        """Decides batch after batch. Returns when the partitions have changed.
 
-        Under load four batches are under way: one is looked up while the one before is decided and the two
+        Under load four batches are in progress: one is looked up while the one before is decided and the two
         before that are committed, one after the other.
         """
         settings = self._settings
@@ -158,7 +165,7 @@ class Processor:
             elif not received.commands:
                 self._passed = received.progress
             elif quarantine.include(self._partitions_of(received), received.progress.sequence):
-                await self._process_suspects(leases, received)
+                await self._process_quarantined(leases, received)
             else:
                 self._looking = self._look_up(received)
             if before is not None:
@@ -185,7 +192,7 @@ class Processor:
         return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, leases: ProcessorLeases, looking: _Looking) -> None:
-        """Decides a batch while those before are committed; returns with its own commit under way."""
+        """Decides a batch while earlier ones commit. Returns when its own commit has started."""
         await looking.done
         await looking.batch.decide(
             self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
@@ -194,24 +201,27 @@ class Processor:
         self._last = looking.batch
         before = self._committing[-1] if self._committing else None
         self._committing.append(asyncio.create_task(self._commit(leases, looking.batch, before)))
-        await asyncio.sleep(0)  # so that Postgres has it before the next is decided
+        await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
 
     async def _caught_up(self, leases: ProcessorLeases) -> None:
-        """Leaves nothing under way."""
+        """Finishes every batch in progress."""
         looking, self._looking = self._looking, None
         if looking is not None:
             await self._process(leases, looking)
         await self._committed()
 
-    async def _process_suspects(self, leases: ProcessorLeases, received: Received) -> None:
-        """Decides each command of a message alone, after storing that it is tried; or sets it aside."""
+    async def _process_quarantined(self, leases: ProcessorLeases, received: Received) -> None:
+        """Decides each command of a message alone, after storing the attempt.
+
+        Without attempts left, it fails.
+        """
         await self._committed()
         for index, command in enumerate(received.commands, 1):
             behind = 0 if index == len(received.commands) else 1
             progress = received.progress._replace(sequence=received.progress.sequence - behind)
-            await self._process_suspect(leases, Received([command], progress))
+            await self._process_alone(leases, Received([command], progress))
 
-    async def _process_suspect(self, leases: ProcessorLeases, received: Received) -> None:
+    async def _process_alone(self, leases: ProcessorLeases, received: Received) -> None:
         [command] = received.commands
         try:
             tried = await count_attempt(leases.connection, command.command_id)
@@ -236,33 +246,33 @@ class Processor:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await batch.commit(leases.connection, self._inline)
-        self.tally.committed(batch.decisions, len(batch.commands), loop.time() - began)
+        self.counters.committed(batch.decisions, len(batch.commands), loop.time() - began)
         announcing, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
         if announcing is not None:
             await announcing
 
     async def _announce(self, batch: CommandBatch) -> None:
-        """Tells of a batch while the next is committed; Postgres need not wait for that."""
+        """Publishes the outcomes of a batch while the next one commits."""
         for _ in range(_STEPS_TO_THE_NEXT_COMMIT):
             await asyncio.sleep(0)
         await batch.announce(self._nats, self._database)
 
     async def _committed(self, *, but: int = 0) -> None:
-        """Waits for the commits under way, but for the last so many."""
+        """Waits for the running commits, except for the last `but`."""
         while len(self._committing) > but:
             await self._committing[0]
             self._committing.popleft()
             self._states.shrink()
 
     async def _announced(self) -> None:
-        """Waits until all is committed and told."""
+        """Waits until every batch is committed and its outcomes are published."""
         await self._committed()
         announcing, self._announcing = self._announcing, None
         if announcing is not None:
             await announcing
 
     async def _abandon(self) -> None:
-        """Leaves no commit under way behind; whether it came about is for Postgres to say."""
+        """Cancels all tasks. Postgres may or may not have executed a cancelled commit."""
         looking = None if self._looking is None else self._looking.done
         others = [task for task in (self._announcing, looking) if task is not None]
         under_way = [*self._committing, *others]
@@ -274,8 +284,8 @@ class Processor:
         await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _purge(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
-        """Removes from the stream what Postgres has decided."""
-        if self._passed is not None:  # what held nothing for these partitions is told to Postgres only now
+        """Removes decided commands from the stream."""
+        if self._passed is not None:  # progress after messages of other partitions is stored only here
             await append(leases.connection, [], self._passed)
         decided = 0 if self._last is None else self._last.progress.sequence
         passed = 0 if self._passed is None else self._passed.sequence

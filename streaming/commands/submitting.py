@@ -1,4 +1,4 @@
-"""Commands onto the COMMANDS stream; those that come at once share a message and its one sync."""
+"""Submits commands to the COMMANDS stream. Commands that arrive together share a message and its sync."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from commander.streaming.tracing import SpanKind, mark, now_ns
 
 
 class Overloaded(CommanderError):
-    """More commands wait to be stored than this process holds; try again later."""
+    """Too many commands of this process wait to be stored. Try again later."""
 
 
 @dataclass
@@ -41,10 +41,10 @@ def utc_now() -> datetime:
 
 
 class Submitter:
-    """Submits commands, in the order given; what is not due is kept until it is.
+    """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
-    partitions: how many the commands are spread over. max_waiting bounds the memory while NATS is slow.
-    now: the clock that says what is due. submitted: how many were stored.
+    partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
+    while NATS is slow. now: the clock. submitted: how many commands were stored.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class Submitter:
 
     @property
     def waiting(self) -> int:
-        """How many commands are yet to be sent."""
+        """How many commands are not sent yet."""
         return len(self._waiting)
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
-        """Returns once JetStream has the command on disk. alone: in a message of its own (messages.py).
+        """Returns when JetStream has the command on disk. alone: in a message of its own (messages.py).
 
-        Raises Unavailable (at once while NATS is away; after a timeout it is not known whether the command
-        was stored: submit it again with the same id) and Overloaded.
+        Raises Overloaded, and Unavailable: at once while NATS is unreachable. After a timeout it is unknown
+        whether the command was stored; submit it again with the same id.
         """
         self._nats.must_be_connected()
         if len(self._waiting) >= self._max_waiting:
-            raise Overloaded(f"{self._max_waiting} commands are waiting to be stored")
+            raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
         waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
         self._waiting.append(waiting)
         began = now_ns()
@@ -108,7 +108,7 @@ class Submitter:
 
 
 def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
-    """Which share a message, in order."""
+    """The commands in groups, in order. Each group shares a message."""
     groups: list[list[_Waiting]] = []
     together: list[_Waiting] = []
     size = 0
@@ -127,7 +127,7 @@ def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
 def _settle(group: Iterable[_Waiting], result: int | Exception) -> None:
     for waiting in group:
         if waiting.stored.done():
-            continue  # whoever waited has gone
+            continue  # the caller was cancelled
         if isinstance(result, Exception):
             waiting.stored.set_exception(result)
         else:

@@ -1,7 +1,7 @@
-"""Ending a process whose domain code does not return.
+"""Ends a process whose domain code does not return.
 
-A hung decider would hold its partitions for ever; a dead one is taken over, and the command is found. So it
-is with the call of an effect that keeps the event loop from going on.
+A hung decider would hold its partitions for ever. If its process ends, another one takes over, and the crash
+quarantine finds the command. The same holds for a call of an effect that blocks the event loop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _STDERR = 2
 
 
 def watch_for_hangs() -> None:
-    """Makes SIGALRM write a traceback and then end the process, whatever holds the interpreter.
+    """Makes SIGALRM write a traceback and then end the process, even if the interpreter is blocked.
 
-    The handler is C code: a regular expression that never comes back does not keep it from running. (A thread
-    that waits, faulthandler's other way, is made and joined each time: 2 µs of each command in a batch.)
+    The handler is C code, so a regular expression that never returns does not block it. (faulthandler's other
+    way, a waiting thread, is started and joined each time, which takes 2 µs of each command in a batch.)
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     faulthandler.register(signal.SIGALRM, file=_STDERR, all_threads=True, chain=True)
@@ -27,7 +27,7 @@ def watch_for_hangs() -> None:
 
 @contextmanager
 def ended_if_hung(seconds: float) -> Iterator[None]:
-    """Ends the process when what is inside does not return in time; call `watch_for_hangs` before."""
+    """Ends the process if the block does not return in time. Call `watch_for_hangs` before."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -36,7 +36,7 @@ def ended_if_hung(seconds: float) -> Iterator[None]:
 
 
 async def end_if_the_loop_hangs(seconds: float) -> None:
-    """Ends the process when its event loop has not come round for so long; until cancelled."""
+    """Ends the process if its event loop is blocked for so long. Runs until cancelled."""
     watch_for_hangs()
     try:
         while True:

@@ -1,5 +1,5 @@
-"""Effects: events to calls outside.
+"""Effects: calls of external services in reaction to events.
 
-attempts.py     one attempt at a call; alone, if it may end the process
-runner.py       run an effect: read the log, call, retry, set aside
+attempts.py     one attempt at a call: time limit, backoff, and exclusive calls
+runner.py       run an effect: read the log, call, retry, store dead letters
 """

@@ -1,8 +1,8 @@
-"""One attempt at a call of an effect: how long it may take, when the next comes, and who runs beside it.
+"""One attempt at a call of an effect: its time limit, the backoff after it, and exclusive calls.
 
-What ends a process ends all the calls that run in it, of whichever effect, and nobody can say which of them
-it was. So each of those is called again while no other call runs in the process: what happens then is its own
-doing, and the others are not set aside with it.
+If a process ends, all calls that run in it end too, and it is unknown which of them caused it. So each of
+them is repeated while no other call runs in the process. If the process ends again, that call is the cause,
+and the others do not become dead letters with it.
 """
 
 from __future__ import annotations
@@ -22,47 +22,49 @@ from commander.streaming.tracing import SpanKind, span
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long to wait before another attempt: doubled each time, and anywhere in its upper half.
+    """The pause before the next attempt. It doubles with each attempt, up to `most_seconds`.
 
-    So those that failed at once do not come again at once.
+    The pause is random between half of that and all of it, so that calls that failed together are not
+    repeated together.
     """
 
     first_seconds: float = 0.5
     most_seconds: float = 60
 
     def after(self, attempt: int) -> float:
+        """The pause in seconds after this attempt, counted from 1."""
         full = min(self.most_seconds, self.first_seconds * 2.0 ** min(attempt - 1, 30))
         return random.uniform(full / 2, full)
 
 
 class CallExclusion:
-    """The calls of all effects in a process: any number side by side, or one alone.
+    """Coordinates the calls of all effects in a process: many run concurrently, or one runs exclusively.
 
-    closed: done when calls may be begun again; None while they may.
+    closed: None while calls may begin; else a future that is done when they may begin again.
     """
 
     def __init__(self) -> None:
-        self._under_way: dict[str, int] = {}
-        self._nobody = asyncio.Event()
-        self._nobody.set()
+        self._running: dict[str, int] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._turn = asyncio.Lock()
         self.closed: asyncio.Future[None] | None = None
 
-    def tell(self, effect: str, calls: int) -> None:
-        """So many calls of this effect are under way now, side by side. None may be added while `closed`."""
-        self._under_way[effect] = calls
-        if any(self._under_way.values()):
-            self._nobody.clear()
+    def set_running(self, effect: str, calls: int) -> None:
+        """Sets the number of running calls of an effect. It must not grow while `closed` is set."""
+        self._running[effect] = calls
+        if any(self._running.values()):
+            self._idle.clear()
         else:
-            self._nobody.set()
+            self._idle.set()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Waits until the calls under way have ended; until this is left, none is begun."""
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Waits until no call runs. No other call begins until the block ends."""
         async with self._turn:
             self.closed = asyncio.get_running_loop().create_future()
             try:
-                await self._nobody.wait()
+                await self._idle.wait()
                 yield
             finally:
                 self.closed.set_result(None)
@@ -70,9 +72,9 @@ class CallExclusion:
 
 
 async def attempt(effect: EffectType, event: RecordedEvent, instance: Any, number: int) -> str | None:
-    """Calls once: None, or what it failed with. For a task of its own; cancelled, it ends as failed.
+    """Calls the effect once. Returns None, or the error as text. It raises no error of the author's code.
 
-    number: which attempt it is, from 1. Raises nothing of the author's.
+    number: the number of the attempt, from 1. Run it in a task of its own: cancelled, it returns an error.
     """
     key, position = effect.key(event.position), event.position
     call = EffectCall(key, position, event.stream, event.recorded_at, event.correlation_id, number)

@@ -1,4 +1,4 @@
-"""CatchUp for subscribers, from Postgres: in pages, one read ahead, a few subscribers at a time."""
+"""Catch-up for subscribers, from Postgres: in pages, with one page read ahead, for a few at a time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AT_ONCE = 4
 
 
 class CatchUp:
-    """Reads the log for who is behind the tail.
+    """Reads the log for subscribers behind the tail.
 
-    However many come at once, after a restart say, only a few read at a time: the others wait their turn, and
-    leave connections for who submits and asks.
+    Many subscribers may come at once, for example after a restart. Only a few read at a time and the others
+    wait. So connections are left for commands and queries.
     """
 
     def __init__(self, database: Database) -> None:
@@ -29,9 +29,10 @@ class CatchUp:
     async def pages(
         self, cursor: int, up_to: int, where: EventFilter
     ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
-        """The matching events at cursor < position <= up_to, each page with the cursor behind it.
+        """The matching events at cursor < position <= up_to, in pages, each with the cursor after it.
 
-        While a page is dealt with the next is read. Large events make small pages. Raises Unavailable.
+        The next page is read while the caller handles the last one. Large events make small pages.
+        Raises Unavailable.
         """
         limit = _FIRST_PAGE
         reading = asyncio.create_task(self._page(cursor, up_to, where, limit))

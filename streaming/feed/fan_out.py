@@ -1,4 +1,4 @@
-"""What subscribers of one kind see of the tail: each matching event rendered once, for all of them."""
+"""Fan-out groups: subscribers with the same query share the matching events, each rendered once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from commander.eventstore.records import EventFilter, RecordedEvent
 
 
 class CaughtUp(NamedTuple):
-    """All that the log held when the subscriber came this far has been delivered; what follows is live."""
+    """Every event that the log had when the subscription began is delivered. What follows is live."""
 
     position: int
 
 
 class Heartbeat(NamedTuple):
-    """Nothing that matches has come for a while; a client may resume from `position`."""
+    """No matching event has arrived for a while. A client may resume from `position`."""
 
     position: int
 
@@ -26,13 +26,13 @@ FeedItem = RecordedEvent | CaughtUp | Heartbeat
 T = TypeVar("T")
 
 _OVERHEAD = 400
-"""Bytes of a rendered event beside its data, about."""
+"""The estimated bytes of a rendered event in addition to its data."""
 
 
 class FanOutGroup(Generic[T]):
-    """The matching events behind `floor`, rendered, and those who wait for more.
+    """The rendered matching events after `floor`, and the subscribers that wait for more.
 
-    floor: what a subscriber needs from before this position it reads and renders for itself.
+    floor: a subscriber with a lower cursor must read and render earlier events itself.
     """
 
     def __init__(self, where: EventFilter, render: Callable[[FeedItem], T], floor: int) -> None:
@@ -54,7 +54,7 @@ class FanOutGroup(Generic[T]):
         return len(self._rendered)
 
     def add(self, event: RecordedEvent) -> bool:
-        """Renders the event, the newest of the log, if it matches; says whether it does."""
+        """Renders the newest event if it matches. Returns whether it does."""
         if not self.where.matches(event):
             return False
         self._positions.append(event.position)
@@ -64,9 +64,9 @@ class FanOutGroup(Generic[T]):
         return True
 
     def after(self, cursor: int, limit: int) -> tuple[Sequence[T], int]:
-        """At most `limit` of what stands behind the cursor, which is not below the floor; and up to where.
+        """At most `limit` rendered events after the cursor, and the position of the last one.
 
-        Subscribers with the same cursor get the same list.
+        cursor: at least the floor. Subscribers with the same cursor get the same list object.
         """
         key = (cursor, limit, self._positions[-1] if self._positions else 0)
         if self._page is not None and self._page[0] == key:
@@ -80,8 +80,8 @@ class FanOutGroup(Generic[T]):
         begin = bisect_right(self._positions, cursor)
         return page, self._positions[begin + len(page) - 1]
 
-    def forget(self, keep: int) -> None:
-        """Lets go of all but the newest `keep`; the floor rises."""
+    def evict(self, keep: int) -> None:
+        """Evicts all but the newest `keep` events. The floor rises."""
         drop = len(self._positions) - keep
         if drop > 0:
             self.floor = self._positions[drop - 1]
@@ -89,13 +89,13 @@ class FanOutGroup(Generic[T]):
             for held in (self._positions, self._rendered, self._weights):
                 del held[:drop]
 
-    def begin_again(self, floor: int) -> None:
-        """The tail has a gap: what stood before it is not complete any more."""
-        self.forget(0)
+    def restart(self, floor: int) -> None:
+        """Evicts everything and sets the floor, because the tail has a gap."""
+        self.evict(0)
         self.floor = floor
 
     def beat(self, position: int) -> None:
-        """Tells those who wait where they stand, if nothing has come since the last beat."""
+        """Sends a heartbeat to the waiting subscribers if no event has arrived since the last call."""
         if self._quiet and self._waiting:
             self.beats += 1
             self.last_beat = self.render(Heartbeat(position))
@@ -103,7 +103,7 @@ class FanOutGroup(Generic[T]):
         self._quiet = True
 
     def wake(self) -> None:
-        """There is more than there was."""
+        """Wakes the waiting subscribers: there are new events."""
         self._quiet = False
         self._release()
 
@@ -116,5 +116,5 @@ class FanOutGroup(Generic[T]):
     def _release(self) -> None:
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            if not waiter.done():  # whoever waited may have gone
+            if not waiter.done():  # the subscriber may have been cancelled
                 waiter.set_result(None)

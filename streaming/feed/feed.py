@@ -1,13 +1,12 @@
-"""The feed: history from a cursor, then live, without a seam; for any number of subscribers in one process.
+"""The feed: past events from a cursor, then live events, without a gap, for many subscribers in one process.
 
-While it has subscribers a process keeps the newest events in one shared tail in memory. It hears of them as
-they are committed; where it did not, the EVENTS stream brings them. Subscribers that want the same, in the
-same form, share a group: each event is rendered once, for all of them. A subscriber is nothing but a
-cursor: it reads from its group while its cursor is in it, and else from the tail or from Postgres. So a
-slow one costs no memory and delays nobody: it falls out of the group, reads history at its own pace, and
-comes back.
+While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives them as
+signals when they are committed. If a signal is lost, the EVENTS stream brings them. Subscribers with the same
+query and form share a fan-out group, which renders each event once. A subscriber is only a cursor. It reads
+from its group while the cursor is inside, and otherwise from the tail or from Postgres. So a slow subscriber
+takes no memory and delays no other: it leaves the group, catches up at its own pace, and returns.
 
-    reading history ◄─► reading the group ─► waiting ─► reading the group …
+    catching up ◄─► reading the group ─► waiting ─► reading the group …
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ logger = logging.getLogger("commander.feed")
 T = TypeVar("T")
 
 _PAGE = 500
-_UNWANTED_SECONDS = 10
-"""How long the mirror is followed after the last subscriber has gone."""
+_IDLE_SECONDS = 10
+"""How long the mirror is followed after the last subscriber has left."""
 _MAX_TAIL_BYTES = 64 * 1024 * 1024
 _MAX_RENDERED_BYTES = 128 * 1024 * 1024
-"""How much all groups of a process hold, about; beyond, each lets go of its older half."""
+"""The approximate limit of all groups together. Beyond it, each group evicts its older half."""
 
 
 class Feed:
-    """The shared tail, and the groups over it. tail_size: how many events are kept in memory."""
+    """The shared tail and its groups. tail_size: the maximum of events in the tail."""
 
     def __init__(
         self, database: Database, nats: Nats, *, tail_size: int = 10_000, heartbeat_seconds: float = 15
@@ -58,34 +57,36 @@ class Feed:
         self._tail_size = tail_size
         self._heartbeat_seconds = heartbeat_seconds
         self._history = CatchUp(database)
-        self._tail: deque[RecordedEvent] = deque()  # dense: positions _head - len + 1 to _head
-        self._head = -1  # -1 until the log was looked at
+        self._tail: deque[RecordedEvent] = deque()  # without gaps: positions _head - len + 1 to _head
+        self._head = -1  # -1 until the log was read
         self._groups: dict[Hashable, FanOutGroup[Any]] = {}
         self._listed: defaultdict[Hashable, set[FanOutGroup[Any]]] = defaultdict(set)
-        self._wanted = asyncio.Event()  # somebody subscribes
+        self._wanted = asyncio.Event()  # there is a subscriber
         self._tail_bytes = 0
-        self._unbounded = 0  # weight of what has grown since all was last bounded
+        self._added_weight = 0  # the weight added since the last check of the limit
 
     @property
     def live(self) -> bool:
-        """Whether the tail has begun."""
+        """Whether the tail has started."""
         return self._head >= 0
 
     @property
     def position(self) -> int:
-        """Up to where the tail reaches; 0 before it has begun."""
+        """The end of the tail; 0 before it has started."""
         return max(0, self._head)
 
     @property
     def groups(self) -> int:
+        """How many fan-out groups there are."""
         return len(self._groups)
 
     @property
     def subscribers(self) -> int:
+        """How many subscribers there are."""
         return sum(group.readers for group in self._groups.values())
 
     async def run(self) -> None:
-        """Feeds the tail, until cancelled."""
+        """Fills the tail until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat())
             await keep_running(self._follow, logger)
@@ -93,18 +94,18 @@ class Feed:
     async def follow(
         self, key: Hashable, after: int | None, where: EventFilter, render: Callable[[FeedItem], T]
     ) -> AsyncGenerator[Sequence[T], None]:
-        """The matching events after the cursor, each once, in order, rendered, many at a time.
+        """The matching events after the cursor, rendered, each once, in order, in lists.
 
-        after: None begins with what comes next. key: who gives an equal one shares; `where` and `render` must
-        be equal then. Raises InvalidRequest for a cursor beyond the log, Unavailable when Postgres is needed
-        and away.
+        after: the cursor; None begins with the next event. key: subscribers with an equal key share a group;
+        their `where` and `render` must be equal too. Raises InvalidRequest for a cursor beyond the log, and
+        Unavailable if Postgres is needed and cannot be reached.
         """
         cursor, began_at = await self._begin(after)
         group = self._join(key, where, render)
         caught_up = False
         try:
             while True:
-                if self._head < began_at and cursor < began_at:  # the mirror is behind what the log held
+                if self._head < began_at and cursor < began_at:  # the tail is behind the head at the start
                     up_to = began_at
                 elif cursor < group.floor:
                     up_to = self._head
@@ -132,7 +133,7 @@ class Feed:
             self._leave(key, group)
 
     async def _begin(self, after: int | None) -> tuple[int, int]:
-        """The first cursor, and the log's head: what a client was told of is history, mirrored yet or not."""
+        """The first cursor, and the head of the log. Events up to the head count as past, mirrored or not."""
         head = await head_position(self._database)
         if self._head < 0:
             self._head = head
@@ -145,7 +146,7 @@ class Feed:
     def _pages(
         self, cursor: int, up_to: int, where: EventFilter
     ) -> AsyncGenerator[tuple[list[RecordedEvent], int], None]:
-        """What matches behind the cursor, up to a position, in pages, each with the cursor behind it."""
+        """The matching events after the cursor up to a position, in pages, each with the cursor after it."""
         if up_to == self._head and cursor >= self._head - len(self._tail):
             return self._pages_of_tail(cursor, up_to, where)
         return self._history.pages(cursor, up_to, where)
@@ -180,7 +181,7 @@ class Feed:
                 del self._listed[address]
 
     async def _follow(self) -> None:
-        """Follows the mirror while somebody subscribes, and a little longer."""
+        """Follows the log while there are subscribers, and a little longer."""
         while True:
             if self._head < 0:
                 self._head = await head_position(self._database)
@@ -188,29 +189,32 @@ class Feed:
                 self._wanted.clear()
                 await self._wanted.wait()
                 head = await head_position(self._database)
-                if head > self._head:  # what nobody wanted in the meantime is found in Postgres
-                    self._begin_again(head)
+                if head > self._head:  # the events since then are in Postgres
+                    self._restart(head)
                     self._head = head
             try:
-                await self._follow_while_wanted()
+                await self._follow_while_subscribed()
             except StreamReplaced:
-                logger.warning("the stream %s was made anew; going on behind position %d", EVENTS, self._head)
+                logger.warning("the stream %s was replaced; continuing after position %d", EVENTS, self._head)
 
-    async def _follow_while_wanted(self) -> None:
+    async def _follow_while_subscribed(self) -> None:
         loop = asyncio.get_running_loop()
-        wanted_at = loop.time()
-        stop_hearing = await listen_to_log(self._nats, self._append_told)
+        active_at = loop.time()
+        stop_listening = await listen_to_log(self._nats, self._append_signalled)
         try:
             async with OrderedConsumer(self._nats, EVENTS, [], self._head) as mirror:
-                while loop.time() < wanted_at + _UNWANTED_SECONDS:
+                while loop.time() < active_at + _IDLE_SECONDS:
                     self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
                     if self._groups:
-                        wanted_at = loop.time()
+                        active_at = loop.time()
         finally:
-            await stop_hearing()
+            await stop_listening()
 
-    def _append_told(self, events: list[RecordedEvent]) -> None:
-        """Takes what follows; where something was not heard, the mirror brings it."""
+    def _append_signalled(self, events: list[RecordedEvent]) -> None:
+        """Appends events from a signal if they follow the head.
+
+        If not, the mirror brings the missing ones.
+        """
         new = [event for event in events if event.position > self._head]
         if new and new[0].position == self._head + 1:
             self._append(new)
@@ -218,11 +222,11 @@ class Feed:
     def _append_mirrored(self, messages: list[InMessage]) -> None:
         new = [message for message in messages if message.sequence > self._head]
         if new and new[0].sequence != self._head + 1:
-            self._begin_again(new[0].sequence - 1)
+            self._restart(new[0].sequence - 1)
         self._append([event_of(message) for message in new])
 
     def _append(self, events: list[RecordedEvent]) -> None:
-        """Takes events that follow one another, behind the head or behind a gap."""
+        """Appends events with adjacent positions, after the head or after a gap."""
         grown: set[FanOutGroup[Any]] = set()
         began = now_ns()
         for event in events:
@@ -238,24 +242,24 @@ class Feed:
         for group in grown:
             group.wake()
         mark_events("feed", events, began, SpanKind.CONSUMER)
-        self._unbounded += sum(group.weight for group in grown)
-        if self._unbounded > _MAX_RENDERED_BYTES // 4:
-            self._unbounded = 0
-            self._bound()
+        self._added_weight += sum(group.weight for group in grown)
+        if self._added_weight > _MAX_RENDERED_BYTES // 4:
+            self._added_weight = 0
+            self._evict()
 
-    def _begin_again(self, floor: int) -> None:
-        """The mirror goes on beyond a gap; who was before it finds what is missing in Postgres."""
+    def _restart(self, floor: int) -> None:
+        """Restarts the tail after a gap. Subscribers before it read the missing events from Postgres."""
         self._tail.clear()
         self._tail_bytes = 0
         for group in self._groups.values():
-            group.begin_again(floor)
+            group.restart(floor)
             group.wake()
 
-    def _bound(self) -> None:
-        """Keeps what is rendered within what a process may hold."""
+    def _evict(self) -> None:
+        """Evicts rendered events until all groups are within the limit."""
         while sum(group.weight for group in self._groups.values()) > _MAX_RENDERED_BYTES:
             for group in self._groups.values():
-                group.forget(len(group) // 2)
+                group.evict(len(group) // 2)
 
     async def _beat(self) -> None:
         while True:
@@ -265,7 +269,7 @@ class Feed:
 
 
 def _addresses(where: EventFilter) -> list[Hashable]:
-    """Under what a group is listed, so that most events that are not for it pass it by."""
+    """The index entries of a group. An event is matched only against groups under its own entries."""
     if where.streams is not None:
         return [("stream", stream) for stream in where.streams]
     if where.command_id is not None:

@@ -1,6 +1,6 @@
-"""Live rows: the rows of a query, and their changes.
+"""Live rows: the rows of a query, then their changes.
 
-changes.py      what a subscriber has been sent, and what is to be sent
-watching.py     follow one table for all who watch it
+changes.py      the state of one subscriber: what was sent, and what is pending
+watching.py     follow one table for all its subscribers
 live.py         rows and their changes for subscribers
 """

@@ -1,9 +1,9 @@
-"""What a subscriber of rows is told, and what of it is kept for the next time.
+"""The changes that a subscriber of rows is sent, and the state that is kept for it.
 
-    reading its rows ─► told ─► reading its rows …     (again, where it cannot be said which rows changed)
+    reading its rows ─► listening ─► reading its rows …     (again, if the changed rows are unknown)
 
-Of what was told only the keys are kept, each with a digest of its row; of what is still to be told, the
-newest row of each key. So a subscriber costs what its list costs, however slowly it reads.
+Of the rows that were sent, only the key and a digest are kept; of the pending changes, the newest row of each
+key. So the memory of a subscriber is limited by its list, however slowly it reads.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from commander.eventstore.projections.filters import Filter, matches
-from commander.eventstore.projections.live import Matching, News, TooManyRows
+from commander.eventstore.projections.live import Matching, RowChanges, TooManyRows
 from commander.eventstore.projections.tables import Table
 
-_MOST_EARLY = 50
-"""How much news is kept that comes while the rows are being read."""
+_MOST_BUFFERED = 50
+"""The maximum of changes that are buffered while the rows are read."""
 
 
 class Kind(Enum):
-    """What became of a row in a live list."""
+    """The kind of a change in a live list."""
 
     ENTERED = "ENTERED"
     CHANGED = "CHANGED"
@@ -31,7 +31,7 @@ class Kind(Enum):
 
 
 class Change(NamedTuple):
-    """row: as it is now; None if it has left."""
+    """A change of a row. row: its current value; None if it left the list."""
 
     kind: Kind
     key: Any
@@ -39,28 +39,26 @@ class Change(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Up to where a table's news was told. Another table's state at the same position may be another.
+    """A place in the changes of one table. Another table may have other rows at the same position.
 
-    table: which one it is; empty where it is not known.
+    table: identifies the table; empty if unknown.
     """
 
     position: int
     table: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.position}-{self.table}" if self.table else str(self.position)
-
 
 def cursor_in(table: Table, position: int) -> Cursor:
-    """The name of every table ends with eight hexadecimal digits of its own."""
+    """The cursor of a table at a position. Every table's name ends with eight unique hexadecimal digits."""
     return Cursor(position, table.name[-8:])
 
 
 @dataclass(frozen=True)
 class LiveItem:
-    """snapshot: `changes` are all rows that there are; what was told before does not count any more.
+    """An item of live rows.
 
-    Otherwise what has changed since the item before, or since the cursor that was given.
+    snapshot: `changes` are all rows, and replace everything sent before. If it is false, they are the changes
+    since the last item, or since the client's cursor.
     """
 
     cursor: Cursor
@@ -69,9 +67,9 @@ class LiveItem:
 
 
 class RowWatch:
-    """One subscriber's view of a table. key: of the one row it looks at; None for a list.
+    """One subscriber's view of a table. key: that of the one row it watches; None for a list.
 
-    most: how many rows a list may have, and how many changes are kept for it.
+    most: the maximum of rows in a list, and of pending changes.
     """
 
     def __init__(self, where: Filter, key_name: str, most: int, key: Any | None = None) -> None:
@@ -82,90 +80,90 @@ class RowWatch:
         self._where = where
         self._key_name = key_name
         self._most = most
-        self._told: dict[Any, int] = {}
+        self._sent: dict[Any, int] = {}
         self._pending: dict[Any, Any] = {}
-        self._early: list[News] | None = None  # what comes while the rows are being read
-        self._heard = asyncio.Event()
+        self._buffered: list[RowChanges] | None = None  # the changes that arrive while the rows are read
+        self._ready = asyncio.Event()
 
-    def hear(self, news: News) -> None:
-        """Takes news; what is older than its rows is dropped."""
-        if self._early is None:
-            self._take(news)
-        elif len(self._early) < _MOST_EARLY:
-            self._early.append(news)
-        else:  # all of it is forgotten: the rows are read once more
-            self._early = [News(news.position, {}, complete=False)]
+    def receive(self, received: RowChanges) -> None:
+        """Takes changes of the table. Changes older than the subscriber's rows are dropped."""
+        if self._buffered is None:
+            self._take(received)
+        elif len(self._buffered) < _MOST_BUFFERED:
+            self._buffered.append(received)
+        else:  # too many: drop them and read the rows again
+            self._buffered = [RowChanges(received.position, {}, complete=False)]
 
     def end(self, reason: BaseException) -> None:
-        """There will be no more news of this table."""
+        """Ends the watch: this table sends no more changes."""
         self.ended = reason
-        self._heard.set()
+        self._ready.set()
 
-    async def hears(self, timeout_seconds: float) -> bool:
-        """Waits until there may be something to be told; False when the time is up before."""
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Waits until there may be something to send. Returns False after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._heard.wait()
+                await self._ready.wait()
         except TimeoutError:
             pass
-        heard = self._heard.is_set()  # it may have been, just when the time was up
-        self._heard.clear()
-        return heard
+        ready = self._ready.is_set()  # it may be set at the moment of the timeout
+        self._ready.clear()
+        return ready
 
     def begin_reading(self) -> None:
-        """From now on news is kept until the rows are there."""
-        self._early = []
+        """Buffers changes from now on, until `read` gets the rows."""
+        self._buffered = []
         self._pending = {}
         self.must_read = False
 
     def read(self, found: Matching) -> list[Change]:
-        """Takes the rows as they are now; what is new in them."""
+        """Takes the current rows. Returns how they differ from the rows that were sent."""
         rows = {getattr(row, self._key_name): row for row in found.rows}
-        changes = [Change(Kind.LEFT, key, None) for key in self._told if key not in rows]
+        changes = [Change(Kind.LEFT, key, None) for key in self._sent if key not in rows]
         digests = {key: _digest(row) for key, row in rows.items()}
         for key, row in rows.items():
-            if key not in self._told:
+            if key not in self._sent:
                 changes.append(Change(Kind.ENTERED, key, row))
-            elif self._told[key] != digests[key]:
+            elif self._sent[key] != digests[key]:
                 changes.append(Change(Kind.CHANGED, key, row))
-        self._told = digests
+        self._sent = digests
         self.position = found.position
-        early, self._early = self._early or [], None
-        for news in early:
-            self._take(news)
+        buffered, self._buffered = self._buffered or [], None
+        for received in buffered:
+            self._take(received)
         return changes
 
     def take(self) -> list[Change]:
-        """What has changed since the last time. Raises TooManyRows."""
+        """The changes since the last call. Raises TooManyRows."""
         pending, self._pending = self._pending, {}
         changes = []
         for key, row in pending.items():
             if row is None or not matches(self._where, row):
-                if self._told.pop(key, None) is not None:
+                if self._sent.pop(key, None) is not None:
                     changes.append(Change(Kind.LEFT, key, None))
                 continue
-            before, now = self._told.get(key), _digest(row)
-            self._told[key] = now
+            before, now = self._sent.get(key), _digest(row)
+            self._sent[key] = now
             if before != now:
                 changes.append(Change(Kind.ENTERED if before is None else Kind.CHANGED, key, row))
-        if len(self._told) > self._most:
+        if len(self._sent) > self._most:
             raise TooManyRows(self._most)
         return changes
 
-    def _take(self, news: News) -> None:
-        if news.position <= self.position:
+    def _take(self, received: RowChanges) -> None:
+        if received.position <= self.position:
             return
-        self.position = news.position
+        self.position = received.position
         if self.key is not None:
-            if self.key in news.rows:
-                self._pending[self.key] = news.rows[self.key]
+            if self.key in received.rows:
+                self._pending[self.key] = received.rows[self.key]
             else:
-                self.must_read |= not news.complete
-        elif not news.complete:
+                self.must_read |= not received.complete
+        elif not received.complete:
             self.must_read = True
         elif not self.must_read:
-            for key, row in news.rows.items():
-                if key in self._told or (row is not None and matches(self._where, row)):
+            for key, row in received.rows.items():
+                if key in self._sent or (row is not None and matches(self._where, row)):
                     self._pending[key] = row
                 else:
                     self._pending.pop(key, None)
@@ -173,7 +171,7 @@ class RowWatch:
         if self.must_read:
             self._pending = {}
         if self._pending or self.must_read:
-            self._heard.set()
+            self._ready.set()
 
 
 def _digest(row: Any) -> int:

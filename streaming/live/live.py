@@ -1,8 +1,8 @@
-"""Rows as they change, for subscribers: what there is, then each change, with cursors to go on behind.
+"""Live rows for subscribers: the current rows, then each change, with cursors to resume from.
 
-Why no change is lost: a follower begins at a position p of its table before a watch that joined it reads its
-rows, so these are the rows of a position s >= p. It then tells of everything between p and q, q and r, and so
-on; what is told up to s the watch drops, and the rest follows s without a gap.
+Why no change is lost: a follower starts at a position p of its table before a watch that joined it reads its
+rows. So these rows are those of a position s >= p. The follower then sends all changes between p and q, q and
+r, and so on. The watch drops changes up to s, and the rest follows s without a gap.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from commander.streaming.projections.progress import ProjectionProgress
 
 _RETRY_SECONDS = 0.5
 _READERS = 2
-"""How many watches read their rows at a time: others want connections too."""
+"""The maximum of watches that read their rows at a time, so that connections are left for others."""
 _FEW = 100
 
 
 class Live:
-    """The followers of this process. max_rows: how many rows a live list may have."""
+    """The live rows of this process. max_rows: the maximum of rows in a live list."""
 
     def __init__(
         self,
@@ -59,12 +59,15 @@ class Live:
     async def follow(
         self, name: str, where: Filter, key: Any | None = None, after: Cursor | None = None
     ) -> AsyncGenerator[LiveItem, None]:
-        """The rows that match, then their changes as they come; while there are none, now and then how far.
+        """The matching rows, then their changes.
 
-        key: of the one row that can match, if it is known. after: goes on behind this cursor, with what was
-        touched since; with a snapshot where that is less, or cannot be told. A snapshot comes again when the
-        projection is read from another table. Raises ProjectionBuilding, TooManyRows, InvalidRequest for a
-        cursor beyond the log, and Unavailable if Postgres is away at the beginning; later it waits.
+        Without changes, an empty item with the position now and then.
+
+        key: the key of the one row that can match, if it is known. after: resumes after this cursor, with the
+        rows that changed since; with a snapshot if that is smaller or the changed rows are unknown. When
+        another table serves, a snapshot is sent again. Raises ProjectionBuilding, TooManyRows, InvalidRequest
+        for a cursor beyond the log, and Unavailable if Postgres cannot be reached at the start; later it
+        retries.
         """
         begun = False
         while True:
@@ -81,7 +84,7 @@ class Live:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
             except TableGone:
-                await self._another(name, table)
+                await self._until_dropped(name, table)
             after = None
 
     async def _follow(
@@ -92,21 +95,21 @@ class Live:
         try:
             await follower.begin()
             item = await self._beginning(watch, table, where, after)
-            told = item.cursor.position
+            sent = item.cursor.position
             yield item
             while True:
                 changes: list[Change] = []
-                heard = await watch.hears(self._heartbeat_seconds)
+                ready = await watch.wait(self._heartbeat_seconds)
                 if watch.ended is not None:
                     raise watch.ended
-                if not heard:
+                if not ready:
                     position = max(watch.position, follower.position)
                 elif watch.must_read:
-                    position, changes = await self._read_again(watch, table, where)
+                    position, changes = await self._reread(watch, table, where)
                 else:
                     position, changes = watch.position, watch.take()
-                if changes or (not heard and position > told):
-                    told = position
+                if changes or (not ready and position > sent):
+                    sent = position
                     yield LiveItem(cursor_in(table, position), False, changes)
         finally:
             self._leave(table, follower, watch)
@@ -133,8 +136,11 @@ class Live:
         ]
         return LiveItem(cursor, False, since)
 
-    async def _read_again(self, watch: RowWatch, table: Table, where: Filter) -> tuple[int, list[Change]]:
-        """What differs from what was told, and up to where; waits while Postgres is away."""
+    async def _reread(self, watch: RowWatch, table: Table, where: Filter) -> tuple[int, list[Change]]:
+        """Reads the rows again.
+
+        Returns their position and changes. It retries while Postgres is unreachable.
+        """
         while True:
             watch.begin_reading()
             try:
@@ -148,8 +154,8 @@ class Live:
         async with self._reading:
             return await matching_rows(self._database, self._domain, table, where, self._max_rows, after)
 
-    async def _another(self, name: str, table: Table) -> None:
-        """Returns when the projection is read from another table than this one, which is gone."""
+    async def _until_dropped(self, name: str, table: Table) -> None:
+        """Returns when the projection no longer reads this table, which was dropped."""
         while True:
             now = self._tables.get(name)
             if now is None or now.name != table.name:

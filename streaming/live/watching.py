@@ -1,7 +1,7 @@
-"""Following one table for all who watch it: one reading of what is new, however many they are.
+"""Follows one table for all its watches. Each change is read once, however many watches there are.
 
-Whoever writes the table signals how far it has come. The events in between say which rows they touched; these
-are read in one snapshot with the table's position, and handed to every watch.
+The writer of the table signals its new position. The events in between tell which rows they touched. These
+rows are read in one snapshot with the table's position, and given to every watch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from commander.domain import Domain
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
-from commander.eventstore.projections.live import News, checkpoint_of, news_of
+from commander.eventstore.projections.live import RowChanges, changes_since, checkpoint_of
 from commander.eventstore.projections.tables import Table
 from commander.streaming.live.changes import RowWatch
 from commander.streaming.projections.progress import ProjectionProgress
@@ -23,22 +23,22 @@ from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.live")
 
-_LOOK_SECONDS = 1.0
-"""After so long without a signal the table is looked at: a signal may have been lost."""
+_POLL_SECONDS = 1.0
+"""Without a signal for so long, the table is polled, because a signal may be lost."""
 _PAUSE_SECONDS = 0.01
-_READ_AGAIN_SECONDS = 0.25
-"""How often the lists are read again, at most, where nobody can say which rows changed."""
-_TOLD_AT_ONCE = 200
+_REREAD_SECONDS = 0.25
+"""The minimum pause between two reads of all lists, if the changed rows are unknown."""
+_WATCHES_AT_ONCE = 200
 
 
 class Switched(CommanderError):
-    """The projection is read from another table now."""
+    """Another table of the projection serves now."""
 
 
 class Follower:
-    """Tells watches what is new in a table, from `begin` until it is stopped, or ends by itself.
+    """Gives the changes of a table to its watches, from `begin` until `stop` or an error.
 
-    position: up to where everybody has been told.
+    position: every watch has the changes up to it. ended: it gives no more changes.
     """
 
     def __init__(
@@ -63,13 +63,15 @@ class Follower:
 
     @property
     def watched(self) -> bool:
+        """Whether there is a watch."""
         return bool(self._lists or self._by_key)
 
     def join(self, watch: RowWatch) -> None:
-        """From now on the watch hears what is new."""
+        """Adds a watch, which gets all changes from now on."""
         (self._lists if watch.key is None else self._by_key[watch.key]).add(watch)
 
     def leave(self, watch: RowWatch) -> None:
+        """Removes a watch."""
         if watch.key is None:
             self._lists.discard(watch)
             return
@@ -78,14 +80,14 @@ class Follower:
             del self._by_key[watch.key]
 
     async def begin(self) -> None:
-        """Returns when whatever comes will be told. Raises Unavailable, TableGone."""
+        """Starts following, if it has not started. Raises Unavailable and TableGone."""
         async with self._beginning:
             if self._task is None:
                 self.position = await checkpoint_of(self._database, self._table)
                 self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
-        """For when nobody watches."""
+        """Stops following. Call it when there is no watch left."""
         self.ended = True
         if self._task is not None:
             self._task.cancel()
@@ -93,34 +95,34 @@ class Follower:
     async def _run(self) -> None:
         try:
             await keep_running(self._follow, logger)
-        except Exception as error:  # they learn what it was, and begin again where there is a table
+        except Exception as error:  # the watches get the error, and start again with the serving table
             self.ended = True
             for watch in self._watches():
                 watch.end(error)
 
     async def _follow(self) -> None:
         while True:
-            await self._progress.beyond(self._table, self.position, _LOOK_SECONDS)
+            await self._progress.beyond(self._table, self.position, _POLL_SECONDS)
             serving = self._tables.get(self._table.projection.name)
             if serving is not None and serving.name != self._table.name:
                 raise Switched(f"{self._table.projection.name} is read from {serving.name}")
-            news = await news_of(
+            changes = await changes_since(
                 self._database, self._domain, self._table, self.position, tuple(self._by_key)
             )
-            if news is not None:
-                await self._tell(news)
-            await asyncio.sleep(_PAUSE_SECONDS if news is None or news.complete else _READ_AGAIN_SECONDS)
+            if changes is not None:
+                await self._publish(changes)
+            await asyncio.sleep(_PAUSE_SECONDS if changes is None or changes.complete else _REREAD_SECONDS)
 
-    async def _tell(self, news: News) -> None:
-        """Whoever joins meanwhile reads rows that are at least as new."""
+    async def _publish(self, changes: RowChanges) -> None:
+        """Gives the changes to every watch. One that joins meanwhile reads rows that are at least as new."""
         for n, watch in enumerate(list(self._lists)):
-            if n % _TOLD_AT_ONCE == _TOLD_AT_ONCE - 1:
+            if n % _WATCHES_AT_ONCE == _WATCHES_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            watch.hear(news)
-        for key in self._by_key.keys() & news.rows.keys():
+            watch.receive(changes)
+        for key in self._by_key.keys() & changes.rows.keys():
             for watch in self._by_key[key]:
-                watch.hear(news)
-        self.position = news.position
+                watch.receive(changes)
+        self.position = changes.position
 
     def _watches(self) -> list[RowWatch]:
         return [*self._lists, *(watch for watches in self._by_key.values() for watch in watches)]

@@ -1,6 +1,6 @@
-"""The log for its readers, and its mirror, the stream EVENTS.
+"""Readers of the log, and its mirror, the stream EVENTS.
 
-reading.py      follow the log: signals first, Postgres for what they miss
+reading.py      follow the log: from signals, and from Postgres if signals are missing
 prefetch.py     read the next events while the last ones are folded
 event_codec.py  an event as a message of EVENTS, and back
 relay.py        publish the log onto EVENTS

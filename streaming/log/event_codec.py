@@ -1,4 +1,7 @@
-"""An event as a message of EVENTS, and back. The form is a public contract: docs/contract.md."""
+"""Encodes an event as a message of EVENTS, and decodes it.
+
+The form is a public contract: docs/contract.md.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from commander.streaming.nats.streams import event_subject, parse_event_subject
 
 
 def message_of(event: RecordedEvent) -> OutMessage:
-    """The message; its sequence will be the event's position."""
+    """The message of an event. Its sequence must be the event's position."""
     headers = {
         "Commander-Version": str(event.version),
         "Commander-Schema-Version": str(event.schema_version),
@@ -28,7 +31,7 @@ def message_of(event: RecordedEvent) -> OutMessage:
 
 
 def event_of(message: InMessage) -> RecordedEvent:
-    """The event that a message was made of."""
+    """The event of a message."""
     headers = message.headers
     type_, stream = parse_event_subject(message.subject)
     causation = headers.get("Commander-Causation-Position")

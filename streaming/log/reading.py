@@ -1,9 +1,9 @@
-"""Following the log: as its writers tell of it, and from Postgres where they were not heard.
+"""Follows the log: from the signals of its writers, and from Postgres if a signal was missed.
 
-Positions are dense, so a reader sees what it has missed. Asking Postgres for each transaction, for each who
-follows, would cost more than what most do with the events.
+Positions have no gaps, so a reader detects what it has missed. A query for each transaction and each reader
+would cost more than most readers spend on the events.
 
-    looking ─► hearing ─► looking …     (looks at first, after a gap, and when nothing was told for a while)
+    polling ─► listening ─► polling …     (polls at first, after a gap, and after a pause without signals)
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import listen_to_log
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _KEPT_EVENTS = 5000
 _KEPT_BYTES = 8 * 1024 * 1024
 
 
 class LogReader:
-    """Gives the events behind a position. For one task.
+    """Gives the events after a position, for one task. A context manager.
 
-    pause_seconds: how long after one reading the next begins. Who reads all there is each time does a
-    fraction of the work for it, under load, and comes later by at most as much.
+    pause_seconds: the pause between two reads. Under load, each read then returns more events, which costs
+    much less in total, and delays an event by at most the pause.
     """
 
     def __init__(self, database: Database, nats: Nats, *, pause_seconds: float = 0) -> None:
@@ -36,76 +36,79 @@ class LogReader:
         self._nats = nats
         self._pause_seconds = pause_seconds
         self._read_at = 0.0
-        self._told: deque[RecordedEvent] = deque()  # dense
-        self._told_bytes = 0
-        self._must_look = True
+        self._received: deque[RecordedEvent] = deque()  # dense
+        self._received_bytes = 0
+        self._must_poll = True
         self._signalled = asyncio.Event()
-        self._stop_hearing: Callable[[], Awaitable[None]] | None = None
+        self._stop_listening: Callable[[], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> LogReader:
-        self._stop_hearing = await listen_to_log(self._nats, self._hear)
+        self._stop_listening = await listen_to_log(self._nats, self._on_events)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stop_hearing is not None:
-            await self._stop_hearing()
+        if self._stop_listening is not None:
+            await self._stop_listening()
 
     async def after(self, position: int, limit: int) -> list[RecordedEvent]:
-        """The events that follow, at most `limit`; waits for one, a moment, and then gives none.
+        """The next events, at most `limit`. If none arrives for a moment, the list is empty.
 
-        Raises Unavailable when Postgres must be asked and is away.
+        Raises Unavailable if Postgres must be polled and cannot be reached.
         """
         loop = asyncio.get_running_loop()
         early = self._read_at + self._pause_seconds - loop.time()
         if early > 0:
             await asyncio.sleep(early)
-        events = self._heard(position, limit)
-        if not events and not self._must_look:
+        events = self._take_received(position, limit)
+        if not events and not self._must_poll:
             try:
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(_POLL_SECONDS):
                     await self._signalled.wait()
             except TimeoutError:
-                self._must_look = True
-            events = self._heard(position, limit)
-        if not events and self._must_look:
-            self._must_look = False  # before it looks: what is told meanwhile may call for another look
+                self._must_poll = True
+            events = self._take_received(position, limit)
+        if not events and self._must_poll:
+            self._must_poll = False  # before the poll: a signal during it may require another poll
             events = await read_log(self._database, position, position + limit, limit)
-            self._must_look |= len(events) == limit
+            self._must_poll |= len(events) == limit
         self._read_at = loop.time() if len(events) < limit else 0.0
         return events
 
-    def _heard(self, position: int, limit: int) -> list[RecordedEvent]:
-        """What was told and follows the position."""
+    def _take_received(self, position: int, limit: int) -> list[RecordedEvent]:
+        """The received events that follow the position."""
         self._signalled.clear()
-        while self._told and self._told[0].position <= position:
-            self._told_bytes -= len(self._told.popleft().data)
-        if not self._told:
+        while self._received and self._received[0].position <= position:
+            self._received_bytes -= len(self._received.popleft().data)
+        if not self._received:
             return []
-        if self._told[0].position != position + 1:
-            self._must_look = True
+        if self._received[0].position != position + 1:
+            self._must_poll = True
             return []
-        taken = [self._told.popleft() for _ in range(min(limit, len(self._told)))]
-        self._told_bytes -= sum(len(event.data) for event in taken)
+        taken = [self._received.popleft() for _ in range(min(limit, len(self._received)))]
+        self._received_bytes -= sum(len(event.data) for event in taken)
         return taken
 
-    def _hear(self, events: list[RecordedEvent]) -> None:
+    def _on_events(self, events: list[RecordedEvent]) -> None:
         if not events:
-            self._must_look = True
+            self._must_poll = True
         for event in events:
-            if self._told and event.position <= self._told[-1].position:
+            if self._received and event.position <= self._received[-1].position:
                 continue
-            if self._told and event.position != self._told[-1].position + 1:
-                self._forget()  # what lies between is in Postgres
-            self._told.append(event)
-            self._told_bytes += len(event.data)
-        if len(self._told) > _KEPT_EVENTS or self._told_bytes > _KEPT_BYTES:
-            self._forget()
+            if self._received and event.position != self._received[-1].position + 1:
+                self._discard()  # the events between are in Postgres
+            self._received.append(event)
+            self._received_bytes += len(event.data)
+        if len(self._received) > _KEPT_EVENTS or self._received_bytes > _KEPT_BYTES:
+            self._discard()
         self._signalled.set()
 
-    def _forget(self) -> None:
-        """The reader is behind, or has missed something: Postgres has it all."""
-        self._told.clear()
-        self._told_bytes = 0
-        self._must_look = True
+    def _discard(self) -> None:
+        """Drops the received events:
+
+        the reader is too slow or has missed some. The next read polls Postgres.
+        """
+        self._received.clear()
+        self._received_bytes = 0
+        self._must_poll = True

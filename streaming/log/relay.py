@@ -1,8 +1,8 @@
 """The relay: mirrors the log onto the EVENTS stream, where message p is the event at position p.
 
-Each batch is published with the sequence it must follow, so two relays at once, or one that repeats itself
-after a lost acknowledgement, cannot harm: JetStream refuses what does not continue the mirror exactly.
-The lock only keeps a second relay from trying in vain.
+Each batch is published with the sequence that it must follow. JetStream rejects a batch that does not
+continue the mirror exactly. So two concurrent relays, or a repeat after a lost acknowledgement, do no harm.
+The lock only saves a second relay useless work.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from commander.streaming.tracing import SpanKind, mark_events, now_ns
 logger = logging.getLogger("commander.relay")
 
 _PAUSE_SECONDS = 0.005
-"""Subscribers of this system do not wait for the mirror; others get events so much later, under load."""
+"""The pause between two reads. It delays other systems under load; Commander's feed does not wait for it."""
 
 
 class MirrorAhead(CommanderError):
-    """The EVENTS stream holds more than the log: Postgres was set back. Delete it; it is made anew."""
+    """The EVENTS stream has more events than the log: Postgres was restored to an older state.
+
+    Delete the stream: the relay rebuilds it from the log.
+    """
 
 
 class Relay:
-    """Publishes until its task is cancelled. position: how far the mirror reaches, as last seen."""
+    """Publishes until its task is cancelled. position: the last known end of the mirror."""
 
     def __init__(self, database: Database, nats: Nats) -> None:
         self._database = database
@@ -43,6 +46,7 @@ class Relay:
         self.position = 0
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries. Raises MirrorAhead."""
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
@@ -57,14 +61,15 @@ class Relay:
             forget()
 
     def _become_unsure(self) -> None:
-        """A server that comes back may have lost the end of the mirror, and no event may come to show it."""
+        """After a reconnection the server may have lost the end of the mirror. So its end is read again."""
         self._unsure = True
 
     async def _mirror(self, connection: Connection, log: LogReader) -> None:
         self.position = await self._mirrored()
         head = await head_position(self._database)
         if self.position > head:
-            raise MirrorAhead(f"the stream {EVENTS} ends at {self.position}, the log at {head}")
+            problem = f"the stream {EVENTS} ends at {self.position}, the log at {head}"
+            raise MirrorAhead(f"{problem}; delete the stream, it is rebuilt from the log")
         logger.info("mirroring the log from position %d", self.position)
         while not connection.is_closed():
             if self._unsure:
@@ -89,7 +94,7 @@ class Relay:
         return event.position <= self.position
 
     async def _mirrored(self) -> int:
-        """How far the mirror reaches."""
+        """The last position in the mirror."""
         self._unsure = False
         async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(EVENTS)

@@ -1,4 +1,4 @@
-"""Auditing the mirror: message p of EVENTS is the event at position p, with all that its headers tell."""
+"""The audit of the mirror: message p of EVENTS must be the event at position p, headers included."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SHOWN = 10
 
 
 async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> list[Broken]:
-    """What is broken in the mirror as far as it reached when this began; it may go on growing.
+    """The broken promises in the mirror, up to its end at the start of the audit. It may grow meanwhile.
 
-    Raises Unavailable, also when the stream holds fewer messages than it says.
+    Raises Unavailable.
     """
     async with nats.answering():
         state = (await nats.jetstream.stream_info(EVENTS)).state
@@ -35,7 +35,11 @@ async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> l
             events = await read_log(database, position, messages[-1].sequence, len(messages))
             for event, message in zip(events, messages, strict=True):
                 if event_of(message) != event:
-                    broken.append(Broken(_PROMISE, f"message {message.sequence} is not the event there"))
+                    broken.append(
+                        Broken(
+                            _PROMISE, f"message {message.sequence} differs from the event at this position"
+                        )
+                    )
             position = messages[-1].sequence
             progress(min(position, state.last_seq), state.last_seq)
     return broken[:_SHOWN]

@@ -1,9 +1,9 @@
-"""Messages of NATS by the chunk, instead of one by one.
+"""NATS messages in chunks, instead of one by one.
 
-nats-py takes each message apart with several regular expressions, parses its headers, puts it on a queue and
-wakes a task for it: half of what a processor spent on a command. Who reads a stream in order needs none of
-that. Such a subscription gets its messages in lists, as they stand in what was read; all others, and whatever
-is out of the ordinary, go nats-py's own way. Publishing many at once is one write.
+nats-py parses each message with several regular expressions, parses its headers, puts it on a queue and wakes
+a task. That was half of the time that a processor spent on a command, and a reader of a stream in order does
+not need it. A chunked subscription receives all messages of one read of the socket as a list. All other
+messages go through nats-py as usual. Many messages are published with one write.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _numbers = count(1)
 
 
 class OutMessage(NamedTuple):
-    """A message to publish. Names and values of headers hold no line breaks."""
+    """A message to publish. Names and values of headers must not have line breaks."""
 
     subject: str
     payload: bytes
@@ -36,7 +36,7 @@ class OutMessage(NamedTuple):
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message as it came; reply and headers are empty where it has none."""
+    """A received message. reply and headers are empty if it has none."""
 
     subject: bytes
     reply: bytes
@@ -48,17 +48,17 @@ Receive = Callable[[list[RawMessage]], None]
 
 
 class ChunkedClient(Client):
-    """nats-py's client, with subscriptions that are handed their messages in lists."""
+    """nats-py's client, with subscriptions that receive their messages in lists."""
 
     def __init__(self) -> None:
         super().__init__()
         self.chunked: dict[int, Receive] = {}
         self._ps = _ChunkParser(self)
-        self._asked: dict[int, _Asked] = {}
+        self._requests: dict[int, _Requests] = {}
         self._replies: asyncio.Task[str] | None = None
 
     async def subscribe_chunks(self, subject: str, receive: Receive) -> Subscription:
-        """Calls `receive` with what has come, in order, until `unsubscribe_chunks`; it must not block."""
+        """Calls `receive` with lists of messages, in order, until `unsubscribe_chunks`. It must not block."""
         subscription = await self.subscribe(subject)
         self.chunked[subscription._id] = receive
         return subscription
@@ -68,23 +68,26 @@ class ChunkedClient(Client):
         await subscription.unsubscribe()
 
     async def publish_many(self, messages: Iterable[OutMessage]) -> None:
-        """Publishes these, in order, as one write. Raises what `publish` does."""
+        """Publishes these messages, in order, with one write. Raises as `publish` does."""
         await self._write(b"".join(_written(message) for message in messages))
 
     async def request_many(self, messages: Sequence[OutMessage], timeout: float) -> list[RawMessage]:
-        """Publishes these, in order, as one write, and returns the reply to each. Raises TimeoutError."""
+        """Publishes these requests, in order, with one write. Returns the reply to each, in the same order.
+
+        timeout: in seconds, for all of them. Raises TimeoutError, and as `publish` does.
+        """
         if self._replies is None:
             self._replies = asyncio.create_task(self._listen_for_replies())
         inbox = await asyncio.shield(self._replies)
         number = next(_numbers)
-        asked = self._asked[number] = _Asked(len(messages))
+        requests = self._requests[number] = _Requests(len(messages))
         try:
             reply = f"{inbox}.{number}"
             await self._write(b"".join(_written(m, f"{reply}.{n}") for n, m in enumerate(messages)))
             async with asyncio.timeout(timeout):
-                return await asked.all
+                return await requests.all
         finally:
-            del self._asked[number]
+            del self._requests[number]
 
     async def _listen_for_replies(self) -> str:
         inbox = self.new_inbox()
@@ -94,8 +97,8 @@ class ChunkedClient(Client):
     def _on_replies(self, messages: list[RawMessage]) -> None:
         for message in messages:
             _, number, index = message.subject.rsplit(b".", 2)
-            if (asked := self._asked.get(int(number))) is not None:
-                asked.answered(int(index), message)
+            if (requests := self._requests.get(int(number))) is not None:
+                requests.answered(int(index), message)
 
     async def _write(self, commands: bytes) -> None:
         if self.is_closed:
@@ -115,8 +118,8 @@ class ChunkedClient(Client):
             receive([RawMessage(subject, reply, headers or b"", data)])
 
 
-class _Asked:
-    """Requests that were sent together, and the replies so far."""
+class _Requests:
+    """Requests that were sent together, and the replies so far. all: done when every reply is there."""
 
     def __init__(self, count: int) -> None:
         self.all: asyncio.Future[list[RawMessage]] = asyncio.get_running_loop().create_future()
@@ -130,7 +133,7 @@ class _Asked:
 
 
 class _ChunkParser(Parser):
-    """Takes the run of chunked messages at the front of what was read; the rest is left to nats-py."""
+    """Parses the chunked messages at the front of the data, and leaves the rest to nats-py's parser."""
 
     def __init__(self, client: ChunkedClient) -> None:
         super().__init__(client)
@@ -142,15 +145,15 @@ class _ChunkParser(Parser):
             taken, whole = self._take_run(read)
             self.buf = bytearray(read[taken:])
             if not whole:
-                return  # the rest comes with the next read
+                return  # the next read brings the rest
             data = b""
         if self.buf or data:
             await super().parse(data)
 
     def _take_run(self, read: bytes) -> tuple[int, bool]:
-        """Hands over the chunked messages at the front; returns their length, whether another kind follows.
+        """Delivers the chunked messages at the front. Returns their length, and whether another kind follows.
 
-        Nothing else follows where there is a piece of a chunked message, or nothing.
+        No other kind follows if the data ends, or ends within a chunked message.
         """
         begin = 0
         run: list[RawMessage] = []
@@ -192,13 +195,13 @@ def _written(message: OutMessage, reply: str = "") -> bytes:
 
 
 def headers_of(raw: bytes) -> dict[str, str]:
-    """The headers of a message, without the line of its version and status."""
+    """The headers of a message, without the first line, which has version and status."""
     pairs = (line.partition(":") for line in raw.decode().split("\r\n")[1:])
     return {name: value.strip() for name, colon, value in pairs if colon}
 
 
 def status_of(raw: bytes) -> tuple[str, str]:
-    """Status and description of a message from the server itself: NATS/1.0 <status> <description>."""
-    _, _, told = raw.decode().partition("\r\n")[0].partition(" ")
-    status, _, description = told.strip().partition(" ")
+    """Status and description of a status message of the server: NATS/1.0 <status> <description>."""
+    _, _, line = raw.decode().partition("\r\n")[0].partition(" ")
+    status, _, description = line.strip().partition(" ")
     return status, description

@@ -1,4 +1,4 @@
-"""One NATS connection per process, and which errors mean that NATS cannot be reached."""
+"""One NATS connection per process, and the errors that mean that NATS cannot be reached."""
 
 from __future__ import annotations
 
@@ -32,15 +32,18 @@ _CANNOT_REACH = (
     nats.js.errors.NoStreamResponseError,
     nats.js.errors.ServiceUnavailableError,
 )
-_SERVER_SAYS = (nats.errors.Error, nats.errors.AuthorizationError)  # no subclass: those are the client's
+_FROM_SERVER = (
+    nats.errors.Error,
+    nats.errors.AuthorizationError,
+)  # exactly these: subclasses are the client's
 
 
 @contextmanager
 def reaching_nats() -> Iterator[None]:
-    """Turns the client's and the system's connection errors into Unavailable; lets all others pass.
+    """Turns connection errors of the client and the system into Unavailable. Other errors pass unchanged.
 
-    The client (nats-py 2.16) swallows a cancellation that meets it while it flushes, and the task would run
-    on for ever: so whoever was cancelled in here is so on leaving.
+    The client (nats-py 2.16) swallows a cancellation during a flush, and the task would run on for ever. So a
+    task that was cancelled inside the block is cancelled again at its end.
     """
     try:
         yield
@@ -52,17 +55,18 @@ def reaching_nats() -> Iterator[None]:
 
 
 class Nats:
-    """A connection that comes back by itself; `connected` says whether it stands now."""
+    """A connection that reconnects by itself. connected: whether it is established now."""
 
     def __init__(self, url: str) -> None:
         self.servers = [server.strip() for server in url.split(",")]
         self.client = ChunkedClient()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._answering: set[asyncio.Timeout] = set()
-        self._told = ""
+        self._logged = ""
 
     @property
     def shown_url(self) -> str:
+        """The URLs without passwords."""
         return ",".join(without_password(server) for server in self.servers)
 
     @property
@@ -74,12 +78,12 @@ class Nats:
         return self.client.jetstream(timeout=5)
 
     async def connect(self, name: str, retry_seconds: float = 1) -> None:
-        """Returns once connected; until then a line names the URL and the reason."""
-        told = ""
+        """Returns when connected. Until then it retries, and logs the URL and each new reason."""
+        logged = ""
         while (reason := await self._unreachable()) is not None:
-            if reason != told:
-                logger.warning("cannot reach NATS at %s: %s; trying on", self.shown_url, reason)
-                told = reason
+            if reason != logged:
+                logger.warning("cannot reach NATS at %s: %s; retrying", self.shown_url, reason)
+                logged = reason
             await asyncio.sleep(retry_seconds)
         await self.client.connect(
             servers=self.servers,
@@ -96,7 +100,7 @@ class Nats:
         )
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls back after each reconnection, until the function returned is called."""
+        """Calls `callback` after each reconnection. Returns a function that stops this."""
         self._on_reconnect.add(callback)
         return lambda: self._on_reconnect.discard(callback)
 
@@ -107,9 +111,9 @@ class Nats:
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
-        """For what waits for an answer: ends it with Unavailable as soon as the connection is lost.
+        """Ends a block that waits for a reply with Unavailable as soon as the connection is lost.
 
-        The client would wait for its timeout, though an answer does not outlive its connection.
+        No reply can arrive after that, but the client would wait for its timeout.
         """
         self.must_be_connected()
         lost = asyncio.timeout(None)
@@ -126,13 +130,17 @@ class Nats:
                 raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
             raise
 
-    async def tell(self, messages: Sequence[OutMessage]) -> None:
-        """Core NATS, fire and forget: for hints and announcements that may be lost."""
+    async def publish_signals(self, messages: Sequence[OutMessage]) -> None:
+        """Publishes on core NATS, at most once: only for signals, which may be lost.
+
+        Does nothing while the connection is down. Raises Unavailable.
+        """
         if messages and self.connected:
             with reaching_nats():
                 await self.client.publish_many(messages)
 
     async def close(self) -> None:
+        """Closes the connection."""
         if self.client.is_connected or self.client.is_reconnecting:
             await self.client.close()
 
@@ -151,10 +159,10 @@ class Nats:
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
-            logger.error("a subscription fell behind: %s", error)
-        elif type(error) in _SERVER_SAYS and str(error) != self._told:
-            self._told = str(error)
-            logger.warning("NATS at %s answers: %s", self.shown_url, error)
+            logger.error("a subscription is too slow, messages were dropped: %s", error)
+        elif type(error) in _FROM_SERVER and str(error) != self._logged:
+            self._logged = str(error)
+            logger.warning("NATS at %s reports an error: %s", self.shown_url, error)
         else:
             logger.debug("%s", error or type(error).__name__)
 
@@ -162,10 +170,10 @@ class Nats:
         while self._answering:
             self._answering.pop().reschedule(0)
         if not self.client.is_closed:
-            logger.warning("lost NATS at %s; reconnecting", self.shown_url)
+            logger.warning("lost the connection to NATS at %s; reconnecting", self.shown_url)
 
     async def _on_reconnected(self) -> None:
-        self._told = ""
+        self._logged = ""
         logger.warning("connected to NATS again")
         for callback in list(self._on_reconnect):
             callback()

@@ -1,7 +1,7 @@
-"""Many messages of a stream by one request, without a consumer: JetStream's direct get (ADR-31).
+"""Reads many messages of a stream with one request, without a consumer: JetStream's direct get (ADR-31).
 
-Any replica of the stream may answer, as it was a moment ago. Where one must read what was just written, it is
-the leader that has to be asked, message by message (JetStreamContext.get_msg).
+Any replica of the stream may answer, and it may lag for a moment. To read what was just written, ask the
+leader, message by message (JetStreamContext.get_msg).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage
 
-_PATIENCE_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 _encoder = msgspec.json.Encoder()
 
 
 class TooManyMessages(CommanderError):
-    """More match than the server gives at once, which is 1024; ask for less."""
+    """More messages match than the server returns at once (1024). Use a narrower query."""
 
 
 class Found(NamedTuple):
-    """Some messages, in order. left: how many more there are that match."""
+    """Some messages, in order. left: how many more match."""
 
     messages: list[InMessage]
     left: int
@@ -35,37 +35,37 @@ class Found(NamedTuple):
 async def next_messages(
     nats: Nats, stream: str, subject: str, sequence: int, count: int, max_bytes: int
 ) -> Found:
-    """The messages of the subject from a sequence on: at most `count`, and about so many bytes.
+    """The messages of the subject from a sequence on: at most `count`, and about `max_bytes` at most.
 
     Raises Unavailable.
     """
     wanted = {"seq": sequence, "next_by_subj": subject, "batch": count, "max_bytes": max_bytes}
-    return await _asked(nats, stream, wanted)
+    return await _request(nats, stream, wanted)
 
 
 async def last_messages(nats: Nats, stream: str, subjects: Sequence[str]) -> list[InMessage]:
-    """The last message of every subject that fits one of these, all of them as they stood at one moment.
+    """The last message of every subject that matches one of these, in one snapshot of the stream.
 
-    Raises TooManyMessages, Unavailable.
+    Raises TooManyMessages and Unavailable.
     """
-    return (await _asked(nats, stream, {"multi_last": subjects})).messages
+    return (await _request(nats, stream, {"multi_last": subjects})).messages
 
 
-async def _asked(nats: Nats, stream: str, wanted: dict[str, Any]) -> Found:
+async def _request(nats: Nats, stream: str, wanted: dict[str, Any]) -> Found:
     answer = _Answer(stream)
     inbox = nats.client.new_inbox()
     async with nats.answering():
         subscription = await nats.client.subscribe_chunks(inbox, answer.receive)
         try:
             await nats.client.publish(f"$JS.API.DIRECT.GET.{stream}", _encoder.encode(wanted), reply=inbox)
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 return await answer.whole
         finally:
             await nats.client.unsubscribe_chunks(subscription)
 
 
 class _Answer:
-    """What has come of an answer; a message with a status is its end."""
+    """The messages of an answer so far. A message with a status ends it. whole: done at the end."""
 
     def __init__(self, stream: str) -> None:
         self.whole: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
@@ -84,7 +84,7 @@ class _Answer:
 
     def _end(self, status: str, description: str, message: RawMessage) -> None:
         if self.whole.done():
-            return  # who asked has gone
+            return  # the request was cancelled
         if status == "204":
             left = int(headers_of(message.headers).get("Nats-Num-Pending", 0))
             self.whole.set_result(Found(self._messages, left))

@@ -1,10 +1,10 @@
-"""Reading a stream in order, without gaps or repeats, from a sequence on.
+"""Reads a stream in order, without gaps or repeats, from a sequence on.
 
-The reader keeps its own place (in Postgres or in memory), so the consumer on the server is a throw-away:
-ephemeral, in memory, without acknowledgements, numbering what it delivers. A number that is missing, a lost
-connection or a silent server all mean the same: make a new consumer behind the last message that was read.
+The reader keeps its own position, in Postgres or in memory. So the consumer on the server is disposable: it
+is ephemeral, in memory, and without acknowledgements. It numbers its deliveries. After a missing number, a
+lost connection or a silent server, the reader creates a new consumer after the last message that it has read.
 
-    stopped ─► reading ─► broken ─► reading …       (next_batch mends a broken one)
+    stopped ─► reading ─► broken ─► reading …       (next_batch repairs a broken one)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INACTIVE_SECONDS = 60.0
 
 
 class InMessage(msgspec.Struct, frozen=True, gc=False):
-    """raw_headers: as they came; `headers` takes them apart, which few readers need."""
+    """A message of a stream. raw_headers: not parsed; `headers` parses them."""
 
     sequence: int
     subject: str
@@ -49,14 +49,15 @@ class InMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class StreamReplaced(CommanderError):
-    """The stream was deleted and made anew since this reader began; its sequences mean something else."""
+    """The stream was deleted and created again since this reader began, so its sequences are different."""
 
 
 class OrderedConsumer:
-    """One reader of one stream. Not for concurrent use by many tasks.
+    """A reader of one stream, for one task. A context manager.
 
-    subjects: those that are read; none are all. capacity: the most messages asked for and not taken yet;
-    it bounds the memory. weigh: how much of a batch's limit a message of this subject takes.
+    subjects: the subjects to read; an empty list means all. after: the sequence before the first message.
+    capacity: the maximum of messages that are requested and not taken yet; it limits the memory.
+    weigh: a function from a message's subject to the part of a batch's limit that the message takes.
     """
 
     def __init__(
@@ -79,17 +80,17 @@ class OrderedConsumer:
         self._consumer = ""
         self._subscription: Subscription | None = None
         self._buffer: deque[InMessage] = deque()
-        self._asked = 0  # messages asked for and not yet here
+        self._requested = 0  # messages that are requested and have not arrived
         self._delivered = 0  # the consumer's number of the last message
-        self._heard_at = 0.0  # when the server last gave a sign of life
+        self._active_at = 0.0  # when the last message or heartbeat arrived
         self._broken = "not started"
         self._arrived = asyncio.Event()
-        self._forget = nats.on_reconnect(lambda: self._break("the connection was lost"))
+        self._unregister = nats.on_reconnect(lambda: self._break("the connection was lost"))
 
     @property
     def stream_created(self) -> datetime:
-        """Which incarnation of the stream is read."""
-        assert self._created is not None, "known after start"
+        """When the stream that is read was created."""
+        assert self._created is not None, "it is known after the start"
         return self._created
 
     async def __aenter__(self) -> OrderedConsumer:
@@ -99,28 +100,29 @@ class OrderedConsumer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._forget()
-        await self._drop()
+        self._unregister()
+        await self._delete_consumer()
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> list[InMessage]:
-        """The next messages, at most `limit` or one that is heavier; waits for one, then gives none.
+        """The next messages, up to a weight of `limit`, or one heavier message. Empty after the timeout.
 
-        Raises Unavailable when NATS cannot be reached; calling again goes on without loss.
+        Raises Unavailable if NATS cannot be reached. The next call continues without loss. Raises
+        StreamReplaced.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         while True:
             if self._buffer:
                 batch = self._take(limit)
-                await self._ask()
+                await self._request()
                 return batch
             if self._broken:
                 await self._start()
-            await self._ask()
+            await self._request()
             self._arrived.clear()
             if loop.time() >= deadline:
                 return []
-            silent_at = max(self._heard_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
+            silent_at = max(self._active_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
             try:
                 async with asyncio.timeout_at(min(deadline, silent_at)):
                     await self._arrived.wait()
@@ -141,8 +143,8 @@ class OrderedConsumer:
         return [self._buffer.popleft() for _ in range(limit)]
 
     async def _start(self) -> None:
-        """Makes a consumer behind the last message read."""
-        await self._drop()
+        """Creates a consumer that begins after the last message read."""
+        await self._delete_consumer()
         async with self._nats.answering():
             try:
                 info = await self._nats.jetstream.stream_info(self._stream)
@@ -152,12 +154,12 @@ class OrderedConsumer:
                 raise StreamReplaced(f"the stream {self._stream} was replaced")
             self._created = info.created
             self._consumer = f"pull-{uuid4().hex}"
-            self._asked = self._delivered = 0
+            self._requested = self._delivered = 0
             inbox = self._nats.client.new_inbox()
             self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
             await self._nats.jetstream.add_consumer(self._stream, self._config())
             self._broken = ""
-            self._heard_at = asyncio.get_running_loop().time()
+            self._active_at = asyncio.get_running_loop().time()
 
     def _config(self) -> api.ConsumerConfig:
         return api.ConsumerConfig(
@@ -171,8 +173,8 @@ class OrderedConsumer:
             num_replicas=1,
         )
 
-    async def _drop(self) -> None:
-        """Forgets the consumer; if the server cannot be told, it removes an inactive one by itself."""
+    async def _delete_consumer(self) -> None:
+        """Deletes the consumer. If the server is unreachable, it deletes an inactive consumer by itself."""
         subscription, self._subscription = self._subscription, None
         if subscription is None:
             return
@@ -184,8 +186,8 @@ class OrderedConsumer:
         except (Unavailable, NotFoundError):
             pass
 
-    async def _ask(self) -> None:
-        wanted = self._capacity - self._asked - len(self._buffer)
+    async def _request(self) -> None:
+        wanted = self._capacity - self._requested - len(self._buffer)
         if self._broken or self._subscription is None or wanted < self._capacity // 2:
             return
         request = {
@@ -193,7 +195,7 @@ class OrderedConsumer:
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
-        self._asked += wanted
+        self._requested += wanted
         with reaching_nats():
             await self._nats.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
@@ -202,7 +204,7 @@ class OrderedConsumer:
             )
 
     def _receiver(self) -> Callable[[list[RawMessage]], None]:
-        """What takes the messages of the consumer made now; it is deaf once there is a newer one."""
+        """The callback for the current consumer. It ignores messages once there is a newer consumer."""
         consumer = self._consumer
 
         def receive(messages: list[RawMessage]) -> None:
@@ -213,14 +215,14 @@ class OrderedConsumer:
                     self._on_delivery(message)
                 else:
                     self._on_status(message.headers)
-            self._heard_at = asyncio.get_running_loop().time()
+            self._active_at = asyncio.get_running_loop().time()
             self._arrived.set()
 
         return receive
 
     def _on_delivery(self, message: RawMessage) -> None:
-        # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>, perhaps with more
-        # tokens in front and one behind; the stream's name has no dot.
+        # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>. There may be more
+        # tokens after ACK and one at the end. The stream's name has no dot.
         tokens = message.reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
         sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
@@ -228,8 +230,8 @@ class OrderedConsumer:
             self._break(f"message {self._delivered + 1} was lost")
             return
         self._delivered = delivered
-        if self._asked:
-            self._asked -= 1
+        if self._requested:
+            self._requested -= 1
         self._last = sequence
         self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
 
@@ -240,12 +242,14 @@ class OrderedConsumer:
             if int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
                 self._break("a message was lost")
         elif status in ("404", "408"):
-            self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
+            self._requested = max(
+                0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
+            )
         else:
             self._break(f"{status} {description}")
 
     def _break(self, reason: str) -> None:
         if not self._broken:
-            logger.debug("reading %s again after %d: %s", self._stream, self._last, reason)
+            logger.debug("reading %s with a new consumer after %d: %s", self._stream, self._last, reason)
         self._broken = reason
         self._arrived.set()

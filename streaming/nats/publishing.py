@@ -1,7 +1,8 @@
-"""Publishing many messages at once: one behind the other, or as one of JetStream's atomic batches (ADR-50).
+"""Publishes many messages: separately, or as one of JetStream's atomic batches (ADR-50).
 
-All messages of a batch are stored, with one sync, or none. With an expected last sequence messages land
-exactly behind that one, so a repeated or racing publisher cannot skip, repeat or reorder anything.
+JetStream stores all messages of an atomic batch, with one sync, or none. With an expected last sequence,
+messages are stored exactly after that sequence. So a repeated or concurrent publisher cannot skip, repeat or
+reorder any.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ MAX_MESSAGES = 500
 MAX_BYTES = 4 * 1024 * 1024
 
 FEW = 12
-"""Up to here messages are faster one by one: each costs a sync (0.3 ms where it was measured), while the
-server stages a batch in files of its own (10 ms, however small it is)."""
+"""Up to so many messages, separate publishes are faster.
+
+Each costs a sync (measured: 0.3 ms). For an atomic batch
+the server creates files (measured: 10 ms, even for a small one)."""
 _EXPECTED_LAST = "Nats-Expected-Last-Sequence"
-_WRONG_LAST_SEQUENCE = {10071, 10164}  # plain, and constant while another batch is under way
-_INCOMPLETE = 10176  # a part went with a lost connection, or too many batches were under way at once
+_WRONG_LAST_SEQUENCE = {10071, 10164}  # the second: while another batch is in progress
+_INCOMPLETE = 10176  # a part was lost with a connection, or too many batches were in progress
 
 
 class UnexpectedSequence(CommanderError):
-    """The stream does not end where the batch was to follow; nothing of the batch was stored."""
+    """The stream's last sequence is not the expected one. Nothing of the batch was stored."""
 
 
 class AtomicBatchRejected(CommanderError):
-    """JetStream refused the batch for a reason that trying again would not mend."""
+    """JetStream rejected the batch, and a retry would not help. The message has the reason and its code."""
 
 
 class _Problem(msgspec.Struct):
@@ -55,11 +58,13 @@ async def publish(
     atomic_above: int = FEW,
     timeout_seconds: float = 5,
 ) -> list[int | CommanderError]:
-    """Stores the messages, in order; returns the sequence of each, or why it is not stored.
+    """Stores the messages, in order.
 
-    At most MAX_MESSAGES. Up to atomic_above are published one behind the other, more as an atomic batch.
-    With expected_last none is stored that would not stand where it must: what follows one that failed fails
-    too, with UnexpectedSequence. Raises Unavailable: then it is not known which were stored.
+    Returns for each its sequence, or the error that kept it from being stored.
+
+    messages: at most MAX_MESSAGES. Up to `atomic_above` are published separately, more as an atomic batch.
+    expected_last: the sequence that the first message must follow. If a message fails, all after it fail with
+    UnexpectedSequence. Raises Unavailable: then it is unknown which messages were stored.
     """
     if len(messages) > atomic_above:
         try:
@@ -82,10 +87,10 @@ async def publish(
 async def publish_atomically(
     nats: Nats, messages: list[OutMessage], *, expected_last: int | None = None, timeout_seconds: float = 5
 ) -> int:
-    """Stores the messages, all or none, on disk; returns the sequence of the last.
+    """Stores all messages on disk, or none. Returns the sequence of the last.
 
-    At most MAX_MESSAGES. Raises UnexpectedSequence, AtomicBatchRejected, Unavailable (the batch may then be
-    stored or not).
+    messages: at most MAX_MESSAGES. Raises UnexpectedSequence, AtomicBatchRejected, and Unavailable (then it
+    is unknown whether the batch was stored).
     """
     numbered = _numbered(messages)
     if expected_last is not None:
@@ -100,7 +105,7 @@ async def publish_atomically(
 
 
 def _stored(reply: RawMessage) -> int | CommanderError:
-    """The sequence in an acknowledgement, or the error in it. Raises Unavailable."""
+    """The sequence in an acknowledgement, or its error. Raises Unavailable."""
     if reply.headers:
         raise Unavailable("NATS", " ".join(status_of(reply.headers)) or "no answer from JetStream")
     ack = _ack_decoder.decode(reply.data)
@@ -114,7 +119,7 @@ def _stored(reply: RawMessage) -> int | CommanderError:
 
 
 def _numbered(messages: list[OutMessage]) -> list[OutMessage]:
-    """The messages as parts of a batch."""
+    """The messages with the headers of an atomic batch."""
     batch_id = uuid4().hex
     parts = [
         OutMessage(
@@ -127,7 +132,7 @@ def _numbered(messages: list[OutMessage]) -> list[OutMessage]:
 
 
 def chunks(messages: list[OutMessage]) -> list[list[OutMessage]]:
-    """The messages, in order, cut into batches within MAX_MESSAGES and MAX_BYTES."""
+    """The messages, in order, split into batches within MAX_MESSAGES and MAX_BYTES."""
     cut: list[list[OutMessage]] = []
     size = 0
     for message in messages:

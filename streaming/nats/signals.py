@@ -1,9 +1,9 @@
-"""Signals on core NATS, from those who write to those who follow. Losing one costs a moment, never an event.
+"""Signals on core NATS, from writers to readers. A lost signal costs a moment, never an event.
 
-signals.log                   the events of one transaction, as it was committed; none: look into Postgres
-signals.head                  the log's new head position, for those who need no more
-signals.projection.<table>    the position a projection's table has reached
-signals.tables                another table serves, or there is one more to fill
+signals.log                   the events of one committed transaction; an empty list means: read Postgres
+signals.head                  the new head of the log, for readers that need only the position
+signals.projection.<table>    the new checkpoint of a projection's table
+signals.tables                another table serves, or there is a new one to fill
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LogListener = Callable[[list[RecordedEvent]], None]
 
 
 def log_signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
-    """The messages that tell of these events, which are committed and follow one another."""
+    """The signals for these events, which are committed and have adjacent positions."""
     messages = []
     for begin in range(0, len(events), _MAX_EVENTS):
         messages += _signals(events[begin : begin + _MAX_EVENTS])
@@ -54,17 +54,19 @@ def _signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
 
 
 def projection_signal(table_name: str, position: int) -> OutMessage:
+    """The signal that a projection's table has reached a position."""
     return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
 
 
 def tables_signal() -> OutMessage:
+    """The signal that another table serves, or that there is a new one."""
     return OutMessage(TABLES, b"", {})
 
 
 async def listen_to_log(nats: Nats, receive: LogListener) -> Callable[[], Awaitable[None]]:
-    """Calls back with the events of each transaction; they may have gaps, repeat, and come out of order.
+    """Calls `receive` with the events of each transaction. They may have gaps, repeats and another order.
 
-    An empty list says that it has grown. Until what is returned is called. Raises Unavailable.
+    An empty list means that the log has grown. Returns a function that stops listening. Raises Unavailable.
     """
 
     subscription = _subscriptions.setdefault(nats, _LogSubscription(nats))
@@ -73,7 +75,7 @@ async def listen_to_log(nats: Nats, receive: LogListener) -> Callable[[], Awaita
 
 
 class _LogSubscription:
-    """All in a process that hear the log share a subscription, and what is read of it."""
+    """The one subscription to the log of a process. All listeners share it and its decoded events."""
 
     def __init__(self, nats: Nats) -> None:
         self._client = nats.client
@@ -110,7 +112,7 @@ _subscriptions: WeakKeyDictionary[Nats, _LogSubscription] = WeakKeyDictionary()
 
 
 async def _unsubscribe(client: ChunkedClient, subscription: Subscription) -> None:
-    """Does nothing while NATS is away."""
+    """Unsubscribes. It does nothing while NATS is unreachable."""
     try:
         with reaching_nats():
             if client.is_connected:
@@ -120,7 +122,7 @@ async def _unsubscribe(client: ChunkedClient, subscription: Subscription) -> Non
 
 
 class SignalListener:
-    """Rings when a subject is signalled; whoever waits wakes early, and in any case after the timeout."""
+    """Listens to a subject. `wait` returns at a signal, or after its timeout. A context manager."""
 
     def __init__(self, nats: Nats, subject: str) -> None:
         self._nats = nats
@@ -140,7 +142,7 @@ class SignalListener:
             await _unsubscribe(self._nats.client, self._subscription)
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Returns when rung since the last wait, or after the timeout."""
+        """Returns if a signal has arrived since the last wait, at the next signal, or after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._signalled.wait()

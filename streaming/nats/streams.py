@@ -1,11 +1,11 @@
-"""The two streams: COMMANDS, waiting to be decided, and EVENTS, the mirror of the log.
+"""The two streams: COMMANDS, the pending commands, and EVENTS, the mirror of the log.
 
-COMMANDS keeps its messages until the processor purges what Postgres has decided (see processor.py). EVENTS
-holds the event at log position p as its message p, under events.<aggregate>.<type>.<stream>; its subjects,
-headers and payloads are a public contract, docs/contract.md.
+COMMANDS keeps a message until the processor purges it, after its outcome is in Postgres (see processor.py).
+EVENTS has the event at log position p as message p, under events.<aggregate>.<type>.<stream>. Its subjects,
+headers and payloads are a public contract: docs/contract.md.
 
-A command is on disk before its receipt. EVENTS can be made again from the log, so a server that stands alone
-writes it when it may: what it loses in a crash the relay publishes again, each event at its position.
+A command is on disk before its receipt. EVENTS can be rebuilt from the log, so a single server writes it to
+disk later. After a crash the relay publishes the lost events again, each at its position.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger("commander.nats")
 
 
 class StreamFixed(CommanderError):
-    """A stream cannot be brought to what the settings say; the message says what to do."""
+    """A stream cannot be changed to match the settings. The message says what to do."""
 
 
 COMMANDS = "COMMANDS"
@@ -36,11 +36,15 @@ EVENTS = "EVENTS"
 
 
 def partition_of(stream: str, partitions: int) -> int:
-    """The partition that decides this stream's commands; the same in every process, for good."""
+    """The partition that decides this stream's commands.
+
+    It is the same in every process and never changes.
+    """
     return crc32(stream.encode()) % partitions
 
 
 def event_subject(event: RecordedEvent) -> str:
+    """The subject of an event in EVENTS: events.<aggregate>.<type>.<stream>."""
     return f"events.{event.aggregate}.{event.type}.{_token(event.stream)}"
 
 
@@ -51,9 +55,9 @@ def parse_event_subject(subject: str) -> tuple[str, str]:
 
 
 async def ensure_streams(nats: Nats, replicas: int) -> None:
-    """Creates the streams that are missing, and brings those that exist to the configuration given.
+    """Creates the missing streams, and updates the configuration of the others.
 
-    Raises StreamFixed for what cannot be changed.
+    Raises StreamFixed if a stream cannot be changed, and Unavailable.
     """
     for config in _configs(replicas):
         with reaching_nats():
@@ -66,19 +70,19 @@ async def ensure_streams(nats: Nats, replicas: int) -> None:
 
 
 def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig:
-    """The configuration wanted, but for how messages are persisted: that is settled when a stream is made."""
+    """The wanted configuration with the persist mode of the existing stream, which cannot be changed."""
     if found.persist_mode != api.PersistMode.ASYNC:
         return replace(wanted, persist_mode=None, allow_atomic=True)
     if (wanted.num_replicas or 1) > 1:
         raise StreamFixed(
-            f"the stream {wanted.name} was made for one replica and cannot have {wanted.num_replicas}; "
-            "delete it, and it is made anew from the log"
+            f"the stream {wanted.name} was created for one replica and cannot have {wanted.num_replicas}. "
+            "Delete it: it is rebuilt from the log"
         )
     return wanted
 
 
 class QueueDepth(NamedTuple):
-    """What COMMANDS holds. created: which incarnation of the stream the sequences count in."""
+    """The size of COMMANDS. created: when the stream that the sequences belong to was created."""
 
     messages: int
     bytes: int
@@ -88,19 +92,19 @@ class QueueDepth(NamedTuple):
 
 
 async def queue_depth(nats: Nats) -> QueueDepth:
-    """How much there is in COMMANDS. Raises Unavailable."""
+    """The size of COMMANDS. Raises Unavailable."""
     async with nats.answering():
         try:
             info = await nats.jetstream.stream_info(COMMANDS)
         except NotFoundError as error:
             raise Unavailable("NATS", f"the stream {COMMANDS} does not exist") from error
     state = info.state
-    assert info.created is not None, "the server says when"
+    assert info.created is not None, "the server always sends it"
     return QueueDepth(state.messages, state.bytes, state.first_seq, state.last_seq, info.created)
 
 
 async def mirrored_position(nats: Nats) -> int:
-    """The position of the last event in the mirror; 0 where there is none."""
+    """The position of the last event in the mirror; 0 if there is none."""
     async with nats.answering():
         try:
             return int((await nats.jetstream.stream_info(EVENTS)).state.last_seq)
@@ -142,5 +146,5 @@ def _configs(replicas: int) -> list[api.StreamConfig]:
 
 
 def _token(text: str) -> str:
-    """A text as one token of a subject; quote() leaves dots alone, NATS does not."""
+    """The text as one token of a subject. quote() keeps dots, which separate tokens in NATS."""
     return quote(text, safe="!$&'()+,;=:@").replace(".", "%2E")

@@ -1,7 +1,7 @@
-"""Projections: the log into tables, and how far they are.
+"""Projections: fold the log into tables, and know their progress.
 
-progress.py     how far the projections have come, for those who wait
+progress.py     the progress of projections, for queries that wait for a position
 projecting.py   fold the log into the tables of one projection
 projectors.py   the projectors of all projections of a process
-serving.py      which tables serve queries, known to each API process
+serving.py      the serving table of each projection, as each API process follows it
 """

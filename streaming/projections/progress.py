@@ -1,4 +1,4 @@
-"""How far the projections have come, for those who wait to read what they wrote."""
+"""The progress of projections, for clients that read their own writes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.projections.folding import standings
+from commander.eventstore.projections.folding import projection_statuses
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.chunks import RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
 from commander.streaming.nats.signals import HEAD
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Reached:
-    """position: a projection has folded the log up to there at least. head: the log's, as last heard."""
+    """The progress of a projection.
+
+    position: it has folded the log at least up to it. head: as last known.
+    """
 
     position: int
     head: int
@@ -31,59 +34,66 @@ class Reached:
 
 
 class ProjectionProgress:
-    """Hears of each table's moves; a hint that was lost is made up for by looking into Postgres."""
+    """Listens to the signals of each table. It polls Postgres if a signal may be lost."""
 
     def __init__(self, nats: Nats, database: Database, tables: Mapping[str, Table]) -> None:
-        """tables: that each projection is read from now; those that are missing have reached nothing."""
+        """tables: the serving table of each projection. One that is missing counts as position 0."""
         self._nats = nats
         self._database = database
         self._tables = tables
         self._positions: dict[str, int] = {}
         self._moved = asyncio.Event()
         self._head = 0
-        self._looked_at = 0.0
+        self._polled_at = 0.0
 
     async def start(self) -> None:
+        """Subscribes to the signals and reads the current progress. Raises Unavailable."""
         with reaching_nats():
             await self._nats.client.subscribe_chunks("signals.projection.*", self._on_signals)
             await self._nats.client.subscribe_chunks(HEAD, self._on_head)
-        await self._look(self._tables)
+        await self._poll(self._tables)
 
     async def reached(self, name: str) -> Reached:
-        """How far this projection has come. Where a hint may be missing, Postgres is asked, now and then."""
+        """The progress of this projection.
+
+        If a signal may be missing, Postgres is polled, at a limited rate.
+        """
         doubtful = self.position_of(name) < self._head or not self._nats.connected
-        if doubtful and asyncio.get_running_loop().time() > self._looked_at + _LOOK_SECONDS:
-            await self._look([name])
+        if doubtful and asyncio.get_running_loop().time() > self._polled_at + _POLL_SECONDS:
+            await self._poll([name])
         return Reached(self.position_of(name), self._head)
 
     @property
     def moved(self) -> asyncio.Event:
-        """Set at the next move, and then another: take it, look at the positions, and wait for it."""
+        """The event of the next move; each move sets it and replaces it.
+
+        To wait without a race: take it, check the positions, then wait for it.
+        """
         return self._moved
 
     def position_of(self, name: str) -> int:
-        """How far the table is that this projection is read from, as last heard; 0 before anything was."""
+        """The last known checkpoint of this projection's serving table; 0 if unknown."""
         table = self._tables.get(name)
         return 0 if table is None else self._positions.get(table.name, 0)
 
     async def reach(self, names: Iterable[str], position: int, timeout_seconds: float) -> bool:
-        """Waits until all these projections have folded `position`; False when they have not in time."""
+        """Waits until all these projections have folded `position`. Returns False after the timeout."""
         wanted = list(names)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         while not self._reached(wanted, position):
             remaining = deadline - loop.time()
             try:
-                async with asyncio.timeout(min(_LOOK_SECONDS, max(0, remaining))):
+                async with asyncio.timeout(min(_POLL_SECONDS, max(0, remaining))):
                     await self._moved.wait()
             except TimeoutError:
-                await self._look(wanted)
-                if remaining <= _LOOK_SECONDS:
+                await self._poll(wanted)
+                if remaining <= _POLL_SECONDS:
                     return self._reached(wanted, position)
         return True
 
     async def beyond(self, table: Table, position: int, timeout_seconds: float) -> None:
-        """Returns when this table is heard to be beyond the position, or after the timeout."""
+        """Returns when a signal says that this table is beyond the position, or after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 while self._positions.get(table.name, 0) <= position:
@@ -94,12 +104,12 @@ class ProjectionProgress:
     def _reached(self, names: Iterable[str], position: int) -> bool:
         return all(self.position_of(name) >= position for name in names)
 
-    async def _look(self, names: Iterable[str]) -> None:
-        self._looked_at = asyncio.get_running_loop().time()
+    async def _poll(self, names: Iterable[str]) -> None:
+        self._polled_at = asyncio.get_running_loop().time()
         self._head = max(self._head, await head_position(self._database))
         tables = [table for name in names if (table := self._tables.get(name)) is not None]
-        for standing in await standings(self._database, tables):
-            self._note(standing.table_name, standing.position)
+        for status in await projection_statuses(self._database, tables):
+            self._note(status.table_name, status.position)
 
     def _on_signals(self, messages: list[RawMessage]) -> None:
         for message in messages:

@@ -1,11 +1,11 @@
-"""Folding the log into projection tables, each on its own, so that one that stops stops alone.
+"""Folds the log into projection tables. Each table has its own projector, so a failure stops only one table.
 
-A table that is made anew is filled first:
+A new table is filled first:
 
     filling ─► at the head: indexes ─► at the head again: built, and it serves ─► following
-                                                                 inline projections: ▲ │ at the head, serving
-                        stopped by an event, or others serve or append ────────────── │ ▼
-                                                                                    handed over
+                                                                inline projections: ▲ │ at the head, serving
+           a failing event, another serving table, or events appended without it ── │ ▼
+                                                                                  inline
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
-from commander.eventstore.projections.inline import hand_over, is_behind, take_back
+from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
+from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.eventstore.projections.rows import Rows, Unwritable
 from commander.eventstore.projections.serving import (
     BUILDING,
     TableGone,
     TableRecord,
-    begin_again,
     make_indexes,
     mark_built,
+    restart,
     table_record,
-    tidy,
+    vacuum,
 )
-from commander.eventstore.projections.stretches import Stretch, read_stretch
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.prefetch import LogPrefetch
@@ -50,7 +50,10 @@ _WATCH_SECONDS = 0.5
 
 
 class Projector:
-    """Keeps one table up with the log, until its task is cancelled or the table is dropped."""
+    """Folds the log into one table until its task is cancelled or the table is dropped.
+
+    position: the checkpoint of the table. failure: why it has stopped; None if it has not.
+    """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
         self._domain = domain
@@ -78,7 +81,7 @@ class Projector:
 
     @property
     def state(self) -> str:
-        """'ok'; or why it has stopped, or how far its code's first table is, which nothing replaces yet."""
+        """'ok', or why the projector has stopped, or the progress of building the first table of its code."""
         if self.failure is not None:
             return self.failure
         record = self._record or self._seen
@@ -88,18 +91,22 @@ class Projector:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
 
-    def see(self, record: TableRecord) -> None:
-        """How the table is now: for one who stands by, and does not hold it."""
+    def update_record(self, record: TableRecord) -> None:
+        """Updates the table's record, for a projector that does not hold the lock."""
         self._seen = record
 
     async def run(self) -> None:
+        """Runs until cancelled or the table is dropped. While a server is unreachable it retries."""
         try:
             await keep_running(self._hold, logger)
         except TableGone as error:
             logger.info("%s", error)
 
     async def _hold(self) -> None:
-        """One tenure: the lock and the writes are on one connection, so nobody else folds meanwhile."""
+        """Folds while it holds the lock.
+
+        The lock and the writes share a connection: nobody else can write.
+        """
         self._record = None
         if not self._made:
             await ensure_tables(self._database, [self._table])
@@ -107,22 +114,24 @@ class Projector:
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
-            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as told,
+            LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as reader,
         ):
             self._record = await table_record(connection, self._table)
             self.position = self._record.position
             self._rows = Rows(self._table)
-            logger.info("%s goes on from position %d", self._table.name, self.position)
-            self._filling = self._to_be_filled(connection, self._record)
+            logger.info("%s continues from position %d", self._table.name, self.position)
+            self._filling = self._new_filling(connection, self._record)
             try:
-                async with LogPrefetch(self._database, told, self._types, self.position, limit=_BATCH) as log:
+                async with LogPrefetch(
+                    self._database, reader, self._types, self.position, limit=_BATCH
+                ) as log:
                     while True:
                         await self._follow(connection, log)
             finally:
                 if self._filling is not None:
                     await self._filling.abandon()
 
-    def _to_be_filled(self, connection: Connection, record: TableRecord) -> Filling | None:
+    def _new_filling(self, connection: Connection, record: TableRecord) -> Filling | None:
         if record.state != BUILDING or self._table.projection.found_by:
             return None
         return Filling(self._database, connection, self._domain, self._table, record.position)
@@ -130,48 +139,51 @@ class Projector:
     async def _follow(self, connection: Connection, log: LogPrefetch) -> None:
         if self._record is not None and self._record.inline:
             await self._watch(connection)
-            await log.again(self.position)
+            await log.restart(self.position)
             return
-        stretch = await log.next()
-        self._head = stretch.head
-        if stretch.events or stretch.up_to > self.position:
+        log_range = await log.next()
+        self._head = log_range.head
+        if log_range.events or log_range.up_to > self.position:
             try:
-                await self._fold(connection, stretch)
-            except Unwritable:  # in what was folded at once: one stretch after the other tells which event
-                await log.again(self.position)
+                await self._fold(connection, log_range)
+            except Unwritable:  # somewhere in a large part: folding range by range finds the event
+                await log.restart(self.position)
                 return
             except (ProjectionFailed, UndecodableEvent) as error:
                 await self._stop_at(connection, error)
-                await log.again(self.position)
+                await log.restart(self.position)
                 return
             self.failure = None
-        if not stretch.at_head:
+        if not log_range.at_head:
             return
         if self._record is not None and self._record.state == BUILDING:
             if not await self._built(connection):
-                await log.again(self.position)
+                await log.restart(self.position)
         else:
-            await self._handed_over(connection)
+            await self._enter_inline(connection)
 
-    async def _fold(self, connection: Connection, stretch: Stretch) -> None:
+    async def _fold(self, connection: Connection, log_range: LogRange) -> None:
         if self._filling is not None:
-            await self._fill(self._filling, stretch)
+            await self._fill(self._filling, log_range)
             return
         if len(self._rows) > _KNOWN_ROWS:
             self._rows.clear()
         began = now_ns()
-        await fold(connection, self._domain, self._table, stretch.events, stretch.up_to, self._rows)
+        await fold(connection, self._domain, self._table, log_range.events, log_range.up_to, self._rows)
         if began:
-            told = [event for event in stretch.events if isinstance(event, RecordedEvent)]
-            mark_events(f"project {self.name}", told, began, SpanKind.CONSUMER)
-        self.position = stretch.up_to
-        await self._nats.tell([projection_signal(self._table.name, stretch.up_to)])
+            traced = [event for event in log_range.events if isinstance(event, RecordedEvent)]
+            mark_events(f"project {self.name}", traced, began, SpanKind.CONSUMER)
+        self.position = log_range.up_to
+        await self._nats.publish_signals([projection_signal(self._table.name, log_range.up_to)])
 
-    async def _fill(self, filling: Filling, stretch: Stretch) -> None:
-        """Folds a stretch ahead of what is stored; once that fails, all else goes the usual way."""
+    async def _fill(self, filling: Filling, log_range: LogRange) -> None:
+        """Folds a range ahead of the checkpoint.
+
+        After an error, filling ends and the normal fold continues.
+        """
         try:
-            await filling.fold(stretch.events, stretch.up_to)
-            if stretch.at_head:
+            await filling.fold(log_range.events, log_range.up_to)
+            if log_range.at_head:
                 await filling.finish()
         except (ProjectionFailed, UndecodableEvent, Unwritable):
             await filling.abandon()
@@ -181,18 +193,19 @@ class Projector:
             self.position = filling.stored
 
     async def _built(self, connection: Connection) -> bool:
-        """At the head: makes the indexes, then what came meanwhile is folded, then the table is built.
+        """At the head: creates the indexes. When it is called again at the head, it marks the table as built.
 
-        False when it must begin again, with its indexes: a row does not fit into one, and only a fold with
-        that index tells which event made it.
+        Returns False if the table must be filled again with its indexes: a row is too large for an index, and
+        only a fold with that index finds the event that made the row.
         """
         if not self._indexed:
             self._indexed = True
             if await make_indexes(connection, self._table):
-                await tidy(connection, self._table)
+                await vacuum(connection, self._table)
                 return True
-            logger.error("%s has a row that no index takes; filling it again to find it", self._table.name)
-            await begin_again(connection, self._table)
+            text = "%s has a row that is too large for an index; filling it again to find the event"
+            logger.error(text, self._table.name)
+            await restart(connection, self._table)
             self._filling = None
             self.position = 0
             return False
@@ -200,36 +213,38 @@ class Projector:
             async with connection.transaction():
                 serves = await mark_built(connection, self._table)
                 if serves and self._table.projection.inline:
-                    await hand_over(connection, self._domain, self._table, self.position)
+                    await enter_inline(connection, self._domain, self._table, self.position)
         except (ProjectionFailed, UndecodableEvent):
-            return False  # an event that came just now: a fold by itself tells which
+            return False  # a new event fails: the normal fold finds it
         self._filling = None
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
-        await self._nats.tell([projection_signal(self._table.name, self.position), tables_signal()])
+        await self._nats.publish_signals(
+            [projection_signal(self._table.name, self.position), tables_signal()]
+        )
         return True
 
-    async def _handed_over(self, connection: Connection) -> bool:
-        """At the head: whether whoever appends folds from now on."""
+    async def _enter_inline(self, connection: Connection) -> bool:
+        """At the head: enters inline mode if the table serves. Returns whether it is in inline mode."""
         if not self._table.projection.inline:
             return False
         self._record = await table_record(connection, self._table)
         if not self._record.serving:
             return False
         try:
-            if await hand_over(connection, self._domain, self._table, self.position):
-                logger.info("%s is written with the events from now on", self._table.name)
+            if await enter_inline(connection, self._domain, self._table, self.position):
+                logger.info("%s enters inline mode", self._table.name)
         except (ProjectionFailed, UndecodableEvent):
-            return True  # an event that came just now: a fold by itself tells which
+            return True  # a new event fails: the normal fold finds it
         self._record = await table_record(connection, self._table)
         return self._record.inline
 
     async def _watch(self, connection: Connection) -> None:
-        """While whoever appends folds: looks whether they all do, and whether it still serves.
+        """In inline mode: checks that all processors fold their events, and that the table still serves.
 
-        A processor of code without this projection appends and folds nothing: what it leaves is folded here,
-        or by the next processor that knows the projection.
+        A processor whose code does not have this projection appends without folding. Its events are folded
+        here, or by the next processor that has the projection.
         """
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
@@ -237,12 +252,12 @@ class Projector:
         if not self._record.inline:
             return
         if not (self._record.serving and self._table.projection.inline):
-            await take_back(connection, self._table)
+            await leave_inline(connection, self._table)
         elif await is_behind(connection, self._table):
             try:
-                await hand_over(connection, self._domain, self._table, self.position)
+                await enter_inline(connection, self._domain, self._table, self.position)
             except (ProjectionFailed, UndecodableEvent):
-                await take_back(connection, self._table)  # a fold by itself tells which event
+                await leave_inline(connection, self._table)  # the normal fold finds the event
         else:
             await asyncio.sleep(_WATCH_SECONDS)
             return
@@ -250,15 +265,15 @@ class Projector:
         self.position = self._record.position
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
-        """Folds what stands before the failing event, says what happened, and tries again later."""
+        """Folds the events before the failing one, stores and logs the failure, and pauses before a retry."""
         while self.position < error.position - 1:
-            before = await read_stretch(connection, self.position, self._types, _BATCH, error.position - 1)
+            before = await read_range(connection, self.position, self._types, _BATCH, error.position - 1)
             try:
                 await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
         if str(error) != self.failure:
-            logger.error("%s; it stays before that event until its code is mended", error)
+            logger.error("%s; the projection stops before that event until its code is fixed", error)
         await save_failure(connection, self._table, error.position, str(error))
         self.failure = str(error)
         await asyncio.sleep(_RETRY_FAILED_SECONDS)

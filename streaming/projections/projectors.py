@@ -1,4 +1,4 @@
-"""Every table that this code can fill: of each of its projections, and of rebuilds that are asked for."""
+"""The projectors of a process: one for each table that its code can fill, rebuilds included."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.projections")
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class Projectors:
-    """Runs a projector for each table of this code, until its task is cancelled.
+    """Runs a projector for each table of this version of the code, until its task is cancelled.
 
-    A table of other code is left to the processes that run it.
+    A table of another version is left to the processes of that version.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats) -> None:
@@ -35,25 +35,26 @@ class Projectors:
         self._running: dict[str, Projector] = {}
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         async with asyncio.TaskGroup() as group:
             await keep_running(lambda: self._follow(group), logger)
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
-        """Starts a projector for each table there comes to be; they end by themselves."""
+        """Starts a projector for each new table. A projector ends by itself when its table is dropped."""
         if not self._made:
             await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
             self._made = True
-        async with SignalListener(self._nats, TABLES) as bell:
+        async with SignalListener(self._nats, TABLES) as signal:
             while True:
                 for record in await self._records():
                     if record.table_name not in self._running:
                         self._running[record.table_name] = self._projector(record)
                         group.create_task(self._keep(self._running[record.table_name]))
-                    self._running[record.table_name].see(record)
-                await bell.wait(_LOOK_SECONDS)
+                    self._running[record.table_name].update_record(record)
+                await signal.wait(_POLL_SECONDS)
 
     def states(self) -> Mapping[str, str]:
-        """How each table is: see `Projector.state`. Those that are not well go before others of the name."""
+        """The state of each projection, see `Projector.state`. Of several tables, one that is not ok wins."""
         found: dict[str, str] = {}
         for projector in self._running.values():
             if found.get(projector.name, "ok") == "ok":

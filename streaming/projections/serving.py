@@ -1,4 +1,4 @@
-"""Which table each projection is read from now: as Postgres says, followed by every API process."""
+"""The serving table of each projection, as recorded in Postgres. Every API process follows it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.projections")
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class ServingTables(Mapping[str, Table]):
-    """The table of each projection, by its name. One that has none yet raises ProjectionBuilding.
+    """The serving table of each projection, by the projection's name.
 
-    A switch is heard of at once; a signal that is lost is made up for by looking.
+    Indexing raises ProjectionBuilding for a projection without a table; `get` and `in` treat it as missing.
+    A signal announces a switch. Polling makes up for a lost signal.
     """
 
     def __init__(self, database: Database, nats: Nats, projections: Mapping[str, ProjectionType]) -> None:
@@ -49,23 +50,23 @@ class ServingTables(Mapping[str, Table]):
         return len(self._tables)
 
     async def run(self) -> None:
-        """Follows what serves, until cancelled."""
+        """Follows the serving tables until cancelled."""
         await keep_running(self._follow, logger)
 
     async def _follow(self) -> None:
-        async with SignalListener(self._nats, TABLES) as bell:
+        async with SignalListener(self._nats, TABLES) as signal:
             while True:
-                await self.look()
-                await bell.wait(_LOOK_SECONDS)
+                await self.refresh()
+                await signal.wait(_POLL_SECONDS)
 
-    async def look(self) -> None:
-        """Raises Unavailable."""
+    async def refresh(self) -> None:
+        """Reads the serving tables from Postgres. Raises Unavailable."""
         records = await table_records(self._database, list(self._projections))
         found = {name: table_for(projection, records) for name, projection in self._projections.items()}
         tables = {name: table for name, table in found.items() if table is not None}
         for name in tables:
             if name in self._tables and tables[name].name == self._tables[name].name:
-                tables[name] = self._tables[name]  # with the statements it has made
+                tables[name] = self._tables[name]  # it has cached statements
             else:
                 logger.info("the projection %s is read from %s", name, tables[name].name)
         self._tables = tables

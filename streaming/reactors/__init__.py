@@ -1,7 +1,7 @@
-"""Reactors: events to new commands.
+"""Reactors: they turn events into new commands.
 
 reactions.py    from events to a reactor's commands and states
-replaying.py    make a reactor's states again from the log
-recurring.py    commands that recur, set for their next tick
+replaying.py    rebuild a reactor's states from the log
+recurring.py    schedule recurring commands for their next tick
 reacting.py     run a reactor over its partitions
 """

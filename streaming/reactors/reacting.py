@@ -1,18 +1,19 @@
-"""Reactors at work: events in, commands out, each reaction once.
+"""Runs a reactor: it reads events and sends commands. Each reaction takes effect once.
 
-A reaction's command id derives from reactor, position and index. The checkpoint is saved after the commands
-are durable, so a crash in between repeats the reaction, whose commands then find their first outcome. What
-a reactor remembers is saved with the checkpoint.
+The command ids of a reaction derive from reactor, position and index. The checkpoint is stored after the
+commands are durable. A crash in between repeats the reaction, whose commands then find their first outcome.
+The states are stored with the checkpoint.
 
-A reactor's keys (without a key: its events' streams) are spread over partitions, which the processes that run
-it share. Who owns a partition takes its events in the order of the log, so each key's are; the connection
-that holds its lock also saves, so nobody saves for a partition that another has by now.
+A reactor's keys (without a key: its events' streams) are spread over partitions. The processes that run the
+reactor share them. The owner of a partition handles its events in the order of the log, and so those of each
+key. The connection that holds the partition's lock also writes. So no process can store for a partition that
+it has lost.
 
     waiting ─► owning partitions ─► waiting …
 
-    a partition:  making its states again ─► following ─► stopped before an event ─► following …
+    a partition:  rebuilding its states ─► following ─► stopped before an event ─► following …
 
-States are made again from the log where the checkpoint is ahead of them, with commands muted.
+If the checkpoint is ahead of the states, they are rebuilt from the log without sending commands.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ _RETRY_FAILED_SECONDS = 5.0
 
 
 class ReactorRunner:
-    """Runs the partitions of one reactor that fall to this process, until its task is cancelled.
+    """Runs this process's partitions of one reactor until its task is cancelled.
 
-    A partition stops before an event that the domain's code fails on, alone, and is tried again now and then.
+    If the domain's code fails on an event, only its partition stops before it. It is retried every few
+    seconds.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class ReactorRunner:
         self._submitter = submitter
         self._reactor = reactor
         self._reacting = Reacting(domain, database, reactor, submitter.partitions)
-        self._standing: dict[int, Checkpoint] = {}
+        self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
 
@@ -71,15 +73,16 @@ class ReactorRunner:
 
     @property
     def owned(self) -> list[int]:
-        """The partitions that this process has now."""
-        return sorted(self._standing)
+        """The partitions that this process owns now."""
+        return sorted(self._checkpoints)
 
     @property
     def failure(self) -> str | None:
-        """Why a partition of this process has stopped, the one that stopped first; None if none has."""
+        """Why the partition that stopped at the lowest position has stopped; None if none has."""
         return min(self._failures.values()).reason if self._failures else None
 
     async def run(self) -> None:
+        """Runs until cancelled. While a server is unreachable it retries."""
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:
@@ -96,7 +99,7 @@ class ReactorRunner:
                 try:
                     await self._react_until_rebalanced(leases, log)
                 finally:
-                    self._standing = {}
+                    self._checkpoints = {}
 
     async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
         await self._begin(leases)
@@ -105,7 +108,7 @@ class ReactorRunner:
         while True:
             going = self._going(loop.time())
             if going:
-                after = min(self._standing[partition].folded for partition in going)
+                after = min(self._checkpoints[partition].folded for partition in going)
                 await self._follow(leases.connection, going, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
@@ -117,43 +120,45 @@ class ReactorRunner:
     async def _begin(self, leases: Leases) -> None:
         self._failures.clear()
         self._stopped_until.clear()
-        standing = await reactor_checkpoints(leases.connection, self.name, leases.owned)
+        checkpoints = await reactor_checkpoints(leases.connection, self.name, leases.owned)
         if self._reactor.key is None:
-            standing = {p: at._replace(folded=at.position) for p, at in standing.items()}
-        self._standing = standing
-        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in standing.values())
+            checkpoints = {p: at._replace(folded=at.position) for p, at in checkpoints.items()}
+        self._checkpoints = checkpoints
+        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in checkpoints.values())
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
-        if any(at.remaking for at in standing.values()):
-            logger.info("reactor %s makes its states again", self.name)
-        await self._send_deadlines(leases.connection, {p for p, at in standing.items() if not at.remaking})
+        if any(at.is_rebuilding for at in checkpoints.values()):
+            logger.info("reactor %s rebuilds its states", self.name)
+        await self._send_deadlines(
+            leases.connection, {p for p, at in checkpoints.items() if not at.is_rebuilding}
+        )
 
     def _going(self, now: float) -> set[int]:
-        """The partitions that have not stopped, or whose time has come to be tried again."""
-        return {partition for partition in self._standing if self._stopped_until.get(partition, 0) <= now}
+        """The partitions that have not stopped, or whose retry is due."""
+        return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
     async def _follow(
         self, connection: Connection, going: Collection[int], events: Sequence[RecordedEvent]
     ) -> None:
-        """Reacts to these events, of which a partition may have reacted to some, and saves."""
+        """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
-        before = {partition: self._standing[partition] for partition in going}
+        before = {partition: self._checkpoints[partition] for partition in going}
         reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
-        await unschedule(self._nats, reactions.taken_back.values())
+        await unschedule(self._nats, reactions.cancelled.values())
         ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
         await save_reactor(connection, self.name, moved, reactions.changed)
         for partition, end in moved.items():
-            self._standing[partition] = Checkpoint(max(before[partition].position, end), end)
+            self._checkpoints[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
-        remade = {p for p in moved if before[p].remaking and not self._standing[p].remaking}
-        await self._send_deadlines(connection, remade)
+        rebuilt = {p for p in moved if before[p].is_rebuilding and not self._checkpoints[p].is_rebuilding}
+        await self._send_deadlines(connection, rebuilt)
         for partition, failure in failed.items():
             await self._stop(connection, partition, failure)
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
-        """Sends the deadlines that stand, for NATS may be another than it was; what it knows it has once."""
+        """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect."""
         if self._reactor.key is None or not partitions:
             return
         async for key, stored in states_with_deadlines(connection, self.name):

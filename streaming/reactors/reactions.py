@@ -1,47 +1,38 @@
-"""From events of the log to a reactor's reactions: commands to send, deadlines to take back, states to save.
+"""From events of the log to a reactor's reactions: commands to send, deadlines to cancel, states to store.
 
-Nothing here is sent or saved.
+This module sends and stores nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
-
-import msgspec
+from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
 from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import Unavailable
-from commander.domain.messages import CommandType
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log.causation import APART, Depths
+from commander.eventstore.log.causation import Depths
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
+from commander.streaming.commands.assembling import Envelope, assembled
+from commander.streaming.commands.submitting import utc_now
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
-_NAMESPACE = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
-
-
-def reaction_id(reactor: str, position: int, index: int) -> UUID:
-    """The id of a reaction's command: the same whenever the reaction is repeated."""
-    return uuid5(_NAMESPACE, f"{reactor}:{position}:{index}")
-
 
 class ReactionFailed(NamedTuple):
-    """The domain's code raised on an event."""
+    """The domain's code raised on the event at this position."""
 
     position: int
     reason: str
 
 
 class _Taken(NamedTuple):
-    """An event that concerns the reactor. trigger: as it takes it. key: whose state it is about."""
+    """An event that the reactor handles. trigger: the argument of its method. key: the key of its state."""
 
     event: RecordedEvent
     trigger: Any
@@ -50,7 +41,10 @@ class _Taken(NamedTuple):
 
 
 class Reactions:
-    """The reactions to some events, added in the order of the log. states: those that their keys have."""
+    """The reactions to some events, added in the order of the log.
+
+    states: the stored states of their keys.
+    """
 
     def __init__(self, domain: Domain, reactor: ReactorType, states: Mapping[str, StoredState]) -> None:
         self._domain = domain
@@ -58,17 +52,17 @@ class Reactions:
         self._states = states
         self._commands: list[SubmittedCommand] = []
         self.changed: dict[str, StoredState | None] = {}
-        self.taken_back: dict[UUID, SubmittedCommand] = {}
+        self.cancelled: dict[UUID, SubmittedCommand] = {}
 
     @property
     def commands(self) -> list[SubmittedCommand]:
-        """What is to be sent, without deadlines that were met within the batch."""
-        return [command for command in self._commands if command.command_id not in self.taken_back]
+        """The commands to send, without deadlines that were cancelled within the batch."""
+        return [command for command in self._commands if command.command_id not in self.cancelled]
 
     def add(self, taken: _Taken, depth: int, *, muted: bool) -> None:
-        """Adds the reaction to an event. depth: see `Depths`. muted: its state alone, for it was reacted to.
+        """Adds the reaction to an event. depth: see `Depths`. muted: only its state, its commands were sent.
 
-        Raises whatever the domain's code raises; the event has then left nothing behind.
+        Raises whatever the domain's code raises; then the event has no effect.
         """
         event, trigger, key, _ = taken
         stored = None if key is None else self.changed.get(key, self._states.get(key))
@@ -93,7 +87,7 @@ class Reactions:
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)
             )
         if not muted:
-            self.taken_back |= {one.command_id: one for one in (stored.deadlines if stored else ())}
+            self.cancelled |= {one.command_id: one for one in (stored.deadlines if stored else ())}
             self._commands += made
 
     def _submitted(
@@ -101,27 +95,15 @@ class Reactions:
     ) -> SubmittedCommand:
         later = answer if isinstance(answer, Later) else None
         command = answer if later is None else later.command
-        type_ = self._domain.type_of(command)
-        if not isinstance(type_, CommandType):
-            raise TypeError(f"{type_.name} is an event; a reactor returns commands")
-        type_.check(command)
-        return SubmittedCommand(
-            command_id=reaction_id(self._reactor.name, event.position, index),
-            type=type_.name,
-            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
-            data=msgspec.Raw(type_.encode(command)),
-            correlation_id=event.correlation_id,
-            submitted_at=datetime.now(UTC),
-            causation_position=event.position,
-            reactor=self._reactor.name,
-            traceparent=traceparent,
-            not_before=None if later is None else event.recorded_at + later.after,
-            depth=0 if later is not None and later.after >= APART else depth + 1,
+        after = None if later is None else later.after
+        envelope = Envelope.of_reaction(
+            self._reactor.name, event, index, depth, utc_now(), traceparent=traceparent, after=after
         )
+        return assembled(self._domain, command, envelope)
 
 
 class Reacting:
-    """Takes events from the log as one reactor does. partitions: how many its keys are spread over."""
+    """Computes the reactions of one reactor. partitions: how many its keys are spread over."""
 
     def __init__(self, domain: Domain, database: Database, reactor: ReactorType, partitions: int) -> None:
         self._domain = domain
@@ -135,39 +117,40 @@ class Reacting:
         return self._reactor.name
 
     def partition_of(self, key: str) -> int:
-        """The partition of a key; of a stream for a reactor without one."""
+        """The partition of a key; for a reactor without a key, of a stream."""
         return partition_of(key, self._partitions)
 
     async def to(
-        self, connection: Connection, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+        self, connection: Connection, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
     ) -> tuple[Reactions, dict[int, ReactionFailed]]:
-        """The reactions of these partitions to what they have not reacted to of these events.
+        """The reactions of these partitions to the events that they have not handled yet, and the failures.
 
-        Of each up to an event that the domain's code fails on; where, and how, is told by partition.
+        A partition stops at an event on which the domain's code fails. The failures are by partition.
+        Raises Unavailable.
         """
-        taken, failed = await self._taken(events, standing)
+        taken, failed = await self._taken(events, checkpoints)
         keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
         reactions = Reactions(self._domain, self._reactor, states)
         for one in taken:
             if one.partition in failed and failed[one.partition].position <= one.event.position:
                 continue
-            muted = one.event.position <= standing[one.partition].position
+            muted = one.event.position <= checkpoints[one.partition].position
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
                 reactions.add(one, depth, muted=muted)
-            except Exception as error:  # whatever the domain's code raises stops this partition alone
+            except Exception as error:  # an exception of the domain's code stops only this partition
                 failed[one.partition] = _failed(one.event, error)
         return reactions, failed
 
     async def _taken(
-        self, events: Sequence[RecordedEvent], standing: Mapping[int, Checkpoint]
+        self, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
     ) -> tuple[list[_Taken], dict[int, ReactionFailed]]:
-        """Those that concern the partitions. One that cannot be read may concern any: all stop before it."""
+        """The events of these partitions. All of them stop before an event that cannot be decoded."""
         taken: list[_Taken] = []
         failed: dict[int, ReactionFailed] = {}
         for event in events:
-            concerned = {p for p, at in standing.items() if at.folded < event.position and p not in failed}
+            concerned = {p for p, at in checkpoints.items() if at.folded < event.position and p not in failed}
             if self._reactor.key is None:
                 concerned &= {self.partition_of(event.stream)}
             if not concerned:
@@ -188,7 +171,7 @@ class Reacting:
         return taken, failed
 
     async def _trigger(self, event: RecordedEvent) -> Any | None:
-        """The event as the reactor takes it; None if it takes no interest."""
+        """The event as the argument of the reactor's method; None if the reactor does not handle it."""
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
         type_ = self._domain.events.get(event.type)

@@ -1,7 +1,7 @@
-"""Commands that recur: each tick's are set ahead, as commands with a time, and with ids made from the tick.
+"""Recurring commands: those of the next tick are submitted in advance, with its time and ids derived from it.
 
-So any number of processes may do it: what the second one sets is what the first one has set. And as the next
-tick is always set, it comes even if none of them runs any more then.
+So any number of processes may do this: a second one submits the same ids, and each command is decided once.
+The next tick is always submitted, so its commands are decided even if no such process runs then.
 """
 
 from __future__ import annotations
@@ -10,30 +10,20 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
-
-import msgspec
 
 from commander.domain import Domain
-from commander.domain.messages import CommandType
 from commander.domain.recurring import RecurringType
-from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.submitting import Submitter, utc_now
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.reactors")
 
-_NAMESPACE = UUID("0c1f1f4e-6a35-5c0b-8a57-2b8f7c8f5d1e")
 _LONGEST_PAUSE = timedelta(seconds=30)
 
 
-def tick_id(name: str, tick: datetime, index: int) -> UUID:
-    """The id of a tick's command: the same whoever sets it."""
-    return uuid5(_NAMESPACE, f"{name}:{tick.isoformat()}:{index}")
-
-
 class Ticker:
-    """Sets all that recurs in a domain, until its task is cancelled. now: the clock."""
+    """Schedules the recurring commands of a domain until its task is cancelled. now: the clock."""
 
     def __init__(
         self, domain: Domain, submitter: Submitter, *, now: Callable[[], datetime] = utc_now
@@ -45,6 +35,7 @@ class Ticker:
         self.failures: dict[str, str] = {}
 
     async def run(self) -> None:
+        """Runs until cancelled. While NATS is unreachable it retries."""
         await keep_running(self._tick, logger)
 
     async def _tick(self) -> None:
@@ -53,7 +44,7 @@ class Ticker:
             await asyncio.sleep(max(0.05, pause.total_seconds()))
 
     async def set_next(self) -> datetime:
-        """Sets the next tick of each that is not set yet; when to look again. Raises Unavailable."""
+        """Submits the commands of each next tick, once. Returns when to call it again. Raises Unavailable."""
         first = self._now() + _LONGEST_PAUSE
         for recurring in self._domain.recurring.values():
             tick = recurring.cron.next_after(self._now())
@@ -65,8 +56,11 @@ class Ticker:
     async def _submit(self, recurring: RecurringType, tick: datetime) -> None:
         try:
             sent = recurring.commands_at(tick)
-            commands = [self._submitted(recurring, tick, n, command) for n, command in enumerate(sent)]
-        except Exception as error:  # whatever the domain's code raises stops this one alone
+            commands = [
+                assembled(self._domain, command, Envelope.of_tick(recurring.name, tick, n, self._now()))
+                for n, command in enumerate(sent)
+            ]
+        except Exception as error:  # an exception of the domain's code stops only this one
             reason = f"{type(error).__name__}: {error}"
             if self.failures.get(recurring.name) != reason:
                 logger.error("%s failed at its tick %s: %s", recurring.name, tick.isoformat(), reason)
@@ -75,22 +69,3 @@ class Ticker:
         await asyncio.gather(*map(self._submitter.submit, commands))
         self._set[recurring.name] = tick
         self.failures.pop(recurring.name, None)
-
-    def _submitted(
-        self, recurring: RecurringType, tick: datetime, index: int, command: object
-    ) -> SubmittedCommand:
-        type_ = self._domain.type_of(command)
-        if not isinstance(type_, CommandType):
-            raise TypeError(f"{type_.name} is an event; what recurs is a command")
-        type_.check(command)
-        command_id = tick_id(recurring.name, tick, index)
-        return SubmittedCommand(
-            command_id=command_id,
-            type=type_.name,
-            stream=self._domain.aggregate_of_command(type_.name).stream_of(command),
-            data=msgspec.Raw(type_.encode(command)),
-            correlation_id=command_id,
-            submitted_at=self._now(),
-            actor=f"every {recurring.name}",
-            not_before=tick,
-        )

@@ -1,4 +1,4 @@
-"""Making a reactor's states again from the log, with its commands muted."""
+"""Rebuilds a reactor's states from the log. Its commands are not sent again."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _BATCH = 500
 
 
 class ReplayStopped(CommanderError):
-    """The domain's code fails on an event that it took before; mend it, or leave its states as they are."""
+    """The domain's code fails on an event during a replay. Fix the code and replay again."""
 
     def __init__(self, reactor: str, position: int, reason: str) -> None:
         super().__init__(f"the reactor {reactor} failed at position {position}: {reason}")
 
 
 async def replayed(
-    connection: Connection, database: Database, reacting: Reacting, standing: Mapping[int, Checkpoint]
+    connection: Connection, database: Database, reacting: Reacting, checkpoints: Mapping[int, Checkpoint]
 ) -> AsyncIterator[int]:
-    """Folds the log from where the states are to where the reactor is; the position, after each page.
+    """Folds the log from `folded` to `position` of these checkpoints. Yields the position after each page.
 
-    connection: one that nobody shares the reactor with. Each page is saved, so another may go on.
-    Raises ReplayStopped, Unavailable.
+    connection: it holds the locks of these partitions. Each page is stored, so another process can continue.
+    Raises ReplayStopped and Unavailable.
     """
-    remaking = {partition: at for partition, at in standing.items() if at.remaking}
-    while remaking:
-        begin = min(at.folded for at in remaking.values())
-        end = min(begin + _BATCH, *(at.position for at in remaking.values()))
+    rebuilding = {partition: at for partition, at in checkpoints.items() if at.is_rebuilding}
+    while rebuilding:
+        begin = min(at.folded for at in rebuilding.values())
+        end = min(begin + _BATCH, *(at.position for at in rebuilding.values()))
         events = await read_log(database, begin, end, _BATCH)
-        reactions, failed = await reacting.to(connection, events, remaking)
-        moved = {p: failed[p].position - 1 if p in failed else end for p in remaking}
+        reactions, failed = await reacting.to(connection, events, rebuilding)
+        moved = {p: failed[p].position - 1 if p in failed else end for p in rebuilding}
         await save_reactor(connection, reacting.name, moved, reactions.changed)
         yield end
         if failed:
             raise ReplayStopped(reacting.name, *min(failed.values()))
-        moved_on = {p: at._replace(folded=moved[p]) for p, at in remaking.items()}
-        remaking = {partition: at for partition, at in moved_on.items() if at.remaking}
+        moved_on = {p: at._replace(folded=moved[p]) for p, at in rebuilding.items()}
+        rebuilding = {partition: at for partition, at in moved_on.items() if at.is_rebuilding}

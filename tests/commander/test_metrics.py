@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from commander.dev.embedded import EmbeddedNats
+from commander.dev.tree import operators_ports
+from commander.settings import read_settings
 from commander.streaming.counters import Histogram
 from tests.e2e.bank import opened, submit, until
 from tests.e2e.parts import Part, Parts
@@ -30,7 +33,7 @@ def parts(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> Itera
 
 def scraped(part: Part) -> Values:
     """Every sample, by its name and labels."""
-    answer = httpx.get(f"http://127.0.0.1:{part.port}/metrics", timeout=10, verify=NO_TLS)
+    answer = httpx.get(f"http://127.0.0.1:{part.operators_port}/metrics", timeout=10, verify=NO_TLS)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = text_string_to_metric_families(answer.text)
     return {
@@ -56,8 +59,8 @@ def subscribed(api: Part) -> Iterator[None]:
 
 
 def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
-    api, processor, relay, projections, reactors = parts.start(
-        "api", "processor", "relay", "projections", "reactors"
+    api, processor, relay, projections, reactors, effects = parts.start(
+        "api", "processor", "relay", "projections", "reactors", "effects"
     )
     account = opened(api, balance="10")
     for _ in range(3):
@@ -71,7 +74,7 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     assert value(processor, "partition_lag_messages", partition="7") == 0
     assert value(api, "commands_submitted_total") == 5
     assert (value(api, "submit_waiting"), value(api, "outcomes_waiting")) == (0, 0)
-    for part in (api, processor, relay, projections, reactors):
+    for part in (api, processor, relay, projections, reactors, effects):
         assert (value(part, "log_position"), value(part, "commands_ended")) == (2, 5)
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
     until(lambda: value(relay, "relay_lag_events"), lambda lag: lag == 0)
@@ -108,6 +111,49 @@ def asked_by_the_dashboard() -> set[str]:
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     assert len(expressions) >= len(panels) - 3
     return {name for expr in expressions for name in re.findall(r"\bcommander_\w+", expr)}
+
+
+def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts: Parts) -> None:
+    [api] = parts.start("api")
+    public, operators = f"http://127.0.0.1:{api.port}", f"http://127.0.0.1:{api.operators_port}"
+    assert httpx.get(f"{public}/metrics", verify=NO_TLS).status_code == 404
+    assert httpx.get(f"{public}/health/live", verify=NO_TLS).json() == {"live": True}
+    ready = httpx.get(f"{public}/health/ready", verify=NO_TLS)
+    assert (ready.status_code, ready.json()) == (200, {"ready": True})
+    detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
+    expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
+    assert (detailed.status_code, detailed.json()) == (200, {"ready": True, "parts": expected})
+    for path in ("/", "/graphql", "/graphiql-assets/x.js"):
+        assert httpx.get(operators + path, verify=NO_TLS).status_code == 404, "it serves no API"
+
+
+def test_an_api_that_reaches_no_server_says_on_its_public_port_only_that_it_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
+        [api] = started.start("api", ready=False)
+        public = httpx.get(f"http://127.0.0.1:{api.port}/health/ready", verify=NO_TLS)
+        assert (public.status_code, public.json()) == (503, {"ready": False})
+
+
+def test_without_an_operators_port_an_api_has_no_metrics(parts: Parts) -> None:
+    [api] = parts.start("api", COMMANDER_HEALTH_PORT="0")
+    listening = {
+        c.laddr.port for c in psutil.Process(api.process.process.pid).net_connections() if not c.raddr
+    }
+    assert listening == {api.port}
+
+
+def test_commander_dev_gives_each_part_a_port_from_the_one_that_is_set_or_a_free_one() -> None:
+    names = ("api", "processor", "relay")
+    assert operators_ports(read_settings(health_port=9000), names) == {
+        "api": 9000,
+        "processor": 9001,
+        "relay": 9002,
+    }
+    free = operators_ports(read_settings(), names)
+    assert tuple(free) == names
+    assert len(set(free.values())) == 3
 
 
 def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) -> None:

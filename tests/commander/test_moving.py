@@ -224,7 +224,7 @@ async def test_what_is_queued_is_waited_for_so_that_no_reaction_is_lost(
         await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
     await servers.submit(OpenAccount("Bob", uuid4()))
     said = await refused(commander, "export", str(file), "--wait-seconds", "0.1", **urls(servers))
-    assert said.startswith("after 0.1 s there are still commands queued in the partitions ")
+    assert said.startswith("after 0.1 s commands are still queued in the partitions ")
     assert not [name for name in os.listdir(tmp_path) if "ndjson" in name]
     exporting = asyncio.create_task(run(commander, "export", str(file), **urls(servers)))
     async with running(servers.processor().run()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-from commander.eventstore.reactions.reactors import reactor_standings
+from commander.eventstore.reactions.reactors import reactor_statuses
 from tests.commander.conftest import Run
 from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order
@@ -86,8 +86,8 @@ async def test_a_replay_that_fails_is_one_line_and_keeps_where_it_came(servers: 
         await orders_of(servers, "Ada", "poison")
     code, _, err = await asked(servers, commander, "replay", "loyalty", "--skip")
     assert (code, err) == (1, "commander: the reactor loyalty failed at position 2: RuntimeError: boom\n")
-    _, [standing] = await reactor_standings(servers.database)
-    assert (standing.position, standing.folded_position) == (2, 1)
+    _, [status] = await reactor_statuses(servers.database)
+    assert (status.position, status.folded_position) == (2, 1)
 
 
 async def test_a_name_that_is_none_is_told_with_those_that_are(servers: Bank, commander: Run) -> None:

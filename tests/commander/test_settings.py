@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
 
 from commander.settings import Settings, SettingsError, read_settings
 
@@ -33,7 +32,7 @@ def test_every_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"COMMANDER_{name.upper()}", value)
     settings = read_settings()
     assert {name: str(getattr(settings, name)) for name in given} == given
-    assert set(given) < set(Settings.model_fields)
+    assert set(given) < set(Settings.__struct_fields__)
 
 
 def test_variables_of_others_and_unknown_ones_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +49,8 @@ def test_what_is_given_on_the_command_line_counts_more(monkeypatch: pytest.Monke
 
 
 def test_settings_do_not_change() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        read_settings().port = 5
+    with pytest.raises(AttributeError, match="immutable"):
+        read_settings().port = 5  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +106,7 @@ def test_a_password_in_a_wrong_url_is_not_told(monkeypatch: pytest.MonkeyPatch, 
     ) as caught:
         read_settings()
     assert "s3" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

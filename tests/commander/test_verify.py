@@ -108,7 +108,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
     ),
     "message": (
         lambda s, _: forced(s.database, """update events set data = '{"x": 1}' where position = 4"""),
-        "message 4 is not the event there",
+        "message 4 differs from the event at this position",
     ),
     "beyond": (lambda s, _: another_message(s.nats), "EVENTS ends at 11, the log at 10"),
 }

@@ -8,21 +8,24 @@ from pathlib import Path
 
 import httpx
 
+from commander.dev.embedded import free_port
 from tests.faults.part_process import PartProcess
 from tests.system import Endpoint
 
 
 class Part(Endpoint):
-    """One part as a process; for the API also where it answers GraphQL."""
+    """One part as a process; for the API also where it answers GraphQL.
+
+    operators_port: where it answers for its health in detail and its metrics.
+    """
 
     def __init__(self, name: str, data_dir: Path, environment: dict[str, str]) -> None:
         super().__init__()
-        ports = (
-            {"COMMANDER_PORT": str(self.port)} if name == "api" else {"COMMANDER_HEALTH_PORT": str(self.port)}
-        )
+        self.operators_port = free_port() if name == "api" else self.port
+        ports = {"COMMANDER_PORT": str(self.port), "COMMANDER_HEALTH_PORT": str(self.operators_port)}
         data_dir.mkdir()
         self.name = name
-        self.process = PartProcess(name, data_dir, {**environment, **ports})
+        self.process = PartProcess(name, data_dir, {**ports, **environment})
 
     def wait_ready(self, *, ready: bool = True, timeout_seconds: float = 60) -> None:
         """Until it is ready; or, if it cannot become so, until it answers."""

@@ -20,7 +20,7 @@ from tests.e2e.sockets import socket_to, subscribe
 from tests.system import Endpoint, System
 
 NODE = """id type status stream input code message position version correlationId causationPosition
-  reactor actor submittedAt decidedAt events { type position ... on MoneyDeposited { amount } }"""
+  reactor actor submittedAt decidedAt deciderNow events { type position ... on MoneyDeposited { amount } }"""
 COMMAND = f"query ($id: UUID!) {{ command(id: $id) {{ {NODE} }} }}"
 COMMANDS = f"""query ($filter: CommandFilter, $first: Int, $after: String) {{
   commands(filter: $filter, first: $first, after: $after) {{
@@ -63,12 +63,13 @@ def test_a_command_is_shown_with_all_that_is_known_of_it_alike_by_id_and_in_the_
     )
     found = system.data(COMMAND, id=id)["command"]
     assert system.data(COMMANDS, first=1)["commands"]["edges"][0]["node"] == found
-    assert found["submittedAt"] < found["decidedAt"]
-    assert {**found, "submittedAt": "", "decidedAt": ""} == {
+    assert found["submittedAt"] < found["deciderNow"] < found["decidedAt"]
+    times = {"submittedAt": "", "decidedAt": "", "deciderNow": ""}
+    assert {**found, **times} == {
         **{"id": id, "type": "Deposit", "status": "APPLIED", "stream": f"account-{account}"},
         **{"input": {"account_id": account, "amount": "1.50"}, "code": None, "message": None},
         **{"position": applied["position"], "version": 2, "correlationId": correlation},
-        **{"causationPosition": None, "reactor": None, "actor": None, "submittedAt": "", "decidedAt": ""},
+        **{"causationPosition": None, "reactor": None, "actor": None, **times},
         "events": [{"type": "MoneyDeposited", "position": applied["position"], "amount": "1.50"}],
     }
 

@@ -71,7 +71,7 @@ def test_through_kill_9_every_letter_goes_out_with_one_key_and_history_stays_whe
     write(api, "before there was an effect")
     [effects] = post.start("effects", attempts=4)
     log = effects.process.log
-    until(lambda: log.read_text(), lambda text: "goes on from position 1" in text)
+    until(lambda: log.read_text(), lambda text: "continues from position 1" in text)
     for _ in range(3):
         wanted = len(post.sent()) + 3
         write(api, *["slow"] * 12)
@@ -88,7 +88,7 @@ def test_through_kill_9_every_letter_goes_out_with_one_key_and_history_stays_whe
 
 def test_what_failed_is_listed_and_retried_or_dropped_from_both_sides(post: Post, parts: Parts) -> None:
     api, _, effects = post.start("api", "processor", "effects")
-    until(lambda: effects.process.log.read_text(), lambda text: "goes on from position 0" in text)
+    until(lambda: effects.process.log.read_text(), lambda text: "continues from position 0" in text)
     write(api, "broken", "well", "broken", "broken")
     failed = until(lambda: api.data(FAILURES)["effectFailures"], lambda found: len(found) == 3)
     assert sorted(one["position"] for one in failed) == ["1", "3", "4"]

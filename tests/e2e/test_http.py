@@ -1,15 +1,17 @@
-"""The commands over HTTP, on the bank, as a frontend meets them: what each of them answers."""
+"""The commands over HTTP, on the bank, as a frontend meets them: what each of them answers; and the ports."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from tests.e2e.bank import apply, balance_of, opened, submit, until
-from tests.system import System
+from tests.system import NO_TLS, PARTS, System
 
 COMMAND = """query ($id: UUID!) {
   command(id: $id) {
@@ -27,6 +29,15 @@ def ended(system: System, command: str) -> dict[str, Any]:
     )
     found: dict[str, Any] = answer["command"]
     return found
+
+
+def test_commander_dev_prints_where_each_part_answers_for_its_metrics(system: System) -> None:
+    *_, printed = re.findall(r"metrics +http://localhost:PORT/metrics, PORT of (.*)", system.log.read_text())
+    ports = dict(entry.split() for entry in printed.split(", "))
+    assert ports == {part: str(system.operators_port(part)) for part in PARTS}
+    for part, port in ports.items():
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10, verify=NO_TLS).text
+        assert re.search(r"^commander_log_position ", text, re.MULTILINE), part
 
 
 def test_a_mutation_answers_with_the_events_it_made(system: System) -> None:

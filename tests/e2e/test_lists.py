@@ -181,17 +181,17 @@ def cursor(*content: Any) -> str:
         (
             {"after": cursor("accounts", {}, [])},
             "after",
-            "this is a cursor of the order {}, not of accountId ASC",
+            "is no cursor of accounts; its order is {}, not accountId ASC",
         ),
         (
             {"after": cursor("transfers", "transferId ASC", [])},
             "after",
-            "a cursor of transfers, not of accounts",
+            "is no cursor of accounts; it is one of transfers",
         ),
         (
             {"after": cursor("accounts", "accountId ASC", []), "orderBy": [BY_BALANCE]},
             "after",
-            "this is a cursor of the order accountId ASC, not of balance DESC, accountId DESC",
+            "is no cursor of accounts; its order is accountId ASC, not balance DESC, accountId DESC",
         ),
         (
             {"after": cursor("accounts", "balance DESC, accountId DESC", ["1e999999", str(uuid4())])}

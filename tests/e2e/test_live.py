@@ -216,5 +216,6 @@ async def test_a_list_of_more_rows_than_the_limit_is_refused_and_says_to_narrow_
         await asyncio.to_thread(opened, system, owner=owner)
         for payloads in (items, transport_ws(api, LIST, where=where)):
             refused = await error(payloads)
-            assert refused["message"] == "where: more than 2 rows match, the most of a live list; narrow it"
+            problem = "more than 2 rows match, the maximum of a live list; use a narrower filter"
+            assert refused["message"] == f"where: {problem}"
             assert refused["extensions"] == {"code": "BAD_REQUEST", "argument": "where"}

@@ -73,7 +73,8 @@ def test_a_cursor_of_another_list_is_refused(system: System) -> None:
     query = "{ transfers(first: 1) { pageInfo { endCursor } } }"
     cursor = system.data(query)["transfers"]["pageInfo"]["endCursor"]
     [error] = system.query(ACCOUNTS, after=cursor)["errors"]
-    assert error["message"] == "after: this is a cursor of transfers, not of accounts"
+    assert error["message"].startswith("after: ")
+    assert error["message"].endswith(" is no cursor of accounts; it is one of transfers")
     assert error["extensions"] == {"code": "BAD_REQUEST", "argument": "after"}
 
 

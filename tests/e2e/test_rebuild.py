@@ -124,7 +124,7 @@ def test_code_of_another_shape_waits_for_its_own_table_and_the_old_goes_on_readi
     # The old table is dropped once nobody needs it; not the one that serves.
     serving = next(t for t, row in listed(run).items() if row[0] == "sum" and row[2] == "yes")
     (other,) = (t for t, row in listed(run).items() if row[0] == "sum" and row[2] == "no")
-    assert "serves: switch to another first" in run("drop", "sum", serving, code=1)
+    assert "is serving; switch to another table first" in run("drop", "sum", serving, code=1)
     diff = run("switch", "sum", other, "--diff")
     assert "- columns largest" in diff
     assert "0 rows differ" in diff

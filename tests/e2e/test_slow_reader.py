@@ -89,7 +89,7 @@ async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
         most = 0
         for _ in range(EVENTS // 5000):
             events = await fill(database, 5000)
-            await nats.tell(log_signals(events))
+            await nats.publish_signals(log_signals(events))
             most = max(most, memory().rss)
         async with asyncio.timeout(60):
             await asyncio.gather(*reading)

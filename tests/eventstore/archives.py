@@ -20,7 +20,7 @@ from commander.eventstore.log.command_history import record_dead_letter_action
 from commander.eventstore.log.event_log import append, head_position
 from commander.eventstore.reactions.reactors import reactor_positions
 from commander.eventstore.records import Decision, NewEvent, Status
-from tests.eventstore.decisions import command, digest_of, refusal
+from tests.eventstore.decisions import NOW, command, digest_of, refusal
 from tests.eventstore.test_reactors import react_up_to
 
 STREAMS = ["account-1", "account-ü 🏦", "transfer-\u2028-'\"\\", "reaction"]
@@ -77,7 +77,10 @@ async def fill(database: Database, plan: list[Any]) -> None:
             versions[number] += len(what)
             sent = command(STREAMS[number], **given)
             events = tuple(NewEvent("Opened", n, data) for n, data in enumerate(what, 1))
-            made.append(Decision(sent, digest_of(sent), Status.APPLIED, versions[number], events))
+            at = NOW if events else None
+            made.append(
+                Decision(sent, digest_of(sent), Status.APPLIED, versions[number], events, decider_now=at)
+            )
         elif what == "REACTION":
             given |= {"reactor": "transfers", "causation_position": 1, "traceparent": "00-a-b-01"}
             made.append(refusal(STREAMS[number], versions[number], **given))

@@ -13,7 +13,6 @@ from commander.dev.embedded import EmbeddedPostgres
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.records import RecordedEvent
-from tests.databases import Databases
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MakeDatabase = Callable[[], Awaitable[Database]]
@@ -54,13 +53,3 @@ async def empty_database(postgres: EmbeddedPostgres, postgres_admin: Database) -
     for name, database in made.items():
         await database.close()
         await postgres_admin.fetch(f'drop database "{name}" with (force)')
-
-
-@pytest_asyncio.fixture
-async def other(databases: Databases) -> AsyncIterator[Database]:
-    """Another migrated database, to import into."""
-    name = await databases.take()
-    opened = Database(databases.url(name))
-    yield opened
-    await opened.close()
-    databases.give_back(name)

@@ -12,6 +12,9 @@ import msgspec
 from commander.domain.messages import content_digest
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 
+NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+"""What a decider was given as now."""
+
 
 def command(stream: str, **given: Any) -> SubmittedCommand:
     """A command for this stream; its data is unlike any other's."""
@@ -35,7 +38,7 @@ def decision(stream: str, after: int, count: int = 1, type_: str = "Opened", **g
     """An applied command: `count` events on a stream that stands at version `after`."""
     made = command(stream, **given)
     events = tuple(new_event(type_) for _ in range(count))
-    return Decision(made, digest_of(made), Status.APPLIED, after + count, events)
+    return Decision(made, digest_of(made), Status.APPLIED, after + count, events, decider_now=NOW)
 
 
 def refusal(stream: str, version: int, status: Status = Status.REJECTED, **given: Any) -> Decision:

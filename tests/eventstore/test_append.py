@@ -108,6 +108,7 @@ async def assert_stored(database: Database, made: Decision) -> None:
     )
     assert outcome.version == made.version
     assert outcome.submitted_at == made.command.submitted_at
+    assert outcome.decider_now == made.decider_now
     assert (outcome.reactor, outcome.causation_position) == (
         made.command.reactor,
         made.command.causation_position,

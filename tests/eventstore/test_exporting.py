@@ -147,7 +147,7 @@ async def test_a_filtered_export_has_what_matches_with_its_commands_and_is_not_i
         commands = [line["command_id"] for line in lines_of(found, "command")]
         assert commands == list(dict.fromkeys(str(log[p - 1].command_id) for p in expected))
         assert lines_of(found)[0]["filter"] == json.loads(msgspec.json.encode(where))
-        with pytest.raises(NotImportable, match="only a whole one is imported"):
+        with pytest.raises(NotImportable, match="only an export of the whole log can be imported"):
             await import_(other, found)
     await assert_nothing_left(other)
 

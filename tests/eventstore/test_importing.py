@@ -36,9 +36,9 @@ async def test_a_file_cut_anywhere_is_refused_and_nothing_is_left_behind(
     file: bytes, other: Database
 ) -> None:
     for end in range(0, len(file), 7):
-        with pytest.raises(ExportBroken, match="cut"):
+        with pytest.raises(ExportBroken, match="truncated"):
             await import_(other, file[:end])
-    with pytest.raises(ExportBroken, match="cut"):
+    with pytest.raises(ExportBroken, match="truncated"):
         await import_(other, file[:-1])
     await assert_nothing_left(other)
 
@@ -69,22 +69,28 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda lines: lines.pop(2), "line 4: it does not follow|line 3: it does not follow"),
+        (lambda lines: lines.pop(2), "line 4: the record does not follow|line 3: the record does not follow"),
         (lambda lines: lines.pop(1), "does not follow"),
-        (lambda lines: lines[1].update(number=2), "line 2: it does not follow"),
-        (lambda lines: lines[3].update(position=3), "line 4: it does not follow"),
-        (lambda lines: lines[3].update(command_id=str(uuid4())), "line 4: it does not follow"),
-        (lambda lines: lines[3].update(version=1), "Postgres does not take"),
+        (lambda lines: lines[1].update(number=2), "line 2: the record does not follow"),
+        (lambda lines: lines[3].update(position=3), "line 4: the record does not follow"),
+        (lambda lines: lines[3].update(command_id=str(uuid4())), "line 4: the record does not follow"),
+        (lambda lines: lines[3].update(version=1), "Postgres rejects a record"),
         (lambda lines: lines[3].update(version=7), "the versions of the stream account-1 have a gap"),
-        (lambda lines: lines[1].update(status="LOST"), "Postgres does not take"),
-        (lambda lines: lines[0].update(position=9), "does not end where the header says"),
-        (lambda lines: lines[0].update(format=2), "line 1: format 2 is not known"),
-        (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: a reactor stands beyond the log"),
-        (lambda lines: lines[-1].update(events=1), "it says 4 commands and 1 events"),
-        (lambda lines: lines.append(lines[1]), "there is more behind the end"),
+        (lambda lines: lines[1].update(status="LOST"), "Postgres rejects a record"),
+        (lambda lines: lines[0].update(position=9), "does not end at the position in its header"),
+        (
+            lambda lines: lines[0].update(format=3),
+            "line 1: this version reads formats 1 and 2, the file has 3",
+        ),
+        (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: the checkpoint of a reactor is"),
+        (
+            lambda lines: lines[-1].update(events=1),
+            "the end declares 4 commands and 1 events, the file has 4 and 4",
+        ),
+        (lambda lines: lines.append(lines[1]), "there is data after the end line"),
         (lambda lines: lines.insert(3, lines[0]), "line 4: there is a second header"),
-        (lambda lines: lines[2].update(colour="red"), "line 3: it is no line of an export"),
-        (lambda lines: lines.__setitem__(slice(None), [{"a": 1}]), "line 1: it is no line of an export"),
+        (lambda lines: lines[2].update(colour="red"), "line 3: this is not a line of an export"),
+        (lambda lines: lines.__setitem__(slice(None), [{"a": 1}]), "line 1: this is not a line of an export"),
     ],
 )
 async def test_a_file_that_is_no_log_is_refused_though_its_checksums_are_right(
@@ -96,6 +102,19 @@ async def test_a_file_that_is_no_log_is_refused_though_its_checksums_are_right(
     with pytest.raises(ExportBroken, match=said):
         await import_(other, sealed(lines))
     await assert_nothing_left(other)
+
+
+async def test_a_file_of_format_1_is_imported_without_the_times_of_its_deciders(
+    file: bytes, other: Database
+) -> None:
+    lines = lines_of(file)
+    assert lines[0]["format"] == 2
+    lines[0]["format"] = 1
+    times = [line.pop("decider_now", None) for line in lines if line["line"] == "command"]
+    assert times == ["2030-01-02T03:04:05.678901Z", None, None, "2030-01-02T03:04:05.678901Z"]
+    await import_(other, sealed(lines))
+    found = await other.fetch("select decider_now from commands order by number")
+    assert [row["decider_now"] for row in found] == [None] * 4
 
 
 async def test_only_an_empty_store_is_imported_into(file: bytes, database: Database, other: Database) -> None:
@@ -112,13 +131,13 @@ async def test_only_an_empty_store_is_imported_into(file: bytes, database: Datab
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("insert into reactors (name, position) values ('clerk', 1)", "a reactor stands"),
+        ("insert into reactors (name, position) values ('clerk', 1)", "a reactor has a checkpoint"),
         (
             """with clerk as (insert into reactors values ('clerk') returning name)
                insert into reactor_partitions select name, 3, 1, 1 from clerk""",
-            "a reactor stands",
+            "a reactor has a checkpoint",
         ),
-        ("insert into projections values ('item', 'f', 't', 1)", "a projection stands"),
+        ("insert into projections values ('item', 'f', 't', 1)", "a projection has a checkpoint"),
         ("insert into snapshots values ('account-1', 1, 'f', '{}')", "snapshots"),
     ],
 )
@@ -133,11 +152,11 @@ async def test_what_follows_from_another_log_must_be_gone_too(
 
 async def test_parts_that_run_on_the_store_must_be_stopped_first(file: bytes, other: Database) -> None:
     async with sole_holder(other, Lock.REACTOR, 7, "test"):
-        with pytest.raises(NotEmpty, match="run on it: stop them first"):
+        with pytest.raises(NotEmpty, match="are running on it: stop them first"):
             await import_(other, file)
     async with other.connection() as connection:
         await join(connection, Lock.PROCESSORS)
-        with pytest.raises(NotEmpty, match="run on it: stop them first"):
+        with pytest.raises(NotEmpty, match="are running on it: stop them first"):
             await import_(other, file)
         await connection.execute("select pg_advisory_unlock_all()")
     await import_(other, file)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import append
 from commander.eventstore.projections.folding import ensure_tables
-from commander.eventstore.projections.inline import InlineProjections, hand_over, is_behind, take_back
+from commander.eventstore.projections.inline import InlineProjections, enter_inline, is_behind, leave_inline
 from commander.eventstore.projections.serving import drop, table_record
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import Decision, NewEvent
@@ -44,7 +44,7 @@ async def test_it_waits_for_who_appends_and_folds_what_they_append(database: Dat
     transaction = appending.transaction()
     await transaction.start()
     await append(appending, [stocking(1, 0)], None)
-    task = asyncio.create_task(hand_over(handing, shop, TABLE, 0))
+    task = asyncio.create_task(enter_inline(handing, shop, TABLE, 0))
     await until_it_waits_for_a_lock(database, handing)
     await transaction.commit()
     assert await task
@@ -58,7 +58,7 @@ async def test_it_waits_for_who_appends_and_folds_what_they_append(database: Dat
     transaction = appending.transaction()
     await transaction.start()
     await append(appending, [stocking(1, 1)], None)
-    task_back = asyncio.create_task(take_back(handing, TABLE))
+    task_back = asyncio.create_task(leave_inline(handing, TABLE))
     await until_it_waits_for_a_lock(database, handing)
     await transaction.commit()
     await task_back

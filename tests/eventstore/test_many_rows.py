@@ -122,7 +122,7 @@ def keys_that_raise(event: Any) -> Sequence[int]:
     ("keys", "reason"),
     [
         (keys_that_raise, "ZeroDivisionError: no keys"),
-        (lambda event: ["one"], "TypeError: 'one' is no item_id, which is of type int"),
+        (lambda event: ["one"], "TypeError: @touches gave the key 'one'; item_id is of type int"),
         (lambda event: [[1]], "unhashable type: 'list'"),
         (lambda event: [2**70], "out of int64 range"),
         (lambda event: 5, "TypeError: 'int' object is not iterable"),

@@ -19,13 +19,13 @@ from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.projections.folding import (
-    Standing,
+    ProjectionStatus,
     ensure_tables,
     fold,
     position_of,
+    projection_statuses,
     row_by_key,
     save_failure,
-    standings,
 )
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
@@ -211,7 +211,7 @@ HISTORY = [Stocked(1, 1), Stocked(2, 1), Renamed(1, "pen"), Stocked(1, 1), Disca
     ("how", "reason"),
     [
         ("raises", "ZeroDivisionError: a bug"),
-        ("another key", "returned the row of another item_id"),
+        ("another key", "returned a row with another item_id"),
         ("another class", "returned Broken, not Item"),
         ("too large a number", "out of int64 range"),
         ("a character that is none", "0x00"),
@@ -283,12 +283,12 @@ async def test_why_it_stopped_is_shown_until_it_goes_on(database: Database) -> N
     await ensure_tables(database, [TABLE])
     async with database.connection() as connection:
         await save_failure(connection, TABLE, 3, "no")
-        (standing,) = await standings(database, [TABLE])
-        assert standing == Standing("item", TABLE.name, 0, 3, "no")
+        (status,) = await projection_statuses(database, [TABLE])
+        assert status == ProjectionStatus("item", TABLE.name, 0, 3, "no")
         await fold(connection, shop, TABLE, [], 3)
-    (standing,) = await standings(database, [TABLE])
-    assert standing == Standing("item", TABLE.name, 3, None, None)
-    assert await standings(database, []) == []
+    (status,) = await projection_statuses(database, [TABLE])
+    assert status == ProjectionStatus("item", TABLE.name, 3, None, None)
+    assert await projection_statuses(database, []) == []
 
 
 async def test_eight_at_once_make_the_tables_once(database: Database) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.reactions.reactors import (
     Checkpoint,
-    ReactorStanding,
+    ReactorStatus,
     StoredState,
     forget_states,
     load_states,
     reactor_checkpoints,
     reactor_positions,
-    reactor_standings,
+    reactor_statuses,
     save_reactor,
     save_reactor_error,
 )
@@ -39,11 +39,11 @@ async def test_a_reactor_stands_where_its_last_partition_does(database: Database
         await save_reactor(connection, "clerk", {1: 12, 2: 10})
         await save_reactor_error(connection, "clerk", 2, 11, "ValueError: second")
         await save_reactor_error(connection, "clerk", 0, 10, "ValueError: first")
-        expected = ReactorStanding("clerk", 9, 9, 10, "ValueError: first", 0, 3, 2)
-        assert await reactor_standings(database) == (0, [expected])
+        expected = ReactorStatus("clerk", 9, 9, 10, "ValueError: first", 0, 3, 2)
+        assert await reactor_statuses(database) == (0, [expected])
         await save_reactor(connection, "clerk", {0: 12})
-        expected = ReactorStanding("clerk", 10, 10, 11, "ValueError: second", 0, 3, 1)
-        assert await reactor_standings(database) == (0, [expected])
+        expected = ReactorStatus("clerk", 10, 10, 11, "ValueError: second", 0, 3, 1)
+        assert await reactor_statuses(database) == (0, [expected])
 
 
 async def test_what_is_forgotten_is_made_again_before_the_checkpoint_moves(database: Database) -> None:
@@ -54,9 +54,9 @@ async def test_what_is_forgotten_is_made_again_before_the_checkpoint_moves(datab
         assert await load_states(connection, "clerk", ["Ada"]) == {}
         assert await reactor_checkpoints(connection, "clerk", [0, 1]) == {0: (5, 0), 1: (0, 0)}
         await save_reactor(connection, "clerk", {0: 3})
-        [standing] = (await reactor_checkpoints(connection, "clerk", [0])).values()
-        assert standing == Checkpoint(5, 3)
-        assert standing.remaking
+        [checkpoint] = (await reactor_checkpoints(connection, "clerk", [0])).values()
+        assert checkpoint == Checkpoint(5, 3)
+        assert checkpoint.is_rebuilding
         await save_reactor(connection, "clerk", {0: 6})
         assert await reactor_checkpoints(connection, "clerk", [0]) == {0: (6, 6)}
 

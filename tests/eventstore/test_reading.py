@@ -1,4 +1,4 @@
-"""Reading events: streams page by page, and stretches of the log through every filter."""
+"""Reading events: streams page by page, and ranges of the log with every filter."""
 
 from __future__ import annotations
 

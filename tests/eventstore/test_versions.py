@@ -279,7 +279,7 @@ async def test_an_event_of_another_key_in_the_stream_is_told(database: Database)
     made = Decision(sent, digest_of(sent), Status.APPLIED, 1, (NewEvent("Discarded", 1, foreign),))
     async with database.connection() as connection:
         await append(connection, [made], None)
-    with pytest.raises(ProjectionFailed, match="its item_id is of another row"):
+    with pytest.raises(ProjectionFailed, match="its item_id is that of another row"):
         await RowVersions(shop, database).at(source("pen"), lambda event: True)
 
 

@@ -131,7 +131,7 @@ async def test_a_message_has_the_subject_and_the_headers_on_the_page(system: Sys
         **{"Commander-Command-Id": made["commandId"], "Commander-Correlation-Id": made["commandId"]},
         "Commander-Recorded-At": edge["recordedAt"],
     }
-    listed = set(re.findall(r"^\| `([\w-]+)` \|[^|]*\| (?:always|when)", PAGE, re.MULTILINE))
+    listed = set(re.findall(r"^\| `([\w-]+)` \|[^|]*\| (?:always|if)", PAGE, re.MULTILINE))
     assert listed == {*headers, "Commander-Causation-Position"}
 
 

@@ -30,7 +30,13 @@ async def test_the_api_answers_unavailable_until_the_servers_appear(servers: Ser
     port = free_port()
     address = f"127.0.0.1:{port}"
     postgres_url = servers.postgres.url.replace("postgres@", "postgres:secret@")
-    environment = {**servers.environment, "COMMANDER_PORT": str(port), "COMMANDER_POSTGRES_URL": postgres_url}
+    operators = f"127.0.0.1:{free_port()}"
+    environment = {
+        **servers.environment,
+        "COMMANDER_PORT": str(port),
+        "COMMANDER_HEALTH_PORT": operators.partition(":")[2],
+        "COMMANDER_POSTGRES_URL": postgres_url,
+    }
     await servers.stop()
 
     with PartProcess("api", tmp_path, environment) as api:
@@ -49,7 +55,8 @@ async def test_the_api_answers_unavailable_until_the_servers_appear(servers: Ser
                 return await status("ready") == 200
 
             await until(live, "the API answers")
-            readiness = await http.get(f"http://{address}/health/ready")
+            assert await status("ready") == 503
+            readiness = await http.get(f"http://{operators}/health/ready")
             assert readiness.status_code == 503
             wrong = {name for name, state in readiness.json()["parts"].items() if state != "ok"}
             assert wrong == {"postgres", "nats", "api"}

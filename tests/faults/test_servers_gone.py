@@ -153,7 +153,7 @@ async def assert_not_ready(system: System, culprit: str) -> None:
 
 async def health(system: System, what: str) -> httpx.Response:
     async with httpx.AsyncClient(trust_env=False) as http:
-        return await http.get(f"http://127.0.0.1:{system.port}/health/{what}")
+        return await http.get(f"http://127.0.0.1:{system.operators_port('api')}/health/{what}")
 
 
 async def _account(client: Client) -> str:

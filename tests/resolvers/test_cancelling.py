@@ -21,7 +21,8 @@ async def test_a_cancelled_command_is_never_decided(servers: Bank, services: Ser
     assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
     async with running(servers.processor().run()):
         assert (await servers.outcome(kept)).status == "APPLIED"
-    assert (await servers.outcome(cancelled)).code == "CANCELLED"
+    outcome = await servers.outcome(cancelled)
+    assert (outcome.code, outcome.decider_now) == ("CANCELLED", None)
     assert [event.command_id for event in await servers.log()] == [kept]
 
 
@@ -62,7 +63,7 @@ async def test_a_race_with_the_processor_has_one_winner(servers: Bank, services:
 async def test_who_waits_or_follows_is_told_at_once(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commander.streaming.commands.outcomes._LOOK_AFTER_SECONDS", (3600.0,))
+    monkeypatch.setattr("commander.streaming.commands.outcomes._POLL_PAUSES_SECONDS", (3600.0,))
     command_id = uuid4()
     async with services.outcomes.watch(command_id) as watch:
         with services.outcomes.expect(command_id) as expected:

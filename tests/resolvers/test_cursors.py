@@ -84,8 +84,8 @@ def test_a_value_that_the_column_cannot_have_makes_no_cursor(name: str, value: A
 
 def test_a_cursor_of_another_list_or_order_says_which() -> None:
     cursor = cursor_of("rows", by("text"), ("a", 1))
-    with pytest.raises(InvalidRequest, match="before: this is a cursor of rows, not of others"):
+    with pytest.raises(InvalidRequest, match=r"before: .* is no cursor of others; it is one of rows"):
         place_from("before", cursor, "others", by("text"))
-    problem = "after: this is a cursor of the order text ASC, number ASC, not of text DESC, number DESC"
+    problem = "is no cursor of rows; its order is text ASC, number ASC, not text DESC, number DESC"
     with pytest.raises(InvalidRequest, match=problem):
         place_from("after", cursor, "rows", by("text").reversed)

@@ -11,6 +11,7 @@ from commander import Domain
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.log.command_history import dead_letter_action
 from commander.resolvers import dead_letters
+from commander.resolvers.request_context import RequestContext
 from tests.streaming.conftest import Bank, running
 
 broken = Domain("broken")
@@ -55,7 +56,7 @@ async def test_a_dead_letter_is_retried_as_a_new_command_and_keeps_its_outcome(
     (listed,) = await dead_letters.dead_letters(servers.database, 10)
     assert (listed.command_id, listed.message) == (command_id, "RuntimeError: a bug")
     monkeypatch.setattr("tests.resolvers.test_dead_letters.mended", True)
-    again = await dead_letters.retry(servers.database, servers.submitter, command_id, "ada")
+    again = await dead_letters.retry(RequestContext(servers, "ada"), command_id)
     async with running(servers.processor(broken).run()):
         assert (await servers.outcome(again.command_id)).status == "APPLIED"
     assert (await servers.outcome(command_id)).status == "FAILED"
@@ -67,13 +68,13 @@ async def test_a_dead_letter_is_retried_as_a_new_command_and_keeps_its_outcome(
 
 async def test_what_was_dealt_with_is_not_dealt_with_again(servers: Bank) -> None:
     command_id = await failed(servers)
-    await dead_letters.drop(servers.database, command_id, "ada")
+    await dead_letters.drop(RequestContext(servers, "ada"), command_id)
     assert await dead_letters.dead_letters(servers.database, 10) == []
     with pytest.raises(NotFound, match="was dropped at"):
-        await dead_letters.retry(servers.database, servers.submitter, command_id, "eve")
+        await dead_letters.retry(RequestContext(servers, "eve"), command_id)
     with pytest.raises(NotFound, match="was dropped at"):
-        await dead_letters.drop(servers.database, command_id, "eve")
+        await dead_letters.drop(RequestContext(servers, "eve"), command_id)
     with pytest.raises(NotFound, match="there is no dead letter"):
-        await dead_letters.drop(servers.database, uuid4(), "eve")
+        await dead_letters.drop(RequestContext(servers, "eve"), uuid4())
     with pytest.raises(InvalidRequest, match="first"):
         await dead_letters.dead_letters(servers.database, -1)

@@ -68,7 +68,7 @@ async def test_how_far_a_projection_is_behind_is_told_without_waiting(services: 
 async def test_a_hint_that_was_lost_is_made_up_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commander.streaming.projections.progress._LOOK_SECONDS", 0)
+    monkeypatch.setattr("commander.streaming.projections.progress._POLL_SECONDS", 0)
     await fill(services.database, 5)
     await project(services, 3)
     progress = ProjectionProgress(services.nats, services.database, services.tables)

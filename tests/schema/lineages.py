@@ -93,14 +93,14 @@ async def asked(services: Services, document: str, **variables: Any) -> Any:
 
 async def asked_of(schema: Schema, services: Services, document: str, **variables: Any) -> Any:
     """What the document's one field answers."""
-    result = await schema.execute(document, variables, Context(services, None))
+    result = await schema.execute(document, variables, Context(services))
     assert not result.errors, result.errors
     [answer] = (result.data or {}).values()
     return answer
 
 
 async def refused(services: Services, document: str, **variables: Any) -> dict[str, Any]:
-    result = await SCHEMA.execute(document, variables, Context(services, None))
+    result = await SCHEMA.execute(document, variables, Context(services))
     assert result.errors, result.data
     return result.errors[0].extensions or {}
 
@@ -108,7 +108,7 @@ async def refused(services: Services, document: str, **variables: Any) -> dict[s
 async def watch(
     services: Services, command_id: UUID, document: str = WATCHED
 ) -> AsyncGenerator[dict[str, Any], None]:
-    results = await SCHEMA.stream(document, {"id": str(command_id)}, Context(services, None))
+    results = await SCHEMA.stream(document, {"id": str(command_id)}, Context(services))
     async with aclosing(results):
         async for result in results:
             assert not result.errors, result.errors

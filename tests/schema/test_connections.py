@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from tests.schema.test_websocket import silent_connection
 
 
 def app_of(streams: Streams) -> Any:
-    services: Any = None  # no operation gets as far as asking for them
+    services: Any = SimpleNamespace(actor_header=None)  # no operation gets as far as asking for more
     return application(build_schema(bank), lambda: services, HttpSettings(), streams=streams)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from graphql import GraphQLError, build_schema
 from strawberry.types import ExecutionResult
 
 from commander.examples.bank import bank
 from commander.schema import build
-from commander.schema.execution.documents import Document, Documents
+from commander.schema.context import Context
+from commander.schema.execution.documents import Document, Documents, Operation
 
+NO_SERVICES: Any = None  # what is refused asks for none
+CONTEXT = Context(NO_SERVICES)
 SCHEMA = build_schema("type Query { a: Int b(x: Int): Query }")
 
 
@@ -74,11 +79,13 @@ def test_a_document_that_must_not_run_says_why_and_where(
 def test_the_operation_that_runs_is_the_one_that_was_named(
     text: str, name: object, message: str | None
 ) -> None:
-    refusal = read(text).refusal(name)
+    found = read(text).operation(name)
     if message is None:
-        assert refusal == []
+        assert isinstance(found, Operation)
+        assert name in (None, found.name)
     else:
-        [error] = refusal
+        assert isinstance(found, list)
+        [error] = found
         assert message in error.message
         assert len(error.message) < 200
 
@@ -95,8 +102,8 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "message"), REFUSED)
 async def test_a_refusal_is_the_one_answer_off_a_stream_and_on_it(text: str, message: str) -> None:
     schema = build.build_schema(bank)
-    answers: list[ExecutionResult] = [await schema.execute(text)]
-    answers += [answer async for answer in await schema.stream(text)]
+    answers: list[ExecutionResult] = [await schema.execute(text, context_value=CONTEXT)]
+    answers += [answer async for answer in await schema.stream(text, context_value=CONTEXT)]
     assert len(answers) == 2
     for answer in answers:
         assert answer.data is None
@@ -107,5 +114,5 @@ async def test_a_refusal_is_the_one_answer_off_a_stream_and_on_it(text: str, mes
 async def test_a_document_that_is_kept_runs_again_with_other_variables() -> None:
     schema = build.build_schema(bank)
     query = "query ($yes: Boolean!) { __typename @include(if: $yes) }"
-    found = [(await schema.execute(query, variable_values={"yes": yes})).data for yes in (True, False, True)]
+    found = [(await schema.execute(query, {"yes": yes}, CONTEXT)).data for yes in (True, False, True)]
     assert found == [{"__typename": "Query"}, {}, {"__typename": "Query"}]

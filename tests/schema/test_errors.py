@@ -7,8 +7,9 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 
-from commander.domain import UndecodableEvent
+from commander.domain import HookFailed, UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
+from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
 from commander.streaming.commands.submitting import Overloaded
 
@@ -38,11 +39,12 @@ class Query:
 
 
 SCHEMA = CommanderSchema(Query)
+NO_SERVICES: Any = None  # no resolver here asks for any
 
 
 async def error_of(document: str, **variables: Any) -> dict[str, Any]:
     """The one error of an execution, as it is sent."""
-    [error] = (await SCHEMA.execute(document, variable_values=variables)).errors or []
+    [error] = (await SCHEMA.execute(document, variables, Context(NO_SERVICES))).errors or []
     formatted: dict[str, Any] = dict(error.formatted)
     return formatted
 
@@ -74,7 +76,12 @@ async def test_an_argument_that_is_out_of_range_is_named() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("select * from secrets"), KeyError("/etc/passwd"), CommanderError("of no known kind")],
+    [
+        ValueError("select * from secrets"),
+        KeyError("/etc/passwd"),
+        CommanderError("of no known kind"),
+        HookFailed("a hook"),
+    ],
 )
 async def test_any_other_error_is_only_a_number_under_which_the_log_has_it(
     error: Exception, caplog: pytest.LogCaptureFixture

@@ -216,7 +216,7 @@ async def test_a_rejected_command_is_told_though_it_made_no_event(servers: Bank,
 
 
 async def test_watching_an_unknown_id_is_a_typed_error_and_leaves_nothing_running(services: Services) -> None:
-    results = await SCHEMA.stream(WATCHED, {"id": str(uuid4())}, Context(services, None))
+    results = await SCHEMA.stream(WATCHED, {"id": str(uuid4())}, Context(services))
     found = [result async for result in results]
     assert [error.extensions["code"] for error in found[0].errors] == ["NOT_FOUND"]
     assert not services.outcomes._watching
@@ -225,6 +225,6 @@ async def test_watching_an_unknown_id_is_a_typed_error_and_leaves_nothing_runnin
 @pytest.mark.parametrize("field", ["reactions { reactor }", "...on MoneyDeposited { reactions { reactor } }"])
 async def test_the_feed_refuses_what_comes_later_than_the_event(services: Services, field: str) -> None:
     document = f"subscription {{ events {{ position ... on Event {{ type {field} }} }} }}"
-    results = await SCHEMA.stream(document, None, Context(services, None))
+    results = await SCHEMA.stream(document, None, Context(services))
     found = [result async for result in results]
     assert [error.extensions["code"] for error in found[0].errors] == ["BAD_REQUEST"]

@@ -11,6 +11,7 @@ from commander.domain.errors import InvalidRequest
 from commander.examples.bank import bank
 from commander.resolvers.results import Stage
 from commander.schema.build import build_schema
+from commander.schema.context import Context
 from commander.schema.execution.mutation_plans import Mutating, Unplanned
 from commander.schema.types.field_types import Position
 from commander.schema.types.results import (
@@ -39,7 +40,7 @@ RESULTS = [
 ]
 FIELDS = """__typename ... on CommandAccepted { commandId }
     ... on CommandApplied { id: commandId position version stream } ...RejectedResult
-    ... on CommandPending { stage position } ... on VersionConflict { expectedVersion currentVersion }"""
+    ... on CommandPending { stage at: position } ... on VersionConflict { expectedVersion currentVersion }"""
 REFUSED = "fragment RejectedResult on CommandRejected { code text: message again: code }"
 DOCUMENTS = [
     f"mutation ($input: DepositInput!, $options: CommandOptions) "
@@ -69,6 +70,7 @@ VARIABLES: list[dict[str, Any]] = [
 ]
 SCHEMA = build_schema(bank)
 PLANS = cast(Mutating, SCHEMA._mutating)
+CONTEXT = Context(cast(Any, None))
 
 
 async def answer(
@@ -91,7 +93,7 @@ async def answer(
     SCHEMA.resolve_mutations({"deposit": resolve})
     if not planned:
         monkeypatch.setattr(SCHEMA, "_mutating", None)
-    answered = await SCHEMA.execute(document, variables)
+    answered = await SCHEMA.execute(document, variables, CONTEXT)
     errors: list[dict[str, Any]] = []
     for error in answered.errors or []:
         extensions = {**(error.extensions or {}), "incident": None}
@@ -120,7 +122,7 @@ async def test_there_is_a_plan_for_what_most_clients_send() -> None:
     SCHEMA.resolve_mutations({"deposit": resolve})
     plans = cast(Mutating, SCHEMA._mutating)
     for document in DOCUMENTS[:2]:
-        data = await plans.executed(SCHEMA._documents.read(document), VARIABLES[0], None, None)
+        data = await plans.executed(SCHEMA.gate.admit(document, VARIABLES[0], None, CONTEXT))
         assert data == {
             next(iter(data)): {
                 "__typename": "CommandApplied",
@@ -131,4 +133,4 @@ async def test_there_is_a_plan_for_what_most_clients_send() -> None:
             }
         }
     with pytest.raises(Unplanned):
-        await plans.executed(SCHEMA._documents.read(DOCUMENTS[4]), VARIABLES[0], None, None)
+        await plans.executed(SCHEMA.gate.admit(DOCUMENTS[4], VARIABLES[0], None, CONTEXT))

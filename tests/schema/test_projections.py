@@ -24,7 +24,7 @@ SCHEMA = build_schema(bank)
 
 
 async def executed(services: Services, document: str, **variables: Any) -> Any:
-    return await SCHEMA.execute(document, variables, Context(services, None))
+    return await SCHEMA.execute(document, variables, Context(services))
 
 
 async def data(services: Services, document: str, **variables: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def test_operations_at_the_same_time_on_one_connection_each_say_what_they_
     services: Services, database_url: str
 ) -> None:
     services = await filled(services, database_url, 3)
-    context = Context(services, None)
+    context = Context(services)
     documents = ["{ accounts { totalCount } }", "{ transfers { totalCount } }", "{ __typename }"] * 5
     results = await asyncio.gather(*(SCHEMA.execute(document, {}, context) for document in documents))
     told = [set((result.extensions or {}).get("projections", ())) for result in results]

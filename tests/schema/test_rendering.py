@@ -10,7 +10,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from graphql.execution import Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -19,7 +18,8 @@ from commander import BigInt, Domain
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
-from commander.schema.execution.following import Following
+from commander.schema.context import Context
+from commander.schema.execution.following import Followed
 from commander.schema.execution.rendering import Renderer
 from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat
 from tests.domain.everything import Colour, Everything, Kind, Line, Price, Size, values
@@ -49,13 +49,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
-    following = cast(Following, schema._following)
-    read = schema._documents.read(document)
-    assert not read.errors, read.errors
-    assert read.tree is not None
-    executor = schema.execution_context_class.build(schema._schema, read.tree, raw_variable_values=variables)
-    assert isinstance(executor, Executor), executor
-    return Renderer(read.tree, executor, following._types)
+    services: Any = None  # no field of an event asks for them
+    admitted = schema.gate.admit(document, variables, None, Context(services))
+    followed = schema.followed(admitted)
+    assert isinstance(followed, Followed)
+    return followed.renderer
 
 
 def recorded(domain: Domain, event: object, **changes: Any) -> RecordedEvent:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,9 +21,6 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming import tracing
-from commander.streaming.log.relay import Relay
-from commander.streaming.projections.projecting import Projector
-from commander.streaming.reactors.reacting import ReactorRunner
 from tests.resolvers.conftest import servers, services
 from tests.streaming.conftest import Bank, running
 
@@ -49,26 +44,8 @@ def spans() -> Iterator[InMemorySpanExporter]:
     tracing.use(None)
 
 
-@pytest_asyncio.fixture
-async def system(servers: Bank, services: Services) -> AsyncIterator[Services]:
-    """Every part of the system, in this process."""
-    reactor = bank.reactors["transfers"]
-    work = [
-        servers.processor().run(),
-        Relay(servers.database, servers.nats).run(),
-        ReactorRunner(bank, servers.database, servers.nats, servers.submitter, reactor).run(),
-        services.feed.run(),
-        *(Projector(bank, servers.database, servers.nats, t).run() for t in services.tables.values()),
-    ]
-    tasks = [asyncio.create_task(one) for one in work]
-    yield services
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def request(services: Services, **headers: str) -> Context:
-    return Context(services, SimpleNamespace(headers=headers))
+    return Context.from_headers(services, headers)
 
 
 async def transferred(servers: Bank, services: Services, **headers: str) -> int:
@@ -87,13 +64,13 @@ def named(spans: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
 
 
 async def test_a_request_and_all_that_follows_from_it_are_one_trace(
-    servers: Bank, system: Services, spans: InMemorySpanExporter
+    servers: Bank, all_parts: Services, spans: InMemorySpanExporter
 ) -> None:
     kinds: list[Any] = []
-    follow = system.feed.follow("all", 0, EventFilter(), lambda item: item)
+    follow = all_parts.feed.follow("all", 0, EventFilter(), lambda item: item)
     async with asyncio.timeout(30), aclosing(follow) as pages:
         await anext(pages)
-        await transferred(servers, system, traceparent=INCOMING)
+        await transferred(servers, all_parts, traceparent=INCOMING)
         async for page in pages:
             kinds += [getattr(item, "type", None) for item in page]
             if "TransferCompleted" in kinds:
@@ -128,11 +105,11 @@ async def test_a_request_and_all_that_follows_from_it_are_one_trace(
 
 
 async def test_without_an_sdk_a_trace_context_is_passed_on_as_it_came(
-    servers: Bank, system: Services
+    servers: Bank, all_parts: Services
 ) -> None:
     assert not tracing.enabled()
     assert tracing.now_ns() == 0
-    position = await transferred(servers, system, traceparent=INCOMING)
+    position = await transferred(servers, all_parts, traceparent=INCOMING)
     async with asyncio.timeout(20):
         while [event.type for event in await servers.log()][-1] != "TransferCompleted":
             await asyncio.sleep(0.02)
@@ -157,7 +134,6 @@ async def test_without_an_sdk_a_trace_context_is_passed_on_as_it_came(
 async def test_what_is_no_trace_context_is_as_if_it_were_not_there(services: Services, header: str) -> None:
     assert request(services, traceparent=header).traceparent is None
     assert request(services).traceparent is None
-    assert Context(services, None).traceparent is None
 
 
 async def test_an_error_in_a_traced_mutation_is_on_its_span(

@@ -19,7 +19,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.outcomes import outcome_of
-from commander.eventstore.reactions.reactors import reactor_standings
+from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank
 from commander.streaming.commands.processor import Processor, ProcessorSettings
@@ -91,8 +91,8 @@ async def until_reacted(servers: Bank, reactor: str) -> None:
     """Returns when the reactor is done with the log as it is."""
     async with asyncio.timeout(20):
         while True:
-            head, standings = await reactor_standings(servers.database)
-            if any(one.name == reactor and one.position == head for one in standings):
+            head, statuses = await reactor_statuses(servers.database)
+            if any(one.name == reactor and one.position == head for one in statuses):
                 return
             await asyncio.sleep(0.02)
 

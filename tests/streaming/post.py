@@ -95,11 +95,11 @@ def runner(
     name: str = "send",
     backoff: Backoff = QUICK,
     events: type = Written,
-    company: CallExclusion | None = None,
+    exclusion: CallExclusion | None = None,
     **limits: Any,
 ) -> EffectRunner:
     effect = EffectType(name, frozenset({events}), office.send, True, "here", **limits)
-    return EffectRunner(post, servers.database, servers.nats, effect, backoff, company)
+    return EffectRunner(post, servers.database, servers.nats, effect, backoff, exclusion)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -110,7 +110,7 @@ async def test_a_call_that_ends_its_process_is_set_aside_alone_after_its_attempt
     async with bells.supervised() as ends:
         await bells.until_done(6)
     assert len(ends) == 3, "each attempt took one process with it"
-    ended = "the process that made the call ended while it ran"
+    ended = "the process ended during the call"
     assert await bells.failures() == [("ring", 3, 3, ended)]
     done = Counter((one.effect, one.position) for one in bells.rung if one.what == "done")
     wanted = {(effect, position) for effect in ("ring", "echo") for position in range(1, 7)} - {("ring", 3)}

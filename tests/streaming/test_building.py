@@ -89,7 +89,7 @@ async def test_a_table_is_read_once_it_is_filled_and_has_its_indexes(servers: Ba
     await fill(servers.database, 1234)
     tables = ServingTables(servers.database, servers.nats, PLAIN.projections)
     await ensure_tables(servers.database, [OLD])
-    await tables.look()
+    await tables.refresh()
     with pytest.raises(ProjectionBuilding, match="the projection owned is being built"):
         tables["owned"]
     assert (tables.get("owned"), list(tables), "owned" in tables) == (None, [], False)

@@ -108,7 +108,7 @@ async def test_out_of_attempts_it_is_a_dead_letter_that_can_be_retried_or_droppe
     assert len({call.key for _, call in office.calls}) == 3
     for position in (1, 2, 3, 99):
         for action in ("RETRIED", "DROPPED"):
-            with pytest.raises(NotFound, match="no failed call of the effect send"):
+            with pytest.raises(NotFound, match="the effect send has no open dead letter"):
                 await act_on_effect(servers.database, "send", position, action, None)
 
 
@@ -123,7 +123,7 @@ async def test_no_more_run_at_once_than_the_limit(servers: Bank) -> None:
     await begun(servers, office)
     async with running(servers.processor(post).run()), running(one.run()):
         await written(servers, *map(str, range(8)))
-        await until(lambda: office.at_once == 3 and one._ledger.read == 8)
+        await until(lambda: office.at_once == 3 and one._store.read == 8)
         assert one.position == 0
         gate.set()
         await until(lambda: one.position == 8)

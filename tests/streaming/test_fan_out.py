@@ -143,7 +143,7 @@ def test_a_gap_lets_go_of_what_stood_before_it() -> None:
     event = RecordedEvent(11, "a-1", 1, "X", 1, "{}", uuid4(), uuid4(), None, None)  # type: ignore[arg-type]
     assert channel.add(event)
     assert channel.after(10, 5) == ([11], 11)
-    channel.begin_again(30)
+    channel.restart(30)
     assert (channel.floor, len(channel), channel.weight) == (30, 0, 0)
     assert channel.after(30, 5) == ([], 30)
 

@@ -150,7 +150,7 @@ async def test_a_cursor_beyond_the_log_is_an_error(servers: Bank) -> None:
 async def test_a_feed_that_nobody_wants_rests_and_goes_on_without_a_seam(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commander.streaming.feed.feed, "_UNWANTED_SECONDS", 0.1)
+    monkeypatch.setattr(commander.streaming.feed.feed, "_IDLE_SECONDS", 0.1)
     async with following(servers) as feed:
         first = subscribe(feed, after=0)
         await take(first, 1)

@@ -11,7 +11,7 @@ from commander.streaming.effects.attempts import CallExclusion
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import Emptied, Office, broken, calls, interrupted, logged, runner, until
 
-ENDED = "the process that made the call ended while it ran"
+ENDED = "the process ended during the call"
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ async def test_what_was_under_way_is_called_before_all_else_one_by_one_the_least
 
 
 async def test_who_is_alone_waits_for_those_under_way_and_for_another_who_is() -> None:
-    company, inside, done = CallExclusion(), list[str](), asyncio.Event()
+    exclusion, inside, done = CallExclusion(), list[str](), asyncio.Event()
 
     async def alone(name: str) -> None:
-        async with company.alone():
+        async with exclusion.exclusive():
             inside.append(name)
             await done.wait()
 
@@ -77,24 +77,24 @@ async def test_who_is_alone_waits_for_those_under_way_and_for_another_who_is() -
         for _ in range(10):
             await asyncio.sleep(0)
 
-    company.tell("one", 1)
-    company.tell("other", 1)
+    exclusion.set_running("one", 1)
+    exclusion.set_running("other", 1)
     async with asyncio.TaskGroup() as group:
         for name in ("a", "b"):
             group.create_task(alone(name))
         await turns()
-        company.tell("one", 0)
+        exclusion.set_running("one", 0)
         await turns()
-        assert (inside, company.closed is None) == ([], False)
-        company.tell("other", 0)
+        assert (inside, exclusion.closed is None) == ([], False)
+        exclusion.set_running("other", 0)
         await turns()
         assert inside == ["a"]
         done.set()
-    assert (inside, company.closed) == (["a", "b"], None)
+    assert (inside, exclusion.closed) == (["a", "b"], None)
 
 
 async def test_while_a_call_is_made_alone_no_other_effect_of_the_process_calls(servers: Bank) -> None:
-    company, alone, beside, gate = CallExclusion(), Office(), Office(), asyncio.Event()
+    exclusion, alone, beside, gate = CallExclusion(), Office(), Office(), asyncio.Event()
 
     async def wait(_: str) -> None:
         await gate.wait()
@@ -103,12 +103,12 @@ async def test_while_a_call_is_made_alone_no_other_effect_of_the_process_calls(s
     await logged(servers, alone, "a", "b", "c")
     await interrupted(servers, ("send", 3, 1, "RUNNING"))
     await servers.database.fetch("insert into effects values ('other', 0)")
-    other = runner(servers, beside, name="other", concurrency=1, company=company)
-    one = runner(servers, alone, company=company)
+    other = runner(servers, beside, name="other", concurrency=1, exclusion=exclusion)
+    one = runner(servers, alone, exclusion=exclusion)
     async with running(other.run()):
         await until(lambda: beside.texts == ["a"])
         async with running(one.run()):
-            await until(lambda: company.closed is not None)
+            await until(lambda: exclusion.closed is not None)
             gate.set()
             gate.clear()
             await until(lambda: alone.texts == ["c"])
@@ -157,6 +157,6 @@ async def test_what_the_code_takes_no_more_is_forgotten_or_a_dead_letter_again(s
                 await asyncio.sleep(0.01)
         await until(lambda: other.position == 3)
     [failed] = await list_effect_failures(servers.database, 10)
-    assert failed.error == "send takes no Written any more"
+    assert failed.error == "send no longer takes Written"
     assert len(office.calls) == 3
     assert await calls(servers) == []

@@ -32,7 +32,7 @@ IN_A = Condition(COLUMN["box"], Operator.EQ, "a")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("commander.streaming.live.watching._READ_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr("commander.streaming.live.watching._REREAD_SECONDS", 0.02)
     yield
 
 
@@ -289,7 +289,7 @@ async def test_a_projection_that_no_table_shows_yet_is_an_error(servers: Bank) -
         await acted(servers, "place", 1, "a", 1)
     await ensure_tables(servers.database, [Table(SHELF.projections["item"])])
     tables = ServingTables(servers.database, servers.nats, SHELF.projections)
-    await tables.look()
+    await tables.refresh()
     live = await live_of(servers, SHELF, tables)
     with pytest.raises(ProjectionBuilding):
         await following(live.follow("item", EVERY_ROW))
@@ -299,7 +299,7 @@ async def test_when_another_table_serves_all_is_told_anew_and_followed_there(ser
     old = Table(SHELF.projections["item"])
     await ensure_tables(servers.database, [old])
     tables = ServingTables(servers.database, servers.nats, SHELF.projections)
-    await tables.look()
+    await tables.refresh()
     async with AsyncExitStack() as stack:
         for work in (
             servers.processor(SHELF).run(),

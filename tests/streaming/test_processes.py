@@ -11,7 +11,7 @@ import pytest
 
 from commander import Domain
 from commander.dev.embedded import EmbeddedNats
-from commander.eventstore.reactions.reactors import forget_states, load_states, reactor_standings
+from commander.eventstore.reactions.reactors import forget_states, load_states, reactor_statuses
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.reactors.reacting import ReactorRunner
@@ -41,8 +41,8 @@ async def stored(servers: Bank, name: str) -> dict[str, str]:
 
 async def folded(servers: Bank, name: str) -> dict[str, str]:
     """What the states must be: the log up to the checkpoint, folded in memory."""
-    _, standings = await reactor_standings(servers.database)
-    position = next(one.position for one in standings if one.name == name)
+    _, statuses = await reactor_statuses(servers.database)
+    position = next(one.position for one in statuses if one.name == name)
     memory = Reactors(orders, name)
     for event in (await servers.log())[:position]:
         if (type_ := orders.events.get(event.type)) is not None:
@@ -132,9 +132,9 @@ async def test_it_stops_before_an_event_it_fails_on_and_its_states_with_it(serve
             while failing.failure is None:
                 await asyncio.sleep(0.01)
     assert failing.failure == "RuntimeError: boom"
-    _, [standing] = await reactor_standings(servers.database)
-    assert (standing.position, standing.folded_position, standing.failed_position) == (2, 2, 3)
-    assert (standing.partitions, standing.stopped) == (PARTITIONS, 1)
+    _, [status] = await reactor_statuses(servers.database)
+    assert (status.position, status.folded_position, status.failed_position) == (2, 2, 3)
+    assert (status.partitions, status.stopped) == (PARTITIONS, 1)
     assert await stored(servers, "loyalty") == {"Ada": '{"orders":3}'}, "another partition's key goes on"
 
 
@@ -149,8 +149,8 @@ async def test_states_that_are_lost_are_made_again_from_the_log_without_sending_
     async with servers.database.connection() as connection:
         await forget_states(connection, "loyalty")
         assert await load_states(connection, "loyalty", ["Ada"]) == {}
-    _, [standing] = await reactor_standings(servers.database)
-    assert (standing.position, standing.folded_position) == (len(log), 0)
+    _, [status] = await reactor_statuses(servers.database)
+    assert (status.position, status.folded_position) == (len(log), 0)
     monkeypatch.setattr(servers.submitter, "submit", None)  # it would raise
     monkeypatch.setattr("commander.streaming.reactors.replaying._BATCH", 3)
     again = runner(servers, "loyalty")

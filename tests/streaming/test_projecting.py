@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
-from commander.eventstore.projections.folding import ensure_tables, row_by_key, standings
+from commander.eventstore.projections.folding import ensure_tables, projection_statuses, row_by_key
 from commander.eventstore.projections.tables import Table
 from commander.examples.bank import bank
 from commander.streaming.projections.progress import ProjectionProgress
@@ -82,7 +82,7 @@ async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so
     await fill(servers.database, 5)
     async with running(failing.run()), running(well.run()):
         await until(lambda: failing.failure is not None and well.position == 16)
-    (found,) = await standings(servers.database, [picky])
+    (found,) = await projection_statuses(servers.database, [picky])
     assert (found.position, found.failed_position) == (10, 11)
     assert "RuntimeError: not her" in (found.error or "")
     assert await servers.database.fetchval(f'select count(*) from "{picky.name}"') == 10
@@ -100,5 +100,5 @@ async def test_of_two_failures_in_one_batch_the_earlier_is_where_it_stops(
         await fill(servers.database, count, owner=owner)
     async with running(failing.run()):
         await until(lambda: failing.failure is not None)
-    (found,) = await standings(servers.database, [picky])
+    (found,) = await projection_statuses(servers.database, [picky])
     assert (found.position, found.failed_position) == (3, 4)

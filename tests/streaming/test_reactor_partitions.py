@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from commander.eventstore.reactions.reactors import ReactorStanding, reactor_standings
+from commander.eventstore.reactions.reactors import ReactorStatus, reactor_statuses
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
@@ -30,11 +30,11 @@ async def until_owned(*owned: tuple[ReactorRunner, int]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def standing(servers: Bank, holds: Callable[[ReactorStanding], bool]) -> ReactorStanding:
+async def standing(servers: Bank, holds: Callable[[ReactorStatus], bool]) -> ReactorStatus:
     """How the one reactor stands, once it stands as wanted."""
     async with asyncio.timeout(10):
         while True:
-            _, found = await reactor_standings(servers.database)
+            _, found = await reactor_statuses(servers.database)
             if found and holds(found[0]):
                 return found[0]
             await asyncio.sleep(0.02)

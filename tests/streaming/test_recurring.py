@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
+from commander.streaming.commands.assembling import tick_id
 from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.nats.streams import COMMANDS
-from commander.streaming.reactors.recurring import Ticker, tick_id
+from commander.streaming.reactors.recurring import Ticker
 from tests.streaming.conftest import Bank, running
 
 MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)

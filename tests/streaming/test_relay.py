@@ -55,7 +55,7 @@ async def test_two_relays_at_once_do_no_harm(servers: Bank) -> None:
         events = []
         for _ in range(20):
             more = await fill(servers.database, 37)
-            await servers.nats.tell(log_signals(more))
+            await servers.nats.publish_signals(log_signals(more))
             events += more
         assert await mirrored(servers.nats, len(events)) == events
     assert (await servers.nats.jetstream.stream_info(EVENTS)).state.messages == len(events)
@@ -96,7 +96,7 @@ async def test_a_stream_of_an_earlier_version_stays_as_it_is_and_is_published_to
 async def test_a_mirror_for_one_server_cannot_be_replicated() -> None:
     [made] = [config for config in _configs(1) if config.name == EVENTS]
     [wanted] = [config for config in _configs(3) if config.name == EVENTS]
-    with pytest.raises(StreamFixed, match="delete it"):
+    with pytest.raises(StreamFixed, match="Delete it"):
         _kept(made, wanted)
 
 

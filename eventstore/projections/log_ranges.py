@@ -1,4 +1,4 @@
-"""Stretches of the log as a projection reads them: events of its own types, and of each what it folds."""
+"""The ranges of the log that a projection reads: events of its types, and of each only what a fold needs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from commander.eventstore.database import Connection, reaching_postgres
 from commander.eventstore.projections.rows import LoggedEvent
 from commander.eventstore.sql import statement
 
-_READ = statement("read_stretch")
+_READ = statement("read_range")
 _SPAN = 500_000
-"""How far a stretch reaches at the most: where events of these types are rare, none takes too long."""
+"""The maximum of positions in a range. It limits the time of a read if events of these types are rare."""
 
 
-class StretchEvent(NamedTuple):
-    """An event as far as a fold reads it."""
+class RangeEvent(NamedTuple):
+    """The part of an event that a fold reads."""
 
     position: int
     type: str
@@ -25,8 +25,11 @@ class StretchEvent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """All events of some types behind a position, up to and including up_to. head: of the log, when read."""
+class LogRange:
+    """All events of some types after a position up to and including up_to.
+
+    head: that of the log, when read.
+    """
 
     events: Sequence[LoggedEvent]
     up_to: int
@@ -34,21 +37,22 @@ class Stretch:
 
     @property
     def at_head(self) -> bool:
+        """Whether the range ends at the head of the log."""
         return self.up_to >= self.head
 
 
-async def read_stretch(
+async def read_range(
     connection: Connection, after: int, types: Collection[str], limit: int, up_to: int | None = None
-) -> Stretch:
-    """The next stretch, of at most `limit` events; up_to: where it ends in any case.
+) -> LogRange:
+    """The next range after a position, with at most `limit` events. up_to: its last possible position.
 
-    The head is asked for first: whoever sees it sees all below it.
+    The head is read first. A reader that sees the head sees every event below it. Raises Unavailable.
     """
     with reaching_postgres(connection):
         head: int = await connection.fetchval("select position from log_head")
         end = min(head if up_to is None else up_to, after + _SPAN)
         if end <= after:
-            return Stretch((), after, head)
+            return LogRange((), after, head)
         rows = await connection.fetch(_READ, after, end, list(types), limit)
-    events = [StretchEvent(*row) for row in rows]
-    return Stretch(events, events[-1].position if len(events) == limit else end, head)
+    events = [RangeEvent(*row) for row in rows]
+    return LogRange(events, events[-1].position if len(events) == limit else end, head)

@@ -1,0 +1,46 @@
+"""Running one part, or the tree of all, as this process. Nothing is imported before it is known which."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+DATA_DIR = ".commander"
+PARTS = {
+    "api": "ApiPart",
+    "processor": "ProcessorPart",
+    "relay": "RelayPart",
+    "projections": "ProjectionsPart",
+    "reactors": "ReactorsPart",
+    "effects": "EffectsPart",
+}
+"""The class of each part, in the module of its name."""
+
+
+def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
+    """Runs until it is told to end. Raises SettingsError, DomainNotFound, and what ended the part."""
+    from commander.cli.loading import load_domain
+    from commander.parts.logs import configure_logging
+    from commander.parts.process import run
+    from commander.settings import read_settings
+
+    settings = read_settings(domain=domain, **overrides)
+    for variable in ("postgres_url", "nats_url"):
+        if getattr(settings, variable) is None:
+            print(
+                f"commander: COMMANDER_{variable.upper()} is not set (commander dev starts its own)",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+    part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
+    configure_logging(name, settings.log_level)
+    run(part(settings, load_domain(settings.domain)))
+
+
+def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path = DATA_DIR) -> None:
+    """`commander dev`, until it is told to end. Raises CommanderError."""
+    from commander.dev.tree import run_dev
+    from commander.settings import read_settings
+
+    run_dev(read_settings(domain=domain, port=port), Path(data_dir))

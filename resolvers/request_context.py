@@ -1,0 +1,65 @@
+"""The request context: who asks, what serves the request, and what was read for it.
+
+All contexts are made here: `from_headers` for every transport, `from_process` for the command line.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Self, TypeVar
+
+from commander.resolvers.services import Services
+from commander.streaming.live.changes import Cursor
+from commander.streaming.tracing import traceparent_from
+
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+_Own = TypeVar("_Own", bound="RequestContext[Services]")
+
+
+@dataclass(frozen=True)
+class RequestContext(Generic[S_co]):
+    """What an operation knows of its request.
+
+    services: of this process, their limits included.
+    actor: who asks; None if that is not known.
+    traceparent: the trace that the request is part of, if it says so.
+    resume_after: the last item that a returning subscriber has; it overrides the argument `after`.
+    extensions: what resolvers report beside the data, such as the position that was read.
+    """
+
+    services: S_co
+    actor: str | None = None
+    traceparent: str | None = None
+    resume_after: Cursor | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_headers(cls: type[_Own], services: Services, headers: Mapping[str, str]) -> _Own:
+        """Of an HTTP request, or of the request that opened a WebSocket."""
+        name = services.actor_header
+        return cls(
+            services,
+            None if name is None else _actor(headers.get(name, "")),
+            traceparent_from(headers.get("traceparent")),
+        )
+
+    def for_operation(self) -> Self:
+        """The context of one more operation of this request: what was read begins empty."""
+        return type(self)(self.services, self.actor, self.traceparent, self.resume_after)
+
+
+def from_process(services: S) -> RequestContext[S]:
+    """Of a command line: the user of the operating system asks, who may have a number only in a container."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"user {os.getuid()}"
+    return RequestContext(services, user)
+
+
+def _actor(header: str) -> str | None:
+    return header.encode("latin-1").decode("utf-8", "replace").replace("\0", "") or None

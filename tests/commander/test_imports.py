@@ -1,0 +1,110 @@
+"""What each process carries: the libraries that it may import, in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from commander.cli.main import plain_arguments
+
+PART = {
+    *("annotated_types", "typing_extensions", "msgspec"),  # the domain
+    *("asyncpg", "nats", "opentelemetry"),  # the servers, and the way of a command
+    "httptools",  # health and metrics
+}
+"""What a part may import that serves no API."""
+API = PART | {
+    *("strawberry", "graphql", "cross_web", "dateutil", "packaging"),
+    *("starlette", "anyio", "sniffio", "uvicorn", "websockets", "click", "h11", "certifi"),
+}
+DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
+HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
+    *("typer", "shellingham", "rich", "pygments", "markdown_it", "mdurl")
+}
+
+STARTED = """
+import json, sys
+import commander.parts.process
+
+commander.parts.process.run = lambda part: part.servers()
+sys.argv[1:] = [{part!r}]
+from commander.cli.main import main
+main()
+"""
+"""A part as its process starts it, up to where it would serve and work."""
+PRINTED = """
+import json, sys
+libraries = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+print(json.dumps(sorted(libraries)))
+"""
+OF_NATS_PY = {
+    *("aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "idna", "multidict"),
+    *("propcache", "yarl"),
+}
+"""aiohttp and its own, which nats-py imports where they are installed."""
+
+
+def imported(code: str) -> set[str]:
+    """The libraries that an interpreter has imported once it has run this code; not ours."""
+    environment = {
+        "COMMANDER_POSTGRES_URL": "postgresql://db/bank",
+        "COMMANDER_NATS_URL": "nats://nats",
+        "COMMANDER_HEALTH_PORT": "1",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", code + PRINTED], capture_output=True, text=True, env=environment, check=True
+    )
+    found: list[str] = json.loads(ended.stdout)
+    return {name for name in found if not name.startswith("_")} - OF_NATS_PY - {"commander", "cython_runtime"}
+
+
+@pytest.mark.parametrize("part", ["processor", "relay", "projections", "reactors", "effects"])
+def test_a_part_imports_no_web_framework_and_no_command_line(part: str) -> None:
+    assert imported(STARTED.format(part=part)) <= PART
+
+
+def test_the_api_imports_no_command_line() -> None:
+    carried = imported(STARTED.format(part="api"))
+    assert carried <= API
+    assert {"strawberry", "starlette", "uvicorn"} <= carried, "what is looked for can be found"
+
+
+def test_the_tree_imports_nothing_that_only_its_parts_need() -> None:
+    assert imported("import commander.dev.tree") <= DEV
+
+
+def test_help_imports_only_what_prints_it() -> None:
+    shown = """
+import contextlib, io, sys
+from commander.cli.main import main
+sys.argv[1:] = ["--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    assert imported(shown) <= HELP
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ([], {}),
+        (["shop:shop"], {"domain": "shop:shop"}),
+        (["--port", "8001", "shop:shop"], {"domain": "shop:shop", "port": "8001"}),
+        (["--help"], None),
+        (["--port"], None),
+        (["--port", "many"], None),
+        (["--port=8001"], None),
+        (["--port", "1", "--port", "2"], None),
+        (["--unknown", "1"], None),
+        (["a:b", "c:d"], None),
+        (["list"], None),
+    ],
+)
+def test_a_plain_command_is_read_without_the_command_line_and_any_other_with_it(
+    arguments: list[str], given: dict[str, str] | None
+) -> None:
+    assert plain_arguments(["api", *arguments]) == given
+    assert plain_arguments(["schema", *arguments]) is None
