@@ -2,7 +2,7 @@
 
 A command carries the W3C trace context of its submission, an event that of its decision. Each later step adds
 a span below it. Without an SDK of OpenTelemetry nothing is measured, a context from outside is passed on
-unchanged, and not even OpenTelemetry's API is imported.
+unchanged, and OpenTelemetry's API is not imported.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def test_docstrings_are_the_descriptions() -> None:
     assert mutation.fields["deposit"].description == "Put money into an account."
     assert types["MoneyDeposited"].description == "Money was put into an account."
     assert types["Account"].description == "An account as it stands."
-    assert types["TransferStatus"].description == "Where a transfer stands."
+    assert types["TransferStatus"].description == "The status of a transfer."
 
 
 def test_every_type_of_the_api_says_what_it_is() -> None:
