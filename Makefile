@@ -3,19 +3,21 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
-SYSTEMS = tests/e2e tests/faults tests/examples
+PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev test test-fast test-minute test-of-systems test-of-parts lint docs settings format graphiql clean
+.PHONY: dev test test-fast test-minute lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
 
-# Two processes, because most tests wait for servers. ARGS goes to one pytest: make test ARGS=tests/schema
+# More processes than cores: most tests wait for servers. Bytecode is kept, whatever the environment says: each
+# of some hundred processes would compile it again. With ARGS, what they say: make test ARGS=tests/schema
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) graphiql
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-of-systems test-of-parts
+	$(BIN)/pytest $(PARALLEL)
 endif
 
 # In layers: about ten seconds without a server, about a minute.
@@ -25,12 +27,6 @@ test-fast: $(STAMP)
 
 test-minute: $(STAMP) graphiql
 	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
-
-test-of-systems:
-	$(BIN)/pytest $(SYSTEMS)
-
-test-of-parts:
-	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

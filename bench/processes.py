@@ -24,11 +24,13 @@ class MeasurementFailed(CommanderError):
     """A process that was measured, or that measured, ended or was not done in time; with its last lines."""
 
 
-async def until(reached: Callable[[], Awaitable[bool]], timeout_seconds: float) -> None:
+async def until(
+    reached: Callable[[], Awaitable[bool]], timeout_seconds: float, look_seconds: float = 0.05
+) -> None:
     """Waits for what can only be asked for. Raises TimeoutError."""
     async with asyncio.timeout(timeout_seconds):
         while not await reached():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(look_seconds)
 
 
 class Process:
@@ -45,13 +47,14 @@ class Process:
         environment: Mapping[str, str],
         log: Path,
         core: int | None = None,
+        folder: Path = ROOT,
     ) -> Process:
         """core: the one it may run on; None for any."""
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *map(str, command),
                 env=environment_of(environment),
-                cwd=ROOT,
+                cwd=folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -64,6 +67,10 @@ class Process:
         """How long it has been on a CPU since its start."""
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def memory(self) -> int:
         """What it holds of the machine's memory, in bytes (resident)."""
@@ -124,14 +131,16 @@ async def measured_by(module: str, *arguments: str, given: bytes = b"", core: in
     return await output_of([sys.executable, "-m", module, *arguments], given=given, core=core)
 
 
-async def until_it_answers(process: Process, url: str, timeout_seconds: float = 30) -> None:
+async def until_it_answers(
+    process: Process, url: str, timeout_seconds: float = 30, look_seconds: float = 0.05
+) -> None:
     """Waits until a GET of the URL succeeds. Raises MeasurementFailed, TimeoutError."""
 
     async def answers() -> bool:
         process.must_run()
         return await asyncio.to_thread(_answers, url)
 
-    await until(answers, timeout_seconds)
+    await until(answers, timeout_seconds, look_seconds)
 
 
 def before_it_runs(core: int | None) -> Callable[[], None]:

@@ -59,6 +59,9 @@ class Suite(Generic[P]):
     drawn: Callable[[P, list[Repetition]], Mapping[str, str]] = lambda plan, measured: {}
 
 
+WRITES = "A full run writes its results; with --quick or --only they are only shown."
+
+
 def run(suite: Suite[P]) -> None:
     """Runs the command line of a suite."""
 
@@ -67,26 +70,29 @@ def run(suite: Suite[P]) -> None:
         only: Annotated[str, typer.Option(help="Some of the subjects: a,b")] = ",".join(suite.letters),
         repetitions: Annotated[int | None, typer.Option(help="How often everything is measured.")] = None,
     ) -> None:
-        letters = [letter.strip() for letter in only.split(",")]
-        if unknown := [letter for letter in letters if letter not in suite.letters]:
-            raise typer.BadParameter(f"{', '.join(unknown)} is not among {', '.join(suite.letters)}")
-        plan = suite.quick if quick else suite.full
-        plan = replace(plan, repetitions=repetitions or plan.repetitions)
-        try:
-            measured, environment = asyncio.run(_measure(suite, plan, letters))
-        except CommanderError as error:
-            print(f"bench: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        print(report.markdown(suite.targets, measured, environment))
-        if not quick and letters == [*suite.letters]:
-            report.write(suite.folder, suite.title, plan, suite.targets, measured, environment)
-            for name, text in suite.drawn(plan, measured).items():
-                (suite.folder / name).write_text(text)
+        carry_out(suite, quick=quick, only=only, repetitions=repetitions)
 
-    main.__doc__ = (
-        f"{suite.does}\n\nA full run writes its results; with --quick or --only they are only shown."
-    )
+    main.__doc__ = f"{suite.does}\n\n{WRITES}"
     typer.run(main)
+
+
+def carry_out(suite: Suite[P], *, quick: bool, only: str, repetitions: int | None) -> None:
+    """Measures, shows, and writes the results of a full run."""
+    letters = [letter.strip() for letter in only.split(",")]
+    if unknown := [letter for letter in letters if letter not in suite.letters]:
+        raise typer.BadParameter(f"{', '.join(unknown)} is not among {', '.join(suite.letters)}")
+    plan = suite.quick if quick else suite.full
+    plan = replace(plan, repetitions=repetitions or plan.repetitions)
+    try:
+        measured, environment = asyncio.run(_measure(suite, plan, letters))
+    except CommanderError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(report.markdown(suite.targets, measured, environment))
+    if not quick and letters == [*suite.letters]:
+        report.write(suite.folder, suite.title, plan, suite.targets, measured, environment)
+        for name, text in suite.drawn(plan, measured).items():
+            (suite.folder / name).write_text(text)
 
 
 async def _measure(

@@ -1,49 +1,68 @@
 """Tracing: one trace from the mutation through JetStream, the decision and the log to the feed.
 
 A command carries the W3C trace context of its submission, an event that of its decision. Each later step adds
-a span below it. This module uses only the API of OpenTelemetry. Without an SDK nothing is measured, and a
-context from outside is passed on unchanged.
+a span below it. Without an SDK of OpenTelemetry nothing is measured, a context from outside is passed on
+unchanged, and OpenTelemetry's API is not imported.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
+from typing import TYPE_CHECKING
 
 from commander.eventstore.records import RecordedEvent
 
-__all__ = ["SpanKind"]
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from commander.streaming.spans import Spans
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_propagator = TraceContextTextMapPropagator()
+
+
+class SpanKind(Enum):
+    """OpenTelemetry's, by its names."""
+
+    INTERNAL = "INTERNAL"
+    SERVER = "SERVER"
+    PRODUCER = "PRODUCER"
+    CONSUMER = "CONSUMER"
 
 
 class _Tracing:
-    """The tracer of this process; None without an SDK. known: it has been looked up."""
+    """The spans of this process; None without an SDK. known: it has been looked up."""
 
     known = False
-    tracer: trace.Tracer | None = None
+    spans: Spans | None = None
 
 
 def enabled() -> bool:
     """Whether spans are recorded. The first call decides it for the process."""
     if not _Tracing.known:
-        provider = trace.get_tracer_provider()
-        use(None if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider) else provider)
-    return _Tracing.tracer is not None
+        # An SDK that is set up in this process has imported the API. The variable names one to look up.
+        if "opentelemetry.trace" in sys.modules or "OTEL_PYTHON_TRACER_PROVIDER" in os.environ:
+            from commander.streaming.spans import provider_of_the_process
+
+            use(provider_of_the_process())
+        else:
+            use(None)
+    return _Tracing.spans is not None
 
 
-def use(provider: trace.TracerProvider | None) -> None:
+def use(provider: TracerProvider | None) -> None:
     """Sets the provider of this process, instead of the global one. None: no tracing."""
     _Tracing.known = True
-    _Tracing.tracer = None if provider is None else provider.get_tracer("commander")
+    _Tracing.spans = None
+    if provider is not None:
+        from commander.streaming.spans import Spans
+
+        _Tracing.spans = Spans(provider)
 
 
 def traceparent_from(header: str | None) -> str | None:
@@ -60,15 +79,9 @@ def span(
     name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL
 ) -> AbstractContextManager[str | None]:
     """A span around a block. It records an error of the block, and gives the block its trace context."""
-    if not enabled() or _Tracing.tracer is None:
+    if not enabled() or _Tracing.spans is None:
         return nullcontext(parent)
-    return _span(_Tracing.tracer, name, parent, kind)
-
-
-@contextmanager
-def _span(tracer: trace.Tracer, name: str, parent: str | None, kind: SpanKind) -> Iterator[str | None]:
-    with tracer.start_as_current_span(name, _context(parent), kind) as begun:
-        yield _traceparent(begun) or parent
+    return _Tracing.spans.around(name, parent, kind.name)
 
 
 def mark(
@@ -82,11 +95,9 @@ def mark(
 
     Without a parent or an SDK nothing is recorded, and the parent is returned.
     """
-    if parent is None or not enabled() or _Tracing.tracer is None:
+    if parent is None or not enabled() or _Tracing.spans is None:
         return parent
-    begun = _Tracing.tracer.start_span(name, _context(parent), kind, attributes, start_time=begin_ns)
-    begun.end()
-    return _traceparent(begun) or parent
+    return _Tracing.spans.ended(name, parent, kind.name, begin_ns, attributes)
 
 
 def mark_events(
@@ -105,14 +116,3 @@ def mark_events(
     for event in events:
         if event.traceparent is not None and (which is None or which(event)):
             mark(name, event.traceparent, begin_ns, kind, {"commander.position": event.position})
-
-
-def _context(parent: str | None) -> Context:
-    """The context with only this parent. Without a parent a span begins a new trace."""
-    return _propagator.extract({} if parent is None else {"traceparent": parent}, Context())
-
-
-def _traceparent(begun: trace.Span) -> str | None:
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, trace.set_span_in_context(begun, Context()))
-    return carrier.get("traceparent")

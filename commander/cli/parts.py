@@ -22,7 +22,6 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
     """Runs a part until a signal ends it. Raises SettingsError, DomainNotFound, and the error of the part."""
     from commander.cli.loading import load_domain
     from commander.parts.logs import configure_logging
-    from commander.parts.process import run
     from commander.settings import read_settings
 
     settings = read_settings(domain=domain, **overrides)
@@ -33,9 +32,12 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
                 file=sys.stderr,
             )
             raise SystemExit(2)
-    part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
     configure_logging(name, settings.log_level)
-    run(part(settings, load_domain(settings.domain)))
+    loaded = load_domain(settings.domain)  # first: what its checks have used, later imports use again
+    from commander.parts.process import run
+
+    part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
+    run(part(settings, loaded))
 
 
 def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path = DATA_DIR) -> None:

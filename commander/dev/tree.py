@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -68,6 +69,8 @@ class _Tree:
         self._operators_ports = operators_ports(settings, parts)
         self._settings = settings
         self._data_dir = data_dir
+        self._is_new = False
+        self._hold = Hold()
         self._children: dict[str, asyncio.subprocess.Process] = {}
         self._servers: list[EmbeddedServer] = []
         urls = {"POSTGRES": settings.postgres_url, "NATS": settings.nats_url}
@@ -88,52 +91,53 @@ class _Tree:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
-        work, stopping = asyncio.create_task(self._work()), asyncio.create_task(stopped.wait())
-        try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if stopped.is_set():
-                _say("stopping")
-            stopping.cancel()
-            work.cancel()
-            await asyncio.wait({work})
-            await self._stop_parts()
-            for server in reversed(self._servers):
-                await server.stop()
-        if not work.cancelled():
-            work.result()
+        with contextlib.ExitStack() as until_the_end:
+            work = asyncio.create_task(self._work(until_the_end))
+            stopping = asyncio.create_task(stopped.wait())
+            try:
+                await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if stopped.is_set():
+                    _say("stopping")
+                stopping.cancel()
+                work.cancel()
+                await asyncio.wait({work})
+                await self._stop_parts()
+                for server in reversed(self._servers):
+                    await server.stop()
+            if not work.cancelled():
+                if self._is_new and isinstance(work.exception(), _ApiEnded):
+                    await loop.shutdown_default_executor()  # in which the data directory may still be filled
+                    shutil.rmtree(self._data_dir)
+                work.result()
 
-    async def _work(self) -> None:
+    async def _work(self, until_the_end: contextlib.ExitStack) -> None:
         """Starts everything and keeps it running.
 
-        The parts load while the servers start, and are held until these answer. The API comes first: it says
-        what is wrong with a domain that has no GraphQL form, and then no data directory is made.
+        The parts load while the servers start, and are held until these answer. The API comes first: it takes
+        longest, and it says what is wrong with a domain that has no GraphQL form. The processor comes beside
+        it, for the first command; the others only load when the API has.
         """
-        with contextlib.ExitStack() as until_the_end:
-            hold = Hold()
-            until_the_end.callback(hold.release)
-            is_new = not self._data_dir.exists()
-            if not is_new:
-                until_the_end.enter_context(_sole_use(self._data_dir))
-            await self._start_part("api", hold)
-            if is_new:
+        until_the_end.callback(self._hold.release)
+        self._is_new = not self._data_dir.exists()
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        until_the_end.enter_context(_sole_use(self._data_dir))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server in self._servers:
+                    group.create_task(server.start())
+                for part in self._parts[:2]:
+                    await self._start_part(part)
                 await self._until_loaded("api")
-                self._data_dir.mkdir(parents=True, exist_ok=True)
-                until_the_end.enter_context(_sole_use(self._data_dir))
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._until_loaded("api"))
-                    for part in self._parts[1:]:
-                        group.create_task(self._start_part(part, hold))
-                    for server in self._servers:
-                        group.create_task(server.start())
-            except BaseExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-            self._write_environment()
-            hold.release()
-            keeping = [self._keep_server(server) for server in self._servers]
-            keeping += [self._keep_part(part) for part in self._parts]
-            await asyncio.gather(*keeping, self._say_when_ready())
+                for part in self._parts[2:]:
+                    await self._start_part(part)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        self._write_environment()
+        self._hold.release()
+        keeping = [self._keep_server(server) for server in self._servers]
+        keeping += [self._keep_part(part) for part in self._parts]
+        await asyncio.gather(*keeping, self._say_when_ready())
 
     def _write_environment(self) -> None:
         """For other commands in another terminal: `source .commander/environment`."""
@@ -153,19 +157,19 @@ class _Tree:
             except CommanderError as error:
                 logger.error("%s", error)
 
-    async def _start_part(self, part: str, hold: Hold | None = None) -> None:
+    async def _start_part(self, part: str) -> None:
         self._children[part] = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", "commander", part),  # -P: what lies in this directory hides nothing of ours
             env={
                 **self._environment,
                 "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
-                **(hold.environment if hold else {}),
+                **self._hold.environment,
             },
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=ends_with_parent(),
-            pass_fds=hold.inherited if hold else (),
+            pass_fds=self._hold.inherited,
         )
 
     async def _until_loaded(self, part: str) -> None:

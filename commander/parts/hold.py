@@ -12,24 +12,25 @@ class Hold:
     """The parent's side: a pipe that the held processes read, and that ends when they are released."""
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
+        self._pipe: tuple[int, int] | None = os.pipe()
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells a process that it is held."""
-        return {_VARIABLE: str(self._read)}
+        """What tells a process that it is held; nothing once all are released."""
+        return {} if self._pipe is None else {_VARIABLE: str(self._pipe[0])}
 
     @property
     def inherited(self) -> tuple[int, ...]:
         """The descriptors that a held process inherits."""
-        return (self._read,)
+        return () if self._pipe is None else self._pipe[:1]
 
     def release(self) -> None:
-        """Lets all go on; nothing when they may already."""
-        for descriptor in (self._write, self._read):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._read = self._write = -1
+        """Lets all go on that are held."""
+        if self._pipe is not None:
+            read, write = self._pipe
+            self._pipe = None
+            os.close(write)
+            os.close(read)
 
 
 async def until_released() -> None:

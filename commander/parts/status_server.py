@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-import httptools
-
 from commander.domain import CommanderError
 
 _IDLE_SECONDS = 75.0
@@ -56,7 +54,9 @@ class StatusServer:
     async def serve(self) -> None:
         """Serves until `stop`. Raises CannotListen."""
         try:
-            server = await asyncio.start_server(self._converse, self._host or None, self._port)
+            server = await asyncio.start_server(
+                self._converse, self._host or None, self._port, limit=_MOST_BYTES
+            )
         except OSError as error:
             raise CannotListen(
                 f"cannot listen on {self._host}:{self._port}: {error.strerror or error}"
@@ -81,25 +81,25 @@ class StatusServer:
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers requests in their order, until the client closes the connection."""
-        requests = _Requests()
-        unanswered_bytes = 0
-        while True:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                received = await reader.read(_MOST_BYTES)
-            if not received:
+        keep_alive = True
+        while keep_alive:
+            try:
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
                 return
-            unanswered_bytes += len(received)
-            if unanswered_bytes > _MOST_BYTES or not requests.parsed(received):
+            except asyncio.LimitOverrunError:
+                head = b""
+            request = _parsed(head)
+            if request is None:
+                keep_alive = False
                 writer.write(_response(_plain(400), keep_alive=False))
-                return await writer.drain()
-            for request in requests.complete():
-                unanswered_bytes = 0
+            else:
+                keep_alive = request.keep_alive
                 answer = await self._answer(request.method, request.path)
                 with_body = request.method != b"HEAD"
-                writer.write(_response(answer, keep_alive=request.keep_alive, with_body=with_body))
-                await writer.drain()
-                if not request.keep_alive:
-                    return
+                writer.write(_response(answer, keep_alive=keep_alive, with_body=with_body))
+            await writer.drain()
 
     async def _answer(self, method: bytes, path: str) -> Answer:
         if path not in self._answers:
@@ -115,39 +115,19 @@ class _Request(NamedTuple):
     keep_alive: bool
 
 
-class _Requests:
-    """The requests of a connection. httptools calls the methods whose names begin with `on_`."""
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._url = b""
-        self._complete: list[_Request] = []
-
-    def parsed(self, received: bytes) -> bool:
-        """Parses the received bytes. Returns False if they are not HTTP."""
-        try:
-            self._parser.feed_data(received)
-        except httptools.HttpParserUpgrade:
-            pass  # answered as HTTP/1.1, and the last answer
-        except httptools.HttpParserError:
-            return False
-        return True
-
-    def complete(self) -> list[_Request]:
-        """The requests that were completed since the last call."""
-        found, self._complete = self._complete, []
-        return found
-
-    def on_message_begin(self) -> None:
-        self._url = b""
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_message_complete(self) -> None:
-        path = self._url.partition(b"?")[0].decode("latin-1")
-        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        self._complete.append(_Request(self._parser.get_method(), path, keep_alive))
+def _parsed(head: bytes) -> _Request | None:
+    """A request from its line and headers. None if it is not HTTP/1. A body is not supported."""
+    line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    parts = line.split(b" ")
+    if len(parts) != 3 or parts[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+        return None
+    headers = {
+        name.strip().lower(): value.strip().lower() for name, _, value in (f.partition(b":") for f in fields)
+    }
+    has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    closes = b"close" in headers.get(b"connection", b"") or parts[2] == b"HTTP/1.0"
+    path = parts[1].partition(b"?")[0].decode("latin-1")
+    return _Request(parts[0], path, keep_alive=not (has_body or closes))
 
 
 def _plain(status: int) -> Answer:

@@ -12,13 +12,12 @@ from commander.cli.main import plain_arguments
 
 PART = {
     *("annotated_types", "typing_extensions", "msgspec"),  # the domain
-    *("asyncpg", "nats", "opentelemetry"),  # the servers, and the way of a command
-    "httptools",  # health and metrics
+    *("asyncpg", "nats"),  # the servers
 }
 """What a part may import that serves no API."""
 API = PART | {
-    *("strawberry", "graphql", "cross_web", "dateutil", "packaging"),
-    *("starlette", "anyio", "sniffio", "uvicorn", "websockets", "click", "h11", "certifi"),
+    *("strawberry", "graphql", "cross_web", "dateutil"),
+    *("starlette", "anyio", "uvicorn", "httptools", "websockets", "click"),
 }
 DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
 HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
@@ -108,3 +107,36 @@ def test_a_plain_command_is_read_without_the_command_line_and_any_other_with_it(
 ) -> None:
     assert plain_arguments(["api", *arguments]) == given
     assert plain_arguments(["schema", *arguments]) is None
+
+
+TRACED = """
+import sys
+{before}
+from commander.streaming.tracing import enabled
+print(enabled(), "opentelemetry" in sys.modules)
+"""
+WITH_AN_SDK = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "variables", "said"),
+    [
+        ("", {}, "False False"),
+        ("import opentelemetry.trace", {}, "False True"),
+        (WITH_AN_SDK, {}, "True True"),
+        ("", {"OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}, "True True"),
+    ],
+    ids=["nothing", "an instrumented library", "an SDK set up in code", "an SDK named in the environment"],
+)
+def test_a_process_traces_where_an_sdk_is_set_up_and_imports_opentelemetry_nowhere_else(
+    before: str, variables: dict[str, str], said: str
+) -> None:
+    code = TRACED.format(before=before)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=variables, check=True
+    )
+    assert ended.stdout.strip() == said

@@ -81,7 +81,7 @@ async def test_a_client_of_http_1_0_sees_the_connection_end() -> None:
 
 async def test_an_offer_of_another_protocol_is_passed_over() -> None:
     async with serving() as port:
-        offer = b"GET /health/ready HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"
+        offer = b"GET /health/ready HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade, close\r\n\r\n"
         assert (await exchanged(port, offer)).startswith(b"HTTP/1.1 503 ")
 
 

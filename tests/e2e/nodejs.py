@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import shutil
 import subprocess
@@ -23,10 +24,12 @@ def installed() -> None:
     if shutil.which("node") is None or npm is None:
         pytest.skip("NOT RUN: node or npm is absent, so no JavaScript client was tried")
     kept, locked = _PACKAGE / "node_modules" / ".package-lock.json", _PACKAGE / "package-lock.json"
-    if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
-        command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=_PACKAGE, check=True, timeout=120)
-        kept.touch()
+    with locked.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this run may want the same
+        if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
+            command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=_PACKAGE, check=True, timeout=120)
+            kept.touch()
 
 
 @asynccontextmanager

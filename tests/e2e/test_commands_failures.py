@@ -99,8 +99,8 @@ def refused(shop: System, document: str, id: str) -> str:
     ("how", "code", "message"),
     [
         ("raise", "DECIDER_RAISED", "RuntimeError: a bug [/bold] in list[int]\n[red]second line"),
-        ("nonsense", "INVALID_DECISION", "Job.work returned int, no event of its aggregate"),
-        ("half", "INVALID_DECISION", "Job.work returned str, no event of its aggregate"),
+        ("nonsense", "INVALID_DECISION", "Job.work returned int, which is not an event of its aggregate"),
+        ("half", "INVALID_DECISION", "Job.work returned str, which is not an event of its aggregate"),
         ("big", "INVALID_DECISION", "786432 is the limit"),
         ("exit", "DECIDER_RAISED", "SystemExit: 3"),
         ("kill", "CRASHED_PROCESSOR", "its processor died in each of 3 attempts"),

@@ -14,18 +14,16 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database, without_password
 
 
-def dead_urls() -> list[str]:
-    port = free_port()
-    return [
-        f"postgresql://ada:s3cret@127.0.0.1:{port}/bank",
-        f"postgresql://ada@127.0.0.1:{port}/bank?password=s3cret",
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:s3cret@127.0.0.1:PORT/bank",
+        "postgresql://ada@127.0.0.1:PORT/bank?password=s3cret",
         "postgresql://ada:s3cret@/bank?host=/nowhere",
-    ]
-
-
-@pytest.mark.parametrize("url", dead_urls())
+    ],
+)
 async def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_told(url: str) -> None:
-    database = Database(url)
+    database = Database(url.replace("PORT", str(free_port())))
     for attempt in (
         database.ping(),
         database.fetchval("select 1"),
@@ -44,7 +42,7 @@ async def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not
 async def test_waiting_for_a_server_tells_why_once_without_the_password(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    url, *_ = dead_urls()
+    url = f"postgresql://ada:s3cret@127.0.0.1:{free_port()}/bank"
     database = Database(url)
     with caplog.at_level(logging.WARNING):
         waiting = asyncio.create_task(database.until_reachable(retry_seconds=0))
@@ -147,8 +145,8 @@ async def test_errors_of_a_statement_are_no_unavailability(database: Database) -
     assert await database.fetchval("select 1") == 1
 
 
-async def test_a_pool_that_is_exhausted_is_unavailable_in_time(reused_url: str) -> None:
-    database = Database(reused_url, max_connections=1)
+async def test_a_pool_that_is_exhausted_is_unavailable_in_time(database_url: str) -> None:
+    database = Database(database_url, max_connections=1)
     async with database.connection():
         with pytest.raises(Unavailable):
             async with database.connection(timeout_seconds=0.05):

@@ -24,6 +24,7 @@ from commander.eventstore.log.event_log import append, head_position, read_log
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.effects import begin_effect
 from commander.eventstore.records import Status
+from tests.databases import EMPTY
 from tests.eventstore.archives import (
     assert_nothing_left,
     endings,
@@ -34,7 +35,6 @@ from tests.eventstore.archives import (
     lines_of,
     tables,
 )
-from tests.eventstore.conftest import EMPTY
 from tests.eventstore.decisions import decision, refusal
 
 __all__ = ["file"]

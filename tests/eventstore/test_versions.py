@@ -22,7 +22,7 @@ from commander.eventstore.projections.folding import ensure_tables, fold, row_by
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowStream, RowVersions
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
-from tests.eventstore.conftest import EMPTY
+from tests.databases import EMPTY
 from tests.eventstore.decisions import command, digest_of
 
 shop = Domain("shop")

