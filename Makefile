@@ -1,4 +1,4 @@
-# Two commands are enough: `make dev` runs the bank, `make test` runs every test.
+# `make dev` runs the bank. `make test` runs all tests.
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
