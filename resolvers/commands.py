@@ -175,7 +175,7 @@ def _check_options(services: Services, options: Options) -> None:
     if options.expected_version is not None and options.expected_version < 0:
         raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
     if options.not_before is not None and options.not_before.tzinfo is None:
-        raise InvalidRequest("notBefore", f"needs a time zone, got {options.not_before.isoformat()}")
+        raise InvalidRequest("notBefore", f"must have a time zone, got {options.not_before.isoformat()}")
     days = services.limits.max_schedule_days
     if options.not_before is not None and options.not_before > services.now() + timedelta(days=days):
         problem = f"must be within {days} days, got {options.not_before.isoformat()}"

@@ -51,9 +51,8 @@ def run_export(file: Path | None, where: ExportFilter, wait_seconds: float) -> N
             asyncio.run(run(sys.stdout.buffer))
             sys.stdout.buffer.flush()
         except OSError as error:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # nobody reads what is still buffered
+            # The buffered rest has no reader.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise CannotWrite(f"standard output: {error.strerror}") from error
         return
     part = file.with_name(f"{file.name}.part")

@@ -168,7 +168,7 @@ async def _differences(database: Database, records: list[TableRecord], table_nam
 async def _records(database: Database, name: str) -> list[TableRecord]:
     records = await table_records(database, [name])
     if not records:
-        raise NotFound(f"there is no projection {name}")
+        raise NotFound(f"there is no projection {name}; see commander projections list")
     return records
 
 
