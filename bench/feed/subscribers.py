@@ -32,10 +32,10 @@ class Subscribers:
             async with asyncio.timeout(timeout_seconds):
                 if line := await self._process.stdout.readline():
                     return line
-                told = last_lines(await self._process.stderr.read())
+                lines = last_lines(await self._process.stderr.read())
         except TimeoutError:
             raise MeasurementFailed(f"the subscribers were not done in {timeout_seconds} s") from None
-        raise MeasurementFailed(f"the subscribers ended:\n{told}")
+        raise MeasurementFailed(f"the subscribers ended:\n{lines}")
 
 
 @asynccontextmanager

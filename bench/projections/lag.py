@@ -46,22 +46,22 @@ async def measure_lag(bench: Bench) -> list[Measure]:
 
 
 class _Moves:
-    """What was heard of the projection: positions and when, by the wall clock, in order."""
+    """The positions of a projection that were signalled, each with the wall clock time, in order."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[int, float]] = []
+        self.received: list[tuple[int, float]] = []
 
-    def hear(self, messages: list[RawMessage]) -> None:
+    def receive(self, messages: list[RawMessage]) -> None:
         now = time.time()
-        self.heard += [(int(message.data), now) for message in messages]
+        self.received += [(int(message.data), now) for message in messages]
 
     async def until(self, position: int) -> None:
-        """Waits until it was heard that the projection is there. Raises TimeoutError."""
+        """Waits until the projection has signalled this position. Raises TimeoutError."""
 
-        async def heard() -> bool:
-            return bool(self.heard) and self.heard[-1][0] >= position
+        async def received() -> bool:
+            return bool(self.received) and self.received[-1][0] >= position
 
-        await until(heard, timeout_seconds=10)
+        await until(received, timeout_seconds=10)
 
 
 async def _listen(system: System, moves: _Moves) -> None:
@@ -71,7 +71,7 @@ async def _listen(system: System, moves: _Moves) -> None:
         return await _table(system) is not None
 
     await until(serves, timeout_seconds=60)
-    await system.nats.client.subscribe_chunks(f"signals.projection.{await _table(system)}", moves.hear)
+    await system.nats.client.subscribe_chunks(f"signals.projection.{await _table(system)}", moves.receive)
     await system.nats.client.flush()
 
 
@@ -88,7 +88,7 @@ async def _lags(system: System, after: int, moves: _Moves) -> list[float]:
         "select position, extract(epoch from recorded_at)::float8 from events where position > $1 order by 1",
         after,
     )
-    moved = iter(moves.heard)
+    moved = iter(moves.received)
     position, at = next(moved)
     lags = []
     for event, recorded in rows:
