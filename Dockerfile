@@ -1,8 +1,8 @@
-# The Commander image: every process of the system (api, processor, relay, projections, reactors, effects) is this
-# image with another command. A domain of your own: FROM this image, COPY it to /app, set COMMANDER_DOMAIN.
+# The Commander image. Each part of the system (api, processor, relay, projections, reactors, effects) runs this image
+# with its own command. For a domain of your own: FROM this image, COPY the domain to /app, set COMMANDER_DOMAIN.
 
 # --- The GraphiQL page ------------------------------------------------------------------------------------------------
-# Debian, not Alpine: the lock file is written on glibc, and may lack the musl builds of native packages.
+# Debian, not Alpine: the lock file is written on glibc and can lack the musl builds of native packages.
 FROM node:24-slim AS graphiql
 
 WORKDIR /src/schema/graphiql
@@ -18,12 +18,12 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/commander
 COPY . .
 COPY --from=graphiql /src/schema/graphiql/dist/ schema/graphiql/dist/
-# The last line fails the build when the wheel has lost the page, which would otherwise show only in a browser.
+# The last line fails the build if the wheel does not contain the page.
 RUN --mount=type=cache,target=/var/cache/pip \
     pip --python /opt/commander/bin/python --cache-dir /var/cache/pip install --disable-pip-version-check -c constraints.txt . \
     && test -s /opt/commander/lib/python3.11/site-packages/commander/schema/graphiql/dist/manifest.json
 
-# --- What runs --------------------------------------------------------------------------------------------------------
+# --- The image --------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim
 
 RUN groupadd --gid 10001 commander \
@@ -31,7 +31,7 @@ RUN groupadd --gid 10001 commander \
 
 COPY --from=build /opt/commander /opt/commander
 
-# A container is reached from outside itself, so both servers listen on every address; the ports are the defaults.
+# Both servers listen on every address, because they are reached from outside the container.
 ENV PATH=/opt/commander/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -42,7 +42,7 @@ ENV PATH=/opt/commander/bin:$PATH \
     COMMANDER_HEALTH_PORT=8001
 
 WORKDIR /app
-# A number, so that an orchestrator can see that it is not root's.
+# A number, so that an orchestrator can check that it is not root.
 USER 10001:10001
 EXPOSE 8000 8001
 

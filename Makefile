@@ -1,4 +1,4 @@
-# Two commands are enough: `make dev` runs the bank, `make test` runs every test.
+# `make dev` runs the bank. `make test` runs all tests.
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
@@ -10,8 +10,8 @@ PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
 
-# More processes than cores: most tests wait for servers. Bytecode is kept, whatever the environment says: each
-# of some hundred processes would compile it again. With ARGS, what they say: make test ARGS=tests/schema
+# There are more test processes than cores, because most tests wait for servers. Bytecode is always written, because
+# the tests start some hundred processes and each would compile it again. ARGS selects tests: make test ARGS=tests/schema
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) graphiql
 ifdef ARGS
@@ -20,7 +20,7 @@ else
 	$(BIN)/pytest $(PARALLEL)
 endif
 
-# In layers: about ten seconds without a server, about a minute.
+# test-fast takes about ten seconds and needs no server. test-minute takes about a minute.
 FAST = tests/domain tests/test_architecture.py tests/test_docs.py
 test-fast: $(STAMP)
 	$(BIN)/pytest $(FAST) tests/resolvers/test_cursors.py
@@ -34,7 +34,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory docs
 
-# The site, into site/. The variable silences a notice about MkDocs' future that is no warning about these pages.
+# Builds the site into site/. The variable silences a notice about the future of MkDocs, not about these pages.
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -50,13 +50,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,embedded,test]'
 	touch $@
 
-# GraphiQL's files come from npm; without npm the page falls back to a CDN.
+# npm builds GraphiQL's files. Without npm the page loads them from a CDN.
 graphiql: $(GRAPHIQL)/dist/.built
 
 $(GRAPHIQL)/dist/.built: $(wildcard $(GRAPHIQL)/package*.json $(GRAPHIQL)/src/*)
 	@if command -v npm >/dev/null; then \
 		cd $(GRAPHIQL) && npm ci --silent --no-audit --no-fund && npm run --silent build && touch dist/.built; \
-	else echo "npm is not here: GraphiQL will load its files from a CDN"; fi
+	else echo "npm is not installed: GraphiQL loads its files from a CDN"; fi
 
 clean:
 	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules

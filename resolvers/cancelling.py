@@ -1,4 +1,4 @@
-"""Taking back a command that is still queued, or whose time has not come."""
+"""Cancelling a pending command: queued, or scheduled."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ CANCELLED = "CANCELLED"
 
 
 async def cancel(services: Services, command_id: UUID, actor: str | None = None) -> Ended:
-    """How the command ended: rejected as CANCELLED (by the actor, says its message), or as it had before.
+    """Cancels a pending command. Returns its outcome: rejected as CANCELLED, or the outcome it already has.
 
     Raises NotFound.
 
-    Cancelling stores the outcome itself. The primary key lets only one outcome in: either this one, and the
-    processor passes the command over, or the processor's.
+    This function stores the outcome itself. The primary key allows only one outcome. If this one is first,
+    the processor skips the command. If the processor's is first, the append fails.
     """
     message = "cancelled while it was queued" + (f", by {actor}" if actor is not None else "")
     for _ in range(2):
-        ended = await services.outcomes.look(command_id)
+        ended = await services.outcomes.look_up(command_id)
         if ended is not None:
             return ended
         queued = await pending_command(services.nats, command_id)
         if queued is None:
-            continue  # it may have been decided and purged between the two looks
+            continue  # it may have been decided and purged between the two reads
         decision = Decision(
             queued,
             queued.digest,
@@ -51,15 +51,15 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             await unschedule(services.nats, [queued])
         await services.nats.publish_signals(log_signals(appended.events))
         await _announce(services, queued)
-    ended = await services.outcomes.look(command_id)
+    ended = await services.outcomes.look_up(command_id)
     if ended is None:
         raise NotFound(f"there is no command with the id {command_id}")
     return ended
 
 
 async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
-    """Tells whoever waits for the command, as the processor would have."""
-    ended = await services.outcomes.look(cancelled.command_id)
+    """Publishes the signals that the processor publishes for an outcome."""
+    ended = await services.outcomes.look_up(cancelled.command_id)
     messages = ended_signals([cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
         messages += outcome_signals(cancelled.reply, [ended])

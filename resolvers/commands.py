@@ -1,4 +1,4 @@
-"""Submitting a command: check, look for an earlier outcome, submit, wait as long as the client wants."""
+"""Submitting a command: check it, look up an earlier outcome, submit it, wait as the client asks."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ class Wait(Enum):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """expected_version: decide only if the stream stands there. given_id: whether the client chose the id.
-    validate_only: decide on the current state and store nothing. not_before: decide it then; what lies in the
-    past is now. Nobody waits for the outcome of a command whose time has not come.
+    """How a command is submitted.
+
+    given_id: whether the client chose the id. expected_version: the version that the stream must have.
+    validate_only: decide on the current state and store nothing. not_before: the time to decide the command
+    at. A time in the past means now. For a time in the future, `submit` returns once the command is stored.
     """
 
     command_id: UUID
@@ -60,18 +62,19 @@ class Options(msgspec.Struct, frozen=True):
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
-    """Submits a command and answers as the options ask.
+    """Submits a command and waits for the stage that the options name.
 
-    Raises Unavailable at once while NATS is away, and, unless it need only be accepted, while Postgres is.
+    Raises Unavailable at once while NATS is down. Raises it too while Postgres is down, unless `wait` is
+    ACCEPTED and the client chose no id.
     """
-    made = _made(services, command, options)
+    made = _assembled(services, command, options)
     if isinstance(made, InvalidResult):
         return made
     earlier = await _earlier(services, made, options) if options.given_id else None
     return await _answered(services, made, earlier, options)
 
 
-def _made(services: Services, command: Any, options: Options) -> SubmittedCommand | InvalidResult:
+def _assembled(services: Services, command: Any, options: Options) -> SubmittedCommand | InvalidResult:
     _check_options(services, options)
     envelope = Envelope.of_client(
         options.command_id,
@@ -92,18 +95,18 @@ def _made(services: Services, command: Any, options: Options) -> SubmittedComman
 async def _earlier(
     services: Services, made: SubmittedCommand, options: Options
 ) -> Ended | ConflictResult | AcceptedResult | None:
-    """What became of a command that was submitted under this id before, as far as it matters now."""
+    """The result of an earlier submission under this id. None if there is none, or if it is still open."""
     if options.validate_only:
         return None
     services.database.must_be_up()
-    ended = await services.outcomes.look(options.command_id)
+    ended = await services.outcomes.look_up(options.command_id)
     if ended is not None or not _need_only_be_accepted(made, options):
         return ended
-    # Nobody waits for the outcome of what need only be accepted; a conflict must show in the queue.
+    # The client does not wait for the outcome, so a conflict must be found in the queue.
     if await _other_is_queued(services, made):
         return ConflictResult(options.command_id)
     if made.not_before is not None and await pending_alone(services.nats, made.command_id) is not None:
-        return AcceptedResult(options.command_id)  # at the time that was given first
+        return AcceptedResult(options.command_id)  # the first submission's time counts
     return None
 
 
@@ -117,7 +120,7 @@ async def _answered(
     ended: Ended | ConflictResult | AcceptedResult | None,
     options: Options,
 ) -> Result:
-    """Submits, without waiting for anything before that, unless the id has its end; and waits as asked."""
+    """Submits the command, unless the id has a result already, and waits as the options ask."""
     if options.validate_only:
         return dry_result_of(await dry_run(services, made), options.expected_version)
     if ended is None and made.rejected is not None:
@@ -156,10 +159,10 @@ async def _answered(
 async def _first_sent(
     services: Services, made: SubmittedCommand
 ) -> SubmittedCommand | Ended | ConflictResult | None:
-    """What was submitted under an id before a hook rejected it: its outcome is the id's one outcome."""
+    """An earlier submission under the id of a command that a hook rejects now. Its outcome counts."""
     queued = await pending_alone(services.nats, made.command_id)
     if queued is None:
-        return await services.outcomes.look(made.command_id)  # it may have ended meanwhile
+        return await services.outcomes.look_up(made.command_id)  # it may have ended in the meantime
     if queued.digest != made.digest:
         return ConflictResult(made.command_id)
     return replace(queued, reply=made.reply)
@@ -172,7 +175,7 @@ def _check_options(services: Services, options: Options) -> None:
     if options.expected_version is not None and options.expected_version < 0:
         raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
     if options.not_before is not None and options.not_before.tzinfo is None:
-        raise InvalidRequest("notBefore", f"needs a time zone, got {options.not_before.isoformat()}")
+        raise InvalidRequest("notBefore", f"must have a time zone, got {options.not_before.isoformat()}")
     days = services.limits.max_schedule_days
     if options.not_before is not None and options.not_before > services.now() + timedelta(days=days):
         problem = f"must be within {days} days, got {options.not_before.isoformat()}"
@@ -182,23 +185,23 @@ def _check_options(services: Services, options: Options) -> None:
 async def _accepted(
     services: Services, made: SubmittedCommand, options: Options
 ) -> AcceptedResult | ConflictResult:
-    """The receipt of a stored command; a conflict, if the same id came with other content just before it."""
+    """The receipt of a stored command, or a conflict if another content with this id was stored before it."""
     if await _other_is_queued(services, made):
         return ConflictResult(options.command_id)
-    ended = await services.outcomes.look(options.command_id)
+    ended = await services.outcomes.look_up(options.command_id)
     if ended is not None and ended.digest != made.digest:
         return ConflictResult(options.command_id)
     return AcceptedResult(options.command_id)
 
 
 async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
-    """Whether the first command that is queued under this id is of other content."""
+    """Whether the first queued command with this id has other content."""
     queued = await pending_alone(services.nats, made.command_id)
     return queued is not None and queued.digest != made.digest
 
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
-    """Waits for the projections that handle one of the command's events, until this time of the loop."""
+    """Waits for the projections that handle the command's events. deadline: a time of the event loop."""
     projections = services.domain.projections.values()
     touched = {p.name for event in ended.events for p in projections if event.type in p.by_event}
     remaining = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -206,13 +209,13 @@ async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
 
 
 async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -> list[Result]:
-    """Submits many commands at once, in order; one result each, whatever becomes of the others.
+    """Submits many commands at once, in order. Each has its own result.
 
-    Raises InvalidRequest for too many, before any is submitted.
+    Raises InvalidRequest for too many commands, before any is submitted.
     """
     if len(items) > services.limits.max_batch:
-        raise InvalidRequest("commands", f"{services.limits.max_batch} is the limit, got {len(items)}")
-    made = [_made(services, command, options) for command, options in items]
+        raise InvalidRequest("commands", f"must be at most {services.limits.max_batch}, got {len(items)}")
+    made = [_assembled(services, command, options) for command, options in items]
 
     async def earlier(
         one: SubmittedCommand | InvalidResult, options: Options
@@ -229,5 +232,7 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
         return one if isinstance(one, InvalidResult) else await _answered(services, one, ended, options)
 
     asked = [options for _, options in items]
-    ended = await asyncio.gather(*map(earlier, made, asked))  # for all first: no look may change the order
+    ended = await asyncio.gather(
+        *map(earlier, made, asked)
+    )  # all look-ups first, so that they do not change the order of submission
     return list(await asyncio.gather(*map(answered, made, ended, asked)))

@@ -1,11 +1,11 @@
-"""Cursors: all that the API gives and takes are encoded and decoded here.
+"""Cursors: all cursors of the API are encoded and decoded here.
 
-rows of a projection    opaque: the list, its order, the place in it, whether or not a row is there
-commands                opaque: the list and a number; the versions of a row too
+rows of a projection    opaque: the list, its order, and a place in it; valid also after the row is gone
+commands                opaque: the list and a number; the same for the versions of a row
 events of a stream      the version of the event
-items that are live     the position of the log, then `-` and the table where there is one; Last-Event-ID too
+items of subscriptions  the position of the log; for rows also `-` and the table; the same in Last-Event-ID
 
-A filter is no part of a cursor: a place stays a place when other rows are left out.
+A cursor does not depend on the filter. It is valid under any filter.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ _LARGEST_VERSION = 2**31 - 1
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
 
 
-def cursor_of(list_name: str, order: Order, place: Place) -> str:
+def row_cursor_of(list_name: str, order: Order, place: Place) -> str:
     """The cursor of this place in the order of a list."""
     return _opaque(list_name, shown(order), [_written(value) for value in place])
 
 
 def place_from(argument: str, cursor: str, list_name: str, order: Order) -> Place:
-    """The place that a cursor stands for.
+    """The place that a cursor encodes.
 
-    Raises InvalidRequest, about this argument, for what is no cursor, or one of another list or order.
+    Raises InvalidRequest, with this argument, for a text that is not a cursor, and for a cursor of another
+    list or order.
     """
     found_order, written = _content(argument, cursor, list_name, 2)
     if found_order != shown(order):
@@ -59,7 +60,7 @@ def number_cursor_of(list_name: str, number: int) -> str:
 
 
 def number_from(argument: str, cursor: str, list_name: str) -> int:
-    """The number that a cursor stands for. Raises InvalidRequest, as place_from does."""
+    """The number that a cursor encodes. Raises InvalidRequest, as place_from does."""
     [number] = _content(argument, cursor, list_name, 1)
     if type(number) is not int or not 0 <= number <= _LARGEST:
         raise _no_cursor(argument, cursor, list_name)
@@ -67,10 +68,10 @@ def number_from(argument: str, cursor: str, list_name: str) -> int:
 
 
 def version_from(argument: str, cursor: str) -> int:
-    """The version that a cursor of a stream's events stands for. Raises as place_from does."""
+    """The version that a cursor of a stream's events encodes. Raises InvalidRequest, as place_from does."""
     version = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 10 else None
     if version is None or version > _LARGEST_VERSION:
-        raise _no_cursor(argument, cursor, "a stream's events", "; that is a version")
+        raise _no_cursor(argument, cursor, "a stream's events", "; such a cursor is a version")
     return version
 
 
@@ -80,7 +81,7 @@ def live_cursor_of(cursor: Cursor) -> str:
 
 
 def live_cursor_from(argument: str, text: str) -> Cursor:
-    """The cursor of a live item. A position alone does not name the table: everything after it is sent.
+    """The cursor of a live item. A position without a table is valid: everything after it is sent.
 
     Raises InvalidRequest, as place_from does.
     """
@@ -95,30 +96,30 @@ def _opaque(list_name: str, *content: Any) -> str:
 
 
 def _content(argument: str, cursor: str, list_name: str, size: int) -> list[Any]:
-    """What stands in an opaque cursor of this list beside its name: so many values."""
+    """The values in an opaque cursor of this list, without its name. size: how many there must be."""
     try:
         found_list, *content = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
     except _MALFORMED as error:
         raise _no_cursor(argument, cursor, list_name) from error
     if len(content) == size and isinstance(found_list, str) and found_list != list_name:
-        raise _no_cursor(argument, cursor, list_name, f"; it is one of {found_list:.100}")
+        raise _no_cursor(argument, cursor, list_name, f"; it is a cursor of {found_list:.100}")
     if len(content) != size or found_list != list_name:
         raise _no_cursor(argument, cursor, list_name)
     return list(content)
 
 
 def _no_cursor(argument: str, cursor: str, list_name: str, why: str = "") -> InvalidRequest:
-    return InvalidRequest(argument, f"{cursor[:100]!r} is no cursor of {list_name}{why}")
+    return InvalidRequest(argument, f"{cursor[:100]!r} is not a cursor of {list_name}{why}")
 
 
 def shown(order: Order) -> str:
-    """An order as people read it."""
+    """An order as readable text."""
     direction = "DESC" if order.descending else "ASC"
     return ", ".join(f"{field.graphql_name} {direction}" for field in order.fields)
 
 
 def _written(value: Any) -> Any:
-    """JSON has no NaN, no infinity and no exact decimals: as text it has."""
+    """A value for JSON. Numbers that JSON cannot represent exactly are written as text."""
     if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
@@ -127,12 +128,12 @@ def _written(value: Any) -> Any:
 
 
 def _read(field: Field, written: Any) -> Any:
-    """The other way. Raises one of _MALFORMED for what no row could hold there."""
+    """The inverse of _written. Raises one of _MALFORMED for a value that no row can hold."""
     if written is None and field.optional:
         return None
     if isinstance(field.type, EnumType):
         return field.type.python[written]
-    assert isinstance(field.type, ScalarType), "an order is of scalars and enums"
+    assert isinstance(field.type, ScalarType), "the columns of an order are scalars and enums"
     python = field.type.python
     if python in _FROM_TEXT:
         found: Any = _FROM_TEXT[python](msgspec.convert(written, str))
@@ -150,7 +151,7 @@ def _impossible(value: Any) -> str | None:
         case Decimal():
             _, _, exponent = value.as_tuple()
             if isinstance(exponent, int) and (exponent < -16_383 or value.adjusted() > 131_071):
-                return "Postgres has no such number"
+                return "Postgres cannot store this number"
             return None
     return unusable_scalar(value)
 

@@ -1,7 +1,7 @@
-"""Dead letters: commands that failed. One may be retried, as a new command, or dropped; either only once.
+"""Dead letters: failed commands. Each can be retried as a new command, or dropped, once.
 
-A failed command keeps its outcome for good. Retrying submits its content again under an id derived from
-its own, so that retrying twice is retrying once.
+A failed command keeps its outcome. A retry submits its content again. The new id is derived from the old id,
+so two retries submit the same command.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ async def dead_letters(database: Database, first: int) -> list[Outcome]:
 async def retry(
     context: RequestContext[SubmittingService], command_id: UUID, reply: str | None = None
 ) -> SubmittedCommand:
-    """Submits a dead letter again, as the command returned. Raises NotFound if it is none, or no more.
+    """Submits a dead letter again. Returns the new command. Raises NotFound if there is no such dead letter.
 
-    It is on record as retried only when it was submitted: the record is committed after that, and holds
-    back whoever else deals with it meanwhile. If that fails, retry again: the id is the same.
+    The record of the retry is written first and committed after the submission. Until then it blocks other
+    actions on the dead letter. If the commit fails, retry again: the new id is the same.
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
@@ -51,24 +51,24 @@ async def retry(
 
 
 async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> None:
-    """Takes a dead letter off the list, for good. Raises NotFound if it is none, or no more."""
+    """Removes a dead letter from the list. Raises NotFound if there is no such dead letter."""
     database = context.services.database
     await _open_dead_letter(database, command_id)
     async with database.connection() as connection:
         await _record(connection, command_id, "DROPPED", None, context.actor)
 
 
-async def what_was_done(database: Database, command_id: UUID) -> DeadLetterAction | None:
-    """What was done with a dead letter, by whom and when; None while nothing was."""
+async def action_on(database: Database, command_id: UUID) -> DeadLetterAction | None:
+    """The retry or drop of a dead letter: who did it, and when. None if there was none."""
     return await dead_letter_action(database, command_id)
 
 
 async def _record(
     connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
 ) -> None:
-    """Of several at once the first one is recorded; to the others it is no dead letter any more."""
+    """Records an action. Of several actions at once the first one wins; the others raise NotFound."""
     if not await record_dead_letter_action(connection, command_id, action, retried_as, actor):
-        raise NotFound(f"the dead letter {command_id} was dealt with a moment ago")
+        raise NotFound(f"somebody else retried or dropped the dead letter {command_id} just now")
 
 
 async def _open_dead_letter(database: Database, command_id: UUID) -> Outcome:

@@ -1,4 +1,4 @@
-"""What a command would do, without doing it: the pure decider on the stream's current state."""
+"""A dry run: the decision on a command, on the current state of its stream, without storing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from commander.streaming.commands.deciding import decide
 
 
 async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
-    """The decision that the processor would take now. Nothing is stored."""
+    """The decision that the processor would make now. Nothing is stored."""
     states = AggregateCache(services.domain, capacity=1, snapshot_every=2**62)
     async with services.database.connection() as connection:
         await states.load(connection, [command.stream])

@@ -1,4 +1,4 @@
-"""Failed calls of effects: listed, retried, dropped. Who did what is recorded."""
+"""Failed calls of effects: list, retry, drop. Each action is recorded with its actor."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ async def effect_failures(database: Database, first: int) -> list[EffectFailure]
 
 
 async def actions_of(database: Database, failure: EffectFailure) -> list[EffectAction]:
-    """What was done with a failure, the oldest first."""
+    """The actions on a failed call, oldest first."""
     return await effect_actions(database, failure.effect, failure.position)
 
 
 async def retry(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
-    """Has the part `effects` call it again, with the same key. Raises NotFound if it is not failed."""
+    """Calls the effect again, with the same key. Raises NotFound if the call has not failed."""
     await act_on_effect(context.services.database, effect, position, "RETRIED", context.actor)
 
 
 async def drop(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
-    """Takes it off the list, for good. Raises NotFound if it is not failed."""
+    """Removes a failed call from the list. Raises NotFound if it has not failed."""
     await act_on_effect(context.services.database, effect, position, "DROPPED", context.actor)

@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 Answer = bool | Callable[[], Awaitable[bool]]
-"""Known, or to be asked for by whoever wants to know."""
+"""A known answer, or a function that finds it when it is needed."""
 
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Part of a list, in order. more, earlier: whether the list has items behind it, and before it."""
+    """Part of a list, in order. more: whether items follow it. earlier: whether items come before it."""
 
     items: list[T]
     more: Answer
@@ -29,7 +29,7 @@ class Page(Generic[T]):
 
 
 def page_size(services: Services, asked: int | None, argument: str = "first") -> int:
-    """How many items are asked for. Raises InvalidRequest above the limit."""
+    """The number of items of a page. Raises InvalidRequest above the limit."""
     limits = services.limits
     size = limits.default_page if asked is None else asked
     if not 0 <= size <= limits.max_page:
@@ -53,7 +53,7 @@ async def events_page(
 
 
 async def event_at(services: Services, position: int) -> RecordedEvent | None:
-    """The event at this position; None beyond the head."""
+    """The event at this position. None beyond the head."""
     events = await read_log(services.database, position - 1, position, 1)
     return events[0] if events else None
 
@@ -65,19 +65,19 @@ def follow(
     where: EventFilter,
     render: Callable[[FeedItem], T],
 ) -> AsyncGenerator[Sequence[T], None]:
-    """The matching events after a position, then live, rendered: see commander.streaming.feed.feed.
+    """The matching events after a position, then live events, rendered; see commander.streaming.feed.feed.
 
-    Raises InvalidRequest for a filter that nothing can match.
+    Raises InvalidRequest for a filter that no event can match.
     """
     _check_filter(services, where)
     return services.feed.follow(key, after, where, render)
 
 
 def _check_filter(services: Services, where: EventFilter) -> None:
-    """A misspelt name would wait for ever: it is an error. So is a stream's name that cannot be stored."""
+    """Raises InvalidRequest for a name that no event can match: unknown, or impossible to store."""
     for stream in where.streams or ():
         if not is_storable_text(stream):
-            raise InvalidRequest("filter.streams", f"no stream has the name {stream!r}")
+            raise InvalidRequest("filter.streams", f"no stream can have the name {stream!r}")
     for type_ in where.types or ():
         if services.domain.event_type(type_) is None:
             raise InvalidRequest("filter.types", f"the domain has no event {type_!r}")
@@ -91,5 +91,5 @@ def _check_filter(services: Services, where: EventFilter) -> None:
 
 
 def is_storable_text(text: str) -> bool:
-    """Whether Postgres takes this text: without NUL and lone surrogates."""
+    """Whether Postgres can store this text: it has no NUL and no lone surrogate."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""What followed from a command, as a tree: what has ended, and what is under way."""
+"""The lineage of a command: all that followed from it, ended and pending, as a tree."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ProjectionReach:
 
 @dataclass(frozen=True)
 class TracedEvent:
-    """An event, the projections that handle it, and the commands that were sent because of it."""
+    """An event, the projections that handle it, and the commands that reactors sent because of it."""
 
     event: RecordedEvent
     projections: tuple[ProjectionReach, ...]
@@ -46,7 +46,7 @@ class TracedEvent:
 
 @dataclass(frozen=True)
 class TracedCommand:
-    """A command at a depth of the tree, and the events it made."""
+    """A command at a depth of the tree, with its events."""
 
     state: CommandState
     depth: int
@@ -61,16 +61,19 @@ class TracedCommand:
         return self.state.known.submitted_at
 
     def walk(self) -> list[TracedCommand]:
-        """This command and all below it, each before what followed from it."""
+        """This command and all below it. Each stands before those that followed from it."""
         below = (command for event in self.events for command in event.reactions)
         return [self, *(one for command in below for one in command.walk())]
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """root: the command asked for. truncated: there is more than the depth, or the size, lets in, or more
-    under way than is looked through. ended: all that is shown has ended, the reactors have come past it, and
-    all that is under way was looked through: more can come only from what is not shown."""
+    """The tree of a command.
+
+    truncated: the depth or the size cut the tree, or there are more pending commands than are searched.
+    ended: every command shown has ended, every reactor has passed its events, and all pending commands were
+    searched. The tree shown does not grow any more.
+    """
 
     root: TracedCommand
     truncated: bool
@@ -78,7 +81,7 @@ class Lineage:
 
     @property
     def applied(self) -> bool:
-        """Whether all projections show all events of it."""
+        """Whether all projections show all its events."""
         events = (event for command in self.root.walk() for event in command.events)
         return all(one.applied for event in events for one in event.projections)
 
@@ -88,7 +91,7 @@ class Lineage:
 
 
 class Wanted(NamedTuple):
-    """Which tree: of a command and its correlation, so many reactions deep, with at most so many commands."""
+    """The tree to find: the command and its correlation, the deepest reaction, the most commands."""
 
     command_id: UUID
     correlation_id: UUID
@@ -97,9 +100,9 @@ class Wanted(NamedTuple):
 
 
 async def lineage_of(services: Services, command_id: UUID, max_depth: int, first: int) -> Lineage:
-    """What has followed from a command by now: `max_depth` reactions deep, at most `first` commands.
+    """All that has followed from a command so far: `max_depth` reactions deep, at most `first` commands.
 
-    Raises NotFound for an id that nothing is known of, InvalidRequest for bounds out of range.
+    Raises NotFound for an unknown id, InvalidRequest for limits out of range.
     """
     check_bounds(max_depth, first)
     root, reacted = await asyncio.gather(
@@ -121,35 +124,36 @@ def check_bounds(max_depth: int, first: int) -> None:
 
 
 async def find_positions(services: Services) -> dict[str, int]:
-    """How far the projections have come, from Postgres."""
+    """The positions of the projections, read from Postgres."""
     found = await projection_statuses(services.database, services.tables.values())
     return {status.name: status.position for status in found}
 
 
 async def find_lineage(services: Services, wanted: Wanted, reacted: Mapping[str, int]) -> Lineage:
-    """The tree, with all projections still to come: in a few questions, however large it is.
+    """The tree, with no projection applied yet. It takes a fixed number of queries, whatever its size.
 
-    reacted: up to where each reactor has reacted; what it sent until then is at least under way. So this is
-    asked first, then what is under way, and Postgres last: what is so no more by then has its end there.
+    reacted: the position of each reactor. The commands that it sent up to there are at least pending. So the
+    positions are read first, then the pending commands, and Postgres last. A command that has ended in the
+    meantime is found in Postgres.
     """
     command_id, correlation_id, max_depth, first = wanted
-    going = await pending_by_correlation(services.nats, services.database, [correlation_id])
+    pending = await pending_by_correlation(services.nats, services.database, [correlation_id])
     found = await descendants(services.database, command_id, max_depth + 1, first + 1)
     if not found:
-        root = next((one for one in going.commands if one.command_id == command_id), None)
+        root = next((one for one in pending.commands if one.command_id == command_id), None)
         state = await command_by_id(services, command_id) if root is None else undecided(services, root)
-        if state.outcome is not None:  # it has ended since
+        if state.outcome is not None:  # it has ended in the meantime
             return await find_lineage(services, wanted, reacted)
         return Lineage(TracedCommand(state, 0, ()), truncated=False, ended=False)
     kept = [one for one in found if one.depth <= max_depth][:first]
     events = await events_of_commands(services.database, [one.outcome for one in kept], MAX_EVENTS + 1)
-    reactions, more = _reactions(services, wanted, kept, events, going.commands)
+    reactions, more = _reactions(services, wanted, kept, events, pending.commands)
     cut = len(kept) < len(found) or more or sum(map(len, events.values())) > MAX_EVENTS
     awaited = any(_awaited(services.domain, event, reacted) for made in events.values() for event in made)
     return Lineage(
         _tree(services.domain, kept, events, reactions),
-        truncated=cut or not going.whole,
-        ended=going.whole and not awaited and not any(reactions.values()),
+        truncated=cut or not pending.whole,
+        ended=pending.whole and not awaited and not any(reactions.values()),
     )
 
 
@@ -158,15 +162,15 @@ def _reactions(
     wanted: Wanted,
     ended: Sequence[Descendant],
     events: Mapping[UUID, Sequence[RecordedEvent]],
-    going: Iterable[SubmittedCommand],
+    pending: Iterable[SubmittedCommand],
 ) -> tuple[dict[int, list[TracedCommand]], bool]:
-    """The commands under way that are reactions to these events, by position; whether there are more.
+    """The pending commands that are reactions to these events, by position; and whether there are more.
 
-    ended: what has ended, nearest first, cut at the bounds. One that is not among these although there is
-    room for it has not ended: it would have come before the cut.
+    ended: the commands that have ended, nearest first, cut at the limits. A command that would fit and is not
+    among them has not ended.
     """
     ids = {one.outcome.command_id for one in ended}
-    caused = by_cause(one for one in going if one.command_id not in ids)
+    caused = by_cause(one for one in pending if one.command_id not in ids)
     shown: dict[int, list[TracedCommand]] = {}
     room, more = wanted.first - len(ended), False
     for depth, outcome in ended:
@@ -183,9 +187,9 @@ def _tree(
     domain: Domain,
     ended: Sequence[Descendant],
     events: Mapping[UUID, Sequence[RecordedEvent]],
-    going: Mapping[int, Sequence[TracedCommand]],
+    pending: Mapping[int, Sequence[TracedCommand]],
 ) -> TracedCommand:
-    """The tree of these commands, which are in order of their depth: built from its leaves."""
+    """The tree of these commands, which are in order of their depth. It is built from the leaves."""
     reactions: dict[int, list[TracedCommand]] = {}
     made: TracedCommand | None = None
     for depth, outcome in reversed(ended):
@@ -193,7 +197,7 @@ def _tree(
             TracedEvent(
                 event,
                 _waiting(domain, event),
-                (*reversed(reactions.get(event.position, ())), *going.get(event.position, ())),
+                (*reversed(reactions.get(event.position, ())), *pending.get(event.position, ())),
             )
             for event in events[outcome.command_id]
         ]
@@ -214,7 +218,7 @@ def _waiting(domain: Domain, event: RecordedEvent) -> tuple[ProjectionReach, ...
 
 
 def _awaited(domain: Domain, event: RecordedEvent, reacted: Mapping[str, int]) -> bool:
-    """Whether a reactor that takes the event has not come to it yet."""
+    """Whether a reactor that handles the event has not reacted to it yet."""
     if event.type == REACTION_REJECTED:
         refusal = domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(refusal, RecordedRejection)
@@ -227,7 +231,7 @@ def _awaited(domain: Domain, event: RecordedEvent, reacted: Mapping[str, int]) -
 
 
 def applied_at(lineage: Lineage, positions: Mapping[str, int]) -> Lineage:
-    """The tree with what the projections show at these positions."""
+    """The tree with those events applied that the projections show at these positions."""
 
     def command(one: TracedCommand) -> TracedCommand:
         return replace(one, events=tuple(map(event, one.events)))

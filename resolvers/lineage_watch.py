@@ -1,14 +1,15 @@
-"""A lineage watched while it grows.
+"""A lineage as a subscription: the tree, and the tree again after each change.
 
-A watcher looks again when something was told: an event of the same correlation by the feed, the command's own
-end, a projection's move. The projections' moves are compared in memory; only the others read the tree anew.
+A watcher reacts to three signals: an event of the same correlation (from the feed), the outcome of the root
+command, and a new position of a projection. After the first two it reads the tree again. After the third it
+compares positions in memory.
 
-What is sent, and waits, is told by nobody, nor that a reactor has come past an event. So as long as a tree
-has not ended it is looked at again: soon after it has changed, then ever less often. Of one that has ended
-nothing is asked.
+There is no signal for a command that a reactor has sent, nor for a reactor that has passed an event. So a
+watcher also polls a tree that has not ended: 0.25 seconds after a change, then at growing intervals. It does
+not poll a tree that has ended.
 
-    changed ─► looked at again, ever later ─► ended
-       ▲──────────────┴─────────────────────────┘
+    changed ─► polled, at growing intervals ─► ended
+       ▲──────────────┴──────────────────────────┘
 """
 
 from __future__ import annotations
@@ -35,42 +36,42 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import command_by_id
 from commander.streaming.feed.fan_out import FeedItem
 
-_SOON_SECONDS = 0.25
-_LOST_SECONDS = 5.0
+_FIRST_POLL_SECONDS = 0.25
+_LONGEST_POLL_SECONDS = 5.0
 
 
 async def follow_lineage(
     services: Services, command_id: UUID, max_depth: int, first: int
 ) -> AsyncGenerator[Lineage, None]:
-    """The tree as it is, and again whenever it has changed, until its subscriber goes.
+    """The tree, and the tree again after each change, until the subscriber leaves.
 
-    What is told shows at once; that a reaction waits, and that all has ended, a quarter of a second later, or
-    up to five seconds later where it takes its time.
-    Raises NotFound for an id that nothing is known of, InvalidRequest for bounds out of range.
+    A change that has a signal shows at once. A pending reaction, and the end of the tree, show after 0.25
+    seconds, or after up to 5 seconds when the tree has not changed for a while.
+    Raises NotFound for an unknown id, InvalidRequest for limits out of range.
     """
     check_bounds(max_depth, first)
     root = await command_by_id(services, command_id)
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
-    ears = _Signals(services)
-    hearing = [ears.events_of(wanted.correlation_id), ears.moves()]
+    signals = _Signals(services)
+    listeners = [signals.listen_to_events(wanted.correlation_id), signals.listen_to_positions()]
     if root.outcome is None:
-        hearing.append(ears.end_of(command_id))
-    tasks = [ears.begin(one) for one in hearing]
-    looking = _Looking()
+        listeners.append(signals.listen_to_outcome(command_id))
+    tasks = [signals.start(listener) for listener in listeners]
+    polling = _Polling()
     found: Lineage | None = None
     last: tuple[TracedCommand, bool, bool] | None = None
     try:
         while True:
-            grown = await ears.next(looking.at)
+            grown = await signals.next(polling.at)
             if found is None or grown:
                 before = found
                 found = await find_lineage(services, wanted, await reactor_positions(services.database))
-                looking.looked(changed=found != before, ended=found.ended)
-                ears.take(await find_positions(services))
-            shown = ears.applied(found)
-            told = (shown.root, shown.truncated, shown.settled)
-            if told != last:
-                last = told
+                polling.schedule(changed=found != before, ended=found.ended)
+                signals.advance(await find_positions(services))
+            shown = signals.applied(found)
+            content = (shown.root, shown.truncated, shown.settled)
+            if content != last:
+                last = content
                 yield shown
     finally:
         for task in tasks:
@@ -78,105 +79,106 @@ async def follow_lineage(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Looking:
-    """When a watcher looks again though it has heard nothing. at: a time of the loop; None: not at all."""
+class _Polling:
+    """When a watcher reads the tree again without a signal. at: a time of the event loop. None: never."""
 
     def __init__(self) -> None:
         self.at: float | None = None
-        self._pause = _SOON_SECONDS
+        self._interval_seconds = _FIRST_POLL_SECONDS
 
-    def looked(self, *, changed: bool, ended: bool) -> None:
+    def schedule(self, *, changed: bool, ended: bool) -> None:
         now = asyncio.get_running_loop().time()
         if ended:
             self.at = None
         elif changed or self.at is None:
-            self._pause = _SOON_SECONDS
-            self.at = now + self._pause
+            self._interval_seconds = _FIRST_POLL_SECONDS
+            self.at = now + self._interval_seconds
         elif self.at <= now:
-            self._pause = min(2 * self._pause, _LOST_SECONDS)
-            self.at = now + self._pause
+            self._interval_seconds = min(2 * self._interval_seconds, _LONGEST_POLL_SECONDS)
+            self.at = now + self._interval_seconds
 
 
 class _Signals:
-    """What one watcher hears."""
+    """The signals that one watcher listens to."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._rung = asyncio.Event()
+        self._signalled = asyncio.Event()
         self._grown = False
-        self._began = False
+        self._feed_began = False
         self._failure: BaseException | None = None
         self._positions: dict[str, int] = {}
         self._all_applied = False
 
-    def begin(self, hearing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Hears in the background; a failure is the watcher's."""
-        task = asyncio.create_task(hearing)
+    def start(self, listener: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs a listener in the background. If it fails, `next` raises its error."""
+        task = asyncio.create_task(listener)
         task.add_done_callback(self._ended)
         return task
 
     async def next(self, at: float | None) -> bool:
-        """Returns when something was heard, or at a time of the loop; says whether the tree may have grown.
+        """Waits for a signal, until a time of the event loop. Returns whether the tree must be read again.
 
-        Raises what failed.
+        Raises the error of a listener that failed.
         """
         try:
             async with asyncio.timeout_at(at):
-                await self._rung.wait()
+                await self._signalled.wait()
         except TimeoutError:
             pass
-        self._rung.clear()
+        self._signalled.clear()
         if self._failure is not None:
             raise self._failure
         grown, self._grown = self._grown, False
         return grown or (at is not None and asyncio.get_running_loop().time() >= at)
 
-    def take(self, positions: Mapping[str, int]) -> None:
-        """Takes note of how far projections have come; none goes back."""
+    def advance(self, positions: Mapping[str, int]) -> None:
+        """Remembers the positions of projections. No position decreases."""
         for name, position in positions.items():
             self._positions[name] = max(self._positions.get(name, 0), position)
 
     def applied(self, found: Lineage) -> Lineage:
-        """The tree with what the projections show by now; they are listened to as long as something lacks."""
+        """The tree with the events applied that projections show now. Once all are, positions are ignored."""
         progress = self._services.progress
-        self.take({name: progress.position_of(name) for name in self._services.domain.projections})
+        self.advance({name: progress.position_of(name) for name in self._services.domain.projections})
         shown = applied_at(found, self._positions)
         self._all_applied = shown.applied
         return shown
 
-    async def events_of(self, correlation_id: UUID) -> None:
-        """The first item, CaughtUp, says that what is committed from here on is heard."""
+    async def listen_to_events(self, correlation_id: UUID) -> None:
+        """Signals each event of the correlation. After the first item, CaughtUp, no event is missed."""
         where = EventFilter(correlation_id=correlation_id)
-        items = self._services.feed.follow(("lineage", correlation_id), None, where, _as_it_is)
+        items = self._services.feed.follow(("lineage", correlation_id), None, where, _unchanged)
         async with aclosing(items):
             async for _ in items:
-                self._began = True
-                self._ring(grown=True)
+                self._feed_began = True
+                self._signal(grown=True)
 
-    async def end_of(self, command_id: UUID) -> None:
-        """A command that is rejected makes no event."""
+    async def listen_to_outcome(self, command_id: UUID) -> None:
+        """Signals the outcome of a command. A rejected command has no event that would signal it."""
         async with self._services.outcomes.watch(command_id) as ended:
             while await outcome_of(self._services.database, command_id) is None:
-                await ended.wait(_LOST_SECONDS)
-        self._ring(grown=True)
+                await ended.wait(_LONGEST_POLL_SECONDS)
+        self._signal(grown=True)
 
-    async def moves(self) -> None:
+    async def listen_to_positions(self) -> None:
+        """Signals each new position of a projection."""
         progress = self._services.progress
         while True:
             moved = progress.moved
-            if self._began and not self._all_applied:
-                self._ring(grown=False)
+            if self._feed_began and not self._all_applied:
+                self._signal(grown=False)
             await moved.wait()
 
-    def _ring(self, *, grown: bool) -> None:
+    def _signal(self, *, grown: bool) -> None:
         self._grown |= grown
-        self._rung.set()
+        self._signalled.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             self._failure = self._failure or task.exception()
-        self._rung.set()
+        self._signalled.set()
 
 
-def _as_it_is(item: FeedItem) -> FeedItem:
+def _unchanged(item: FeedItem) -> FeedItem:
     return item

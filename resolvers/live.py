@@ -1,4 +1,4 @@
-"""Following a row or a list of rows: as it is, then what changes, resumable by cursor."""
+"""Following a row or a list of rows: the current rows, then their changes. Resumable by cursor."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ async def follow_rows(
     at_least: int | None,
     timeout_ms: int,
 ) -> AsyncGenerator[LiveItem, None]:
-    """The matching rows and their changes, see `commander.streaming.live.live`; at_least as for queries.
+    """The matching rows and their changes; see `commander.streaming.live.live`. at_least: as for queries.
 
-    Raises what these raise, and ProjectionBuilding.
+    Raises the errors of both, and ProjectionBuilding.
     """
     await reached(services, services.tables[type_.name], at_least, timeout_ms)
     async with aclosing(services.live.follow(type_.name, where, None, after)) as items:
@@ -41,9 +41,9 @@ async def follow_row(
     at_least: int | None,
     timeout_ms: int,
 ) -> AsyncGenerator[tuple[Cursor, Any | None], None]:
-    """The row with this key as it is, then whenever it has changed, each time with its cursor."""
+    """The row with this key, then the row after each change, each with a cursor."""
     field = type_.key_field
-    # Postgres does not even take some of those that no row can have.
+    # Some impossible keys are values that Postgres does not accept at all.
     possible = not problems_of((field,), SimpleNamespace(**{field.name: key}))
     where: Filter = Condition(field, Operator.EQ, key) if possible else NO_ROW
     await reached(services, services.tables[type_.name], at_least, timeout_ms)

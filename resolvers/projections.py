@@ -1,4 +1,4 @@
-"""Reading projections: one row by its key, or a page of a list, filtered, ordered, walked both ways."""
+"""Reading projections: one row by its key, or a page of a list, filtered and ordered, in both directions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from commander.eventstore.projections.filters import Filter, Order, Place
 from commander.eventstore.projections.folding import row_by_key
 from commander.eventstore.projections.queries import count_rows, rows_from
 from commander.eventstore.projections.tables import Table
-from commander.resolvers.cursors import cursor_of, place_from
+from commander.resolvers.cursors import place_from, row_cursor_of
 from commander.resolvers.events import Page, page_size
 from commander.resolvers.services import Services
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A list: which rows of a projection, and in which order."""
+    """A list: the rows of a projection that match a filter, in an order."""
 
     table: Table
     where: Filter
@@ -32,14 +32,14 @@ class Listing:
         return self.table.projection.plural
 
     def cursor_of(self, row: Any) -> str:
-        return cursor_of(self.name, self.order, self.order.place_of(row))
+        return row_cursor_of(self.name, self.order, self.order.place_of(row))
 
 
 @dataclass(frozen=True)
 class Walk:
-    """How a page is read: so many rows from `begin` on, in an order, up to but not at `end`.
+    """How a page is read: at most `size` rows after `begin` and before `end`, in `order`.
 
-    forward: whether that is the list's own order.
+    forward: whether `order` is the order of the list.
     """
 
     size: int
@@ -50,18 +50,18 @@ class Walk:
 
 
 async def row(services: Services, table: Table, key: Any) -> Any | None:
-    """The row with this key; None when there is none."""
+    """The row with this key. None if there is none."""
     field = table.projection.key_field
-    # Postgres does not even take some of those that no row can have.
+    # Some impossible keys are values that Postgres does not accept at all.
     if problems_of((field,), SimpleNamespace(**{field.name: key})):
         return None
     return await row_by_key(services.database, table, key)
 
 
 def order_of(table: Table, columns: Sequence[tuple[str, bool]]) -> Order:
-    """The order by these columns, each with whether it is descending; ended by the key, so that it is total.
+    """The order by these columns, each with whether it is descending. The key is added: the order is total.
 
-    Raises InvalidRequest unless one index serves it: another would have to sort the table for each page.
+    Raises InvalidRequest if no index has this order: each page would have to sort the table.
     """
     orders = table.projection.orders
     if not columns:
@@ -70,9 +70,9 @@ def order_of(table: Table, columns: Sequence[tuple[str, bool]]) -> Order:
     found = next((o for o in orders if [f.name for f in o] in (names, [*names, table.projection.key])), None)
     if found is None:
         allowed = "; ".join(", ".join(f.graphql_name for f in o[: max(1, len(o) - 1)]) for o in orders)
-        raise InvalidRequest("orderBy", f"no index has this order; those there are: {allowed}")
+        raise InvalidRequest("orderBy", f"no index has this order; the indexes are: {allowed}")
     if len(directions) > 1:
-        raise InvalidRequest("orderBy", "all columns must go the same way, for one index to serve them")
+        raise InvalidRequest("orderBy", "all columns must have the same direction")
     return Order(found, directions.pop())
 
 
@@ -84,23 +84,23 @@ def walk_of(
     last: int | None,
     before: str | None,
 ) -> Walk:
-    """The first so many rows behind `after`, or the last so many before `before`; within both.
+    """The walk for the `first` rows after `after`, or the `last` rows before `before`. Both cursors limit it.
 
-    Raises InvalidRequest for a size above the limit, and for what is no cursor of this list in this order.
+    Raises InvalidRequest for a size above the limit, and for a cursor of another list or order.
     """
     if first is not None and last is not None:
         raise InvalidRequest("last", "give first or last, not both")
-    behind, ahead = _place(listing, "after", after), _place(listing, "before", before)
+    begin, end = _place(listing, "after", after), _place(listing, "before", before)
     if last is None:
-        return Walk(page_size(services, first), listing.order, behind, ahead, forward=True)
+        return Walk(page_size(services, first), listing.order, begin, end, forward=True)
     size = page_size(services, last, "last")
-    return Walk(size, listing.order.reversed, ahead, behind, forward=False)
+    return Walk(size, listing.order.reversed, end, begin, forward=False)
 
 
 async def page(services: Services, listing: Listing, walk: Walk) -> Page[Any]:
-    """A page, in the order of the list whichever way it is walked.
+    """A page, in the order of the list, in whichever direction it is read.
 
-    One row more than asked for is read; what lies at the end of the walk or beyond it is cut off.
+    It reads one row more than the page has, and drops the rows at or after the end of the walk.
     """
     database, table, where, order = services.database, listing.table, listing.where, walk.order
     found = within = await rows_from(database, table, where, order, walk.size + 1, walk.begin)
@@ -120,7 +120,7 @@ async def page(services: Services, listing: Listing, walk: Walk) -> Page[Any]:
 
 
 async def total(services: Services, listing: Listing) -> int:
-    """How many rows the list has."""
+    """The number of rows of the list."""
     return await count_rows(services.database, listing.table, listing.where)
 
 

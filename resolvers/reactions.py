@@ -1,4 +1,4 @@
-"""The commands that reactors sent because of events: how they ended, or where they stand."""
+"""The commands that reactors sent because of events, with their status or outcome."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from commander.resolvers.status import CommandState, undecided
 from commander.streaming.commands.pending_by_correlation import pending_by_correlation
 
 MAX_REACTIONS = 500
-"""The most that one event shows."""
+"""The most reactions that are shown for one event."""
 
 
 def by_cause(commands: Iterable[SubmittedCommand]) -> dict[int, list[SubmittedCommand]]:
-    """The reactions among these commands, by the position of their event."""
+    """Those of these commands that are reactions, by the position of their event."""
     reactions: defaultdict[int, list[SubmittedCommand]] = defaultdict(list)
     for command in commands:
         if command.causation_position is not None:
@@ -26,34 +26,33 @@ def by_cause(commands: Iterable[SubmittedCommand]) -> dict[int, list[SubmittedCo
 
 
 class Reactions:
-    """The reactions that one answer shows, asked for by many events at once and level by level.
+    """The reactions in one answer, loaded for many events at once, level by level.
 
-    The queue is looked through once for each correlation, and before Postgres is asked of any of its events:
-    what has been decided since is found there. What was sent since then is not shown, as if the whole answer
-    had been asked for when it began.
+    The queue is searched once per correlation, before Postgres is read for any of its events. A command that
+    is decided in between is found in Postgres. A command that is sent after the search is not shown.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._looked_for: set[UUID] = set()
-        self._under_way: dict[int, list[SubmittedCommand]] = {}
+        self._searched: set[UUID] = set()
+        self._pending: dict[int, list[SubmittedCommand]] = {}
 
     async def to(self, events: Sequence[tuple[int, UUID]]) -> list[list[CommandState]]:
-        """For the position and the correlation id of each event: first those that ended, in that order."""
+        """The reactions to each event, given by position and correlation id. Ended ones come first."""
         services = self._services
-        await self._look({correlation_id for _, correlation_id in events} - self._looked_for)
+        await self._search({correlation_id for _, correlation_id in events} - self._searched)
         ended = await reactions_to(services.database, [position for position, _ in events], MAX_REACTIONS)
         shown = []
         for position, _ in events:
             ids = {outcome.command_id for outcome in ended[position]}
-            sent = [one for one in self._under_way.get(position, ()) if one.command_id not in ids]
+            sent = [one for one in self._pending.get(position, ()) if one.command_id not in ids]
             states = [CommandState(None, outcome) for outcome in ended[position]]
             shown.append([*states, *(undecided(services, one) for one in sent)][:MAX_REACTIONS])
         return shown
 
-    async def _look(self, correlation_ids: set[UUID]) -> None:
+    async def _search(self, correlation_ids: set[UUID]) -> None:
         if not correlation_ids:
             return
         found = await pending_by_correlation(self._services.nats, self._services.database, correlation_ids)
-        self._under_way |= by_cause(found.commands)
-        self._looked_for |= correlation_ids
+        self._pending |= by_cause(found.commands)
+        self._searched |= correlation_ids

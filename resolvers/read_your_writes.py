@@ -1,4 +1,4 @@
-"""Reading what one has written: a projection is waited for until it shows a position."""
+"""Read your writes: waiting until a projection shows a position."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from commander.streaming.projections.progress import Reached
 
 
 class AheadOfLog(InvalidRequest):
-    """A position was asked for that the log does not have; `head` is the last that it has."""
+    """The requested position is beyond the log. `head` is the last position of the log."""
 
     def __init__(self, argument: str, position: int, head: int) -> None:
         super().__init__(argument, f"the log ends at position {head}; {position} is beyond it")
@@ -18,19 +18,19 @@ class AheadOfLog(InvalidRequest):
 
 
 class ProjectionBehind(CommanderError):
-    """The time was up before a projection had come to the position that was asked for; ask again."""
+    """The projection did not reach the requested position in time. Send the query again."""
 
     def __init__(self, projection: str, position: int, wanted: int) -> None:
-        super().__init__(f"{projection} is at position {position}; {wanted} was not reached in time")
+        super().__init__(f"{projection} is at position {position} and did not reach {wanted} in time")
         self.projection = projection
         self.position = position
         self.wanted = wanted
 
 
 async def reached(services: Services, table: Table, at_least: int | None, timeout_ms: int) -> Reached:
-    """How far a projection is, once it is at this position: what is read then shows at least as much.
+    """Waits until a projection is at least at this position. Returns the position that it has then.
 
-    Raises AheadOfLog at once for a position that the log does not have, ProjectionBehind when the time is up.
+    Raises AheadOfLog at once for a position beyond the log, ProjectionBehind after `timeout_ms`.
     """
     most = int(services.limits.max_wait_seconds * 1000)
     if not 0 <= timeout_ms <= most:

@@ -1,4 +1,4 @@
-"""The request context: who asks, what serves the request, and what was read for it.
+"""The request context: the actor, the services, and what was read for the request.
 
 All contexts are made here: `from_headers` for every transport, `from_process` for the command line.
 """
@@ -24,11 +24,11 @@ _Own = TypeVar("_Own", bound="RequestContext[Services]")
 class RequestContext(Generic[S_co]):
     """What an operation knows of its request.
 
-    services: of this process, their limits included.
-    actor: who asks; None if that is not known.
-    traceparent: the trace that the request is part of, if it says so.
-    resume_after: the last item that a returning subscriber has; it overrides the argument `after`.
-    extensions: what resolvers report beside the data, such as the position that was read.
+    services: the services of this process, with their limits.
+    actor: the person or system that sent the request. None if unknown.
+    traceparent: the trace that the request is part of. None if it has none.
+    resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
+    extensions: what resolvers report next to the data, such as the position that was read.
     """
 
     services: S_co
@@ -39,7 +39,7 @@ class RequestContext(Generic[S_co]):
 
     @classmethod
     def from_headers(cls: type[_Own], services: Services, headers: Mapping[str, str]) -> _Own:
-        """Of an HTTP request, or of the request that opened a WebSocket."""
+        """The context of an HTTP request, or of the request that opened a WebSocket."""
         name = services.actor_header
         return cls(
             services,
@@ -48,12 +48,12 @@ class RequestContext(Generic[S_co]):
         )
 
     def for_operation(self) -> Self:
-        """The context of one more operation of this request: what was read begins empty."""
+        """The context of another operation of this request. Its extensions are empty."""
         return type(self)(self.services, self.actor, self.traceparent, self.resume_after)
 
 
 def from_process(services: S) -> RequestContext[S]:
-    """Of a command line: the user of the operating system asks, who may have a number only in a container."""
+    """The context of a command line. The actor is the user of the operating system, or the user's number."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

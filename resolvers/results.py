@@ -1,4 +1,4 @@
-"""The ways a command can go, as a mutation answers them."""
+"""The results of a command, as a mutation returns them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION_CONFLICT = "VERSION_CONFLICT"
 
 
 class Stage(Enum):
-    """What a pending command waits for: its decision, or the projections that show what it did."""
+    """What a pending command waits for: its decision, or the projections that show its events."""
 
     DECISION = "DECISION"
     PROJECTION = "PROJECTION"
@@ -28,7 +28,7 @@ class AcceptedResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class AppliedResult:
-    """position: that of the last event. version: the stream's, after the command."""
+    """position: of the command's last event. version: of the stream, after the command."""
 
     command_id: UUID
     stream: str
@@ -39,7 +39,7 @@ class AppliedResult:
 
 @dataclass(frozen=True)
 class RejectedResult:
-    """The domain said no, for good; the code and the message are the decider's."""
+    """The domain refused the command. The code and the message are those of the domain."""
 
     command_id: UUID
     code: str
@@ -48,7 +48,7 @@ class RejectedResult:
 
 @dataclass(frozen=True)
 class FailedResult:
-    """The domain's code failed on the command; it is set aside as a dead letter."""
+    """The code of the domain failed on the command. The command is a dead letter."""
 
     command_id: UUID
     code: str
@@ -65,7 +65,7 @@ class VersionConflictResult:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """The time was up; the command goes on. position: known once it is decided."""
+    """The wait timed out. The command continues. position: None until it is decided."""
 
     command_id: UUID
     stage: Stage
@@ -74,7 +74,7 @@ class PendingResult:
 
 @dataclass(frozen=True)
 class ConflictResult:
-    """The id was used before, for a command of other content."""
+    """The id was used before with other content."""
 
     command_id: UUID
 
@@ -87,7 +87,7 @@ class InvalidResult:
 
 @dataclass(frozen=True)
 class ValidResult:
-    """What the command would do now: its events, and the stream's version after them."""
+    """The result of a dry run: the events, and the version of the stream after them."""
 
     command_id: UUID
     stream: str
@@ -109,7 +109,7 @@ Result = (
 
 
 def result_of(ended: Ended, expected_version: int | None = None) -> Result:
-    """How a command ended, as a mutation answers it."""
+    """The result for an outcome."""
     if ended.status == Status.APPLIED:
         return AppliedResult(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
     return _refused(
@@ -118,7 +118,7 @@ def result_of(ended: Ended, expected_version: int | None = None) -> Result:
 
 
 def dry_result_of(decision: Decision, expected_version: int | None) -> Result:
-    """What a command would do, as a dry run answers it."""
+    """The result of a dry run."""
     command_id, version = decision.command.command_id, decision.version
     if decision.status is Status.APPLIED:
         return ValidResult(command_id, decision.command.stream, version, decision.events)

@@ -1,4 +1,4 @@
-"""What the resolvers work with: one instance per API process."""
+"""The services that the resolvers use: one instance per API process."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ from commander.streaming.projections.progress import ProjectionProgress
 
 @dataclass(frozen=True)
 class Limits:
-    """max_page: the most items a list gives. max_wait_seconds: the longest a mutation may wait.
-    max_batch: the most commands in one request. max_events_of_rows: the most events below all rows of a list.
-    max_schedule_days: how far away a command's time may be.
-    max_live_rows: the most rows of a live list. heartbeat_seconds: how long it may be silent.
+    """The limits of requests.
+
+    max_page: the most items of a page. max_wait_seconds: the longest wait of a mutation.
+    max_batch: the most commands in one request.
+    max_events_of_rows: the most events of all rows of a list together.
+    max_schedule_days: how far in the future `notBefore` may be.
+    max_live_rows: the most rows of a live list.
+    heartbeat_seconds: after how long without a change a live list sends a heartbeat.
     """
 
     max_page: int = 500
@@ -40,14 +44,14 @@ class Limits:
 
 
 class DatabaseService(Protocol):
-    """What a resolver needs that reads and writes tables only; the command line has no more."""
+    """The services of a resolver that uses only Postgres. The command line has no others."""
 
     @property
     def database(self) -> Database: ...
 
 
 class SubmittingService(DatabaseService, Protocol):
-    """What a resolver needs that submits a command, too."""
+    """The services of a resolver that uses Postgres and submits commands."""
 
     @property
     def submitter(self) -> Submitter: ...
@@ -55,8 +59,11 @@ class SubmittingService(DatabaseService, Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """tables: by projection name. actor_header: which header of a request says who sent it, if one does.
-    now: the clock that says whether a command is due."""
+    """All services of an API process.
+
+    tables: by the name of the projection. actor_header: the header of a request that names the actor.
+    now: the clock that decides whether a command is due.
+    """
 
     domain: Domain
     database: Database
@@ -72,12 +79,12 @@ class Services:
 
     @cached_property
     def versions(self) -> RowVersions:
-        """Rows as they were, with what is remembered of long streams."""
+        """Rows of the past, with a cache for long streams."""
         return RowVersions(self.domain, self.database)
 
     @cached_property
     def live(self) -> Live:
-        """Rows as they change."""
+        """Rows and their changes."""
         return Live(
             self.domain,
             self.database,

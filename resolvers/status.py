@@ -1,4 +1,4 @@
-"""Where a command stands: queued, or how it ended; asked once, listed, or followed."""
+"""The status of commands: of one command, as a list, and as a subscription."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ _COMMANDS = "commands"
 
 @dataclass(frozen=True)
 class CommandState:
-    """A command as it was submitted or, once it has ended, its outcome."""
+    """A pending command, or the outcome of a command that has ended."""
 
     submitted: SubmittedCommand | None
     outcome: Outcome | None
     scheduled: bool = False
-    """Its time has not come."""
+    """Whether the command waits for its time."""
 
     @property
     def known(self) -> SubmittedCommand | Outcome:
-        """The one that there is."""
+        """The outcome, or the submitted command."""
         known = self.outcome or self.submitted
-        assert known is not None, "a state has the one or the other"
+        assert known is not None, "a state has an outcome or a submitted command"
         return known
 
 
 def undecided(services: Services, command: SubmittedCommand) -> CommandState:
-    """The state of a command that is under way."""
+    """The state of a pending command."""
     return CommandState(command, None, not is_due(command, services.now()))
 
 
 async def state_of(services: Services, command_id: UUID) -> CommandState | None:
-    """Where a command stands now; None when nothing is known of the id."""
+    """The state of a command. None for an unknown id."""
     outcome = await outcome_of(services.database, command_id)
     if outcome is not None:
         return CommandState(None, outcome)
     queued = await pending_command(services.nats, command_id)
-    outcome = await outcome_of(services.database, command_id)  # it may have ended between the two looks
+    outcome = await outcome_of(services.database, command_id)  # it may have ended in the meantime
     if outcome is not None:
         return CommandState(None, outcome)
     return None if queued is None else undecided(services, queued)
 
 
 async def command_by_id(services: Services, command_id: UUID) -> CommandState:
-    """Where a command stands. Raises NotFound for an id that nothing is known of."""
+    """The state of a command. Raises NotFound for an unknown id."""
     found = await state_of(services, command_id)
     if found is None:
         raise NotFound(f"there is no command with the id {command_id}")
@@ -64,29 +64,29 @@ async def command_by_id(services: Services, command_id: UUID) -> CommandState:
 
 
 async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[CommandState]:
-    """Scheduled, accepted, how it ended: those of these that are met. An id not yet known is waited for.
+    """The state of a command at each change of its status, until it has an outcome.
 
-    Raises NotFound when the id stays unknown for a minute.
+    Waits for an id that is unknown. Raises NotFound if it stays unknown for a minute.
     """
-    told: CommandState | None = None
+    sent: CommandState | None = None
     deadline = asyncio.get_running_loop().time() + _UNKNOWN_SECONDS
     async with services.outcomes.watch(command_id) as ended:
         while True:
             state = await state_of(services, command_id)
-            if state is not None and (told is None or state.outcome or state.scheduled != told.scheduled):
-                told = state
+            if state is not None and (sent is None or state.outcome or state.scheduled != sent.scheduled):
+                sent = state
                 yield state
             if state is not None and state.outcome is not None:
                 return
-            if told is None and asyncio.get_running_loop().time() > deadline:
-                raise NotFound(f"nothing was heard of the command {command_id}")
-            await ended.wait(timeout_seconds=0.25 if told is None else 1)
+            if sent is None and asyncio.get_running_loop().time() > deadline:
+                raise NotFound(f"no command with the id {command_id} was submitted within a minute")
+            await ended.wait(timeout_seconds=0.25 if sent is None else 1)
 
 
 async def commands_page(
     services: Services, first: int | None, after: str | None, where: CommandFilter
 ) -> Page[Outcome]:
-    """Commands that have ended, the newest first, behind a cursor. Raises InvalidRequest."""
+    """Commands that have an outcome, newest first, after a cursor. Raises InvalidRequest."""
     _check_filter(where)
     size = page_size(services, first)
     before = None if after is None else number_from("after", after, _COMMANDS)
@@ -99,13 +99,13 @@ async def commands_page(
     return Page(found[:size], more=len(found) > size, earlier=False if before is None else newer)
 
 
-def cursor_of(outcome: Outcome) -> str:
+def command_cursor_of(outcome: Outcome) -> str:
     """The cursor of a command in the list of commands."""
     return number_cursor_of(_COMMANDS, outcome.number)
 
 
 def _check_filter(where: CommandFilter) -> None:
-    """Types are not held against the domain's: the list holds commands of former code too."""
+    """Does not compare types with the domain: the list also has commands of earlier code."""
     given = {
         "filter.types": where.types or (),
         "filter.streams": where.streams or (),
@@ -114,4 +114,4 @@ def _check_filter(where: CommandFilter) -> None:
     for argument, texts in given.items():
         for text in texts:
             if not is_storable_text(text):
-                raise InvalidRequest(argument, f"no command can have {text!r}")
+                raise InvalidRequest(argument, f"no command can have the value {text!r}")

@@ -1,4 +1,4 @@
-"""The events of many streams at once, each a page: those of the rows of a list."""
+"""The events of many streams at once, one page for each. The rows of a list use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from commander.resolvers.services import Services
 
 @dataclass(frozen=True)
 class StreamPage:
-    """Which page of a stream: its first events after a version."""
+    """A page of a stream: the first events after a version."""
 
     stream: str
     after: int
@@ -23,7 +23,7 @@ class StreamPage:
 
 
 def stream_page(services: Services, stream: str, after: str | None, first: int) -> StreamPage:
-    """Checks what was asked for. Raises InvalidRequest for a cursor that is no version."""
+    """The page for these arguments. Raises InvalidRequest for a cursor that is not a version."""
     size = page_size(services, first)
     if after is None:
         return StreamPage(stream, 0, size)
@@ -31,13 +31,13 @@ def stream_page(services: Services, stream: str, after: str | None, first: int) 
 
 
 async def pages_of(services: Services, asked: Sequence[StreamPage]) -> list[Page[RecordedEvent]]:
-    """A page for each, in order; those that ask for the same part are read in one statement.
+    """The pages, in order. Pages with the same `after` and `first` are read in one statement.
 
-    Raises InvalidRequest where all of them together may have more events than an answer should hold.
+    Raises InvalidRequest if together they can have more events than the limit of an answer.
     """
     most = services.limits.max_events_of_rows
     if (events := sum(one.first for one in asked)) > most:
-        problem = f"{len(asked)} rows may have {events} events here; {most} is the limit"
+        problem = f"{len(asked)} rows with up to {events} events exceed the limit of {most} events"
         raise InvalidRequest("events.first", problem)
     found: dict[StreamPage, list[RecordedEvent]] = {}
     for after, first in dict.fromkeys((one.after, one.first) for one in asked):

@@ -1,4 +1,4 @@
-"""Rows as they were at a position, a moment or a version; and all versions of a row."""
+"""Rows as they were at a position, a time or a version; and all versions of a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from commander.resolvers.services import Services
 
 @dataclass(frozen=True)
 class AsOf:
-    """A point of the past; one of the three is given. What happened at it is included."""
+    """A point in the past: exactly one of the three is set. The events at that point are included."""
 
     position: int | None = None
     time: datetime | None = None
@@ -30,16 +30,17 @@ class AsOf:
 
 @dataclass(frozen=True)
 class MadeVersion:
-    """A version of a row, with the command whose event made it."""
+    """A version of a row, with the command that made its event."""
 
     version: RowVersion
     command: Outcome
 
 
 async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> Any | None:
-    """The row as it was then; None where there was none. Raises InvalidRequest for a point that is not past.
+    """The row as it was then. None if there was none.
 
-    It is folded from the log: it does not wait for the projection, nor does it depend on its table.
+    It is folded from the log, so it does not depend on the projection's table.
+    Raises InvalidRequest for a version, position or time outside the recorded history.
     """
     source = _source(services, table, key)
     included = await _included(services, source, as_of)
@@ -49,7 +50,7 @@ async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> 
 async def versions_of_row(
     services: Services, table: Table, key: Any, first: int | None, after: str | None
 ) -> Page[MadeVersion]:
-    """The versions of a row behind a cursor, oldest first. Raises InvalidRequest."""
+    """The versions of a row after a cursor, oldest first. Raises InvalidRequest."""
     source = _source(services, table, key)
     size = page_size(services, first)
     behind = 0 if after is None else number_from("after", after, _list_name(table))
@@ -60,7 +61,7 @@ async def versions_of_row(
     return Page(items, more=len(found) > size)
 
 
-def cursor_of(table: Table, version: RowVersion) -> str:
+def version_cursor_of(table: Table, version: RowVersion) -> str:
     """The cursor of a version in the versions of a row."""
     return number_cursor_of(_list_name(table), version.event.version)
 
@@ -71,12 +72,12 @@ def _list_name(table: Table) -> str:
 
 def _source(services: Services, table: Table, key: Any) -> RowStream:
     aggregate = aggregate_behind(services.domain, table.projection)
-    assert aggregate is not None, "only projections that have one have these fields"
+    assert aggregate is not None, "only projections with one aggregate have these fields"
     return RowStream(table, key, stream_of_row(aggregate, key))
 
 
 async def _included(services: Services, source: RowStream, as_of: AsOf) -> Included:
-    """Which events are of the past asked for. Raises InvalidRequest, which says what can be asked for."""
+    """A test of which events are included. Raises InvalidRequest, which gives the valid range."""
     position, time, version = as_of.position, as_of.time, as_of.version
     if version is not None:
         known = (
@@ -85,21 +86,23 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
         if known == 0:
             raise InvalidRequest("asOf.version", f"the stream {source.stream} has no versions")
         if not 1 <= version <= known:
-            raise InvalidRequest("asOf.version", f"must be from 1 to {known}, the newest; got {version}")
+            raise InvalidRequest(
+                "asOf.version", f"must be from 1 to {known}, the newest version; got {version}"
+            )
         return lambda event: event.version <= version
     extent = await log_extent(services.database)
     if extent is None:
-        raise InvalidRequest("asOf", "the log is empty: there is no past yet")
+        raise InvalidRequest("asOf", "the log has no events yet")
     if position is not None:
         if not 1 <= position <= extent.head:
             allowed = f"must be from 1 to {extent.head}, the head of the log"
             raise InvalidRequest("asOf.position", f"{allowed}; got {position}")
         return lambda event: event.position <= position
-    assert time is not None, "one of the three is given"
+    assert time is not None, "one of the three is set"
     if time.tzinfo is None:
-        raise InvalidRequest("asOf.time", f"needs a time zone, like {extent.begin.isoformat()}")
+        raise InvalidRequest("asOf.time", f"must have a time zone, like {extent.begin.isoformat()}")
     if not extent.begin <= time <= extent.now:
         begin, now = extent.begin.isoformat(), extent.now.isoformat()
-        allowed = f"must be from {begin}, the log's first event, to now, {now}"
+        allowed = f"must be from {begin} (the first event of the log) to {now} (now)"
         raise InvalidRequest("asOf.time", f"{allowed}; got {time.isoformat()}")
     return lambda event: event.recorded_at <= time

@@ -1,4 +1,4 @@
-"""What many fields of one answer ask for, asked together: a statement a level, not one for each field."""
+"""Loads data for many fields of one answer together: one statement per level, not one per field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from commander.resolvers.status import CommandState
 
 
 class Batching:
-    """Of one answer. Only what was under way is remembered (see Reactions): what is asked for grows."""
+    """The loaders of one answer. Of what they load, only pending commands are cached; see Reactions."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database

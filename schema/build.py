@@ -1,4 +1,4 @@
-"""The whole GraphQL schema of a domain. Nothing here knows any particular domain."""
+"""The whole GraphQL schema of a domain. This code knows no particular domain."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from commander.schema.types.projections import ProjectionFields, names_of
 
 
 def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
-    """The schema of a domain that has passed its check. Raises DefinitionError for names that collide.
+    """The schema of a domain. Raises DefinitionError for a domain with errors, and for names that collide.
 
-    rules: what every selected field has to pass before anything is executed, see execution/gate.py.
+    rules: each selected field must pass them before anything is executed; see execution/gate.py.
     """
     domain.check()
     types = TypeMap()
@@ -61,7 +61,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
-        raise DefinitionError(where, f"{error.message}; some names are the API's own") from error
+        raise DefinitionError(where, f"{error.message}; some names belong to the API") from error
     schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in read:
@@ -70,7 +70,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
 
 
 def _where(domain: Domain, names: set[str]) -> str:
-    """Where the first of the domain's types that bears one of these names in GraphQL is defined."""
+    """Where the domain defines the first type that has one of these names in GraphQL."""
     named = [(event.name, event.where) for event in domain.events.values()]
     for command in domain.commands.values():
         named += [(f"{command.name}Input", command.where), (uncapitalized(command.name), command.where)]
@@ -81,12 +81,14 @@ def _where(domain: Domain, names: set[str]) -> str:
 
 
 def _root(domain: Domain, name: str, fields: list[Any]) -> Any:
-    """A root type of fields that each carry their GraphQL name."""
+    """A root type with these fields. Each field has its GraphQL name."""
     namespace: dict[str, Any] = {}
     for field in fields:
-        attribute = f"{field.graphql_name}_"  # with _, for a command may be named Return
+        attribute = f"{field.graphql_name}_"  # with _, because a command can be named Return
         if attribute in namespace:
             where = _where(domain, {field.graphql_name})
-            raise DefinitionError(where, f"the name {field.graphql_name} is taken in {name}")
+            raise DefinitionError(
+                where, f"the name {field.graphql_name} is taken in {name}; rename one of them"
+            )
         namespace[attribute] = field
     return strawberry.type(type(name, (), namespace), name=name)

@@ -1,4 +1,4 @@
-"""The request context as the schema's resolvers get it: with what they read in batches."""
+"""The request context of the schema's resolvers: with loaders that read in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from commander.schema.batching import Batching
 
 @dataclass(frozen=True)
 class Context(RequestContext[Services]):
-    """Of one operation. A connection has one too, from which each of its operations gets its own."""
+    """The context of one operation. A connection has one too, and each of its operations gets its own."""
 
     @cached_property
     def stream_events(self) -> DataLoader[StreamPage, Page[RecordedEvent]]:
@@ -26,9 +26,9 @@ class Context(RequestContext[Services]):
 
     @cached_property
     def batching(self) -> Batching:
-        """What many fields of one answer ask for at once, asked together."""
+        """Loads data for many fields of one answer together."""
         return Batching(self.services)
 
     def forget(self) -> None:
-        """To be called between two answers of one operation: the next one finds out for itself."""
+        """Drops cached data. Call it between two answers of one operation: the next one reads again."""
         self.__dict__.pop("batching", None)

@@ -1,9 +1,15 @@
-"""Which error a client sees: ours and GraphQL's own by code, all others only by a number.
+"""The errors that a client sees. Each has a code. An unexpected error shows only an incident number.
 
-extensions.code: UNAVAILABLE (try again), OVERLOADED (try again later), PROJECTION_BUILDING (there is no table
-yet that this code can read; try again later), PROJECTION_BEHIND (try again; extensions.projection, position
-and wanted), BAD_REQUEST (extensions.argument names what, where it is one argument), NOT_FOUND, UNREADABLE
-(stored, but this code cannot tell it), INTERNAL (extensions.incident is what the server's log has it under).
+extensions.code is one of:
+
+UNAVAILABLE          a server is down; try again
+OVERLOADED           a limit is reached; try again later
+PROJECTION_BUILDING  this code has no table that is built; try again later
+PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
+BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
+NOT_FOUND            there is no such thing
+UNREADABLE           the data is stored, but this code cannot read it
+INTERNAL             an unexpected error; the server's log has it under extensions.incident
 """
 
 from __future__ import annotations
@@ -43,15 +49,15 @@ _CODES: Mapping[type[Exception], str] = {
 
 
 def typed(error: GraphQLError) -> GraphQLError:
-    """The error with its code, and without what is none of the client's business."""
+    """The error with its code, and without internal details."""
     if "code" in (error.extensions or {}):
         return error
     original = _original(error)
-    if original is None:  # GraphQL's own: below a root field, for a value that has no form in GraphQL
+    if original is None:  # GraphQL's own; below a root field: a value that GraphQL cannot represent
         code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
         message, extensions = error.message, {"code": code}
     else:
-        message, extensions = described(original)
+        message, extensions = message_and_extensions(original)
     return GraphQLError(
         message,
         nodes=error.nodes,
@@ -63,24 +69,24 @@ def typed(error: GraphQLError) -> GraphQLError:
 
 
 def coerced(error: Exception) -> GraphQLError:
-    """Any error as one of GraphQL's."""
+    """Any error as a GraphQLError."""
     return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
 
 
-def described(error: Exception) -> tuple[str, dict[str, Any]]:
-    """The message and the extensions for an error; an unexpected one is logged under its incident number."""
+def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
+    """The message and the extensions for an error. Logs an unexpected error with its incident number."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return str(error), {"code": code, **_details(error)}
     if isinstance(error, InvalidOperationTypeError):
-        return f"a {error.operation_type.value} cannot be sent this way", {"code": BAD_REQUEST}
+        return f"this transport cannot send a {error.operation_type.value}", {"code": BAD_REQUEST}
     incident = uuid4().hex[:12]
     logger.error("incident %s", incident, exc_info=error)
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 
 def _details(error: Exception) -> dict[str, str]:
-    """The numbers that an error carries, positions as strings."""
+    """The details that an error carries. Positions are strings."""
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
@@ -93,7 +99,7 @@ def _details(error: Exception) -> dict[str, str]:
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Whether the operation did not begin: what a field raised would have the field's path."""
+    """Whether the operation did not begin. An error of a field has the path of the field."""
     if isinstance(result, PreExecutionError):
         return True
     return result.data is None and not any(error.path for error in result.errors or ())

@@ -1,4 +1,4 @@
-"""Python names as GraphQL names."""
+"""Converts Python names to GraphQL names."""
 
 from __future__ import annotations
 

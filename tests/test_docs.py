@@ -30,17 +30,29 @@ TOP = ("commander", "eventstore", "streaming", "resolvers", "schema", "examples"
 RETIRED = {
     "ahead": ("prefetch", {"ahead", "AheadOfLog", "MirrorAhead"}),
     "attempting": ("attempts", set[str]()),
+    "bell": ("signal", set[str]()),
     "bulk": ("chunks", set[str]()),
     "channel": ("fan-out group", set[str]()),
+    "dealt": ("retry or drop", set[str]()),
+    "ears": ("listener", set[str]()),
     "freshness": ("read your writes", set[str]()),
+    "hear": ("listen", set[str]()),
+    "heard": ("signalled", set[str]()),
+    "hearing": ("listener", set[str]()),
     "inbox": ("partition reader", {"inbox", "new_inbox"}),  # NATS' own word for a subject of replies
     "mirrored": (
         "event codec",
         {"mirrored", "_mirrored", "_has_mirrored", "_append_mirrored", "mirrored_position"},
     ),
+    "looking": ("look-up, or polling", set[str]()),
+    "looks": ("polls", set[str]()),
     "ownership": ("leases", set[str]()),
+    "rung": ("signalled", set[str]()),
+    "said": ("message, value or declaration", set[str]()),
     "suspects": ("crash quarantine", set[str]()),
     "tallies": ("counters", set[str]()),
+    "tell": ("publish, or show", set[str]()),
+    "told": ("published, or shown", set[str]()),
 }
 MODULES_RETIRED = {
     "under_way": "pending_by_correlation",

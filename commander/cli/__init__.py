@@ -1,16 +1,16 @@
 """The command line.
 
-checkout.py           a source checkout is complete
+checkout.py           check that a source checkout is complete
 loading.py            find the domain that a process serves
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
 exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
-rebuilding.py         rebuild a projection and show what differs
+rebuilding.py         the progress and the result of a rebuild
 reactors.py           commander reactors list, replay
 verifying.py          commander verify
-parts.py              run one part, or the tree of all
+parts.py              run one part, or all of them
 commands.py           the commands
 main.py               the entry point
 """

@@ -1,4 +1,4 @@
-"""A check that a source checkout is complete. Imports nothing of ours but the errors."""
+"""A check that a source checkout is complete. Imports only the errors of Commander."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class LinksMissing(CommanderError):
 
 
 def check_links(commander: Path = _COMMANDER) -> None:
-    """Raises LinksMissing when git wrote the links to the top-level packages as text files.
+    """Raises LinksMissing if git wrote the links to the top-level packages as text files.
 
-    Git does so on a file system, or with a setting, that has no symbolic links. A wheel has no links.
+    Git does so if the file system or a setting does not allow symbolic links. A wheel has no links.
     """
     for name in _LINKED:
         if (commander / name).is_file():

@@ -1,6 +1,6 @@
-"""The commands: `commander dev` for everything at once, a command per part for deployments.
+"""The commands: `commander dev` for all parts at once, and one command per part for deployments.
 
-What a command needs is imported when it is run, so `commander --help` and `commander health` start fast.
+Each command imports its modules when it runs, so `commander --help` and `commander health` start fast.
 """
 
 from __future__ import annotations
@@ -19,29 +19,32 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="CQRS and event sourcing behind a GraphQL API. Settings: COMMANDER_… in the environment.",
+    help="CQRS and event sourcing behind a GraphQL API. Settings are environment variables: COMMANDER_…",
 )
 
 DomainArgument = Annotated[
-    str | None, typer.Argument(metavar="[MODULE:DOMAIN]", help="Default: COMMANDER_DOMAIN, or the bank.")
+    str | None,
+    typer.Argument(metavar="[MODULE:DOMAIN]", help="The domain. Default: COMMANDER_DOMAIN, or the bank."),
 ]
-Port = Annotated[int | None, typer.Option(help="Where the API listens; 0 is any free port.")]
-Host = Annotated[str | None, typer.Option(help="The address the API listens on.")]
+Port = Annotated[int | None, typer.Option(help="The port of the API. 0 means any free port.")]
+Host = Annotated[str | None, typer.Option(help="The address on which the API listens.")]
 
 _GROUPS = {
-    "dead-letters": "Failed commands: list them, look at one, retry or drop it.",
-    "effect-failures": "Failed calls of effects: list them, retry or drop one.",
+    "dead-letters": "Failed commands: list, show, retry, drop.",
+    "effect-failures": "Failed calls of effects: list, retry, drop.",
 }
-"""Commands with commands of their own, each in the module of its name."""
+"""Groups of commands. Each is in the module of its name."""
 
 
 @app.command()
 def dev(
     domain: DomainArgument = None,
     port: Port = None,
-    data_dir: Annotated[Path, typer.Option(help="Where Postgres and NATS keep their data.")] = Path(DATA_DIR),
+    data_dir: Annotated[Path, typer.Option(help="The directory for the data of Postgres and NATS.")] = Path(
+        DATA_DIR
+    ),
 ) -> None:
-    """Run everything on this machine: Postgres, NATS and all parts, until Ctrl-C."""
+    """Run Postgres, NATS and all parts on this machine, until Ctrl-C."""
     run_tree(domain, port, data_dir)
 
 
@@ -53,34 +56,37 @@ def api(domain: DomainArgument = None, host: Host = None, port: Port = None) -> 
 
 @app.command()
 def processor(domain: DomainArgument = None) -> None:
-    """Decide commands; run as many as you like, they share the partitions."""
+    """Decide commands. Run any number of this part: they share the partitions."""
     run_part("processor", domain)
 
 
 @app.command()
 def relay(domain: DomainArgument = None) -> None:
-    """Mirror the log onto the EVENTS stream; a second one stands by."""
+    """Mirror the log to the stream EVENTS. A second one waits and takes over."""
     run_part("relay", domain)
 
 
 @app.command()
 def projections(domain: DomainArgument = None) -> None:
-    """Keep the projections up with the log; a second one stands by.
+    """Fold the log into the tables of the projections. A second one waits and takes over.
 
-    On their tables, from another terminal: commander projections list|rebuild|switch|rollback|drop.
+    Manage the tables from another terminal: commander projections list|rebuild|switch|rollback|drop.
     """
     run_part("projections", domain)
 
 
 @app.command()
 def reactors(domain: DomainArgument = None) -> None:
-    """Turn events into new commands; a second one stands by. See also: reactors list, reactors replay."""
+    """Run the reactors of the domain. Run any number of this part: they share the partitions.
+
+    Manage the reactors from another terminal: commander reactors list|replay.
+    """
     run_part("reactors", domain)
 
 
 @app.command()
 def effects(domain: DomainArgument = None) -> None:
-    """Call the domain's effects outside; a second one stands by."""
+    """Call the effects of the domain. A second one waits and takes over."""
     run_part("effects", domain)
 
 
@@ -96,9 +102,10 @@ def schema(domain: DomainArgument = None) -> None:
 
 @app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
-    """Exit with 0 if the process at URL is ready, and print its answer.
+    """Print the health of the process at URL. Exit with 0 if it is ready, otherwise with 1.
 
-    The API's port answers yes or no. The port COMMANDER_HEALTH_PORT of each part says what is not ready.
+    The port of the API tells only whether it is ready. The port COMMANDER_HEALTH_PORT of each part tells what
+    is not ready, and why.
     """
     from http.client import HTTPException
     from urllib.error import URLError
@@ -111,22 +118,28 @@ def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
         body = error.read().decode() if hasattr(error, "read") else ""
         print(body or f"{url}: {error.reason}", file=sys.stderr)
         raise typer.Exit(1) from error
-    except (OSError, HTTPException, ValueError) as error:  # no answer, no HTTP, no URL
+    except (OSError, HTTPException, ValueError) as error:  # no answer, not HTTP, not a URL
         print(f"{url}: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 
 
 @app.command("export")
 def export_log(
-    file: Annotated[Path | None, typer.Argument(help="Where to; without it, standard output.")] = None,
-    type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
-    stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
-    aggregate: Annotated[list[str] | None, typer.Option(help="Only this aggregate; may be repeated.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The file to write. Default: standard output.")] = None,
+    type: Annotated[list[str] | None, typer.Option(help="Only events of this type. Can be repeated.")] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option(help="Only events of this stream. Can be repeated.")
+    ] = None,
+    aggregate: Annotated[
+        list[str] | None, typer.Option(help="Only events of this aggregate. Can be repeated.")
+    ] = None,
     after: Annotated[int | None, typer.Option(help="Only events after this position.")] = None,
     up_to: Annotated[int | None, typer.Option(help="Only events up to this position.")] = None,
-    wait_seconds: Annotated[float, typer.Option(help="How long to wait for what is queued.")] = 30,
+    wait_seconds: Annotated[
+        float, typer.Option(help="How long to wait until queued commands are decided.")
+    ] = 30,
 ) -> None:
-    """Write the log as lines of JSON with checksums: the whole of it, for an import, or what matches."""
+    """Export the log as lines of JSON with checksums. Only an export of the whole log can be imported."""
     from commander.cli.exporting import run_export
     from commander.eventstore.archive.format import ExportFilter
 
@@ -137,9 +150,9 @@ def export_log(
 
 @app.command("import")
 def import_log(
-    file: Annotated[Path | None, typer.Argument(help="Where from; without it, standard input.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The file to read. Default: standard input.")] = None,
 ) -> None:
-    """Store a whole export in an empty store: all of it, or nothing."""
+    """Import a whole export into an empty store. If it fails, nothing is stored."""
     from commander.cli.importing import run_import
 
     run_import(file)
@@ -147,7 +160,7 @@ def import_log(
 
 @app.command()
 def verify(domain: DomainArgument = None) -> None:
-    """Hold what is stored against what is promised: log, outcomes, mirror, projections. Others may go on."""
+    """Check the stored data: log, outcomes, mirror and projections. The system may run meanwhile."""
     from commander.cli.loading import load_domain
     from commander.cli.verifying import run_verify
     from commander.settings import read_settings
@@ -156,15 +169,15 @@ def verify(domain: DomainArgument = None) -> None:
 
 
 def run_app(arguments: Sequence[str]) -> None:
-    """Runs the command that these arguments ask for. Raises CommanderError."""
+    """Runs the command that these arguments name. Raises CommanderError."""
     command, argument = (*arguments[:2], "", "")[:2]
     if command == "reactors" and argument in ("list", "replay"):
         _module("reactors").app(arguments[1:], prog_name="commander reactors")
     if command == "projections" and argument and ":" not in argument:  # a domain has a colon
         _module("projection_tables").app(arguments[1:], prog_name="commander projections")
-    for name, does in _GROUPS.items():
+    for name, help_text in _GROUPS.items():
         group = _module(name.replace("-", "_")).app if command == name else typer.Typer()
-        app.add_typer(group, name=name, help=does)
+        app.add_typer(group, name=name, help=help_text)
     app()
 
 

@@ -1,4 +1,4 @@
-"""`commander dead-letters`: failed commands from the command line; who did what is recorded."""
+"""`commander dead-letters`: list, show, retry and drop failed commands. Each action is recorded."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class _Submitting(_Stored):
 
 
 @app.command("list")
-def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
-    """List the dead letters nobody has dealt with, the oldest first; into a pipe, as lines with tabs."""
+def list_all(first: Annotated[int, typer.Option(help="The most to list.")] = 100) -> None:
+    """List the dead letters that nobody has retried or dropped, oldest first. In a pipe: with tabs."""
 
     async def show(context: RequestContext[DatabaseService]) -> None:
         found = await dead_letters.dead_letters(context.services.database, first)
@@ -68,29 +68,29 @@ def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] =
 
 @app.command()
 def show(command_id: Id) -> None:
-    """Show all that is known of a dead letter, and what was done with it."""
+    """Show a dead letter, and its retry or drop."""
 
-    async def tell(context: RequestContext[DatabaseService]) -> None:
+    async def show_one(context: RequestContext[DatabaseService]) -> None:
         database = context.services.database
         one = await outcome_of(database, command_id)
         if one is None:
-            raise NotFound(f"there is no command {command_id}")
+            raise NotFound(f"there is no command with the id {command_id}")
         for name, value in one._asdict().items():
             if name == "data":
                 value = json.dumps(json.loads(one.data), indent=2)
             if name != "digest" and value is not None:
-                _tell(name, value)
+                _show(name, value)
         action = await dead_letter_action(database, command_id)
         if action is not None:
             again = f" as {action.retried_as}" if action.retried_as else ""
-            _tell(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
+            _show(f"{action.action.lower()}{again}", f"by {action.actor} at {action.at}")
 
-    as_user(tell)
+    as_user(show_one)
 
 
 @app.command()
 def retry(command_id: Id) -> None:
-    """Submit a dead letter again, as a new command."""
+    """Submit a dead letter again as a new command."""
 
     async def submit(context: RequestContext[DatabaseService]) -> None:
         database = context.services.database
@@ -109,7 +109,7 @@ def retry(command_id: Id) -> None:
 
 @app.command()
 def drop(command_id: Id) -> None:
-    """Take a dead letter off the list; its outcome stays."""
+    """Remove a dead letter from the list. Its outcome stays."""
 
     async def take(context: RequestContext[DatabaseService]) -> None:
         await dead_letters.drop(context, command_id)
@@ -119,18 +119,18 @@ def drop(command_id: Id) -> None:
 
 
 def _cells(one: Outcome) -> tuple[str, ...]:
-    said = " ".join((one.message or "").split())[:200]
+    message = " ".join((one.message or "").split())[:200]
     when = one.decided_at.isoformat(timespec="seconds")
-    return str(one.command_id), one.type, one.stream, when, one.code or "", said
+    return str(one.command_id), one.type, one.stream, when, one.code or "", message
 
 
-def _tell(name: str, value: object) -> None:
-    """One thing, as it was said: neither wrapped nor read as markup."""
+def _show(name: str, value: object) -> None:
+    """Prints a name and a value. The value is not wrapped and not interpreted as markup."""
     console.print(Text.assemble((name, "bold"), " ", str(value)), soft_wrap=True)
 
 
 def as_user(work: Callable[[RequestContext[DatabaseService]], Awaitable[None]]) -> None:
-    """Runs what a user of the command line asks for, with a database."""
+    """Runs an action of a user of the command line, with a connection to the database."""
     settings: Settings = read_settings()
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""`commander effect-failures`: failed calls from the command line; who did what is recorded."""
+"""`commander effect-failures`: list, retry and drop failed calls of effects. Each action is recorded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from commander.resolvers.services import DatabaseService
 
 app = typer.Typer(no_args_is_help=True)
 
-Effect = Annotated[str, typer.Argument(help="The effect's name.")]
+Effect = Annotated[str, typer.Argument(help="The name of the effect.")]
 Position = Annotated[int, typer.Argument(help="The position of the event.")]
 
 
 @app.command("list")
-def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] = 100) -> None:
-    """List the failed calls nobody has dealt with, the oldest first, as lines with tabs."""
+def list_all(first: Annotated[int, typer.Option(help="The most to list.")] = 100) -> None:
+    """List the failed calls that nobody has dropped, oldest first, as tab-separated lines."""
 
     async def show(context: RequestContext[DatabaseService]) -> None:
         for one in await effects.effect_failures(context.services.database, first):
-            said = " ".join(one.error.split())[:200]
-            cells = (one.effect, one.position, one.state, one.attempts, one.failed_at.isoformat(), said)
+            error = " ".join(one.error.split())[:200]
+            cells = (one.effect, one.position, one.state, one.attempts, one.failed_at.isoformat(), error)
             print("\t".join(map(str, cells)))
 
     as_user(show)
@@ -32,18 +32,18 @@ def list_all(first: Annotated[int, typer.Option(help="How many at the most.")] =
 
 @app.command()
 def retry(effect: Effect, position: Position) -> None:
-    """Have a failed call made again, with the same key."""
+    """Call the effect again for a failed call, with the same key."""
 
-    async def ask(context: RequestContext[DatabaseService]) -> None:
+    async def request_retry(context: RequestContext[DatabaseService]) -> None:
         await effects.retry(context, effect, position)
         print(f"{effect} will be called again for position {position}")
 
-    as_user(ask)
+    as_user(request_retry)
 
 
 @app.command()
 def drop(effect: Effect, position: Position) -> None:
-    """Take a failed call off the list, for good."""
+    """Remove a failed call from the list. The effect is not called again for it."""
 
     async def take(context: RequestContext[DatabaseService]) -> None:
         await effects.drop(context, effect, position)

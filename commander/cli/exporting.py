@@ -1,4 +1,4 @@
-"""`commander export`: the log as a file, or into a pipe."""
+"""`commander export`: write the log to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ console = Console(stderr=True, highlight=False)
 
 
 class CannotWrite(CommanderError):
-    """The file cannot be written; the message says which and why."""
+    """The export cannot be written. The message names the file and the reason."""
 
 
 def run_export(file: Path | None, where: ExportFilter, wait_seconds: float) -> None:
-    """Writes an export to a file, which is there once it is whole, or to standard output.
+    """Writes an export to a file or to standard output. The file appears only when it is complete.
 
     Raises CannotWrite, SettingsError, StillPending, InvalidRequest, LogBroken, Unavailable.
     """
@@ -51,9 +51,8 @@ def run_export(file: Path | None, where: ExportFilter, wait_seconds: float) -> N
             asyncio.run(run(sys.stdout.buffer))
             sys.stdout.buffer.flush()
         except OSError as error:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # what is still buffered has no reader
+            # The buffered rest has no reader.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise CannotWrite(f"standard output: {error.strerror}") from error
         return
     part = file.with_name(f"{file.name}.part")
@@ -73,18 +72,18 @@ def run_export(file: Path | None, where: ExportFilter, wait_seconds: float) -> N
 async def _header(
     database: Database, where: ExportFilter, nats_url: str | None, wait_seconds: float
 ) -> Header:
-    """Where the export ends. The reactors' checkpoints are read first, and then what they sent is waited for.
+    """The header of the export. Reads the reactors' checkpoints, then waits until their commands are decided.
 
-    A checkpoint says that a reactor's commands are queued, not that they are decided. Imported elsewhere,
-    a checkpoint ahead of the outcomes would lose reactions: there the queue is empty.
+    A checkpoint means that the commands of a reactor are queued, not that they are decided. The system that
+    imports has an empty queue, so it would lose the reactions that have no outcome in the export.
     """
     try:
         reactors = await reactor_positions(database)
     except asyncpg.UndefinedTableError as error:
-        raise NotFound("there is no log in this database: nothing of Commander was started on it") from error
+        raise NotFound("this database has no log: no part of Commander was started on it yet") from error
     if where == ExportFilter():
         if nats_url is None:
-            console.print("COMMANDER_NATS_URL is not set: commands that are still queued are not waited for")
+            console.print("COMMANDER_NATS_URL is not set: the export does not wait for queued commands")
         else:
             nats = Nats(nats_url)
             await nats.connect("commander export")

@@ -1,4 +1,4 @@
-"""`commander import`: a whole export into an empty store."""
+"""`commander import`: store a whole export in an empty store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class CannotRead(CommanderError):
-    """The file cannot be read; the message says which and why."""
+    """The export cannot be read. The message names the file and the reason."""
 
 
 def run_import(file: Path | None) -> None:
@@ -47,25 +47,27 @@ async def _import(source: BinaryIO) -> Header:
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
     if settings.nats_url is None:
-        console.print(f"COMMANDER_NATS_URL is not set: nobody looked whether the stream {EVENTS} is empty")
+        console.print(
+            f"COMMANDER_NATS_URL is not set: it is not checked whether the stream {EVENTS} is empty"
+        )
     else:
         await _mirror_must_be_empty(settings.nats_url)
     database = Database(postgres_url, command_timeout_seconds=3600)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("importing", total=None)
 
-        def told(header: Header, records: int) -> None:
+        def show_progress(header: Header, records: int) -> None:
             progress.update(task, total=header.commands + header.position, completed=records)
 
         try:
             await migrate(database)
-            return await import_all(database, ArchiveReader(source), told)
+            return await import_all(database, ArchiveReader(source), show_progress)
         finally:
             await database.close()
 
 
 async def _mirror_must_be_empty(url: str) -> None:
-    """A mirror of another log would stay as it is, and be taken for the beginning of this one."""
+    """Raises NotEmpty if the mirror has events: they would be taken for the first events of this log."""
     nats = Nats(url)
     await nats.connect("commander import")
     try:

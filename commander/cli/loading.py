@@ -1,4 +1,4 @@
-"""Finding the domain that a process serves."""
+"""Loading the domain that a process serves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from commander.domain import CommanderError, Domain
 
 
 class DomainNotFound(CommanderError):
-    """There is no such module or no such domain in it; the message says which."""
+    """The module does not exist, or it has no such domain. The message says which."""
 
 
 def load_domain(reference: str) -> Domain:
-    """The domain at 'module:name', checked as a whole. The current directory is searched last.
+    """The domain at 'module:name', after its check. The current directory is searched last.
 
-    Raises DomainNotFound, DefinitionError; an error of the module itself passes as it is.
+    Raises DomainNotFound and DefinitionError. An error of the module itself is raised unchanged.
     """
     module_name, _, name = reference.partition(":")
     here = os.getcwd()
@@ -27,11 +27,11 @@ def load_domain(reference: str) -> Domain:
     except ModuleNotFoundError as error:
         if error.name and not (module_name + ".").startswith(error.name + "."):
             raise
-        raise DomainNotFound(f"there is no module {module_name} (looked in {here} too)") from error
+        raise DomainNotFound(f"there is no module {module_name}; {here} was searched too") from error
     domain = getattr(module, name, None)
     if not isinstance(domain, Domain):
         found = [n for n, value in vars(module).items() if isinstance(value, Domain)]
         hint = f"; it has {', '.join(found)}" if found else ""
-        raise DomainNotFound(f"{module_name} has no domain called {name}{hint}")
+        raise DomainNotFound(f"{module_name} has no domain with the name {name}{hint}")
     domain.check()
     return domain

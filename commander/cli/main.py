@@ -1,4 +1,4 @@
-"""The entry point: runs the command, and tells what a person can mend in one line."""
+"""The entry point: runs a command, and prints an error that a user can fix as one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from commander.domain.errors import CommanderError
 
 
 def main() -> None:
-    """What is wrong in a definition, a setting or a server is one line, not a traceback."""
+    """Runs a command. An error in a definition, a setting or a server is one line, not a traceback."""
     try:
         check_links()
         arguments = sys.argv[1:]
@@ -29,9 +29,9 @@ def main() -> None:
 
 
 def plain_arguments(arguments: list[str]) -> dict[str, str] | None:
-    """What a process is started with that runs until it is told to end; None for all else.
+    """The arguments of `commander dev` or of a part, if they are in the simple form. None otherwise.
 
-    Such a process need not carry the command line, which is read here only where it is plain.
+    This function spares a long-running process the memory of the command line library.
     """
     if arguments[:1] != ["dev"] and (not arguments or arguments[0] not in PARTS):
         return None

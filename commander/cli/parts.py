@@ -1,4 +1,4 @@
-"""Running one part, or the tree of all, as this process. Nothing is imported before it is known which."""
+"""Running one part, or all of them, in this process. Each imports only the modules that it needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PARTS = {
     "reactors": "ReactorsPart",
     "effects": "EffectsPart",
 }
-"""The class of each part, in the module of its name."""
+"""The class of each part. Each is in the module of its name."""
 
 
 def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
-    """Runs until it is told to end. Raises SettingsError, DomainNotFound, and what ended the part."""
+    """Runs a part until a signal ends it. Raises SettingsError, DomainNotFound, and the error of the part."""
     from commander.cli.loading import load_domain
     from commander.parts.logs import configure_logging
     from commander.settings import read_settings
@@ -33,7 +33,9 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
             )
             raise SystemExit(2)
     configure_logging(name, settings.log_level)
-    loaded = load_domain(settings.domain)  # first: what its checks have used, later imports use again
+    loaded = load_domain(
+        settings.domain
+    )  # before the next imports, which reuse memory that its checks have freed
     from commander.parts.process import run
 
     part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])
@@ -41,7 +43,7 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
 
 
 def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path = DATA_DIR) -> None:
-    """`commander dev`, until it is told to end. Raises CommanderError."""
+    """Runs `commander dev` until a signal ends it. Raises CommanderError."""
     from commander.dev.tree import run_dev
     from commander.settings import read_settings
 

@@ -1,4 +1,4 @@
-"""`commander projections list|rebuild|switch|rollback|drop`: their tables from the command line."""
+"""`commander projections list|rebuild|switch|rollback|drop`: manage the tables of projections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="The tables of the projections; `commander projections [MODULE:DOMAIN]` keeps them up with the log.",
+    help="Manage the tables of projections. `commander projections [MODULE:DOMAIN]` folds the log into them.",
 )
 console = Console(highlight=False)
 
@@ -39,13 +39,15 @@ _SHOWN = 20
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION")]
 TableName = Annotated[str | None, typer.Argument(metavar="[TABLE]")]
-Diff = Annotated[bool, typer.Option("--diff", help="Show which rows differ, and leave it at that.")]
-Behind = Annotated[bool, typer.Option("--behind", help="Also to a table that nobody keeps up with the log.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Only show which rows differ.")]
+Behind = Annotated[
+    bool, typer.Option("--behind", help="Also switch to a table that no process keeps up with the log.")
+]
 
 
 @app.command("list")
 def list_all() -> None:
-    """List the tables: which serves, how far each is, what has stopped it; into a pipe, lines with tabs."""
+    """List the tables with their state, position and error. In a pipe: tab-separated lines."""
 
     async def show(database: Database) -> None:
         records, head = await table_records(database), await head_position(database)
@@ -67,12 +69,17 @@ def list_all() -> None:
 def rebuild(
     name: Name,
     domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN; default: COMMANDER_DOMAIN.")] = None,
-    hold: Annotated[bool, typer.Option("--hold", help="Do not let it serve when it is built.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Hold it, and show which rows differ.")] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Do not switch to the table when it is built.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Do not switch to the table, and show which rows differ.")
+    ] = False,
 ) -> None:
-    """Fill another table from the whole log, beside the one that serves, and switch to it.
+    """Build a new table from the whole log while the old one serves, then switch to the new one.
 
-    The work is that of a running `commander projections` of the same code. Interrupted, this ends; not that.
+    A running `commander projections` with the same code builds the table. Ctrl-C ends only this command: the
+    build continues.
     """
 
     async def build(database: Database) -> None:
@@ -85,7 +92,7 @@ def rebuild(
         else:
             made = await serving.rebuild(database, projection, serves=not (hold or diff))
             table_name = made.name
-            await _tell()
+            await _signal()
         built = await until_built(database, table_name)
         console.print(f"{table_name} is built{' and serves' if built.serving else ''}")
         if diff:
@@ -96,7 +103,7 @@ def rebuild(
 
 @app.command()
 def switch(name: Name, table: TableName = None, diff: Diff = False, behind: Behind = False) -> None:
-    """Let another table serve: the one named, or the newest that is built."""
+    """Switch to another table: the one named, or the newest that is built."""
 
     async def make(database: Database) -> None:
         records = await _records(database, name)
@@ -114,7 +121,7 @@ def switch(name: Name, table: TableName = None, diff: Diff = False, behind: Behi
 
 @app.command()
 def rollback(name: Name, behind: Behind = False) -> None:
-    """Let the table serve that served before."""
+    """Switch back to the table that served before."""
 
     async def back(database: Database) -> None:
         records = await _records(database, name)
@@ -128,11 +135,11 @@ def rollback(name: Name, behind: Behind = False) -> None:
 
 @app.command()
 def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> None:
-    """Drop a table that does not serve. API processes of other code may still read it: end those first."""
+    """Drop a table that does not serve. API processes with other code can still read it: stop them first."""
 
     async def take(database: Database) -> None:
         await serving.drop(database, name, table)
-        await _tell()
+        await _signal()
         console.print(f"dropped {table}")
 
     _with_database(take)
@@ -143,32 +150,32 @@ async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
     kept = lock_key(record.table_name) in await held_keys(database, Lock.PROJECTION)
     if missing > 0 and not kept and not behind:
         raise CannotServe(
-            f"{record.table_name} is {missing} events behind and nobody keeps it up: run `commander "
+            f"{record.table_name} is {missing} events behind and no process keeps it up: run `commander "
             "projections` with its code, or give --behind"
         )
     await serving.switch(database, record.name, record.table_name)
-    await _tell()
+    await _signal()
     console.print(f"{record.table_name} serves")
 
 
 async def _differences(database: Database, records: list[TableRecord], table_name: str) -> None:
     served = next((r.table_name for r in records if r.serving), None)
     if served is None or served == table_name:
-        raise CannotServe("there is no other table that serves, to compare it with")
+        raise CannotServe("no other table serves: there is nothing to compare with")
     show_differences(console, served, table_name, await differences(database, served, table_name, _SHOWN))
 
 
 async def _records(database: Database, name: str) -> list[TableRecord]:
     records = await table_records(database, [name])
     if not records:
-        raise NotFound(f"there is no projection {name}")
+        raise NotFound(f"there is no projection {name}; see commander projections list")
     return records
 
 
 def _projection(domain: str | None, name: str) -> ProjectionType:
     projections = load_domain(read_settings(domain=domain).domain).projections
     if name not in projections:
-        raise NotFound(f"there is no projection {name}; there is {', '.join(projections) or 'none'}")
+        raise NotFound(f"there is no projection {name}; the domain has {', '.join(projections) or 'none'}")
     return projections[name]
 
 
@@ -182,8 +189,8 @@ def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
     return one.name, one.table_name, state, yes[one.serving], yes[kept or one.inline], *numbers, error
 
 
-async def _tell() -> None:
-    """Tells all who follow the tables; who does not hear it looks every second."""
+async def _signal() -> None:
+    """Publishes the signal that the tables have changed. A process that misses it polls every second."""
     settings = read_settings()
     if settings.nats_url is None:
         return
@@ -211,4 +218,4 @@ def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     try:
         asyncio.run(run())
     except KeyboardInterrupt:
-        raise CommanderError("interrupted; what was begun goes on") from None
+        raise CommanderError("interrupted; a build that has begun continues") from None

@@ -1,4 +1,4 @@
-"""`commander reactors list|replay`: how far reactors have come, and making their states again."""
+"""`commander reactors list|replay`: the positions of reactors, and rebuilding their states."""
 
 from __future__ import annotations
 
@@ -29,21 +29,19 @@ from commander.settings import read_settings
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import replayed
 
-app = typer.Typer(
-    no_args_is_help=True, help="Reactors: how far they have come, and making their states again."
-)
+app = typer.Typer(no_args_is_help=True, help="Reactors: list them, and rebuild their states.")
 console = Console(highlight=False)
 
 _COLUMNS = ("reactor", "position", "of", "states", "stopped", "failed at", "error")
 
 
 class ReactorRuns(CommanderError):
-    """A reactor is replayed while it does not run: stop the part `reactors` first."""
+    """A reactor cannot be replayed while it runs: stop the part `reactors` first."""
 
 
 @app.command("list")
 def list_all() -> None:
-    """List the reactors that ever ran; into a pipe, as lines with tabs."""
+    """List all reactors that have run. In a pipe: tab-separated lines."""
 
     async def show(database: Database) -> None:
         head, found = await reactor_statuses(database)
@@ -62,12 +60,15 @@ def list_all() -> None:
 @app.command()
 def replay(
     name: Annotated[str, typer.Argument(metavar="REACTOR")],
-    domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN, if not COMMANDER_DOMAIN.")] = None,
+    domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN; default: COMMANDER_DOMAIN.")] = None,
     skip: Annotated[
-        bool, typer.Option("--skip", help="Also pass over, for good, what it has not reacted to yet.")
+        bool,
+        typer.Option(
+            "--skip", help="Also skip all events that it has not reacted to yet. It never reacts to them."
+        ),
     ] = False,
 ) -> None:
-    """Make a reactor's states again from the log, up to where it stands, without sending anything."""
+    """Rebuild the states of a reactor from the log, up to its position. No command is sent."""
     loaded = load_domain(read_settings(domain=domain).domain)
     if name not in loaded.reactors:
         known = ", ".join(sorted(loaded.reactors)) or "none"
@@ -88,7 +89,7 @@ async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> 
             reacting = Reacting(domain, database, domain.reactors[name], partitions)
             async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")
-        console.print(f"{name} stands at position {least:,}; nothing was sent")
+        console.print(f"{name} is at position {least:,}; no command was sent")
     finally:
         connection.terminate()
 

@@ -1,4 +1,4 @@
-"""What the command line shows of a table that is being built: progress, an estimate, and differences."""
+"""The output of the command line for a table that is being built: progress, time left, differences."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from commander.eventstore.log.event_log import head_position
 from commander.eventstore.projections.differences import Differences
 from commander.eventstore.projections.serving import BUILT, TableRecord, table_records
 
-_LOOK_SECONDS = 0.2
-_LOOKS_FOR_A_KEEPER = 25
+_POLL_SECONDS = 0.2
+_POLLS_WITHOUT_BUILDER = 25
 
 
 class BuildStopped(CommanderError):
-    """The table cannot be built: its code raised on an event, or it was dropped; the message says which."""
+    """The table cannot be built: its code raised on an event, or it was dropped. The message says which."""
 
 
 async def until_built(database: Database, table_name: str) -> TableRecord:
-    """Shows how far it is until it is built, on standard error. Raises BuildStopped.
+    """Shows the progress on standard error until the table is built. Raises BuildStopped.
 
-    After some seconds in which nobody has begun it says what is missing.
+    If no process builds the table for five seconds, it says what to start.
     """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=10) as progress:
         task = progress.add_task(table_name, total=None)
-        looks = 0
+        polls = 0
         while True:
             record = await _found(database, table_name)
             head = await head_position(database)
@@ -40,12 +40,12 @@ async def until_built(database: Database, table_name: str) -> TableRecord:
                 return record
             if record.error is not None:
                 raise BuildStopped(record.error)
-            looks += 1
-            if looks == _LOOKS_FOR_A_KEEPER and not await _kept(database, table_name):
+            polls += 1
+            if polls == _POLLS_WITHOUT_BUILDER and not await _kept(database, table_name):
                 progress.console.print(
-                    "nobody builds it: start `commander projections` with this code", highlight=False
+                    "no process builds it: start `commander projections` with this code", highlight=False
                 )
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _found(database: Database, table_name: str) -> TableRecord:
@@ -60,24 +60,24 @@ async def _kept(database: Database, table_name: str) -> bool:
 
 
 def show_differences(console: Console, before: str, after: str, found: Differences) -> None:
-    """Each row that differs as lines: - before, + after."""
+    """Prints each row that differs: - before, + after."""
 
-    def tell(text: str, style: str = "") -> None:
+    def show(text: str, style: str = "") -> None:
         console.print(Text(text, style=style), soft_wrap=True)
 
-    tell(f"- {before} at position {found.positions[0]}", "red")
-    tell(f"+ {after} at position {found.positions[1]}", "green")
+    show(f"- {before} at position {found.positions[0]}", "red")
+    show(f"+ {after} at position {found.positions[1]}", "green")
     if found.positions[0] != found.positions[1]:
-        tell("their positions differ: so may rows that the events between touch")
+        show("the positions differ, so rows can differ because of the events in between")
     for sign, names in (("-", found.only_before), ("+", found.only_after)):
         if names:
-            tell(f"{sign} columns {', '.join(names)}")
+            show(f"{sign} columns {', '.join(names)}")
     for one in found.first:
-        tell(one.key, "bold")
-        tell(f"  - {_shown(one.before)}", "red")
-        tell(f"  + {_shown(one.after)}", "green")
+        show(one.key, "bold")
+        show(f"  - {_shown(one.before)}", "red")
+        show(f"  + {_shown(one.after)}", "green")
     more = found.total - len(found.first)
-    tell(f"{found.total} rows differ{f', {more} of them not shown' if more else ''}")
+    show(f"{found.total} rows differ{f', {more} of them not shown' if more else ''}")
 
 
 def _shown(row: dict[str, str] | None) -> str:

@@ -1,4 +1,4 @@
-"""`commander verify`: holds what is stored against what is promised; the system may be running."""
+"""`commander verify`: checks the stored data against the guarantees. The system may be running."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from commander.streaming.nats.connection import Nats
 console = Console(highlight=False)
 
 
-class NotAsPromised(CommanderError):
-    """Something that must hold does not; what was printed says what and where."""
+class VerificationFailed(CommanderError):
+    """A guarantee does not hold. The printed lines say which one and where."""
 
 
 def run_verify(domain: Domain) -> None:
-    """Prints one line per promise. Raises NotAsPromised, SettingsError, Unavailable."""
+    """Prints one line per guarantee. Raises VerificationFailed, SettingsError, Unavailable."""
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
     nats_url = given_url(settings.nats_url, "COMMANDER_NATS_URL")
     broken = asyncio.run(_verify(domain, postgres_url, nats_url))
     if broken:
-        raise NotAsPromised(f"{len(broken)} findings")
+        raise VerificationFailed(f"{len(broken)} findings")
 
 
 async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Broken]:
@@ -41,9 +41,9 @@ async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Brok
         await nats.connect("commander verify")
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            found = _told("the log is dense; each command has one outcome", await verify_log(database))
+            found = _reported("the log is dense; each command has one outcome", await verify_log(database))
             task = progress.add_task(f"the mirror {nats.shown_url}", total=None)
-            found += _told(
+            found += _reported(
                 "the mirror is exact",
                 await verify_mirror(
                     nats, database, lambda done, all_: progress.update(task, completed=done, total=all_)
@@ -57,7 +57,7 @@ async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Brok
 
 
 async def _projections(domain: Domain, database: Database, progress: Progress) -> list[Broken]:
-    """Each projection's table that this code reads."""
+    """Checks the table of each projection that this code reads."""
     found: list[Broken] = []
     records = await table_records(database, list(domain.projections))
     for name, projection in domain.projections.items():
@@ -68,17 +68,17 @@ async def _projections(domain: Domain, database: Database, progress: Progress) -
         promise = f"the projection {name} is a fold of the log"
         task = progress.add_task(promise, total=None)
 
-        def tell(done: int, all_: int, task: int = task) -> None:
+        def show_progress(done: int, all_: int, task: int = task) -> None:
             progress.update(task, completed=done, total=all_)  # type: ignore[arg-type]  # a TaskID
 
         try:
-            found += _told(promise, await verify_projection(database, domain, table, tell))
+            found += _reported(promise, await verify_projection(database, domain, table, show_progress))
         except (ProjectionFailed, UndecodableEvent) as error:
-            found += _told(promise, [Broken(promise, str(error))])
+            found += _reported(promise, [Broken(promise, str(error))])
     return found
 
 
-def _told(promise: str, broken: list[Broken]) -> list[Broken]:
+def _reported(promise: str, broken: list[Broken]) -> list[Broken]:
     console.print(f"{'no ' if broken else 'ok '} {promise}")
     for one in broken:
         console.print(f"      {one.promise}: {one.detail}")

@@ -1,4 +1,4 @@
-"""`commander dev`: everything on one machine.
+"""`commander dev`: all servers and parts on one machine.
 
 embedded.py         Postgres and NATS from wheels
 tree.py             start the servers and all parts, watch them, stop them

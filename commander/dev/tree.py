@@ -1,4 +1,4 @@
-"""`commander dev`: Postgres, NATS and every part as one tree of processes, until Ctrl-C."""
+"""`commander dev`: runs Postgres, NATS and every part as one tree of processes, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger("commander")
 
 _PARTS = ("api", "processor", "relay", "projections", "reactors")
 _RESTART_SECONDS = 1.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 class PortTaken(CommanderError):
@@ -45,11 +45,11 @@ class DataDirTaken(CommanderError):
 
 
 class _ApiEnded(Exception):
-    """The API ended before it was loaded. It has said why."""
+    """The API ended before it was loaded. It has printed the reason."""
 
 
 def run_dev(settings: Settings, data_dir: Path) -> None:
-    """Runs until SIGINT or SIGTERM. Raises CommanderError for what a person can mend."""
+    """Runs until SIGINT or SIGTERM. Raises CommanderError for an error that the user can fix."""
     configure_logging("dev", settings.log_level)
     domain = load_domain(settings.domain)
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
@@ -61,7 +61,7 @@ def run_dev(settings: Settings, data_dir: Path) -> None:
 
 
 class _Tree:
-    """The processes: servers first and last, the parts between; whatever dies is started again."""
+    """The processes. Servers start first and stop last. A process that ends is started again."""
 
     def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...]) -> None:
         self._parts = parts
@@ -107,16 +107,16 @@ class _Tree:
                     await server.stop()
             if not work.cancelled():
                 if self._is_new and isinstance(work.exception(), _ApiEnded):
-                    await loop.shutdown_default_executor()  # in which the data directory may still be filled
+                    await loop.shutdown_default_executor()  # it can still write to the data directory
                     shutil.rmtree(self._data_dir)
                 work.result()
 
     async def _work(self, until_the_end: contextlib.ExitStack) -> None:
         """Starts everything and keeps it running.
 
-        The parts load while the servers start, and are held until these answer. The API comes first: it takes
-        longest, and it says what is wrong with a domain that has no GraphQL form. The processor comes beside
-        it, for the first command; the others only load when the API has.
+        The parts load while the servers start, and wait until these answer. The API loads first: it takes
+        longest, and it reports a domain that has no GraphQL schema. The processor loads at the same time, for
+        the first command. The other parts load after the API.
         """
         until_the_end.callback(self._hold.release)
         self._is_new = not self._data_dir.exists()
@@ -140,7 +140,7 @@ class _Tree:
         await asyncio.gather(*keeping, self._say_when_ready())
 
     def _write_environment(self) -> None:
-        """For other commands in another terminal: `source .commander/environment`."""
+        """Writes the settings for commands in another terminal: `source .commander/environment`."""
         file = self._data_dir / "environment"
         file.touch(mode=0o600)
         names = ("COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN")
@@ -160,7 +160,7 @@ class _Tree:
     async def _start_part(self, part: str) -> None:
         self._children[part] = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "commander", part),  # -P: what lies in this directory hides nothing of ours
+            *("-P", "-m", "commander", part),  # -P: files in this directory do not shadow modules
             env={
                 **self._environment,
                 "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
@@ -173,11 +173,11 @@ class _Tree:
         )
 
     async def _until_loaded(self, part: str) -> None:
-        """Until the API answers at all. Raises _ApiEnded."""
+        """Waits until the API answers. Raises _ApiEnded."""
         while not await self._answers("/health/live"):
             if self._children[part].returncode is not None:
                 raise _ApiEnded
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _keep_part(self, part: str) -> None:
         while True:
@@ -187,7 +187,7 @@ class _Tree:
             await self._start_part(part)
 
     async def _stop_parts(self) -> None:
-        """The API goes first, while the others still do what its open requests wait for."""
+        """Stops the API first: its open requests still need the other parts."""
         await self._stop("api")
         await self._stop(*(part for part in self._parts if part != "api"))
 
@@ -205,8 +205,8 @@ class _Tree:
                 await process.wait()
 
     async def _say_when_ready(self) -> None:
-        while not await self._answers("/health/ready"):  # noqa: ASYNC110  # it can only be asked
-            await asyncio.sleep(_LOOK_SECONDS)
+        while not await self._answers("/health/ready"):  # noqa: ASYNC110  # it can only be polled
+            await asyncio.sleep(_POLL_SECONDS)
         host = _in_url(self._settings.host)
         base = f"http://{host}:{self._port}"
         operators = _in_url(self._settings.health_host)
@@ -234,7 +234,7 @@ class _Tree:
 
 
 def operators_ports(settings: Settings, parts: Sequence[str]) -> dict[str, int]:
-    """Where each part answers for its health in detail and its metrics: see Settings.health_port."""
+    """The operators' port of each part; see Settings.health_port."""
     first = settings.health_port
     ports = range(first, first + len(parts)) if first else free_ports(len(parts), settings.health_host)
     return dict(zip(parts, ports, strict=True))
@@ -254,12 +254,12 @@ def _in_url(host: str) -> str:
 
 
 def _reached_at(host: str) -> str:
-    """Where one reaches, on this machine, what listens on this address."""
+    """The address on this machine at which a server that listens on `host` is reached."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def _check_port(settings: Settings) -> None:
-    """Raises PortTaken unless the API can listen on every address that its host has."""
+    """Raises PortTaken if the API cannot listen on every address of its host."""
     try:
         addresses = socket.getaddrinfo(
             settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -272,7 +272,9 @@ def _check_port(settings: Settings) -> None:
                 probe.bind(address)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise PortTaken(f"cannot listen on {where}: {error.strerror}; see --port") from None
+        raise PortTaken(
+            f"cannot listen on {where}: {error.strerror}; choose another port with --port"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -281,5 +283,7 @@ def _sole_use(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DataDirTaken(f"another commander dev uses {data_dir}; see --data-dir") from None
+            raise DataDirTaken(
+                f"another commander dev uses {data_dir}; stop it, or choose another with --data-dir"
+            ) from None
         yield

@@ -166,20 +166,22 @@ def projection_type(
 def _row_handler(
     handler: Handler, label: str, event: EventType, fields: tuple[Field, ...], key: Field
 ) -> RowHandler:
-    said = declared(handler)
-    if said is None:
+    declaration = declared(handler)
+    if declaration is None:
         _check_key(handler, label, event, key)
     else:
-        check(said, label, handler, event, {field.name: field for field in fields}, key)
+        check(declaration, label, handler, event, {field.name: field for field in fields}, key)
     creates = handler.bound == "class"
-    if len(handler.rest) > (_may_take(said) if creates else 0):
+    if len(handler.rest) > (_may_take(declaration) if creates else 0):
         raise DefinitionError(handler.where, f"{label} has too many parameters; it may take {_TAKES}")
-    column = None if said is None else said.column
-    return RowHandler(handler.function, creates, len(handler.rest), keys_by(said, key), column, said is None)
+    column = None if declaration is None else declaration.column
+    return RowHandler(
+        handler.function, creates, len(handler.rest), keys_by(declaration, key), column, declaration is None
+    )
 
 
-def _may_take(said: Touches | None) -> int:
-    return 1 if said is None else 2
+def _may_take(declaration: Touches | None) -> int:
+    return 1 if declaration is None else 2
 
 
 def _check_key(handler: Handler, label: str, event: EventType, key: Field) -> None:

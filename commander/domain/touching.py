@@ -64,40 +64,40 @@ def declared(handler: Handler) -> Touches | None:
 
 
 def check(
-    said: Touches, label: str, handler: Handler, event: EventType, row: Mapping[str, Field], key: Field
+    declaration: Touches, label: str, handler: Handler, event: EventType, row: Mapping[str, Field], key: Field
 ) -> None:
     """Raises DefinitionError for a field or column that does not exist or has the wrong type."""
     fields = {field.name: field for field in event.fields}
-    for name in said.fields:
+    for name in declaration.fields:
         if name not in fields:
-            raise DefinitionError(said.where, f"{label}: {event.name} has no field {name}")
+            raise DefinitionError(declaration.where, f"{label}: {event.name} has no field {name}")
         if fields[name].type != key.type:
             problem = f"{event.name}.{name} must be of the same type as the key {key.name}"
-            raise DefinitionError(said.where, f"{label}: {problem}")
-    if said.column is None:
+            raise DefinitionError(declaration.where, f"{label}: {problem}")
+    if declaration.column is None:
         return
-    column, field = said.column
+    column, field = declaration.column
     if column not in row:
-        raise DefinitionError(said.where, f"{label}: the projection has no column {column}")
+        raise DefinitionError(declaration.where, f"{label}: the projection has no column {column}")
     if field not in fields:
-        raise DefinitionError(said.where, f"{label}: {event.name} has no field {field}")
+        raise DefinitionError(declaration.where, f"{label}: {event.name} has no field {field}")
     if row[column].type != fields[field].type or not isinstance(row[column].type, ScalarType | EnumType):
         problem = f"{event.name}.{field} must be a scalar or an enum, of the same type as the column {column}"
-        raise DefinitionError(said.where, f"{label}: {problem}")
+        raise DefinitionError(declaration.where, f"{label}: {problem}")
     if handler.bound == "class":
         problem = "rows that are found by a column already exist; make it a plain method that takes self"
-        raise DefinitionError(said.where, f"{label}: {problem}")
+        raise DefinitionError(declaration.where, f"{label}: {problem}")
 
 
-def keys_by(said: Touches | None, key: Field) -> Callable[[Any], Sequence[Any]]:
+def keys_by(declaration: Touches | None, key: Field) -> Callable[[Any], Sequence[Any]]:
     """A function from an event to the keys of its rows. It gives none if rows are found by a column."""
-    if said is None:
+    if declaration is None:
         name = key.name
         return lambda event: (getattr(event, name),)
-    if said.keys is not None:
-        function = said.keys
+    if declaration.keys is not None:
+        function = declaration.keys
         return lambda event: [_checked(key, found) for found in dict.fromkeys(function(event))]
-    fields = said.fields
+    fields = declaration.fields
     return lambda event: [
         found for found in dict.fromkeys(getattr(event, name) for name in fields) if found is not None
     ]

@@ -37,7 +37,7 @@ from commander.streaming.projections.serving import ServingTables
 
 
 class ApiPart(Part):
-    """Serves GraphQL. It answers from the start; until it has connected, with UNAVAILABLE."""
+    """Serves GraphQL. It answers from the start, with UNAVAILABLE until it has connected."""
 
     name = "api"
 
@@ -122,14 +122,14 @@ class ApiPart(Part):
 
 
 def routes_of(answers: Answers) -> list[BaseRoute]:
-    """What a process says of itself on the API's port, which is public."""
+    """The routes of these answers on the port of the API, which is public."""
     return [Route(path, _route(answer)) for path, answer in answers.items()]
 
 
 def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
     async def respond(_: Request) -> Response:
-        said = await answer()
-        return Response(said.body, said.status, media_type=said.media_type)
+        given = await answer()
+        return Response(given.body, given.status, media_type=given.media_type)
 
     return respond
 
@@ -137,15 +137,15 @@ def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Await
 async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[Metric]:
     return [
         counter("commands_submitted_total", "Commands stored by this process.", submitter.submitted),
-        gauge("submit_waiting", "Commands on their way to JetStream.", submitter.waiting),
-        gauge("outcomes_waiting", "Mutations that wait for their outcome.", outcomes.waiting),
+        gauge("submit_waiting", "Commands that are being stored in JetStream.", submitter.waiting),
+        gauge("outcomes_waiting", "Mutations that wait for an outcome.", outcomes.waiting),
     ]
 
 
 async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
     return [
         gauge("subscribers", "Subscribers of events.", feed.subscribers),
-        gauge("feed_channels", "Kinds of subscribers: those of one kind share.", feed.groups),
-        gauge("feed_position", "The last position that subscribers were told.", feed.position),
+        gauge("feed_channels", "Fan-out groups: subscribers that share renderings.", feed.groups),
+        gauge("feed_position", "The last position that was sent to subscribers.", feed.position),
         gauge("connections", "WebSockets and streamed responses.", streams.connections),
     ]

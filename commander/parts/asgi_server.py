@@ -1,4 +1,4 @@
-"""uvicorn, as a part runs it."""
+"""uvicorn, as the part `api` runs it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class AsgiServer:
         await self._server.serve()
 
     def stop(self) -> None:
-        """Ends WebSockets with code 1012 and waits for requests under way."""
+        """Closes WebSockets with code 1012 and waits for open requests."""
         self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, without its own signal handlers: the process decides when to stop."""
+    """uvicorn without its signal handlers: the process decides when to stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -44,7 +44,7 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         ws_max_size=settings.max_body_bytes,
         ws_ping_interval=settings.ping_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
-        proxy_headers=False,  # nothing here asks for the client's address
+        proxy_headers=False,  # nothing uses the address of the client
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -1,4 +1,4 @@
-"""The part that calls the outside."""
+"""The part that calls effects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from commander.streaming.nats.connection import Nats
 
 
 class EffectsPart(Part):
-    """Calls the outside. A part of its own, so that nothing else waits for what an author awaits.
+    """Calls effects. It is a separate part, so that no other work waits for them.
 
-    A call that holds up the whole process for longer than any may take ends it, and is found by its attempts.
+    A call that blocks the event loop for longer than any effect may take ends the process. The stored attempt
+    then names the call.
     """
 
     name = "effects"
-    hung_seconds = 5.0  # beyond the longest timeout
+    hung_seconds = 5.0  # added to the longest timeout
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
@@ -47,7 +48,7 @@ async def of_effects(database: Database) -> list[Metric]:
     lags = {name: max(0, head - position) for name, position in positions.items()}
     failures = await open_effect_failures(database)
     return [
-        gauges("effect_position", "What stands up to here was called.", "effect", positions),
-        gauges("effect_lag_events", "How many events the log is ahead.", "effect", lags),
-        gauges("effect_failures", "Failed calls that nobody has dealt with.", "effect", failures),
+        gauges("effect_position", "The position up to which effects were called.", "effect", positions),
+        gauges("effect_lag_events", "How many events it is behind the log.", "effect", lags),
+        gauges("effect_failures", "Failed calls that nobody has dropped.", "effect", failures),
     ]

@@ -1,4 +1,4 @@
-"""uvicorn's WebSockets, which take ready frames too."""
+"""uvicorn's WebSocket protocol, extended to write frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from commander.schema.http.frames import WRITE_FRAMES
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
-    """Offers the application to write many frames at once, beside what ASGI has."""
+    """Offers the application an ASGI extension that writes many frames at once."""
 
     async def run_asgi(self) -> None:
         extensions = cast(dict[str, Any], self.scope["extensions"])

@@ -1,7 +1,7 @@
-"""Health, in every process: is it alive, and is all it needs there.
+"""The health of a process: whether it is alive, and whether everything that it needs is ready.
 
-health_answers say what is not ready and why: they are for the operators' port. public_health_answers say only
-whether the process is ready: they are for a port that clients reach.
+health_answers say what is not ready and why. They are for the operators' port. public_health_answers say only
+whether the process is ready. They are for a port that clients can reach.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from commander.parts.status_server import Answer, Answers
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
-"""What each thing that is needed says: 'ok', or why not."""
+"""For each thing that the process needs: 'ok', or why it is not ready."""
 
 
 def health_answers(ready: Readiness) -> Answers:
@@ -45,5 +45,5 @@ def _all_ok(parts: Mapping[str, str]) -> bool:
     return all(state == "ok" for state in parts.values())
 
 
-def _json(status: int, said: object) -> Answer:
-    return Answer(status, "application/json", msgspec.json.encode(said))
+def _json(status: int, body: object) -> Answer:
+    return Answer(status, "application/json", msgspec.json.encode(body))

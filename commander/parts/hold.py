@@ -1,4 +1,4 @@
-"""Loading a part before it may work: `commander dev` does so, while its servers start."""
+"""Lets `commander dev` load a part before it may work, while the servers start."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ _VARIABLE = "_COMMANDER_HELD_BY"
 
 
 class Hold:
-    """The parent's side: a pipe that the held processes read, and that ends when they are released."""
+    """The parent's side: a pipe that the held processes read. Its end releases them."""
 
     def __init__(self) -> None:
         self._pipe: tuple[int, int] | None = os.pipe()
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells a process that it is held; nothing once all are released."""
+        """The variable that makes a process wait. Empty after the release."""
         return {} if self._pipe is None else {_VARIABLE: str(self._pipe[0])}
 
     @property
     def inherited(self) -> tuple[int, ...]:
-        """The descriptors that a held process inherits."""
+        """The file descriptors that a held process inherits."""
         return () if self._pipe is None else self._pipe[:1]
 
     def release(self) -> None:
-        """Lets all go on that are held."""
+        """Releases all held processes."""
         if self._pipe is not None:
             read, write = self._pipe
             self._pipe = None
@@ -34,7 +34,7 @@ class Hold:
 
 
 async def until_released() -> None:
-    """The process's side: returns when its parent releases it; at once when nobody holds it."""
+    """The process's side: waits until the parent releases it. Returns at once if it is not held."""
     descriptor = os.environ.pop(_VARIABLE, None)
     if descriptor is None:
         return

@@ -1,4 +1,4 @@
-"""The lines that a process logs."""
+"""The format of log lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 def configure_logging(name: str, level: str) -> None:
-    """Lines on standard error that say when, which part, and what."""
+    """Logs to standard error. A line has the time, the level, the part and the message."""
     form = f"%(asctime)s %(levelname)-7s {name:<11} %(message)s"
     logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S")
     logging.getLogger("nats").setLevel(logging.ERROR)

@@ -1,8 +1,7 @@
-"""GET /metrics: how the process and what it works on are, as Prometheus reads it.
+"""GET /metrics: metrics of the process and of the system, for Prometheus.
 
-What follows from Postgres and NATS is asked for at each call, so it is the same from whichever process, and
-true when a part stands by. Where one of them is away what it would have said is left out, and
-`commander_server_up` is 0.
+Values from Postgres and NATS are read at each call. So they are the same in every process, also in one that
+waits to take over. While a server is down, its values are omitted and `commander_server_up` is 0.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from commander.parts.status_server import Answer, Answers
 from commander.streaming.nats.connection import Nats
 
 Measure = Callable[[], Awaitable[list[Metric]]]
-"""Some metrics as they are now. May raise Unavailable."""
+"""Reads some metrics. May raise Unavailable."""
 
 
 def metrics_answers(measures: Callable[[], Iterable[Measure]]) -> Answers:
-    """GET /metrics: whatever of these can be measured now."""
+    """GET /metrics: those of these metrics that can be read now."""
 
     async def metrics() -> Answer:
         found: list[Metric] = []
@@ -41,7 +40,7 @@ async def servers_up(database: Database | None, nats: Nats | None) -> list[Metri
         if database is not None:
             await database.ping()
             up["postgres"] = True
-    return [gauges("server_up", "1 while this process reaches it.", "server", up)]
+    return [gauges("server_up", "1 while this process can reach the server.", "server", up)]
 
 
 async def of_the_log(database: Database) -> list[Metric]:
@@ -49,6 +48,6 @@ async def of_the_log(database: Database) -> list[Metric]:
     dead = await open_dead_letters(database)
     return [
         gauge("log_position", "The position of the newest event.", head),
-        gauge("commands_ended", "How many commands have their outcome.", ended),
-        gauge("dead_letters", "Failed commands that nobody has dealt with.", dead),
+        gauge("commands_ended", "How many commands have an outcome.", ended),
+        gauge("dead_letters", "Failed commands that nobody has retried or dropped.", dead),
     ]

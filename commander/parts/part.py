@@ -1,4 +1,4 @@
-"""What every part has: its servers, its health, its metrics, its life."""
+"""The base of every part: its servers, its health, its metrics, its start and stop."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from commander.streaming.nats.connection import Nats
 
 
 class Server(Protocol):
-    """What answers HTTP in a process."""
+    """An HTTP server in a process."""
 
     async def serve(self) -> None:
-        """Returns once stopped."""
+        """Serves until `stop`."""
 
     def stop(self) -> None: ...
 
 
 class Part(ABC):
-    """One part. `run` works until it is cancelled; before that, its servers may already answer.
+    """One part. `run` works until it is cancelled. The servers of the part can answer before `run` begins.
 
-    garbage_thresholds: of Python's collector of cycles. How many more objects there are before it looks at
-    the young, and how many such looks before it looks at the middle-aged, and at all.
+    garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
+    objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
     """
 
     name: str
-    garbage_thresholds = (10_000, 2, 2)  # all are looked at as often as by Python's own, the young less often
+    garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
@@ -46,11 +46,11 @@ class Part(ABC):
         self.stopping = False
 
     def will_use(self, database: Database, nats: Nats) -> None:
-        """Makes the servers known to readiness, before they have answered."""
+        """Sets the servers that readiness checks, before they have answered."""
         self._database, self._nats = database, nats
 
     async def start(self, database: Database, nats: Nats) -> None:
-        """Works until cancelled, with servers that answered a moment ago."""
+        """Works until cancelled. The servers have answered just before."""
         self._started = True
         await self.run(database, nats)
 
@@ -58,17 +58,17 @@ class Part(ABC):
     async def run(self, database: Database, nats: Nats) -> None: ...
 
     def stop(self) -> None:
-        """The process was told to end: no longer ready, and nothing goes on that does not end by itself."""
+        """Called when the process must end: it is no longer ready, and ends what does not end by itself."""
         self.stopping = True
 
     def servers(self) -> list[Server]:
-        """What answers HTTP in this process. Builds all that they serve."""
+        """The HTTP servers of this process. The call builds everything that they serve."""
         if self.settings.health_port == 0:
             return []
         return [StatusServer(self.status(), self.settings.health_host, self.settings.health_port)]
 
     def status(self) -> Answers:
-        """What every part answers on the operators' port: its health in detail and its metrics."""
+        """The answers of every part on the operators' port: its health in detail, and its metrics."""
         return {**health_answers(self.readiness), **metrics_answers(self._measures)}
 
     def _measures(self) -> list[Measure]:
@@ -79,11 +79,11 @@ class Part(ABC):
         return measures
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
-        """What /metrics shows of this part."""
+        """The metrics of this part."""
         return []
 
     async def readiness(self) -> Mapping[str, str]:
-        """Each thing this process needs: 'ok', or why not."""
+        """For each thing that this process needs: 'ok', or why it is not ready."""
         if self.stopping:
             return {self.name: "stopping"}
         if self._database is None or self._nats is None:
@@ -105,7 +105,7 @@ class Part(ABC):
 
 
 async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Runs these until cancelled, or until one raises, which ends the others."""
+    """Runs these until it is cancelled, or until one of them raises. An error cancels the others."""
     async with asyncio.TaskGroup() as group:
         for coroutine in coroutines:
             group.create_task(coroutine)

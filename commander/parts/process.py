@@ -1,4 +1,4 @@
-"""One part as a process: HTTP from the start, work once Postgres and NATS answer, a clean end."""
+"""Running one part as a process: HTTP from the start, work once Postgres and NATS answer, a clean stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("commander")
 
 
 def run(part: Part) -> None:
-    """Runs a part until SIGTERM or SIGINT, or until it fails for good; then raises what it failed with."""
+    """Runs a part until SIGTERM or SIGINT. Raises the error of a part that fails."""
     gc.set_threshold(*part.garbage_thresholds)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(part))
@@ -44,7 +44,7 @@ async def _run(part: Part) -> None:
         loop.add_signal_handler(number, stop.set)
     servers = part.servers()
     gc.collect()
-    gc.freeze()  # what is loaded and built by now stays: the collector of cycles need not look at it
+    gc.freeze()  # the garbage collector then ignores the objects made so far, which stay
     work = asyncio.create_task(_work(part))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
@@ -61,7 +61,7 @@ async def _run(part: Part) -> None:
     for served in serving:
         served.result()
     if failed or not stop.is_set():
-        raise RuntimeError(f"the part {part.name} ended by itself")
+        raise RuntimeError(f"the part {part.name} ended without a signal")
 
 
 async def _work(part: Part) -> None:
@@ -88,14 +88,14 @@ async def _work(part: Part) -> None:
 
 
 async def _prepare(settings: Settings, database: Database, nats: Nats) -> None:
-    """Whoever comes first makes the tables and the streams. Raises Unavailable: try again."""
+    """Creates the tables and streams, if no other process has. Raises Unavailable: try again."""
     await migrate(database)
     await settle_partitions(database, settings.partitions)
     await ensure_streams(nats, settings.nats_replicas)
 
 
 def given_url(url: str | None, variable: str) -> str:
-    """The URL, which a command that connects cannot do without. Raises SettingsError."""
+    """The URL. Raises SettingsError if it is not set."""
     if url is None:
         raise SettingsError(f"{variable} is not set (commander dev starts its own server)")
     return url

@@ -15,10 +15,10 @@ from commander.streaming.nats.streams import queue_depth
 
 
 class ProcessorPart(Part):
-    """Decides commands. Ready without partitions too: it stands by for those of another."""
+    """Decides commands. It is ready also while it has no partitions and waits to take over some."""
 
     name = "processor"
-    garbage_thresholds = (50_000, 10, 10)  # a batch makes thousands that stay for a moment
+    garbage_thresholds = (50_000, 10, 10)  # a batch makes thousands of short-lived objects
     _processor: Processor | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
@@ -39,14 +39,14 @@ async def of_a_processor(processor: Processor | None) -> list[Metric]:
     ]
     return [
         labelled("counter", "commands_decided_total", "Commands decided by this process.", outcomes),
-        histogram("batch_commands", "Commands in a transaction.", counters.batch_sizes),
-        histogram("commit_seconds", "How long a transaction took.", counters.commit_seconds),
+        histogram("batch_commands", "Commands per transaction.", counters.batch_sizes),
+        histogram("commit_seconds", "Duration of a transaction.", counters.commit_seconds),
         gauge("partitions_owned", "Partitions that this process decides.", len(processor.owned)),
     ]
 
 
 async def of_the_queue(database: Database, nats: Nats) -> list[Metric]:
-    """What waits to be decided. A partition's lag is counted in messages of all partitions."""
+    """The queue of commands. The lag of a partition is counted in messages of all partitions."""
     depth = await queue_depth(nats)
     async with database.connection() as connection:
         partitions = range(await settled_partitions(database))
@@ -55,7 +55,12 @@ async def of_the_queue(database: Database, nats: Nats) -> list[Metric]:
     decided = {partition: one.in_stream(depth.created) for partition, one in progress.items()}
     lags = {str(p): max(0, depth.last_sequence - max(at, purged)) for p, at in decided.items()}
     return [
-        gauge("queue_messages", "Messages of COMMANDS that are not yet purged.", depth.messages),
-        gauge("queue_bytes", "Their size.", depth.bytes),
-        gauges("partition_lag_messages", "How far deciding is behind the queue.", "partition", lags),
+        gauge("queue_messages", "Messages in the stream COMMANDS.", depth.messages),
+        gauge("queue_bytes", "The size of these messages.", depth.bytes),
+        gauges(
+            "partition_lag_messages",
+            "How many messages the partition is behind the queue.",
+            "partition",
+            lags,
+        ),
     ]

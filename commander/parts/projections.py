@@ -1,4 +1,4 @@
-"""The part that keeps the projections' tables."""
+"""The part that folds the log into the projections' tables."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ from commander.streaming.projections.projectors import Projectors
 
 
 class ProjectionsPart(Part):
-    """Folds the log into the projections' tables. Ready when those of its code are built, and well."""
+    """Folds the log into the projections' tables. Ready when those of its code are built without an error."""
 
     name = "projections"
-    garbage_thresholds = (
-        50_000,
-        10,
-        10,
-    )  # a stretch makes thousands that stay for a moment, and hardly a cycle
+    garbage_thresholds = (50_000, 10, 10)  # a log range makes thousands of short-lived objects
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         super().__init__(settings, domain)
@@ -40,26 +36,28 @@ class ProjectionsPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         states = {} if self._projectors is None else self._projectors.states()
-        missing = "no table of this code; a restart makes one"
+        missing = "there is no table for this code; restart the part to create it"
         return {f"projection {name}": states.get(name, missing) for name in self.domain.projections}
 
 
 async def of_projections(database: Database) -> list[Metric]:
-    """Gauges of each projection's tables; a lag is counted in events."""
+    """Gauges of each projection's tables. A lag is counted in events."""
     head, records = await head_position(database), await table_records(database)
 
-    def by_table(name: str, does: str, value: Callable[[TableRecord], float]) -> Metric:
-        return labelled("gauge", f"projection_{name}", does, ((_labels(one), value(one)) for one in records))
+    def by_table(name: str, help: str, value: Callable[[TableRecord], float]) -> Metric:
+        return labelled("gauge", f"projection_{name}", help, ((_labels(one), value(one)) for one in records))
 
     return [
-        by_table("position", "The last position folded.", lambda one: one.position),
-        by_table("lag_events", "How many events the log is ahead.", lambda one: max(0, head - one.position)),
+        by_table("position", "The position up to which the log is folded.", lambda one: one.position),
+        by_table(
+            "lag_events", "How many events it is behind the log.", lambda one: max(0, head - one.position)
+        ),
         by_table(
             "failed",
-            "1 where it has stopped at an event that it cannot fold.",
+            "1 if it has stopped at an event that it cannot fold.",
             lambda one: one.failed_position is not None,
         ),
-        by_table("building", "1 while its table is being filled.", lambda one: one.state == BUILDING),
+        by_table("building", "1 while the table is being built.", lambda one: one.state == BUILDING),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The part that turns events into commands."""
+"""The part that runs reactors and recurring commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from commander.streaming.reactors.recurring import Ticker
 
 
 class ReactorsPart(Part):
-    """Turns events into new commands, and sends those that recur."""
+    """Runs the reactors, which turn events into commands, and sends recurring commands."""
 
     name = "reactors"
 
@@ -49,13 +49,13 @@ class ReactorsPart(Part):
 
 
 async def of_reactors(database: Database, failures: Mapping[str, str | None]) -> list[Metric]:
-    """failures: why each of this process's reactors has stopped, if it has."""
+    """failures: for each reactor of this process, why it has stopped, or None."""
     head = await head_position(database)
     positions = {name: at for name, at in (await reactor_positions(database)).items() if name in failures}
     lags = {name: max(0, head - position) for name, position in positions.items()}
     failed = {name: failure is not None for name, failure in failures.items()}
     return [
-        gauges("reactor_position", "The last position reacted to.", "reactor", positions),
-        gauges("reactor_lag_events", "How many events the log is ahead.", "reactor", lags),
-        gauges("reactor_failed", "1 where it has stopped at an event.", "reactor", failed),
+        gauges("reactor_position", "The position up to which it has reacted.", "reactor", positions),
+        gauges("reactor_lag_events", "How many events it is behind the log.", "reactor", lags),
+        gauges("reactor_failed", "1 if it has stopped at an event.", "reactor", failed),
     ]

@@ -1,4 +1,4 @@
-"""The part that mirrors the log."""
+"""The part that mirrors the log to JetStream."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from commander.streaming.nats.streams import mirrored_position
 
 
 class RelayPart(Part):
-    """Mirrors the log onto the EVENTS stream."""
+    """Mirrors the log to the stream EVENTS."""
 
     name = "relay"
 
@@ -29,6 +29,6 @@ class RelayPart(Part):
 async def of_the_relay(database: Database, nats: Nats) -> list[Metric]:
     position, head = await mirrored_position(nats), await head_position(database)
     return [
-        gauge("relay_position", "The last position mirrored.", position),
-        gauge("relay_lag_events", "How many events the log is ahead.", max(0, head - position)),
+        gauge("relay_position", "The position up to which the log is mirrored.", position),
+        gauge("relay_lag_events", "How many events it is behind the log.", max(0, head - position)),
     ]

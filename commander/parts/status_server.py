@@ -1,7 +1,7 @@
-"""A small HTTP server for what a process says of itself: its health, its metrics.
+"""A small HTTP server for the health and the metrics of a process.
 
-It answers GET and HEAD of the paths that it is given. A process that serves nothing else over HTTP needs no
-web framework for this.
+It answers GET and HEAD requests for the paths that it gets. So a process that serves nothing else over HTTP
+needs no web framework.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PHRASES = {
     503: "Service Unavailable",
 }
 _MOST_BYTES = 64 * 1024
-"""The most of a request that has not arrived as a whole."""
+"""The most bytes of a request that is not complete."""
 
 
 class Answer(NamedTuple):
@@ -34,11 +34,11 @@ class Answer(NamedTuple):
 
 
 Answers = Mapping[str, Callable[[], Awaitable[Answer]]]
-"""What answers a GET, by path."""
+"""The functions that answer a GET, by path."""
 
 
 class CannotListen(CommanderError):
-    """The address is taken, or not this machine's; the message names it."""
+    """The address is in use, or not an address of this machine. The message names it."""
 
 
 class StatusServer:
@@ -52,7 +52,7 @@ class StatusServer:
         self._clients: set[asyncio.StreamWriter] = set()
 
     async def serve(self) -> None:
-        """Returns once stopped. Raises CannotListen."""
+        """Serves until `stop`. Raises CannotListen."""
         try:
             server = await asyncio.start_server(
                 self._converse, self._host or None, self._port, limit=_MOST_BYTES
@@ -80,7 +80,7 @@ class StatusServer:
             writer.close()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers request after request, in order, until the client wants no more."""
+        """Answers requests in their order, until the client closes the connection."""
         keep_alive = True
         while keep_alive:
             try:
@@ -116,7 +116,7 @@ class _Request(NamedTuple):
 
 
 def _parsed(head: bytes) -> _Request | None:
-    """A request from its line and headers; None if it is not HTTP/1. No request here has a use for a body."""
+    """A request from its line and headers. None if it is not HTTP/1. A body is not supported."""
     line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     parts = line.split(b" ")
     if len(parts) != 3 or parts[2] not in (b"HTTP/1.0", b"HTTP/1.1"):

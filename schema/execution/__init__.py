@@ -1,11 +1,11 @@
-"""Operations: read, limit, validate, admit, execute.
+"""Executing operations: parse, check limits, validate, pass the gate, execute.
 
-limits.py           what a document may cost
+limits.py           the limits of a document and of a request body
 selections.py       the fields that an operation selects
-documents.py        from a document's text to what may be executed
-gate.py             where every operation passes once, before it is executed
-rendering.py        the fields that a document selects of an event, compiled once
-mutation_plans.py   the common mutation, compiled once
+documents.py        from the text of a document to operations
+gate.py             each operation passes it once, before it is executed
+rendering.py        compiled rendering of the selected fields of an event
+mutation_plans.py   compiled execution of the common mutations
 following.py        subscribers of the feed and of live rows
 operations.py       execute an operation
 """

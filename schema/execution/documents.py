@@ -1,4 +1,4 @@
-"""From a document's text to what may be executed: parsed, held to the limits, validated, once per text."""
+"""From the text of a document to operations: parse, check the limits, validate. Done once per text."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from commander.schema.execution.limits import MAX_NESTING, MAX_TOKENS, excess_of
 from commander.schema.execution.selections import SelectedField, selected_fields
 
 _KEPT = 128
-"""How many documents are kept; one may take a megabyte."""
+"""How many documents are cached. One can take a megabyte."""
 _KEEP_UP_TO = 16 * 1024
-"""Longer texts than this are not kept: they carry their values inside and will hardly come again."""
+"""The longest text that is cached. Longer texts usually contain values and do not come again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One operation of a document that is valid and within the limits. tree, text: the whole document's."""
+    """One operation of a document that is valid and within the limits. tree, text: of the whole document."""
 
     schema: GraphQLSchema
     tree: DocumentNode
@@ -47,11 +47,11 @@ class Operation:
 
     @cached_property
     def fields(self) -> tuple[SelectedField, ...]:
-        """All fields that it selects; found once, however often it is executed."""
+        """All fields that the operation selects. Computed once."""
         return selected_fields(self.schema, self.tree, self.definition)
 
     def uses_of(self, variable: str) -> int:
-        """In how many places a variable is used, its definitions aside."""
+        """In how many places a variable is used. Its definition does not count."""
         return self._uses[variable]
 
     @cached_property
@@ -62,7 +62,7 @@ class Operation:
 
 
 class Document:
-    """errors: why nothing of it must be executed; without them there are operations."""
+    """A document. It has either operations, or the errors that forbid to execute it."""
 
     def __init__(self, operations: Sequence[Operation] = (), errors: Sequence[GraphQLError] = ()) -> None:
         self.errors = tuple(errors)
@@ -70,13 +70,13 @@ class Document:
         self._only = operations[0] if len(operations) == 1 else None
 
     def operation(self, name: object) -> Operation | list[GraphQLError]:
-        """The operation of this name, or why there is none to execute; without a name, the only one."""
+        """The operation of this name, or the errors. Without a name: the only operation."""
         if self.errors:
             return list(self.errors)
         if name is None:
-            return self._only or [_refused(_name_one(list(self._by_name)))]
+            return self._only or [_bad_request(_name_one(list(self._by_name)))]
         found = self._by_name.get(name) if isinstance(name, str) else None
-        return found or [_refused(f"the document has no operation of the name {name!r:.100}")]
+        return found or [_bad_request(f"the document has no operation with the name {name!r:.100}")]
 
 
 class _CountVariables(Visitor):
@@ -97,23 +97,23 @@ class Documents:
         self._kept = lru_cache(maxsize=_KEPT)(self._read)
 
     def read(self, text: object) -> Document:
-        """The document of this text; never raises."""
+        """The document of this text. Never raises."""
         if not isinstance(text, str) or not text:
-            return Document(errors=[_refused("the request has no query")])
+            return Document(errors=[_bad_request("the request has no query")])
         return self._kept(text) if len(text) <= _KEEP_UP_TO else self._read(text)
 
     def _read(self, text: str) -> Document:
         nesting = nesting_of(text)
         if nesting > MAX_NESTING:
             message = f"the document is nested {nesting} deep; {MAX_NESTING} is the limit"
-            return Document(errors=[_refused(message)])
+            return Document(errors=[_bad_request(message)])
         try:
             tree = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLError as error:
             return Document(errors=[_coded(error)])
         excess = excess_of(tree)
         if excess is not None:
-            return Document(errors=[_refused(excess)])
+            return Document(errors=[_bad_request(excess)])
         if errors := validate(self._schema, tree):
             return Document(errors=[_coded(error) for error in errors])
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
@@ -122,12 +122,12 @@ class Documents:
         )
 
 
-def _refused(message: str) -> GraphQLError:
+def _bad_request(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": BAD_REQUEST})
 
 
 def _coded(error: GraphQLError) -> GraphQLError:
-    """The error with its code, and plain: Strawberry ends a whole WebSocket over a GraphQLSyntaxError."""
+    """The error with its code, as a plain GraphQLError: Strawberry closes the socket on a syntax error."""
     return GraphQLError(
         error.message,
         nodes=error.nodes,
@@ -140,5 +140,5 @@ def _coded(error: GraphQLError) -> GraphQLError:
 def _name_one(names: list[str | None]) -> str:
     if not names:
         return "the document has no operation"
-    told = ", ".join(name or "one without a name" for name in names)
-    return f"the document has {len(names)} operations; operationName must name one of {told:.200}"
+    shown = ", ".join(name or "one without a name" for name in names)
+    return f"the document has {len(names)} operations; operationName must name one of {shown:.200}"

@@ -1,8 +1,10 @@
-"""Following the log: subscribers with the same document and variables share one rendering of each event.
+"""Subscriptions to the log and to rows.
 
-Only their cursors differ, so the variable that holds the cursor does not count. Rows are followed too; what
-is selected of these may have to be resolved, so graphql-core executes each item, as an operation by itself:
-what it keeps of an operation until that ends (1.35 KB for each item of a subscription) is gone with the item.
+Subscribers of the log with the same document and the same variables share one rendering of each event. The
+variable that holds the cursor is not compared.
+
+The fields of a row can need resolvers, so graphql-core executes each item of rows as an operation of its own.
+It keeps 1.35 KB per item until an operation ends. With one operation per item that memory is freed at once.
 """
 
 from __future__ import annotations
@@ -37,15 +39,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Subscriber(ABC, Generic[T]):
-    """One subscription that has passed the gate, on its way from the source to the transport."""
+    """One subscription that has passed the gate. It takes pages from a source to the transport."""
 
     admitted: Admitted
 
     async def pages(self) -> AsyncGenerator[T, None]:
-        """What it is to be sent, piece by piece. Raises OperationRejected for what ends it.
+        """Yields the pages that are sent to the subscriber. Raises OperationRejected when an error ends it.
 
-        All that any subscription sends comes through here. The gate is passed before it begins; a right
-        that can end while it lasts has to be checked here, before each page.
+        Every item of every subscription passes through here. The gate is passed once, before the first. A
+        right that can end during a subscription must be checked here, before each page.
         """
         try:
             async with aclosing(self._source()) as pages:
@@ -56,12 +58,12 @@ class Subscriber(ABC, Generic[T]):
 
     @abstractmethod
     def _source(self) -> AsyncGenerator[T, None]:
-        """Where the pages come from. May raise anything, at once or later."""
+        """Yields the pages. It may raise any error, at the call or later."""
 
 
 @dataclass(frozen=True)
 class Followed(Subscriber[Sequence[Rendered]]):
-    """One subscriber of the log. key: equal for those that share a rendering."""
+    """One subscriber of the log. key: equal for subscribers that share renderings."""
 
     key: Hashable
     after: int | None
@@ -69,13 +71,13 @@ class Followed(Subscriber[Sequence[Rendered]]):
     renderer: Renderer
 
     def _source(self) -> AsyncGenerator[Sequence[Rendered], None]:
-        """As many items at a time as there are."""
+        """Each page has all items that are ready."""
         return follow(self.admitted.context.services, self.key, self.after, self.where, self.renderer.render)
 
 
 @dataclass(frozen=True)
 class FollowedRows(Subscriber[Sequence[Rendered]]):
-    """One subscriber of rows. given: the field's arguments."""
+    """One subscriber of rows. given: the arguments of the field."""
 
     field: LiveField
     given: Mapping[str, Any]
@@ -92,7 +94,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
             self.executor.schema,
             operation.tree,
             root_value=item,
-            context_value=self.admitted.context.for_operation(),  # each item reads anew
+            context_value=self.admitted.context.for_operation(),  # no cached data of the previous item
             variable_values=self.admitted.variables,
             operation_name=operation.name,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
@@ -105,7 +107,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
 
 
 class Following:
-    """Makes subscribers of operations, for one schema. live: the fields that follow rows."""
+    """Makes subscribers for the operations of one schema. live: the fields that follow rows."""
 
     def __init__(
         self,
@@ -121,9 +123,9 @@ class Following:
         self._renderers: WeakValueDictionary[Hashable, Renderer] = WeakValueDictionary()
 
     def followed(self, admitted: Admitted) -> Followed | FollowedRows | None:
-        """The subscriber that this operation makes; None if it subscribes to something else.
+        """The subscriber for an operation on the log or on rows. None for any other subscription.
 
-        Raises OperationRejected for variables and arguments that cannot be read.
+        Raises OperationRejected for invalid variables and arguments.
         """
         operation, variables = admitted.operation, admitted.variables or {}
         executor = self._executor.build(
@@ -141,7 +143,9 @@ class Following:
         if field.name.value != FOLLOWED:
             return None
         if NOT_FOLLOWED in operation.text and renderer.selects(NOT_FOLLOWED):
-            problem = f"{NOT_FOLLOWED}: they come later than the event; subscribe to lineage to see them"
+            problem = (
+                f"{NOT_FOLLOWED}: not available here, because they come after the event; subscribe to lineage"
+            )
             raise OperationRejected([GraphQLError(problem, nodes=field, extensions={"code": BAD_REQUEST})])
         given = self._given(executor, field)
         after, where = given.get("after"), event_filter(given.get("filter"))
@@ -155,7 +159,7 @@ class Following:
 
     def _given(self, executor: Executor[Any], field: FieldNode) -> dict[str, Any]:
         root = self._schema.subscription_type
-        assert root is not None, "an operation that subscribes needs one"
+        assert root is not None, "a subscription needs a root type"
         try:
             return get_argument_values(root.fields[field.name.value], field, executor.variable_values)
         except GraphQLError as error:
@@ -163,7 +167,7 @@ class Following:
 
 
 def _cursor_variable(operation: Operation, field: FieldNode) -> str | None:
-    """The variable that gives the cursor and nothing else, if it is one."""
+    """The variable that holds the cursor. None if there is none, or if it is used elsewhere too."""
     for argument in field.arguments or ():
         if argument.name.value == "after" and isinstance(argument.value, VariableNode):
             name = argument.value.name.value

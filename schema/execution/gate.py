@@ -1,11 +1,11 @@
-"""The gate: every operation passes it once, with all fields that it selects, before anything is executed.
+"""The gate: each operation passes it once, with all fields that it selects, before anything is executed.
 
     transport ─► Gate.admit ─► Admitted ─► a plan │ the feed │ live rows │ graphql-core
                      └─► OperationRejected
 
-Whatever executes an operation takes an Admitted, and only the gate makes one. What must hold for every field,
-whichever way executes it, is a rule of the gate. The items of a subscription do not pass the gate again; see
-Subscriber in following.py.
+Each of the ways to execute an operation takes an Admitted, and only the gate makes one. A check that every
+field must pass, on each of these ways, is a rule of the gate. The items of a subscription do not pass it
+again; see Subscriber in following.py.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from commander.schema.context import Context
-from commander.schema.errors import coerced, described, typed
+from commander.schema.errors import coerced, message_and_extensions, typed
 from commander.schema.execution.documents import Documents, Operation
 from commander.schema.execution.selections import SelectedField
 
 Rule = Callable[[Context, SelectedField], None]
-"""Called once for each field that an operation selects; raises FieldRefused, or any error, to refuse it.
+"""Called once for each field that an operation selects. It raises FieldRefused, or any error, to refuse it.
 
-A rule decides by what the context holds and does not wait: it runs on the way of every request.
+A rule decides from the context alone and does not wait, because it runs in every request.
 """
 ANY_TYPE = frozenset(OperationType)
 
 
 class FieldRefused(Exception):
-    """What a rule raises. code: the error's `extensions.code`."""
+    """A rule refuses a field. code: the `extensions.code` of the error."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class FieldRefused(Exception):
 
 
 class OperationRejected(Exception):
-    """An operation that does not begin; errors: why, each with its code."""
+    """The operation is not executed. errors: the reasons, each with its code."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
         self.errors = [typed(error) for error in errors]
@@ -49,7 +49,7 @@ class OperationRejected(Exception):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Admitted:
-    """An operation that has passed the gate. variables: as the client gave them. context: its own."""
+    """An operation that has passed the gate. variables: as sent by the client. context: of this operation."""
 
     operation: Operation
     variables: dict[str, Any] | None
@@ -57,7 +57,7 @@ class Admitted:
 
 
 class Gate:
-    """Admits operations, for one schema. rules: in the order in which they look at a field."""
+    """Admits the operations of one schema. rules: in the order in which they check a field."""
 
     def __init__(self, schema: GraphQLSchema, rules: Iterable[Rule] = ()) -> None:
         self._documents = Documents(schema)
@@ -71,10 +71,10 @@ class Gate:
         context: Context,
         allowed: Collection[OperationType] = ANY_TYPE,
     ) -> Admitted:
-        """The operation, to be executed by whoever can.
+        """Checks an operation and admits it for execution.
 
-        Raises OperationRejected: the document is above a limit or invalid, it has no operation of this name,
-        the operation's type is not allowed, or rules refuse some of its fields (an error for each of these).
+        Raises OperationRejected if the document exceeds a limit or is invalid, if it has no operation of this
+        name, if the type of the operation is not allowed, or if rules refuse fields (one error per field).
         """
         operation = self._documents.read(query).operation(operation_name)
         if not isinstance(operation, Operation):
@@ -87,12 +87,12 @@ class Gate:
         return Admitted(operation, variables, own)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """Of which type the operation is, to choose what carries its answer; None if it is unknown."""
+        """The type of the operation, to choose the media type of its answer. None if it is unknown."""
         operation = self._documents.read(query).operation(operation_name)
         return operation.type if isinstance(operation, Operation) else None
 
     def _refused(self, operation: Operation, context: Context) -> Iterator[GraphQLError]:
-        """An error for each field that a rule refuses; the rules after that one do not see the field."""
+        """An error for each field that a rule refuses. Later rules do not check that field."""
         for field in operation.fields:
             try:
                 for rule in self._rules:
@@ -105,6 +105,6 @@ def _refusal(field: SelectedField, error: Exception) -> GraphQLError:
     if isinstance(error, FieldRefused):
         message, extensions = str(error), {"code": error.code}
     else:
-        message, extensions = described(error)
+        message, extensions = message_and_extensions(error)
     place = {"field": f"{field.parent}.{field.name}"}
     return GraphQLError(message, nodes=field.node, extensions={**extensions, **place})

@@ -1,4 +1,4 @@
-"""What a document or a body may cost, told before it is paid."""
+"""The limits of a document and of a request body. They are checked before the work is done."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from graphql import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_NESTING = 64
-"""How deep brackets may nest in a document, through its fragments too: parsing and validating descend."""
+"""The deepest nesting of brackets in a document, also through its fragments: parsing it recurses."""
 MAX_TOKENS = 2000
-"""How many tokens a document may have: some checks compare each of its fields with each other."""
+"""The most tokens of a document: some validation rules compare each field with every other."""
 MAX_DEPTH = 20
-"""How deep fields may lie in fields."""
+"""The deepest nesting of fields in fields."""
 MAX_ALIASES = 100
-"""How many aliases an operation may have, each counted as often as its fragment is spread."""
+"""The most aliases of an operation. An alias in a fragment counts once per spread."""
 
 _SKIPPED = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|([{(\[])|([})\]])', re.DOTALL)
 
 
 def nesting_of(document: str) -> int:
-    """How deep the brackets of a document nest, outside of strings and comments."""
+    """The deepest nesting of brackets in a document. Strings and comments do not count."""
     depth = deepest = 0
     for match in _SKIPPED.finditer(document):
         if match.group(1):
@@ -43,7 +43,7 @@ def nesting_of(document: str) -> int:
 
 @dataclass(frozen=True)
 class _Cost:
-    """Of a selection set: brackets within brackets, fields within fields, aliases."""
+    """The cost of a selection set: nesting of brackets, nesting of fields, aliases."""
 
     nesting: int = 0
     depth: int = 0
@@ -51,11 +51,11 @@ class _Cost:
 
 
 class _TooDeep(Exception):
-    """The walk has come deeper than MAX_NESTING."""
+    """The document is nested deeper than MAX_NESTING through its fragments."""
 
 
 def excess_of(document: DocumentNode) -> str | None:
-    """Which limit an operation of this document is above; None if none is."""
+    """The limit that an operation of this document exceeds, as a message. None if there is none."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     walk = _Walk(fragments)
     for operation in document.definitions:
@@ -73,9 +73,9 @@ def excess_of(document: DocumentNode) -> str | None:
 
 
 class _Walk:
-    """Adds up costs. Each fragment is walked once, however often it is spread.
+    """Adds up costs. It visits each fragment once, however often the fragment is spread.
 
-    Walking it once per spread takes 2^n steps where n fragments each spread the next one twice.
+    One visit per spread would take 2^n steps for n fragments that each spread the next one twice.
     """
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
@@ -108,7 +108,7 @@ class _Walk:
     def _fragment(self, name: str, level: int) -> _Cost:
         if name not in self._costs:
             fragment = self._fragments.get(name)
-            self._costs[name] = _Cost()  # what a cycle, or an unknown name, costs: validation refuses both
+            self._costs[name] = _Cost()  # for a cycle or an unknown name; validation refuses both
             if fragment is not None:
                 self._costs[name] = self.selections(fragment.selection_set, level)
         cost = self._costs[name]
@@ -118,7 +118,7 @@ class _Walk:
 
 
 class BodyLimit:
-    """Answers 413 to a request body above the limit, without reading it to its end."""
+    """Answers 413 to a request body above the limit, without reading all of it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -139,7 +139,7 @@ class BodyLimit:
         await self._app(scope, _replayed(body, receive), send)
 
     async def _body(self, receive: Receive) -> Message | None:
-        """The whole body as one message; None when it is above the limit."""
+        """The whole body as one message. None if it exceeds the limit."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -166,14 +166,14 @@ class BodyLimit:
 
 
 def _replayed(body: Message, receive: Receive) -> Receive:
-    """A receive that gives the body that was read, then what comes after it (a disconnect)."""
-    given = False
+    """A receive that returns the body that was read, then the next messages (a disconnect)."""
+    returned = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal returned
+        if returned:
             return await receive()
-        given = True
+        returned = True
         return body
 
     return replay

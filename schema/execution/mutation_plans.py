@@ -1,9 +1,10 @@
-"""Mutations that submit commands, run by a plan that is made once per document.
+"""Mutations that submit commands, executed by a plan that is compiled once per document.
 
-graphql-core goes through the selection anew for each request, which takes longer than all else a mutation
-does here. By a plan the variables are read, the resolver is called, and the selected fields of its result are
-read. Whatever has no plan (directives, several mutations at once, objects below the result) and whatever goes
-wrong is graphql-core's: it is handed what the resolver gave, so that no command is submitted twice.
+graphql-core walks the selection again for each request. That takes longer than all other work of a mutation.
+A plan reads the variables, calls the resolver, and reads the selected fields of its result.
+
+graphql-core executes what has no plan: directives, several mutations at once, objects below the result. It
+also handles every error. It then gets the result of the resolver, so no command is submitted twice.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted
 
 Resolve = Callable[..., Awaitable[Any]]
-"""Called with the context and the field's arguments, as graphql-core coerces them."""
+"""Called with the context and the arguments of the field, as coerced by graphql-core."""
 _Read = Callable[[Any], Any]
 
 
 class Unplanned(Exception):
-    """There is no plan, or not for this result; root: what graphql-core is to execute the document with."""
+    """No plan covers this operation or its result. root: the root value for graphql-core."""
 
     def __init__(self, root: Settled | None = None) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class Unplanned(Exception):
 
 @dataclass(frozen=True)
 class Settled:
-    """What the resolver of the one mutation gave: the root value when graphql-core completes it."""
+    """The result or error of the one mutation's resolver: the root value when graphql-core completes it."""
 
     value: Any = None
     error: Exception | None = None
@@ -77,7 +78,7 @@ class Settled:
 
 
 def as_resolver(resolve: Resolve) -> Callable[..., Awaitable[Any]]:
-    """The resolver as graphql-core calls it; what is settled is not resolved again."""
+    """The resolver in the form that graphql-core calls. A Settled root is not resolved again."""
 
     async def resolver(root: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
         return root.result() if isinstance(root, Settled) else await resolve(info.context, **arguments)
@@ -87,7 +88,7 @@ def as_resolver(resolve: Resolve) -> Callable[..., Awaitable[Any]]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One operation of one document: a single mutation. types: how each type of result is shown."""
+    """The plan of one operation: a single mutation. types: the fields to read, by the type of the result."""
 
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
@@ -104,7 +105,7 @@ class _Plan:
 
 
 class Mutating:
-    """Runs operations by their plans, for one schema. resolvers: by the name of the mutation."""
+    """Executes the operations of one schema by plans. resolvers: by the name of the mutation."""
 
     def __init__(self, schema: GraphQLSchema, names: NameConverter, resolvers: Mapping[str, Resolve]) -> None:
         self._schema = schema
@@ -113,7 +114,7 @@ class Mutating:
         self._plans: WeakKeyDictionary[Operation, _Plan | None] = WeakKeyDictionary()
 
     async def executed(self, admitted: Admitted) -> dict[str, Any]:
-        """The operation's data. Raises Unplanned where graphql-core is to execute it."""
+        """The data of the operation. Raises Unplanned if graphql-core must execute it."""
         operation = admitted.operation
         try:
             plan = self._plans[operation]
@@ -124,17 +125,17 @@ class Mutating:
         arguments = self._arguments(plan, admitted.variables or {})
         try:
             value = await plan.resolve(admitted.context, **arguments)
-        except Exception as error:  # for graphql-core to tell, with its place
+        except Exception as error:  # graphql-core reports it, with its location
             raise Unplanned(Settled(error=error)) from None
         try:
             return {plan.key: self._shown(plan, value)}
-        except Exception:  # a value that has no form here
+        except Exception:  # a value that GraphQL cannot represent
             raise Unplanned(Settled(value)) from None
 
     def _plan(self, asked: Operation) -> _Plan | None:
         root = self._schema.mutation_type
         if asked.type is not OperationType.MUTATION or "@" in asked.text or root is None:
-            return None  # what a directive leaves out may differ from request to request
+            return None  # a directive can select other fields in each request
         operation = asked.definition
         fragments = {
             definition.name.value: FragmentDetails(definition)
@@ -156,7 +157,7 @@ class Mutating:
         return _Plan(operation, fragments, variables, key, root.fields[name], self._resolvers[name], details)
 
     def _arguments(self, plan: _Plan, given: dict[str, Any]) -> dict[str, Any]:
-        """Raises Unplanned for what cannot be read: graphql-core says why."""
+        """Raises Unplanned for invalid variables or arguments: graphql-core reports the reason."""
         values = _read_variables(plan.variables, given)
         if values is None:
             read = get_variable_values(self._schema, plan.operation.variable_definitions or (), given)
@@ -169,7 +170,7 @@ class Mutating:
             raise Unplanned from None
 
     def _shown(self, plan: _Plan, value: Any) -> Any:
-        """Raises whatever, where there is no plan for the value or it does not fit it."""
+        """Raises an error if no plan covers the value, or if a field of the value cannot be represented."""
         if isinstance(value, list):
             return [self._shown(plan, one) for one in value]
         cls = type(value)
@@ -210,7 +211,7 @@ _NO_VARIABLES = VariableValues({}, {})
 def _read_variables(
     signatures: Sequence[GraphQLVariableSignature], given: Mapping[str, Any]
 ) -> VariableValues | None:
-    """None where a default is to be taken, or a value cannot be read."""
+    """None if a default is needed, or if a value is invalid."""
     values = VariableValues({}, {})
     for signature in signatures:
         value = given.get(signature.name, Undefined)

@@ -1,7 +1,7 @@
-"""Running operations: straight on graphql-core, with documents that are read once and errors that are typed.
+"""Executing operations: directly with graphql-core, with cached documents and errors that have codes.
 
-Strawberry makes the schema; its own way of running an operation (extensions, hooks and contexts around each
-step) takes as long as the execution, and nothing here needs it.
+Strawberry makes the schema. Its own execution (extensions, hooks and contexts around each step) takes as long
+as graphql-core's, and is not needed here.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ from commander.schema.types.live import LiveField
 
 
 class CommanderSchema(strawberry.Schema):
-    """A schema whose operations pass the gate, and are then executed by the shortest way that there is.
+    """A schema whose operations pass the gate and are then executed in the fastest way available.
 
-    Clients' mistakes are not logged; what is ours to mend is logged with its incident number.
+    Errors of clients are not logged. Unexpected errors are logged with their incident numbers.
     """
 
     def __init__(self, *args: Any, rules: Iterable[Rule] = (), **kwargs: Any) -> None:
-        """rules: of the gate. All else is Strawberry's."""
+        """rules: of the gate. The other arguments are those of Strawberry."""
         super().__init__(*args, **kwargs)
         self.gate = Gate(self._schema, rules)
         self._following: Following | None = None
         self._mutating: Mutating | None = None
 
     def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
-        """Has the subscription `events` followed, one rendering for many, and rows item by item."""
+        """Serves the subscription `events` with shared renderings, and the subscriptions to rows."""
         self._following = Following(self._schema, self.execution_context_class, types, live)
 
     def followed(self, admitted: Admitted) -> Followed | FollowedRows | None:
-        """The subscriber, if the operation follows the log or rows; else None. Raises OperationRejected."""
+        """The subscriber of an operation that follows the log or rows, or None. Raises OperationRejected."""
         if self._following is None or admitted.operation.type is not OperationType.SUBSCRIPTION:
             return None
         return self._following.followed(admitted)
 
     def resolve_mutations(self, resolvers: Mapping[str, Resolve]) -> None:
-        """Has these mutations resolved by functions of their own, not through Strawberry's.
+        """Resolves these mutations with these functions, without Strawberry.
 
-        By a plan where there is one (mutating.py), and else by graphql-core.
+        A plan executes them if there is one (mutation_plans.py), otherwise graphql-core.
         """
         root = self._schema.mutation_type
         assert isinstance(root, GraphQLObjectType), "there are mutations"
@@ -66,7 +66,7 @@ class CommanderSchema(strawberry.Schema):
         self._mutating = Mutating(self._schema, self.config.name_converter, resolvers)
 
     def resolve_directly(self, type_name: str, field: str, resolve: Callable[..., Any]) -> None:
-        """Has graphql-core call this resolver (root, info, arguments) itself, not through Strawberry's."""
+        """Makes graphql-core call this resolver (root, info, arguments) directly, without Strawberry."""
         type_ = self._schema.get_type(type_name)
         assert isinstance(type_, GraphQLObjectType), f"{type_name} has fields"
         type_.fields[field].resolve = resolve
@@ -81,7 +81,7 @@ class CommanderSchema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """The one answer to a query or a mutation; a PreExecutionError where nothing was executed."""
+        """The one answer to a query or a mutation. A PreExecutionError if nothing was executed."""
         context = _checked(context_value)
         allowed = _ONE_ANSWER if allowed_operation_types is None else {*allowed_operation_types} & _ONE_ANSWER
         try:
@@ -100,7 +100,7 @@ class CommanderSchema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """All answers to any operation, for a transport that carries many."""
+        """All answers to an operation of any type, for a transport that can send many."""
         context = _checked(context_value)
         allowed = ANY_TYPE if allowed_operation_types is None else frozenset(allowed_operation_types)
         try:
@@ -110,12 +110,12 @@ class CommanderSchema(strawberry.Schema):
         return self._streamed(admitted)
 
     async def subscribe(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        """As stream; the legacy protocol has one word for all operations."""
+        """The same as stream. The legacy protocol calls it for operations of all types."""
         return await self.stream(*args, **kwargs)
 
     def execute_sync(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Not offered: Strawberry's would go past the gate."""
-        raise NotImplementedError("operations are executed by execute and stream, which pass the gate")
+        """Not available: Strawberry's version would bypass the gate."""
+        raise NotImplementedError("use execute or stream: they pass the gate")
 
     async def executed(self, admitted: Admitted) -> ExecutionResult:
         """The one answer to a query or a mutation that has passed the gate."""
@@ -143,14 +143,14 @@ class CommanderSchema(strawberry.Schema):
         except RecursionError:
             error = InvalidRequest("variables", "they are nested too deep")
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
-        except Exception as error:  # nothing but a result may leave
+        except Exception as error:  # every error becomes a result
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         answer = _answer(result)
         answer.extensions = context.extensions or None
         return answer
 
     async def subscribed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
-        """The answers to a subscription that has passed the gate and that resolvers serve."""
+        """The answers to a subscription that has passed the gate and that a resolver serves."""
         try:
             source = subscribe(
                 self._schema,
@@ -171,7 +171,7 @@ class CommanderSchema(strawberry.Schema):
                     admitted.context.forget()
         except OperationRejected as ended:
             yield ExecutionResult(data=None, errors=ended.errors)
-        except Exception as error:  # the field that subscribes may raise anything
+        except Exception as error:  # the subscribed field may raise any error
             yield ExecutionResult(data=None, errors=[typed(coerced(error))])
 
     async def _streamed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
@@ -193,9 +193,9 @@ _ONE_ANSWER = frozenset((OperationType.QUERY, OperationType.MUTATION))
 
 
 def _checked(context: Any) -> Context:
-    """Strawberry leaves the context open; rules and resolvers need one of ours."""
+    """Strawberry allows any context. Rules and resolvers need a Context."""
     if not isinstance(context, Context):
-        raise TypeError(f"an operation needs a context_value of the type Context, got {context!r:.100}")
+        raise TypeError(f"context_value must be a Context, got {context!r:.100}")
     return context
 
 
@@ -211,16 +211,16 @@ class _Resolved(Subscriber[RawResult]):
 
     def _source(self) -> AsyncGenerator[RawResult, None]:
         assert isinstance(self.results, AsyncGenerator), (
-            "graphql-core maps a subscription by such a generator"
+            "graphql-core returns an async generator for a subscription"
         )
         return self.results
 
 
 class FollowedResult(ExecutionResult):
-    """An item of what is followed, rendered. cursor: behind what a client goes on."""
+    """A rendered item of a subscription. cursor: the client resumes after it."""
 
     def __init__(self, rendered: Rendered) -> None:
-        data: Any = rendered.data  # JSON, which whoever encodes takes as it is
+        data: Any = rendered.data  # JSON; the encoder writes it unchanged
         super().__init__(data=data, errors=list(rendered.errors) or None)
         self.cursor = rendered.cursor or str(rendered.position)
 

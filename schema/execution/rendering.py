@@ -1,8 +1,8 @@
-"""Rendering items of the feed: what a document selects of them, compiled once, to JSON.
+"""Rendering items of the feed to JSON: the selection of a document is compiled once.
 
-graphql-core executes a selection anew for each event: fields collected, types resolved, awaitables looked
-for. Here that is done once for each type of event; what is left per event is to read fields and to encode.
-Where a value has no form in GraphQL, graphql-core says what becomes of it: it executes the selection.
+graphql-core executes a selection again for each event: it collects fields, resolves types, looks for
+awaitables. This module does that once per type of event. Per event it only reads fields and encodes them.
+If GraphQL cannot represent a value, graphql-core executes the selection and reports the error.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from commander.streaming.feed.fan_out import FeedItem
 _INT = range(-(2**31), 2**31)
 
 Show = Callable[[Any], Any]
-"""From a value of the domain to what JSON shows of it. Raises Unshowable."""
+"""From a value of the domain to its JSON value. Raises Unshowable."""
 Read = Callable[[Any, Any], Any]
-"""From an item of the feed and its event, if it has one, to what JSON shows of a field. Raises Unshowable."""
+"""From an item of the feed and its event, if it has one, to the JSON value of a field. Raises Unshowable."""
 
 
 class Unshowable(Exception):
-    """A value has no form in GraphQL."""
+    """GraphQL cannot represent a value."""
 
 
 class Rendered:
-    """One item of what is followed, as one kind of subscriber sees it: a GraphQL response, as JSON.
+    """One item of a subscription, rendered for one fan-out group: a GraphQL response as JSON.
 
-    cursor: behind what a client goes on, if not behind the position.
-    heads: for who frames it, what stands before it on the wire, by the length of what it is put in.
+    cursor: the client resumes after it. None: the position is the cursor.
+    heads: cached heads of WebSocket frames, by the size of the envelope around the payload.
     """
 
     __slots__ = ("_data_size", "cursor", "errors", "heads", "payload", "position")
@@ -73,9 +73,9 @@ def _after_data(errors: Sequence[GraphQLError]) -> bytes:
 
 
 class Renderer:
-    """Renders items for one operation; the executor has its variables and its schema.
+    """Renders items for one operation. The executor has its variables and its schema.
 
-    It is shared by subscribers, so it keeps nothing of the context of the one that it is made for.
+    Subscribers share it, so it keeps nothing of the context of the first one.
     """
 
     def __init__(self, admitted: Admitted, executor: Executor[Any], types: EventTypes) -> None:
@@ -84,7 +84,7 @@ class Renderer:
         self._types = types
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}
         root = executor.schema.subscription_type
-        assert root is not None, "an operation that subscribes needs one"
+        assert root is not None, "a subscription needs a root type"
         collected = collect_fields(
             executor.schema, executor.fragments, executor.variable_values, root, executor.operation
         )
@@ -96,7 +96,7 @@ class Renderer:
         return self._details[0].node if self._details else None
 
     def selects(self, name: str) -> bool:
-        """Whether it asks for this field of any type of event."""
+        """Whether the operation selects this field on any type of event."""
         types = (self._executor.schema.get_type(type_name) for type_name in self._types.names)
         return any(
             selected == name
@@ -106,7 +106,7 @@ class Renderer:
         )
 
     def render(self, item: FeedItem) -> Rendered:
-        """The item as the operation selects it. Never raises."""
+        """The item with the selected fields. Never raises."""
         event, type_name = self._types.decoded(item)
         if type_name not in self._plans:
             self._plans[type_name] = self._plan(type_name)
@@ -142,7 +142,7 @@ class Renderer:
         return lambda _, event: show(getattr(event, attribute))
 
     def _show_field(self, field: Field, details: FieldDetailsList) -> Show | None:
-        """How a field's value is shown; None for as it is."""
+        """The conversion of a field's value to JSON. None if it needs none."""
         show = self._show(field.type, details)
         if show is None or not field.optional:
             return show
@@ -192,7 +192,7 @@ class Renderer:
     def _selected(
         self, type_: GraphQLObjectType, details: FieldDetailsList
     ) -> list[tuple[str, str, FieldDetailsList]]:
-        """What is selected of a type: the key in the response, the field's name, the nodes."""
+        """The fields selected on a type: the key in the response, the name of the field, the nodes."""
         executor = self._executor
         collected = collect_subfields(
             executor.schema,
@@ -205,7 +205,7 @@ class Renderer:
         return [(key, nodes[0].node.name.value, nodes) for key, nodes in collected.grouped_field_set.items()]
 
     def _executed(self, item: FeedItem) -> Rendered:
-        """What graphql-core makes of it."""
+        """The item rendered by graphql-core."""
         operation = self._executor.operation
         result = execute(
             self._executor.schema,
@@ -215,12 +215,12 @@ class Renderer:
             operation_name=operation.name.value if operation.name else None,
             executor_class=type(self._executor),
         )
-        assert isinstance(result, RawResult), "no field of an event is resolved later"
+        assert isinstance(result, RawResult), "no field of an event has an async resolver"
         errors = [typed(error) for error in result.errors or []]
         return Rendered(item.position, msgspec.json.encode(result.data), errors)
 
     def _given_variables(self) -> dict[str, Any]:
-        """The variables as the client gave them, for they are read anew."""
+        """The variables as sent by the client: graphql-core reads them again."""
         sources = self._executor.variable_values.sources
         return {name: source.value for name, source in sources.items() if source.value is not Undefined}
 
@@ -250,4 +250,4 @@ _ENVELOPE: Mapping[str, Read] = {
     ),
     "reason": lambda _, error: error.reason,  # of an UnreadableEvent
 }
-"""The fields that the API adds to an event's own; items that are no events have a position only."""
+"""The fields that the API adds to the fields of an event. Other items have only `position`."""

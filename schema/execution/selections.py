@@ -24,14 +24,14 @@ from graphql import (
 class SelectedField:
     """One place in a document where a field is selected.
 
-    parent: the type that the document selects it on. Through `... on MoneyDeposited` that is MoneyDeposited;
-    on a field of the interface Event that is Event, whatever the type of the event is then. So a rule about a
-    field that an interface declares must look at the interface and at each type that implements it. A union
-    has `__typename` alone.
-    name: the field's, not its alias.
-    path: the keys in the answer that lead to it, without the places in lists. A fragment that is spread more
-    than once is walked once: its fields have the path of the first spread.
-    node: where it stands, with its arguments and its directives.
+    parent: the type that the document selects it on. In `... on MoneyDeposited` that is MoneyDeposited. On a
+    field of the interface Event that is Event, whatever type the event has at run time. So a rule about a
+    field that an interface declares must check the interface and each type that implements it. A union has
+    only `__typename`.
+    name: of the field, not its alias.
+    path: the keys in the answer that lead to it, without list indexes. A fragment that is spread more than
+    once is visited once: its fields have the path of the first spread.
+    node: the field in the document, with its arguments and directives.
     """
 
     parent: str
@@ -43,12 +43,12 @@ class SelectedField:
 def selected_fields(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
 ) -> tuple[SelectedField, ...]:
-    """All fields that a valid operation selects, in the document's order; those of introspection too.
+    """All fields that a valid operation selects, in the order of the document, including introspection.
 
-    Whether `@skip` or `@include` leaves a field out does not count: the result holds for all variables.
+    `@skip` and `@include` are ignored, so the result holds for all variables.
     """
     root = schema.get_root_type(operation.operation)
-    assert root is not None, "validation refuses an operation whose type the schema lacks"
+    assert root is not None, "validation refuses an operation of a type that the schema does not have"
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     walk = _Walk(schema, fragments)
     walk.selections(operation.selection_set, root, ())
@@ -56,10 +56,10 @@ def selected_fields(
 
 
 class _Walk:
-    """Visits each field node once, so its steps are as many as the document has nodes.
+    """Visits each field node once, so the number of steps is the number of nodes.
 
-    What a fragment selects depends on its type condition alone, so one visit is enough; a visit per spread
-    takes 2^n steps where n fragments each spread the next one twice.
+    The fields of a fragment depend only on its type condition, so one visit is enough. One visit per spread
+    would take 2^n steps for n fragments that each spread the next one twice.
     """
 
     def __init__(self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode]) -> None:
@@ -87,7 +87,7 @@ class _Walk:
         self.found.append(SelectedField(parent.name, name, below, node))
         if node.selection_set is not None:
             field = self._schema.get_field(parent, name)
-            assert field is not None, "validation refuses a field that a type lacks"
+            assert field is not None, "validation refuses a field that the type does not have"
             type_ = get_named_type(field.type)
             assert is_composite_type(type_), "validation refuses a selection on a scalar"
             self.selections(node.selection_set, type_, below)

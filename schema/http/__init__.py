@@ -1,13 +1,13 @@
 """The transports, at one URL.
 
-wire.py             JSON in and out, and errors of HTTP
-negotiation.py      which media type answers a request
-connections.py      connections that last: how many, and their end
+wire.py             JSON, and HTTP errors
+negotiation.py      the media type of an answer
+connections.py      limit and end of long-lived connections
 sse.py              cursors on Server-Sent Events
-frames.py           ready WebSocket frames
+frames.py           shared WebSocket frames
 websocket.py        both WebSocket protocols
 graphiql_page.py    the GraphiQL page and its files
-examples.py         the operations that GraphiQL opens on
+examples.py         the example operations of GraphiQL
 endpoint.py         GraphQL over HTTP, SSE, multipart and WebSocket
 application.py      the ASGI application
 """

@@ -1,4 +1,4 @@
-"""The ASGI application: the endpoint, GraphiQL's files, CORS, the limit of a body."""
+"""The ASGI application: the endpoint, GraphiQL's files, CORS, the limit of a request body."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def application(
 ) -> ASGIApp:
     """The whole application. services raises Unavailable until the process has connected.
 
-    streams: how many connections may last, and by what they are ended when the process is told to stop.
+    streams: limits the long-lived connections, and ends them when the process stops.
     """
     limited = BodyLimit(
         Endpoint(schema, services, settings, examples, streams or Streams()), settings.max_body_bytes
@@ -51,7 +51,7 @@ def application(
 
 
 class _Served:
-    """The endpoint, and all else: nearly every request is for the endpoint, and need not be routed."""
+    """Sends requests for the endpoint to it directly, without routing: nearly all requests are."""
 
     def __init__(self, endpoint: ASGIApp, others: ASGIApp) -> None:
         self._endpoint = endpoint

@@ -1,4 +1,4 @@
-"""WebSockets and streamed responses: how many there may be, and their end when the process stops."""
+"""WebSockets and streamed responses: their limit, and their end when the process stops."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from commander.streaming.commands.submitting import Overloaded
 
 
 class Streams:
-    """The connections under way that do not end by themselves: a server that waits for them waits in vain.
+    """The open connections that do not end by themselves. A stopping process must end them.
 
-    max_connections: how many this process serves at once.
+    max_connections: the most that this process serves at once.
     """
 
     def __init__(self, max_connections: int = 10_000) -> None:
@@ -30,7 +30,7 @@ class Streams:
         return self._connections
 
     def must_take_another(self) -> None:
-        """Raises Overloaded at the limit, and Unavailable once `end` was called."""
+        """Raises Overloaded at the limit, and Unavailable after `end`."""
         if self._ended:
             raise Unavailable("Commander", "this process is stopping; connect again")
         if self._connections >= self._max_connections:
@@ -38,7 +38,7 @@ class Streams:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """While one connection lasts."""
+        """Counts a connection while it is open."""
         self._connections += 1
         try:
             yield
@@ -46,20 +46,20 @@ class Streams:
             self._connections -= 1
 
     async def serve(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response until it ends, its client leaves, or `end` is called; then closes its source."""
+        """Sends the response until it ends, the client leaves, or `end` is called. Then closes its source."""
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
         self._tasks.add(task)
         started = False
 
-        async def noticed(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
             with self.counted():
-                await response(scope, receive, noticed)
+                await response(scope, receive, send_and_note)
         except asyncio.CancelledError:
             if not self._ended:
                 raise
@@ -71,9 +71,9 @@ class Streams:
             await close_source(response)
 
     def end(self) -> None:
-        """Breaks the streams off, without the word that they are complete: clients come back and resume.
+        """Ends the streams without `complete`, so that clients reconnect and resume.
 
-        WebSockets are the server's to end, with code 1012.
+        The server ends WebSockets itself, with code 1012.
         """
         self._ended = True
         for task in self._tasks:
@@ -81,6 +81,6 @@ class Streams:
 
 
 async def close_source(response: StreamingResponse) -> None:
-    """Ends what the response reads from, begun or not; otherwise that is left to the garbage collector."""
+    """Closes the iterator of the response, started or not. Otherwise only the garbage collector would."""
     if (close := getattr(response.body_iterator, "aclose", None)) is not None:
         await close()

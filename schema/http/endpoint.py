@@ -29,14 +29,14 @@ from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.connections import Streams, close_source
 from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
 from commander.schema.http.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, carrier, is_json
-from commander.schema.http.sse import CursorEvents, at_its_place, last_event_id
+from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
 from commander.schema.http.websocket import (
     CheckedWebSocket,
     LegacyProtocol,
     TransportProtocol,
     closing_reason,
 )
-from commander.schema.http.wire import HttpError, decoded, encoded, error_response, status_of
+from commander.schema.http.wire import HttpError, decoded_json, encoded_json, error_response, http_status_of
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -58,10 +58,10 @@ _STREAM_PROTOCOLS: Mapping[str, GraphQLRequestProtocol] = {
 
 @dataclass(frozen=True)
 class HttpSettings:
-    """origins: other origins whose pages may call the API; '*' for all.
+    """The settings of the endpoint.
 
-    keep_alive_seconds: how often an SSE stream, a multipart stream and a WebSocket of the legacy protocol
-    say that they live.
+    origins: other origins whose pages may call the API; '*' for all.
+    keep_alive_seconds: how often a keep-alive is sent on SSE, multipart and legacy WebSocket connections.
     """
 
     max_body_bytes: int = 1024 * 1024
@@ -73,13 +73,13 @@ class HttpSettings:
 
 @dataclass
 class _Request(GraphQLRequestData):
-    """A request, and the media type that answers it."""
+    """A request, and the media type of its answer."""
 
     media_type: str = JSON
 
 
 class _Single(Exception):
-    """A request that needs one answer and no stream."""
+    """Raised for a request that needs one answer and no stream."""
 
     def __init__(self, data: _Request) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class _Single(Exception):
 
 
 class Endpoint(GraphQL[Context, None]):
-    """Every answer, an error of HTTP included, has the form of a GraphQL response."""
+    """Every answer has the form of a GraphQL response, also an HTTP error."""
 
     websocket_adapter_class = CheckedWebSocket
     graphql_transport_ws_handler_class = TransportProtocol
@@ -140,7 +140,7 @@ class Endpoint(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Where this process cannot serve a WebSocket now, it is closed with 1013, try again later."""
+        """Closes the WebSocket with 1013 (try again later) if this process cannot serve it now."""
         try:
             self._services()
             self._streams.must_take_another()
@@ -164,13 +164,13 @@ class Endpoint(GraphQL[Context, None]):
                 return await self.run(request)
             except _Single as single:
                 return await self._answer(request, single.data)
-        except Exception as error:  # nothing but a GraphQL response may leave
+        except Exception as error:  # every error becomes a GraphQL response
             return error_response(request, error)
 
     async def _answer(self, request: Request, data: _Request) -> Response:
-        """The one answer to a query or a mutation. As application/json it has status 200, however it went.
+        """The one answer to a query or a mutation. As application/json it always has status 200.
 
-        This is the way of nearly all requests; Strawberry's own, made for every kind, takes twice as long.
+        Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
         """
         result = await self.schema.execute(
             data.query,
@@ -189,16 +189,16 @@ class Endpoint(GraphQL[Context, None]):
         status = 200
         if refused and data.media_type == GRAPHQL_JSON:
             codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
-            status = max((status_of(code) for code in codes), default=400)
+            status = max((http_status_of(code) for code in codes), default=400)
         return Response(
-            encoded(answer),
+            encoded_json(answer),
             status_code=status,
             media_type=f"{data.media_type}; charset=utf-8",
             headers={"vary": "accept"},
         )
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> _Request:
-        """Reads a request that goes Strawberry's way: by GET, or for a stream."""
+        """Reads a request that Strawberry handles: by GET, or for a stream."""
         if request.method == "POST":
             return self._checked_post(request.headers, await request.get_body())
         return self._checked(self.parse_query_params(request.query_params), "GET", request.headers)
@@ -209,7 +209,7 @@ class Endpoint(GraphQL[Context, None]):
         return self._checked(self.parse_json(body), "POST", headers)
 
     def _checked(self, data: Mapping[str, Any], method: str, headers: Mapping[str, str]) -> _Request:
-        """A request of the right form, and which media type answers it."""
+        """The request, with the media type of its answer. Raises HttpError for a wrong form."""
         query, name = data.get("query"), data.get("operationName")
         if not isinstance(query, str) or not query:
             raise HttpError(400, "the request has no query" if not query else "query must be a string")
@@ -224,7 +224,9 @@ class Endpoint(GraphQL[Context, None]):
         media_type = carrier(headers.get("accept"), operation)
         if media_type is None:
             needs_stream = operation is OperationType.SUBSCRIPTION
-            raise HttpError(406, _NEEDS_STREAM if needs_stream else "the Accept header admits no JSON")
+            raise HttpError(
+                406, _NEEDS_STREAM if needs_stream else "the Accept header must allow application/json"
+            )
         return _Request(
             query=query,
             variables=data.get("variables"),
@@ -235,7 +237,7 @@ class Endpoint(GraphQL[Context, None]):
         )
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """An SSE stream begins behind Last-Event-ID."""
+        """An SSE stream resumes after the header Last-Event-ID."""
         if kwargs["request_data"].protocol == "sse":
             seen = last_event_id(kwargs["request"].headers.get("last-event-id"))
             kwargs["context"] = replace(kwargs["context"], resume_after=seen)
@@ -250,16 +252,16 @@ class Endpoint(GraphQL[Context, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        """Strawberry has found that a request by GET needs one answer; that is given as to any other."""
+        """Strawberry calls this for a GET request that needs one answer. `_answer` answers it."""
         assert isinstance(request_data, _Request)
         raise _Single(request_data)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """A request that was not executed has no data, not even null."""
+        """Removes `data` from the answer to a request that was not executed."""
         response = await super().process_result(request, result)
         if is_request_error(result):
             response.pop("data", None)
-        return at_its_place(response, result)
+        return with_cursor(response, result)
 
     def _get_stream_transport(self, protocol: str) -> HTTPStreamTransport | None:
         return self._transports.get(protocol)
@@ -272,7 +274,7 @@ class Endpoint(GraphQL[Context, None]):
         return HTMLResponse(self._page, headers=headers)
 
     def decode_json(self, data: str | bytes) -> object:
-        return decoded(data)
+        return decoded_json(data)
 
     def parse_query_params(self, params: QueryParams) -> dict[str, Any]:
         given: dict[str, Any] = dict(params)
@@ -295,4 +297,4 @@ class Endpoint(GraphQL[Context, None]):
         return parsed
 
     def encode_json(self, data: object) -> str:
-        return encoded(data)
+        return encoded_json(data)

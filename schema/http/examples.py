@@ -1,4 +1,4 @@
-"""The operations that GraphiQL opens on: one of each kind, made from the domain, short and working."""
+"""The example operations of GraphiQL: one of each kind, made from the domain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from commander.schema.http.graphiql_page import Example
 from commander.schema.names import camel, capitalized, uncapitalized
 
 _WIDTH = 52
-"""How many columns of a line GraphiQL shows on a laptop."""
+"""The width of GraphiQL's editor on a laptop, in columns."""
 _VALUES: dict[Any, Any] = {
     str: "Ada",
     bool: True,
@@ -36,7 +36,7 @@ _VALUES: dict[Any, Any] = {
 
 
 def examples_of(domain: Domain) -> list[Example]:
-    """A mutation of the first command, a query of the first projection, and the feed."""
+    """A mutation with the first command, a query of the first projection, and the feed."""
     found = [_subscription(domain)]
     commands = [command for command in domain.commands.values() if not command.internal]
     if commands:
@@ -109,7 +109,7 @@ def _first_line(doc: str) -> str:
 
 
 def _plain(fields: tuple[Field, ...]) -> list[str]:
-    """The names of those fields that are selected without a selection of their own."""
+    """The names of the fields that need no selection set."""
     return [camel(f.name) for f in fields if isinstance(f.type, ScalarType | EnumType)]
 
 
@@ -120,7 +120,7 @@ def _selected(fields: tuple[Field, ...], *, indent: int) -> str:
 
 
 def _value(type_: FieldType, constraints: tuple[Any, ...]) -> Any:
-    """A value for the variables that keeps the constraints, if one of those that we try does."""
+    """A value for the variables. It satisfies the constraints, if one of the candidates does."""
     match type_:
         case ScalarType(python):
             tried = list(_tried(_VALUES[python], constraints))
@@ -136,7 +136,7 @@ def _value(type_: FieldType, constraints: tuple[Any, ...]) -> Any:
 
 
 def _tried(usual: Any, constraints: tuple[Any, ...]) -> Iterator[Any]:
-    """The usual value, then those at the edges of what is allowed."""
+    """The candidates: the usual value, then values at the bounds of the constraints."""
     yield usual
     for constraint in constraints:
         match constraint:
@@ -160,5 +160,5 @@ def _beside(edge: Any, step: int, usual: Any) -> Iterator[Any]:
 def _keeps(value: Any, constraints: tuple[Any, ...]) -> bool:
     try:
         return first_broken(constraints, value) is None
-    except Exception:  # a predicate of the domain's may raise on what we made up
+    except Exception:  # a predicate of the domain may raise on such a value
         return False

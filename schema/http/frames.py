@@ -1,9 +1,9 @@
-"""Results of the feed as WebSocket frames: made from what is rendered, many written at once.
+"""Rendered items as WebSocket frames. Many frames are written at once.
 
-A server that sends message by message makes a frame, and a system call, of each. Here a frame is a head, the
-client's own beginning with the id of its operation, and the rendering that all share; a page of them is one
-write. (RFC 6455, section 5.2: a frame from a server is not masked. Frames are not compressed: compression
-keeps a state per connection, so nothing could be shared.)
+A server that sends message by message makes one frame and one system call per message. Here a frame has a
+head, a prefix with the id of the client's operation, and the rendering that all subscribers share. A page of
+frames is one write. (RFC 6455, section 5.2: a frame from a server is not masked. Frames are not compressed:
+compression has a state per connection, so nothing could be shared.)
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import msgspec
 from commander.schema.execution.rendering import Rendered
 
 WRITE_FRAMES = "commander.write_frames"
-"""The ASGI extension by which commander/frames.py takes frames; other servers are sent messages one by one.
+"""The ASGI extension with which commander/parts/frame_protocol.py takes frames. Other servers get messages.
 
-An async function of bytes; raises OSError once the connection has ended.
+Its value is an async function of bytes. It raises OSError after the connection has ended.
 """
 
 _TEXT = 0x81  # a whole message of text
@@ -25,7 +25,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class NextMessages:
-    """The messages `next` of one operation, as graphql-transport-ws has them."""
+    """The messages `next` of one operation, as graphql-transport-ws defines them."""
 
     def __init__(self, operation_id: str) -> None:
         self._before = b'{"id":' + msgspec.json.encode(operation_id) + b',"type":"next","payload":'
@@ -34,7 +34,7 @@ class NextMessages:
         return (self._before + rendered.payload + b"}").decode()
 
     def frames(self, page: Sequence[Rendered]) -> Iterator[bytes]:
-        """The messages as frames, as many joined as fit into what is written at once."""
+        """The messages as frames, joined into chunks that are written at once."""
         before = self._before
         around = len(before) + 1
         parts: list[bytes] = []

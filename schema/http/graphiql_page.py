@@ -1,8 +1,8 @@
 """GraphiQL in the browser: the page that explores the schema and runs queries, commands and subscriptions.
 
-`schema/graphiql` holds the page's JavaScript. `npm ci && npm run build` there puts it into
-`schema/graphiql/dist`, and from then on the page needs no host but this server. Where nothing was built, the
-page takes the same versions of the same libraries from a CDN.
+`schema/graphiql` has the JavaScript of the page. `npm ci && npm run build` there builds it into
+`schema/graphiql/dist`. The built page needs no host but this server. Without a build, the page loads the same
+versions of the same libraries from a CDN.
 """
 
 import json
@@ -28,8 +28,8 @@ _CDN = "https://esm.sh"
 class Example:
     """One tab of the page when it opens for the first time.
 
-    `name` stands above the query as a comment; GraphiQL takes the tab's title from the operation's name, so
-    name every operation. `query` is GraphQL, `variables` a JSON object as text, or empty.
+    `name` is shown above the query as a comment. GraphiQL takes the title of the tab from the name of the
+    operation, so name every operation. `query` is GraphQL. `variables` is a JSON object as text, or empty.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Example:
 
 @dataclass(frozen=True)
 class _Build:
-    """What the page loads from `dist`: URLs relative to where the assets are served."""
+    """The files that the page loads from `dist`, as URLs relative to the URL of the assets."""
 
     script: str
     styles: tuple[str, ...]
@@ -54,16 +54,17 @@ def graphiql_page(
 ) -> str:
     """Return the HTML of the page, titled "Commander".
 
-    Operations go to `endpoint`, subscriptions over WebSocket (graphql-transport-ws) to the same address. The
-    browser keeps its tabs: `examples` are shown on the first visit only. `assets_url` is where `assets_app`
-    is mounted, on the same origin.
+    Operations go to `endpoint`; subscriptions use a WebSocket (graphql-transport-ws) to the same address. The
+    browser keeps its tabs, so `examples` are shown on the first visit only. `assets_url` is the URL of
+    `assets_app`, on the same origin.
 
-    The built page has no inline script, so it works under a content security policy of `script-src 'self'`;
-    Monaco, its editor, sets styles and fonts at run time and needs `style-src 'self' 'unsafe-inline'`,
-    `font-src 'self' data:` and `img-src 'self' data:`. Unbuilt, the page needs the CDN and inline scripts.
+    The built page has no inline script, so it works with the content security policy `script-src 'self'`. Its
+    editor, Monaco, sets styles and fonts at run time. It needs `style-src 'self' 'unsafe-inline'`,
+    `font-src 'self' data:` and `img-src 'self' data:`. Without a build, the page needs the CDN and inline
+    scripts.
 
-    Reads files, so make the page once at start. Raises ValueError if `dist` holds a manifest without the
-    page's entry.
+    This function reads files, so call it once at start. Raises ValueError if the manifest in `dist` has no
+    entry for the page.
     """
     build = _read_build(dist)
     config = {"endpoint": endpoint, "examples": [asdict(example) for example in examples]}
@@ -72,9 +73,9 @@ def graphiql_page(
 
 
 def assets_app(dist: Path = DIST) -> ASGIApp | None:
-    """Return an app that serves the built files, or None where nothing was built.
+    """Return an app that serves the built files, or None without a build.
 
-    Every file has a hash in its name, so browsers may keep it for a year without asking again.
+    Each file has a hash in its name, so browsers may cache it for a year.
     """
     return None if _read_build(dist) is None else _HashedFiles(directory=dist / "assets")
 
@@ -93,7 +94,7 @@ class _HashedFiles(StaticFiles):
 
 
 def _read_build(dist: Path) -> _Build | None:
-    """Follow the manifest from the entry to its script and all styles that the script needs at once."""
+    """Read from the manifest the script of the entry and all styles that the script needs at once."""
     manifest_path = dist / "manifest.json"
     if not manifest_path.is_file():
         return None
@@ -101,7 +102,7 @@ def _read_build(dist: Path) -> _Build | None:
     if _ENTRY not in manifest:
         raise ValueError(f"{manifest_path} has no {_ENTRY!r}: build schema/graphiql again")
     chunks, styles = [_ENTRY], dict[str, None]()
-    for name in chunks:  # grows while it is walked
+    for name in chunks:  # the loop appends to it
         styles |= dict.fromkeys(manifest[name].get("css", ()))
         chunks += [other for other in manifest[name].get("imports", ()) if other not in chunks]
     return _Build(_served(manifest[_ENTRY]["file"]), tuple(map(_served, styles)))
@@ -125,8 +126,8 @@ def _from_cdn() -> tuple[str, str]:
         query = f"?standalone&external={','.join(external)}" if external else ""
         return f"{_CDN}/{package}@{versions[package]}{query}"
 
-    # Shared packages stay external so that each is loaded once; framer-motion looks for
-    # @emotion/is-prop-valid, which nothing here needs.
+    # Shared packages stay external so that each is loaded once. framer-motion tries to load
+    # @emotion/is-prop-valid, which the page does not need.
     imports = {
         "react": url("react"),
         "react/": url("react") + "/",
@@ -151,7 +152,7 @@ def _from_cdn() -> tuple[str, str]:
 
 
 def _json_for_html(value: object) -> str:
-    """JSON that cannot end the script element it stands in: only ASCII, and no `<`, `>` or `&`."""
+    """JSON that cannot end the script element around it: only ASCII, and no `<`, `>` or `&`."""
     text = json.dumps(value)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

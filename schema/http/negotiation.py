@@ -1,4 +1,4 @@
-"""Which media type answers a request, by its Accept header; and whether the request's own type can be read.
+"""Content negotiation: the media type of an answer, and whether the media type of a request can be read.
 
 https://graphql.github.io/graphql-over-http/draft/ and RFC 9110, section 12.5.1.
 """
@@ -29,7 +29,7 @@ _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 @dataclass(frozen=True)
 class _Range:
-    """One part of an Accept header; place: how many stand before it."""
+    """One part of an Accept header. place: its index in the header."""
 
     media: str
     parameters: Mapping[str, str]
@@ -37,7 +37,7 @@ class _Range:
     place: int
 
     def precision(self, media: str) -> int:
-        """How exactly this range names a media type; 0 if it does not. A stream must be named in full."""
+        """How exactly this range names a media type. 0 if it does not. A stream must be named in full."""
         if self.media == media:
             return 3 if media != MULTIPART or _is_subscription(self.parameters) else 0
         if media in _STREAMS:
@@ -48,17 +48,17 @@ class _Range:
 
 
 class Accept:
-    """What a client takes. Without the header, or with an empty one, it takes JSON."""
+    """The media types that a client accepts. Without the header, or with an empty one: JSON."""
 
     def __init__(self, header: str | None) -> None:
         parts = [part for part in (header or "").split(",") if part.strip()] or [JSON]
         self._ranges = [_range(part, place) for place, part in enumerate(parts)]
 
     def best(self, media_types: Sequence[str]) -> str | None:
-        """The one of these that the client likes best; None when it takes none.
+        """The media type that the client prefers. None if it accepts none of these.
 
-        Among equals a type that is named goes before one that a wildcard lets in, then the order of the
-        header decides, then the order given.
+        Among types of equal quality, a named type comes before one that a wildcard matches. Then the order in
+        the header decides, then the order of the argument.
         """
         ranked = [
             (found.quality, found.precision(media), -found.place, -n, media)
@@ -68,14 +68,14 @@ class Accept:
         return max(ranked)[-1] if ranked else None
 
     def _matching(self, media: str) -> _Range | None:
-        """The range that names this media type most exactly: its quality counts."""
+        """The range that names this media type most exactly. Its quality counts."""
         matching = [found for found in self._ranges if found.precision(media)]
         return max(matching, key=lambda found: (found.precision(media), -found.place), default=None)
 
 
-@lru_cache(maxsize=256)  # clients send but few
+@lru_cache(maxsize=256)  # clients send few different ones
 def carrier(accept: str | None, operation: OperationType | None) -> str | None:
-    """The best media type for the results of an operation (None: one that is not known), by this header."""
+    """The best media type for the results of an operation, by this header. operation: None if unknown."""
     return Accept(accept).best(_CARRIERS[operation])
 
 
@@ -87,7 +87,7 @@ def is_json(content_type: str | None) -> bool:
 
 
 def _is_subscription(parameters: Mapping[str, str]) -> bool:
-    """Whether it asks for multipart/mixed as Apollo's protocol for subscriptions has it."""
+    """Whether these are the parameters of Apollo's multipart protocol for subscriptions."""
     boundary = parameters.get("boundary", "graphql")
     return parameters.get("subscriptionspec", "").startswith("1.0") and boundary == "graphql"
 

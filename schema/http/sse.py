@@ -1,4 +1,4 @@
-"""Server-Sent Events: results with their cursors, and where a client that comes back goes on.
+"""Server-Sent Events: results with their cursors, and resuming after Last-Event-ID.
 
 https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md (distinct connections mode), and
 https://html.spec.whatwg.org/multipage/server-sent-events.html for `id` and Last-Event-ID.
@@ -17,20 +17,20 @@ from commander.resolvers.cursors import live_cursor_from
 from commander.streaming.live.changes import Cursor
 
 
-class Placed(dict[str, Any]):
-    """A GraphQL response behind which a client may go on."""
+class ResponseWithCursor(dict[str, Any]):
+    """A GraphQL response with the cursor after which a client resumes."""
 
     cursor: str
 
 
 class CursorEvents(SSETransport):
-    """Each item of the feed is an event whose id is its position in the log; of rows, their cursor.
+    """Each item is an event of the stream. Its id is the cursor: a position in the log, or a cursor of rows.
 
-    Lines end with LF: the standard allows CR LF too, but urql does not see where an event ends by it.
+    Lines end with LF. The standard also allows CR LF, but urql does not find the end of an event then.
     """
 
     def encode_next(self, response: GraphQLHTTPResponse, encode_json: Callable[[object], str]) -> str:
-        id_line = f"id: {response.cursor}\n" if isinstance(response, Placed) else ""
+        id_line = f"id: {response.cursor}\n" if isinstance(response, ResponseWithCursor) else ""
         return f"event: next\n{id_line}data: {encode_json(response)}\n\n"
 
     def encode_complete(self) -> str:
@@ -40,17 +40,17 @@ class CursorEvents(SSETransport):
         return ":\n\n"
 
 
-def at_its_place(response: GraphQLHTTPResponse, result: ExecutionResult) -> GraphQLHTTPResponse:
-    """The response to a result, which keeps the result's cursor."""
+def with_cursor(response: GraphQLHTTPResponse, result: ExecutionResult) -> GraphQLHTTPResponse:
+    """The response with the cursor of the result, if it has one."""
     cursor = getattr(result, "cursor", None)
     if cursor is None:
         return response
-    kept: Any = Placed(response)
+    kept: Any = ResponseWithCursor(response)
     kept.cursor = cursor
     made: GraphQLHTTPResponse = kept
     return made
 
 
 def last_event_id(header: str | None) -> Cursor | None:
-    """Up to where a client had seen; None for one that comes first. Raises InvalidRequest."""
+    """The cursor in the header Last-Event-ID. None without the header. Raises InvalidRequest."""
     return live_cursor_from("Last-Event-ID", header) if header else None

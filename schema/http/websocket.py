@@ -1,7 +1,7 @@
-"""WebSockets of both protocols, graphql-transport-ws and the legacy graphql-ws: form and limits.
+"""WebSockets with both protocols, graphql-transport-ws and the legacy graphql-ws: checks and limits.
 
-https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md: a message of another form ends the connection
-with code 4400. The legacy protocol has no codes for misuse; it gets the same ones.
+https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md: an invalid message ends the connection with
+code 4400. The legacy protocol defines no such codes, so it uses the same ones.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NEEDS_QUERY = ("subscribe", "start")
 
 
 class CheckedWebSocket(ASGIWebSocketAdapter):
-    """Ends the connection over a message that is not of the protocol's form, saying what is wrong with it."""
+    """Ends the connection on an invalid message. The reason says what is wrong with it."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         try:
@@ -60,13 +60,13 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             await self.close(_BAD_MESSAGE, f"the message is not JSON: {error.__cause__}")
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Raises WebSocketDisconnected once either end has closed, which ends the operation that sends."""
+        """Raises WebSocketDisconnected after either end has closed. That ends the sending operation."""
         if self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         await super().send_json(message)
 
     async def send_page(self, messages: NextMessages, page: Sequence[Rendered]) -> None:
-        """Sends results of the feed. Returns when the client has taken most of them; raises as send_json."""
+        """Sends rendered items. Returns when the client has taken most of them. Raises as send_json does."""
         if self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         write = self.ws.scope.get("extensions", {}).get(WRITE_FRAMES)
@@ -86,13 +86,13 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
 
 
 class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
-    """graphql-transport-ws, whose refusals have a code, and whose results of the feed are shared."""
+    """graphql-transport-ws. Its errors have codes, and its rendered items are shared."""
 
     schema: CommanderSchema
     websocket: CheckedWebSocket
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
-        """Sends the answers until they end, or the client completes or leaves."""
+        """Sends the answers until they end, the client completes, or the client leaves."""
         try:
             admitted = self.schema.gate.admit(
                 operation.query, operation.variables, operation.operation_name, self.context
@@ -113,7 +113,7 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def _follow(self, operation: Operation[Context, None], followed: Followed | FollowedRows) -> None:
-        """Sends items as they come, ready frames where the server takes them. Raises OperationRejected."""
+        """Sends items as they come, as frames if the server accepts them. Raises OperationRejected."""
         messages = NextMessages(operation.id)
         began = False
         try:
@@ -148,13 +148,13 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_subscribe(message)
 
     async def handle_task_exception(self, error: Exception) -> None:
-        """A client that leaves while something is sent to it is nothing to be logged."""
+        """Does not log a client that leaves while something is sent to it."""
         if not isinstance(error, WebSocketDisconnected):
             await super().handle_task_exception(error)
 
 
 class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
-    """graphql-ws, as subscriptions-transport-ws speaks it, with the limits of its successor."""
+    """graphql-ws, the protocol of subscriptions-transport-ws, with the limits of graphql-transport-ws."""
 
     async def handle(self) -> None:
         waiting = asyncio.create_task(self._expect_init())
@@ -178,7 +178,7 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
             await super().handle_start(message)
 
     async def handle_async_results(self, *args: Any, **kwargs: Any) -> None:
-        """A client that leaves while an operation sends to it is nothing to be logged."""
+        """Does not log a client that leaves while an operation sends to it."""
         with suppress(WebSocketDisconnected):
             await super().handle_async_results(*args, **kwargs)
 
@@ -189,17 +189,17 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
 
 
 def _at_limit(limit: int) -> Any:
-    message = f"this connection has {limit} operations under way, which is its limit"
+    message = f"this connection has {limit} open operations, which is its limit"
     return {"message": message, "extensions": {"code": "OVERLOADED"}}
 
 
 def closing_reason(text: str) -> str:
-    """As much of the text as a closing frame carries."""
+    """The text, cut to the size of a closing frame."""
     return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
 
 
 def problem_of(message: Any) -> str | None:
-    """What is wrong with the form of a message from a client; None if nothing is."""
+    """What is wrong with a message from a client. None if it is valid."""
     if not isinstance(message, dict):
         return "a message must be a JSON object"
     kind, payload = message.get("type"), message.get("payload")

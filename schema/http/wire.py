@@ -1,4 +1,4 @@
-"""JSON in and out, and the answer to a request that has no result."""
+"""JSON, and the HTTP answer to a request that has no result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from commander.schema.errors import BAD_REQUEST, described
+from commander.schema.errors import BAD_REQUEST, message_and_extensions
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
 
 _STATUS: Mapping[str, int] = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL": 500}
@@ -18,15 +18,15 @@ _RETRY_AFTER_SECONDS = 5
 
 
 class HttpError(HTTPException):
-    """A request that HTTP itself refuses; allow: the methods that would do."""
+    """A request that is refused with an HTTP status. allow: the allowed methods."""
 
     def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:
         super().__init__(status_code, reason)
         self.headers = {} if allow is None else {"allow": allow}
 
 
-def decoded(data: str | bytes) -> object:
-    """What JSON says. Raises json.JSONDecodeError for whatever cannot be read."""
+def decoded_json(data: str | bytes) -> object:
+    """The value of a JSON text. Raises json.JSONDecodeError for any text that cannot be read."""
     try:
         return json.loads(data)
     except json.JSONDecodeError:
@@ -39,28 +39,28 @@ def decoded(data: str | bytes) -> object:
         raise json.JSONDecodeError("a number has too many digits", "", 0) from error
 
 
-def encoded(data: object) -> str:
-    """As JSON, on one line."""
+def encoded_json(data: object) -> str:
+    """The value as JSON on one line."""
     try:
         return msgspec.json.encode(data).decode()
-    except UnicodeEncodeError:  # a message that repeats a client's lone surrogates
+    except UnicodeEncodeError:  # an error message with lone surrogates from a client
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
-def status_of(code: str) -> int:
-    """The HTTP status for an error of this code that kept an operation from beginning."""
+def http_status_of(code: str) -> int:
+    """The HTTP status for an error with this code, for an operation that was not executed."""
     return _STATUS.get(code, 400)
 
 
 def error_response(request: Request, error: Exception) -> Response:
-    """What went wrong with a request that has no result, in a form of JSON that the client takes."""
+    """The error answer to a request without a result, in a JSON media type that the client accepts."""
     headers = {"vary": "accept"}
     if isinstance(error, HTTPException):
         status, message, extensions = error.status_code, error.reason, {"code": BAD_REQUEST}
         headers |= getattr(error, "headers", {})
     else:
-        message, extensions = described(error)
-        status = status_of(extensions["code"])
+        message, extensions = message_and_extensions(error)
+        status = http_status_of(extensions["code"])
     if status == 503:
         headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
     media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON

@@ -7,9 +7,9 @@ records.py          the types that refer to one another: Event, Command, Reactio
 events.py           a type per event; read the log; the feed
 results.py          the union CommandResult
 commands.py         a mutation per command; submit many; cancel one
-command_status.py   commands: by id, listed, followed; dead letters
+command_status.py   the status of commands; dead letters
 effects.py          failed calls of effects
-lineage.py          what followed from a command
+lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 read_your_writes.py the arguments atLeast and timeoutMs
 time_travel.py      asOf and history

@@ -1,4 +1,4 @@
-"""Commands as they stand and as they ended: by id, listed, followed; and dead letters."""
+"""The fields about the status of commands: by id, as a list, as a subscription; and dead letters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from commander.schema.types.records import Command, CommandStatus, command_of, e
 from commander.schema.types.results import CommandAccepted
 
 
-@strawberry.input(name="CommandFilter", description="Which commands: those that match every part given.")
+@strawberry.input(name="CommandFilter", description="Selects commands. All given conditions must hold.")
 class CommandFilterInput:
     statuses: list[CommandStatus] | None = None
     types: list[str] | None = None
@@ -30,11 +30,11 @@ class CommandFilterInput:
     actor: str | None = None
 
     def to_filter(self) -> CommandFilter:
-        """Raises InvalidRequest for the status of commands that are not listed."""
+        """Raises InvalidRequest for a status of pending commands, which the list does not have."""
         statuses = None
         if self.statuses is not None:
             if {CommandStatus.SCHEDULED, CommandStatus.ACCEPTED} & set(self.statuses):
-                problem = "only commands that have ended are listed; ask for a queued one by its id"
+                problem = "the list has only commands with an outcome; use command(id:) for a pending one"
                 raise InvalidRequest("filter.statuses", problem)
             statuses = frozenset(Status(status.value) for status in self.statuses)
         return CommandFilter(
@@ -59,7 +59,7 @@ class CommandConnection:
 
 
 def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]:
-    """The fields of Query, Mutation and Subscription about commands as they stand."""
+    """The fields of Query, Mutation and Subscription about the status of commands."""
 
     async def command(info: Info[Context, None], id: UUID) -> Command:
         return command_of(await resolving.command_by_id(info.context.services, id), events)
@@ -72,7 +72,9 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     ) -> CommandConnection:
         where = (filter or CommandFilterInput()).to_filter()
         page = await resolving.commands_page(info.context.services, first, after, where)
-        edges = [CommandEdge(cursor=resolving.cursor_of(o), node=ended(o, events)) for o in page.items]
+        edges = [
+            CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events)) for o in page.items
+        ]
         return CommandConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
@@ -92,27 +94,33 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         return True
 
     queries = [
-        strawberry.field(command, name="command", description="Where a command stands, by its id."),
-        strawberry.field(commands, name="commands", description="Commands that ended, the newest first."),
+        strawberry.field(command, name="command", description="A command by its id, with its status."),
         strawberry.field(
-            dead_letters, name="deadLetters", description="Failed commands not yet dealt with, oldest first."
+            commands, name="commands", description="Commands that have an outcome, newest first."
+        ),
+        strawberry.field(
+            dead_letters,
+            name="deadLetters",
+            description="Failed commands that nobody has retried or dropped, oldest first.",
         ),
     ]
     mutations = [
         strawberry.mutation(
             retry_dead_letter,
             name="retryDeadLetter",
-            description="Submit a dead letter again, as a new command; the answer has its id.",
+            description="Submit a dead letter again as a new command. Returns the id of the new command.",
         ),
         strawberry.mutation(
-            drop_dead_letter, name="dropDeadLetter", description="Take a dead letter off the list."
+            drop_dead_letter,
+            name="dropDeadLetter",
+            description="Remove a dead letter from the list. Its outcome stays.",
         ),
     ]
     subscriptions = [
         strawberry.subscription(
             command_status,
             name="commandStatus",
-            description="SCHEDULED, ACCEPTED, how it ended: whichever of these is still to come.",
+            description="A command, sent at each change of its status, until it has an outcome.",
         )
     ]
     return queries, mutations, subscriptions

@@ -1,4 +1,4 @@
-"""A mutation per command, all of them at once, and taking one back."""
+"""The mutations: one per command, `submit` for many commands, and `cancelCommand`."""
 
 from __future__ import annotations
 
@@ -33,34 +33,39 @@ _OPTIONS = {
     for name in ("wait", "timeout_ms", "expected_version", "correlation_id", "validate_only", "not_before")
 }
 
-_NOT_BEFORE = "Decide it then, not now; until then CommandAccepted is all there is to wait for."
+_NOT_BEFORE = "The time to decide the command at. The mutation returns CommandAccepted at once."
 
 
-@strawberry.input(description="How a command is submitted and waited for; all may be left out.")
+@strawberry.input(
+    description="How a command is submitted, and how long the mutation waits. All fields are optional."
+)
 class CommandOptions:
     wait: Wait = Wait.APPLIED
-    timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
+    timeout_ms: int = strawberry.field(default=5000, description="The longest wait, in milliseconds.")
     command_id: UUID | None = strawberry.field(
-        default=None, description="Your id for the command. Sending it again gives the first outcome."
+        default=None, description="An id of yours. The same id again returns the first outcome."
     )
     expected_version: int | None = strawberry.field(
-        default=None, description="Decide only if the stream is at this version; 0 is a new stream."
+        default=None, description="The version that the stream must have. 0 means a new stream."
     )
     correlation_id: UUID | None = strawberry.field(
-        default=None, description="Carried by all that follows from this command; its own id by default."
+        default=None, description="An id that all events that follow carry. By default the id of the command."
     )
     validate_only: bool = strawberry.field(
-        default=False, description="Say what the command would do now, and store nothing."
+        default=False,
+        description="A dry run: return the events that the command would make, and store nothing.",
     )
     not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 
-@strawberry.input(description="How many commands are submitted and waited for; all may be left out.")
+@strawberry.input(
+    description="How `submit` submits its commands, and how long it waits. All fields are optional."
+)
 class SubmitOptions:
     wait: Wait = Wait.APPLIED
-    timeout_ms: int = strawberry.field(default=5000, description="How long to wait, in milliseconds.")
+    timeout_ms: int = strawberry.field(default=5000, description="The longest wait, in milliseconds.")
     command_ids: list[UUID] | None = strawberry.field(
-        default=None, description="Your ids, one for each command, in their order."
+        default=None, description="Ids of yours, one for each command, in the same order."
     )
     correlation_id: UUID | None = None
     validate_only: bool = False
@@ -69,7 +74,7 @@ class SubmitOptions:
 
 @dataclasses.dataclass(frozen=True)
 class CommandInput:
-    """A command with the GraphQL input made for it."""
+    """A command and its GraphQL input type."""
 
     type: CommandType
     python: Any
@@ -79,7 +84,7 @@ class CommandInput:
         return uncapitalized(self.type.name)
 
     def command(self, given: Mapping[str, Any], command_id: UUID) -> Any:
-        """The command of the domain from an input; ids left out derive from the command's."""
+        """The domain's command for an input. Ids that the input omits are derived from the command's id."""
         fields = self.type.fields
         return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
 
@@ -95,7 +100,9 @@ def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[Comm
 
 
 def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
-    """The mutation of a command: its name in the imperative, its input typed, its docstring in the docs."""
+    """The mutation of a command. It has the name of the command, a typed input, and the docstring as its
+    description.
+    """
 
     def declared(input: Any, options: CommandOptions | None = None) -> object: ...
 
@@ -119,16 +126,16 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
 
 
 def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> DirectField:
-    """Mutation.submit: many commands at once, each an AnyCommand with exactly one of its fields."""
+    """Mutation.submit: many commands at once. Each item is an AnyCommand with exactly one field."""
     by_field = {made.field: made for made in inputs}
-    names = {f"{field}_": field for field in by_field}  # with _, for a command may be named Return
+    names = {f"{field}_": field for field in by_field}  # with _, because a command can be named Return
     namespace = {
         "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
         "__module__": __name__,
         **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
     }
     any_command = strawberry.input(
-        type("AnyCommand", (), namespace), one_of=True, description="One command, under its name."
+        type("AnyCommand", (), namespace), one_of=True, description="One command. Give exactly one field."
     )
 
     def declared(commands: Any, options: SubmitOptions | None = None) -> object: ...
@@ -162,7 +169,7 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
         results = await resolving.submit_all(context.services, items)
         return [result_of(result, events) for result in results]
 
-    description = "Submit many commands, in order. Each has a result of its own; none waits for another's."
+    description = "Submit many commands, in order. Each command has its own result."
     return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
 
 
@@ -175,7 +182,8 @@ def cancel_mutation(events: EventTypes) -> Any:
 
     cancel_command.__annotations__ |= {"return": CommandResult}
     description = (
-        "Take back a queued or scheduled command: CommandRejected with CANCELLED, or how it had ended."
+        "Cancel a queued or scheduled command. Returns CommandRejected with the code CANCELLED, or the "
+        "outcome that the command already has."
     )
     return strawberry.mutation(cancel_command, name="cancelCommand", description=description)
 
@@ -183,7 +191,7 @@ def cancel_mutation(events: EventTypes) -> Any:
 def _options(
     given: Given, command_id: UUID, given_id: bool, actor: str | None, traceparent: str | None
 ) -> resolving.Options:
-    """From CommandOptions or SubmitOptions; their defaults are those of Options."""
+    """The Options for an input CommandOptions or SubmitOptions. All three have the same defaults."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
     return resolving.Options(
         command_id=command_id, given_id=given_id, actor=actor, traceparent=traceparent, **named

@@ -1,4 +1,4 @@
-"""A field whose resolver graphql-core calls itself, not through Strawberry."""
+"""A field whose resolver graphql-core calls directly, without Strawberry."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 Given = Mapping[str, Any]
-"""An input as graphql-core coerced it."""
+"""An input, as coerced by graphql-core."""
 
 
 @dataclass(frozen=True)
 class DirectField:
     """A field of a type (`of`) as Strawberry declares it, and its resolver.
 
-    The resolver takes its arguments as graphql-core coerced them. Strawberry's conversion of inputs, field by
-    field into instances, would take as long as all that a mutation does here.
+    The resolver takes its arguments as coerced by graphql-core. Strawberry would convert each input into
+    instances, field by field. That takes as long as all other work of a mutation.
     """
 
     declared: Any

@@ -1,4 +1,4 @@
-"""Failed calls of effects outside, and what to do with them."""
+"""The fields about failed calls of effects: list, retry, drop."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from commander.schema.types.field_types import Position
 from commander.schema.types.records import DeadLetterDeed
 
 
-@strawberry.enum(description="FAILED until somebody retries or drops it; RETRYING until that has ended.")
+@strawberry.enum(
+    description="FAILED: waits for a retry or a drop. RETRYING: a retry was requested and has not ended."
+)
 class EffectFailureState(Enum):
     FAILED = "FAILED"
     RETRYING = "RETRYING"
 
 
-@strawberry.type(description="What was done with a failed call: by whom, if that is known, and when.")
+@strawberry.type(description="A retry or drop of a failed call: who did it, and when.")
 class EffectAction:
     deed: DeadLetterDeed
     actor: str | None
@@ -37,10 +39,12 @@ async def _actions(root: EffectFailure, info: Info[Context, None]) -> list[Effec
 @strawberry.type(description="A call of an effect that failed in every attempt.")
 class EffectFailure:
     effect: str
-    position: Position = strawberry.field(description="Of the event that it was called for.")
+    position: Position = strawberry.field(
+        description="The position of the event that the effect was called for."
+    )
     state: EffectFailureState
     attempts: int
-    error: str = strawberry.field(description="What the last attempt raised.")
+    error: str = strawberry.field(description="The exception of the last attempt.")
     failed_at: datetime
     failure: strawberry.Private[Failure]
     actions: list[EffectAction] = strawberry.field(resolver=_actions)
@@ -77,15 +81,19 @@ def effect_fields() -> tuple[list[Any], list[Any]]:
             strawberry.field(
                 effect_failures,
                 name="effectFailures",
-                description="Calls that failed in every attempt and are not dealt with, oldest first.",
+                description="Calls that failed in every attempt and that nobody has dropped, oldest first.",
             )
         ],
         [
             strawberry.mutation(
-                retry_effect, name="retryEffect", description="Have a failed call made again, with its key."
+                retry_effect,
+                name="retryEffect",
+                description="Call the effect again for a failed call, with the same key.",
             ),
             strawberry.mutation(
-                drop_effect, name="dropEffect", description="Take a failed call off the list, for good."
+                drop_effect,
+                name="dropEffect",
+                description="Remove a failed call from the list. The effect is not called again for it.",
             ),
         ],
     )

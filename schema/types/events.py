@@ -21,28 +21,28 @@ from commander.schema.types.records import Event, FeedItem
 from commander.streaming.feed import feed
 
 FOLLOWED = "events"
-"""The subscription that many share; see following.py."""
+"""The subscription whose rendered items many subscribers share; see following.py."""
 NOT_FOLLOWED = "reactions"
-"""The field of an event that the subscription cannot show."""
+"""The field of an event that the subscription does not offer."""
 _BEGINNING = Position(0)
 
 
-@strawberry.type(description="An event that this server's code cannot read; the reason says why.")
+@strawberry.type(description="An event that the code of this server cannot read. `reason` says why.")
 class UnreadableEvent(Event):
     reason: str
 
 
-@strawberry.type(description="All events up to this position have been delivered; what follows is live.")
+@strawberry.type(description="All events up to this position are delivered. The next items are live.")
 class CaughtUp(FeedItem):
     pass
 
 
-@strawberry.type(description="Nothing that matches has come for a while; resume from this position.")
+@strawberry.type(description="No event has matched for a while. Resume from this position.")
 class Heartbeat(FeedItem):
     pass
 
 
-@strawberry.input(name="EventFilter", description="Which events: those that match every part given.")
+@strawberry.input(name="EventFilter", description="Selects events. All given conditions must hold.")
 class EventFilterInput:
     types: list[str] | None = strawberry.field(default=None, description="Names of event types.")
     streams: list[str] | None = None
@@ -52,7 +52,7 @@ class EventFilterInput:
 
 
 def event_filter(given: Given | None) -> EventFilter:
-    """An EventFilter as graphql-core coerced it; without one, all events."""
+    """The filter for an input EventFilter, as coerced by graphql-core. None matches all events."""
     given = given or {}
 
     def names(part: str) -> frozenset[str] | None:
@@ -80,7 +80,7 @@ class EventConnection:
 
 
 class EventTypes:
-    """The GraphQL types of a domain's events, and the way from a stored event to an instance of one."""
+    """The GraphQL types of a domain's events. Converts stored events to instances of them."""
 
     def __init__(self, domain: Domain, types: TypeMap) -> None:
         self._domain = domain
@@ -93,7 +93,7 @@ class EventTypes:
         return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat]
 
     def of(self, recorded: RecordedEvent) -> Event:
-        """The event as its GraphQL type; an UnreadableEvent with the reason where it cannot be decoded."""
+        """The event as its GraphQL type, or as an UnreadableEvent if it cannot be decoded."""
         envelope: dict[str, Any] = {
             "position": recorded.position,
             "stream": recorded.stream,
@@ -126,9 +126,9 @@ class EventTypes:
                 return Heartbeat(position=Position(position))
 
     def decoded(self, item: feed.FeedItem) -> tuple[Any, str]:
-        """The event of an item, where it has one, and the name of its GraphQL type.
+        """The decoded event of an item, and the name of the item's GraphQL type.
 
-        The event of an UnreadableEvent is the error that says why.
+        The event is None for CaughtUp and Heartbeat. For an UnreadableEvent it is the error.
         """
         if not isinstance(item, RecordedEvent):
             return None, type(item).__name__
@@ -143,14 +143,14 @@ class EventTypes:
         return [*self._by_name, UnreadableEvent.__name__]
 
     def fields(self, type_name: str) -> tuple[Field, ...]:
-        """An event type's own fields; none for an item that is no event of the domain."""
+        """An event type's own fields. Empty for an item that is not an event of the domain."""
         type_ = self._domain.event_type(type_name)
         return () if type_ is None else type_.fields
 
     def connection(
         self, page: Page[RecordedEvent], place: Callable[[RecordedEvent], int] = lambda e: e.position
     ) -> EventConnection:
-        """place: what of an event is its cursor."""
+        """place: returns the number of an event that is its cursor."""
         edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
         return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
@@ -166,7 +166,7 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
     def declared_events(
         after: Position = _BEGINNING, first: int | None = None, filter: EventFilterInput | None = None
     ) -> EventConnection:
-        raise AssertionError("it is resolved by the function below")
+        raise AssertionError("the function below resolves this field")
 
     async def events(
         _root: None,
@@ -186,13 +186,15 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
     async def declared(
         after: Position | None = None, filter: EventFilterInput | None = None
     ) -> AsyncIterator[FeedItem]:
-        raise AssertionError("it is followed, see following.py, and not executed")
+        raise AssertionError("following.py serves this subscription")
         yield
 
     return (
         DirectField(
             strawberry.field(
-                declared_events, name="events", description="The log, oldest first, after a position."
+                declared_events,
+                name="events",
+                description="The events of the log after a position, oldest first.",
             ),
             events,
             "Query",
@@ -204,7 +206,8 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
             strawberry.subscription(
                 declared,
                 name=FOLLOWED,
-                description="The log after a position, then live, without a seam; from now on without one.",
+                description="The events after a position, then live events, without a gap. Without "
+                "`after`: live events only.",
             )
         ],
     )

@@ -1,4 +1,4 @@
-"""From a domain's field types to GraphQL types, output and input, each made once per schema."""
+"""Converts the field types of a domain to GraphQL types, output and input. Each is made once per schema."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Position = NewType("Position", int)
 def _scalar(
     name: str, description: str, serialize: Callable[[Any], str], parse: Callable[[Any], Any]
 ) -> ScalarDefinition:
-    """A scalar read alike from variables and from literals; `parse` raises ValueError with what is wrong.
+    """A scalar that reads variables and literals in the same way. `parse` raises ValueError with the problem.
 
-    A literal number reaches `parse` as the digits that were written, never through a binary float.
+    `parse` gets a literal number as text with its written digits, never as a binary float.
     """
 
     def parse_value(value: Any) -> Any:
@@ -38,7 +38,7 @@ def _scalar(
         written = node.value if isinstance(node, _LITERALS) else None
         try:
             if written is None:
-                raise ValueError("it is no string and no number")
+                raise ValueError("it must be a string or a number")
             return parse(written)
         except (ValueError, ArithmeticError) as error:
             message = f"{name} cannot represent {_shown(print_ast(node))}: {error}"
@@ -74,20 +74,20 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
 
 
 def _decimal(value: Any) -> Decimal:
-    """From a string, a whole number, or a number whose shortest form is surely what was sent."""
+    """From a string, a whole number, or a float of at most 15 digits, which has lost no digit."""
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value):
-            raise ValueError("it is no decimal number")
+            raise ValueError("it must be a decimal number")
         exact = Decimal(value)
     elif isinstance(value, int) and not isinstance(value, bool):
         exact = Decimal(value)
     elif isinstance(value, float) and len(Decimal(repr(value)).as_tuple().digits) <= 15:
         exact = Decimal(repr(value))
     else:
-        raise ValueError("send the digits as a string")
+        raise ValueError("it must be a string of digits: a float loses digits")
     _, digits, exponent = exact.as_tuple()
     if not isinstance(exponent, int) or len(digits) > 1000 or exponent < -1000 or exact.adjusted() > 1000:
-        raise ValueError("it is not finite, or beyond 1000 digits")
+        raise ValueError("it must be finite and have at most 1000 digits")
     return exact
 
 
@@ -104,7 +104,7 @@ def _text(parse: Callable[[str], Any], form: str) -> Callable[[Any], Any]:
 
 
 def _moment(text: str) -> datetime:
-    """A moment that has a form in UTC too, as Postgres keeps it."""
+    """A time that can also be written in UTC, because Postgres stores it in UTC."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
         try:
@@ -122,22 +122,24 @@ def _iso(value: Any) -> str:
 SCALARS: Mapping[object, ScalarDefinition] = {
     Position: _scalar(
         "Position",
-        "A place in the log, from 1; 0 is before the first event. A string, for it has 64 bits.",
+        "A position in the log, from 1. 0 is before the first event. A string, because it has 64 bits.",
         str,
         _whole(0, 2**63 - 1),
     ),
     BigInt: _scalar("BigInt", "A whole number of 64 bits, as a string.", str, _whole(-(2**63), 2**63 - 1)),
     Decimal: _scalar("Decimal", "An exact decimal number, as a string.", str, _decimal),
-    UUID: _scalar("UUID", "An id of 128 bits, in hexadecimal.", str, _text(UUID, "an id in hexadecimal")),
+    UUID: _scalar(
+        "UUID", "An id of 128 bits, in hexadecimal digits.", str, _text(UUID, "an id in hexadecimal")
+    ),
     datetime: _scalar(
         "DateTime",
-        "A moment, ISO 8601 with a time zone.",
+        "A date and time with a time zone, in ISO 8601.",
         _iso,
         _text(_moment, "a date and time like 2030-01-31T12:00:00Z"),
     ),
-    date: _scalar("Date", "A day, ISO 8601.", _iso, _text(date.fromisoformat, "a date like 2030-01-31")),
+    date: _scalar("Date", "A date, in ISO 8601.", _iso, _text(date.fromisoformat, "a date like 2030-01-31")),
     time: _scalar(
-        "Time", "A time of day, ISO 8601.", _iso, _text(time.fromisoformat, "a time like 12:00:00")
+        "Time", "A time of day, in ISO 8601.", _iso, _text(time.fromisoformat, "a time like 12:00:00")
     ),
 }
 
@@ -147,7 +149,7 @@ _PLAIN: Mapping[Any, Any] = {
 
 
 _RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult")
-"""Names of the API's own that Strawberry does not compare with those of classes; see `SCALARS` too."""
+"""Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 
 class TypeMap:
@@ -159,7 +161,7 @@ class TypeMap:
         self._taken: dict[str, str] = dict.fromkeys(own, "the API")
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
-        """The annotation of a field as Strawberry takes it."""
+        """The annotation of a field for Strawberry."""
         annotation = self._of(field.type, is_input)
         return annotation | None if field.optional else annotation
 
@@ -184,9 +186,9 @@ class TypeMap:
         description: str | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> Any:
-        """A Strawberry type with these fields; an input leaves out what has a default.
+        """A Strawberry type with these fields. In an input, a field with a default is optional.
 
-        more: Strawberry fields beside them.
+        more: further Strawberry fields.
 
         Raises DefinitionError, with `where`, if another type has this name.
         """
@@ -220,7 +222,7 @@ class TypeMap:
                 return list[inner | None] if optional_items else list[inner]  # type: ignore[valid-type]
 
     def claim(self, name: str, where: str) -> None:
-        """Takes a name. Raises DefinitionError, with `where`, if another type has it."""
+        """Reserves a name. Raises DefinitionError, with `where`, if another type has it."""
         if name in self._taken:
             raise DefinitionError(where, f"the name {name} is taken by {self._taken[name]}")
         self._taken[name] = where
@@ -235,9 +237,9 @@ def _strawberry_field(field: Field, is_input: bool) -> Any:
 def to_domain(
     fields: tuple[Field, ...], cls: type, given: Mapping[str, Any], derived: Mapping[str, UUID]
 ) -> Any:
-    """A dataclass of the domain from an input as graphql-core coerced it: GraphQL names, values read.
+    """A dataclass of the domain, from an input as coerced by graphql-core: GraphQL names, parsed values.
 
-    What was left out takes its default, or a derived id.
+    An omitted field has its default, or a derived id.
     """
     values: dict[str, Any] = dict(derived)
     for field in fields:

@@ -1,6 +1,6 @@
-"""`where` and `orderBy` of a projection: their inputs, made from its columns, and what a client gave in them.
+"""`where` and `orderBy` of a projection: their input types, made from its columns, and reading their values.
 
-Whoever filters rows reads `where` here, so that queries and what follows rows live mean the same by it.
+Queries and live rows both read `where` here, so a filter has the same meaning in both.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from commander.schema.names import capitalized
 from commander.schema.types.field_types import SCALARS, TypeMap
 
 MAX_DEPTH = 8
-"""How deep `and`, `or` and `not` may nest."""
+"""The deepest nesting of `and`, `or` and `not`."""
 MAX_CONDITIONS = 100
-"""How many conditions a filter may have, each of its objects counted too."""
+"""The most conditions of a filter. Each object in it counts as a condition too."""
 MAX_VALUES = 1000
-"""How many values all lists of a filter may have together."""
+"""The most values in all lists of a filter together."""
 
 _EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS_NULL)
 _NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
 
 
-@strawberry.enum(description="Which way a list goes. Null is behind all else, so it comes first with DESC.")
+@strawberry.enum(description="The direction of an order. Nulls are last with ASC and first with DESC.")
 class OrderDirection(Enum):
     ASC = "ASC"
     DESC = "DESC"
 
 
 class ConditionTypes:
-    """The inputs that hold the conditions on a column, one for each type of column."""
+    """The input types for conditions on a column, one for each type of column."""
 
     def __init__(self, types: TypeMap) -> None:
         self._types = types
@@ -66,7 +66,7 @@ class ConditionTypes:
                 case _:
                     annotations[operator.value] = value | None
         description = (
-            "Conditions on a column; those given must all hold. On null, only ne, notIn and isNull do."
+            "Conditions on a column. All given conditions must hold. Null matches only ne, notIn and isNull."
         )
         return _input(self._types, f"{shown}Condition", where, annotations, description)
 
@@ -79,12 +79,15 @@ class Where:
         annotations = {
             shown: conditions.of(field, type_.where) | None for shown, field in self._fields.items()
         }
-        description = "Which rows: those of which every part given is true."
+        description = "Selects rows. All given conditions must hold."
         made = self.input = _input(types, f"{name}Where", type_.where, annotations, description)
         either: Any = list[made] | None  # type: ignore[valid-type]
-        parts = {"and": (either, "All of these."), "or": (either, "One of these.")}
-        parts["not"] = (made | None, "All rows but these.")
-        for shown, (annotation, doc) in parts.items():  # a type cannot name itself before it is there
+        parts = {
+            "and": (either, "All of these must hold."),
+            "or": (either, "At least one of these must hold."),
+        }
+        parts["not"] = (made | None, "This must not hold.")
+        for shown, (annotation, doc) in parts.items():  # a type cannot refer to itself before it exists
             field = StrawberryField(
                 python_name=f"{shown}_",
                 graphql_name=shown,
@@ -95,16 +98,17 @@ class Where:
             self.input.__strawberry_definition__.fields.append(field)
 
     def read(self, given: Mapping[str, Any] | None, argument: str = "where") -> Filter:
-        """The filter in an input as graphql-core coerced it.
+        """The filter for an input, as coerced by graphql-core.
 
-        Raises InvalidRequest, with the place, for one that is too large or holds what no column can.
+        Raises InvalidRequest, with the path, for a filter that is too large or has a value that no column can
+        hold.
         """
         return _Reading(self._fields).all_of(given or {}, argument, 0)
 
 
 @dataclass
 class _Reading:
-    """What of the limits is used up so far."""
+    """Reads one filter and counts its conditions and values."""
 
     fields: Mapping[str, Field]
     conditions: int = 0
@@ -112,7 +116,7 @@ class _Reading:
 
     def all_of(self, given: Mapping[str, Any], path: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
-            raise InvalidRequest(path, f"and, or and not may be nested {MAX_DEPTH} deep")
+            raise InvalidRequest(path, f"and, or and not may be nested at most {MAX_DEPTH} deep")
         self._count(path)
         parts: list[Filter] = []
         for name, value in given.items():
@@ -144,7 +148,7 @@ class _Reading:
             return Condition(field, operator, given)
         self.values += len(given)
         if self.values > MAX_VALUES:
-            raise InvalidRequest(path, f"the lists of a filter may have {MAX_VALUES} values together")
+            raise InvalidRequest(path, f"the lists of a filter may have at most {MAX_VALUES} values together")
         for n, one in enumerate(given):
             _check(one, f"{path}[{n}]")
         return Condition(field, operator, tuple(given))
@@ -152,11 +156,11 @@ class _Reading:
     def _count(self, path: str) -> None:
         self.conditions += 1
         if self.conditions > MAX_CONDITIONS:
-            raise InvalidRequest(path, f"a filter may have {MAX_CONDITIONS} conditions")
+            raise InvalidRequest(path, f"a filter may have at most {MAX_CONDITIONS} conditions")
 
 
 def operators_of(field: Field) -> Sequence[Operator]:
-    """What a column can be asked: ids, enums and truth values have no order that means anything."""
+    """The operators for a column. Ids, enums and booleans have no meaningful order."""
     python = field.type.python
     if isinstance(field.type, EnumType) or python in (bool, UUID):
         return _EQUALITY
@@ -169,12 +173,12 @@ def order_input(name: str, type_: ProjectionType, types: TypeMap) -> Any:
     shown = [column.upper() for column in names]
     if len(set(shown)) < len(shown):
         raise DefinitionError(
-            type_.where, f"the columns {', '.join(names)} must differ in more than capitals"
+            type_.where, f"the columns {', '.join(names)} must differ in more than upper and lower case"
         )
     types.claim(f"{name}Column", type_.where)
     columns: Any = Enum(f"{name}Column", dict(zip(shown, names, strict=True)))  # type: ignore[misc]
-    column = strawberry.enum(columns, description="A column to order by; it has an index.")
-    description = "A column, and which way. Columns given together need an index together."
+    column = strawberry.enum(columns, description="A column that a list can be ordered by: it has an index.")
+    description = "A column and a direction. Several columns must be the columns of one index, in its order."
     made = _input(types, f"{name}Order", type_.where, {"column": column}, description, required=True)
     direction = StrawberryField(
         python_name="direction",
@@ -187,7 +191,7 @@ def order_input(name: str, type_: ProjectionType, types: TypeMap) -> Any:
 
 
 def read_order(given: Sequence[Mapping[str, Any]] | None) -> list[tuple[str, bool]]:
-    """Columns, each with whether it is descending, from `orderBy` as graphql-core coerced it."""
+    """The columns of `orderBy`, as coerced by graphql-core, each with whether it is descending."""
     return [(one["column"].value, one["direction"] is OrderDirection.DESC) for one in given or ()]
 
 
@@ -200,7 +204,7 @@ def _input(
     *,
     required: bool = False,
 ) -> Any:
-    """An input of fields by their GraphQL names; each with _ in Python, for one may be named `in`."""
+    """An input type of fields by their GraphQL names. In Python each ends with _: one is named `in`."""
     types.claim(name, where)
     namespace: dict[str, Any] = {
         "__annotations__": {f"{shown}_": annotation for shown, annotation in annotations.items()},
@@ -226,4 +230,4 @@ def _check(value: Any, path: str) -> None:
 
 
 def _null(path: str) -> InvalidRequest:
-    return InvalidRequest(path, "must not be null: leave it out, or ask with isNull")
+    return InvalidRequest(path, "must not be null: omit it, or use isNull")

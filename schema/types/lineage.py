@@ -1,4 +1,4 @@
-"""What followed from a command: reactions below an event, and the tree of a command with its timings."""
+"""The fields about the lineage of a command: the tree of its events and reactions, with timings."""
 
 from __future__ import annotations
 
@@ -20,58 +20,64 @@ from commander.schema.types.records import Command, Event, command_of
 from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
 
-@strawberry.type(description="Whether a projection that handles an event shows it yet.")
+@strawberry.type(description="A projection that handles an event, and whether it shows the event yet.")
 class LineageProjection:
     name: str
     applied: bool
 
 
-@strawberry.type(description="An event in a lineage, and what followed from it.")
+@strawberry.type(description="An event in a lineage, with its projections and reactions.")
 class LineageEvent:
     event: Event
     recorded_at: datetime
     since_submitted_ms: float = strawberry.field(
-        description="From the moment the lineage's first command was submitted until this was stored."
+        description="The time from the submission of the root command until this event was stored."
     )
-    projections: list[LineageProjection] = strawberry.field(description="Those that handle this event.")
+    projections: list[LineageProjection] = strawberry.field(
+        description="The projections that handle this event."
+    )
     reactions: list[LineageCommand]
 
 
-@strawberry.type(description="A command in a lineage, ended or under way, and the events it made.")
+@strawberry.type(description="A command in a lineage, ended or pending, with its events.")
 class LineageCommand:
     command: Command
-    depth: int = strawberry.field(description="How many reactions lie before it.")
+    depth: int = strawberry.field(
+        description="The number of reactions between the root and this command. The root has 0."
+    )
     submitted_at: datetime
     decided_at: datetime | None
-    waited_ms: float | None = strawberry.field(description="From submitted to decided.")
+    waited_ms: float | None = strawberry.field(
+        description="The time from the submission of this command until it was decided."
+    )
     since_submitted_ms: float | None = strawberry.field(
-        description="From the moment the lineage's first command was submitted until this was decided."
+        description="The time from the submission of the root command until this command was decided."
     )
     events: list[LineageEvent]
 
 
-@strawberry.type(description="A command and what has followed from it by now.")
+@strawberry.type(description="A command and all that has followed from it so far.")
 class Lineage:
     correlation_id: UUID
     root: LineageCommand
     commands: list[LineageCommand] = strawberry.field(
-        description="All of them, each before what followed from it; their depths are the tree."
+        description="All commands of the tree. Each stands before those that followed from it."
     )
     settled: bool = strawberry.field(
-        description="All that is shown has ended and is applied, and no reactor has still to come to it."
+        description="Every command has ended, every projection shows it, every reactor has passed its events."
     )
     truncated: bool = strawberry.field(
-        description=f"There is more than depth and first let in, or the first {MAX_MESSAGES} messages of the "
-        "queue were looked through, and there are more: then it is not settled."
+        description="The limits `depth` or `first` cut the tree, or the queue has more than "
+        f"{MAX_MESSAGES} messages, of which only the first are searched. Such a queue keeps `settled` false."
     )
-    position: Position | None = strawberry.field(description="Of the newest event that is shown.")
+    position: Position | None = strawberry.field(description="The position of the newest event in the tree.")
     duration_ms: float | None = strawberry.field(
-        description="From the first command's submission until the newest event or decision."
+        description="The time from the submission of the root command until the newest decision."
     )
 
 
 def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
-    """The fields (of Query, of Subscription) that show what followed from a command."""
+    """The fields (of Query, of Subscription) that show the lineage of a command."""
 
     async def lineage(
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
@@ -90,12 +96,16 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
     return (
         [
             strawberry.field(
-                lineage, name="lineage", description="What followed from a command, through all reactions."
+                lineage,
+                name="lineage",
+                description="A command and all that has followed from it, through all reactions.",
             )
         ],
         [
             strawberry.subscription(
-                watched, name="lineage", description="The same, and again whenever it has changed."
+                watched,
+                name="lineage",
+                description="The lineage of a command: first as it is now, then again after each change.",
             )
         ],
     )
@@ -121,7 +131,7 @@ def _lineage(found: resolving.Lineage, types: EventTypes) -> Lineage:
 def _command(
     one: resolving.TracedCommand, began: datetime, types: EventTypes, made: list[LineageCommand]
 ) -> LineageCommand:
-    """With all below it. made: takes each, before what followed from it."""
+    """The command with its subtree. Appends each command to `made`, before those that followed from it."""
     command = command_of(one.state, types)
     decided_at = command.decided_at
     shown = LineageCommand(

@@ -1,4 +1,4 @@
-"""The subscriptions of a projection: a row, and a list, as they are and then as they change."""
+"""The subscriptions of a projection: one row, and a list of rows, with their changes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem
 strawberry.enum(
     Kind,
     name="LiveChangeKind",
-    description="What became of a row in a live list: it matches now, matches as before, or no more.",
+    description="ENTERED: the row matches now. CHANGED: it still matches. LEFT: it no longer matches.",
 )
 
-_AFTER = strawberry.argument(description="Go on behind this cursor, that of the last item one had.")
+_AFTER = strawberry.argument(
+    description="Resume after this cursor: the cursor of the last item that you received."
+)
 After = Annotated[str | None, _AFTER]
-_POSITION = "The position of the log that this shows."
-_CURSOR = "Where to go on: subscribe with `after:` this, on any server."
+_POSITION = "The position of the log up to which the item shows the rows."
+_CURSOR = "To resume, subscribe with `after:` this cursor, on any server."
 
 
 @dataclass(frozen=True)
 class LiveField:
-    """declared: the field as Strawberry has it. items: what comes, each with its cursor, given the arguments
-    as graphql-core coerced them. Its items are executed by themselves, see following.py.
+    """A subscription to rows. following.py executes each item as an operation of its own.
+
+    declared: the field, as declared with Strawberry. items: yields the items with their cursors. It takes the
+    arguments as coerced by graphql-core.
     """
 
     declared: Any
@@ -46,14 +50,14 @@ class LiveField:
 
 
 def live_names(name: str) -> list[str]:
-    """The types that the subscriptions of a projection bring into the schema."""
+    """The names of the types that the subscriptions of a projection add to the schema."""
     return [name + kind for kind in ("LiveRow", "LiveList", "LiveChange")]
 
 
 def live_fields(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap) -> list[LiveField]:
     """The fields of Subscription for a projection whose rows are of this type.
 
-    Raises DefinitionError where the key has the name of something of the API's.
+    Raises DefinitionError if the name of the key is also a name of the API.
     """
     for made in live_names(name):
         types.claim(made, type_.where)
@@ -63,18 +67,20 @@ def live_fields(name: str, type_: ProjectionType, row: Any, where: Where, types:
 def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveField:
     shown = camel(type_.key)
     if shown in ("after", *WAITING):
-        raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
+        raise DefinitionError(
+            type_.where, f"the name {shown} is taken by an argument of the API; rename the key"
+        )
     item = _type(
         f"{name}LiveRow",
-        "A row at a position of the log.",
+        "A row as it is at a position of the log.",
         {"position": Position, "cursor": str, "row": row | None},
-        {"position": _POSITION, "cursor": _CURSOR, "row": "As it is then; null where there is none."},
+        {"position": _POSITION, "cursor": _CURSOR, "row": "The row. Null if there is no such row."},
     )
 
     async def declared(
         key: Any, after: After = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT
     ) -> Any:
-        raise AssertionError("it is followed, see following.py, and not executed")
+        raise AssertionError("following.py serves this subscription")
         yield
 
     key_type = types.annotation(type_.key_field, is_input=True)
@@ -90,7 +96,7 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
                     item(position=Position(cursor.position), cursor=live_cursor_of(cursor), row=found),
                 )
 
-    description = "A row: as it is, then whenever it has changed."
+    description = "A row: first as it is now, then after each change."
     return LiveField(
         strawberry.subscription(declared, name=camel(type_.name), description=description), items
     )
@@ -99,31 +105,31 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
 def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap) -> LiveField:
     shown = camel(type_.key)
     if shown in ("kind", "row"):
-        raise DefinitionError(type_.where, f"the name {shown} is taken by a field of the API's")
+        raise DefinitionError(type_.where, f"the name {shown} is taken by a field of the API; rename the key")
     change = _type(
         f"{name}LiveChange",
-        "What became of a row in a live list.",
+        "A change of a row in a live list.",
         {"kind": Kind, "key": types.annotation(type_.key_field), "row": row | None},
-        {"row": "As it is now; null if it has left the list."},
+        {"row": "The row as it is now. Null if it has left the list."},
         {"key": shown},
     )
     item = _type(
         f"{name}LiveList",
-        "What is new in a live list, up to a position of the log.",
+        "The changes of a live list up to a position of the log.",
         {"position": Position, "cursor": str, "snapshot": bool, "changes": list[change]},  # type: ignore[valid-type]
         {
             "position": _POSITION,
             "cursor": _CURSOR,
-            "snapshot": "Forget what you had: the changes are all rows that there are.",
-            "changes": "In no order, each row at most once. Behind `after`, CHANGED may be a row that is new "
-            "to you, and LEFT one that you never had. Empty to tell how far it is.",
+            "snapshot": "If true, the changes are all rows that match. Drop the rows that you had.",
+            "changes": "In no order. Each row occurs at most once. After a resume, CHANGED can be a row that "
+            "is new to you, and LEFT a row that you never had. Empty if the item only reports a position.",
         },
     )
 
     async def declared(
         where: Any = None, after: After = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT
     ) -> Any:
-        raise AssertionError("it is followed, see following.py, and not executed")
+        raise AssertionError("following.py serves this subscription")
         yield
 
     declared.__annotations__ |= {"where": where.input | None, "return": AsyncIterator[item]}  # type: ignore[valid-type]
@@ -146,14 +152,14 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
             async for one in found:
                 yield one.cursor, shown_item(one)
 
-    description = "The rows that match: all there are, then those that begin to, change, or cease to."
+    description = "The rows that match: first all of them, then each change."
     return LiveField(
         strawberry.subscription(declared, name=camel(type_.plural), description=description), items
     )
 
 
 def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, int | None, int]:
-    """after, at_least and timeout_ms; what a client that comes back has seen goes before `after`."""
+    """after, at_least and timeout_ms. The cursor of a reconnecting client overrides the argument `after`."""
     after = context.resume_after
     if after is None and given.get("after") is not None:
         after = live_cursor_from("after", given["after"])
@@ -167,7 +173,7 @@ def _type(
     descriptions: Mapping[str, str],
     names: Mapping[str, str] | None = None,
 ) -> Any:
-    """An object type; names: those in GraphQL that are others than in Python."""
+    """An object type. names: the GraphQL names of those fields that have another name in Python."""
     namespace: dict[str, Any] = {"__annotations__": dict(annotations), "__module__": __name__}
     for field in annotations:
         namespace[field] = strawberry.field(

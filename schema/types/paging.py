@@ -20,19 +20,21 @@ async def _earlier(root: PageInfo) -> bool:
 
 @strawberry.type
 class PageInfo:
-    """more, earlier: see Page; asked for only where a document selects them."""
+    """more, earlier: see Page. They are computed only if the document selects their fields."""
 
     more: strawberry.Private[Answer]
     earlier: strawberry.Private[Answer]
-    has_next_page: bool = strawberry.field(resolver=_more, description="Whether the list has more behind it.")
+    has_next_page: bool = strawberry.field(
+        resolver=_more, description="Whether the list has items after this page."
+    )
     has_previous_page: bool = strawberry.field(
-        resolver=_earlier, description="Whether the list has more before it."
+        resolver=_earlier, description="Whether the list has items before this page."
     )
     start_cursor: str | None
     end_cursor: str | None
 
 
 def page_info(page: Page[Any], cursors: Sequence[str]) -> PageInfo:
-    """What there is to say about a page, of which these are the cursors."""
+    """The PageInfo of a page. cursors: those of its items, in order."""
     start, end = (cursors[0], cursors[-1]) if cursors else (None, None)
     return PageInfo(more=page.more, earlier=page.earlier, start_cursor=start, end_cursor=end)

@@ -31,9 +31,9 @@ _EVENTS = "events"
 
 
 class ProjectionFields:
-    """Makes the fields of projections; what their inputs share is made once.
+    """Makes the fields of projections. Their shared input types are made once.
 
-    live: those of Subscription, of the projections so far.
+    live: the fields of Subscription for all projections so far.
     """
 
     def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
@@ -44,7 +44,7 @@ class ProjectionFields:
         self.live: list[LiveField] = []
 
     def of(self, type_: ProjectionType) -> list[DirectField]:
-        """The fields of Query for this projection; and those of its rows that are resolved by themselves."""
+        """The fields of Query for this projection, and the fields of its rows with their own resolver."""
         name = type_name(type_)
         aggregate = aggregate_behind(self._domain, type_)
         own = [] if aggregate is None else self._events_of_row(type_, aggregate)
@@ -66,19 +66,19 @@ class ProjectionFields:
         return [by_key, _list(type_, connection, edge, where, order), *own]
 
     def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
-        """None where a row has a column of that name."""
+        """Empty if a column of the row has the name `events`."""
         if any(f.graphql_name == _EVENTS for f in type_.fields):
             return []
         return [_stream(type_name(type_), aggregate, self._events)]
 
 
 def type_name(type_: ProjectionType) -> str:
-    """What a row is called."""
+    """The name of the type of a row."""
     return capitalized(camel(type_.name))
 
 
 def names_of(type_: ProjectionType) -> list[str]:
-    """The types that a projection brings into the schema."""
+    """The names of the types that a projection adds to the schema."""
     name = type_name(type_)
     made = [name + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
     return made + live_names(name)
@@ -102,7 +102,8 @@ def _connection(name: str, edge: Any) -> Any:
         },
         "__module__": __name__,
         "total_count": strawberry.field(
-            total_count, description="How many there are in all that `where` finds. It counts them."
+            total_count,
+            description="The number of rows that match `where`. It is counted: omit it if unused.",
         ),
     }
     return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
@@ -111,7 +112,9 @@ def _connection(name: str, edge: Any) -> Any:
 def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -> DirectField:
     shown = camel(type_.key)
     if shown in WAITING:
-        raise DefinitionError(type_.where, f"the name {shown} is taken by an argument of the API's")
+        raise DefinitionError(
+            type_.where, f"the name {shown} is taken by an argument of the API; rename the key"
+        )
 
     def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT) -> Any: ...
 
@@ -120,7 +123,7 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -
     ) -> Any: ...
 
     declared = of_any_time if travels else of_now
-    # The argument bears the key's own name, account(accountId:).
+    # The argument has the name of the key: account(accountId:).
     argument = strawberry.argument(name=shown)
     key_type = types.annotation(type_.key_field, is_input=True)
     declared.__annotations__ |= {"key": Annotated[key_type, argument], "return": row | None}
@@ -128,7 +131,7 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         table, as_of = services.tables[type_.name], given.get("asOf") if travels else None
-        if as_of is not None:  # folded from the log, whatever the table shows
+        if as_of is not None:  # folded from the log, independent of the table
             return await time_travel.row_as_of(services, table, given[shown], time_travel.AsOf(**as_of))
         await _reach(info.context, type_, given)
         return await resolving.row(services, table, given[shown])
@@ -168,8 +171,8 @@ def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order
         return connection(listing=listing, edges=edges, page_info=about)
 
     description = (
-        "A list, in the order of the key if no other is asked for: "
-        "the first so many behind `after`, or the last so many before `before`."
+        "A page of the list: the `first` rows after the cursor `after`, or the `last` rows before the cursor "
+        "`before`. Ordered by the key, unless `orderBy` is given."
     )
     field = strawberry.field(declared, name=camel(type_.plural), description=description)
     return DirectField(field, resolve, "Query")
@@ -187,15 +190,15 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
         page = await info.context.stream_events.load(asked)
         return events.connection(page, lambda event: event.version)
 
-    description = "What happened to it, oldest first. Cursors are versions of its stream."
+    description = "The events of the stream of this row, oldest first. A cursor is a version of the stream."
     return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
 
 
 async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
-    """Waits until the rows show what was asked for; how far they are goes into the response."""
+    """Waits until the table shows `atLeast`. Adds the position of the table to the response."""
     table = context.services.tables[type_.name]
     now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])
-    told = context.extensions.setdefault("projections", {})
+    reported = context.extensions.setdefault("projections", {})
     name = camel(type_.name)
-    if name not in told or int(told[name]["position"]) > now.position:
-        told[name] = {"position": str(now.position), "lag": now.lag}
+    if name not in reported or int(reported[name]["position"]) > now.position:
+        reported[name] = {"position": str(now.position), "lag": now.lag}

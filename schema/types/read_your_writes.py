@@ -1,4 +1,4 @@
-"""The arguments by which one reads what one wrote: of everything that reads a projection."""
+"""The arguments `atLeast` and `timeoutMs` of each field that reads a projection."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import strawberry
 from commander.schema.types.field_types import Position
 
 _AT_LEAST = strawberry.argument(
-    description="Wait until the rows show the log up to here: a mutation's position, to read its effect."
+    description="Wait until the rows show this position: that of a mutation, to read your own write."
 )
-_TIMEOUT_MS = strawberry.argument(description="How long to wait for atLeast, in milliseconds.")
+_TIMEOUT_MS = strawberry.argument(description="The longest wait for `atLeast`, in milliseconds.")
 AtLeast = Annotated[Position | None, _AT_LEAST]
 TimeoutMs = Annotated[int, _TIMEOUT_MS]
 WAITING = ("atLeast", "timeoutMs")

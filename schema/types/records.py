@@ -1,4 +1,4 @@
-"""The types that refer to one another: an event, the command that made it, the commands that followed."""
+"""The types that refer to one another: an event, its command, and the reactions to it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
 
 class EventTypes(Protocol):
-    """The way from a stored event to an instance of its GraphQL type; see events.py."""
+    """Converts a stored event to an instance of its GraphQL type; see events.py."""
 
     def of(self, recorded: RecordedEvent) -> Event: ...
 
 
-@strawberry.interface(description="Something at a place in the log; every item of the feed is one.")
+@strawberry.interface(description="An item of the subscription `events`: an event, CaughtUp or Heartbeat.")
 class FeedItem:
     position: Position = strawberry.field(
-        description="Where it stands in the log. Resume a subscription with after: this position."
+        description="The position in the log. To resume a subscription, give it as `after`."
     )
 
 
@@ -38,29 +38,37 @@ async def _reactions(root: Event, info: Info[Context, None]) -> list[Reaction]:
     return [Reaction(reactor=one.known.reactor, command=command_of(one, root._types)) for one in found]
 
 
-@strawberry.interface(description="A fact, stored for good.")
+@strawberry.interface(description="A fact that was decided and stored. It never changes.")
 class Event(FeedItem):
     _types: strawberry.Private[EventTypes]
-    stream: str = strawberry.field(description="The stream it is of: the aggregate's name, a dash, the key.")
-    version: int = strawberry.field(description="Its place in its stream, from 1.")
+    stream: str = strawberry.field(
+        description="The name of its stream: the aggregate's name, a dash, the key."
+    )
+    version: int = strawberry.field(description="The number of the event in its stream, from 1.")
     aggregate: str
     type: str
     schema_version: int
     recorded_at: datetime
-    command_id: UUID = strawberry.field(description="The command that made it.")
-    correlation_id: UUID = strawberry.field(description="Shared by all that follows from one request.")
+    command_id: UUID = strawberry.field(description="The id of the command that made the event.")
+    correlation_id: UUID = strawberry.field(
+        description="An id that a client's command and all that follows from it share."
+    )
     causation_position: Position | None = strawberry.field(
-        description="The event that a reactor reacted to with the command that made this one."
+        description="If a reactor sent the command: the position of the event that it reacted to."
     )
     reactions: list[Reaction] = strawberry.field(
         resolver=_reactions,
-        description="The commands that reactors sent because of it, at most 500: those that have ended, then "
-        f"the queued ones (in the first {MAX_MESSAGES} messages of the queue), then the scheduled ones. Not "
-        "in the subscription events: that is sent before anybody reacts; see the subscription lineage.",
+        description="The commands that reactors sent because of this event, at most 500: first those that "
+        f"have ended, then the queued ones (of the first {MAX_MESSAGES} messages of the queue), then the "
+        "scheduled ones. Not available in the subscription `events`, which sends an event before "
+        "reactors see it: use the subscription `lineage`.",
     )
 
 
-@strawberry.enum(description="Where a command stands.")
+@strawberry.enum(
+    description="SCHEDULED: waits for its time. ACCEPTED: stored, not decided yet. APPLIED: its events are "
+    "stored. REJECTED: refused by the rules of the domain. FAILED: the code of the domain failed on it."
+)
 class CommandStatus(Enum):
     SCHEDULED = "SCHEDULED"
     ACCEPTED = "ACCEPTED"
@@ -75,32 +83,34 @@ async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
     return [root.event_types.of(event) for event in await info.context.batching.events.load(root.made)]
 
 
-@strawberry.enum(description="What was done with a dead letter.")
+@strawberry.enum(description="An action on a dead letter or on a failed call of an effect.")
 class DeadLetterDeed(Enum):
     RETRIED = "RETRIED"
     DROPPED = "DROPPED"
 
 
-@strawberry.type(description="What was done with a dead letter: by whom, if that is known, and when.")
+@strawberry.type(description="A retry or drop of a dead letter: who did it, and when.")
 class DeadLetterAction:
     deed: DeadLetterDeed
-    retried_as: UUID | None = strawberry.field(description="The id of the command that it was retried as.")
+    retried_as: UUID | None = strawberry.field(description="The id of the new command, if it was retried.")
     actor: str | None
     at: datetime
 
 
-async def _dealt_with(root: Command, info: Info[Context, None]) -> DeadLetterAction | None:
+async def _dead_letter_action(root: Command, info: Info[Context, None]) -> DeadLetterAction | None:
     if root.status is not CommandStatus.FAILED:
         return None
-    done = await dead.what_was_done(info.context.services.database, root.id)
-    if done is None:
+    found = await dead.action_on(info.context.services.database, root.id)
+    if found is None:
         return None
     return DeadLetterAction(
-        deed=DeadLetterDeed(done.action), retried_as=done.retried_as, actor=done.actor, at=done.at
+        deed=DeadLetterDeed(found.action), retried_as=found.retried_as, actor=found.actor, at=found.at
     )
 
 
-@strawberry.type(description="A command, with all that is known of it; what its end brings is null before.")
+@strawberry.type(
+    description="A command and its outcome. The fields of the outcome are null until it is decided."
+)
 class Command:
     id: UUID
     type: str
@@ -109,24 +119,31 @@ class Command:
     input: JSON = strawberry.field(description="The command as it was submitted.")
     code: str | None
     message: str | None
-    position: Position | None = strawberry.field(description="Of its last event.")
-    version: int | None = strawberry.field(description="The stream's, after it.")
+    position: Position | None = strawberry.field(description="The position of the command's last event.")
+    version: int | None = strawberry.field(description="The version of the stream after this command.")
     correlation_id: UUID
-    causation_position: Position | None = strawberry.field(description="The event that a reactor reacted to.")
-    reactor: str | None = strawberry.field(description="The reactor that sent it, if one did.")
+    causation_position: Position | None = strawberry.field(
+        description="If a reactor sent it: the position of the event that it reacted to."
+    )
+    reactor: str | None = strawberry.field(description="The reactor that sent it. Null if a client did.")
     actor: str | None
     submitted_at: datetime
-    not_before: datetime | None = strawberry.field(description="Of a scheduled command: when it is due.")
-    decided_at: datetime | None = strawberry.field(description="When its outcome was stored.")
+    not_before: datetime | None = strawberry.field(
+        description="The time of a scheduled command. Null once it is due."
+    )
+    decided_at: datetime | None = strawberry.field(description="The time at which the outcome was stored.")
     decider_now: datetime | None = strawberry.field(
-        description="The now of its decider, to the microsecond. With it the command can be decided again, "
-        "exactly. Null where no decider ran: cancelled, version conflict, failed before the decision."
+        description="The value of `now` that the decider got, in microseconds. The same decision can be "
+        "repeated with it. Null if no decider ran: cancelled, version conflict, failed before the decision."
     )
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]
-    events: list[Event] = strawberry.field(resolver=_events_made, description="The events it made.")
+    events: list[Event] = strawberry.field(
+        resolver=_events_made, description="The events that the command made."
+    )
     dead_letter_action: DeadLetterAction | None = strawberry.field(
-        resolver=_dealt_with, description="Of a failed command: what was done with it, if anything was."
+        resolver=_dead_letter_action,
+        description="The retry or drop of a failed command. Null if there was none.",
     )
 
 
@@ -137,11 +154,11 @@ class Reaction:
 
 
 def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
-    """A command as it stands: queued, or ended."""
+    """The GraphQL type of a command, pending or ended."""
     if state.outcome is not None:
         return ended(state.outcome, events)
     queued = state.submitted
-    assert queued is not None, "a state has the one or the other"
+    assert queued is not None, "a state has an outcome or a submitted command"
     return Command(
         id=queued.command_id,
         type=queued.type,
@@ -166,7 +183,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
 
 
 def ended(outcome: Outcome, events: EventTypes) -> Command:
-    """A command that has ended, with its outcome."""
+    """The GraphQL type of a command that has an outcome."""
     return Command(
         id=outcome.command_id,
         type=outcome.type,

@@ -1,4 +1,4 @@
-"""The union of ways a command can go, as a mutation answers it."""
+"""The union CommandResult, which a mutation returns."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class CommandAccepted:
 class CommandApplied:
     command_id: UUID
     stream: str
-    position: Position = strawberry.field(description="Of its last event.")
-    version: int = strawberry.field(description="The stream's, after this command.")
+    position: Position = strawberry.field(description="The position of the command's last event.")
+    version: int = strawberry.field(description="The version of the stream after this command.")
     recorded: strawberry.Private[Callable[[], list[object]]]
 
     @strawberry.field
     def events(self) -> list[Event]:
-        return self.recorded()  # type: ignore[return-value]  # made of the domain's types, and only if asked for
+        return self.recorded()  # type: ignore[return-value]  # converted only if the document selects it
 
 
-@strawberry.type(description="The domain's rules say no; this outcome is final.")
+@strawberry.type(description="The rules of the domain refused the command. This outcome is final.")
 class CommandRejected:
     command_id: UUID
     code: str
@@ -46,30 +46,30 @@ class CommandRejected:
 
 @strawberry.type
 class InputProblem:
-    path: list[str] = strawberry.field(description="The input's field, from the outside in.")
+    path: list[str] = strawberry.field(description="The path to the field, from the input down.")
     message: str
 
 
-@strawberry.type(description="The input breaks a constraint; nothing was stored.")
+@strawberry.type(description="The input breaks a constraint. Nothing was stored.")
 class CommandInvalid:
     command_id: UUID
     problems: list[InputProblem]
 
 
-@strawberry.type(description="The time was up; the command goes on. Ask again by command(id:).")
+@strawberry.type(description="`timeoutMs` has passed. The command continues. Ask again with command(id:).")
 class CommandPending:
     command_id: UUID
     stage: resolving.Stage
     position: Position | None
 
 
-@strawberry.type(description="This command id was used before, with other content.")
+@strawberry.type(description="The command id was used before with other content.")
 class CommandConflict:
     command_id: UUID
     message: str
 
 
-@strawberry.type(description="The stream is not at the version that was expected; nothing was changed.")
+@strawberry.type(description="The stream is not at the expected version. No event was stored.")
 class VersionConflict:
     command_id: UUID
     expected_version: int | None
@@ -77,21 +77,23 @@ class VersionConflict:
     message: str
 
 
-@strawberry.type(description="An event that a command would make: its type and its JSON.")
+@strawberry.type(description="An event that a command would make: its type, and its content as JSON.")
 class ProposedEvent:
     type: str
     data: JSON
 
 
-@strawberry.type(description="With validateOnly: what the command would do now. Nothing was stored.")
+@strawberry.type(
+    description="The result of a dry run: the events that the command would make now. Nothing was stored."
+)
 class CommandValid:
     command_id: UUID
     stream: str
-    version: int = strawberry.field(description="The stream's, after these events.")
+    version: int = strawberry.field(description="The version that the stream would have after these events.")
     events: list[ProposedEvent]
 
 
-@strawberry.type(description="The domain's code failed on the command; it is a dead letter.")
+@strawberry.type(description="The code of the domain failed on the command. It is a dead letter.")
 class CommandFailed:
     command_id: UUID
     code: str
@@ -108,12 +110,15 @@ CommandResult = Annotated[
     | VersionConflict
     | CommandFailed
     | CommandValid,
-    strawberry.union("CommandResult", description="How far a command has come, or how it ended."),
+    strawberry.union(
+        "CommandResult",
+        description="The result of a command, or its progress when the mutation stopped waiting.",
+    ),
 ]
 
 
 def result_of(result: resolving.Result, events: EventTypes) -> object:
-    """The member of the union CommandResult that says this."""
+    """The member of the union CommandResult for a result."""
     match result:
         case resolving.AcceptedResult(command_id):
             return CommandAccepted(command_id=command_id)
@@ -137,11 +142,11 @@ def result_of(result: resolving.Result, events: EventTypes) -> object:
             at = None if position is None else Position(position)
             return CommandPending(command_id=command_id, stage=stage, position=at)
         case resolving.ConflictResult(command_id):
-            message = f"the command id {command_id} was used before, for a command of other content"
+            message = f"the command id {command_id} was used before with other content; use a new id"
             return CommandConflict(command_id=command_id, message=message)
         case resolving.ValidResult(command_id, stream, version, proposed):
             made = [ProposedEvent(type=e.type, data=JSON(msgspec.json.decode(e.data))) for e in proposed]
             return CommandValid(command_id=command_id, stream=stream, version=version, events=made)
         case resolving.InvalidResult(command_id, problems):
-            told = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
-            return CommandInvalid(command_id=command_id, problems=told)
+            shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
+            return CommandInvalid(command_id=command_id, problems=shown)

@@ -1,4 +1,4 @@
-"""Rows as they were: the argument `asOf` of a row's query, and the field `history` of its type."""
+"""Rows of the past: the argument `asOf` of a row's query, and the field `history` of its type."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ _HISTORY = "history"
 
 
 @strawberry.input(
-    name="AsOf", one_of=True, description="A point of the past; what happened at it is included."
+    name="AsOf",
+    one_of=True,
+    description="A point in the past. The events at that point are included.",
 )
 class AsOfInput:
-    position: Position | None = strawberry.field(default=UNSET, description="From 1 to the head of the log.")
+    position: Position | None = strawberry.field(
+        default=UNSET, description="A position of the log, from 1 to the head."
+    )
     time: datetime | None = strawberry.field(
-        default=UNSET, description="From that of the log's first event to now."
+        default=UNSET, description="A time, from the first event of the log to now."
     )
     version: int | None = strawberry.field(
-        default=UNSET, description="Of the row's stream, from 1 to the newest."
+        default=UNSET, description="A version of the row's stream, from 1 to the newest."
     )
 
 
-@strawberry.interface(description="What an event of its stream made of a row.")
+@strawberry.interface(description="A row as it was after one event of its stream.")
 class RowVersion:
-    version: int = strawberry.field(description="The stream's, after the event.")
+    version: int = strawberry.field(description="The version of the stream after the event.")
     position: Position
     recorded_at: datetime
     event: Event
@@ -45,13 +49,13 @@ class RowVersion:
 
 
 def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
-    """Gives the type of a row the field `history`; unless it has a field of its own by that name."""
+    """Adds the field `history` to the type of a row, unless a column has that name."""
     if any(field.graphql_name == _HISTORY for field in type_.fields):
         return
     definition = get_object_definition(row, strict=True)
     name = definition.name
     version_name = f"{name}Version"
-    description = f"{name} as an event left it; the row is null where there was none any more."
+    description = f"{name} as it was after one event. `row` is null if the event removed the row."
     version = _type(version_name, {"row": row | None}, RowVersion, description)
     edge: Any = _type(f"{version_name}Edge", {"cursor": str, "node": version})
     connection = _type(f"{version_name}Connection", {"edges": list[edge], "page_info": PageInfo})
@@ -61,13 +65,14 @@ def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
     ) -> Any:
         if _inside(info, version_name):
             raise InvalidRequest(
-                _HISTORY, "is not asked for inside of itself: all its rows have the same one"
+                _HISTORY, "must not be nested in itself: all versions of a row have the same history"
             )
         services = info.context.services
         table = services.tables[type_.name]
         page = await resolving.versions_of_row(services, table, getattr(root, type_.key), first, after)
         edges = [
-            edge(cursor=resolving.cursor_of(table, made.version), node=node(made)) for made in page.items
+            edge(cursor=resolving.version_cursor_of(table, made.version), node=node(made))
+            for made in page.items
         ]
         return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
 
@@ -84,14 +89,16 @@ def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
 
     history.__annotations__ |= {"return": connection}
     field = strawberry.field(
-        history, name=_HISTORY, description="All its versions, oldest first, whatever asOf says."
+        history,
+        name=_HISTORY,
+        description="All versions of the row, oldest first. `asOf` does not limit them.",
     )
     field.python_name = _HISTORY
-    definition.fields.append(field)  # only now: its type leads back to the row's
+    definition.fields.append(field)  # added last: its type refers to the type of the row
 
 
 def _inside(info: Info[Context, None], type_name: str) -> bool:
-    """Whether the field that is resolved is asked for below a field of this type."""
+    """Whether the field that is being resolved is nested in a field of this type."""
     path: Path | None = info.path
     while path is not None:
         if path.typename == type_name:

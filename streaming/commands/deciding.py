@@ -192,10 +192,10 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def without_nul(said: object) -> str:
+def without_nul(value: object) -> str:
     """Text of an author's code in a form that Postgres accepts:
 
     no NUL, no lone surrogates, limited length.
     """
-    text = said if isinstance(said, str) else str(said)
+    text = value if isinstance(value, str) else str(value)
     return text[:10_000].replace("\0", "�").encode("utf-8", "replace").decode()

@@ -111,7 +111,7 @@ class OutcomeWaiter:
         """Listens for the outcome of a command that any process may have submitted."""
         return OutcomeWatch(self, command_id)
 
-    async def look(self, command_id: UUID) -> Ended | None:
+    async def look_up(self, command_id: UUID) -> Ended | None:
         """The outcome in Postgres; None if there is none yet. Raises Unavailable."""
         outcome = await outcome_of(self._database, command_id)
         if outcome is None:
@@ -206,7 +206,7 @@ class Expected:
             received, _ = await asyncio.wait((self._future,), timeout=min(pause, max(0, remaining)))
             if received:
                 return self._future.result()
-            found = await self._waiter.look(self._command_id)
+            found = await self._waiter.look_up(self._command_id)
             if found is not None or remaining <= pause:
                 return found
         raise AssertionError("count() never ends")

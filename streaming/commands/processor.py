@@ -71,7 +71,7 @@ class ProcessorSettings:
     decide_seconds: float = 60.0
 
 
-class _Looking(NamedTuple):
+class _LookUp(NamedTuple):
     """A batch whose commands are being looked up."""
 
     batch: CommandBatch
@@ -93,7 +93,7 @@ class Processor:
         self._states = AggregateCache(domain, settings.cached_streams, settings.snapshot_every)
         self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before it
         self._announcing: asyncio.Task[None] | None = None
-        self._looking: _Looking | None = None
+        self._current_look_up: _LookUp | None = None
         self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # the + 1 is being decided
         self._last: CommandBatch | None = None
         self._passed: Progress | None = None  # after messages without a command of these partitions
@@ -158,8 +158,10 @@ class Processor:
         purge_at = loop.time() + settings.purge_seconds
         while True:
             limit = 1 if quarantine else settings.batch_size
-            received = await reader.next_batch(limit, 0 if self._looking else settings.rebalance_seconds)
-            before, self._looking = self._looking, None
+            received = await reader.next_batch(
+                limit, 0 if self._current_look_up else settings.rebalance_seconds
+            )
+            before, self._current_look_up = self._current_look_up, None
             if received is None:
                 quarantine.clear()
             elif not received.commands:
@@ -167,7 +169,7 @@ class Processor:
             elif quarantine.include(self._partitions_of(received), received.progress.sequence):
                 await self._process_quarantined(leases, received)
             else:
-                self._looking = self._look_up(received)
+                self._current_look_up = self._look_up(received)
             if before is not None:
                 await self._process(leases, before)
             if received is not None and len(received.commands) < _FEW:
@@ -186,28 +188,28 @@ class Processor:
     def _partitions_of(self, received: Received) -> set[int]:
         return {partition_of(command.stream, self._settings.partitions) for command in received.commands}
 
-    def _look_up(self, received: Received) -> _Looking:
+    def _look_up(self, received: Received) -> _LookUp:
         batch = CommandBatch(received.commands, received.progress, tuple(self._recent))
         self._recent.append(batch)
-        return _Looking(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
+        return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
-    async def _process(self, leases: ProcessorLeases, looking: _Looking) -> None:
+    async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
         """Decides a batch while earlier ones commit. Returns when its own commit has started."""
-        await looking.done
-        await looking.batch.decide(
+        await look_up.done
+        await look_up.batch.decide(
             self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
         )
         await self._committed(but=_COMMITS - 1)
-        self._last = looking.batch
+        self._last = look_up.batch
         before = self._committing[-1] if self._committing else None
-        self._committing.append(asyncio.create_task(self._commit(leases, looking.batch, before)))
+        self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))
         await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
 
     async def _caught_up(self, leases: ProcessorLeases) -> None:
         """Finishes every batch in progress."""
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            await self._process(leases, looking)
+        look_up, self._current_look_up = self._current_look_up, None
+        if look_up is not None:
+            await self._process(leases, look_up)
         await self._committed()
 
     async def _process_quarantined(self, leases: ProcessorLeases, received: Received) -> None:
@@ -225,13 +227,13 @@ class Processor:
         [command] = received.commands
         try:
             tried = await count_attempt(leases.connection, command.command_id)
-            looking = self._look_up(received)
+            look_up = self._look_up(received)
             if tried >= MAX_ATTEMPTS:
-                await looking.done
-                looking.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
-                await self._commit(leases, looking.batch, None)
+                await look_up.done
+                look_up.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
+                await self._commit(leases, look_up.batch, None)
             else:
-                await self._process(leases, looking)
+                await self._process(leases, look_up)
             await self._announced()
             await forget_attempts(leases.connection, [command.command_id])
         except (Unavailable, AppendConflict):
@@ -273,10 +275,10 @@ class Processor:
 
     async def _abandon(self) -> None:
         """Cancels all tasks. Postgres may or may not have executed a cancelled commit."""
-        looking = None if self._looking is None else self._looking.done
-        others = [task for task in (self._announcing, looking) if task is not None]
+        look_up = None if self._current_look_up is None else self._current_look_up.done
+        others = [task for task in (self._announcing, look_up) if task is not None]
         under_way = [*self._committing, *others]
-        self._announcing = self._looking = self._last = self._passed = None
+        self._announcing = self._current_look_up = self._last = self._passed = None
         self._committing.clear()
         self._recent.clear()
         for task in under_way:

@@ -106,10 +106,10 @@ class ReactorRunner:
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + _REBALANCE_SECONDS
         while True:
-            going = self._going(loop.time())
-            if going:
-                after = min(self._checkpoints[partition].folded for partition in going)
-                await self._follow(leases.connection, going, await log.after(after, _BATCH))
+            active = self._active(loop.time())
+            if active:
+                after = min(self._checkpoints[partition].folded for partition in active)
+                await self._follow(leases.connection, active, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
             if loop.time() >= rebalance_at:
@@ -132,21 +132,21 @@ class ReactorRunner:
             leases.connection, {p for p, at in checkpoints.items() if not at.is_rebuilding}
         )
 
-    def _going(self, now: float) -> set[int]:
+    def _active(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose retry is due."""
         return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
     async def _follow(
-        self, connection: Connection, going: Collection[int], events: Sequence[RecordedEvent]
+        self, connection: Connection, active: Collection[int], events: Sequence[RecordedEvent]
     ) -> None:
         """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
-        before = {partition: self._checkpoints[partition] for partition in going}
+        before = {partition: self._checkpoints[partition] for partition in active}
         reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
         await unschedule(self._nats, reactions.cancelled.values())
-        ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in going}
+        ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in active}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
         await save_reactor(connection, self.name, moved, reactions.changed)
         for partition, end in moved.items():

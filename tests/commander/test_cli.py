@@ -67,7 +67,7 @@ def one_line(text: str) -> str:
 def test_an_unknown_domain_is_one_line(commander: Run, tmp_path: Path, part: str) -> None:
     urls = {"COMMANDER_POSTGRES_URL": "postgresql://db/bank", "COMMANDER_NATS_URL": "nats://nats"}
     ended = commander(part, "nowhere:shop", **urls)
-    assert one_line(ended.stderr) == f"there is no module nowhere (looked in {tmp_path} too)"
+    assert one_line(ended.stderr) == f"there is no module nowhere; {tmp_path} was searched too"
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
@@ -131,7 +131,10 @@ def test_dev_on_a_port_in_use_says_so_and_starts_nothing(commander: Run, tmp_pat
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         ended = commander("dev", "--port", str(port))
-    assert one_line(ended.stderr) == f"cannot listen on 127.0.0.1:{port}: Address already in use; see --port"
+    assert (
+        one_line(ended.stderr)
+        == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another port with --port"
+    )
     assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
 
 
@@ -144,7 +147,10 @@ def test_dev_on_a_port_in_use_on_ipv6_says_so(commander: Run, host: str) -> None
     with socket.create_server((host, 0), family=socket.AF_INET6) as server:
         port = server.getsockname()[1]
         ended = commander("dev", "--port", str(port), COMMANDER_HOST=host)
-    assert one_line(ended.stderr) == f"cannot listen on {host}:{port}: Address already in use; see --port"
+    assert (
+        one_line(ended.stderr)
+        == f"cannot listen on {host}:{port}: Address already in use; choose another port with --port"
+    )
 
 
 def test_dev_on_an_address_that_is_not_this_machine_s_says_so(commander: Run) -> None:
@@ -158,7 +164,10 @@ def test_dev_on_data_in_use_says_so_and_starts_nothing(commander: Run, tmp_path:
     with (data_dir / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = commander("dev", "--port", "0", "--data-dir", str(data_dir))
-    assert one_line(ended.stderr) == f"another commander dev uses {data_dir}; see --data-dir"
+    assert (
+        one_line(ended.stderr)
+        == f"another commander dev uses {data_dir}; stop it, or choose another with --data-dir"
+    )
     assert (ended.returncode, [path.name for path in data_dir.iterdir()]) == (1, ["lock"])
 
 

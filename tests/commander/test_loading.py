@@ -62,7 +62,7 @@ def test_a_domain_is_found_in_a_package_of_the_current_directory(here: Path) -> 
 def test_the_current_directory_is_searched_last(here: Path) -> None:
     (here / "json.py").write_text("raise AssertionError('this is not the json that was meant')")
     (here / "commander.py").write_text("raise AssertionError('this is not our package')")
-    with pytest.raises(DomainNotFound, match="json has no domain called shop"):
+    with pytest.raises(DomainNotFound, match="json has no domain with the name shop"):
         load_domain("json:shop")
     assert load_domain("commander.examples.bank:bank") is bank
     assert sys.path[-1] == str(here)
@@ -76,7 +76,7 @@ def test_the_current_directory_is_searched_last(here: Path) -> None:
 def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(here: Path, module: str) -> None:
     with pytest.raises(DomainNotFound) as caught:
         load_domain(f"{module}:shop")
-    assert str(caught.value) == f"there is no module {module} (looked in {here} too)"
+    assert str(caught.value) == f"there is no module {module}; {here} was searched too"
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are(here: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(here: Path) -> Non
     for name in ("shopp", "number"):
         with pytest.raises(DomainNotFound) as caught:
             load_domain(f"myshop:{name}")
-        assert str(caught.value) == f"myshop has no domain called {name}; it has shop, other"
-    with pytest.raises(DomainNotFound, match=r"commander\.testing has no domain called shop"):
+        assert str(caught.value) == f"myshop has no domain with the name {name}; it has shop, other"
+    with pytest.raises(DomainNotFound, match=r"commander\.testing has no domain with the name shop"):
         load_domain("commander.testing:shop")
 
 

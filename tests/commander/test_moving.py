@@ -257,7 +257,7 @@ async def test_errors_are_one_line_and_leave_no_file(
     await run(commander, "export", file, **one)
     assert (await refused(commander, "import", file, **one)).startswith("the store is not empty: its log has")
     new = {"COMMANDER_POSTGRES_URL": other.database.url}
-    assert (await refused(commander, "export", **new)).startswith("there is no log in this database")
+    assert (await refused(commander, "export", **new)).startswith("this database has no log")
     missing = await refused(commander, "export")
     assert missing.startswith("COMMANDER_POSTGRES_URL is not set")
 

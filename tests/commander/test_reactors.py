@@ -45,7 +45,7 @@ async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, 
     await servers.database.fetch("""update reactor_states set state = '{"orders": 40}'""")
     code, out, err = await asked(servers, commander, "replay", "loyalty")
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == "loyalty stands at position 6; nothing was sent"
+    assert out.splitlines()[-1] == "loyalty is at position 6; no command was sent"
     assert await stored(servers, "loyalty") == before == {"Ada": '{"orders":3}', "Bob": '{"orders":2}'}
     assert await servers.log() == log
     assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.last_seq == await last_sent(servers)

@@ -179,7 +179,7 @@ def test_a_chain_of_fragments_is_refused_by_how_deep_it_nests(system: System) ->
 
 def test_an_operation_name_that_the_document_has_not_is_named(system: System) -> None:
     error = refused(system, "query A { __typename }", operationName="B")
-    assert error["message"] == "the document has no operation of the name 'B'"
+    assert error["message"] == "the document has no operation with the name 'B'"
 
 
 def test_a_mutation_over_get_is_refused_and_not_run(system: System) -> None:
@@ -306,7 +306,7 @@ def test_what_is_no_position_is_refused_with_the_range(system: System, position:
 )
 def test_what_is_no_cursor_is_refused(system: System, cursor: str) -> None:
     error = refused(system, "query ($c: String) { accounts(after: $c) { totalCount } }", {"c": cursor})
-    assert "is no cursor of accounts" in error["message"]
+    assert "is not a cursor of accounts" in error["message"]
     assert error["extensions"]["argument"] == "after"
 
 

@@ -144,8 +144,8 @@ async def test_a_page_of_this_origin_can_connect(system: System) -> None:
         ("{ nothing }", {}, "Cannot query field 'nothing' on type 'Query'."),
         ("{a" * 1000 + "}" * 1000, {}, "the document is nested 1000 deep; 64 is the limit"),
         ("{" + " a" * 3000 + "}", {}, "Syntax Error: Document contains more than 2000 tokens."),
-        (FEED, {"operationName": "B"}, "the document has no operation of the name 'B'"),
-        (FEED, {"operationName": "B\ud800" * 500}, "the document has no operation of the name 'B\\ud800B"),
+        (FEED, {"operationName": "B"}, "the document has no operation with the name 'B'"),
+        (FEED, {"operationName": "B\ud800" * 500}, "the document has no operation with the name 'B\\ud800B"),
         ("subscription { a: events { position } b: events { position } }", {}, "only one top level field"),
         ('subscription { events(filter: {types: ["X"]}) { position } }', {}, "has no event 'X'"),
         ('subscription { events(after: "x") { position } }', {}, "Position cannot represent"),
@@ -190,4 +190,4 @@ async def test_more_subscriptions_than_a_connection_may_have_are_refused_one_by_
         [error] = [m for _ in range(101) if (m := await socket.receive())["type"] == "error"]
     told = error["payload"] if protocol == LEGACY_WS else error["payload"][0]
     assert (error["id"], told["extensions"]["code"]) == ("100", "OVERLOADED")
-    assert "100 operations under way" in told["message"]
+    assert "100 open operations" in told["message"]

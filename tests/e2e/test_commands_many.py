@@ -87,7 +87,7 @@ def test_as_many_as_the_limit_are_taken_and_of_one_more_none(system: System) -> 
     assert len(submit_all(system, [deposit(account)] * 100)) == 100
     assert untouched(system, account, version=101)
     error = refused(system, [deposit(account)] * 101)
-    assert error["message"] == "commands: 100 is the limit, got 101"
+    assert error["message"] == "commands: must be at most 100, got 101"
     assert error["extensions"]["argument"] == "commands"
     assert untouched(system, account, version=101)
     assert submit_all(system, []) == []

@@ -55,7 +55,7 @@ def test_a_json_number_that_may_have_lost_digits_already_is_refused_with_advice(
     )
     answer = httpx.post(system.url, content=body, headers={"content-type": "application/json"}).json()
     [error] = answer["errors"]
-    assert "send the digits as a string" in error["message"]
+    assert "it must be a string of digits" in error["message"]
 
 
 def test_an_amount_keeps_the_digits_it_was_written_with(system: System) -> None:

@@ -74,7 +74,7 @@ def test_a_cursor_of_another_list_is_refused(system: System) -> None:
     cursor = system.data(query)["transfers"]["pageInfo"]["endCursor"]
     [error] = system.query(ACCOUNTS, after=cursor)["errors"]
     assert error["message"].startswith("after: ")
-    assert error["message"].endswith(" is no cursor of accounts; it is one of transfers")
+    assert error["message"].endswith(" is not a cursor of accounts; it is a cursor of transfers")
     assert error["extensions"] == {"code": "BAD_REQUEST", "argument": "after"}
 
 

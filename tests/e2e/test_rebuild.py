@@ -183,7 +183,7 @@ def test_a_rebuild_of_the_same_code_is_shown_compared_switched_to_and_taken_back
         ("switch", "nothing"): "there is no projection nothing",
         ("switch", "sum", "nothing"): "the projection sum has no nothing",
         ("rollback", "well"): "no other table of the projection well has served",
-        ("rebuild", "nothing"): "there is no projection nothing; there is well, sum",
+        ("rebuild", "nothing"): "there is no projection nothing; the domain has well, sum",
         ("drop", "sum", "events"): "the projection sum has no table events",
     }.items():
         said = run(*arguments, code=1)
@@ -198,7 +198,7 @@ def test_a_table_that_nobody_keeps_up_is_not_switched_to_unasked(
     until(lambda: total(api), lambda found: found == 12)
     projections.end()
     pay(api, 1)
-    assert "1 events behind and nobody keeps it up" in run("rollback", "sum", code=1)
+    assert "1 events behind and no process keeps it up" in run("rollback", "sum", code=1)
     assert total(api) == 14
     run("rollback", "sum", "--behind")
     deadline = time.monotonic() + 10

@@ -160,7 +160,7 @@ def test_a_version_that_there_is_not_is_refused_with_the_newest(
     message, argument = refused(system, account, version=version)
     assert argument == "asOf.version"
     newest = len(history(system, account)["edges"])
-    assert message == f"asOf.version: must be from 1 to {newest}, the newest; got {version}"
+    assert message == f"asOf.version: must be from 1 to {newest}, the newest version; got {version}"
 
 
 def test_a_version_of_what_never_was_is_refused(system: System) -> None:
@@ -174,11 +174,13 @@ def test_a_moment_that_is_not_past_is_refused_with_what_is(system: System, accou
     for time in ("0001-01-01T00:00:00Z", "2999-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999Z"):
         message, argument = refused(system, account, time=time)
         assert argument == "asOf.time"
-        assert message.startswith(f"asOf.time: must be from {first}, the log's first event, to now, ")
+        assert message.startswith(f"asOf.time: must be from {first} (the first event of the log) to ")
         assert message.endswith(f"; got {datetime.fromisoformat(time).isoformat()}")
     before = (datetime.fromisoformat(first) - timedelta(microseconds=1)).isoformat()
     assert refused(system, account, time=before)[1] == "asOf.time"
-    assert "asOf.time: needs a time zone, like " in refused(system, account, time="2026-01-01T00:00:00")[0]
+    assert (
+        "asOf.time: must have a time zone, like " in refused(system, account, time="2026-01-01T00:00:00")[0]
+    )
 
 
 def test_one_point_is_asked_for_neither_none_nor_two(system: System, account: str) -> None:

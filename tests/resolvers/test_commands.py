@@ -130,7 +130,7 @@ async def test_too_many_at_once_are_refused_before_any_is_submitted(
     servers: Bank, services: Services
 ) -> None:
     too_many = [(OpenAccount("Ada", uuid4()), options()) for _ in range(6)]
-    with pytest.raises(InvalidRequest, match="commands: 5 is the limit, got 6"):
+    with pytest.raises(InvalidRequest, match="commands: must be at most 5, got 6"):
         await submit_all(services, too_many)
     assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.messages == 0
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.projections.filters import Order
-from commander.resolvers.cursors import cursor_of, place_from
+from commander.resolvers.cursors import place_from, row_cursor_of
 from tests.eventstore.test_queries import ROWS, TABLE, orders
 
 FIELDS = {field.name: field for field in TABLE.projection.fields}
@@ -35,21 +35,21 @@ def by(name: str) -> Order:
 @given(ROWS[3], orders)
 def test_a_cursor_leads_to_its_place(row: Any, order: Order) -> None:
     place = order.place_of(row)
-    found = place_from("after", cursor_of("rows", order, place), "rows", order)
+    found = place_from("after", row_cursor_of("rows", order, place), "rows", order)
     assert not order.is_before(found, place) and not order.is_before(place, found)
     assert [type(value) for value in found] == [type(value) for value in place]
 
 
 @given(st.text(max_size=40), orders)
 def test_no_text_but_a_cursor_is_taken_for_one(text: str, order: Order) -> None:
-    with pytest.raises(InvalidRequest, match="is no cursor of rows"):
+    with pytest.raises(InvalidRequest, match="is not a cursor of rows"):
         place_from("after", text, "rows", order)
 
 
 @given(json, json, json, orders)
 def test_what_was_made_up_is_refused_or_is_a_place(a: Any, b: Any, c: Any, order: Order) -> None:
     shown = msgspec.json.decode(
-        base64.urlsafe_b64decode(cursor_of("rows", order, (None,) * len(order.fields)))
+        base64.urlsafe_b64decode(row_cursor_of("rows", order, (None,) * len(order.fields)))
     )
     for content in (a, [a, b], [a, b, c], ["rows", b, c], ["rows", shown[1], c], ["rows", shown[1], [a, b]]):
         with suppress(InvalidRequest):
@@ -78,14 +78,14 @@ IMPOSSIBLE: dict[str, list[Any]] = {
 )
 def test_a_value_that_the_column_cannot_have_makes_no_cursor(name: str, value: Any) -> None:
     content = ["rows", f"{name} ASC, number ASC", [value, 1]]
-    with pytest.raises(InvalidRequest, match="is no cursor of rows"):
+    with pytest.raises(InvalidRequest, match="is not a cursor of rows"):
         place_from("after", forged(content), "rows", by(name))
 
 
 def test_a_cursor_of_another_list_or_order_says_which() -> None:
-    cursor = cursor_of("rows", by("text"), ("a", 1))
-    with pytest.raises(InvalidRequest, match=r"before: .* is no cursor of others; it is one of rows"):
+    cursor = row_cursor_of("rows", by("text"), ("a", 1))
+    with pytest.raises(InvalidRequest, match=r"before: .* is not a cursor of others; it is a cursor of rows"):
         place_from("before", cursor, "others", by("text"))
-    problem = "is no cursor of rows; its order is text ASC, number ASC, not text DESC, number DESC"
+    problem = "is not a cursor of rows; its order is text ASC, number ASC, not text DESC, number DESC"
     with pytest.raises(InvalidRequest, match=problem):
         place_from("after", cursor, "rows", by("text").reversed)

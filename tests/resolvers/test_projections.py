@@ -146,7 +146,7 @@ async def test_a_cursor_holds_under_another_filter(services: Services) -> None:
         ({"last": 501}, "last", "must be from 0 to 500, got 501"),
         ({"last": -1}, "last", "must be from 0 to 500, got -1"),
         ({"first": 1, "last": 1}, "last", "give first or last, not both"),
-        ({"first": 1, "before": "x"}, "before", "'x' is no cursor of accounts"),
+        ({"first": 1, "before": "x"}, "before", "'x' is not a cursor of accounts"),
     ],
 )
 async def test_a_page_that_cannot_be_is_refused(
@@ -160,7 +160,7 @@ async def test_a_page_that_cannot_be_is_refused(
 
 
 async def test_an_order_that_no_index_has_is_refused_with_those_there_are(services: Services) -> None:
-    there_are = "those there are: accountId; owner; balance"
+    there_are = "the indexes are: accountId; owner; balance"
     for columns in (
         [("closed", False)],
         [("owner", False), ("balance", False)],
@@ -169,7 +169,7 @@ async def test_an_order_that_no_index_has_is_refused_with_those_there_are(servic
     ):
         with pytest.raises(InvalidRequest, match=f"orderBy: no index has this order; {there_are}"):
             listing_of(services, EVERY_ROW, columns)
-    with pytest.raises(InvalidRequest, match="orderBy: all columns must go the same way"):
+    with pytest.raises(InvalidRequest, match="orderBy: all columns must have the same direction"):
         listing_of(services, EVERY_ROW, [("owner", True), ("account_id", False)])
     both = listing_of(services, EVERY_ROW, [("owner", True), ("account_id", True)])
     assert both.order == listing_of(services, EVERY_ROW, [("owner", True)]).order

@@ -43,7 +43,7 @@ async def test_when_the_time_is_up_the_position_reached_and_the_one_wanted_are_t
     with pytest.raises(ProjectionBehind) as late:
         await reached(services, services.tables["account"], 9, 0)
     assert (late.value.projection, late.value.position, late.value.wanted) == ("account", 7, 9)
-    assert str(late.value) == "account is at position 7; 9 was not reached in time"
+    assert str(late.value) == "account is at position 7 and did not reach 9 in time"
     assert (await reached(services, services.tables["account"], 7, 0)).position == 7
 
 

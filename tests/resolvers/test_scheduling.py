@@ -86,7 +86,7 @@ async def test_whether_a_time_is_past_the_clock_that_is_given_says(services: Ser
     [
         (datetime.now(UTC) + timedelta(days=367), "notBefore: must be within 366 days, got"),
         (datetime.max.replace(tzinfo=UTC), "notBefore: must be within 366 days, got 9999-12-31"),
-        (datetime(2030, 1, 1), "notBefore: needs a time zone, got 2030-01-01"),
+        (datetime(2030, 1, 1), "notBefore: must have a time zone, got 2030-01-01"),
     ],
 )
 async def test_a_time_out_of_range_is_named_and_nothing_is_stored(

@@ -55,7 +55,7 @@ async def test_an_unknown_id_is_an_error(services: Services, monkeypatch: pytest
     with pytest.raises(NotFound, match="there is no command"):
         await status.command_by_id(services, uuid4())
     monkeypatch.setattr(status, "_UNKNOWN_SECONDS", 0.1)
-    with pytest.raises(NotFound, match="nothing was heard"):
+    with pytest.raises(NotFound, match="was submitted within a minute"):
         await followed(services, uuid4())
 
 
@@ -75,7 +75,7 @@ async def test_commands_are_listed_newest_first_by_pages_and_filters(
         seen += [outcome.command_id for outcome in page.items]
         if not page.more:
             break
-        cursor = status.cursor_of(page.items[-1])
+        cursor = status.command_cursor_of(page.items[-1])
     assert seen == list(reversed(ids))
     for where, count in [
         (CommandFilter(statuses=frozenset({Status.REJECTED})), 6),

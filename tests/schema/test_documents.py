@@ -70,10 +70,10 @@ def test_a_document_that_must_not_run_says_why_and_where(
         ("query A { a }", "A", None),
         ("query A { a } query B { a }", "B", None),
         ("query A { a } query B { a }", None, "2 operations; operationName must name one of A, B"),
-        ("query A { a }", "B", "no operation of the name 'B'"),
-        ("{ a }", "", "no operation of the name ''"),
-        ("query A { a }", 5, "no operation of the name 5"),
-        ("query A { a }", "B" * 10_000, "no operation of the name 'BBBB"),
+        ("query A { a }", "B", "no operation with the name 'B'"),
+        ("{ a }", "", "no operation with the name ''"),
+        ("query A { a }", 5, "no operation with the name 5"),
+        ("query A { a }", "B" * 10_000, "no operation with the name 'BBBB"),
     ],
 )
 def test_the_operation_that_runs_is_the_one_that_was_named(

@@ -102,13 +102,17 @@ def nested(depth: int) -> dict[str, Any]:
         ({"or": [{}, {"text": {"startsWith": "\0"}}]}, "where.or[1].text.startsWith", "NUL"),
         ({"whole": {"eq": 2**63}}, "where.whole.eq", "must fit into 64 bits"),
         ({"exact": {"lt": Decimal("NaN")}}, "where.exact.lt", "must be a finite number"),
-        ({"text": {"eq": None}}, "where.text.eq", "must not be null: leave it out, or ask with isNull"),
+        ({"text": {"eq": None}}, "where.text.eq", "must not be null: omit it, or use isNull"),
         ({"text": None}, "where.text", "must not be null"),
         ({"not": None}, "where.not", "must not be null"),
-        (nested(9), "where" + ".not" * 9, "and, or and not may be nested 8 deep"),
-        (nested(500), "where" + ".not" * 9, "and, or and not may be nested 8 deep"),
-        ({"and": [{}] * 100}, "where.and[99]", "a filter may have 100 conditions"),
-        ({"or": [{"whole": {"eq": 1}}] * 50}, "where.or[49].whole.eq", "a filter may have 100 conditions"),
+        (nested(9), "where" + ".not" * 9, "and, or and not may be nested at most 8 deep"),
+        (nested(500), "where" + ".not" * 9, "and, or and not may be nested at most 8 deep"),
+        ({"and": [{}] * 100}, "where.and[99]", "a filter may have at most 100 conditions"),
+        (
+            {"or": [{"whole": {"eq": 1}}] * 50},
+            "where.or[49].whole.eq",
+            "a filter may have at most 100 conditions",
+        ),
         ({"whole": {"in": [1] * 1001}}, "where.whole.in", "1000 values together"),
         ({"whole": {"in": [1] * 600, "notIn": [1] * 401}}, "where.whole.notIn", "1000 values together"),
     ],
@@ -154,11 +158,13 @@ def test_columns_that_differ_in_capitals_alone_have_no_names_to_order_by() -> No
             return cls(event.ab)
 
     domain._aggregate_of_event["Seen"] = next(iter(domain.aggregates.values()))
-    with pytest.raises(DefinitionError, match="the columns ab, aB must differ in more than capitals"):
+    with pytest.raises(
+        DefinitionError, match="the columns ab, aB must differ in more than upper and lower case"
+    ):
         build.build_schema(domain)
 
 
 @pytest.mark.parametrize("key", ["at_least", "timeoutMs"])
 def test_a_key_with_the_name_of_an_argument_of_the_api_is_an_error_of_the_definition(key: str) -> None:
-    with pytest.raises(DefinitionError, match="is taken by an argument of the API's"):
+    with pytest.raises(DefinitionError, match="is taken by an argument of the API"):
         build.build_schema(small(projection=("shelf", "shelves"), key=key))

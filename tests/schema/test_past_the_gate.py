@@ -1,4 +1,4 @@
-"""What keeps a new way of executing operations from going past the gate."""
+"""What keeps a new way of executing operations from bypassing the gate."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ async def test_more_events_than_an_answer_should_hold_are_refused_with_the_limit
     document = "{ accounts { edges { node { events(first: 400) { edges { cursor } } } } } }"
     result = await executed(services, document)
     assert {error.message for error in result.errors} == {
-        "events.first: 30 rows may have 12000 events here; 10000 is the limit"
+        "events.first: 30 rows with up to 12000 events exceed the limit of 10000 events"
     }
     await services.database.close()
 

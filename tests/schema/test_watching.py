@@ -103,7 +103,7 @@ async def test_that_all_has_ended_is_not_told_before_the_projections_show_it(
 async def test_a_watcher_looks_now_and_then_while_something_is_under_way(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commander.resolvers.lineage_watch._LOST_SECONDS", 0.2)
+    monkeypatch.setattr("commander.resolvers.lineage_watch._LONGEST_POLL_SECONDS", 0.2)
     transfer = await reacted_to(servers)
     looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with fed(servers, services), aclosing(watch(services, transfer)) as trees:
@@ -155,8 +155,8 @@ async def test_of_a_tree_that_has_settled_nothing_is_asked(
     async with deciding(servers), running(projecting(servers, services)):
         await until_logged(servers, "TransferCompleted")
         await until_settled(services, transfer)
-    monkeypatch.setattr("commander.resolvers.lineage_watch._SOON_SECONDS", 0.01)
-    monkeypatch.setattr("commander.resolvers.lineage_watch._LOST_SECONDS", 0.01)
+    monkeypatch.setattr("commander.resolvers.lineage_watch._FIRST_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("commander.resolvers.lineage_watch._LONGEST_POLL_SECONDS", 0.01)
     looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with (
         running(servers.processor().run()),
