@@ -98,7 +98,7 @@ class Item:
     def command(self, event: Command) -> "Item": ...
 """
     (tmp_path / "shop.py").write_text(SHOP + aggregate)
-    ended = commander("dev", "shop:shop")
+    ended = commander("dev", "shop:shop", "--port", "0")
     assert one_line(ended.stderr).startswith(f"{tmp_path / 'shop.py'}:15: Type Command is defined multiple")
     assert ended.returncode == 1
     assert (data_dir / "of-before").exists() is data_dir.exists() is is_there
