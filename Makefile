@@ -46,6 +46,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 $(STAMP): pyproject.toml constraints.txt
+	@test -d commander/schema || { echo "commander/schema must be a symbolic link: clone the repository again with git clone -c core.symlinks=true"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,embedded,test]'
 	touch $@

@@ -17,6 +17,24 @@ _POSTGRES_URL = rf"^postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*([/?].*)?\Z"
 _LIKE_A_POSTGRES_URL = "must be like postgresql://user:password@host:5432/name; a / in a password is %2F"
 
 PostgresUrl = Annotated[str, Meta(pattern=_POSTGRES_URL, extra={"demand": _LIKE_A_POSTGRES_URL})]
+_NATS_SERVER = r"\s*(nats://|tls://|ws://|wss://)?([^/?#,\s]*@)?(\[[^\]]+\]|[^:/?#,@\[\]\s]+)(:\d{1,5})?/?\s*"
+NatsUrl = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{_NATS_SERVER}(,{_NATS_SERVER})*\Z",
+        extra={"demand": "must be like nats://host:4222, several separated by commas"},
+    ),
+]
+_ORIGIN = r"\s*(\*|https?://[^/?#,@\s]+)?\s*"
+Origins = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{_ORIGIN}(,{_ORIGIN})*\Z",
+        extra={
+            "demand": "must be like https://example.org without a path, several separated by commas, or *"
+        },
+    ),
+]
 DomainReference = Annotated[
     str, Meta(pattern=r"^\w+(\.\w+)*:\w+\Z", extra={"demand": "must be like package.module:domain"})
 ]
@@ -32,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     postgres_url: PostgresUrl | None = None
     """The URL of Postgres: postgresql://user:password@host:5432/name. Unset: `commander dev` starts one."""
-    nats_url: str | None = None
+    nats_url: NatsUrl | None = None
     """The URL of NATS: nats://host:4222, or several with commas. Unset: `commander dev` starts one."""
     domain: DomainReference = "commander.examples.bank:bank"
     """The domain that the process serves: module:name."""
@@ -48,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     The public port of the API shows only whether the API is ready. `commander dev` uses this port for the API
     and the next ports for the other parts. With 0 it uses free ports."""
-    origins: str = ""
+    origins: Origins = ""
     """Other origins whose pages may call the API, separated by commas. * means all."""
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.

@@ -75,4 +75,7 @@ async def _mirror_must_be_empty(url: str) -> None:
     finally:
         await nats.close()
     if mirrored:
-        raise NotEmpty(f"the stream {EVENTS} holds {mirrored} events of another log: delete it first")
+        raise NotEmpty(
+            f"the stream {EVENTS} holds {mirrored} events: use a NATS without it, or delete the stream if "
+            "its log is not in use"
+        )

@@ -10,9 +10,8 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from commander.cli.loading import load_domain
@@ -22,8 +21,8 @@ from commander.dev.embedded import (
     EmbeddedServer,
     ends_with_parent,
     free_port,
-    free_ports,
 )
+from commander.dev.ports import check_operators_ports, check_port, operators_ports
 from commander.domain import CommanderError
 from commander.parts.hold import Hold
 from commander.parts.logs import configure_logging
@@ -36,16 +35,12 @@ _RESTART_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
-class PortTaken(CommanderError):
-    """The API's port is in use; choose another with --port."""
-
-
 class DataDirTaken(CommanderError):
     """Another `commander dev` runs on this data directory; stop it, or choose another with --data-dir."""
 
 
 class _ApiEnded(Exception):
-    """The API ended before it was loaded. It has printed the reason."""
+    """The API ended before it was loaded. The reason has been printed."""
 
 
 def run_dev(settings: Settings, data_dir: Path) -> None:
@@ -53,7 +48,8 @@ def run_dev(settings: Settings, data_dir: Path) -> None:
     configure_logging("dev", settings.log_level)
     domain = load_domain(settings.domain)
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
-    _check_port(settings)
+    check_port(settings.host, settings.port, "choose another port with --port")
+    check_operators_ports(settings, parts)
     try:
         asyncio.run(_Tree(settings, data_dir, parts).run())
     except _ApiEnded:
@@ -175,7 +171,9 @@ class _Tree:
     async def _until_loaded(self, part: str) -> None:
         """Waits until the API answers. Raises _ApiEnded."""
         while not await self._answers("/health/live"):
-            if self._children[part].returncode is not None:
+            if (code := self._children[part].returncode) is not None:
+                if code < 0:
+                    _say(f"commander: the API was ended by the signal {-code} before it was loaded")
                 raise _ApiEnded
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -233,13 +231,6 @@ class _Tree:
             return False
 
 
-def operators_ports(settings: Settings, parts: Sequence[str]) -> dict[str, int]:
-    """The operators' port of each part; see Settings.health_port."""
-    first = settings.health_port
-    ports = range(first, first + len(parts)) if first else free_ports(len(parts), settings.health_host)
-    return dict(zip(parts, ports, strict=True))
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -256,25 +247,6 @@ def _in_url(host: str) -> str:
 def _reached_at(host: str) -> str:
     """The address on this machine at which a server that listens on `host` is reached."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _check_port(settings: Settings) -> None:
-    """Raises PortTaken if the API cannot listen on every address of its host."""
-    try:
-        addresses = socket.getaddrinfo(
-            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, kind, protocol, _, address in addresses:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise PortTaken(
-            f"cannot listen on {where}: {error.strerror}; choose another port with --port"
-        ) from None
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.decisions import CommandContext
-from commander.domain.errors import DefinitionError, HookFailed, Rejected
+from commander.domain.errors import DefinitionError, HookFailed, InvalidCommand, Rejected
 from commander.domain.handlers import hints_of
 from commander.domain.messages import CommandType
 from commander.domain.source import running, where_is
@@ -59,7 +59,6 @@ class Hook:
     function: Callable[..., Any]
     commands: frozenset[type] | None
     parameters: int
-    where: str
 
     def __call__(self, *given: Any) -> Any:
         """The result of the function. Raises Rejected, and HookFailed if it raises anything else."""
@@ -71,7 +70,9 @@ class Hook:
             raise self.failed(f"raised {type(error).__name__}: {error}") from error
 
     def failed(self, reason: str) -> HookFailed:
-        return HookFailed(f"the {self.kind} hook {self.function.__name__} ({self.where}) {reason}")
+        """The message names the function, not its file: clients see it."""
+        name = f"{self.function.__module__}.{self.function.__qualname__}"
+        return HookFailed(f"the {self.kind} hook {name} {reason}")
 
 
 class Hooks:
@@ -145,7 +146,12 @@ class HookedDomain(ABC):
                 continue
             if type(changed) is not type_.cls:
                 raise hook.failed(f"returned {type(changed).__name__} for a command {type_.name}")
-            type_.check(changed)
+            try:
+                type_.check(changed)
+            except InvalidCommand:
+                raise
+            except Exception as error:  # a field has a value of another type
+                raise hook.failed(f"returned an invalid {type_.name}: {error}") from error
             if aggregate.stream_of(changed) != context.stream:
                 raise hook.failed(f"changed {type_.name}.{aggregate.key}, the key of the aggregate")
             command = changed
@@ -178,6 +184,10 @@ class HookedDomain(ABC):
     ) -> Callable[..., Any]:
         bare = len(given) == 1 and not isinstance(given[0], type)
         commands = () if bare else given
+        for command in commands:
+            if command not in self._command_classes():
+                shown = getattr(command, "__name__", repr(command))
+                raise DefinitionError(running(), f"{kind}: {shown} is not a command of this domain")
 
         def register(function: H) -> H:
             hooks.add(_hook(function, kind, commands, self._command_classes(), *takes))
@@ -201,18 +211,20 @@ def _hook(
         raise DefinitionError(
             where, f"{name}: a {kind} hook must be a plain function, not async and not a generator"
         )
-    for command in commands:
-        if command not in known:
-            shown = getattr(command, "__name__", repr(command))
-            raise DefinitionError(where, f"{name}: {shown} is not a command of this domain")
-    parameters = list(inspect.signature(function).parameters)
+    signature = inspect.signature(function).parameters.values()
+    parameters = [p.name for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     hints = hints_of(function, where, name)
     last = parameters[fewest:]
-    if len(parameters) < fewest or len(last) > 1 or (last and hints.get(last[0]) is not context):
+    wrong = len(parameters) != len(signature) or len(parameters) < fewest or len(last) > 1
+    if wrong or (last and hints.get(last[0]) is not context):
         taken = "the command" if fewest == 1 else "the command, the decision"
-        raise DefinitionError(where, f"{name} must take {taken} and at most a {context.__name__}")
+        raise DefinitionError(
+            where,
+            f"{name} must take {taken} and at most a {context.__name__}, each as a positional parameter; "
+            f"annotate the last one with {context.__name__}",
+        )
     _check_command(hints.get(parameters[0], Any), commands, known, f"{name}: {parameters[0]}", where, kind)
-    return Hook(kind, function, frozenset(commands) or None, len(parameters), where)
+    return Hook(kind, function, frozenset(commands) or None, len(parameters))
 
 
 def _check_command(

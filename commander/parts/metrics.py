@@ -6,8 +6,10 @@ waits to take over. While a server is down, its values are omitted and `commande
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from typing import Any
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
@@ -17,18 +19,33 @@ from commander.parts.exposition import MEDIA_TYPE, Metric, exposition, gauge, ga
 from commander.parts.status_server import Answer, Answers
 from commander.streaming.nats.connection import Nats
 
-Measure = Callable[[], Awaitable[list[Metric]]]
+Measure = Callable[[], Coroutine[Any, Any, list[Metric]]]
 """Reads some metrics. May raise Unavailable."""
+_PATIENCE_SECONDS = 3.0
+"""How long metrics may take. A server that is frozen must not hide the metrics of the process itself."""
 
 
 def metrics_answers(measures: Callable[[], Iterable[Measure]]) -> Answers:
     """GET /metrics: those of these metrics that can be read now."""
 
+    late = set[asyncio.Task[list[Metric]]]()
+
+    def discard(task: asyncio.Task[list[Metric]]) -> None:
+        late.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody else looks at it
+
     async def metrics() -> Answer:
+        reading = [asyncio.create_task(measure()) for measure in measures()]
+        await asyncio.wait(reading, timeout=_PATIENCE_SECONDS)
         found: list[Metric] = []
-        for measure in measures():
+        for task in reading:
+            if task.cancel():  # it is late; it is not awaited, because its end can take as long again
+                late.add(task)
+                task.add_done_callback(discard)
+                continue
             with suppress(Unavailable):
-                found += await measure()
+                found += task.result()
         return Answer(200, MEDIA_TYPE, exposition(found))
 
     return {"/metrics": metrics}

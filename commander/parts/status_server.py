@@ -7,6 +7,7 @@ needs no web framework.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -38,7 +39,7 @@ Answers = Mapping[str, Callable[[], Awaitable[Answer]]]
 
 
 class CannotListen(CommanderError):
-    """The address is in use, or not an address of this machine. The message names it."""
+    """The address is in use, or not an address of this machine. The message names it, and the setting."""
 
 
 class StatusServer:
@@ -58,8 +59,11 @@ class StatusServer:
                 self._converse, self._host or None, self._port, limit=_MOST_BYTES
             )
         except OSError as error:
+            why = (
+                os.strerror(error.errno) if error.errno else str(error)
+            )  # asyncio's text repeats the address
             raise CannotListen(
-                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}"
+                f"cannot listen on {self._host}:{self._port}: {why}; choose another COMMANDER_HEALTH_PORT"
             ) from error
         async with server:
             await self._stopping.wait()
@@ -99,7 +103,8 @@ class StatusServer:
                 answer = await self._answer(request.method, request.path)
                 with_body = request.method != b"HEAD"
                 writer.write(_response(answer, keep_alive=keep_alive, with_body=with_body))
-            await writer.drain()
+            async with asyncio.timeout(_IDLE_SECONDS):
+                await writer.drain()
 
     async def _answer(self, method: bytes, path: str) -> Answer:
         if path not in self._answers:

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from commander.dev.embedded import EmbeddedNats
-from commander.dev.tree import operators_ports
+from commander.dev.ports import operators_ports
 from commander.settings import read_settings
 from commander.streaming.counters import Histogram
 from tests.e2e.bank import opened, submit, until

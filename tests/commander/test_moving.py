@@ -240,7 +240,7 @@ async def test_a_mirror_of_another_log_is_told_before_anything_is_imported(
     await ensure_streams(other.nats, replicas=1)
     await other.nats.jetstream.publish("events.account.AccountOpened.x", b"{}")
     said = await refused(commander, "import", str(file), **urls(other))
-    assert said == f"the stream {EVENTS} holds 1 events of another log: delete it first"
+    assert said.startswith(f"the stream {EVENTS} holds 1 events: use a NATS without it, or delete the stream")
 
 
 async def test_errors_are_one_line_and_leave_no_file(

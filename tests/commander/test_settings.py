@@ -73,6 +73,12 @@ def test_settings_do_not_change() -> None:
         ("postgres_url", "mysql://db/bank"),
         ("postgres_url", "db:5432/bank"),
         ("postgres_url", "postgresql://db:port/bank"),
+        ("nats_url", ""),
+        ("nats_url", "nats://host:port"),
+        ("nats_url", "http://host"),
+        ("nats_url", "nats://one:4222,"),
+        ("origins", "foo bar"),
+        ("origins", "https://a.example/"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_variable(
@@ -123,6 +129,20 @@ def test_a_password_in_a_wrong_url_is_not_told(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_the_urls_that_postgres_knows_are_taken(url: str) -> None:
     assert read_settings(postgres_url=url).postgres_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://host:4222",
+        "host",
+        "tls://user:s3cret@[::1]:4222",
+        "nats://one:1, nats://two:2",
+        "token@host:1",
+    ],
+)
+def test_the_urls_that_nats_knows_are_taken(url: str) -> None:
+    assert read_settings(nats_url=url).nats_url == url
 
 
 def test_origins_are_separated_by_commas() -> None:

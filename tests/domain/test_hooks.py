@@ -41,11 +41,15 @@ def test_what_a_hook_returns_is_checked_as_input() -> None:
 @pytest.mark.parametrize(
     ("plate", "said"),
     [
-        ("RAISES", r"the before_submit hook stamp \(.*parking.py:\d+\) raised ZeroDivisionError: division"),
+        (
+            "RAISES",
+            r"the before_submit hook tests\.streaming\.parking\.stamp raised ZeroDivisionError: division",
+        ),
         ("EXITS", "raised SystemExit: 3"),
         ("WAIVES", "returned Waive for a command Enter"),
+        ("RETYPES", "returned an invalid Enter"),
         ("MOVES", "changed Enter.car_id, the key of the aggregate"),
-        ("BUG", r"the after_decide hook reword \(.*\) raised SystemExit: 3"),
+        ("BUG", r"the after_decide hook tests\.streaming\.parking\.reword raised SystemExit: 3"),
         ("ANSWERS", "returned Enter; it must return None or raise Rejected"),
     ],
 )

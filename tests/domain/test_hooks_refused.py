@@ -57,11 +57,9 @@ def test_a_hook_that_is_not_a_plain_function(domain: Domain, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["before_submit", "after_decide"])
 @pytest.mark.parametrize("command", [Opened, Elsewhere, int], ids=repr)
 def test_a_hook_for_what_is_no_command(domain: Domain, kind: str, command: Any) -> None:
-    with refused("is not a command of this domain"):
-
-        def check(command: Any, decision: Any) -> None: ...  # <- here
-
-        getattr(domain, kind)(command)(check)
+    """Also a class below the decorator, which would otherwise be taken for a command to filter by."""
+    with refused(f"{kind}: {command.__name__} is not a command of this domain"):
+        getattr(domain, kind)(command)  # <- here
 
 
 def test_a_hook_before_submitting_that_takes_the_wrong_things(domain: Domain) -> None:
@@ -115,3 +113,20 @@ def test_an_annotation_that_is_nowhere(domain: Domain) -> None:
 
         @domain.before_submit(Open)  # <- here
         def check(command: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_a_hook_takes_its_parameters_by_position(domain: Domain) -> None:
+    with refused("check must take the command and at most a SubmitContext, each as a positional parameter"):
+
+        @domain.before_submit  # <- here
+        def check(command: Any, *, context: SubmitContext) -> None: ...
+
+    with refused("inspect must take the command and at most a SubmitContext"):
+
+        @domain.before_submit  # <- here
+        def inspect(**everything: Any) -> None: ...
+
+    with refused("annotate the last one with SubmitContext"):
+
+        @domain.before_submit  # <- here
+        def examine(command: Any, context) -> None: ...  # type: ignore[no-untyped-def]

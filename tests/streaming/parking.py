@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from commander import CommandContext, Domain, MaxLen, MinLen, ReactionRejected, Rejected, SubmitContext
@@ -124,6 +124,7 @@ def stamp(command: Enter, context: SubmitContext) -> Enter:
         "RAISES": lambda: 1 / 0,
         "EXITS": lambda: exit(3),
         "WAIVES": lambda: Waive(command.car_id, "WRONG"),
+        "RETYPES": lambda: replace(command, plate=cast(Any, 5)),
         "MOVES": lambda: replace(command, car_id=UUID(int=9)),
     }
     if command.plate in wrong:
