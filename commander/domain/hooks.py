@@ -71,8 +71,7 @@ class Hook:
 
     def failed(self, reason: str) -> HookFailed:
         """The message names the function, not its file: clients see it."""
-        name = f"{self.function.__module__}.{self.function.__qualname__}"
-        return HookFailed(f"the {self.kind} hook {name} {reason}")
+        return HookFailed(f"the {self.kind} hook {self.function.__name__} {reason}")
 
 
 class Hooks:

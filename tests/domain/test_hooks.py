@@ -43,13 +43,13 @@ def test_what_a_hook_returns_is_checked_as_input() -> None:
     [
         (
             "RAISES",
-            r"the before_submit hook tests\.streaming\.parking\.stamp raised ZeroDivisionError: division",
+            "the before_submit hook stamp raised ZeroDivisionError: division",
         ),
         ("EXITS", "raised SystemExit: 3"),
         ("WAIVES", "returned Waive for a command Enter"),
         ("RETYPES", "returned an invalid Enter"),
         ("MOVES", "changed Enter.car_id, the key of the aggregate"),
-        ("BUG", r"the after_decide hook tests\.streaming\.parking\.reword raised SystemExit: 3"),
+        ("BUG", "the after_decide hook reword raised SystemExit: 3"),
         ("ANSWERS", "returned Enter; it must return None or raise Rejected"),
     ],
 )
