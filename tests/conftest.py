@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -25,7 +26,10 @@ TESTS = Path(__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """A temporary directory of this run's own: pytest's usual one is closed to others by the next run that
-    starts, and run as root the embedded Postgres is another user."""
+    starts, and run as root the embedded Postgres is another user. The processes that tests start are as where
+    Commander alone is installed: see tests/hidden."""
+    path = [str(TESTS / "hidden"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
     if config.option.basetemp is None:
         config.option.basetemp = Path(tempfile.mkdtemp(prefix="commander-"))
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
