@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
-PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: dev test test-fast test-minute lint docs settings format graphiql clean
 
