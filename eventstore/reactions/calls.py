@@ -89,10 +89,11 @@ class CallStore:
         """How many calls are done although an older one is not."""
         return len(self._done)
 
-    async def open(self, connection: Connection) -> list[InterruptedCall]:
+    async def open(self, connection: Connection, running: int) -> list[InterruptedCall]:
         """Loads the states. Returns the calls that ran when their process ended, fewest attempts first.
 
-        connection: it holds the effect's lock; every write until `close` goes through it.
+        connection: it holds the effect's lock; every write until `close` goes through it. running: how many
+        calls of all effects ran then; see `running_calls`.
         """
         self._connection = connection
         self.position = self.read = await begin_effect(connection, self._effect)
@@ -102,11 +103,10 @@ class CallStore:
         self._settled = dead_letters | {call.position for call in stored if call.state is CallState.DONE}
         self._waiting = {call.position: call for call in stored if call.state is CallState.WAITING}
         interrupted = [call for call in stored if call.state.is_running]
-        only_one = bool(interrupted) and await _running_calls(connection) == 1
         return [
             InterruptedCall(
                 call,
-                alone=only_one or call.state is CallState.ALONE,
+                alone=running == 1 or call.state is CallState.ALONE,
                 retry=call.position <= self.position or call.position in dead_letters,
             )
             for call in sorted(interrupted, key=lambda call: call.attempts)
@@ -227,7 +227,7 @@ async def _stored_calls(connection: Connection, effect: str) -> list[CallRecord]
     return [CallRecord(row["position"], row["attempts"], CallState(row["state"])) for row in rows]
 
 
-async def _running_calls(connection: Connection) -> int:
+async def running_calls(connection: Connection) -> int:
     """How many calls of all effects run, or ran when their process ended."""
     with reaching_postgres(connection):
         return int(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,10 @@ class Backoff:
         return random.uniform(full / 2, full)
 
 
+_TAKEOVER_SECONDS = 10.0
+"""A process takes over all its effects within this time."""
+
+
 class CallExclusion:
     """Coordinates the calls of all effects in a process: many run concurrently, or one runs exclusively.
 
@@ -48,7 +52,21 @@ class CallExclusion:
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = asyncio.Lock()
+        self._found, self._found_until = 0, 0.0
         self.closed: asyncio.Future[None] | None = None
+
+    async def running_at_takeover(self, count: Callable[[], Awaitable[int]]) -> int:
+        """How many calls of all effects ran when the previous process ended. count: reads it from the store.
+
+        The effects of a process take over one after the other. The first one may already have made its call a
+        dead letter when the next one counts, and that call must not seem to have run alone. So the largest
+        count of the last seconds is returned.
+        """
+        found, now = await count(), asyncio.get_running_loop().time()
+        if now > self._found_until:
+            self._found, self._found_until = 0, now + _TAKEOVER_SECONDS
+        self._found = max(self._found, found)
+        return self._found
 
     def set_running(self, effect: str, calls: int) -> None:
         """Sets the number of running calls of an effect. It must not grow while `closed` is set."""

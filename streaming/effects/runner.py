@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
@@ -26,7 +27,13 @@ from commander.domain.effects import EffectType
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import read_log
-from commander.eventstore.reactions.calls import CallRecord, CallState, CallStore, InterruptedCall
+from commander.eventstore.reactions.calls import (
+    CallRecord,
+    CallState,
+    CallStore,
+    InterruptedCall,
+    running_calls,
+)
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.effects.attempts import Backoff, CallExclusion, attempt
 from commander.streaming.log.reading import LogReader
@@ -102,7 +109,8 @@ class EffectRunner:
         reader = LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS)
         async with holding as connection, reader as log:
             try:
-                interrupted = await self._store.open(connection)
+                running = await self._exclusion.running_at_takeover(partial(running_calls, connection))
+                interrupted = await self._store.open(connection, running)
                 logger.info("effect %s continues from position %d", self.name, self.position)
                 for call in interrupted:
                     await self._call_exclusively(call)

@@ -1,7 +1,7 @@
-"""Stands before aiohttp on the path of the processes that tests start: nats-py imports it wherever it is installed.
+"""Stands before aiohttp on the path of the processes that tests start.
 
-Here a client library of the tests needs it, and every process would take a quarter of a second longer to start
-than where Commander alone is installed.
+nats-py imports aiohttp wherever it is installed. Here a client library of the tests needs it.
+Each process would start a quarter of a second later than where Commander alone is installed.
 """
 
 raise ImportError("hidden from the processes that the tests start; see tests/hidden/aiohttp.py")

@@ -119,6 +119,21 @@ async def test_while_a_call_is_made_alone_no_other_effect_of_the_process_calls(s
     assert (sorted(alone.texts), beside.texts) == (["a", "b", "c"], ["a", "b", "c"])
 
 
+async def test_a_call_does_not_seem_alone_because_another_effect_was_faster_to_set_its_own_aside(
+    servers: Bank,
+) -> None:
+    exclusion, guilty, innocent = CallExclusion(), Office(), Office()
+    await logged(servers, guilty, "a")
+    await servers.database.fetch("insert into effects values ('other', 0)")
+    await interrupted(servers, ("send", 1, 2, "ALONE"), ("other", 1, 2, "RUNNING"))
+    for name, office in (("send", guilty), ("other", innocent)):
+        one = runner(servers, office, name=name, attempts=2, exclusion=exclusion)
+        async with running(one.run()):
+            await until(lambda one=one: one.position == 1)  # type: ignore[misc]
+    assert [f.effect for f in await list_effect_failures(servers.database, 10)] == ["send"]
+    assert ([call.attempt for _, call in innocent.calls], guilty.calls) == ([3], [])
+
+
 async def test_a_retried_dead_letter_that_ended_its_process_goes_on_with_its_attempts(servers: Bank) -> None:
     office = Office(answer=broken)
     await logged(servers, office, "a", "b", "c")
