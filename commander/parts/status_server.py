@@ -51,6 +51,7 @@ class StatusServer:
         self._port = port
         self._stopping = asyncio.Event()
         self._clients: set[asyncio.StreamWriter] = set()
+        self._conversations: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         """Serves until `stop`. Raises CannotListen."""
@@ -69,18 +70,27 @@ class StatusServer:
             await self._stopping.wait()
             server.close()
             for client in self._clients:
-                client.close()
+                if client.transport.get_write_buffer_size():  # it does not read: its answers never leave
+                    client.transport.abort()
+                else:
+                    client.close()
+            if self._conversations:
+                await asyncio.wait(self._conversations)
 
     def stop(self) -> None:
         self._stopping.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversation = asyncio.current_task()
+        assert conversation is not None, "asyncio runs it in a task"
+        self._conversations.add(conversation)
         self._clients.add(writer)
         try:
             with suppress(OSError, TimeoutError):
                 await self._answer_all(reader, writer)
         finally:
             self._clients.discard(writer)
+            self._conversations.discard(conversation)
             writer.close()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from commander.dev.embedded import EmbeddedNats
 from commander.dev.ports import operators_ports
+from commander.parts.exposition import Metric, gauge
+from commander.parts.metrics import metrics_answers
 from commander.settings import read_settings
 from commander.streaming.counters import Histogram
 from tests.e2e.bank import opened, submit, until
@@ -168,3 +171,21 @@ def test_a_histogram_counts_each_value_at_the_least_bound_that_holds_it() -> Non
     for one in (0, 1, 1.5, 10, 11, 1000):
         histogram.add(one)
     assert (histogram.counts, histogram.sum) == ([2, 2, 2], 1023.5)
+
+
+async def test_a_server_that_is_frozen_does_not_hide_the_metrics_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("commander.parts.metrics._PATIENCE_SECONDS", 0.1)
+    never = asyncio.Event()
+
+    async def frozen() -> list[Metric]:
+        await never.wait()
+        raise AssertionError("it never ends")
+
+    async def known() -> list[Metric]:
+        return [gauge("known", "What the process knows.", 1)]
+
+    async with asyncio.timeout(5):
+        answer = await metrics_answers(lambda: [frozen, known])["/metrics"]()
+    assert (answer.status, b"commander_known 1.0" in answer.body) == (200, True)
