@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -24,16 +23,11 @@ async def large() -> Answer:
     return Answer(200, "text/plain", b"x" * 1024 * 1024)
 
 
-def conversations(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[object]]:
-    """The tasks that have begun since, and that serve a connection."""
-    return {one for one in asyncio.all_tasks() - before if "_converse" in repr(one.get_coro())}
-
-
 @asynccontextmanager
-async def serving(answers: Callable[[], Awaitable[Answer]] = answer) -> AsyncIterator[int]:
+async def serving() -> AsyncIterator[int]:
     """A server with one path; its port."""
     port = free_port()
-    server = StatusServer({"/health/ready": answers}, "127.0.0.1", port)
+    server = StatusServer({"/health/ready": answer}, "127.0.0.1", port)
     task = asyncio.create_task(server.serve())
     try:
         while not await listening(port):
@@ -123,21 +117,27 @@ async def test_an_address_that_is_taken_is_named() -> None:
             await StatusServer({}, "127.0.0.1", port).serve()
 
 
+@pytest.mark.parametrize("idle_seconds", [0.2, 60.0])
 async def test_a_client_that_does_not_read_ends_in_time_and_does_not_hold_up_the_stop(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, idle_seconds: float
 ) -> None:
-    ended: list[asyncio.Task[object]] = []
-    for idle_seconds in (0.2, 60.0):
-        monkeypatch.setattr("commander.parts.status_server._IDLE_SECONDS", idle_seconds)
-        before = asyncio.all_tasks()
-        async with serving(large) as port:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"GET /health/ready HTTP/1.1\r\n\r\n" * 100)
-            async with asyncio.timeout(10):
-                while not (conversing := conversations(before)):
-                    await asyncio.sleep(0.01)
-                if idle_seconds < 1:
-                    await asyncio.wait(conversing)
-            ended += conversing
-        writer.close()
-    assert all(task.done() and not task.cancelled() and task.exception() is None for task in ended)
+    monkeypatch.setattr("commander.parts.status_server._IDLE_SECONDS", idle_seconds)
+    port = free_port()
+    server = StatusServer({"/": large}, "127.0.0.1", port)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not await listening(port):
+            await asyncio.sleep(0.01)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n" * 100)
+        while not any(client.transport.get_write_buffer_size() for client in server._clients):
+            await asyncio.sleep(0.01)
+        [conversation] = server._conversations
+        if idle_seconds < 1:
+            await asyncio.wait([conversation])
+        server.stop()
+        await serving
+    assert conversation.done()
+    assert not conversation.cancelled()
+    assert conversation.exception() is None
+    writer.close()
