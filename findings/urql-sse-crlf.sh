@@ -7,8 +7,10 @@
 #            (In multipart answers the same function cuts at CR LF.)
 # Seen       LF: 1 2 3
 #            CR LF: [Network] No Content
-source "$(dirname "$0")/setup.sh"
-node_with @urql/core@6.0.3 graphql@16.15.0
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+npm install --silent --no-audit --no-fund --prefix "$work" @urql/core@6.0.3 graphql@16.15.0 >/dev/null
 cat >"$work/finding.mjs" <<'JAVASCRIPT'
 import http from "node:http";
 import { Client, fetchExchange } from "@urql/core";

@@ -11,8 +11,10 @@
 #            sent {"data":{"n":3}}                                        shown data {"n":3}, error broken
 #            sent {"data":null,"errors":[{"message":"gone"}]}             shown data {"n":3}, error gone
 #            the end                                                      shown data {"n":3}, error gone
-source "$(dirname "$0")/setup.sh"
-node_with @urql/core@6.0.3 graphql@16.15.0
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+npm install --silent --no-audit --no-fund --prefix "$work" @urql/core@6.0.3 graphql@16.15.0 >/dev/null
 cat >"$work/finding.mjs" <<'JAVASCRIPT'
 import http from "node:http";
 import { Client, fetchExchange } from "@urql/core";
