@@ -32,6 +32,7 @@ Host = Annotated[str | None, typer.Option(help="The address on which the API lis
 _GROUPS = {
     "dead-letters": "Failed commands: list, show, retry, drop.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
+    "snapshots": "Snapshots of long streams: drop.",
 }
 """Groups of commands. Each is in the module of its name."""
 

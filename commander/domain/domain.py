@@ -9,6 +9,7 @@ import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.fingerprints import Fingerprints
 from commander.domain.hooks import HookedDomain
 from commander.domain.messages import (
     CommandType,
@@ -20,8 +21,8 @@ from commander.domain.messages import (
 from commander.domain.names import check_name
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
-from commander.domain.reactors import RecordedRejection
-from commander.domain.source import fingerprint, running, where_is
+from commander.domain.reactors import ReactorType, RecordedRejection
+from commander.domain.source import running, where_is
 
 T = TypeVar("T")
 
@@ -49,8 +50,8 @@ class Domain(ReactingDomain, HookedDomain):
         self.commands: dict[str, CommandType] = {}
         self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
-        self._upcasts: dict[tuple[str, int], Upcast] = {}
-        self._fingerprints: dict[str, str] = {}
+        self.upcasts: dict[tuple[str, int], Upcast] = {}
+        self._fingerprints = Fingerprints(self)
         self._aggregate_of_event: dict[str, AggregateType] = {}
         self._aggregate_of_command: dict[str, AggregateType] = {}
         rejection = event_type(RecordedRejection, 1)
@@ -126,9 +127,9 @@ class Domain(ReactingDomain, HookedDomain):
             if not 1 <= from_version < type_.version:
                 problem = f"from_version must be at least 1 and less than {type_.version}, its version"
                 raise DefinitionError(where, f"{event.__name__}: {problem}; got {from_version}")
-            if (type_.name, from_version) in self._upcasts:
+            if (type_.name, from_version) in self.upcasts:
                 raise DefinitionError(where, f"{event.__name__} has two upcasts from version {from_version}")
-            self._upcasts[type_.name, from_version] = function
+            self.upcasts[type_.name, from_version] = function
             return function
 
         return register
@@ -175,7 +176,8 @@ class Domain(ReactingDomain, HookedDomain):
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             known = self._event_classes()
-            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, filterable, inline, known)
+            naming = name, plural or f"{name}s", key
+            type_ = projection_type(cls, *naming, indexes, filterable, inline, known, self.fingerprint_of)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.name, other.plural}
@@ -224,7 +226,7 @@ class Domain(ReactingDomain, HookedDomain):
         """The JSON of an older event, upcast to the current schema version."""
         value = msgspec.json.decode(data)
         for version in range(schema_version, type_.version):
-            upcast = self._upcasts.get((type_.name, version))
+            upcast = self.upcasts.get((type_.name, version))
             if upcast is None:
                 continue
             try:
@@ -234,19 +236,17 @@ class Domain(ReactingDomain, HookedDomain):
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value
 
-    def fingerprint_of(self, aggregate: AggregateType) -> str:
-        """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits that change with the code of the domain; see commander/domain/reachable.py."""
+        return self._fingerprints.of(None)
 
-        A snapshot is valid only for the code that made it. The digest does not cover code that these call.
-        If such code changes the result of a fold, change the aggregate's class too; a comment is enough.
+    def fingerprint_of(self, part: AggregateType | ProjectionType | ReactorType) -> str:
+        """A digest of the code that folds this part: its class, its events, their upcasts, what they reach.
+
+        A snapshot and a table are valid only for the code that made them.
         """
-        known = self._fingerprints.get(aggregate.name)
-        if known is None:
-            names = sorted(cls.__name__ for cls in aggregate.evolvers)
-            upcasts = [self._upcasts[key] for key in sorted(self._upcasts) if key[0] in names]
-            known = fingerprint(aggregate.cls, *(self.events[name].cls for name in names), *upcasts)
-            self._fingerprints[aggregate.name] = known
-        return known
+        return self._fingerprints.of(part)
 
     def type_of(self, message: object) -> EventType | CommandType:
         """The type of an event or command instance. Raises TypeError if it belongs to another domain."""
