@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from commander.domain.checking import problems_of
-from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
+from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, UndecodableEvent
 from commander.domain.fields import Field, fields_of
 from commander.domain.source import where_is
 
@@ -51,14 +51,14 @@ class EventType:
         """The event from its stored JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return self._decoder.decode(data)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
     def from_json(self, value: Any, position: int) -> Any:
         """The event from parsed JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return msgspec.convert(value, self.cls)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
 
