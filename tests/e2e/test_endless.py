@@ -64,7 +64,8 @@ def test_a_decider_that_does_not_return_fails_its_command_only(wheels: System, w
 def test_a_hook_that_does_not_return_fails_its_request_only(wheels: System) -> None:
     given = {"wheel": str(uuid4()), "how": "hook", "options": PATIENT}
     answer = wheels.query(TURN, **given)  # type: ignore[arg-type]
-    assert "the before_submit hook look_at raised" in str(answer)
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert "look_at raised HandlerTimedOut: did not return within 0.8 seconds" in wheels.log.read_text()
     assert turned(wheels)["__typename"] == "CommandApplied"
 
 
