@@ -3,7 +3,7 @@
     running ─► over its time: HandlerTimedOut is raised in it ─► it goes on: the process ends
     the interpreter is blocked for twice the time (C code that never returns): the process ends
 
-A timer looks at the stack four times within the time of a call, so it costs nothing per command or event.
+A timer checks the stack four times within the time of a call, so it costs nothing per command or event.
 What it raises is handled where the domain's code is called, like any other error of that code. There the
 command, the event or the row is known.
 """
@@ -23,8 +23,8 @@ from commander.domain import Domain
 from commander.domain.errors import HandlerStuck, HandlerTimedOut
 
 _STDERR = 2
-_LOOKS = 4
-"""How often the stack is looked at within the time of a call."""
+_CHECKS = 4
+"""How often the stack is checked within the time of a call."""
 _SUSPENDING = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 """The kinds of functions whose frame is the same across turns of the event loop, so it says nothing."""
 _DOMAIN_API = "commander.domain."
@@ -42,28 +42,28 @@ class Watchdog:
 
     def start(self) -> None:
         """Begins to watch. A process has one watchdog, until its end."""
-        signal.signal(signal.SIGALRM, self._look)
-        pause = self._seconds / _LOOKS
+        signal.signal(signal.SIGALRM, self._check)
+        pause = self._seconds / _CHECKS
         signal.setitimer(signal.ITIMER_REAL, pause, pause)
-        self._expect_next_look()
+        self._expect_next_check()
 
-    def _expect_next_look(self) -> None:
+    def _expect_next_check(self) -> None:
         """Lets a thread of C code end the process if Python runs no more signal handlers."""
         faulthandler.dump_traceback_later(2 * self._seconds, exit=True, file=_STDERR)
 
-    def _look(self, _: int, interrupted: FrameType | None) -> None:
-        self._expect_next_look()
+    def _check(self, _: int, interrupted: FrameType | None) -> None:
+        self._expect_next_check()
         call = self._call_into_the_domain(interrupted)
         if call is None or call is not self._call:
             self._call, self._seen = call, 0
             return
         self._seen += 1
-        if self._seen >= 2 * _LOOKS:
+        if self._seen >= 2 * _CHECKS:
             faulthandler.dump_traceback(file=_STDERR)
             os._exit(1)
-        if self._seen >= _LOOKS:
+        if self._seen >= _CHECKS:
             where = _place(interrupted, self._modules)
-            kind = HandlerTimedOut if self._seen == _LOOKS else HandlerStuck
+            kind = HandlerTimedOut if self._seen == _CHECKS else HandlerStuck
             raise kind(self._seconds, where)
 
     def _call_into_the_domain(self, frame: FrameType | None) -> FrameType | None:
