@@ -14,6 +14,7 @@ import msgspec
 from commander.domain.checking import problems_of
 from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
 from commander.domain.fields import Field, fields_of
+from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -26,10 +27,11 @@ EVENT_FIELDS = frozenset(
 
 
 @dataclass(frozen=True)
-class EventType:
+class EventType(Named):
     """An event: a fact, named in the past tense.
 
     version: the schema version stored with each event; increase it when the shape changes.
+    name, was: see Named. The API shows the name.
     """
 
     name: str
@@ -38,6 +40,7 @@ class EventType:
     fields: tuple[Field, ...]
     doc: str
     where: str
+    was: tuple[str, ...] = ()
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -63,10 +66,11 @@ class EventType:
 
 
 @dataclass(frozen=True)
-class CommandType:
+class CommandType(Named):
     """A command: a request to change something, named in the imperative.
 
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
+    name, was: see Named. The API shows the name.
     """
 
     name: str
@@ -75,6 +79,7 @@ class CommandType:
     fields: tuple[Field, ...]
     doc: str
     where: str
+    was: tuple[str, ...] = ()
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -129,17 +134,24 @@ def docstring(cls: type) -> str:
     return "" if doc.startswith(f"{cls.__name__}(") else inspect.cleandoc(doc)
 
 
-def event_type(cls: type, version: int) -> EventType:
+def registered(cls: type) -> Any:
+    """The EventType or CommandType of a class that is an event or a command of a domain."""
+    _, type_ = cls.__commander__  # type: ignore[attr-defined]
+    return type_
+
+
+def event_type(cls: type, version: int, names: GivenNames) -> EventType:
     """Reads and checks an event class. Raises DefinitionError."""
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
-    return EventType(cls.__name__, cls, version, fields_of(cls, EVENT_FIELDS), docstring(cls), where_is(cls))
+    fields = fields_of(cls, EVENT_FIELDS)
+    return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
 
 
-def command_type(cls: type, internal: bool) -> CommandType:
+def command_type(cls: type, internal: bool, names: GivenNames) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
-    return CommandType(cls.__name__, cls, internal, fields, docstring(cls), where_is(cls))
+    return CommandType(names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was)

@@ -147,8 +147,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
+    name = type_.stored_name
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data)
+        return _sealed(envelope, name, stream, data)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -162,9 +163,9 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, rejected=refused)
-    digest = None if prepared == data else content_digest(type_.name, data)
-    return _sealed(envelope, type_.name, stream, prepared, sent_digest=digest)
+        return _sealed(envelope, name, stream, data, rejected=refused)
+    digest = None if prepared == data else content_digest(name, data)
+    return _sealed(envelope, name, stream, prepared, sent_digest=digest)
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
