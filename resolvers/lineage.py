@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commander.domain import Domain
-from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.errors import InvalidRequest
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.log.lineage import Descendant, descendants, events_of_commands
 from commander.eventstore.projections.folding import projection_statuses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
 
 
-class DomainLookups(ABC):
+class DomainLookups:
     """The part of Domain that finds definitions; see Domain.
 
     rejection: the built-in event ReactionRejected.

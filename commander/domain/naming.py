@@ -1,4 +1,4 @@
-"""The names of definitions: the name that is stored, earlier names, and the check that no name is taken twice.
+"""The names of definitions: the stored name, earlier names, and the check that no name is taken twice.
 
 What is stored under a name outlives the code. So the stored name of a definition never changes: it is the
 first of its earlier names (`was`), or, without one, its present name.

@@ -14,7 +14,6 @@ from commander.domain.naming import TakenNames, given_names
 from commander.domain.reactions import Begins, check_begins
 from commander.domain.reactors import Lifetime, ReactorType, reactor_type
 from commander.domain.recurring import RecurringType, recurring_type
-from commander.domain.source import running
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[[datetime], Any])

@@ -68,8 +68,8 @@ class Lifetime:
 class ReactorType:
     """A reactor: its handlers by event class, and by class of rejected command.
 
-    name: the stored name, see Named. key: the field whose value identifies a state; None for a reactor without
-    state. begins: where it begins if it is new and the log has events.
+    name: the stored name, see Named. begins: where it begins if it is new and the log has events.
+    key: the field whose value identifies a state; None for a reactor without state.
     """
 
     name: str

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.errors import Unavailable
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
