@@ -1,4 +1,4 @@
-"""Renamed code goes on with what is stored: the same streams, the same outcomes, nothing twice, nothing lost."""
+"""Renamed code goes on with what is stored: the same streams and outcomes, nothing twice, nothing lost."""
 
 from __future__ import annotations
 
