@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection
@@ -30,10 +30,11 @@ class AggregateCache(OrderedDict[str, StreamState]):
         self._snapshot_at: dict[str, int] = {}
         self._loading = asyncio.Lock()
 
-    def clear(self) -> None:
-        """Evicts everything: another owner may have changed the streams, or a commit failed."""
-        super().clear()
-        self._snapshot_at.clear()
+    def keep(self, is_kept: Callable[[str], bool]) -> None:
+        """Evicts the other streams: another owner may change them, or a commit failed."""
+        for stream in [stream for stream in self if not is_kept(stream)]:
+            del self[stream]
+            self._snapshot_at.pop(stream, None)
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
         """Loads the missing ones of these streams: folded from a snapshot, or from the beginning.

@@ -119,9 +119,10 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
     return decision, current
 
 
-def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
-    """The failure of a command whose processor crashed in every attempt."""
+def crashed(domain: Domain, command: SubmittedCommand, version: int, attempts: int) -> Decision:
+    """The failure of a command whose processor crashed in every attempt. version: of its stream."""
     digest = command.digest
+    current = StreamState(None, version)
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
