@@ -75,7 +75,8 @@ class AggregateCache(OrderedDict[str, StreamState]):
             if current.version - self._snapshot_at.get(stream, 0) < self._snapshot_every:
                 continue
             self._snapshot_at[stream] = current.version
-            aggregate = self._domain.aggregates[stream.partition("-")[0]]
+            aggregate = self._domain.aggregate_type(stream.partition("-")[0])
+            assert aggregate is not None, "the stream is readable"
             fingerprint = self._domain.fingerprint_of(aggregate)
             taken = snapshot_of(aggregate, fingerprint, stream, current.version, current.state)
             if taken is not None:
@@ -83,7 +84,7 @@ class AggregateCache(OrderedDict[str, StreamState]):
         return due
 
     def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> None:
-        aggregate = self._domain.aggregates.get(snapshot.stream.partition("-")[0])
+        aggregate = self._domain.aggregate_type(snapshot.stream.partition("-")[0])
         if aggregate is None:
             return
         state = state_from(aggregate, self._domain.fingerprint_of(aggregate), snapshot)

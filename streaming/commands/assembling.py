@@ -162,7 +162,7 @@ def assembled(
     data = _encoded(type_, command, max_bytes)
     digest = type_.digest(command, given)
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data, digest)
+        return _sealed(envelope, type_.stored_name, stream, data, digest)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -176,8 +176,8 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, digest, rejected=refused)
-    return _sealed(envelope, type_.name, stream, prepared, digest)
+        return _sealed(envelope, type_.stored_name, stream, data, digest, rejected=refused)
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest)
 
 
 def retried(

@@ -22,7 +22,7 @@ from commander.domain import (
     Rejected,
     UndecodableEvent,
 )
-from commander.domain.domain import REACTION_REJECTED
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -47,7 +47,7 @@ class StreamState(msgspec.Struct, frozen=True):
 def initial_state(domain: Domain, stream: str) -> StreamState:
     """The state of a stream without events."""
     name = stream.partition("-")[0]
-    aggregate = domain.aggregates.get(name)
+    aggregate = domain.aggregate_type(name)
     if aggregate is None:
         return StreamState(None, 0, f"this processor's code has no aggregate {name}")
     return StreamState(aggregate.initial(), 0)
@@ -58,8 +58,9 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
     if before.unreadable is not None:
         return StreamState(before.state, event.version, before.unreadable)
     try:
-        aggregate = domain.aggregates[event.aggregate]
         instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        aggregate = domain.aggregate_type(event.aggregate)
+        assert aggregate is not None, "the state before has one"
         return StreamState(aggregate.evolve(before.state, instance), event.version)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
@@ -80,7 +81,7 @@ def decide(
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    type_ = domain.commands.get(command.type)
+    type_ = domain.command_type(command.type)
     if type_ is None:
         message = f"this processor's code has no command {command.type}"
         return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
@@ -140,7 +141,7 @@ def _applied(
     recorded = []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
     for event in deciding(state, instance, lambda: _context(command, now)):
-        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
@@ -161,7 +162,7 @@ def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
         read_back = type_.decode(data, 0)
     except UndecodableEvent as error:
         raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
-    return NewEvent(type_.name, type_.version, data.decode()), read_back
+    return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
 
 
 def _refused(
