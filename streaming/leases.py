@@ -17,7 +17,14 @@ from typing import Self
 from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, join, lock_key, members, try_lock, unlock
-from commander.eventstore.log.quarantine import begin_running, end_running, release_partitions
+from commander.eventstore.log.quarantine import (
+    Run,
+    begin_running,
+    end_running,
+    forget_survived,
+    mark_running,
+    release_partitions,
+)
 
 
 @dataclass(frozen=True)
@@ -136,18 +143,28 @@ class Leases:
 class ProcessorLeases(Leases):
     """The leases of a processor.
 
-    It marks its partitions as running, so that the next owner detects a crash.
+    It marks its partitions as running and removes the mark of those that it releases. So the next owner
+    detects a crash. The marks name the run, which does not take its own for a crash.
     """
 
-    def __init__(self, database: Database, partitions: int) -> None:
+    def __init__(self, database: Database, partitions: int, run: Run) -> None:
         super().__init__(database, partitions, DECIDING)
+        self._run = run
 
-    async def begin(self) -> list[int]:
-        """Marks the owned partitions as running. Returns those whose last owner crashed."""
-        return await begin_running(self.connection, self.owned)
+    async def begin(self, taken: Sequence[int]) -> list[list[int]]:
+        """Marks partitions that were taken. Returns those whose last owners crashed, one list per owner.
+
+        These keep the mark of the crash until `clear`.
+        """
+        await forget_survived(self.connection, self._run)
+        return await begin_running(self.connection, taken, self._run)
+
+    async def clear(self, partitions: Sequence[int]) -> None:
+        """Marks partitions whose last owner crashed: all that may have been the cause have outcomes."""
+        await mark_running(self.connection, partitions, self._run)
 
     async def _before_release(self, partitions: Sequence[int]) -> None:
-        await end_running(self.connection, partitions)
+        await end_running(self.connection, partitions, self._run)
 
     async def _leave(self, connection: Connection) -> None:
-        await release_partitions(connection, self.owned)
+        await release_partitions(connection, self.owned, self._run)

@@ -22,6 +22,7 @@ class Declarations(Protocol):
 
     name: str
     events: dict[str, EventType]
+    event_of: dict[type, EventType]
     commands: dict[str, CommandType]
     aggregates: dict[str, AggregateType]
     projections: dict[str, ProjectionType]
@@ -90,7 +91,7 @@ class Fingerprints:
 
     def _handled(self, functions: Mapping[Any, Callable[..., Any]]) -> Iterator[Root]:
         """The events that a class handles, each with the name of its method, and their upcasts."""
-        types = {type_.cls: type_ for type_ in self._domain.events.values()}
+        types = self._domain.event_of
         found = [(function.__name__, types[cls]) for cls, function in functions.items() if cls in types]
         for method, type_ in sorted(found, key=lambda one: (one[0], one[1].name)):
             yield Root(f"{method} of version {type_.version}", type_.cls)

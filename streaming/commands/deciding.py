@@ -22,7 +22,8 @@ from commander.domain import (
     Rejected,
     UndecodableEvent,
 )
-from commander.domain.domain import REACTION_REJECTED
+from commander.domain.errors import HandlerStuck, HandlerTimedOut
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -47,7 +48,7 @@ class StreamState(msgspec.Struct, frozen=True):
 def initial_state(domain: Domain, stream: str) -> StreamState:
     """The state of a stream without events."""
     name = stream.partition("-")[0]
-    aggregate = domain.aggregates.get(name)
+    aggregate = domain.aggregate_type(name)
     if aggregate is None:
         return StreamState(None, 0, f"this processor's code has no aggregate {name}")
     return StreamState(aggregate.initial(), 0)
@@ -58,8 +59,9 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
     if before.unreadable is not None:
         return StreamState(before.state, event.version, before.unreadable)
     try:
-        aggregate = domain.aggregates[event.aggregate]
         instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        aggregate = domain.aggregate_type(event.aggregate)
+        assert aggregate is not None, "the state before has one"
         return StreamState(aggregate.evolve(before.state, instance), event.version)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
@@ -80,7 +82,7 @@ def decide(
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    type_ = domain.commands.get(command.type)
+    type_ = domain.command_type(command.type)
     if type_ is None:
         message = f"this processor's code has no command {command.type}"
         return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
@@ -101,6 +103,9 @@ def decide(
     except HookFailed as error:
         logger.exception("a hook raised on command %s", command.command_id)
         status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
+    except (HandlerTimedOut, HandlerStuck) as error:
+        logger.exception("the decider of %s timed out on command %s", command.type, command.command_id)
+        status, code, message = Status.FAILED, "DECIDER_TIMED_OUT", f"{command.type} {error}"
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
@@ -118,9 +123,10 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
     return decision, current
 
 
-def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
-    """The failure of a command whose processor crashed in every attempt."""
+def crashed(domain: Domain, command: SubmittedCommand, version: int, attempts: int) -> Decision:
+    """The failure of a command whose processor crashed in every attempt. version: of its stream."""
     digest = command.digest
+    current = StreamState(None, version)
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
@@ -139,7 +145,7 @@ def _applied(
     recorded = []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
     for event in deciding(state, instance, lambda: _context(command, now)):
-        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
@@ -160,7 +166,7 @@ def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
         read_back = type_.decode(data, 0)
     except UndecodableEvent as error:
         raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
-    return NewEvent(type_.name, type_.version, data.decode()), read_back
+    return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
 
 
 def _refused(

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.domain import REACTION_REJECTED
-from commander.domain.errors import Unavailable
+from commander.domain.errors import RAISED, Unavailable
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
@@ -139,7 +139,7 @@ class Reacting:
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
                 reactions.add(one, depth, muted=muted)
-            except Exception as error:  # an exception of the domain's code stops only this partition
+            except RAISED as error:  # an exception of the domain's code stops only this partition
                 failed[one.partition] = _failed(one.event, error)
         return reactions, failed
 
@@ -160,7 +160,7 @@ class Reacting:
                 key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
             except Unavailable:
                 raise
-            except Exception as error:  # as above
+            except RAISED as error:  # as above
                 failed |= dict.fromkeys(concerned, _failed(event, error))
                 continue
             if trigger is None or (key is None and self._reactor.key is not None):
@@ -174,7 +174,7 @@ class Reacting:
         """The event as the argument of the reactor's method; None if the reactor does not handle it."""
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
-        type_ = self._domain.events.get(event.type)
+        type_ = self._domain.event_type(event.type)
         if type_ is None or not self._reactor.takes(type_.cls):
             return None
         return self._domain.decode(event.type, event.schema_version, event.data, event.position)
@@ -182,7 +182,7 @@ class Reacting:
     async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(recorded, RecordedRejection)
-        type_ = self._domain.commands.get(recorded.command_type)
+        type_ = self._domain.command_type(recorded.command_type)
         if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
             return None
         outcome = await outcome_of(self._database, event.command_id)
@@ -190,5 +190,5 @@ class Reacting:
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
 
 
-def _failed(event: RecordedEvent, error: Exception) -> ReactionFailed:
+def _failed(event: RecordedEvent, error: BaseException) -> ReactionFailed:
     return ReactionFailed(event.position, f"{type(error).__name__}: {error}")

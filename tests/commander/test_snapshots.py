@@ -27,6 +27,7 @@ async def test_snapshots_are_dropped(servers: Bank, commander: Run) -> None:
         await save_snapshots(connection, [Snapshot(stream, 3, "01234567", "{}") for stream in STREAMS])
     rest = {"accountant-1", "transfer-1"}
     assert await dropped(servers, commander, "account") == (0, "dropped 2 snapshots\n", rest)
+    assert await dropped(servers, commander, "accounts") == (1, "", rest)
     processor = servers.processor()
     async with running(processor.run()):
         async with asyncio.timeout(10):
