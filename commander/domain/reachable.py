@@ -34,7 +34,7 @@ logger = logging.getLogger("commander.domain")
 _WHOLE_MODULE = "*"
 _PLAIN = (bool, int, float, str, bytes, Decimal, date, timedelta, UUID, type(None))
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
-_told: set[str] = set()
+_logged: set[str] = set()
 
 
 class Root(NamedTuple):
@@ -262,8 +262,8 @@ def _items(container: Any) -> Iterator[tuple[str, Any]]:
 def _unreadable(code: Any) -> str:
     """The names in a class or a function whose source cannot be read. It is said once."""
     name = f"{code.__module__}.{getattr(code, '__qualname__', type(code).__qualname__)}"
-    if name not in _told:
-        _told.add(name)
+    if name not in _logged:
+        _logged.add(name)
         logger.warning(
             "the source of %s cannot be read, so a change of its code is not noticed: put the code into a "
             ".py file, or run `commander snapshots drop` and `commander projections rebuild` after a change",

@@ -501,5 +501,5 @@ def test_code_without_a_source_is_named_once(caplog: pytest.LogCaptureFixture) -
         found.append(module.box.fingerprint_of(module.box.aggregates["box"]))
     del sys.modules["typed_in"]
     assert found[0] == found[1]
-    [told] = [one for one in caplog.messages if "typed_in.Box " in one]
-    assert "snapshots drop" in told
+    [warning] = [one for one in caplog.messages if "typed_in.Box " in one]
+    assert "snapshots drop" in warning
