@@ -1,7 +1,7 @@
 """Dead letters: failed commands. Each can be retried as a new command, or dropped, once.
 
-A failed command keeps its outcome. A retry submits its content again. The new id is derived from the old id,
-so two retries submit the same command.
+A failed command keeps its outcome. A retry submits the same request again, also with its expected version.
+The new id is derived from the old id, so two retries submit the same command.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from commander.eventstore.records import Outcome, Status, SubmittedCommand
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService, SubmittingService
 from commander.streaming.commands.assembling import retried
+from commander.streaming.tracing import SpanKind, span
 
 MAX_LISTED = 1000
 
@@ -46,14 +47,15 @@ async def retry(
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
-    again = retried(failed, datetime.now(UTC), reply)
-    services.submitter.must_accept()
-    async with services.database.connection() as connection:
-        if not await begin_retry(connection, command_id, again.command_id, context.actor):
-            raise _late(command_id)
-    await services.submitter.submit(again)
-    async with services.database.connection() as connection:
-        await retry_submitted(connection, command_id)
+    with span("retry dead letter", context.traceparent, SpanKind.SERVER) as traceparent:
+        again = retried(failed, datetime.now(UTC), reply, traceparent)
+        services.submitter.must_accept()
+        async with services.database.connection() as connection:
+            if not await begin_retry(connection, command_id, again.command_id, context.actor):
+                raise _late(command_id)
+        await services.submitter.submit(again)
+        async with services.database.connection() as connection:
+            await retry_submitted(connection, command_id)
     return again
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
 from commander.domain.messages import (
@@ -231,7 +231,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
                 continue
             try:
                 value = upcast(value)
-            except Exception as error:  # the domain's code may raise anything
+            except RAISED as error:  # the domain's code may raise anything
                 reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value

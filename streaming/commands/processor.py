@@ -33,7 +33,6 @@ from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Slice, decide_quarantined
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
-from commander.streaming.commands.watchdog import watch_for_hangs
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
@@ -60,8 +59,8 @@ _STEPS_TO_THE_NEXT_COMMIT = 3
 class ProcessorSettings:
     """The settings of a processor.
 
-    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
-    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
+    batch_size: the maximum of commands in a transaction. cached_streams: must be many more than the streams
+    of the batches in progress.
     """
 
     partitions: int
@@ -70,7 +69,6 @@ class ProcessorSettings:
     snapshot_every: int = 1000
     rebalance_seconds: float = 1.0
     purge_seconds: float = 10.0
-    decide_seconds: float = 60.0
 
 
 class _LookUp(NamedTuple):
@@ -105,7 +103,6 @@ class Processor:
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
-        watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
@@ -211,9 +208,7 @@ class Processor:
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
         """Decides a batch while earlier ones commit. Returns when its own commit has started."""
         await look_up.done
-        await look_up.batch.decide(
-            self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
-        )
+        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
         await self._committed(but=_COMMITS - 1)
         self._last = look_up.batch
         before = self._committing[-1] if self._committing else None
