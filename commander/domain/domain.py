@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform, overload
 
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.code import domain_fingerprint
+from commander.domain.errors import DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.messages import (
     CommandType,
@@ -190,8 +192,6 @@ class Domain(ReactingDomain, HookedDomain):
 
         return register
 
-    # Lookups.
-
     def aggregate_of_command(self, name: str) -> AggregateType:
         """The aggregate that decides this command. Raises KeyError for an unknown name."""
         return self._aggregate_of_command[name]
@@ -207,15 +207,12 @@ class Domain(ReactingDomain, HookedDomain):
     def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
         """A stored event as an instance of its class, upcast to the current schema version.
 
-        Every read of the log goes through here. Raises UndecodableEvent, with the position, if the domain has
-        no such type, if the version is newer than the code's, or if the data does not fit the class.
+        Every read of the log goes through here. Raises UnknownEvent if the domain has no such type, or if the
+        version is newer than the code's; UndecodableEvent if the data does not fit the class.
         """
         type_ = self.event_type(type_name)
-        if type_ is None:
-            raise UndecodableEvent(position, type_name, f"the domain {self.name} has no such event")
-        if schema_version > type_.version:
-            reason = f"it has schema version {schema_version}, newer than this code's {type_.version}"
-            raise UndecodableEvent(position, type_name, reason)
+        if type_ is None or schema_version > type_.version:
+            raise UnknownEvent(position, type_name, schema_version, self.name, type_)
         if schema_version == type_.version:
             return type_.decode(data, position)
         return type_.from_json(self._upcasted(type_, schema_version, data, position), position)
@@ -233,6 +230,11 @@ class Domain(ReactingDomain, HookedDomain):
                 reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the domain's code, see `code.py`. Use it after the domain is complete."""
+        return domain_fingerprint(self, (self._upcasts[key] for key in sorted(self._upcasts)))
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
         """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.
@@ -281,10 +283,8 @@ class Domain(ReactingDomain, HookedDomain):
         return {type_.cls: type_ for type_ in self.commands.values()}
 
     def _own(self, aggregate: AggregateType) -> None:
-        for owned, table in (
-            (aggregate.evolvers, self._aggregate_of_event),
-            (aggregate.deciders, self._aggregate_of_command),
-        ):
+        evolved, decided = self._aggregate_of_event, self._aggregate_of_command
+        for owned, table in ((aggregate.evolvers, evolved), (aggregate.deciders, decided)):
             for cls in owned:
                 if cls.__name__ in table:
                     problem = f"already belongs to the aggregate {table[cls.__name__].cls.__name__}"

@@ -147,8 +147,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
+    code = domain.fingerprint
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data)
+        return _sealed(envelope, type_.name, stream, data, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -162,14 +163,16 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, rejected=refused)
+        return _sealed(envelope, type_.name, stream, data, code, rejected=refused)
     digest = None if prepared == data else content_digest(type_.name, data)
-    return _sealed(envelope, type_.name, stream, prepared, sent_digest=digest)
+    return _sealed(envelope, type_.name, stream, prepared, code, sent_digest=digest)
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
     """The retry of a dead letter, with the same content, ready to be submitted."""
-    return _sealed(Envelope.of_retry(failed, now, reply), failed.type, failed.stream, failed.data.encode())
+    return _sealed(
+        Envelope.of_retry(failed, now, reply), failed.type, failed.stream, failed.data.encode(), None
+    )
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:
@@ -184,6 +187,7 @@ def _sealed(
     type_name: str,
     stream: str,
     data: bytes,
+    code: str | None,
     *,
     sent_digest: bytes | None = None,
     rejected: tuple[str, str] | None = None,
@@ -205,4 +209,5 @@ def _sealed(
         envelope.depth,
         sent_digest,
         rejected,
+        code,
     )

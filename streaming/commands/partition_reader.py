@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple
 
@@ -72,6 +73,12 @@ class PartitionReader:
     ) -> None:
         if self._pull is not None:
             await self._pull.__aexit__(kind, error, trace)
+
+    @property
+    def created(self) -> datetime:
+        """When the stream that it reads was created."""
+        assert self._pull is not None, "it was opened"
+        return self._pull.stream_created
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> Received | None:
         """The next commands, about `limit`; None if no message arrives within the timeout.

@@ -16,29 +16,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from commander.domain import Domain
+from commander.domain import Domain, code_of
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.log.quarantine import count_attempt, forget_attempts
 from commander.eventstore.projections.inline import InlineProjections
-from commander.eventstore.records import Progress
+from commander.eventstore.records import Progress, SubmittedCommand
+from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, CrashQuarantine
+from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.partition_reader import PartitionReader, Received
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.watchdog import watch_for_hangs
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
-from commander.streaming.nats.streams import partition_of
+from commander.streaming.nats.streams import partition_of, queue_depth
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.processor")
@@ -54,23 +56,6 @@ _STEPS_TO_THE_NEXT_COMMIT = 3
 """The turns of the event loop from the end of a commit until the next one, if it is ready, has been sent."""
 
 
-@dataclass(frozen=True)
-class ProcessorSettings:
-    """The settings of a processor.
-
-    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
-    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
-    """
-
-    partitions: int
-    batch_size: int = 500
-    cached_streams: int = 100_000
-    snapshot_every: int = 1000
-    rebalance_seconds: float = 1.0
-    purge_seconds: float = 10.0
-    decide_seconds: float = 60.0
-
-
 class _LookUp(NamedTuple):
     """A batch whose commands are being looked up."""
 
@@ -82,10 +67,13 @@ class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
     waiting ─► owning ─► waiting …      (if a server is lost, the leases end and new ones are taken)
+
+    refused: the partitions that no running processor can go on in.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
         self._domain = domain
+        self._code = code_of(domain)
         self._database = database
         self._nats = nats
         self._settings = settings
@@ -99,6 +87,7 @@ class Processor:
         self._passed: Progress | None = None  # after messages without a command of these partitions
         self._survived: list[UUID] = []  # attempts in quarantine that did not end this process
         self.owned: tuple[int, ...] = ()
+        self.refused: tuple[Refusal, ...] = ()
         self.counters = DecidingCounters()
 
     async def run(self) -> None:
@@ -110,10 +99,13 @@ class Processor:
         """Takes leases and decides until a server is lost."""
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
-            async with ProcessorLeases(self._database, self._settings.partitions) as leases:
+            async with ProcessorLeases(self._database, self._settings.partitions, self._code) as leases:
+                await leases.forget_lost_commands((await queue_depth(self._nats)).created)
                 while True:
                     await leases.rebalance()
+                    self.owned, self.refused = tuple(sorted(leases.owned)), tuple(leases.waiting)
                     if not leases.owned:
+                        self._nats.must_be_connected()
                         await asyncio.sleep(self._settings.rebalance_seconds)
                         continue
                     await self._decide_until_rebalanced(leases)
@@ -122,18 +114,15 @@ class Processor:
         except AppendConflict as error:
             logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
-            self.owned = ()
+            self.owned, self.refused = (), ()
 
     async def _decide_until_rebalanced(self, leases: ProcessorLeases) -> None:
         self._states.clear()  # another processor may have changed the streams meanwhile
         progress = await partition_progress(leases.connection, leases.owned)
-        self.owned = tuple(sorted(leases.owned))
         logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
         async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
             await reader.open(progress)
-            under_way = self._settings.batch_size * (
-                _COMMITS + 1
-            )  # the maximum that is decided, not committed
+            under_way = self._settings.batch_size * (_COMMITS + 1)  # the most decided and not committed
             quarantine = CrashQuarantine(await leases.begin(), under_way, up_to=reader.last)
             if self._survived:
                 await forget_attempts(leases.connection, self._survived)
@@ -141,6 +130,12 @@ class Processor:
             try:
                 await self._decide_in_batches(leases, reader, quarantine)
                 await self._announced()
+            except CannotDecide as error:
+                await self._announced()  # everything before the command is committed
+                partition, command_id = self._partition_of(error.command), error.command.command_id
+                await leases.refuse(
+                    partition, str(error), command_id=command_id, stream_created=reader.created
+                )
             finally:
                 await self._abandon()
 
@@ -179,14 +174,19 @@ class Processor:
                 await self._purge(leases, reader)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                if not await leases.is_balanced():
+                balanced = await leases.is_balanced()
+                self.refused = tuple(leases.waiting)
+                if not balanced:
                     await self._caught_up(leases)
                     if await leases.rebalance():
                         return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
     def _partitions_of(self, received: Received) -> set[int]:
-        return {partition_of(command.stream, self._settings.partitions) for command in received.commands}
+        return {self._partition_of(command) for command in received.commands}
+
+    def _partition_of(self, command: SubmittedCommand) -> int:
+        return partition_of(command.stream, self._settings.partitions)
 
     def _look_up(self, received: Received) -> _LookUp:
         batch = CommandBatch(received.commands, received.progress, tuple(self._recent))
@@ -194,16 +194,21 @@ class Processor:
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
-        """Decides a batch while earlier ones commit. Returns when its own commit has started."""
+        """Decides a batch while earlier ones commit. Returns when its own commit has started.
+
+        Raises CannotDecide: the batch ended before that command. Its commit has started then too.
+        """
         await look_up.done
         await look_up.batch.decide(
             self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
         )
         await self._committed(but=_COMMITS - 1)
-        self._last = look_up.batch
         before = self._committing[-1] if self._committing else None
         self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))
         await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
+        if look_up.batch.stopped is not None:
+            raise look_up.batch.stopped
+        self._last = look_up.batch
 
     async def _caught_up(self, leases: ProcessorLeases) -> None:
         """Finishes every batch in progress."""
@@ -236,7 +241,7 @@ class Processor:
                 await self._process(leases, look_up)
             await self._announced()
             await forget_attempts(leases.connection, [command.command_id])
-        except (Unavailable, AppendConflict):
+        except (Unavailable, AppendConflict, CannotDecide):
             self._survived.append(command.command_id)
             raise
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from commander import Domain
 from commander.eventstore.database import Database
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 
 fragile = Domain("fragile")

@@ -1,0 +1,98 @@
+"""What the code of a domain knows: the names and versions that it can decide and read.
+
+While a new version of a domain is deployed, processes with old and with new code run side by side. Each tells
+what it knows, so that the work that it cannot do is left to one that can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType
+from commander.domain.messages import CommandType, EventType
+from commander.domain.source import fingerprint
+
+if TYPE_CHECKING:
+    from commander.domain.domain import Domain
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DomainCode:
+    """The code of a domain in one process.
+
+    fingerprint: differs if the code that decides or reacts differs. events: the schema version of each event.
+    reactors, effects: the events that each one takes, by its name.
+    """
+
+    domain: str
+    fingerprint: str
+    commands: tuple[str, ...]
+    events: Mapping[str, int]
+    aggregates: tuple[str, ...]
+    reactors: Mapping[str, tuple[str, ...]]
+    effects: Mapping[str, tuple[str, ...]]
+
+    def reads(self, event: str, schema_version: int) -> bool:
+        """Whether it knows this event in this schema version."""
+        return self.events.get(event, 0) >= schema_version
+
+
+def code_of(domain: Domain) -> DomainCode:
+    """What the code of this domain knows. Call it after the domain is complete."""
+    return DomainCode(
+        domain.name,
+        domain.fingerprint,
+        tuple(sorted(domain.commands)),
+        {name: domain.events[name].version for name in sorted(domain.events)},
+        tuple(sorted(domain.aggregates)),
+        {name: _names(one.reactions) for name, one in sorted(domain.reactors.items())},
+        {name: _names(one.events) for name, one in sorted(domain.effects.items())},
+    )
+
+
+def domain_fingerprint(domain: Domain, upcasts: Iterable[Callable[..., Any]]) -> str:
+    """A digest of the code that decides and reacts: messages with their value objects, aggregates and so on.
+
+    Projections are not in it: each has a fingerprint of its own.
+    """
+    messages: list[CommandType | EventType] = [*_in_order(domain.commands), *_in_order(domain.events)]
+    values = {one: None for message in messages for one in _values(message.fields)}
+    hooks = (*domain.submit_hooks.all, *domain.decide_hooks.all)
+    return fingerprint(
+        *(message.cls for message in messages),
+        *values,
+        *(aggregate.cls for aggregate in _in_order(domain.aggregates)),
+        *upcasts,
+        *(hook.function for hook in hooks),
+        *(reactor.cls for reactor in _in_order(domain.reactors)),
+        *(effect.function for effect in _in_order(domain.effects)),
+    )
+
+
+def _in_order(named: Mapping[str, T]) -> list[T]:
+    return [named[name] for name in sorted(named)]
+
+
+def _names(classes: Iterable[type]) -> tuple[str, ...]:
+    return tuple(sorted(cls.__name__ for cls in classes))
+
+
+def _values(fields: Iterable[Field]) -> Iterator[type]:
+    """The author's classes in the types of these fields: value objects and enums."""
+    for field in fields:
+        yield from _values_of(field.type)
+
+
+def _values_of(type_: FieldType) -> Iterator[type]:
+    match type_:
+        case EnumType(python):
+            yield python
+        case RecordType(python, fields):
+            yield python
+            yield from _values(fields)
+        case ListType():
+            yield from _values_of(type_.item)
