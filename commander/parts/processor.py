@@ -41,7 +41,7 @@ def explained(refusal: Refusal) -> str:
     """Why a partition waits, and what to do."""
     return (
         f"it waits before {refusal.needs}; no code that runs can decide it; start a processor of code that "
-        f"can, or fail the command: commander waiting fail {refusal.command_id} --reason TEXT"
+        f"can, or fail the command: commander processors fail {refusal.command_id} --reason TEXT"
     )
 
 

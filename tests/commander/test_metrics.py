@@ -125,7 +125,12 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     assert (ready.status_code, ready.json()) == (200, {"ready": True})
     detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
-    assert (detailed.status_code, detailed.json()) == (200, {"ready": True, "parts": expected})
+    told = detailed.json()
+    code = told.pop("code")
+    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected})
+    assert (code["domain"], code["events"]["AccountOpened"]) == ("bank", 1)
+    assert "Withdraw" in code["commands"]
+    assert re.fullmatch("[0-9a-f]{8}", code["fingerprint"])
     for path in ("/", "/graphql", "/graphiql-assets/x.js"):
         assert httpx.get(operators + path, verify=NO_TLS).status_code == 404, "it serves no API"
 
