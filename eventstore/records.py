@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -49,7 +49,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     reply: the NATS subject on which the outcome is published.
     traceparent: the W3C trace context of the submission; None without tracing.
     not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
-    sent_digest: the digest of the command as it was sent, if a hook changed it.
+    sent_digest: the digest of the command as it was sent. In messages of earlier versions it can be missing.
     rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
     code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     """
@@ -74,8 +74,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
 
     @property
     def digest(self) -> bytes:
-        """The digest of the content as it was sent, before hooks. It detects an id that is used twice."""
-        return self.sent_digest or content_digest(self.type, self.data)
+        """The digest of the command as it was sent, before hooks. It detects an id that is used twice."""
+        return self.sent_digest or stored_digest(self.type, self.data)
 
 
 class Status(StrEnum):

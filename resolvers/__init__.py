@@ -3,6 +3,7 @@
 services.py         the services that resolvers use, one instance per process
 request_context.py  the request context, made here for every transport and for the command line
 commands.py         submit a command and wait for its outcome
+repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have
 dry_run.py          the decision on a command, without storing it
 ending.py           end a pending command: cancel it, or give it up

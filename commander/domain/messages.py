@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from hashlib import blake2b
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from commander.domain.checking import problems_of
+from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
 from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
-from commander.domain.fields import Field, fields_of
+from commander.domain.fields import Field, derived_ids, fields_of
 from commander.domain.source import where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -94,18 +96,33 @@ class CommandType:
         if problems:
             raise InvalidCommand(tuple(problems))
 
+    def digest(self, command: object, given: Mapping[str, Any] | None = None) -> bytes:
+        """The digest of a valid command as it was sent; see digests.py.
 
-def content_digest(command_type: str, data: bytes) -> bytes:
-    """A digest of 16 bytes over a command's type and JSON. It detects a command id that is used twice."""
-    digest = _digest_of_type(command_type).copy()
-    digest.update(data)
-    return digest.digest()
+        given: the input of a client, with the API's names and parsed values. None: code made the command.
+        """
+        sent = input_of(self.fields, command) if given is None else given
+        return sent_digest(self.name, self._input_form(sent))
 
+    def is_stored_as(self, command: object, command_id: UUID, digest: bytes, data: bytes) -> bool:
+        """Whether an earlier version stored this command. digest: over the stored JSON. data: that JSON.
 
-@lru_cache
-def _digest_of_type(command_type: str) -> blake2b:
-    """The state of a digest after the type's name; all commands of a type share it."""
-    return blake2b(command_type.encode() + b"\0", digest_size=16)
+        If a hook changed the command then, only the command with exactly the fields of that time is found.
+        """
+        if stored_digest(self.name, self.encode(command)) == digest:
+            return True
+        if stored_digest(self.name, data) != digest:
+            return False
+        try:
+            ids = {name: str(id_) for name, id_ in derived_ids(self.fields, command_id).items()}
+            stored: object = msgspec.convert({**ids, **msgspec.json.decode(data)}, self.cls)
+        except Exception:  # a __post_init__ may raise anything
+            return False
+        return self.digest(stored) == self.digest(command)
+
+    @cached_property
+    def _input_form(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        return input_form(self.fields)
 
 
 def frozen_dataclass(cls: type) -> type:

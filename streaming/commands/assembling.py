@@ -7,13 +7,14 @@ cause (an event, a tick, a dead letter). So a repeat gives the same id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 
 from commander.domain import CommandType, Domain, InvalidCommand, Origin, Problem, Rejected, SubmitContext
-from commander.domain.messages import content_digest
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
@@ -134,10 +135,15 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 def assembled(
-    domain: Domain, command: object, envelope: Envelope, max_bytes: int = MAX_COMMAND_BYTES
+    domain: Domain,
+    command: object,
+    envelope: Envelope,
+    max_bytes: int = MAX_COMMAND_BYTES,
+    given: Mapping[str, Any] | None = None,
 ) -> SubmittedCommand:
     """Checks the command, runs the hooks, and returns it ready to be submitted.
 
+    given: the client's input that the command was made from; None if code made it.
     If a hook rejects it, `rejected` is set. Raises InvalidCommand, HookFailed, and TypeError if it is not a
     command of the domain.
     """
@@ -147,9 +153,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
-    code = domain.fingerprint
+    digest = type_.digest(command, given)
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data, code)
+        return _sealed(envelope, type_.name, stream, data, digest, domain.fingerprint)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -163,16 +169,14 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, code, rejected=refused)
-    digest = None if prepared == data else content_digest(type_.name, data)
-    return _sealed(envelope, type_.name, stream, prepared, code, sent_digest=digest)
+        return _sealed(envelope, type_.name, stream, data, digest, domain.fingerprint, rejected=refused)
+    return _sealed(envelope, type_.name, stream, prepared, digest, domain.fingerprint)
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
     """The retry of a dead letter, with the same content, ready to be submitted."""
-    return _sealed(
-        Envelope.of_retry(failed, now, reply), failed.type, failed.stream, failed.data.encode(), None
-    )
+    envelope = Envelope.of_retry(failed, now, reply)
+    return _sealed(envelope, failed.type, failed.stream, failed.data.encode(), failed.digest, None)
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:
@@ -187,9 +191,9 @@ def _sealed(
     type_name: str,
     stream: str,
     data: bytes,
+    digest: bytes,
     code: str | None,
     *,
-    sent_digest: bytes | None = None,
     rejected: tuple[str, str] | None = None,
 ) -> SubmittedCommand:
     return SubmittedCommand(
@@ -207,7 +211,7 @@ def _sealed(
         envelope.traceparent,
         envelope.not_before,
         envelope.depth,
-        sent_digest,
+        digest,
         rejected,
         code,
     )
