@@ -55,11 +55,12 @@ async def give_up(context: RequestContext[EndingServices], command_id: UUID, rea
     waits before this command.
     """
     services = context.services
+    if (ended := await _ended(services.database, command_id)) is not None:
+        return ended
     waiting = [r for r in await refusals(services.database) if r.command_id == command_id]
     if not waiting:
-        raise NotFound(
-            f"no partition waits before the command {command_id}; `processors waiting` lists those"
-        )
+        where = "commander processors waiting lists those that do"
+        raise NotFound(f"no partition waits before the command {command_id}; {where}")
     message = f"given up by {context.actor}: {reason} ({waiting[-1].needs})"
     return await _end(services, command_id, Status.FAILED, GIVEN_UP, message)
 
