@@ -1,7 +1,7 @@
 """The domain API: pure Python, no I/O, no framework. It imports nothing else of Commander."""
 
 from commander.domain.aggregates import AggregateType
-from commander.domain.code import DomainCode, code_of
+from commander.domain.code import DomainCode
 from commander.domain.decisions import CommandContext
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
@@ -53,7 +53,6 @@ __all__ = [
     "SubmitContext",
     "UndecodableEvent",
     "UnknownEvent",
-    "code_of",
     "new_id",
     "touches",
 ]

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from commander.domain.aggregates import AggregateType
+from commander.domain.effects import EffectType
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType
+from commander.domain.hooks import Hooks
 from commander.domain.messages import CommandType, EventType
+from commander.domain.reactors import ReactorType
 from commander.domain.source import fingerprint
 
-if TYPE_CHECKING:
-    from commander.domain.domain import Domain
-
 T = TypeVar("T")
+
+
+class Definitions(Protocol):
+    """What a domain's author has defined: a Domain."""
+
+    name: str
+    commands: dict[str, CommandType]
+    events: dict[str, EventType]
+    aggregates: dict[str, AggregateType]
+    reactors: dict[str, ReactorType]
+    effects: dict[str, EffectType]
+    submit_hooks: Hooks
+    decide_hooks: Hooks
 
 
 @dataclass(frozen=True)
@@ -41,11 +55,11 @@ class DomainCode:
         return self.events.get(event, 0) >= schema_version
 
 
-def code_of(domain: Domain) -> DomainCode:
-    """What the code of this domain knows. Call it after the domain is complete."""
+def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
+    """What the code of this domain knows."""
     return DomainCode(
         domain.name,
-        domain.fingerprint,
+        fingerprint,
         tuple(sorted(domain.commands)),
         {name: domain.events[name].version for name in sorted(domain.events)},
         tuple(sorted(domain.aggregates)),
@@ -54,7 +68,7 @@ def code_of(domain: Domain) -> DomainCode:
     )
 
 
-def domain_fingerprint(domain: Domain, upcasts: Iterable[Callable[..., Any]]) -> str:
+def domain_fingerprint(domain: Definitions, upcasts: Iterable[Callable[..., Any]]) -> str:
     """A digest of the code that decides and reacts: messages with their value objects, aggregates and so on.
 
     Projections are not in it: each has a fingerprint of its own.

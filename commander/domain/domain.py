@@ -9,7 +9,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.code import domain_fingerprint
+from commander.domain.code import DomainCode, code_of, domain_fingerprint
 from commander.domain.errors import DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.messages import (
@@ -233,8 +233,13 @@ class Domain(ReactingDomain, HookedDomain):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of the domain's code, see `code.py`. Use it after the domain is complete."""
+        """A digest of the domain's code. Use it after the domain is complete."""
         return domain_fingerprint(self, (self._upcasts[key] for key in sorted(self._upcasts)))
+
+    @property
+    def code(self) -> DomainCode:
+        """What this code knows. Use it after the domain is complete."""
+        return code_of(self, self.fingerprint)
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
         """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.

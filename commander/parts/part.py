@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from commander.domain import Domain, code_of
+from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.parts.health import health_answers
@@ -40,7 +40,7 @@ class Part(ABC):
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
         self.domain = domain
-        self.code = code_of(domain)
+        self.code = domain.code
         self._database: Database | None = None
         self._nats: Nats | None = None
         self._started = False

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from commander.domain import Domain, code_of
+from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
@@ -73,7 +73,7 @@ class Processor:
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
         self._domain = domain
-        self._code = code_of(domain)
+        self._code = domain.code
         self._database = database
         self._nats = nats
         self._settings = settings

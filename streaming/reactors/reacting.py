@@ -22,7 +22,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
-from commander.domain import Domain, ReactorType, code_of
+from commander.domain import Domain, ReactorType
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.reactions.reactors import (
     Checkpoint,
@@ -58,7 +58,7 @@ class ReactorRunner:
     def __init__(
         self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
     ) -> None:
-        self._code = code_of(domain)
+        self._code = domain.code
         self._database = database
         self._nats = nats
         self._submitter = submitter

@@ -167,7 +167,8 @@ def test_commander_dev_gives_each_part_a_port_from_the_one_that_is_set_or_a_free
 def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) -> None:
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [part] = started.start("processor", ready=False)
-        assert {name for name, _ in scraped(part)} == {"commander_server_up"}
+        code = {"commander_code_info", "commander_code_commands", "commander_code_events"}
+        assert {name for name, _ in scraped(part)} == {"commander_server_up", *code}
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0
 
 

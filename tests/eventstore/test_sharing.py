@@ -8,7 +8,6 @@ from uuid import UUID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commander.domain import code_of
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, join
 from commander.eventstore.sharing import Refusal, Sharing, read_sharing, register, save_refusal, sessions
@@ -100,7 +99,7 @@ def test_code_whose_refusal_is_settled_is_asked_again_only_when_no_other_is_ther
 
 
 async def test_a_session_is_a_member_with_its_code_as_long_as_it_holds_the_lock(database: Database) -> None:
-    code = code_of(bank)
+    code = bank.code
     group = ("commander processor", (Lock.PROCESSORS, 0), Lock.PARTITION, range(8))
     connection = await database.connect("commander processor")
     try:
