@@ -67,7 +67,8 @@ create table partitions (
     partition integer primary key,
     stream_created timestamptz,
     sequence bigint not null default 0,
-    running boolean not null default false
+    running boolean not null default false,
+    owner uuid
 );
 
 create table attempts (

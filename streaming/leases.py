@@ -24,7 +24,14 @@ from commander.domain import DomainCode
 from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, join, lock_key, try_lock, unlock
-from commander.eventstore.log.quarantine import begin_running, end_running, release_partitions
+from commander.eventstore.log.quarantine import (
+    Run,
+    begin_running,
+    end_running,
+    forget_survived,
+    mark_running,
+    release_partitions,
+)
 from commander.eventstore.sharing import (
     Refusal,
     Sharing,
@@ -140,7 +147,14 @@ class Leases:
             await forget_refusals(self.connection, self._shared.application, self._code.fingerprint, taken)
         return before != set(self.owned)
 
-    async def refuse(
+    async def refuse_event(self, partition: int, position: int, needs: str) -> None:
+        """Leaves a partition to a process with other code before an event, because this code cannot go on.
+
+        needs: what the code lacks. Call it when no work is in progress.
+        """
+        await self._refuse(partition, needs, position=position)
+
+    async def _refuse(
         self,
         partition: int,
         needs: str,
@@ -149,16 +163,13 @@ class Leases:
         position: int | None = None,
         stream_created: datetime | None = None,
     ) -> None:
-        """Leaves a partition to a process with other code, because this code cannot go on.
-
-        command_id or position: where. needs: what the code lacks. Call it when no work is in progress.
-        """
-        logger.warning("%s leaves partition %d to other code: %s", self._shared.application, partition, needs)
+        application, fingerprint = self._shared.application, self._code.fingerprint
+        logger.warning("%s leaves partition %d to other code before %s", application, partition, needs)
         await save_refusal(
             self.connection,
-            self._shared.application,
+            application,
             partition,
-            self._code.fingerprint,
+            fingerprint,
             needs,
             command_id=command_id,
             position=position,
@@ -195,22 +206,41 @@ class Leases:
 class ProcessorLeases(Leases):
     """The leases of a processor.
 
-    It marks its partitions as running, so that the next owner detects a crash.
+    It marks its partitions as running and removes the mark of those that it releases. So the next owner
+    detects a crash. The marks name the run, which does not take its own for a crash.
     """
 
-    def __init__(self, database: Database, partitions: int, code: DomainCode) -> None:
+    def __init__(
+        self, database: Database, partitions: int, code: DomainCode, run: Run, stream_created: datetime
+    ) -> None:
+        """stream_created: when the stream of commands was created that is read."""
         super().__init__(database, partitions, DECIDING, code)
+        self._run = run
+        self._stream_created = stream_created
 
-    async def forget_lost_commands(self, stream_created: datetime) -> None:
-        """Forgets refused commands that were in another stream than this one: they are gone."""
-        await forget_refusals_of_other_streams(self.connection, stream_created)
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await forget_refusals_of_other_streams(self.connection, self._stream_created)
+        return self
 
-    async def begin(self) -> list[int]:
-        """Marks the owned partitions as running. Returns those whose last owner crashed."""
-        return await begin_running(self.connection, self.owned)
+    async def refuse_command(self, partition: int, command_id: UUID, needs: str) -> None:
+        """Leaves a partition to other code before a command, see `refuse_event`."""
+        await self._refuse(partition, needs, command_id=command_id, stream_created=self._stream_created)
+
+    async def begin(self, taken: Sequence[int]) -> list[list[int]]:
+        """Marks partitions that were taken. Returns those whose last owners crashed, one list per owner.
+
+        These keep the mark of the crash until `clear`.
+        """
+        await forget_survived(self.connection, self._run)
+        return await begin_running(self.connection, taken, self._run)
+
+    async def clear(self, partitions: Sequence[int]) -> None:
+        """Marks partitions whose last owner crashed: all that may have been the cause have outcomes."""
+        await mark_running(self.connection, partitions, self._run)
 
     async def _before_release(self, partitions: Sequence[int]) -> None:
-        await end_running(self.connection, partitions)
+        await end_running(self.connection, partitions, self._run)
 
     async def _leave(self, connection: Connection) -> None:
-        await release_partitions(connection, self.owned)
+        await release_partitions(connection, self.owned, self._run)

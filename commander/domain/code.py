@@ -30,13 +30,14 @@ class Definitions(Protocol):
     aggregates: dict[str, AggregateType]
     reactors: dict[str, ReactorType]
     effects: dict[str, EffectType]
+    event_of: dict[type, EventType]
     submit_hooks: Hooks
     decide_hooks: Hooks
 
 
 @dataclass(frozen=True)
 class DomainCode:
-    """The code of a domain in one process.
+    """The code of a domain in one process. Names are those that are stored.
 
     fingerprint: differs if the code that decides or reacts differs. events: the schema version of each event.
     reactors, effects: the events that each one takes, by its name.
@@ -60,11 +61,11 @@ def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
     return DomainCode(
         domain.name,
         fingerprint,
-        tuple(sorted(domain.commands)),
-        {name: domain.events[name].version for name in sorted(domain.events)},
-        tuple(sorted(domain.aggregates)),
-        {name: _names(one.reactions) for name, one in sorted(domain.reactors.items())},
-        {name: _names(one.events) for name, one in sorted(domain.effects.items())},
+        tuple(sorted(one.stored_name for one in domain.commands.values())),
+        {one.stored_name: one.version for one in _in_order(domain.events)},
+        tuple(sorted(one.stored_name for one in domain.aggregates.values())),
+        {one.name: _stored(domain, one.reactions) for one in _in_order(domain.reactors)},
+        {one.name: _stored(domain, one.events) for one in _in_order(domain.effects)},
     )
 
 
@@ -91,8 +92,9 @@ def _in_order(named: Mapping[str, T]) -> list[T]:
     return [named[name] for name in sorted(named)]
 
 
-def _names(classes: Iterable[type]) -> tuple[str, ...]:
-    return tuple(sorted(cls.__name__ for cls in classes))
+def _stored(domain: Definitions, events: Iterable[type]) -> tuple[str, ...]:
+    """The stored names of these events, without the built-in one."""
+    return tuple(sorted(domain.event_of[cls].stored_name for cls in events if cls in domain.event_of))
 
 
 def _values(fields: Iterable[Field]) -> Iterator[type]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform, overload
 
@@ -12,6 +12,7 @@ from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.code import DomainCode, code_of, domain_fingerprint
 from commander.domain.errors import DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
+from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
 from commander.domain.messages import (
     CommandType,
     EventType,
@@ -20,9 +21,9 @@ from commander.domain.messages import (
     frozen_dataclass,
 )
 from commander.domain.names import check_name
+from commander.domain.naming import GivenNames, check_public, given_names
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
-from commander.domain.reactors import RecordedRejection
 from commander.domain.source import fingerprint, running, where_is
 
 T = TypeVar("T")
@@ -30,16 +31,18 @@ T = TypeVar("T")
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the JSON object of an event at one schema version into that of the next version."""
 
-REACTION_REJECTED = "ReactionRejected"
-REACTION_AGGREGATE = "reaction"
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(ReactingDomain, HookedDomain):
+class Domain(DomainLookups, ReactingDomain, HookedDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
     domain as a whole; it runs when the domain is loaded.
+
+    Most decorators take `name` and `was`. name: the name that is stored and that the API shows, by default
+    that of the class or the function. was: earlier names, oldest first. What is stored keeps the first of
+    them for good; see naming.py.
     """
 
     def __init__(self, name: str) -> None:
@@ -47,23 +50,9 @@ class Domain(ReactingDomain, HookedDomain):
         self.where = running()
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
-        self.events: dict[str, EventType] = {}
-        self.commands: dict[str, CommandType] = {}
-        self.aggregates: dict[str, AggregateType] = {}
         self.projections: dict[str, ProjectionType] = {}
         self._upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints: dict[str, str] = {}
-        self._aggregate_of_event: dict[str, AggregateType] = {}
-        self._aggregate_of_command: dict[str, AggregateType] = {}
-        rejection = event_type(RecordedRejection, 1)
-        self.rejection = EventType(
-            REACTION_REJECTED,
-            rejection.cls,
-            1,
-            rejection.fields,
-            "A command that a reactor sent was rejected or failed.",
-            rejection.where,
-        )
 
     # Decorators. `dataclass_transform` lets pyright see the dataclass. mypy ignores it on methods: with mypy,
     # write @dataclass(frozen=True) below the decorator. Both forms are accepted.
@@ -71,10 +60,18 @@ class Domain(ReactingDomain, HookedDomain):
     @overload
     def event(self, cls: type[T], /) -> type[T]: ...
     @overload
-    def event(self, /, *, version: int) -> Callable[[type[T]], type[T]]: ...
+    def event(
+        self, /, *, version: int = 1, name: str | None = None, was: Sequence[str] = ()
+    ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
     def event(
-        self, cls: type[T] | None = None, /, *, version: int = 1
+        self,
+        cls: type[T] | None = None,
+        /,
+        *,
+        version: int = 1,
+        name: str | None = None,
+        was: Sequence[str] = (),
     ) -> type[T] | Callable[[type[T]], type[T]]:
         """Declares an event.
 
@@ -82,10 +79,11 @@ class Domain(ReactingDomain, HookedDomain):
         """
 
         def register(cls: type[T]) -> type[T]:
-            type_ = event_type(frozen_dataclass(cls), version)
-            self._claim(type_.name, type_.where)
+            names = given_names("event", cls.__name__, name, was)
+            type_ = event_type(frozen_dataclass(cls), version, names)
+            self._claim(names, type_.where)
             self._mark(type_)
-            self.events[type_.name] = type_
+            self._add_event(type_)
             return type_.cls
 
         return register if cls is None else register(cls)
@@ -93,10 +91,18 @@ class Domain(ReactingDomain, HookedDomain):
     @overload
     def command(self, cls: type[T], /) -> type[T]: ...
     @overload
-    def command(self, /, *, internal: bool) -> Callable[[type[T]], type[T]]: ...
+    def command(
+        self, /, *, internal: bool = False, name: str | None = None, was: Sequence[str] = ()
+    ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
     def command(
-        self, cls: type[T] | None = None, /, *, internal: bool = False
+        self,
+        cls: type[T] | None = None,
+        /,
+        *,
+        internal: bool = False,
+        name: str | None = None,
+        was: Sequence[str] = (),
     ) -> type[T] | Callable[[type[T]], type[T]]:
         """Declares a command. Its docstring describes the mutation.
 
@@ -105,10 +111,11 @@ class Domain(ReactingDomain, HookedDomain):
         """
 
         def register(cls: type[T]) -> type[T]:
-            type_ = command_type(frozen_dataclass(cls), internal)
-            self._claim(type_.name, type_.where)
+            names = given_names("command", cls.__name__, name, was)
+            type_ = command_type(frozen_dataclass(cls), internal, names)
+            self._claim(names, type_.where)
             self._mark(type_)
-            self.commands[type_.name] = type_
+            self._add_command(type_)
             return type_.cls
 
         return register if cls is None else register(cls)
@@ -122,8 +129,8 @@ class Domain(ReactingDomain, HookedDomain):
 
         def register(function: Upcast) -> Upcast:
             where = where_is(function)
-            type_ = self.events.get(event.__name__)
-            if type_ is None or type_.cls is not event:
+            type_ = self.event_of.get(event)
+            if type_ is None:
                 raise DefinitionError(where, f"{event.__name__} is not an event of the domain {self.name}")
             if not 1 <= from_version < type_.version:
                 problem = f"from_version must be at least 1 and less than {type_.version}, its version"
@@ -136,19 +143,23 @@ class Domain(ReactingDomain, HookedDomain):
         return register
 
     @dataclass_transform(frozen_default=True)
-    def aggregate(self, /, *, key: str) -> Callable[[type[T]], type[T]]:
+    def aggregate(
+        self, /, *, key: str, name: str | None = None, was: Sequence[str] = ()
+    ) -> Callable[[type[T]], type[T]]:
         """Declares an aggregate. Its fields are the state; its methods decide commands and apply events.
 
         key: the field of its commands that identifies the instance.
         """
 
         def register(cls: type[T]) -> type[T]:
-            type_ = aggregate_type(frozen_dataclass(cls), key, self._command_classes(), self._event_classes())
-            check_name(cls.__name__, type_.where, cls.__name__)
-            if type_.name in self.aggregates or type_.name == REACTION_AGGREGATE:
-                raise DefinitionError(running(), f"the aggregate name {type_.name} is taken")
-            self._own(type_)
-            self.aggregates[type_.name] = type_
+            names = given_names("aggregate", cls.__name__, name, was, in_lower_case=True)
+            classes = self._command_classes(), self._event_classes()
+            type_ = aggregate_type(frozen_dataclass(cls), key, *classes, names)
+            check_public(names, type_.where)
+            if REACTION_AGGREGATE in names.all:
+                raise DefinitionError(running(), f"the aggregate name {REACTION_AGGREGATE} is taken")
+            self.names.claim(names, type_.where)
+            self._add_aggregate(type_)
             return type_.cls
 
         return register
@@ -164,9 +175,11 @@ class Domain(ReactingDomain, HookedDomain):
         indexes: Indexes = (),
         filterable: tuple[str, ...] = (),
         inline: bool = False,
+        was: Sequence[str] = (),
     ) -> Callable[[type[T]], type[T]]:
         """Declares a read table. name and plural (by default name + s) become the query fields.
 
+        was: earlier names, see Domain. Its tables and the command line keep the first of them.
         key: the field that identifies a row.
         indexes: columns that a list is filtered and ordered by. A tuple of columns is one index over them.
         filterable: columns that a list is filtered by without an index. Such a filter may read most of the
@@ -176,33 +189,22 @@ class Domain(ReactingDomain, HookedDomain):
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
-            known = self._event_classes()
-            type_ = projection_type(cls, name, plural or f"{name}s", key, indexes, filterable, inline, known)
+            known, names = self._event_classes(), given_names("projection", name, None, was)
+            type_ = projection_type(cls, names, plural or f"{name}s", key, indexes, filterable, inline, known)
             taken = set(_QUERIES)
             for other in self.projections.values():
-                taken |= {other.name, other.plural}
-            for query in (type_.name, type_.plural):
+                taken |= {other.query, other.plural}
+            for query in (type_.query, type_.plural):
                 check_name(query, type_.where, f"the projection {query!r}")
                 if query in taken:
                     raise DefinitionError(running(), f"the projection name {query} is taken")
                 taken.add(query)
-            self._claim(type_.name[0].upper() + type_.name[1:], type_.where)
-            self.projections[name] = type_
+            self._claim_type(type_.query[0].upper() + type_.query[1:], type_.where)
+            self.names.claim(names, type_.where)
+            self.projections[type_.name] = type_
             return type_.cls
 
         return register
-
-    def aggregate_of_command(self, name: str) -> AggregateType:
-        """The aggregate that decides this command. Raises KeyError for an unknown name."""
-        return self._aggregate_of_command[name]
-
-    def aggregate_of_event(self, name: str) -> AggregateType:
-        """The aggregate that evolves by this event. Raises KeyError for an unknown name."""
-        return self._aggregate_of_event[name]
-
-    def event_type(self, name: str) -> EventType | None:
-        """The event type with this stored name, or None. The built-in ReactionRejected is one too."""
-        return self.rejection if name == REACTION_REJECTED else self.events.get(name)
 
     def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
         """A stored event as an instance of its class, upcast to the current schema version.
@@ -233,12 +235,12 @@ class Domain(ReactingDomain, HookedDomain):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of the domain's code. Use it after the domain is complete."""
+        """A digest of the complete domain's code."""
         return domain_fingerprint(self, (self._upcasts[key] for key in sorted(self._upcasts)))
 
     @property
     def code(self) -> DomainCode:
-        """What this code knows. Use it after the domain is complete."""
+        """What the code of the complete domain knows."""
         return code_of(self, self.fingerprint)
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
@@ -249,7 +251,7 @@ class Domain(ReactingDomain, HookedDomain):
         """
         known = self._fingerprints.get(aggregate.name)
         if known is None:
-            names = sorted(cls.__name__ for cls in aggregate.evolvers)
+            names = sorted(self.event_of[cls].name for cls in aggregate.evolvers)
             upcasts = [self._upcasts[key] for key in sorted(self._upcasts) if key[0] in names]
             known = fingerprint(aggregate.cls, *(self.events[name].cls for name in names), *upcasts)
             self._fingerprints[aggregate.name] = known
@@ -281,24 +283,19 @@ class Domain(ReactingDomain, HookedDomain):
             raise DefinitionError(running(), f"{type_.name} already belongs to the domain {owner.name}")
         type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
 
-    def _event_classes(self) -> Mapping[type, EventType]:
-        return {type_.cls: type_ for type_ in self.events.values()}
+    def _claim(self, names: GivenNames, where: str) -> None:
+        """Raises DefinitionError unless the names of an event or a command are free."""
+        check_public(names, where)
+        self._claim_type(REACTION_REJECTED if REACTION_REJECTED in names.was else names.name, where)
+        self.names.claim(names, where)
 
-    def _command_classes(self) -> Mapping[type, CommandType]:
-        return {type_.cls: type_ for type_ in self.commands.values()}
-
-    def _own(self, aggregate: AggregateType) -> None:
-        evolved, decided = self._aggregate_of_event, self._aggregate_of_command
-        for owned, table in ((aggregate.evolvers, evolved), (aggregate.deciders, decided)):
-            for cls in owned:
-                if cls.__name__ in table:
-                    problem = f"already belongs to the aggregate {table[cls.__name__].cls.__name__}"
-                    raise DefinitionError(aggregate.where, f"{cls.__name__} {problem}")
-                table[cls.__name__] = aggregate
-
-    def _claim(self, name: str, where: str) -> None:
+    def _claim_type(self, name: str, where: str) -> None:
         """Raises DefinitionError unless no other event, command or projection has this GraphQL type name."""
         check_name(name, where, name)
-        projections = {n[0].upper() + n[1:] for n in self.projections}
-        if name in self.events or name in self.commands or name in projections or name == REACTION_REJECTED:
-            raise DefinitionError(running(), f"the name {name} is taken in the domain {self.name}")
+        types: dict[str, EventType | CommandType | ProjectionType] = {**self.events, **self.commands}
+        types |= {one.query[0].upper() + one.query[1:]: one for one in self.projections.values()}
+        if name == REACTION_REJECTED:
+            raise DefinitionError(running(), f"the name {name} is taken by an event of Commander")
+        if name in types:
+            problem = f"the name {name} is taken in the domain {self.name}: it is defined at"
+            raise DefinitionError(running(), f"{problem} {types[name].where}")

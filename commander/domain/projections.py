@@ -12,7 +12,8 @@ from typing import Any
 from commander.domain.errors import DefinitionError
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
 from commander.domain.handlers import Handler, handled_twice, handlers_of
-from commander.domain.messages import EventType, docstring
+from commander.domain.messages import EventType, docstring, registered
+from commander.domain.naming import GivenNames
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
 
@@ -50,7 +51,8 @@ class RowHandler:
 class ProjectionType:
     """A read table: one row per key, made by folding the log.
 
-    name and plural: the query fields (account, accounts).
+    name: the stored name: of its tables and for operators. query and plural: the query fields (account,
+    accounts).
     key: the field that identifies a row.
     indexes: the columns of each index; the key is added to each.
     filterable: the fields that a filter may use.
@@ -59,6 +61,7 @@ class ProjectionType:
     """
 
     name: str
+    query: str
     plural: str
     cls: type
     key: str
@@ -86,8 +89,9 @@ class ProjectionType:
 
     @cached_property
     def by_event(self) -> Mapping[str, RowHandler]:
-        """The handlers by the name of their event's type, as it is stored in the log."""
-        return {cls.__name__: handler for cls, handler in self.handlers.items()}
+        """The handlers by each name that their event's type has in the log."""
+        handlers = self.handlers.items()
+        return {name: handler for cls, handler in handlers for name in registered(cls).names}
 
     @cached_property
     def found_by(self) -> frozenset[str]:
@@ -114,7 +118,7 @@ class ProjectionType:
 
 def projection_type(
     cls: type,
-    name: str,
+    names: GivenNames,
     plural: str,
     key: str,
     indexes: Indexes,
@@ -132,7 +136,7 @@ def projection_type(
     key_field = next(field for field in fields if field.name == key)
     if key_field.optional:
         raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be None")
-    _check_length(name, _MAX_NAME, where, name)
+    _check_length(names.stored, _MAX_NAME, where, names.stored)
     for field in fields:
         _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
     handlers: dict[type, RowHandler] = {}
@@ -148,7 +152,8 @@ def projection_type(
     if not handlers:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     return ProjectionType(
-        name,
+        names.stored,
+        names.name,
         plural,
         cls,
         key,

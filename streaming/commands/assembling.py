@@ -153,9 +153,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
-    digest = type_.digest(command, given)
+    digest, code = type_.digest(command, given), domain.fingerprint
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data, digest, domain.fingerprint)
+        return _sealed(envelope, type_.stored_name, stream, data, digest, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -169,8 +169,10 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, digest, domain.fingerprint, rejected=refused)
-    return _sealed(envelope, type_.name, stream, prepared, digest, domain.fingerprint)
+        return _sealed(
+            envelope, type_.stored_name, stream, data, digest, domain.fingerprint, rejected=refused
+        )
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.fingerprint)
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:

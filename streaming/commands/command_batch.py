@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.log.command_history import stream_version
 from commander.eventstore.log.event_log import Append, Appended
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
@@ -106,10 +107,16 @@ class CommandBatch:
         # taken now: at the commit, the states may include later batches that are never committed
         self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 
-    def set_aside(self, domain: Domain, states: AggregateCache, attempts: int) -> None:
-        """Fails the commands without an outcome. Call it instead of `decide`: it runs no domain code."""
+    async def set_aside(self, domain: Domain, database: Database, attempts: int) -> None:
+        """Fails the commands without an outcome. Call it instead of `look_up` and `decide`.
+
+        It runs no domain code: it loads no states.
+        """
+        async with database.connection() as connection:
+            self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
         for command in self._undecided():
-            self.decisions.append(crashed(domain, command, states[command.stream], attempts))
+            version = await stream_version(database, command.stream)
+            self.decisions.append(crashed(domain, command, version, attempts))
         self._append = Append(self.decisions, self.progress)
 
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:

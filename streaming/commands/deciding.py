@@ -25,7 +25,7 @@ from commander.domain import (
     UndecodableEvent,
     UnknownEvent,
 )
-from commander.domain.domain import REACTION_REJECTED
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -62,7 +62,7 @@ class StreamState(msgspec.Struct, frozen=True):
 def initial_state(domain: Domain, stream: str) -> StreamState:
     """The state of a stream without events."""
     name = stream.partition("-")[0]
-    aggregate = domain.aggregates.get(name)
+    aggregate = domain.aggregate_type(name)
     if aggregate is None:
         return StreamState(None, 0, f"{_this_code(domain)} has no aggregate {name}", unknown=True)
     return StreamState(aggregate.initial(), 0)
@@ -73,8 +73,9 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
     if before.unreadable is not None:
         return _still_unreadable(domain, before, event)
     try:
-        aggregate = domain.aggregates[event.aggregate]
         instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        aggregate = domain.aggregate_type(event.aggregate)
+        assert aggregate is not None, "the state before has one"
         return StreamState(aggregate.evolve(before.state, instance), event.version)
     except UnknownEvent as error:
         return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
@@ -112,7 +113,7 @@ def decide(
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    type_ = domain.commands.get(command.type)
+    type_ = domain.command_type(command.type)
     if type_ is None:
         raise CannotDecide(command, f"{_this_code(domain)} has no such command")
     if current.unreadable is not None:
@@ -154,9 +155,10 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
     return decision, current
 
 
-def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
-    """The failure of a command whose processor crashed in every attempt."""
+def crashed(domain: Domain, command: SubmittedCommand, version: int, attempts: int) -> Decision:
+    """The failure of a command whose processor crashed in every attempt. version: of its stream."""
     digest = command.digest
+    current = StreamState(None, version)
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
@@ -175,7 +177,7 @@ def _applied(
     recorded = []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
     for event in deciding(state, instance, lambda: _context(command, now)):
-        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
@@ -200,7 +202,7 @@ def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
         read_back = type_.decode(data, 0)
     except UndecodableEvent as error:
         raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
-    return NewEvent(type_.name, type_.version, data.decode()), read_back
+    return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
 
 
 def _refused(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from commander.streaming.nats.streams import COMMANDS, partition_of
 
 logger = logging.getLogger("commander.processor")
 
+_SILENT_SECONDS = 2.0
 _CAPACITY = 2000
 """The maximum of messages in memory. One may have 256 KiB; few do."""
 
@@ -36,7 +36,7 @@ class Received(NamedTuple):
 
 
 class PartitionReader:
-    """Reads COMMANDS for the owner of some partitions. last: the last sequence when it was opened."""
+    """Reads COMMANDS for the owner of some partitions."""
 
     def __init__(self, nats: Nats, owned: Sequence[int], partitions: int) -> None:
         self._nats = nats
@@ -45,7 +45,6 @@ class PartitionReader:
         self._decided = dict.fromkeys(owned, 0)
         self._all_are_its_own_after = float("inf")
         self._pull: OrderedConsumer | None = None
-        self.last = 0
 
     async def open(self, progress: dict[int, Progress]) -> None:
         """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
@@ -54,7 +53,6 @@ class PartitionReader:
         """
         async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(COMMANDS)
-        self.last = info.state.last_seq
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
         if len(self._owned) == self._partitions:
@@ -74,12 +72,6 @@ class PartitionReader:
         if self._pull is not None:
             await self._pull.__aexit__(kind, error, trace)
 
-    @property
-    def created(self) -> datetime:
-        """When the stream that it reads was created."""
-        assert self._pull is not None, "it was opened"
-        return self._pull.stream_created
-
     async def next_batch(self, limit: int, timeout_seconds: float) -> Received | None:
         """The next commands, about `limit`; None if no message arrives within the timeout.
 
@@ -91,6 +83,23 @@ class PartitionReader:
             return None
         commands = [command for message in messages for command in self._own(message)]
         return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
+
+    async def first(self, count: int) -> list[Received]:
+        """The first commands that wait, at least `count` if there are so many, one item for each message.
+
+        Does not wait for more to arrive. Raises Unavailable and StreamReplaced.
+        """
+        assert self._pull is not None, "it was opened"
+        found: list[Received] = []
+        while count > 0 and self._pull.waiting:
+            messages = await self._pull.next_batch(count, _SILENT_SECONDS)
+            if not messages:  # what was waiting has been purged
+                break
+            for message in messages:
+                progress = Progress(self._owned, message.sequence, self._pull.stream_created)
+                found.append(Received(self._own(message), progress))
+                count -= len(found[-1].commands)
+        return found
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
         """The message's commands of owned partitions that were not decided when the reader was opened."""

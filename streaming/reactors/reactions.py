@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import Unavailable
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
@@ -174,7 +174,7 @@ class Reacting:
         """The event as the argument of the reactor's method; None if the reactor does not handle it."""
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
-        type_ = self._domain.events.get(event.type)
+        type_ = self._domain.event_type(event.type)
         if type_ is None or not self._reactor.takes(type_.cls):
             return None
         return self._domain.decode(event.type, event.schema_version, event.data, event.position)
@@ -182,7 +182,7 @@ class Reacting:
     async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(recorded, RecordedRejection)
-        type_ = self._domain.commands.get(recorded.command_type)
+        type_ = self._domain.command_type(recorded.command_type)
         if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
             return None
         outcome = await outcome_of(self._database, event.command_id)

@@ -50,7 +50,7 @@ def submitted(command: Any, domain: Domain = bank, **given: Any) -> SubmittedCom
     command_id: UUID = given.pop("command_id", None) or uuid4()
     return SubmittedCommand(
         command_id=command_id,
-        type=type_.name,
+        type=type_.stored_name,
         stream=domain.aggregate_of_command(type_.name).stream_of(command),
         data=msgspec.Raw(type_.encode(command)),
         correlation_id=command_id,
