@@ -1,5 +1,6 @@
 """Postgres: the log, command outcomes, projection tables, checkpoints. May import commander.domain.
 
+sessions.py     how each session is set up, and the time limits of the server that hold for it
 database.py     connections, and the errors that mean that Postgres cannot be reached
 locks.py        advisory locks: at most one process does a task
 migrate.py      numbered migrations under an advisory lock; schema.sql is their sum

@@ -56,11 +56,11 @@ class DomainCode:
         return self.events.get(event, 0) >= schema_version
 
 
-def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
+def code_of(domain: Definitions, upcasts: Iterable[Callable[..., Any]]) -> DomainCode:
     """What the code of this domain knows."""
     return DomainCode(
         domain.name,
-        fingerprint,
+        _fingerprint(domain, upcasts),
         tuple(sorted(one.stored_name for one in domain.commands.values())),
         {one.stored_name: one.version for one in _in_order(domain.events)},
         tuple(sorted(one.stored_name for one in domain.aggregates.values())),
@@ -69,7 +69,7 @@ def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
     )
 
 
-def domain_fingerprint(domain: Definitions, upcasts: Iterable[Callable[..., Any]]) -> str:
+def _fingerprint(domain: Definitions, upcasts: Iterable[Callable[..., Any]]) -> str:
     """A digest of the code that decides and reacts: messages with their value objects, aggregates and so on.
 
     Projections are not in it: each has a fingerprint of its own.

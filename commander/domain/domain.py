@@ -9,7 +9,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.code import DomainCode, code_of, domain_fingerprint
+from commander.domain.code import DomainCode, code_of
 from commander.domain.errors import DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
@@ -234,14 +234,9 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         return value
 
     @cached_property
-    def fingerprint(self) -> str:
-        """A digest of the complete domain's code."""
-        return domain_fingerprint(self, (self._upcasts[key] for key in sorted(self._upcasts)))
-
-    @property
     def code(self) -> DomainCode:
         """What the code of the complete domain knows."""
-        return code_of(self, self.fingerprint)
+        return code_of(self, (self._upcasts[key] for key in sorted(self._upcasts)))
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
         """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.

@@ -28,6 +28,7 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 from commander.eventstore.locks import Lock
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Outcome, RecordedEvent
+from commander.eventstore.sessions import unlimited
 from commander.eventstore.sql import statement
 
 _NOT_EMPTY = statement("why_not_empty")
@@ -64,6 +65,7 @@ async def import_all(
     try:
         with reaching_postgres(connection):
             async with connection.transaction():
+                await unlimited(connection)
                 await _must_be_empty(connection)
                 await _store(connection, reader, header, progress)
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:

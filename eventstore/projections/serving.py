@@ -24,6 +24,7 @@ from commander.domain.errors import CommanderError, NotFound
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock
 from commander.eventstore.projections.tables import Table, drop_table, lock_table, quoted
+from commander.eventstore.sessions import unlimited
 
 BUILDING, BUILT = "BUILDING", "BUILT"
 _LONG_SECONDS = 24 * 3600
@@ -178,6 +179,7 @@ async def make_indexes(connection: Connection, table: Table) -> bool:
     with reaching_postgres(connection):
         try:
             async with connection.transaction():
+                await unlimited(connection)
                 if await connection.fetchval(own, quoted(table.name)) <= len(table.create):
                     for statement in table.create_indexes:
                         await connection.execute(statement, timeout=_LONG_SECONDS)
@@ -189,7 +191,9 @@ async def make_indexes(connection: Connection, table: Table) -> bool:
 async def vacuum(connection: Connection, table: Table) -> None:
     """Removes dead rows and updates statistics, after the many writes of a build."""
     with reaching_postgres(connection):
+        await connection.execute("set statement_timeout = 0")  # a transaction cannot contain a vacuum
         await connection.execute(table.vacuum, timeout=_LONG_SECONDS)
+        await connection.execute("reset statement_timeout")
 
 
 async def restart(connection: Connection, table: Table) -> None:

@@ -153,7 +153,7 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
-    digest, code = type_.digest(command, given), domain.fingerprint
+    digest, code = type_.digest(command, given), domain.code.fingerprint
     if not domain.submit_hooks.all:
         return _sealed(envelope, type_.stored_name, stream, data, digest, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
@@ -170,9 +170,9 @@ def assembled(
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
         return _sealed(
-            envelope, type_.stored_name, stream, data, digest, domain.fingerprint, rejected=refused
+            envelope, type_.stored_name, stream, data, digest, domain.code.fingerprint, rejected=refused
         )
-    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.fingerprint)
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.code.fingerprint)
 
 
 def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:

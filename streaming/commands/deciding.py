@@ -125,7 +125,7 @@ def decide(
     try:
         instance = type_.decode(command.data)
     except BaseException as error:  # a __post_init__ may raise anything
-        if command.code not in (None, domain.fingerprint):
+        if command.code not in (None, domain.code.fingerprint):
             reason = f"{_this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
             raise CannotDecide(command, reason) from error
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
@@ -186,7 +186,7 @@ def _applied(
 
 
 def _this_code(domain: Domain) -> str:
-    return f"the code {domain.fingerprint} of the domain {domain.name}"
+    return f"the code {domain.code.fingerprint} of the domain {domain.name}"
 
 
 def _context(command: SubmittedCommand, now: datetime) -> CommandContext:

@@ -152,7 +152,7 @@ def test_a_command_that_cannot_be_read_fails(data: bytes) -> None:
 
 def test_a_command_that_the_code_cannot_read_which_made_it_fails() -> None:
     domain = shop_where(lambda: Sold(ITEM))
-    own = replace(submitted(b"{}"), code=domain.fingerprint)
+    own = replace(submitted(b"{}"), code=domain.code.fingerprint)
     assert decided(domain, own)[0].code == "UNDECODABLE_COMMAND"
     with pytest.raises(CannotDecide, match="cannot read what the code other sent"):
         decided(domain, replace(own, code="other"))

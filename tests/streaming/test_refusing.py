@@ -116,7 +116,7 @@ async def test_partitions_do_not_go_back_to_old_code_while_the_new_is_there_and_
 
 async def test_a_command_of_other_code_that_this_code_cannot_read_is_left_to_that_code(servers: Bank) -> None:
     foreign = replace(put(uuid4()), data=msgspec.Raw(b'{"width": 1}'), code="another")
-    own = replace(put(uuid4()), data=msgspec.Raw(b'{"width": 1}'), code=old.fingerprint)
+    own = replace(put(uuid4()), data=msgspec.Raw(b'{"width": 1}'), code=old.code.fingerprint)
     async with deciding(servers, old) as processor:
         [command_id] = await sent(servers, own)
         assert (await servers.outcome(command_id)).code == "UNDECODABLE_COMMAND"
