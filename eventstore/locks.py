@@ -70,7 +70,7 @@ async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
 
 
 async def join(connection: Connection, lock: Lock, key: int = 0) -> None:
-    """Takes a shared lock, so that this connection is a member, see sharing.py. Waits for an exclusive holder."""
+    """Takes a shared lock: this connection is a member, see sharing.py. Waits for an exclusive holder."""
     with reaching_postgres(connection):
         await connection.execute("select pg_advisory_lock_shared($1, $2)", int(lock), key)
 

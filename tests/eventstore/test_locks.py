@@ -1,4 +1,4 @@
-"""Advisory locks: one holder at a time, for as long as its connection lives, and a count of members."""
+"""Advisory locks: one holder at a time, for as long as its connection lives, and members of a group."""
 
 from __future__ import annotations
 
