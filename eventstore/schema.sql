@@ -56,7 +56,8 @@ create table commands (
     submitted_at timestamptz not null,
     decided_at timestamptz not null,
     number bigint not null,
-    decider_now timestamptz
+    decider_now timestamptz,
+    guards json
 );
 
 create unique index commands_number on commands (number);
@@ -208,3 +209,10 @@ create table refused_partitions (
     primary key (application, partition, fingerprint),
     check (num_nonnulls(command_id, position) = 1)
 );
+
+create table system_identity (
+    only_row boolean primary key default true check (only_row),
+    id uuid not null default gen_random_uuid(),
+    name text
+);
+insert into system_identity default values;

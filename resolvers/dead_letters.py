@@ -1,7 +1,7 @@
 """Dead letters: failed commands. Each can be retried as a new command, or dropped, once.
 
-A failed command keeps its outcome. A retry submits its content again. The new id is derived from the old id,
-so two retries submit the same command.
+A failed command keeps its outcome. A retry submits the same request again, also with its expected version.
+The new id is derived from the old id, so two retries submit the same command.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from commander.eventstore.records import Outcome, Status, SubmittedCommand
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService, SubmittingService
 from commander.streaming.commands.assembling import retried
+from commander.streaming.tracing import SpanKind, span
 
 MAX_LISTED = 1000
 
@@ -43,10 +44,11 @@ async def retry(
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
-    again = retried(failed, datetime.now(UTC), reply)
-    async with services.database.connection() as connection, connection.transaction():
-        await _record(connection, command_id, "RETRIED", again.command_id, context.actor)
-        await services.submitter.submit(again)
+    with span("retry dead letter", context.traceparent, SpanKind.SERVER) as traceparent:
+        again = retried(failed, datetime.now(UTC), reply, traceparent)
+        async with services.database.connection() as connection, connection.transaction():
+            await _record(connection, command_id, "RETRIED", again.command_id, context.actor)
+            await services.submitter.submit(again)
     return again
 
 

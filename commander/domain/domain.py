@@ -10,7 +10,7 @@ import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.code import DomainCode, code_of
-from commander.domain.errors import DefinitionError, UndecodableEvent, UnknownEvent
+from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
 from commander.domain.messages import (
@@ -228,7 +228,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
                 continue
             try:
                 value = upcast(value)
-            except Exception as error:  # the domain's code may raise anything
+            except RAISED as error:  # the domain's code may raise anything
                 reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value

@@ -9,10 +9,13 @@ CommanderError
 ├─ UndecodableEvent     a stored event cannot be read as its type
 │  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
+├─ HandlerTimedOut      a call of the domain's code did not return in time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
 └─ Unavailable          Postgres or NATS cannot be reached
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
+
+HandlerStuck, not part of the tree, is raised in a call that ignores HandlerTimedOut.
 """
 
 from __future__ import annotations
@@ -118,6 +121,31 @@ class ProjectionFailed(CommanderError):
         self.position = position
         self.event_type = event_type
         self.reason = reason
+
+
+class HandlerTimedOut(CommanderError):
+    """A call of the domain's code did not return within its time. The message says where the call was."""
+
+    def __init__(self, seconds: float, where: str) -> None:
+        super().__init__(f"did not return within {seconds:g} seconds; it was in {where}")
+
+
+class HandlerStuck(BaseException):
+    """Like HandlerTimedOut, for a call that has caught that one and goes on."""
+
+    def __init__(self, seconds: float, where: str) -> None:
+        super().__init__(f"did not return within {seconds:g} seconds and ignored it; it was in {where}")
+
+
+RAISED = (Exception, HandlerStuck)
+"""What a call of the domain's code may raise."""
+
+
+def timed_out(error: BaseException | None) -> bool:
+    """Whether an error was caused by a call of the domain's code that did not return in time."""
+    while error is not None and not isinstance(error, HandlerTimedOut | HandlerStuck):
+        error = error.__cause__
+    return error is not None
 
 
 class InvalidRequest(CommanderError):

@@ -32,9 +32,11 @@ class Part(ABC):
 
     garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
     objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
+    watched: whether calls of the domain's code are interrupted after `handler_seconds`.
     """
 
     name: str
+    watched = True
     garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:

@@ -119,18 +119,25 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         )
 
     @classmethod
-    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None) -> Envelope:
-        """The envelope of a dead letter's retry. Its id is derived from the dead letter's."""
+    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None, traceparent: str | None) -> Envelope:
+        """The envelope of a dead letter's retry. Its id is derived from the dead letter's.
+
+        It is the same request: what the failed command was guarded by, who sent it and what caused it stay.
+        Trace and reply are of whoever retries. Its time has come: a command fails when it is due. The count
+        of reactions in a row starts again, because a retry is no reaction.
+        """
         return cls(
             None,
             uuid5(failed.command_id, "retry"),
             failed.correlation_id,
             now,
             now,
+            expected_version=failed.read_guards().expected_version,
             causation_position=failed.causation_position,
             reactor=failed.reactor,
             actor=failed.actor,
             reply=reply,
+            traceparent=traceparent,
         )
 
 
@@ -175,10 +182,13 @@ def assembled(
     return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.code.fingerprint)
 
 
-def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
-    """The retry of a dead letter, with the same content, ready to be submitted."""
-    envelope = Envelope.of_retry(failed, now, reply)
-    return _sealed(envelope, failed.type, failed.stream, failed.data.encode(), failed.digest, None)
+def retried(
+    failed: Outcome, now: datetime, reply: str | None, traceparent: str | None = None
+) -> SubmittedCommand:
+    """The retry of a dead letter, with the same content, ready to be submitted. See Envelope.of_retry."""
+    envelope = Envelope.of_retry(failed, now, reply, traceparent)
+    data, rejected = failed.data.encode(), failed.read_guards().rejected
+    return _sealed(envelope, failed.type, failed.stream, data, failed.digest, None, rejected=rejected)
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:

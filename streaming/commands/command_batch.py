@@ -26,7 +26,6 @@ from commander.eventstore.records import Decision, Outcome, Progress, SubmittedC
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import CannotDecide, crashed, decide
 from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
-from commander.streaming.commands.watchdog import ended_if_hung
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import SpanKind, enabled, mark, now_ns
@@ -78,9 +77,7 @@ class CommandBatch:
             streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
             await states.load(connection, streams)
 
-    async def decide(
-        self, domain: Domain, states: AggregateCache, now: datetime, decide_seconds: float
-    ) -> None:
+    async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
 
         It ends before a command that this code cannot decide, and leaves the progress where it is. So whoever
@@ -91,13 +88,10 @@ class CommandBatch:
         traced = enabled()
         try:
             for begin in range(0, len(undecided), _SLICE):
-                with ended_if_hung(decide_seconds):
-                    for command in undecided[begin : begin + _SLICE]:
-                        began = now_ns() if traced else 0
-                        decision, states[command.stream] = decide(
-                            domain, command, states[command.stream], now
-                        )
-                        self.decisions.append(_traced(decision, began) if traced else decision)
+                for command in undecided[begin : begin + _SLICE]:
+                    began = now_ns() if traced else 0
+                    decision, states[command.stream] = decide(domain, command, states[command.stream], now)
+                    self.decisions.append(_traced(decision, began) if traced else decision)
                 await asyncio.sleep(0)
         except CannotDecide as error:
             self.stopped = error

@@ -25,6 +25,7 @@ from commander.domain import (
     UndecodableEvent,
     UnknownEvent,
 )
+from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
@@ -138,6 +139,9 @@ def decide(
     except HookFailed as error:
         logger.exception("a hook raised on command %s", command.command_id)
         status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
+    except (HandlerTimedOut, HandlerStuck) as error:
+        logger.exception("the decider of %s timed out on command %s", command.type, command.command_id)
+        status, code, message = Status.FAILED, "DECIDER_TIMED_OUT", f"{command.type} {error}"
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure

@@ -35,7 +35,6 @@ from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
-from commander.streaming.commands.watchdog import watch_for_hangs
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
@@ -93,7 +92,6 @@ class Processor:
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
-        watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
@@ -214,9 +212,7 @@ class Processor:
         Raises CannotDecide: the batch ended before that command. Its commit has started then too.
         """
         await look_up.done
-        await look_up.batch.decide(
-            self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
-        )
+        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
         await self._committed(but=_COMMITS - 1)
         before = self._committing[-1] if self._committing else None
         self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class ProcessorSettings:
     """The settings of a processor.
 
-    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
-    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
+    batch_size: the maximum of commands in a transaction. cached_streams: must be many more than the streams
+    of the batches in progress.
     """
 
     partitions: int
@@ -19,4 +19,3 @@ class ProcessorSettings:
     snapshot_every: int = 1000
     rebalance_seconds: float = 1.0
     purge_seconds: float = 10.0
-    decide_seconds: float = 60.0

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from commander import Domain
 from commander.domain.errors import InvalidRequest, NotFound
 from commander.eventstore.log.command_history import dead_letter_action
+from commander.eventstore.records import Outcome, SubmittedCommand
 from commander.resolvers import dead_letters
 from commander.resolvers.request_context import RequestContext
+from commander.streaming.commands.assembling import Envelope, assembled
+from commander.streaming.commands.deciding import MAX_DEPTH
 from tests.streaming.conftest import Bank, running
 
 broken = Domain("broken")
@@ -78,3 +84,85 @@ async def test_what_was_dealt_with_is_not_dealt_with_again(servers: Bank) -> Non
         await dead_letters.drop(RequestContext(servers, "eve"), uuid4())
     with pytest.raises(InvalidRequest, match="first"):
         await dead_letters.dead_letters(servers.database, -1)
+
+
+async def failed_as(servers: Bank, **given: Any) -> tuple[SubmittedCommand, Outcome]:
+    """A command that failed, sent with these fields."""
+    envelope = Envelope.of_client(
+        uuid4(),
+        datetime.now(UTC),
+        correlation_id=uuid4(),
+        expected_version=None,
+        actor="ada",
+        reply="its.client",
+        traceparent=TRACE,
+        not_before=None,
+    )
+    command = replace(assembled(broken, Do(uuid4()), envelope), **given)
+    await servers.submitter.submit(command)
+    async with running(servers.processor(broken).run()):
+        outcome = await servers.outcome(command.command_id)
+    assert outcome.status == "FAILED"
+    return command, outcome
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+MINE = "00-11111111111111111111111111111111-2222222222222222-01"
+
+
+async def test_a_retry_is_the_same_request_in_every_field(servers: Bank) -> None:
+    command, _ = await failed_as(
+        servers, expected_version=0, reactor="clerk", causation_position=7, depth=3, sent_digest=b"as sent"
+    )
+    again = await dead_letters.retry(RequestContext(servers, "bob", MINE), command.command_id)
+    kept = {"type", "stream", "data", "sent_digest"}  # what is asked for
+    kept |= {"expected_version", "rejected"}  # what guards it
+    kept |= {"actor", "correlation_id", "causation_position", "reactor"}  # who asked, and why
+    own = {"command_id", "submitted_at", "reply", "traceparent"}
+    begun_again = {"depth", "not_before"}
+    assert kept | own | begun_again == set(SubmittedCommand.__struct_fields__), "each field is decided on"
+    assert {name: getattr(again, name) for name in kept} == {name: getattr(command, name) for name in kept}
+    assert (again.reply, again.traceparent) == (None, MINE)
+    assert (again.depth, again.not_before) == (0, None)
+    assert all(getattr(again, name) != getattr(command, name) for name in own)
+
+
+async def test_a_retry_is_applied_only_at_the_version_that_was_expected(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved, _ = await failed_as(servers, expected_version=0)
+    still, _ = await failed_as(servers, expected_version=0)
+    monkeypatch.setattr("tests.resolvers.test_dead_letters.mended", True)
+    async with running(servers.processor(broken).run()):
+        other = await servers.submit(Do(UUID(moved.stream.removeprefix("job-"))), broken)
+        assert (await servers.outcome(other)).version == 1
+        ends = []
+        for command in (moved, still):
+            again = await dead_letters.retry(RequestContext(servers, "ada"), command.command_id)
+            ended = await servers.outcome(again.command_id)
+            ends.append((ended.status, ended.code, ended.version))
+    assert ends == [("REJECTED", "VERSION_CONFLICT", 1), ("APPLIED", None, 1)]
+
+
+async def test_a_command_that_a_hook_rejected_is_not_decided_by_a_retry(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, outcome = await failed_as(servers, depth=MAX_DEPTH + 1, rejected=("BANNED", "not you"))
+    assert outcome.code == "CAUSATION_TOO_DEEP"
+    monkeypatch.setattr("tests.resolvers.test_dead_letters.mended", True)
+    again = await dead_letters.retry(RequestContext(servers, "ada"), command.command_id)
+    async with running(servers.processor(broken).run()):
+        ended = await servers.outcome(again.command_id)
+    assert (ended.status, ended.code, ended.message) == ("REJECTED", "BANNED", "not you")
+
+
+async def test_a_retry_that_fails_keeps_its_guards_for_the_next(servers: Bank) -> None:
+    _, outcome = await failed_as(servers, expected_version=0)
+    for _ in range(2):
+        again = await dead_letters.retry(RequestContext(servers, "ada"), outcome.command_id)
+        assert again.expected_version == 0
+        async with running(servers.processor(broken).run()):
+            outcome = await servers.outcome(again.command_id)
+    assert outcome.code == "DECIDER_RAISED"
+    _, outcome = await failed_as(servers)
+    assert outcome.guards is None
