@@ -23,7 +23,8 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from tests.holding import nothing_is_held
