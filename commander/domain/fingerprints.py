@@ -1,4 +1,4 @@
-"""The fingerprints of aggregates, projections and reactors, and that of a whole domain."""
+"""The fingerprints of aggregates, projections and reactors, and that of all code that decides and reacts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Fingerprints:
         self._count = 0
 
     def of(self, part: AggregateType | ProjectionType | ReactorType | None) -> str:
-        """The fingerprint of a part of the domain; None: of the whole domain."""
+        """The fingerprint of a part; None: of all code that decides and reacts, i.e. all but projections."""
         count = _count(self._domain)
         if count != self._count:
             self._known.clear()
@@ -68,7 +68,7 @@ class Fingerprints:
         """The label and the roots of its fingerprint."""
         match part:
             case None:
-                return self._of_all()
+                return self._of_deciding()
             case AggregateType():
                 return "aggregate", [Root("class", part.cls), *self._handled(part.evolvers)]
             case ProjectionType():
@@ -102,7 +102,7 @@ class Fingerprints:
             if name == type_.name:
                 yield Root(f"upcast from {version}", upcast)
 
-    def _of_all(self) -> tuple[str, list[Root]]:
+    def _of_deciding(self) -> tuple[str, list[Root]]:
         domain, roots = self._domain, list[Root]()
         for _, event in sorted(domain.events.items()):
             roots += [Root(f"event {event.name} {event.version}", event.cls), *self._upcasts(event)]
@@ -111,11 +111,9 @@ class Fingerprints:
         for _, aggregate in sorted(domain.aggregates.items()):
             roots.append(Root(f"aggregate {aggregate.name} by {aggregate.key}", aggregate.cls))
             roots += self._methods(aggregate.cls)
-        folding: list[ProjectionType | ReactorType] = [*domain.projections.values()]
-        folding += domain.reactors.values()
-        for part in sorted(folding, key=lambda one: (type(one).__name__, one.name)):
-            label, own = self._made_of(part)
-            roots += [own[0]._replace(role=f"{part.name}: {label}"), *own[1:]]
+        for _, reactor in sorted(domain.reactors.items()):
+            label, own = self._made_of(reactor)
+            roots += [own[0]._replace(role=f"{reactor.name}: {label}"), *own[1:]]
         for _, effect in sorted(domain.effects.items()):
             roots.append(Root(f"effect {effect.name}", effect.function))
             roots += [Root(effect.name, cls) for cls in _sorted(effect.events)]

@@ -214,7 +214,7 @@ def prints_of(domain: Domain) -> Prints:
         "aggregate": domain.fingerprint_of(domain.aggregates["customer"]),
         "projection": domain.projections["buyer"].fingerprint,
         "reactor": domain.fingerprint_of(domain.reactors["thanks"]),
-        "domain": domain.fingerprint,
+        "domain": domain.code.fingerprint,
     }
 
 
@@ -276,7 +276,7 @@ CHANGES: dict[str, tuple[str, str, str, set[str]]] = {
     "the name it is registered under": ("rules", 'rule("gift")', 'rule("present")', AGGREGATE),
     "an import in a function": ("late", "return amount", "return amount + 1", AGGREGATE),
     "an alias of an import": ("domain", "in_euros as value_of", "factor as value_of", AGGREGATE),
-    "an index": ("domain", 'indexes=("points",)', "indexes=()", {"projection", "domain"}),
+    "an index": ("domain", 'indexes=("points",)', "indexes=()", {"projection"}),
     "a method that handles no event": ("domain", "command.cents)", "-command.cents)", AGGREGATE),
     "a command": ("domain", "cents: int\n\n\n@shop.agg", "cents: int = 1\n\n\n@shop.agg", {"domain"}),
 }
@@ -334,7 +334,7 @@ from importlib import import_module
 
 def shown(shop):
     parts = shop.aggregates["customer"], shop.projections["buyer"], shop.reactors["thanks"]
-    print(json.dumps([*map(shop.fingerprint_of, parts), shop.fingerprint]))
+    print(json.dumps([*map(shop.fingerprint_of, parts), shop.code.fingerprint]))
 
 if __name__ == "__main__":
     shown(import_module(sys.argv[1]).shop)

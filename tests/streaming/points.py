@@ -78,4 +78,5 @@ def version(tmp_path: Path, rule: str) -> Any:
         module = import_module("points.domain")
         for part in (*module.shop.aggregates.values(), *module.shop.reactors.values()):
             module.shop.fingerprint_of(part)  # made while the modules of this version are the imported ones
+        assert module.shop.code
         return module
