@@ -6,6 +6,8 @@ A new table is filled first:
                                                                 inline projections: ▲ │ at the head, serving
            a failing event, another serving table, or events appended without it ── │ ▼
                                                                                   inline
+
+A table that is at the head takes the place of a serving one that no process keeps up.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
 from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
+from commander.eventstore.projections.keeping import take_over
 from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.eventstore.projections.rows import Rows, Unwritable
 from commander.eventstore.projections.serving import (
@@ -55,7 +58,8 @@ _WATCH_SECONDS = 0.5
 class Projector:
     """Folds the log into one table until its task is cancelled or the table is dropped.
 
-    position: the checkpoint of the table. failure: why it has stopped; None if it has not.
+    position: the checkpoint of the table. failure: why it has stopped; None if it has not. abandoned: a
+    serving table that no process keeps up; this one takes its place.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
@@ -73,6 +77,7 @@ class Projector:
         self._head = 0
         self.failure: str | None = None
         self.position = 0
+        self.abandoned: str | None = None
 
     @property
     def name(self) -> str:
@@ -163,7 +168,15 @@ class Projector:
             if not await self._built(connection):
                 await log.restart(self.position)
         else:
+            await self._take_over(connection)
             await self._enter_inline(connection)
+
+    async def _take_over(self, connection: Connection) -> None:
+        """At the head: takes the place of a serving table that no process keeps up."""
+        abandoned, self.abandoned = self.abandoned, None
+        if abandoned is not None and await take_over(connection, self._table, abandoned):
+            logger.warning("%s serves: no process kept %s up", self._table.name, abandoned)
+            await self._nats.publish_signals([tables_signal()])
 
     async def _fold(self, connection: Connection, log_range: LogRange) -> None:
         if self._filling is not None:
