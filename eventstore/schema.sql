@@ -83,7 +83,8 @@ create table dead_letter_actions (
     action text not null check (action in ('RETRIED', 'DROPPED')),
     retried_as uuid,
     actor text,
-    at timestamptz not null default now()
+    at timestamptz not null default now(),
+    submitted boolean not null default true
 );
 
 create table snapshots (

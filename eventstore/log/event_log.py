@@ -234,12 +234,12 @@ async def pages_of_streams(
 
 async def head_position(database: Database) -> int:
     """The position of the newest event; 0 in an empty log."""
-    return int(await database.fetchval("select position from log_head where only_row"))
+    return int(await database.fetchval("select position from log_head"))
 
 
 async def ended_commands(database: Database) -> int:
     """How many commands have an outcome."""
-    return int(await database.fetchval("select commands from log_head where only_row"))
+    return int(await database.fetchval("select commands from log_head"))
 
 
 async def log_extent(database: Database) -> Extent | None:

@@ -133,7 +133,7 @@ async def is_behind(connection: Connection, table: Table) -> bool:
         return bool(
             await connection.fetchval(
                 """select log_head.position > projections.position from log_head, projections
-                   where only_row and table_name = $1""",
+                   where table_name = $1""",
                 table.name,
             )
         )

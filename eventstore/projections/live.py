@@ -109,7 +109,7 @@ async def matching_rows(
     sql, binds = select_matching(table, where, most + 1)
     async with _snapshot(database) as connection:
         checkpoint = await _checkpoint(connection, table)
-        head = int(await connection.fetchval("select position from log_head where only_row"))
+        head = int(await connection.fetchval("select position from log_head"))
         rows = [table.row_of(record) for record in await connection.fetch(sql, *binds)]
         if len(rows) > most:
             raise TooManyRows(most)

@@ -49,7 +49,7 @@ async def read_range(
     The head is read first. A reader that sees the head sees every event below it. Raises Unavailable.
     """
     with reaching_postgres(connection):
-        head: int = await connection.fetchval("select position from log_head where only_row")
+        head: int = await connection.fetchval("select position from log_head")
         end = min(head if up_to is None else up_to, after + _SPAN)
         if end <= after:
             return LogRange((), after, head)

@@ -225,7 +225,7 @@ async def mark_built(connection: Connection, table: Table) -> bool:
 
 async def lock_log(connection: Connection) -> int:
     """Blocks appends until the transaction ends. Returns the head."""
-    return int(await connection.fetchval("select position from log_head where only_row for update"))
+    return int(await connection.fetchval("select position from log_head for update"))
 
 
 async def switch(database: Database, name: str, table_name: str) -> None:

@@ -1,7 +1,5 @@
 -- Appends decided commands and their events, and moves the progress of the partitions, in one statement.
 -- The row of log_head is locked until commit, so positions are assigned in commit order, without gaps.
--- (Its condition makes Postgres use the index. A long snapshot, of a backup for example, leaves the row behind many empty
--- pages, and without a condition each append would read them all.)
 -- A column of many values is one bind: the text of an array (see array_text). A column of JSON documents is one
 -- text, separated by U+001F, which JSON contains only escaped. (The driver's array encoder took a third of the time.)
 -- binds, events:   $1 how many int  $2 stream text[]  $3 version bigint[]  $4 type text[]  $5 schema_version int[]
@@ -21,7 +19,6 @@ with head as (
     set position = position + $1::int,
         commands = commands + $29::int,
         recorded_at = greatest(recorded_at, clock_timestamp())
-    where only_row
     returning position - $1::int as base, commands - $29::int as commands, recorded_at
 ),
 appended as (

@@ -5,4 +5,3 @@ select log_head.position as head, events.recorded_at as begin,
        greatest(log_head.recorded_at, clock_timestamp()) as now
 from log_head
 join events on events.position = 1
-where only_row

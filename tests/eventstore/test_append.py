@@ -320,37 +320,3 @@ async def test_what_is_in_the_log_cannot_be_changed_or_forgotten(database: Datab
         with pytest.raises(asyncpg.RestrictViolationError, match="the log is append-only"):
             await connection.execute(statement)
     assert await whole_log(database) == log
-
-
-async def test_an_old_snapshot_leaves_no_cost_for_appends_and_reads_of_the_head(database: Database) -> None:
-    """Each append leaves a version of the row of log_head, which VACUUM can remove only after the snapshot."""
-    reader = await database.connect("an old snapshot")
-    try:
-        async with reader.transaction(isolation="repeatable_read"):
-            await reader.fetchval("select position from log_head")
-            async with database.connection() as connection:
-                await connection.execute(
-                    """do $$ begin for i in 1..3000 loop
-                           update log_head set commands = commands where only_row; commit;
-                       end loop; end $$"""
-                )
-    finally:
-        await reader.close()
-    async with database.connection() as connection:
-        await connection.execute("vacuum analyze log_head")
-        pages = await connection.fetchval("select pg_relation_size('log_head') / 8192")
-        before = await _pages_read(connection)
-        for _ in range(10):
-            await append(connection, [decision(f"account-{uuid4()}", 0, 1)], None)
-            await head_position(database)
-        assert await _pages_read(connection) - before < 10 * pages
-
-
-async def _pages_read(connection: Connection) -> int:
-    """How many pages of log_head this database has read so far, by all its sessions."""
-    await connection.execute("select pg_stat_force_next_flush()")
-    return int(
-        await connection.fetchval(
-            "select heap_blks_hit + heap_blks_read from pg_statio_user_tables where relname = 'log_head'"
-        )
-    )
