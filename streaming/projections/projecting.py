@@ -7,7 +7,7 @@ A new table is filled first:
            a failing event, another serving table, or events appended without it ── │ ▼
                                                                                   inline
 
-A table that is at the head takes the place of a serving one that no process keeps up.
+At the head, a table takes over from one that serves and that no process keeps up.
 """
 
 from __future__ import annotations
@@ -175,7 +175,6 @@ class Projector:
             await self._enter_inline(connection)
 
     async def _take_over(self, connection: Connection) -> None:
-        """At the head: takes the place of a serving table that no process keeps up."""
         abandoned, self.abandoned = self.abandoned, None
         if abandoned is not None and await take_over(connection, self._table, abandoned):
             logger.warning("%s serves: no process kept %s up", self._table.name, abandoned)
