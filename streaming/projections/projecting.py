@@ -14,8 +14,10 @@ import asyncio
 import logging
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from commander.domain.comparing import unknown_event_types
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
+from commander.eventstore.log.stored_names import stored_names
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
 from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
@@ -80,6 +82,18 @@ class Projector:
         return self._table.name
 
     @property
+    def build(self) -> int:
+        """Which build of its code's table it is, from 1; 0 if that is not known yet."""
+        record = self._record or self._seen
+        return 0 if record is None else record.build
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the table does not serve by itself; see TableRecord."""
+        record = self._seen or self._record
+        return record is not None and record.is_held
+
+    @property
     def state(self) -> str:
         """'ok', or why the projector has stopped, or the progress of building the first table of its code."""
         if self.failure is not None:
@@ -87,6 +101,8 @@ class Projector:
         record = self._record or self._seen
         if record is None:
             return "not started yet"
+        if self.is_held:
+            return record.held_because
         if record.state != BUILDING or record.build > 1:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
@@ -209,9 +225,10 @@ class Projector:
             self._filling = None
             self.position = 0
             return False
+        skipped = unknown_event_types(self._domain, await stored_names(self._database))
         try:
             async with connection.transaction():
-                serves = await mark_built(connection, self._table)
+                serves = await mark_built(connection, self._table, skipped)
                 if serves and self._table.projection.inline:
                     await enter_inline(connection, self._domain, self._table, self.position)
         except (ProjectionFailed, UndecodableEvent):
@@ -219,7 +236,10 @@ class Projector:
         self._filling = None
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
-        logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        if self._record.is_held:
+            logger.error("%s", self._record.held_because)
+        else:
+            logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
         await self._nats.publish_signals(
             [projection_signal(self._table.name, self.position), tables_signal()]
         )
