@@ -63,7 +63,9 @@ class System(Endpoint):
     def __init__(self, data_dir: Path, **environment: str) -> None:
         super().__init__()
         self.data_dir = data_dir
-        self.log = data_dir / "dev.log"
+        self.log = data_dir.with_name(
+            f"{data_dir.name}.log"
+        )  # the data directory must be empty or Commander's
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 

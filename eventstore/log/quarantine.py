@@ -35,7 +35,7 @@ class Run:
 async def begin_running(connection: Connection, partitions: Sequence[int], run: Run) -> list[list[int]]:
     """Marks these partitions as running. Returns those that another run left marked, one list per run.
 
-    These are not marked: call `mark_running` when their quarantined commands have outcomes. Raises Unavailable.
+    These are not marked: call `mark_running` when quarantined commands have outcomes. Raises Unavailable.
     """
     with reaching_postgres(connection):
         return [row["partitions"] for row in await connection.fetch(_BEGIN, partitions, run.id)]
