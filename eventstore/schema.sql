@@ -189,7 +189,6 @@ create table stored_names_counted (
     position bigint not null,
     commands bigint not null
 );
-insert into stored_names_counted (position, commands) values (0, 0);
 
 create table recurring (
     name text primary key,

@@ -49,12 +49,19 @@ async def compare_names(database: Database, domain: Domain, part: str) -> None:
 
 
 async def _begin(database: Database, domain: Domain, stored: StoredNames, kinds: Iterable[str]) -> list[str]:
-    """Stores the checkpoints of what is new. Returns the problems of what the part runs."""
-    reactors = await begin_reactors(database, {one.name: one.begins for one in domain.reactors.values()})
-    effects = await begin_effects(database, {one.name: one.begins for one in domain.effects.values()})
+    """Stores the checkpoints of new reactors and effects. Returns the problems of those that the part runs.
+
+    Those that the part does not run begin here only if they do not say where: on an empty log they then have
+    a checkpoint before the first event, whichever process starts first.
+    """
     problems = []
-    for kind, refused in (("reactor", reactors), ("effect", effects)):
-        if kind in kinds:
+    for kind, begin, types in (
+        ("reactor", begin_reactors, domain.reactors.values()),
+        ("effect", begin_effects, domain.effects.values()),
+    ):
+        own = kind in kinds
+        refused = await begin(database, {t.name: t.begins for t in types if own or t.begins is None})
+        if own:
             head = await head_position(database)
             problems += several_checkpoints(domain, stored, kind)
             problems += [_must_say(domain, stored, kind, name, head) for name in refused]

@@ -50,11 +50,13 @@ async def _count_part(connection: Connection) -> bool:
     """Counts one part. Returns whether there is more. All positions up to the head are visible."""
     with reaching_postgres(connection):
         async with connection.transaction():
-            counted = await connection.fetchrow(
-                "select position, commands from stored_names_counted for update"
+            counted = await connection.fetchrow(  # it locks the row until the commit
+                """insert into stored_names_counted (position, commands) values (0, 0)
+                   on conflict (only_row) do update set position = stored_names_counted.position
+                   returning position, commands"""
             )
             newest = await connection.fetchrow("select position, commands from log_head")
-            assert counted is not None and newest is not None, "migrations insert these rows"
+            assert counted is not None and newest is not None, "both tables have their row"
             (position, commands), (head, number) = counted, newest
             if (position, commands) == (head, number):
                 return False

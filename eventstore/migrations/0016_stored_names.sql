@@ -12,7 +12,6 @@ create table stored_names_counted (
     position bigint not null,
     commands bigint not null
 );
-insert into stored_names_counted (position, commands) values (0, 0);
 
 -- The events that a table skipped while it was built, because its code did not know their types: counts by type.
 alter table projections add column skipped json;

@@ -210,8 +210,8 @@ async def mark_built(connection: Connection, table: Table, skipped: Mapping[str,
         async with connection.transaction():
             await lock_log(connection)
             serves = await connection.fetchval(
-                """update projections set state = 'BUILT', built_at = now(), skipped = $2
-                   where table_name = $1 returning serves_when_built and $2 is null""",
+                """update projections set state = 'BUILT', built_at = now(), skipped = $2::json
+                   where table_name = $1 returning serves_when_built and $2::json is null""",
                 table.name,
                 msgspec.json.encode(skipped).decode() if skipped else None,
             )

@@ -1,8 +1,8 @@
 """Where a new reactor or effect begins.
 
-Every part stores the checkpoints of all reactors and effects of its code before it works. So on an empty log
-they are stored before the first event, and a reactor whose process starts later still gets it. On a log with
-events, a new one must say where it begins: it could repeat all history, or lose what waits for it.
+On an empty log it begins with the first event. Every part stores such checkpoints before it works, so that a
+reactor whose process starts later still gets that event. On a log with events, a new one must say where it
+begins: it could repeat all history, or lose what waits for it.
 """
 
 from __future__ import annotations
