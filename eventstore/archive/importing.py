@@ -163,7 +163,9 @@ class _Records:
             self.events.append(RecordedEvent(*_values(record, RecordedEvent.__struct_fields__, data=data)))
             return
         digest = bytes.fromhex(record.digest)
-        self.commands.append(Outcome._make(_values(record, Outcome._fields, data=data, digest=digest)))
+        guards = None if record.guards is None else record.guards.encode()
+        values = _values(record, Outcome._fields, data=data, digest=digest, guards=guards)
+        self.commands.append(Outcome._make(values))
         done = record.dead_letter
         if done is not None:
             action = DeadLetterAction(record.command_id, done.action, done.retried_as, done.actor, done.at)

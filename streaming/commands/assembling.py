@@ -119,18 +119,25 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         )
 
     @classmethod
-    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None) -> Envelope:
-        """The envelope of a dead letter's retry. Its id is derived from the dead letter's."""
+    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None, traceparent: str | None) -> Envelope:
+        """The envelope of a dead letter's retry. Its id is derived from the dead letter's.
+
+        It is the same request: what the failed command was guarded by, who sent it and what caused it stay.
+        Trace and reply are of whoever retries. Its time has come: a command fails when it is due. The count
+        of reactions in a row starts again, because a retry is no reaction.
+        """
         return cls(
             None,
             uuid5(failed.command_id, "retry"),
             failed.correlation_id,
             now,
             now,
+            expected_version=failed.read_guards().expected_version,
             causation_position=failed.causation_position,
             reactor=failed.reactor,
             actor=failed.actor,
             reply=reply,
+            traceparent=traceparent,
         )
 
 
@@ -153,9 +160,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
-    digest = type_.digest(command, given)
+    digest, code = type_.digest(command, given), domain.code.fingerprint
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.stored_name, stream, data, digest)
+        return _sealed(envelope, type_.stored_name, stream, data, digest, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -169,14 +176,19 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.stored_name, stream, data, digest, rejected=refused)
-    return _sealed(envelope, type_.stored_name, stream, prepared, digest)
+        return _sealed(
+            envelope, type_.stored_name, stream, data, digest, domain.code.fingerprint, rejected=refused
+        )
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.code.fingerprint)
 
 
-def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
-    """The retry of a dead letter, with the same content, ready to be submitted."""
-    envelope = Envelope.of_retry(failed, now, reply)
-    return _sealed(envelope, failed.type, failed.stream, failed.data.encode(), failed.digest)
+def retried(
+    failed: Outcome, now: datetime, reply: str | None, traceparent: str | None = None
+) -> SubmittedCommand:
+    """The retry of a dead letter, with the same content, ready to be submitted. See Envelope.of_retry."""
+    envelope = Envelope.of_retry(failed, now, reply, traceparent)
+    data, rejected = failed.data.encode(), failed.read_guards().rejected
+    return _sealed(envelope, failed.type, failed.stream, data, failed.digest, None, rejected=rejected)
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:
@@ -192,6 +204,7 @@ def _sealed(
     stream: str,
     data: bytes,
     digest: bytes,
+    code: str | None,
     *,
     rejected: tuple[str, str] | None = None,
 ) -> SubmittedCommand:
@@ -212,4 +225,5 @@ def _sealed(
         envelope.depth,
         digest,
         rejected,
+        code,
     )

@@ -58,6 +58,7 @@ class ReactorRunner:
     def __init__(
         self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
     ) -> None:
+        self._code = domain.code
         self._database = database
         self._nats = nats
         self._submitter = submitter
@@ -88,7 +89,7 @@ class ReactorRunner:
     async def _share(self) -> None:
         shared = reactor_leases(self.name)
         async with (
-            Leases(self._database, self._submitter.partitions, shared) as leases,
+            Leases(self._database, self._submitter.partitions, shared, self._code) as leases,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
             while True:
