@@ -57,7 +57,8 @@ _WATCH_SECONDS = 0.5
 class Projector:
     """Folds the log into one table until its task is cancelled or the table is dropped.
 
-    position: the checkpoint of the table. failure: why it has stopped; None if it has not.
+    position: the checkpoint of the table. failure: why it has stopped; None if it has not. seen: the record
+    of the table, for those that do not hold its lock.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
@@ -68,7 +69,7 @@ class Projector:
         self._types = frozenset(table.projection.by_event)
         self._rows = Rows(table)
         self._made = False
-        self._seen: TableRecord | None = None
+        self.seen: TableRecord | None = None
         self._record: TableRecord | None = None
         self._filling: Filling | None = None
         self._indexed = False
@@ -85,34 +86,22 @@ class Projector:
         return self._table.name
 
     @property
-    def build(self) -> int:
-        """Which build of its code's table it is, from 1; 0 if that is not known yet."""
-        record = self._record or self._seen
-        return 0 if record is None else record.build
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the table does not serve by itself; see TableRecord."""
-        record = self._seen or self._record
-        return record is not None and record.is_held
-
-    @property
     def state(self) -> str:
         """'ok', or why the projector has stopped, or the progress of building the first table of its code."""
         if self.failure is not None:
             return self.failure
-        record = self._record or self._seen
+        record = self._record or self.seen
         if record is None:
             return "not started yet"
-        if self.is_held:
-            return record.held_because
+        if self.seen is not None and self.seen.is_held:
+            return self.seen.held_because
         if record.state != BUILDING or record.build > 1:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
 
     def update_record(self, record: TableRecord) -> None:
         """Updates the table's record, for a projector that does not hold the lock."""
-        self._seen = record
+        self.seen = record
 
     async def run(self) -> None:
         """Runs until cancelled or the table is dropped. While a server is unreachable it retries."""

@@ -60,12 +60,9 @@ class Projectors:
     def states(self) -> Mapping[str, str]:
         """The state of each projection, see `Projector.state`. Of several tables, one that is not ok wins."""
         found: dict[str, str] = {}
-        newest: dict[str, int] = {}
         for projector in self._running.values():
-            newest[projector.name] = max(projector.build, newest.get(projector.name, 0))
-        for projector in self._running.values():
-            if projector.build < newest[projector.name] and projector.is_held:
-                continue  # it was built again
+            if self._is_built_again(projector):
+                continue
             if found.get(projector.name, "ok") == "ok":
                 found[projector.name] = projector.state
         return found
@@ -73,6 +70,14 @@ class Projectors:
     async def _records(self) -> list[TableRecord]:
         records = await table_records(self._database, list(self._domain.projections))
         return [record for record in records if self._is_ours(record)]
+
+    def _is_built_again(self, projector: Projector) -> bool:
+        """Whether the table is held, and another one of the same code is built instead."""
+        seen = projector.seen
+        if seen is None or not seen.is_held:
+            return False
+        others = (one.seen for one in self._running.values() if one.name == projector.name)
+        return any(one.build > seen.build for one in others if one is not None)
 
     def _knows(self, type_name: str) -> bool:
         """Whether a skipped type is known now, or is retired: then to skip it is right."""
