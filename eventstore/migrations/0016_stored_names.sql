@@ -1,5 +1,5 @@
--- The names under which events and commands are stored, with their counts up to a position of the log and a number of
--- the outcomes. Every part compares them with its code when it starts, without a scan of the log.
+-- The names under which events and commands are stored, with their counts.
+-- Counted up to a position of the log and a number of the outcomes. Every part compares them with its code at its start.
 create table stored_names (
     kind text not null check (kind in ('event', 'command')),
     aggregate text not null,
