@@ -36,6 +36,7 @@ async def take_over(connection: Connection, table: Table, abandoned: str) -> boo
             may = await connection.fetchval(
                 """select true from projections as own join projections as other using (name)
                    where own.table_name = $1 and own.state = 'BUILT' and own.serves_when_built
+                     and (own.skipped is null or own.served_at is not null)
                      and other.table_name = $2 and other.serving
                      and not exists (
                        select from pg_locks

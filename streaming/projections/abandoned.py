@@ -6,8 +6,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from commander.eventstore.database import Database
-from commander.eventstore.projections.keeping import kept_up
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.projections.keeping import kept_up, take_over
+from commander.eventstore.projections.tables import Table
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import tables_signal
 
 logger = logging.getLogger("commander.projections")
 
@@ -45,6 +48,16 @@ class AbandonedTables:
         """For how long no process has kept this table up; negative if one does."""
         since = self._since.get(table)
         return -1.0 if since is None else asyncio.get_running_loop().time() - since
+
+
+async def replace_abandoned(connection: Connection, nats: Nats, table: Table, abandoned: str | None) -> None:
+    """Lets a table at the head take over from another one (None: from none), if still no process keeps it up.
+
+    connection: that of the table's projector. Raises Unavailable.
+    """
+    if abandoned is not None and await take_over(connection, table, abandoned):
+        logger.warning("%s serves, because no process kept %s up with the log", table.name, abandoned)
+        await nats.publish_signals([tables_signal()])
 
 
 def _error(projection: str, table: str) -> str:

@@ -6,8 +6,6 @@ A new table is filled first:
                                                                 inline projections: ▲ │ at the head, serving
            a failing event, another serving table, or events appended without it ── │ ▼
                                                                                   inline
-
-At the head, a table takes over from one that serves and that no process keeps up.
 """
 
 from __future__ import annotations
@@ -16,13 +14,14 @@ import asyncio
 import logging
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent, UnknownEvent
+from commander.domain.comparing import unknown_event_types
 from commander.domain.errors import timed_out
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
+from commander.eventstore.log.stored_names import stored_names
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
 from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
-from commander.eventstore.projections.keeping import take_over
 from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.eventstore.projections.rows import Rows, Unwritable
 from commander.eventstore.projections.serving import (
@@ -42,6 +41,7 @@ from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import projection_signal, tables_signal
 from commander.streaming.newer_code import NotKnown
+from commander.streaming.projections.abandoned import replace_abandoned
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -59,8 +59,8 @@ _WATCH_SECONDS = 0.5
 class Projector:
     """Folds the log into one table until its task is cancelled or the table is dropped.
 
-    position: the checkpoint of the table. failure: why it has stopped; None if it has not. abandoned: a
-    serving table that no process keeps up; this one takes its place.
+    position: the checkpoint of the table. failure: why it has stopped; None if it has not. seen: the record
+    of the table, for those that do not hold its lock. abandoned: a table that this one takes over from.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
@@ -71,13 +71,12 @@ class Projector:
         self._types = frozenset(table.projection.by_event)
         self._rows = Rows(table)
         self._made = False
-        self._seen: TableRecord | None = None
+        self.seen: TableRecord | None = None
         self._record: TableRecord | None = None
         self._filling: Filling | None = None
         self._indexed = False
-        self._head = 0
+        self._head = self.position = 0
         self.failure: str | None = None
-        self.position = 0
         self.abandoned: str | None = None
 
     @property
@@ -93,16 +92,18 @@ class Projector:
         """'ok', or why the projector has stopped, or the progress of building the first table of its code."""
         if self.failure is not None:
             return self.failure
-        record = self._record or self._seen
+        record = self._record or self.seen
         if record is None:
             return "not started yet"
+        if self.seen is not None and self.seen.is_held:
+            return self.seen.held_because
         if record.state != BUILDING or record.build > 1:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
 
     def update_record(self, record: TableRecord) -> None:
         """Updates the table's record, for a projector that does not hold the lock."""
-        self._seen = record
+        self.seen = record
 
     async def run(self) -> None:
         """Runs until cancelled or the table is dropped. While a server is unreachable it retries."""
@@ -171,14 +172,9 @@ class Projector:
             if not await self._built(connection):
                 await log.restart(self.position)
         else:
-            await self._take_over(connection)
+            abandoned, self.abandoned = self.abandoned, None
+            await replace_abandoned(connection, self._nats, self._table, abandoned)
             await self._enter_inline(connection)
-
-    async def _take_over(self, connection: Connection) -> None:
-        abandoned, self.abandoned = self.abandoned, None
-        if abandoned is not None and await take_over(connection, self._table, abandoned):
-            logger.warning("%s serves: no process kept %s up", self._table.name, abandoned)
-            await self._nats.publish_signals([tables_signal()])
 
     async def _fold(self, connection: Connection, log_range: LogRange) -> None:
         if self._filling is not None:
@@ -227,9 +223,10 @@ class Projector:
             self._filling = None
             self.position = 0
             return False
+        skipped = unknown_event_types(self._domain, await stored_names(self._database))
         try:
             async with connection.transaction():
-                serves = await mark_built(connection, self._table)
+                serves = await mark_built(connection, self._table, skipped)
                 if serves and self._table.projection.inline:
                     await enter_inline(connection, self._domain, self._table, self.position)
         except (ProjectionFailed, UndecodableEvent):
@@ -237,7 +234,10 @@ class Projector:
         self._filling = None
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
-        logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        if self._record.is_held:
+            logger.error("%s", self._record.held_because)
+        else:
+            logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
         await self._nats.publish_signals(
             [projection_signal(self._table.name, self.position), tables_signal()]
         )
