@@ -1,6 +1,7 @@
 """The stored data of reactors and effects.
 
 reactors.py     the states of reactors, stored with their checkpoints
+parked.py       the keys of reactors that wait because an event failed
 effects.py      the checkpoints of effects, and their dead letters
 calls.py        calls of effects, counted before they run
 """

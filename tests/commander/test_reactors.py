@@ -36,7 +36,7 @@ async def counted(servers: Bank) -> None:
 
 async def test_reactors_are_listed_as_they_stand(servers: Bank, commander: Run) -> None:
     await counted(servers)
-    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\n", "")
+    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\t\n", "")
 
 
 async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, commander: Run) -> None:

@@ -20,8 +20,9 @@ from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
 
-def runner(servers: Bank, name: str, domain: Domain = orders) -> ReactorRunner:
-    return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, domain.reactors[name])
+def runner(servers: Bank, name: str, domain: Domain = orders, **options: int) -> ReactorRunner:
+    reactor = domain.reactors[name]
+    return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, reactor, **options)
 
 
 async def until(servers: Bank, holds: Callable[[list[str]], bool]) -> list[RecordedEvent]:
