@@ -198,10 +198,11 @@ async def test_states_rebuilt_while_a_key_is_parked_end_before_its_failing_event
         assert before == {"t": '{"filled":["a"]}', "u": '{"filled":["a"]}'}
         async with servers.database.connection() as connection:
             await forget_states(connection, "keeper")
+        (folder / "MENDED").touch()
         async with running(runner(servers).run()):
             await filled(servers, ("u", "b"))
             await until_noted(servers, "u", [["a"], ["a", "b"]])
-            (folder / "MENDED").touch()
+            assert (await stored(servers, "keeper"))["t"] == before["t"]
             await act_on_parked(servers.database, "keeper", "t", "RETRIED", None)
             await until_unparked(servers)
             await until_noted(servers, "t", [["a"], ["a", "poison"], ["a", "poison", "b"]])
@@ -374,6 +375,7 @@ async def test_the_deadline_of_a_parked_process_waits(servers: Bank, monkeypatch
             log = await until(servers, lambda types: "Shipped" in types)
             await until_unparked(servers)
     assert [event.stream for event in log if event.type == "Shipped"] == [f"oneOrder-{order}"]
+    assert "ReactionRejected" not in [event.type for event in log], "no deadline met the paid order"
 
 
 def test_the_fingerprint_of_a_reactor_is_that_of_its_class() -> None:
