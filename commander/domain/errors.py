@@ -7,6 +7,7 @@ CommanderError
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
 ├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
+│  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
 ├─ HandlerTimedOut      a call of the domain's code did not return in time
 ├─ InvalidRequest       an argument of a query is outside its range
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 class CommanderError(Exception):
@@ -85,6 +87,29 @@ class UndecodableEvent(CommanderError):
         self.position = position
         self.type_name = type_name
         self.reason = reason
+
+
+class Versioned(Protocol):
+    """An event's type, as far as its schema version."""
+
+    @property
+    def version(self) -> int: ...
+
+
+class UnknownEvent(UndecodableEvent):
+    """The domain does not have the event's type, or not in this schema version. Newer code may read it.
+
+    known: the type that the domain has; None if it has none of this name.
+    """
+
+    def __init__(
+        self, position: int, type_name: str, schema_version: int, domain: str, known: Versioned | None
+    ) -> None:
+        reason = f"the domain {domain} has no such event"
+        if known is not None:
+            reason = f"it has schema version {schema_version}, newer than this code's {known.version}"
+        super().__init__(position, type_name, reason)
+        self.schema_version = schema_version
 
 
 class ProjectionFailed(CommanderError):

@@ -87,15 +87,18 @@ class Parking:
         return f"{count}; {first.key} failed at position {first.position}: {first.error}"
 
     async def begin(self, connection: Connection, partitions: Collection[int]) -> None:
-        """Reads the parked keys of these partitions. Retries those that failed with other code."""
+        """Begins with partitions that were taken: reads their parked keys, and retries those of other code."""
         fingerprint = self._reactor.fingerprint
         retried = await retry_other_code(connection, self._reactor.name, partitions, fingerprint)
         if retried:
             logger.info("reactor %s: its code has changed; retrying %d keys", self._reactor.name, retried)
-        self._keys = {}
         await self._read(connection, partitions)
         self._skipped = await skipped_positions(connection, self._reactor.name)
         self._poll_at = 0.0
+
+    def keep(self, partitions: Collection[int]) -> None:
+        """Forgets the parked keys of other partitions."""
+        self._keys = {key: one for key, one in self._keys.items() if one.partition in partitions}
 
     def state(self, connection: Connection) -> Parked:
         """What a reaction must know of the parked keys."""

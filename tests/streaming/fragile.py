@@ -15,7 +15,8 @@ from uuid import UUID
 from commander import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.records import Decision, NewEvent, Status
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.watchdog import Watchdog
 from tests.streaming.conftest import submitted
