@@ -87,7 +87,7 @@ class Parking:
         return f"{count}; {first.key} failed at position {first.position}: {first.error}"
 
     async def begin(self, connection: Connection, partitions: Collection[int]) -> None:
-        """Begins with partitions that were taken: reads their parked keys, and retries those of other code."""
+        """Begins with partitions that were taken. Retries their parked keys that failed with other code."""
         fingerprint = self._reactor.fingerprint
         retried = await retry_other_code(connection, self._reactor.name, partitions, fingerprint)
         if retried:
