@@ -22,7 +22,7 @@ from commander.domain.fields import ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType, docstring, frozen_dataclass
 from commander.domain.reactions import Begins, Reaction, answered
-from commander.domain.source import fingerprint, running, where_is
+from commander.domain.source import running, where_is
 
 C = TypeVar("C")
 React = Callable[[Any, Any], Any]
@@ -82,11 +82,6 @@ class ReactorType:
     doc: str
     where: str
     begins: Begins | None = None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Eight hex digits that change with the source of the class."""
-        return fingerprint(self.cls)
 
     def takes(self, event: type) -> bool:
         """Whether the reactor handles events of this class."""

@@ -88,11 +88,12 @@ class Parking:
 
     async def begin(self, connection: Connection, partitions: Collection[int]) -> None:
         """Begins with partitions that were taken. Retries their parked keys that failed with other code."""
-        fingerprint = self._reactor.fingerprint
-        retried = await retry_other_code(connection, self._reactor.name, partitions, fingerprint)
-        if retried:
-            logger.info("reactor %s: its code has changed; retrying %d keys", self._reactor.name, retried)
         await self._read(connection, partitions)
+        if self._keys:
+            name, fingerprint = self._reactor.name, self._domain.fingerprint_of(self._reactor)
+            retried = await retry_other_code(connection, name, partitions, fingerprint)
+            if retried:
+                logger.info("reactor %s: its code has changed; retrying %d keys", name, retried)
         self._skipped = await skipped_positions(connection, self._reactor.name)
         self._poll_at = 0.0
 
@@ -153,7 +154,7 @@ class Parking:
             type_ = next(event.type for event in events if event.position == position)
             failure = Failure(
                 *(key, parked.partition, position, position - 1, max(parked.sent, position - 1), type_),
-                *(reason, "", self._reactor.fingerprint),
+                *(reason, "", self._domain.fingerprint_of(self._reactor)),
             )
         await asyncio.gather(*map(self._submitter.submit, reactions.to_send({key})))
         await unschedule(self._nats, reactions.cancelled.values())

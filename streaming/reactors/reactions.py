@@ -214,7 +214,7 @@ class Reacting:
             event_type=taken.event.type,
             error=_described(error),
             traceback=without_nul("".join(traceback.format_exception(error))[-_MOST_OF_A_TRACEBACK:]),
-            fingerprint=self._reactor.fingerprint,
+            fingerprint=self._domain.fingerprint_of(self._reactor),
         )
 
     async def _taken(

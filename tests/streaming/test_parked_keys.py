@@ -26,7 +26,7 @@ from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until as until_true
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Paid, Pay, orders
-from tests.streaming.tanks import Fill, Keeper, tanks
+from tests.streaming.tanks import Fill, tanks
 from tests.streaming.test_processes import orders_of, stored, until
 from tests.streaming.test_processes import runner as runner_of
 
@@ -263,7 +263,7 @@ async def test_a_key_that_failed_with_other_code_is_retried_when_a_process_begin
             await filled(servers, ("t", "poison"), ("t", "b"))
             await parked(servers)
         (folder / "MENDED").touch()
-        monkeypatch.setitem(tanks.reactors["keeper"].__dict__, "fingerprint", "newer")
+        monkeypatch.setattr(tanks, "fingerprint_of", lambda _: "newer")
         async with running(runner(servers).run()):
             await until_unparked(servers)
             await until_noted(servers, "t", [["poison"], ["poison", "b"]])
@@ -376,8 +376,3 @@ async def test_the_deadline_of_a_parked_process_waits(servers: Bank, monkeypatch
             await until_unparked(servers)
     assert [event.stream for event in log if event.type == "Shipped"] == [f"oneOrder-{order}"]
     assert "ReactionRejected" not in [event.type for event in log], "no deadline met the paid order"
-
-
-def test_the_fingerprint_of_a_reactor_is_that_of_its_class() -> None:
-    assert tanks.reactors["keeper"].fingerprint != tanks.reactors["watcher"].fingerprint
-    assert tanks.reactors["keeper"].cls is Keeper
