@@ -46,10 +46,6 @@ class DomainCode:
     reactors: Mapping[str, tuple[str, ...]]
     effects: Mapping[str, tuple[str, ...]]
 
-    def reads(self, event: str, schema_version: int) -> bool:
-        """Whether it knows this event in this schema version."""
-        return self.events.get(event, 0) >= schema_version
-
 
 def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
     """What the code of this domain knows."""

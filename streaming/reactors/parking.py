@@ -16,10 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
-from functools import cached_property
 
 from commander.domain import Domain, ReactorType
-from commander.domain.lookups import REACTION_REJECTED
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.parked import (
@@ -43,6 +41,8 @@ logger = logging.getLogger("commander.reactors")
 _POLL_SECONDS = 0.5
 _TURN_SECONDS = 0.25
 """How long retries run before the other keys get their turn."""
+_LEFT_SECONDS = 5.0
+"""The pause before a retry that needs newer code is tried again. A process with such code may own it by then."""
 _BATCH = 500
 _MOST_POSITIONS = 20_000
 """The maximum of positions that are searched at once for the events of a key."""
@@ -127,18 +127,24 @@ class Parking:
             return
         await self._read(connection, checkpoints)
         until = loop.time() + _TURN_SECONDS
-        due = [one for one in self._keys.values() if one.state == RETRYING]
-        for one in due:
-            while one.key in self._keys and self._keys[one.key].state == RETRYING:
+        pause_seconds = _POLL_SECONDS
+        due = [one.key for one in self._keys.values() if one.state == RETRYING]
+        for key in due:
+            while (one := self._keys.get(key)) is not None and one.state == RETRYING:
                 if checkpoints[one.partition].is_rebuilding:
                     break
                 if loop.time() >= until:
                     return  # the next turn goes on, without a pause
-                await self._retry_page(connection, self._keys[one.key], checkpoints[one.partition].position)
-        self._poll_at = loop.time() + _POLL_SECONDS
+                if not await self._retry_page(connection, one, checkpoints[one.partition].position):
+                    pause_seconds = _LEFT_SECONDS
+                    break
+        self._poll_at = loop.time() + pause_seconds
 
-    async def _retry_page(self, connection: Connection, parked: ParkedKey, checkpoint: int) -> None:
-        """Handles the next events of a key, up to the checkpoint of its partition."""
+    async def _retry_page(self, connection: Connection, parked: ParkedKey, checkpoint: int) -> bool:
+        """Handles the next events of a key, up to the checkpoint of its partition.
+
+        Returns False if the next event is left to a process with newer code.
+        """
         name, key = self._reactor.name, parked.key
         end = min(parked.handled + _MOST_POSITIONS, checkpoint)
         events = await read_log(self._database, parked.handled, end, _BATCH, self._filter(key))
@@ -149,8 +155,11 @@ class Parking:
             connection, events, before, Parked({}, self._skipped, most=1), only=key
         )
         failure = failures.get(key)
-        if failure is None and parked.partition in stopped:
-            position, reason = stopped[parked.partition]
+        left = failure is None and parked.partition in stopped and stopped[parked.partition].unknown
+        if left:
+            end = stopped[parked.partition].position - 1
+        elif failure is None and parked.partition in stopped:
+            position, reason, _ = stopped[parked.partition]
             type_ = next(event.type for event in events if event.position == position)
             failure = Failure(
                 *(key, parked.partition, position, position - 1, max(parked.sent, position - 1), type_),
@@ -158,7 +167,7 @@ class Parking:
             )
         await asyncio.gather(*map(self._submitter.submit, reactions.to_send({key})))
         await unschedule(self._nats, reactions.cancelled.values())
-        caught_up = failure is None and end >= checkpoint
+        caught_up = failure is None and not left and end >= checkpoint
         await save_retry(connection, name, key, reactions.changed, end, failure, caught_up=caught_up)
         if failure is not None:
             await self.parked(connection, {key: failure})
@@ -169,19 +178,14 @@ class Parking:
             await asyncio.gather(*(self._submitter.submit(d) for s in states.values() for d in s.deadlines))
         else:
             self._keys[key] = parked._replace(handled=end, sent=max(parked.sent, end))
+        return not left
 
-    def _filter(self, key: str) -> EventFilter:
-        """The events among which are those of a key. Without a key of the reactor, it is a stream."""
-        if self._reactor.key is None:
-            return EventFilter(streams=frozenset({key}))
-        return EventFilter(types=self._types)
+    def _filter(self, key: str) -> EventFilter | None:
+        """The events among which are those of a key. A reactor without a key parks streams.
 
-    @cached_property
-    def _types(self) -> frozenset[str]:
-        """The stored names of the events that the reactor handles."""
-        classes = {*self._reactor.reactions, *self._reactor.lifetime.ends}
-        names = self._domain.event_names(self._domain.event_of[cls].name for cls in classes)
-        return names | {REACTION_REJECTED} if self._reactor.rejections else names
+        A type that this code does not know is read too: it may be one that newer code handles.
+        """
+        return EventFilter(streams=frozenset({key})) if self._reactor.key is None else None
 
     async def _read(self, connection: Connection, partitions: Collection[int]) -> None:
         """Reads the parked keys of these partitions again."""

@@ -12,6 +12,7 @@ it has lost.
     waiting ─► owning partitions ─► waiting …
 
     a partition:  rebuilding its states ─► following ─► stopped before an event ─► following …
+                                            following ─► left to newer code, before an event that it knows
 
 If the domain's code fails on an event, the event's key is parked (parking.py) and the partition goes on. A
 partition stops only before an event that cannot be read, and when too many keys are parked.
@@ -36,6 +37,7 @@ from commander.eventstore.reactions.reactors import (
     states_with_deadlines,
 )
 from commander.eventstore.records import RecordedEvent
+from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.leases import Leases, reactor_leases
@@ -79,6 +81,7 @@ class ReactorRunner:
         self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
+        self._waiting: Sequence[Refusal] = ()
 
     @property
     def name(self) -> str:
@@ -91,8 +94,16 @@ class ReactorRunner:
 
     @property
     def failure(self) -> str | None:
-        """Why the partition that stopped at the lowest position has stopped, or how many keys are parked."""
-        return min(self._failures.values()).reason if self._failures else self._parking.summary
+        """Why the partition that stopped at the lowest position has stopped; None if none has.
+
+        Else why a partition waits that no process with this reactor can go on in, or how many keys are parked.
+        """
+        if self._failures:
+            return min(self._failures.values()).reason
+        if self._waiting:
+            first = min(self._waiting, key=lambda refusal: refusal.position or 0)
+            return f"{first.needs}; no code that runs knows it; start the part reactors with code that does"
+        return self._parking.summary
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -108,6 +119,7 @@ class ReactorRunner:
                 while True:
                     await leases.rebalance()
                     self._keep(leases.owned)
+                    self._waiting = leases.waiting
                     if not leases.owned:
                         await asyncio.sleep(_REBALANCE_SECONDS)
                         continue
@@ -132,12 +144,14 @@ class ReactorRunner:
             active = self._active(loop.time())
             if active:
                 after = min(self._checkpoints[partition].folded for partition in active)
-                await self._follow(leases.connection, active, await log.after(after, _BATCH))
+                await self._follow(leases, active, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
             await self._parking.retry(leases.connection, self._checkpoints)
             if loop.time() >= rebalance_at:
-                if await leases.rebalance():
+                changed = await leases.rebalance()
+                self._waiting = leases.waiting
+                if changed:
                     return
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
@@ -158,12 +172,11 @@ class ReactorRunner:
         """The partitions that have not stopped, or whose retry is due."""
         return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
-    async def _follow(
-        self, connection: Connection, active: Collection[int], events: Sequence[RecordedEvent]
-    ) -> None:
+    async def _follow(self, leases: Leases, active: Collection[int], events: Sequence[RecordedEvent]) -> None:
         """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
+        connection = leases.connection
         before = {partition: self._checkpoints[partition] for partition in active}
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -182,7 +195,11 @@ class ReactorRunner:
         rebuilt = {p for p in moved if before[p].is_rebuilding and not self._checkpoints[p].is_rebuilding}
         await self._send_deadlines(connection, rebuilt)
         for partition, failure in stopped.items():
-            await self._stop(connection, partition, failure, max(_RETRY_FAILED_SECONDS, 20 * took_seconds))
+            if failure.unknown:
+                await self._leave(leases, partition, failure)
+            else:
+                pause_seconds = max(_RETRY_FAILED_SECONDS, 20 * took_seconds)
+                await self._stop(connection, partition, failure, pause_seconds)
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
         """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect.
@@ -199,11 +216,21 @@ class ReactorRunner:
             else:
                 await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
 
+    async def _leave(self, leases: Leases, partition: int, failure: ReactionFailed) -> None:
+        """Leaves a partition to a process whose code knows the event."""
+        await save_reactor_error(leases.connection, self.name, partition, failure.position, failure.reason)
+        await leases.refuse_event(partition, failure.position, failure.reason)
+        del self._checkpoints[partition]
+        self._failures.pop(partition, None)
+        self._parking.keep(self._checkpoints.keys())
+
     async def _stop(
         self, connection: Connection, partition: int, failure: ReactionFailed, pause_seconds: float
     ) -> None:
         if failure not in self._failures.values():
-            logger.error("reactor %s failed at position %d: %s", self.name, *failure)
-        await save_reactor_error(connection, self.name, partition, *failure)
+            logger.error(
+                "reactor %s stops before position %d: %s", self.name, failure.position, failure.reason
+            )
+        await save_reactor_error(connection, self.name, partition, failure.position, failure.reason)
         self._failures[partition] = failure
         self._stopped_until[partition] = asyncio.get_running_loop().time() + pause_seconds

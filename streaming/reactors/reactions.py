@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.errors import RAISED, Unavailable
+from commander.domain.errors import RAISED, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
@@ -25,6 +25,7 @@ from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.deciding import described, without_nul
 from commander.streaming.commands.submitting import utc_now
 from commander.streaming.nats.streams import partition_of
+from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
 _MOST_OF_A_TRACEBACK = 8000
@@ -32,10 +33,11 @@ _MOST_OF_A_TRACEBACK = 8000
 
 
 class ReactionFailed(NamedTuple):
-    """Why a partition stops before the event at this position."""
+    """Why a partition stops before the event at this position. unknown: its code does not know the event."""
 
     position: int
     reason: str
+    unknown: bool = False
 
 
 class _Taken(NamedTuple):
@@ -154,6 +156,7 @@ class Reacting:
         self._reactor = reactor
         self._partitions = partitions
         self._depths = Depths()
+        self._newer = NewerCode(database, domain)
 
     @property
     def name(self) -> str:
@@ -174,9 +177,11 @@ class Reacting:
         """The reactions of these partitions to the events that they have not handled yet, and the failures.
 
         If the domain's code fails on an event, its key is to be parked, and the key's later events are left
-        out. A partition stops before an event that cannot be decoded, and before one that fails when there
-        is no room for its key. only: the one key whose events are handled. Raises Unavailable.
+        out. A partition stops before an event that cannot be decoded or that newer code is to handle, and
+        before one that fails when there is no room for its key. only: the one key whose events are handled.
+        Raises Unavailable.
         """
+        self._newer.look_again()
         taken, stopped = await self._taken(events, checkpoints)
         if only is not None:
             taken = [one for one in taken if one.parking_key == only]
@@ -234,6 +239,9 @@ class Reacting:
                 key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
             except Unavailable:
                 raise
+            except (NotKnown, UnknownEvent) as error:
+                failed |= dict.fromkeys(concerned, ReactionFailed(event.position, str(error), unknown=True))
+                continue
             except RAISED as error:  # the key is unknown, so it may be that of any partition
                 failed |= dict.fromkeys(concerned, ReactionFailed(event.position, _described(error)))
                 continue
@@ -249,6 +257,8 @@ class Reacting:
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
         type_ = self._domain.event_type(event.type)
+        if type_ is None and (unknown := await self._newer.unknown_to_reactor(self.name, event)):
+            raise NotKnown(unknown)
         if type_ is None or not self._reactor.takes(type_.cls):
             return None
         return self._domain.decode(event.type, event.schema_version, event.data, event.position)
@@ -257,7 +267,11 @@ class Reacting:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(recorded, RecordedRejection)
         type_ = self._domain.command_type(recorded.command_type)
-        if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
+        if recorded.reactor != self.name:
+            return None
+        if unknown := await self._newer.unknown_rejection(recorded.command_type, event.position):
+            raise NotKnown(unknown)
+        if type_ is None or type_.cls not in self._reactor.rejections:
             return None
         outcome = await outcome_of(self._database, event.command_id)
         assert outcome is not None, "a rejection is stored with its outcome"
