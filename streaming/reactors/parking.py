@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.5
 _TURN_SECONDS = 0.25
 """How long retries run before the other keys get their turn."""
 _LEFT_SECONDS = 5.0
-"""The pause before a retry that needs newer code is tried again. A process with such code may own it by then."""
+"""The pause before a retry that needs newer code is tried again. By then another process may own the key."""
 _BATCH = 500
 _MOST_POSITIONS = 20_000
 """The maximum of positions that are searched at once for the events of a key."""

@@ -96,7 +96,7 @@ class ReactorRunner:
     def failure(self) -> str | None:
         """Why the partition that stopped at the lowest position has stopped; None if none has.
 
-        Else why a partition waits that no process with this reactor can go on in, or how many keys are parked.
+        Else why a partition waits that no process with this reactor can go on in, or which keys are parked.
         """
         if self._failures:
             return min(self._failures.values()).reason

@@ -320,6 +320,7 @@ async def test_a_kill_in_the_middle_of_a_retry_repeats_and_loses_nothing(
         with PartProcess("reactors", folder, environment) as first:
             await filled(servers, *(("t", what) for what in whats))
             one = await parked_keeper(servers.database)
+            await until_reacted(servers, "keeper")  # all others of the key's events wait
             (folder / "MENDED").touch()
             (folder / "KILL").touch()
             await act_on_parked(servers.database, "keeper", "t", "RETRIED", None)
