@@ -1,5 +1,5 @@
--- Deletes what is stored of a code that does not run: what it knows, and its refusals. Open refusals before an event,
--- of any code, are deleted too: the event may have been left to the forgotten code.
+-- Deletes what is stored of a code that does not run: what it knows, and its refusals.
+-- Open refusals before an event, of any code, are deleted too: the event may have been left to this code.
 -- binds: $1 fingerprint text
 -- result: true; no row if there is no such code
 with refusals as (
