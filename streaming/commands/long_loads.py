@@ -57,6 +57,7 @@ class LongLoads:
         self._loads: dict[str, _Load] = {}
         self._stream_of: dict[UUID, str] = {}  # where the command with this id waits
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._looking = asyncio.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._loads)
@@ -77,10 +78,14 @@ class LongLoads:
         await asyncio.wait(tasks, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
-        """Loads the missing ones of these streams into the cache. A long one is loaded further by itself."""
-        wanted = [stream for stream in streams if stream not in self._loads]
-        for stream, state in (await self._states.load(connection, wanted, self._long)).items():
-            self._begin(stream, state)
+        """Loads the missing ones of these streams into the cache. A long one is loaded further by itself.
+
+        Only one batch does so at a time: another one may just find that the same stream is long.
+        """
+        async with self._looking:
+            wanted = [stream for stream in streams if stream not in self._loads]
+            for stream, state in (await self._states.load(connection, wanted, self._long)).items():
+                self._begin(stream, state)
 
     def _begin(self, stream: str, state: StreamState) -> None:
         logger.info("the stream %s is long: it is loaded beside others, and its commands wait", stream)

@@ -206,12 +206,15 @@ async def test_suspects_are_those_that_waited_for_a_long_stream_and_those_after_
     waited, last = Count(uuid4()), [submitted(Count(uuid4()), fragile) for _ in range(30)]
     first, decided = submitted(waited, fragile), [submitted(Count(uuid4()), fragile) for _ in range(250)]
     await enqueue(servers, [first, *decided, *last])
-    async with servers.database.connection() as connection:
+    connection = await servers.database.connect("test")
+    try:
         outcomes = [Decision(one, one.digest, Status.REJECTED, 0, code="NO", message="no") for one in decided]
         await append(connection, outcomes, None)
         async with PartitionReader(servers.nats, range(PARTITIONS), PARTITIONS) as reader:
             await reader.open(await partition_progress(connection, range(PARTITIONS)))
             found = await suspects(connection, reader, in_progress=100)
+    finally:
+        connection.terminate()
     ids = {command.command_id for one in found for command in one.commands}
     assert ids == {one.command_id for one in (first, *decided, *last)}
 

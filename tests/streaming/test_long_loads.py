@@ -207,8 +207,35 @@ async def test_a_load_goes_on_when_other_partitions_are_given_away(servers: Bank
             }
             gate.open()
             done = await outcomes(servers, ids)
+            assert first._loads._stream_of == {}, "it has forgotten those that it gave away"
     assert [one.version for one in done] == [LONG + 1] * PARTITIONS + [LONG + 2] * PARTITIONS
     await assert_each_once(servers, ids)
+
+
+async def test_under_load_every_command_is_decided_in_its_order(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves = [uuid4() for _ in range(7)]
+    for long in shelves[:2]:
+        await filled(servers.database, long, LONG)
+    made = [submitted(Add(shelves[n % 7]), store) for n in range(4200)]
+    await asyncio.gather(*map(servers.submitter.submit, made))
+    processor = servers.processor(store, long_stream=PAGE, batch_size=10)
+
+    async def when_some_wait(database: Database, stream: str, after: int) -> list[RecordedEvent]:
+        while sum(len(load.waiting) for load in processor._loads._loads.values()) < 100:
+            await asyncio.sleep(0)
+        return await read_stream_of_log(database, stream, after)
+
+    monkeypatch.setattr(long_loads, "read_stream", when_some_wait)
+    async with running(processor.run()):
+        done = await outcomes(servers, [one.command_id for one in made])
+    for n, shelf in enumerate(shelves):
+        begun = LONG if n < 2 else 0
+        versions = [one.version for one in done if one.stream == f"shelf-{shelf}"]
+        assert versions == list(range(begun + 1, begun + 601))
+    assert min(one.number for one in done[::7]) < max(one.number for one in done[6::7]), "amid the others"
+    await assert_each_once(servers, [one.command_id for one in made])
 
 
 async def test_only_so_many_commands_wait(servers: Bank, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
