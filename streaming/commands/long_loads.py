@@ -83,7 +83,7 @@ class LongLoads:
         Only one batch does so at a time: another one may just find that the same stream is long.
         """
         async with self._looking:
-            wanted = [stream for stream in streams if stream not in self._loads]
+            wanted = [s for s in streams if s not in self._loads] if self._loads else streams
             for stream, state in (await self._states.load(connection, wanted, self._long)).items():
                 self._begin(stream, state)
 
