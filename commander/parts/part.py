@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
+from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
 from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
 from commander.parts.status_server import Answers, StatusServer
+from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
 
@@ -53,8 +55,11 @@ class Part(ABC):
         self._database, self._nats = database, nats
 
     async def start(self, database: Database, nats: Nats) -> None:
-        """Works until cancelled. The servers have answered just before."""
+        """Works until cancelled. The servers have answered just before. Raises StoredNamesDiffer."""
+        await compare_names(database, self.domain, self.name)
         self._started = True
+        async with database.connection() as connection:
+            await register_code(connection, self.code)
         await self.run(database, nats)
 
     @abstractmethod

@@ -108,7 +108,8 @@ class Submitter:
             [one] = group
             form = message_of if is_due(one.command, self._now()) else schedule_of
             return form(one.command, self.partitions, one.data)
-        return message_of_many([waiting.data for waiting in group])
+        streams = (waiting.command.stream for waiting in group)
+        return message_of_many([waiting.data for waiting in group], streams, self.partitions)
 
 
 def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
