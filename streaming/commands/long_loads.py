@@ -11,7 +11,8 @@ the stream waits behind it, and so does a command under the id of a waiting one.
 partitions is one sequence, up to which everything is decided. While commands wait, it stays before the
 message of the first of them (`held`). Commands behind it are decided and committed meanwhile. So whoever
 takes the partitions, after a release, a loss or a crash, reads the waiting commands again. It also reads the
-others behind them again, and finds their outcomes: a command with an outcome is not decided again.
+others behind them again, and finds their outcomes: a command with an outcome is not decided again. (If a
+command is refused, its partition is released, and the waiting ones wait for the next owner too.)
 """
 
 from __future__ import annotations
