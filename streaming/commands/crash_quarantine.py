@@ -45,7 +45,9 @@ class Slice(NamedTuple):
         return self.attempts >= MAX_ATTEMPTS - 1
 
 
-async def suspects(connection: Connection, reader: PartitionReader, in_progress: int) -> list[Received]:
+async def possible_causes(
+    connection: Connection, reader: PartitionReader, in_progress: int
+) -> list[Received]:
     """The first commands after the progress, which may have crashed the owner: one item for each message.
 
     in_progress: how many commands can have been in progress after the last one with an outcome. Before that

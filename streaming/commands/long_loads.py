@@ -58,7 +58,7 @@ class LongLoads:
         self._loads: dict[str, _Load] = {}
         self._stream_of: dict[UUID, str] = {}  # where the command with this id waits
         self._at_once = asyncio.Semaphore(_AT_ONCE)
-        self._looking = asyncio.Lock()
+        self._look_up = asyncio.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._loads)
@@ -83,7 +83,7 @@ class LongLoads:
 
         Only one batch does so at a time: another one may just find that the same stream is long.
         """
-        async with self._looking:
+        async with self._look_up:
             wanted = [s for s in streams if s not in self._loads] if self._loads else streams
             for stream, state in (await self._states.load(connection, wanted, self._long)).items():
                 self._begin(stream, state)

@@ -30,7 +30,12 @@ from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.committing import Commits
-from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Slice, decide_quarantined, suspects
+from commander.streaming.commands.crash_quarantine import (
+    MAX_ATTEMPTS,
+    Slice,
+    decide_quarantined,
+    possible_causes,
+)
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
@@ -159,7 +164,7 @@ class Processor:
         async with self._reader(crashed) as reader:
             await reader.open(await partition_progress(leases.connection, crashed))
             in_progress = _IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER)
-            waiting = await suspects(leases.connection, reader, in_progress)
+            waiting = await possible_causes(leases.connection, reader, in_progress)
         await decide_quarantined(
             leases.connection, waiting, self._run, lambda slice_: self._process_slice(leases, slice_)
         )

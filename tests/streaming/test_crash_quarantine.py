@@ -17,7 +17,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import append, ended_commands
 from commander.eventstore.records import Decision, Progress, Status, SubmittedCommand
-from commander.streaming.commands.crash_quarantine import slices_of, suspects
+from commander.streaming.commands.crash_quarantine import possible_causes, slices_of
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
@@ -212,7 +212,7 @@ async def test_suspects_are_those_that_waited_for_a_long_stream_and_those_after_
         await append(connection, outcomes, None)
         async with PartitionReader(servers.nats, range(PARTITIONS), PARTITIONS) as reader:
             await reader.open(await partition_progress(connection, range(PARTITIONS)))
-            found = await suspects(connection, reader, in_progress=100)
+            found = await possible_causes(connection, reader, in_progress=100)
     finally:
         connection.terminate()
     ids = {command.command_id for one in found for command in one.commands}
