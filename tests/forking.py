@@ -1,9 +1,9 @@
-"""Parts by fork: one process has imported Commander, and each part that a test starts is a fork of it.
+"""Commander by fork: one process has imported it, and what a test starts is a fork of that one.
 
-A start spends most of its time on imports, and the tests start more than a hundred parts. `commander dev` and
-the tests about starting run real ones. A fork has the environment, directory, session and output that it is
-given, and enters Commander where `python -m commander` does. All forks of one test process have one
-PYTHONHASHSEED.
+A start spends most of its time on imports, and the tests start some two hundred processes. `commander dev`
+and the tests about starting and stopping run real ones. A fork has the arguments, environment, directory
+and output that it is given, and enters Commander where the command `commander` does. All forks of one test
+process have one PYTHONHASHSEED, and none takes the interpreter apart at its end.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import io
 import json
 import os
+import pkgutil
 import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
-
-ROOT = Path(__file__).parent.parent
 
 
 class Forked:
@@ -76,26 +78,52 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
-                cwd=ROOT,
+                [sys.executable, "-P", __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         atexit.register(self._close)
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> Forked:
-        """Starts `commander` with these arguments. output: the file descriptor it writes to."""
-        request = {"arguments": arguments, "environment": dict(environment), "directory": os.getcwd()}
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: int,
+        errors: int,
+        directory: Path | None = None,
+    ) -> Forked:
+        """Starts `commander` with these arguments. output, errors: the file descriptors it writes to."""
+        request = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "directory": str(directory or Path.cwd()),
+        }
         end, told = os.pipe()
         try:
             with self._lock:
-                socket.send_fds(self._control, [json.dumps(request).encode() + b"\n"], [output, told])
+                line = json.dumps(request).encode() + b"\n"
+                sent = socket.send_fds(self._control, [line], [output, errors, told])
+                self._control.sendall(line[sent:])
                 answer = self._control.recv(16)
         finally:
             os.close(told)
         assert answer, "the fork server runs"
         return Forked(int(answer), end)
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], directory: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """How `commander` with these arguments ended, and what it wrote."""
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            started = self.start(arguments, environment, output.fileno(), errors.fileno(), directory)
+            try:
+                code = started.wait(60)
+            finally:
+                started.kill()
+            output.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(arguments, code, output.read(), errors.read())
 
     def _close(self) -> None:
         self._control.close()
@@ -113,19 +141,22 @@ class _Request(NamedTuple):
     environment: dict[str, str]
     directory: str
     output: int
+    errors: int
     told: int
 
 
 def _preload() -> None:
-    """Imports what the parts import. Nothing here may make a loop, a thread or a connection."""
-    from importlib import import_module
+    """Imports what Commander imports. Nothing here may make a loop, a thread or a connection."""
+    from commander import cli, parts
+    from commander.cli.commands import app
 
-    from commander.cli.parts import PARTS
-
-    for module in ("uvloop", "commander.cli.loading", "commander.parts.process", "commander.examples.bank"):
-        import_module(module)
-    for name in PARTS:
-        import_module(f"commander.parts.{name}")
+    for package in (cli, parts):
+        for module in pkgutil.iter_modules(package.__path__):
+            import_module(f"{package.__name__}.{module.name}")
+    for name in ("uvloop", "commander.examples.bank"):
+        import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        app(["--help"])  # typer imports much when it runs
 
 
 def _serve(control: socket.socket) -> _Request | None:
@@ -156,16 +187,18 @@ def _serve(control: socket.socket) -> _Request | None:
                     return request
                 running[pid] = request.told
                 os.close(request.output)
+                os.close(request.errors)
                 control.sendall(str(pid).encode())
 
 
 def _received(control: socket.socket) -> _Request | None:
-    line, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
+    line, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
     if not line:
         return None
     while not line.endswith(b"\n"):
         line += control.recv(65536)
-    return _Request(**json.loads(line), output=descriptors[0], told=descriptors[1])
+    output, errors, told = descriptors
+    return _Request(**json.loads(line), output=output, errors=errors, told=told)
 
 
 def _tell_ends(running: dict[int, int]) -> None:
@@ -182,14 +215,12 @@ def _tell_ends(running: dict[int, int]) -> None:
 def _become(request: _Request) -> None:
     os.setsid()
     os.chdir(request.directory)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(request.output, 1)
-    os.dup2(request.output, 2)
-    os.close(request.output)
+    for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), request.output, request.errors)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     os.environ.clear()
     os.environ.update(request.environment)
-    sys.path[0] = request.directory
-    sys.argv[1:] = request.arguments
+    sys.argv = ["commander", *request.arguments]
 
 
 def _main() -> None:
@@ -202,7 +233,18 @@ def _main() -> None:
         from commander.cli.main import main
 
         _become(request)
-        main()
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            if not isinstance(ended.code, int):
+                raise
+            code = ended.code
+        threading._shutdown()  # type: ignore[attr-defined]  # Python's own end up to here; see above
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +40,8 @@ def api_beside(
     fork: see PartProcess. settings: by the names of the fields.
     """
     port = free_port() if port is None else port
-    lines = (system.data_dir / "environment").read_text().splitlines()
-    given = dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in lines)
     own = {f"COMMANDER_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**given, **own, "COMMANDER_PORT": str(port)}
+    environment = {**system.settings, **own, "COMMANDER_PORT": str(port)}
     with PartProcess("api", data_dir, environment, fork=fork) as part:
         _wait_ready(part, port)
         yield Api(part, port)

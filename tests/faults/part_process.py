@@ -35,7 +35,7 @@ class PartProcess:
         environment = {**inherited, **self._environment}
         with self.log.open("wb") as log:
             if self._fork:
-                self.process = fork_server().start([self.name], environment, log.fileno())
+                self.process = fork_server().start([self.name], environment, log.fileno(), log.fileno())
             else:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "commander", self.name],
