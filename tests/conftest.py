@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import nats as nats_client
@@ -41,6 +42,18 @@ SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "test_packaging.py",
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slowest directories begin, so that of several processes none is left with a long one at the end."""
     items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The garbage collector rests meanwhile, and then ignores what the collection made: all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def _place(directory: str) -> int:
