@@ -12,6 +12,7 @@ import pytest
 from commander.dev.embedded import EmbeddedPostgres, free_port
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database, without_password
+from tests.databases import EMPTYING
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,9 @@ async def test_a_server_that_does_not_answer_is_unavailable_in_time() -> None:
 
 async def kill_all(admin: Database, database: Database, application_name: str = "%") -> int:
     sql = """select count(pg_terminate_backend(pid)) from pg_stat_activity
-             where datname = $1 and application_name like $2"""
+             where datname = $1 and application_name like $2 and application_name <> $3"""
     name = database.url.split("?")[0].rpartition("/")[2]
-    return int(await admin.fetchval(sql, name, application_name))
+    return int(await admin.fetchval(sql, name, application_name, EMPTYING))
 
 
 async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_new_one(
