@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.clusters import Clusters
 from tests.e2e.bank import until
 from tests.forking import fork_server
 from tests.system import System
@@ -36,8 +37,8 @@ PATIENT = {"timeoutMs": 25_000}
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    data_dir = tmp_path_factory.mktemp("workshop")
+def shop(clusters: Clusters) -> Iterator[System]:
+    data_dir = clusters.copy("workshop")
     with System(
         data_dir,
         MENDED=str(data_dir / "mended"),
