@@ -50,7 +50,7 @@ def _submitted(command: OpenAccount | Deposit, reply: str | None) -> SubmittedCo
     command_id = uuid4()
     return SubmittedCommand(
         command_id=command_id,
-        type=type_.name,
+        type=type_.stored_name,
         stream=bank.aggregate_of_command(type_.name).stream_of(command),
         data=msgspec.Raw(type_.encode(command)),
         correlation_id=command_id,

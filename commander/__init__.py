@@ -19,6 +19,12 @@ In the repository eventstore, streaming, resolvers, schema and examples are link
 A domain's author imports from here and from `commander.testing`, nothing else.
 """
 
+import signal
+import sys
+
+if sys.argv[0].rpartition("/")[2] == "commander":  # Ctrl-C among the imports leaves no traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 from typing_extensions import Doc
 

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and the errors that mean that it cannot be reached."""
+"""Connections to Postgres, and the errors that mean that it cannot be reached or cannot work."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 
 from commander.domain.errors import Unavailable
+from commander.eventstore.sessions import Connection as Connection
+from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session
 
 logger = logging.getLogger("commander.postgres")
-
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
-else:  # it is generic in the type stubs only
-    Connection = asyncpg.Connection
 
 _CANNOT_REACH = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, connection killed
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresIOError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -64,14 +62,7 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
-class _PooledConnection(Connection):
-    """A connection without a reset after each use.
-
-    No code here changes the session, and a reset costs a trip.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
+_RECONNECT_SECONDS = 0.25
 
 
 class Database:
@@ -95,17 +86,19 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
-        """A pooled connection. Raises Unavailable if none is free in time, or if it breaks during its use."""
+        """A pooled connection. Raises Unavailable if none is free in time, or if it breaks during its use.
+
+        A connection that the server, or a proxy before it, ended while it was idle is replaced.
+        """
         with reaching_postgres():
-            pool = await self._opened()
-            acquired = await pool.acquire(timeout=timeout_seconds)
-        connection: Any = acquired
+            connection = await self._acquired(timeout_seconds)
         try:
             with reaching_postgres(connection):
                 yield connection
         finally:
             with reaching_postgres():
-                await pool.release(acquired, timeout=timeout_seconds)
+                assert self._pool is not None, "the connection is from it"
+                await self._pool.release(connection, timeout=timeout_seconds)
 
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
         """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
@@ -121,6 +114,11 @@ class Database:
                 command_timeout=self._command_timeout_seconds,
                 server_settings=settings,
             )
+            try:
+                await begin_session(connection)
+            except BaseException:
+                connection.terminate()
+                raise
             return connection
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
@@ -162,25 +160,33 @@ class Database:
             raise Unavailable("Postgres", self._down)
 
     async def watch(self, retry_seconds: float = 0.5) -> None:
-        """Holds a connection open to detect at once that the server is lost. Runs until cancelled."""
+        """Holds a connection open to detect at once that the server is lost. Runs until cancelled.
+
+        The loss of this connection alone means nothing: the server is lost if it cannot be replaced at once.
+        """
+        loop = asyncio.get_running_loop()
         while True:
-            ended = asyncio.Event()
+            slow = loop.call_later(_RECONNECT_SECONDS, self._found_down, "it does not answer")
             try:
                 connection = await self.connect("commander watch")
-                connection.add_termination_listener(lambda _, ended=ended: ended.set())
-                if self._down is not None:
-                    logger.warning("connected to Postgres again")
-                self._down = None
-                try:
-                    await ended.wait()
-                finally:
-                    connection.terminate()
-                raise Unavailable("Postgres", f"the connection to {self.shown_url} is down")
             except Unavailable as error:
-                if self._down is None:
-                    logger.warning("%s", error)
-                self._down = error.reason
-            await asyncio.sleep(retry_seconds)
+                self._found_down(error.reason)
+                await asyncio.sleep(retry_seconds)
+                continue
+            finally:
+                slow.cancel()
+            if self._down is not None:
+                logger.warning("connected to Postgres again")
+            self._down = None
+            connected_at = loop.time()
+            await _end_of(connection)
+            if loop.time() < connected_at + retry_seconds:  # whatever ends it so soon may do so again
+                await asyncio.sleep(retry_seconds)
+
+    def _found_down(self, reason: str) -> None:
+        if self._down is None:
+            logger.warning("the connection to Postgres at %s is down: %s", self.shown_url, reason)
+        self._down = reason
 
     async def close(self) -> None:
         """Closes the pool. After five seconds it ends connections that are still in use."""
@@ -190,6 +196,17 @@ class Database:
                     await self._pool.close()
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self._pool.terminate()
+
+    async def _acquired(self, timeout_seconds: float) -> Any:
+        """A connection of the pool that the other side has not ended while it was idle."""
+        pool = await self._opened()
+        for _ in range(self._max_connections):
+            acquired: Any = await pool.acquire(timeout=timeout_seconds)
+            if not acquired.is_ended():
+                return acquired
+            acquired.terminate()
+            await pool.release(acquired)
+        return await pool.acquire(timeout=timeout_seconds)
 
     async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
         async with self._opening:
@@ -202,6 +219,18 @@ class Database:
                     command_timeout=self._command_timeout_seconds,
                     max_inactive_connection_lifetime=300,
                     server_settings={"application_name": "commander"},
-                    connection_class=_PooledConnection,
+                    connection_class=PooledConnection,
+                    init=begin_pooled_session,
                 )
             return self._pool
+
+
+async def _end_of(connection: Connection) -> None:
+    """Returns when the connection ends; cancelled, it ends it."""
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    try:
+        if not connection.is_closed():
+            await ended.wait()
+    finally:
+        connection.terminate()

@@ -8,8 +8,11 @@ from pathlib import Path
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock
+from commander.eventstore.sessions import unlimited
 
 logger = logging.getLogger("commander.postgres")
+
+_LONG_SECONDS = 24 * 3600
 
 
 class SchemaTooNew(CommanderError):
@@ -22,7 +25,10 @@ async def migrate(database: Database) -> None:
     Raises SchemaTooNew if the database has a migration that this code does not know.
     """
     async with database.connection() as connection, connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
+        await unlimited(connection)
+        await connection.execute(
+            "select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS), timeout=_LONG_SECONDS
+        )
         await connection.execute(
             """create table if not exists schema_migrations (
                    version integer primary key,
@@ -38,7 +44,7 @@ async def migrate(database: Database) -> None:
             raise SchemaTooNew(f"{problem}; run the version that applied it, or a later one")
         for version, name, sql in known:
             if version not in applied:
-                await connection.execute(sql)
+                await connection.execute(sql, timeout=_LONG_SECONDS)
                 await connection.execute(
                     "insert into schema_migrations (version, name) values ($1, $2)", version, name
                 )

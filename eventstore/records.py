@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -40,6 +40,21 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return self.stream.partition("-")[0]
 
 
+class Guards(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What keeps a command from being applied, beside its content. The fields are as in SubmittedCommand."""
+
+    expected_version: int | None = None
+    rejected: tuple[str, str] | None = None
+
+    def encode(self) -> str:
+        """The JSON that is stored."""
+        return _guards_encoder.encode(self).decode()
+
+
+_guards_encoder = msgspec.json.Encoder()
+_guards_decoder = msgspec.json.Decoder(Guards)
+
+
 class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A submitted command: the payload of a message of the COMMANDS stream.
 
@@ -49,8 +64,9 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     reply: the NATS subject on which the outcome is published.
     traceparent: the W3C trace context of the submission; None without tracing.
     not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
-    sent_digest: the digest of the command as it was sent, if a hook changed it.
+    sent_digest: the digest of the command as it was sent. In messages of earlier versions it can be missing.
     rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
+    code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     """
 
     command_id: UUID
@@ -69,11 +85,12 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     depth: int = 0
     sent_digest: bytes | None = None
     rejected: tuple[str, str] | None = None
+    code: str | None = None
 
     @property
     def digest(self) -> bytes:
-        """The digest of the content as it was sent, before hooks. It detects an id that is used twice."""
-        return self.sent_digest or content_digest(self.type, self.data)
+        """The digest of the command as it was sent, before hooks. It detects an id that is used twice."""
+        return self.sent_digest or stored_digest(self.type, self.data)
 
 
 class Status(StrEnum):
@@ -135,6 +152,7 @@ class Outcome(NamedTuple):
     decided_at: the clock of Postgres when the outcome was stored.
     decider_now: the `now` of the decider's context, to the microsecond; None if no decider ran, and for
     outcomes older than this field.
+    guards: what a failed command was guarded by, as JSON; None if by nothing, and for older outcomes.
     """
 
     command_id: UUID
@@ -156,6 +174,11 @@ class Outcome(NamedTuple):
     decided_at: datetime
     number: int
     decider_now: datetime | None = None
+    guards: str | None = None
+
+    def read_guards(self) -> Guards:
+        """What the failed command was guarded by."""
+        return Guards() if self.guards is None else _guards_decoder.decode(self.guards)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ create table log_head (
     only_row boolean primary key default true check (only_row),
     position bigint not null,
     recorded_at timestamptz not null,
-    commands bigint not null default 0
+    commands bigint not null default 0,
+    imported_position bigint not null default 0
 );
 insert into log_head (position, recorded_at) values (0, now());
 
@@ -56,7 +57,8 @@ create table commands (
     submitted_at timestamptz not null,
     decided_at timestamptz not null,
     number bigint not null,
-    decider_now timestamptz
+    decider_now timestamptz,
+    guards json
 );
 
 create unique index commands_number on commands (number);
@@ -67,7 +69,8 @@ create table partitions (
     partition integer primary key,
     stream_created timestamptz,
     sequence bigint not null default 0,
-    running boolean not null default false
+    running boolean not null default false,
+    owner uuid
 );
 
 create table attempts (
@@ -81,7 +84,8 @@ create table dead_letter_actions (
     action text not null check (action in ('RETRIED', 'DROPPED')),
     retried_as uuid,
     actor text,
-    at timestamptz not null default now()
+    at timestamptz not null default now(),
+    submitted boolean not null default true
 );
 
 create table snapshots (
@@ -109,6 +113,7 @@ create table projections (
     created_at timestamptz not null default now(),
     built_at timestamptz,
     served_at timestamptz,
+    skipped json,
     unique (name, fingerprint, build)
 );
 create unique index projections_serving on projections (name) where serving;
@@ -172,4 +177,66 @@ create table effect_calls (
     attempts integer not null check (attempts > 0),
     state text not null check (state in ('RUNNING', 'ALONE', 'WAITING', 'DONE')),
     primary key (effect, position)
+);
+
+create table domain_codes (
+    fingerprint text primary key,
+    number bigint generated always as identity,
+    domain text not null,
+    commands text[] not null,
+    events json not null,
+    aggregates text[] not null,
+    reactors json not null,
+    effects json not null,
+    first_seen_at timestamptz not null default now()
+);
+
+create table code_sessions (
+    pid integer primary key,
+    application text not null,
+    fingerprint text not null references domain_codes,
+    host text not null,
+    process integer not null,
+    started_at timestamptz not null default now()
+);
+
+create table refused_partitions (
+    application text not null,
+    partition integer not null,
+    fingerprint text not null references domain_codes,
+    command_id uuid,
+    position bigint,
+    stream_created timestamptz,
+    needs text not null,
+    refused_at timestamptz not null default now(),
+    primary key (application, partition, fingerprint),
+    check (num_nonnulls(command_id, position) = 1)
+);
+
+create table system_identity (
+    only_row boolean primary key default true check (only_row),
+    id uuid not null default gen_random_uuid(),
+    name text
+);
+insert into system_identity default values;
+
+create table stored_names (
+    kind text not null check (kind in ('event', 'command')),
+    aggregate text not null,
+    name text not null,
+    count bigint not null,
+    primary key (kind, aggregate, name)
+);
+create table stored_names_counted (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null,
+    commands bigint not null
+);
+
+create table recurring (
+    name text primary key,
+    cron text not null,
+    tick timestamptz not null,
+    commands json not null,
+    updated_at timestamptz not null default now()
 );

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -16,6 +16,7 @@ from commander.domain import InvalidCommand
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.dry_run import dry_run
+from commander.resolvers.repeating import Request, is_repeated
 from commander.resolvers.results import (
     AcceptedResult,
     ConflictResult,
@@ -47,6 +48,7 @@ class Options(msgspec.Struct, frozen=True):
     given_id: whether the client chose the id. expected_version: the version that the stream must have.
     validate_only: decide on the current state and store nothing. not_before: the time to decide the command
     at. A time in the past means now. For a time in the future, `submit` returns once the command is stored.
+    given: the input of the API that the command was made from; None if code made it.
     """
 
     command_id: UUID
@@ -59,6 +61,7 @@ class Options(msgspec.Struct, frozen=True):
     traceparent: str | None = None
     validate_only: bool = False
     not_before: datetime | None = None
+    given: Mapping[str, Any] | None = None
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -67,14 +70,14 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
     Raises Unavailable at once while NATS is down. Raises it too while Postgres is down, unless `wait` is
     ACCEPTED and the client chose no id.
     """
-    made = _assembled(services, command, options)
-    if isinstance(made, InvalidResult):
-        return made
-    earlier = await _earlier(services, made, options) if options.given_id else None
-    return await _answered(services, made, earlier, options)
+    request = _assembled(services, command, options)
+    if isinstance(request, InvalidResult):
+        return request
+    earlier = await _earlier(services, request, options) if options.given_id else None
+    return await _answered(services, request, earlier, options)
 
 
-def _assembled(services: Services, command: Any, options: Options) -> SubmittedCommand | InvalidResult:
+def _assembled(services: Services, command: Any, options: Options) -> Request | InvalidResult:
     _check_options(services, options)
     envelope = Envelope.of_client(
         options.command_id,
@@ -87,23 +90,25 @@ def _assembled(services: Services, command: Any, options: Options) -> SubmittedC
         not_before=options.not_before,
     )
     try:
-        return assembled(services.domain, command, envelope, services.limits.max_command_bytes)
+        made = assembled(services.domain, command, envelope, services.limits.max_command_bytes, options.given)
     except InvalidCommand as invalid:
         return InvalidResult(options.command_id, invalid.problems)
+    return Request(command, made)
 
 
 async def _earlier(
-    services: Services, made: SubmittedCommand, options: Options
+    services: Services, request: Request, options: Options
 ) -> Ended | ConflictResult | AcceptedResult | None:
     """The result of an earlier submission under this id. None if there is none, or if it is still open."""
     if options.validate_only:
         return None
     services.database.must_be_up()
+    made = request.made
     ended = await services.outcomes.look_up(options.command_id)
     if ended is not None or not _need_only_be_accepted(made, options):
         return ended
     # The client does not wait for the outcome, so a conflict must be found in the queue.
-    if await _other_is_queued(services, made):
+    if await _other_is_queued(services, request):
         return ConflictResult(options.command_id)
     if made.not_before is not None and await pending_alone(services.nats, made.command_id) is not None:
         return AcceptedResult(options.command_id)  # the first submission's time counts
@@ -116,15 +121,16 @@ def _need_only_be_accepted(made: SubmittedCommand, options: Options) -> bool:
 
 async def _answered(
     services: Services,
-    made: SubmittedCommand,
+    request: Request,
     ended: Ended | ConflictResult | AcceptedResult | None,
     options: Options,
 ) -> Result:
     """Submits the command, unless the id has a result already, and waits as the options ask."""
+    made = request.made
     if options.validate_only:
         return dry_result_of(await dry_run(services, made), options.expected_version)
     if ended is None and made.rejected is not None:
-        first = await _first_sent(services, made) if options.given_id else None
+        first = await _first_sent(services, request) if options.given_id else None
         if first is None:
             return RejectedResult(options.command_id, *made.rejected)
         if isinstance(first, SubmittedCommand):
@@ -136,7 +142,7 @@ async def _answered(
     if ended is None and _need_only_be_accepted(made, options):
         await services.submitter.submit(made, alone=options.given_id)
         return (
-            await _accepted(services, made, options)
+            await _accepted(services, request, options)
             if options.given_id
             else AcceptedResult(options.command_id)
         )
@@ -149,7 +155,7 @@ async def _answered(
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return PendingResult(options.command_id, Stage.DECISION, None)
-    if ended.digest != made.digest:
+    if not await is_repeated(services, request, ended):
         return ConflictResult(options.command_id)
     if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
         return PendingResult(options.command_id, Stage.PROJECTION, ended.position)
@@ -157,13 +163,14 @@ async def _answered(
 
 
 async def _first_sent(
-    services: Services, made: SubmittedCommand
+    services: Services, request: Request
 ) -> SubmittedCommand | Ended | ConflictResult | None:
     """An earlier submission under the id of a command that a hook rejects now. Its outcome counts."""
+    made = request.made
     queued = await pending_alone(services.nats, made.command_id)
     if queued is None:
         return await services.outcomes.look_up(made.command_id)  # it may have ended in the meantime
-    if queued.digest != made.digest:
+    if not await is_repeated(services, request, queued):
         return ConflictResult(made.command_id)
     return replace(queued, reply=made.reply)
 
@@ -183,21 +190,21 @@ def _check_options(services: Services, options: Options) -> None:
 
 
 async def _accepted(
-    services: Services, made: SubmittedCommand, options: Options
+    services: Services, request: Request, options: Options
 ) -> AcceptedResult | ConflictResult:
     """The receipt of a stored command, or a conflict if another content with this id was stored before it."""
-    if await _other_is_queued(services, made):
+    if await _other_is_queued(services, request):
         return ConflictResult(options.command_id)
     ended = await services.outcomes.look_up(options.command_id)
-    if ended is not None and ended.digest != made.digest:
+    if ended is not None and not await is_repeated(services, request, ended):
         return ConflictResult(options.command_id)
     return AcceptedResult(options.command_id)
 
 
-async def _other_is_queued(services: Services, made: SubmittedCommand) -> bool:
-    """Whether the first queued command with this id has other content."""
-    queued = await pending_alone(services.nats, made.command_id)
-    return queued is not None and queued.digest != made.digest
+async def _other_is_queued(services: Services, request: Request) -> bool:
+    """Whether the first queued command with this id is another request."""
+    queued = await pending_alone(services.nats, request.made.command_id)
+    return queued is not None and not await is_repeated(services, request, queued)
 
 
 async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
@@ -218,14 +225,14 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
     made = [_assembled(services, command, options) for command, options in items]
 
     async def earlier(
-        one: SubmittedCommand | InvalidResult, options: Options
+        one: Request | InvalidResult, options: Options
     ) -> Ended | ConflictResult | AcceptedResult | None:
         if isinstance(one, InvalidResult) or not options.given_id:
             return None
         return await _earlier(services, one, options)
 
     async def answered(
-        one: SubmittedCommand | InvalidResult,
+        one: Request | InvalidResult,
         ended: Ended | ConflictResult | AcceptedResult | None,
         options: Options,
     ) -> Result:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from commander.domain.errors import InvalidRequest
+from commander.domain.lookups import REACTION_AGGREGATE
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.services import Services
@@ -81,9 +82,9 @@ def _check_filter(services: Services, where: EventFilter) -> None:
     for type_ in where.types or ():
         if services.domain.event_type(type_) is None:
             raise InvalidRequest("filter.types", f"the domain has no event {type_!r}")
-    known = {*services.domain.aggregates, "reaction"}
+    known = {*services.domain.aggregates, REACTION_AGGREGATE}
     for aggregate in where.aggregates or ():
-        if aggregate not in known:
+        if aggregate not in known and services.domain.aggregate_type(aggregate) is None:
             raise InvalidRequest(
                 "filter.aggregates",
                 f"the domain has no aggregate {aggregate!r}; it has {', '.join(sorted(known))}",

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commander.domain import Domain
-from commander.domain.domain import REACTION_REJECTED
 from commander.domain.errors import InvalidRequest
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.log.lineage import Descendant, descendants, events_of_commands
 from commander.eventstore.projections.folding import projection_statuses
@@ -224,7 +224,7 @@ def _awaited(domain: Domain, event: RecordedEvent, reacted: Mapping[str, int]) -
         assert isinstance(refusal, RecordedRejection)
         names = [refusal.reactor] if refusal.reactor in domain.reactors else []
     else:
-        type_ = domain.events.get(event.type)
+        type_ = domain.event_type(event.type)
         reactors = domain.reactors.values()
         names = [one.name for one in reactors if type_ is not None and one.takes(type_.cls)]
     return any(reacted.get(name, 0) < event.position for name in names)

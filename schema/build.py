@@ -75,7 +75,7 @@ def _where(domain: Domain, names: set[str]) -> str:
     for command in domain.commands.values():
         named += [(f"{command.name}Input", command.where), (uncapitalized(command.name), command.where)]
     for row in domain.projections.values():
-        own = (camel(row.name), camel(row.plural), *names_of(row))
+        own = (camel(row.query), camel(row.plural), *names_of(row))
         named += [(name, row.where) for name in own]
     return next((where for name, where in named if name in names), domain.where)
 

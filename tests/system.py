@@ -38,6 +38,10 @@ class Endpoint:
         answer: dict[str, Any] = httpx.get(url, timeout=5, verify=NO_TLS).json()
         return answer
 
+    def metrics(self) -> str:
+        """What GET /metrics says; of an API, not on this port."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5, verify=NO_TLS).text
+
     def query(
         self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
     ) -> dict[str, Any]:
@@ -64,7 +68,9 @@ class System(Endpoint):
     def __init__(self, data_dir: Path, **environment: str) -> None:
         super().__init__()
         self.data_dir = data_dir
-        self.log = data_dir / "dev.log"
+        self.log = data_dir.with_name(
+            f"{data_dir.name}.log"
+        )  # the data directory must be empty or Commander's
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from bench.pacing import due
 from bench.servers import System
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.eventstore.log.event_log import append
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from commander.examples.bank import bank
@@ -79,7 +79,7 @@ def _decision(account: UUID, version: int) -> Decision:
         submitted_at=datetime.now(UTC),
     )
     event = bank.events["MoneyDeposited"].encode(MoneyDeposited(account, AMOUNT)).decode()
-    digest = content_digest("Deposit", data)
+    digest = stored_digest("Deposit", data)
     return Decision(command, digest, Status.APPLIED, version, (NewEvent("MoneyDeposited", 1, event),))
 
 

@@ -17,7 +17,7 @@ from bench.processes import MeasurementFailed, until
 from bench.projections.history import database_with_money
 from bench.projections.plan import Bench
 from bench.servers import System
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.eventstore.log.event_log import append, head_position
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from commander.examples.bank import bank
@@ -146,5 +146,5 @@ def _opening(account: UUID) -> Decision:
         submitted_at=datetime.now(UTC),
     )
     event = bank.events["AccountOpened"].encode(AccountOpened(account, "Ada")).decode()
-    digest = content_digest("OpenAccount", data)
+    digest = stored_digest("OpenAccount", data)
     return Decision(submitted, digest, Status.APPLIED, 1, (NewEvent("AccountOpened", 1, event),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from commander.cli.checkout import check_links
@@ -12,6 +13,7 @@ from commander.domain.errors import CommanderError
 def main() -> None:
     """Runs a command. An error in a definition, a setting or a server is one line, not a traceback."""
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see commander/__init__.py
         check_links()
         arguments = sys.argv[1:]
         plain = plain_arguments(arguments)
@@ -26,6 +28,8 @@ def main() -> None:
     except CommanderError as error:
         print(f"commander: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def plain_arguments(arguments: list[str]) -> dict[str, str] | None:

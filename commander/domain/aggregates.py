@@ -16,6 +16,7 @@ from commander.domain.errors import DefinitionError, InvalidCommand, Problem
 from commander.domain.fields import BigInt, ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
+from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
 
 Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
@@ -28,8 +29,11 @@ KEY_TYPES = (UUID, str, int, BigInt, date)
 
 
 @dataclass(frozen=True)
-class AggregateType:
-    """A consistency boundary. Each instance is one stream; the command's field `key` identifies it."""
+class AggregateType(Named):
+    """A consistency boundary. Each instance is one stream; the command's field `key` identifies it.
+
+    name, was: see Named. The API shows the name. The streams have the stored name.
+    """
 
     name: str
     cls: type
@@ -37,6 +41,7 @@ class AggregateType:
     deciders: Mapping[type, Decider]
     evolvers: Mapping[type, Callable[[Any, Any], Any]]
     where: str
+    was: tuple[str, ...] = ()
 
     def initial(self) -> Any:
         """The state before the first event."""
@@ -61,26 +66,29 @@ class AggregateType:
         return state
 
     def stream_of(self, command: Any) -> str:
-        """The id of the stream that the command is decided on: the aggregate's name, a dash, the key.
+        """The id of the stream that the command is decided on: the aggregate's stored name, a dash, the key.
 
         Raises InvalidCommand if the key makes it longer than MAX_STREAM_BYTES.
         """
-        stream = f"{self.name}-{getattr(command, self.key)}"
+        stream = f"{self.stored_name}-{getattr(command, self.key)}"
         if len(stream) > MAX_STREAM_BYTES // 4 and len(stream.encode()) > MAX_STREAM_BYTES:
-            limit = MAX_STREAM_BYTES - len(self.name) - 1
+            limit = MAX_STREAM_BYTES - len(self.stored_name) - 1
             raise InvalidCommand((Problem((self.key,), f"must have at most {limit} bytes as UTF-8"),))
         return stream
 
 
 def aggregate_type(
-    cls: type, key: str, commands: Mapping[type, CommandType], events: Mapping[type, EventType]
+    cls: type,
+    key: str,
+    commands: Mapping[type, CommandType],
+    events: Mapping[type, EventType],
+    names: GivenNames,
 ) -> AggregateType:
     """Collects and checks the deciders (methods that take a command) and evolvers (an event) of `cls`.
 
     Raises DefinitionError.
     """
     where = where_is(cls)
-    name = cls.__name__[0].lower() + cls.__name__[1:]
     try:
         cls()
     except Exception as error:  # a __post_init__ may raise anything
@@ -104,7 +112,7 @@ def aggregate_type(
             deciders[handler.parameter] = _decider(handler, allowed, label)
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
-    return AggregateType(name, cls, key, deciders, evolvers, where)
+    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was)
 
 
 def _check_key(command: CommandType, key: str, label: str, where: str) -> None:

@@ -12,6 +12,8 @@ from uuid import UUID, uuid5
 
 from commander.domain.errors import DefinitionError
 from commander.domain.messages import EventType
+from commander.domain.naming import GivenNames, TakenNames, given_names
+from commander.domain.reactions import Begins, check_begins
 from commander.domain.source import running, where_is
 
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
@@ -47,9 +49,10 @@ class EffectLimits(TypedDict, total=False):
 class EffectType:
     """An effect: an async function that is called at least once for each of its events.
 
+    name: the stored name, see Named. begins: where it begins if it is new and the log has events.
     concurrency: the maximum number of calls at once. attempts: the number of attempts before a call becomes a
     dead letter; an attempt that ended its process counts. timeout_seconds: the longest that one attempt may
-    take. A new effect starts with events that are stored after it; it does not see older ones.
+    take.
     """
 
     name: str
@@ -60,6 +63,7 @@ class EffectType:
     concurrency: int = 8
     attempts: int = 5
     timeout_seconds: float = 30
+    begins: Begins | None = None
 
     def key(self, position: int) -> UUID:
         """The idempotency key of this effect for the event at this position."""
@@ -75,13 +79,18 @@ def registering(
     events: Sequence[type],
     known: Mapping[type, EventType],
     limits: EffectLimits,
+    taken: TakenNames,
+    name: str | None,
+    was: Sequence[str],
+    begins: Begins | None,
 ) -> Callable[[F], F]:
     """A decorator that adds a function to `effects`. It raises DefinitionError."""
 
     def register(function: F) -> F:
-        type_ = _effect_type(function, events, known, limits)
-        if type_.name in effects:
-            raise DefinitionError(running(), f"the effect name {type_.name} is taken")
+        names = given_names("effect", getattr(function, "__name__", repr(function)), name, was)
+        check_begins(begins, names.name)
+        type_ = _effect_type(function, events, known, limits, names, begins)
+        taken.claim(names, type_.where)
         effects[type_.name] = type_
         return function
 
@@ -93,6 +102,8 @@ def _effect_type(
     events: Sequence[type],
     known: Mapping[type, EventType],
     limits: EffectLimits,
+    names: GivenNames,
+    begins: Begins | None,
 ) -> EffectType:
     if not inspect.isfunction(function):
         raise DefinitionError(running(), f"{function!r}: an effect must be an async function")
@@ -109,12 +120,13 @@ def _effect_type(
     if not 1 <= len(inspect.signature(function).parameters) <= 2:
         raise DefinitionError(where, f"{name} must take an event and at most an EffectCall")
     made = EffectType(
-        name,
+        names.stored,
         frozenset(events),
         function,
         len(inspect.signature(function).parameters) == 2,
         where,
         **limits,
+        begins=begins,
     )
     for limit in typing.get_type_hints(EffectLimits):
         if not getattr(made, limit) > 0:

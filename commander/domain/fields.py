@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum, Flag
@@ -84,6 +85,7 @@ class Field:
     """One field of an event, command, row or value object.
 
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
+    default: makes the default; None if it has none.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Field:
     generated: bool
     constraints: tuple[Any, ...]
     doc: str | None
+    default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
     def always_usable(self) -> bool:
@@ -162,16 +165,23 @@ def _field(
     hint, optional, metadata = _unwrapped(hint)
     type_ = _field_type(hint, where, at_field, within)
     docs = [m.documentation for m in metadata if isinstance(m, Doc)]
-    has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    default = _default_of(field)
     return Field(
         name=field.name,
         type=type_,
         optional=optional,
-        required=not has_default,
+        required=default is None,
         generated=bool(field.metadata.get(_GENERATED)),
         constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
+        default=default,
     )
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    return None if field.default is dataclasses.MISSING else lambda: field.default
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:

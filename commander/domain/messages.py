@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from hashlib import blake2b
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from commander.domain.checking import problems_of
-from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
-from commander.domain.fields import Field, fields_of
+from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
+from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, UndecodableEvent
+from commander.domain.fields import Field, derived_ids, fields_of
+from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -26,10 +29,11 @@ EVENT_FIELDS = frozenset(
 
 
 @dataclass(frozen=True)
-class EventType:
+class EventType(Named):
     """An event: a fact, named in the past tense.
 
     version: the schema version stored with each event; increase it when the shape changes.
+    name, was: see Named. The API shows the name.
     """
 
     name: str
@@ -38,6 +42,7 @@ class EventType:
     fields: tuple[Field, ...]
     doc: str
     where: str
+    was: tuple[str, ...] = ()
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -51,22 +56,23 @@ class EventType:
         """The event from its stored JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return self._decoder.decode(data)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
     def from_json(self, value: Any, position: int) -> Any:
         """The event from parsed JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return msgspec.convert(value, self.cls)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
 
 @dataclass(frozen=True)
-class CommandType:
+class CommandType(Named):
     """A command: a request to change something, named in the imperative.
 
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
+    name, was: see Named. The API shows the name.
     """
 
     name: str
@@ -75,6 +81,7 @@ class CommandType:
     fields: tuple[Field, ...]
     doc: str
     where: str
+    was: tuple[str, ...] = ()
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -94,18 +101,33 @@ class CommandType:
         if problems:
             raise InvalidCommand(tuple(problems))
 
+    def digest(self, command: object, given: Mapping[str, Any] | None = None) -> bytes:
+        """The digest of a valid command as it was sent; see digests.py.
 
-def content_digest(command_type: str, data: bytes) -> bytes:
-    """A digest of 16 bytes over a command's type and JSON. It detects a command id that is used twice."""
-    digest = _digest_of_type(command_type).copy()
-    digest.update(data)
-    return digest.digest()
+        given: the input of a client, with the API's names and parsed values. None: code made the command.
+        """
+        sent = input_of(self.fields, command) if given is None else given
+        return sent_digest(self.stored_name, self._input_form(sent))
 
+    def is_stored_as(self, command: object, command_id: UUID, digest: bytes, data: bytes) -> bool:
+        """Whether an earlier version stored this command. digest: over the stored JSON. data: that JSON.
 
-@lru_cache
-def _digest_of_type(command_type: str) -> blake2b:
-    """The state of a digest after the type's name; all commands of a type share it."""
-    return blake2b(command_type.encode() + b"\0", digest_size=16)
+        If a hook changed the command then, only the command with exactly the fields of that time is found.
+        """
+        if stored_digest(self.stored_name, self.encode(command)) == digest:
+            return True
+        if stored_digest(self.stored_name, data) != digest:
+            return False
+        try:
+            ids = {name: str(id_) for name, id_ in derived_ids(self.fields, command_id).items()}
+            stored: object = msgspec.convert({**ids, **msgspec.json.decode(data)}, self.cls)
+        except Exception:  # a __post_init__ may raise anything
+            return False
+        return self.digest(stored) == self.digest(command)
+
+    @cached_property
+    def _input_form(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        return input_form(self.fields)
 
 
 def frozen_dataclass(cls: type) -> type:
@@ -129,17 +151,24 @@ def docstring(cls: type) -> str:
     return "" if doc.startswith(f"{cls.__name__}(") else inspect.cleandoc(doc)
 
 
-def event_type(cls: type, version: int) -> EventType:
+def registered(cls: type) -> Any:
+    """The EventType or CommandType of a class that is an event or a command of a domain."""
+    _, type_ = cls.__commander__  # type: ignore[attr-defined]
+    return type_
+
+
+def event_type(cls: type, version: int, names: GivenNames) -> EventType:
     """Reads and checks an event class. Raises DefinitionError."""
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
-    return EventType(cls.__name__, cls, version, fields_of(cls, EVENT_FIELDS), docstring(cls), where_is(cls))
+    fields = fields_of(cls, EVENT_FIELDS)
+    return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
 
 
-def command_type(cls: type, internal: bool) -> CommandType:
+def command_type(cls: type, internal: bool, names: GivenNames) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
-    return CommandType(cls.__name__, cls, internal, fields, docstring(cls), where_is(cls))
+    return CommandType(names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was)

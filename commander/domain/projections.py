@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 from commander.domain.errors import DefinitionError
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
 from commander.domain.handlers import Handler, handled_twice, handlers_of
-from commander.domain.messages import EventType, docstring
+from commander.domain.messages import EventType, docstring, registered
+from commander.domain.naming import GivenNames
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
 
@@ -50,15 +50,17 @@ class RowHandler:
 class ProjectionType:
     """A read table: one row per key, made by folding the log.
 
-    name and plural: the query fields (account, accounts).
+    name: the stored name: of its tables and for operators. query and plural: the query fields (account,
+    accounts).
     key: the field that identifies a row.
     indexes: the columns of each index; the key is added to each.
     filterable: the fields that a filter may use.
     inline: rows are written in the transaction of the events.
-    fingerprint: changes with the shape of the rows or the code.
+    fingerprint_by: makes the fingerprint, which changes with the shape of the rows or the code.
     """
 
     name: str
+    query: str
     plural: str
     cls: type
     key: str
@@ -67,9 +69,20 @@ class ProjectionType:
     indexes: tuple[tuple[str, ...], ...]
     filterable: tuple[Field, ...]
     doc: str
-    fingerprint: str
+    fingerprint_by: Callable[[ProjectionType], str] = dataclass_field(compare=False, repr=False)
     where: str
     inline: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hex digits over the code and the layout. A different fingerprint is a new table."""
+        return self.fingerprint_by(self)
+
+    @property
+    def layout(self) -> str:
+        """What the table is made by, beside the code: the key, the indexes, the types of the columns."""
+        shapes = [(one.name, one.optional, _shape(one.type)) for one in self.fields]
+        return f"{_LAYOUT} {self.key} {self.indexes} {self.inline} {shapes}"
 
     @property
     def key_field(self) -> Field:
@@ -86,8 +99,9 @@ class ProjectionType:
 
     @cached_property
     def by_event(self) -> Mapping[str, RowHandler]:
-        """The handlers by the name of their event's type, as it is stored in the log."""
-        return {cls.__name__: handler for cls, handler in self.handlers.items()}
+        """The handlers by each name that their event's type has in the log."""
+        handlers = self.handlers.items()
+        return {name: handler for cls, handler in handlers for name in registered(cls).names}
 
     @cached_property
     def found_by(self) -> frozenset[str]:
@@ -114,13 +128,14 @@ class ProjectionType:
 
 def projection_type(
     cls: type,
-    name: str,
+    names: GivenNames,
     plural: str,
     key: str,
     indexes: Indexes,
     filterable: tuple[str, ...],
     inline: bool,
     events: Mapping[type, EventType],
+    fingerprint_by: Callable[[ProjectionType], str],
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
@@ -132,7 +147,7 @@ def projection_type(
     key_field = next(field for field in fields if field.name == key)
     if key_field.optional:
         raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be None")
-    _check_length(name, _MAX_NAME, where, name)
+    _check_length(names.stored, _MAX_NAME, where, names.stored)
     for field in fields:
         _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
     handlers: dict[type, RowHandler] = {}
@@ -148,7 +163,8 @@ def projection_type(
     if not handlers:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
     return ProjectionType(
-        name,
+        names.stored,
+        names.name,
         plural,
         cls,
         key,
@@ -157,7 +173,7 @@ def projection_type(
         together,
         tuple(field for field in fields if field.name in indexed.union(filterable)),
         docstring(cls),
-        _fingerprint(cls, key, fields),
+        fingerprint_by,
         where,
         inline,
     )
@@ -222,13 +238,3 @@ def _shape(type_: FieldType) -> object:
             return [_shape(item), optional_items]
         case ScalarType(python):
             return str(python)
-
-
-def _fingerprint(cls: type, key: str, fields: tuple[Field, ...]) -> str:
-    """Eight hex digits over the shape and the source of the class. A different fingerprint is a new table."""
-    try:
-        source = inspect.getsource(cls)
-    except (OSError, TypeError):
-        source = repr(sorted(cls.__annotations__.items()))
-    shapes = [(field.name, field.optional, _shape(field.type)) for field in fields]
-    return blake2b(f"{_LAYOUT}\n{key}\n{source}\n{shapes}".encode(), digest_size=4).hexdigest()

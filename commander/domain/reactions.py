@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
-from commander.domain.errors import InvalidDecision
+from commander.domain.errors import DefinitionError, InvalidDecision
+from commander.domain.source import running
+
+Begins = Literal["now", "beginning"]
+"""Where a new reactor or effect begins if the log has events: after the newest one, or with the first."""
+
+
+def check_begins(begins: Begins | None, label: str) -> None:
+    """Raises DefinitionError for a value that a type checker would refuse."""
+    if begins is not None and begins not in get_args(Begins):
+        allowed = " or ".join(repr(one) for one in get_args(Begins))
+        raise DefinitionError(running(), f"{label}: begins must be {allowed}, got {begins!r}")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from commander.domain.errors import DefinitionError, InvalidDecision
 from commander.domain.fields import ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType, docstring, frozen_dataclass
-from commander.domain.reactions import Reaction, answered
+from commander.domain.reactions import Begins, Reaction, answered
 from commander.domain.source import running, where_is
 
 C = TypeVar("C")
@@ -68,6 +68,7 @@ class Lifetime:
 class ReactorType:
     """A reactor: its handlers by event class, and by class of rejected command.
 
+    name: the stored name, see Named. begins: where it begins if it is new and the log has events.
     key: the field whose value identifies a state; None for a reactor without state.
     """
 
@@ -80,6 +81,7 @@ class ReactorType:
     rejections: Mapping[type, React]
     doc: str
     where: str
+    begins: Begins | None = None
 
     def takes(self, event: type) -> bool:
         """Whether the reactor handles events of this class."""
@@ -141,6 +143,7 @@ def reactor_type(
     *,
     key: str | None = None,
     lifetime: Lifetime = Lifetime(),
+    begins: Begins | None = None,
 ) -> ReactorType:
     """Collects and checks the methods of `cls` that take an event or a ReactionRejected[Command].
 
@@ -167,7 +170,8 @@ def reactor_type(
             _check_key(taken, key, f"{cls.__name__}.{handler.name}", handler.where)
     if not reactions:
         raise DefinitionError(where, f"{cls.__name__} handles no event of this domain")
-    type_ = ReactorType(name, cls, initial, key, lifetime, reactions, rejections, docstring(cls), where)
+    doc = docstring(cls)
+    type_ = ReactorType(name, cls, initial, key, lifetime, reactions, rejections, doc, where, begins)
     if key is not None:
         _check_lifetime(type_, events)
         _check_state(type_)

@@ -10,13 +10,14 @@ from typing import Any
 
 from commander.domain.cron import Cron, InvalidCron, parse_cron
 from commander.domain.errors import DefinitionError
+from commander.domain.naming import GivenNames
 from commander.domain.reactions import Later, answered
 from commander.domain.source import running, where_is
 
 
 @dataclass(frozen=True)
 class RecurringType:
-    """The commands that are sent at each tick of a cron expression."""
+    """The commands that are sent at each tick of a cron expression. name: the stored name, see Named."""
 
     name: str
     cron: Cron
@@ -29,10 +30,9 @@ class RecurringType:
         return tuple(one.command if isinstance(one, Later) else one for one in reaction.commands)
 
 
-def recurring_type(expression: str, function: Callable[[datetime], Any]) -> RecurringType:
+def recurring_type(expression: str, function: Callable[[datetime], Any], names: GivenNames) -> RecurringType:
     """Parses the expression and checks the function. Raises DefinitionError."""
-    where = where_is(function)
-    name = getattr(function, "__name__", "")
+    where, name = where_is(function), names.name
     try:
         cron = parse_cron(expression)
     except InvalidCron as error:
@@ -40,4 +40,4 @@ def recurring_type(expression: str, function: Callable[[datetime], Any]) -> Recu
     if len(inspect.signature(function).parameters) != 1 or inspect.iscoroutinefunction(function):
         problem = "must be a plain function of one parameter, the time of the tick"
         raise DefinitionError(where, f"{name} {problem}")
-    return RecurringType(name, cron, function, where)
+    return RecurringType(names.stored, cron, function, where)

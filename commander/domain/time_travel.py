@@ -16,6 +16,7 @@ from typing import Any
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.domain import Domain
+from commander.domain.messages import registered
 from commander.domain.projections import ProjectionType
 
 _ARGUMENT = "as_of"
@@ -26,7 +27,7 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
 
     Call `domain.check()` before.
     """
-    owners = {domain.aggregate_of_event(event.__name__).name for event in projection.handlers}
+    owners = {domain.aggregate_of_event(registered(event).name).name for event in projection.handlers}
     if len(owners) != 1 or projection.key == _ARGUMENT:
         return None
     if not all(handler.by_own_key for handler in projection.handlers.values()):
@@ -35,7 +36,7 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
     if aggregate.key != projection.key:
         return None
     for command in aggregate.deciders:
-        fields = domain.commands[command.__name__].fields
+        fields = registered(command).fields
         key = next(field for field in fields if field.name == aggregate.key)
         if key.type != projection.key_field.type:
             return None
@@ -44,4 +45,4 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
 
 def stream_of_row(aggregate: AggregateType, key: Any) -> str:
     """The id of the stream that gives the row with this key."""
-    return f"{aggregate.name}-{key}"
+    return f"{aggregate.stored_name}-{key}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from commander.domain import Domain
@@ -12,10 +13,10 @@ from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
-from commander.streaming.commands.watchdog import end_if_the_loop_hangs
 from commander.streaming.effects.attempts import CallExclusion
 from commander.streaming.effects.runner import EffectRunner
 from commander.streaming.nats.connection import Nats
+from commander.streaming.watchdog import end_if_the_loop_hangs
 
 
 class EffectsPart(Part):
@@ -26,6 +27,7 @@ class EffectsPart(Part):
     """
 
     name = "effects"
+    watched = False  # it has a watchdog of its own
     hung_seconds = 5.0  # added to the longest timeout
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
@@ -38,6 +40,9 @@ class EffectsPart(Part):
         longest = max((effect.timeout_seconds for effect in effects), default=0)
         hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
         await run_all(*(runner.run() for runner in self._runners), hanging)
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {f"effect {runner.name}": runner.failure or "ok" for runner in self._runners}
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         return [partial(of_effects, database)]

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
+from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
-from commander.parts.metrics import Measure, metrics_answers, of_the_log, servers_up
+from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
 from commander.parts.status_server import Answers, StatusServer
+from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
 
@@ -32,14 +34,17 @@ class Part(ABC):
 
     garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
     objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
+    watched: whether calls of the domain's code are interrupted after `handler_seconds`.
     """
 
     name: str
+    watched = True
     garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
         self.domain = domain
+        self.code = domain.code
         self._database: Database | None = None
         self._nats: Nats | None = None
         self._started = False
@@ -50,8 +55,11 @@ class Part(ABC):
         self._database, self._nats = database, nats
 
     async def start(self, database: Database, nats: Nats) -> None:
-        """Works until cancelled. The servers have answered just before."""
+        """Works until cancelled. The servers have answered just before. Raises StoredNamesDiffer."""
+        await compare_names(database, self.domain, self.name)
         self._started = True
+        async with database.connection() as connection:
+            await register_code(connection, self.code)
         await self.run(database, nats)
 
     @abstractmethod
@@ -69,11 +77,11 @@ class Part(ABC):
 
     def status(self) -> Answers:
         """The answers of every part on the operators' port: its health in detail, and its metrics."""
-        return {**health_answers(self.readiness), **metrics_answers(self._measures)}
+        return {**health_answers(self.readiness, self.code), **metrics_answers(self._measures)}
 
     def _measures(self) -> list[Measure]:
         database, nats = self._database, self._nats
-        measures: list[Measure] = [partial(servers_up, database, nats)]
+        measures: list[Measure] = [partial(servers_up, database, nats), partial(of_the_code, self.code)]
         if database is not None and nats is not None and self._started:
             measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
         return measures

@@ -17,6 +17,7 @@ from commander.parts.part import Part
 from commander.settings import Settings, SettingsError
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
+from commander.streaming.watchdog import Watchdog
 
 logger = logging.getLogger("commander")
 
@@ -45,6 +46,8 @@ async def _run(part: Part) -> None:
     servers = part.servers()
     gc.collect()
     gc.freeze()  # the garbage collector then ignores the objects made so far, which stay
+    if part.watched:
+        Watchdog(part.domain, part.settings.handler_seconds).start()
     work = asyncio.create_task(_work(part))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())

@@ -24,11 +24,11 @@ from msgspec import UNSET, Raw, UnsetType
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.log.command_history import DeadLetterAction
-from commander.eventstore.records import Outcome, RecordedEvent
+from commander.eventstore.records import Guards, Outcome, RecordedEvent
 
-FORMAT = 2
-"""What is written. Format 1 has no decider_now; it is read too."""
-_READABLE = (1, FORMAT)
+FORMAT = 3
+"""What is written. Format 1 has no decider_now, format 2 no guards; both are read too."""
+_READABLE = (1, 2, FORMAT)
 CHECKSUM_EVERY = 1000
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 
@@ -103,6 +103,7 @@ class CommandLine(_Line, frozen=True, tag="command"):
     reactor: str | None = None
     actor: str | None = None
     decider_now: datetime | None = None
+    guards: Guards | None = None
     dead_letter: ActionTaken | None = None
     data: Raw | UnsetType = UNSET
     text: str | UnsetType = UNSET
@@ -154,6 +155,7 @@ def command_line(outcome: Outcome, action: DeadLetterAction | None = None) -> Co
     action: the action taken on its dead letter, if there is one.
     """
     values = outcome._asdict() | _document(outcome.data) | {"digest": bytes(outcome.digest).hex()}
+    values["guards"] = None if outcome.guards is None else outcome.read_guards()
     if action is not None:
         values["dead_letter"] = ActionTaken(action.action, action.at, action.retried_as, action.actor)
     return CommandLine(**values)
@@ -227,8 +229,8 @@ class ArchiveReader:
         if not isinstance(line, Header):
             raise ExportBroken(self.line, "an export must begin with a header")
         if line.format not in _READABLE:
-            known = " and ".join(map(str, _READABLE))
-            raise ExportBroken(self.line, f"this version reads formats {known}, the file has {line.format}")
+            problem = f"this version reads formats up to {FORMAT}, the file has {line.format}"
+            raise ExportBroken(self.line, problem)
         return line
 
     def records(self) -> Iterator[Record]:

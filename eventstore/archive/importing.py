@@ -28,6 +28,7 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 from commander.eventstore.locks import Lock
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Outcome, RecordedEvent
+from commander.eventstore.sessions import unlimited
 from commander.eventstore.sql import statement
 
 _NOT_EMPTY = statement("why_not_empty")
@@ -64,6 +65,7 @@ async def import_all(
     try:
         with reaching_postgres(connection):
             async with connection.transaction():
+                await unlimited(connection)
                 await _must_be_empty(connection)
                 await _store(connection, reader, header, progress)
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
@@ -104,7 +106,7 @@ async def _store(
     if broken is not None:
         raise ExportBroken(reader.line, f"the versions of the stream {broken} have a gap")
     await connection.execute(
-        "update log_head set position = $1, commands = $2, recorded_at = $3",
+        """update log_head set position = $1, commands = $2, recorded_at = $3, imported_position = $1""",
         header.position,
         header.commands,
         header.recorded_at,
@@ -161,7 +163,9 @@ class _Records:
             self.events.append(RecordedEvent(*_values(record, RecordedEvent.__struct_fields__, data=data)))
             return
         digest = bytes.fromhex(record.digest)
-        self.commands.append(Outcome._make(_values(record, Outcome._fields, data=data, digest=digest)))
+        guards = None if record.guards is None else record.guards.encode()
+        values = _values(record, Outcome._fields, data=data, digest=digest, guards=guards)
+        self.commands.append(Outcome._make(values))
         done = record.dead_letter
         if done is not None:
             action = DeadLetterAction(record.command_id, done.action, done.retried_as, done.actor, done.at)

@@ -10,6 +10,7 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.rows import Rows, touches_of
 from commander.eventstore.projections.tables import Table, column_type, select_differences
+from commander.eventstore.sessions import unlimited
 from commander.eventstore.sql import statement
 
 _VERIFY_LOG = statement("verify_log")
@@ -32,8 +33,9 @@ class Broken:
 
 async def verify_log(database: Database) -> list[Broken]:
     """The broken promises in the log and the outcomes, in one snapshot. The system may run meanwhile."""
-    async with database.connection() as connection:
+    async with database.connection() as connection, connection.transaction(readonly=True):
         with reaching_postgres(connection):
+            await unlimited(connection)
             return [Broken(*row) for row in await connection.fetch(_VERIFY_LOG, timeout=_SECONDS)]
 
 
@@ -46,6 +48,7 @@ async def verify_projection(
     """
     async with database.connection() as connection, connection.transaction(isolation="repeatable_read"):
         with reaching_postgres(connection):
+            await unlimited(connection)
             position = await connection.fetchval(
                 "select position from projections where table_name = $1", table.name
             )

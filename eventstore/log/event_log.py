@@ -25,9 +25,11 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 from commander.eventstore.records import (
     Decision,
     EventFilter,
+    Guards,
     NewEvent,
     Progress,
     RecordedEvent,
+    Status,
     SubmittedCommand,
 )
 from commander.eventstore.sql import array_text, statement
@@ -85,6 +87,7 @@ class Append:
             len(decisions),
             array_text(traces) if traces else None,
             array_text([d.decider_now for d in decisions]),
+            _guards_column(decisions),
         )
 
     async def run(self, connection: Connection) -> Appended:
@@ -170,6 +173,19 @@ def _command_columns(decisions: Sequence[Decision]) -> list[str]:
         array_text([c.actor for c in commands]),
         array_text([c.submitted_at for c in commands]),
     ]
+
+
+def _guards_column(decisions: Sequence[Decision]) -> str | None:
+    """The guards of the failed commands, for their retry; None if there are none."""
+    failed = Status.FAILED
+    if all(decision.status is not failed for decision in decisions):
+        return None
+    return array_text([_guards(d.command) if d.status is failed else None for d in decisions])
+
+
+def _guards(command: SubmittedCommand) -> str | None:
+    guards = Guards(command.expected_version, command.rejected)
+    return None if guards == Guards() else guards.encode()
 
 
 def _joined(documents: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from commander.domain.errors import NotFound
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.projections.serving import CannotServe
 from commander.eventstore.projections.tables import select_differences
+from commander.eventstore.sessions import unlimited
 
 _COLUMNS = """select attname, format_type(atttypid, atttypmod) from pg_attribute
               where attrelid = to_regclass(quote_ident($1)) and attnum > 0 and not attisdropped"""
@@ -53,6 +54,7 @@ async def differences(database: Database, before: str, after: str, limit: int) -
         database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
+        await unlimited(connection)
         positions = await _position(connection, before), await _position(connection, after)
         old, new = await _columns(connection, before), await _columns(connection, after)
         key, new_key = await _key(connection, before), await _key(connection, after)

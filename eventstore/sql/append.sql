@@ -9,7 +9,7 @@
 --                  $18 event_count int[]  $19 version bigint[]  $20 last_event int[] (the number of events of
 --                  this batch up to its last one)  $21 correlation_id uuid[]  $22 causation_position bigint[]
 --                  $23 reactor text[]  $24 actor text[]  $25 submitted_at timestamptz[]
---                  $31 decider_now timestamptz[]
+--                  $31 decider_now timestamptz[]  $32 guards text[] (JSON); null if no command has one
 -- binds, traces:   $30 traceparent text[] of the events; null if no event has one
 -- binds, progress: $26 partition int[]  $27 sequence bigint (the same for all)  $28 stream_created timestamptz
 --                  $29 how many commands int
@@ -37,11 +37,11 @@ appended as (
 decided as (
     insert into commands (command_id, type, stream, data, digest, status, code, message, position, event_count,
                           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
-                          decider_now)
+                          decider_now, guards)
     select c.command_id, c.type, c.stream, c.data, decode(c.digest, 'hex'), c.status, c.code, c.message,
            head.base + c.last_event, c.event_count, c.version, c.correlation_id, c.causation_position,
            c.reactor, c.actor, c.submitted_at, head.recorded_at, head.commands + c.n,
-           c.decider_now
+           c.decider_now, c.guards::json
     from head,
          unnest($10::text::uuid[], $11::text::text[],
                 $12::text::text[], string_to_array($13, e'\x1f')::json[],
@@ -51,10 +51,10 @@ decided as (
                 $20::text::int[], $21::text::uuid[],
                 $22::text::bigint[], $23::text::text[],
                 $24::text::text[], $25::text::timestamptz[],
-                $31::text::timestamptz[])
+                $31::text::timestamptz[], $32::text::text[])
              with ordinality as c (command_id, type, stream, data, digest, status, code, message, event_count,
                                    version, last_event, correlation_id, causation_position, reactor, actor,
-                                   submitted_at, decider_now, n)
+                                   submitted_at, decider_now, guards, n)
 ),
 progressed as (
     update partitions

@@ -4,7 +4,7 @@
 with recursive descendants as (
     select 0 as depth, command_id, type, stream, data, digest, status, code, message, position, event_count,
            version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
-           decider_now
+           decider_now, guards
     from commands
     where command_id = $1
     union all
@@ -13,7 +13,7 @@ with recursive descendants as (
     cross join lateral (
         select command_id, type, stream, data, digest, status, code, message, position, event_count,
                version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
-               decider_now
+               decider_now, guards
         from commands
         where commands.causation_position > before.position - before.event_count
           and commands.causation_position <= before.position

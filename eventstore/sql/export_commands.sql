@@ -3,7 +3,7 @@
 -- binds: $1 after number bigint  $2 up to and including number bigint  $3 limit int
 select c.command_id, c.type, c.stream, c.data, c.digest, c.status, c.code, c.message, c.position, c.event_count,
        c.version, c.correlation_id, c.causation_position, c.reactor, c.actor, c.submitted_at, c.decided_at,
-       c.number, c.decider_now, a.action, a.retried_as, a.actor, a.at
+       c.number, c.decider_now, c.guards, a.action, a.retried_as, a.actor, a.at
 from commands as c
 left join dead_letter_actions as a
     on a.command_id = c.command_id

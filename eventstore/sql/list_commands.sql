@@ -3,7 +3,7 @@
 --        $4 streams text[] or null  $5 correlation_id uuid or null  $6 actor text or null  $7 limit int
 select command_id, type, stream, data, digest, status, code, message, position, event_count, version,
        correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
-       decider_now
+       decider_now, guards
 from commands
 where ($1::bigint is null or number < $1)
   and ($2::text[] is null or status = any($2))

@@ -148,7 +148,7 @@ class Following:
             )
             raise OperationRejected([GraphQLError(problem, nodes=field, extensions={"code": BAD_REQUEST})])
         given = self._given(executor, field)
-        after, where = given.get("after"), event_filter(given.get("filter"))
+        after, where = given.get("after"), event_filter(self._types.domain, given.get("filter"))
         cursor = _cursor_variable(operation, field)
         kept = {name: value for name, value in variables.items() if name != cursor}
         key = (operation.text, operation.name, msgspec.json.encode(kept, order="deterministic"))

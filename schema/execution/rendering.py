@@ -129,6 +129,10 @@ class Renderer:
                 plan.append((key, lambda _item, _event: type_name))
             elif name in own:
                 plan.append((key, self._read(own[name], details)))
+            elif name == "type":
+                plan.append((key, lambda item, _event: self._types.type_name(item.type)))
+            elif name == "aggregate":
+                plan.append((key, lambda item, _event: self._types.aggregate_name(item.aggregate)))
             elif name in _ENVELOPE:
                 plan.append((key, _ENVELOPE[name]))
             else:
@@ -239,8 +243,6 @@ _ENVELOPE: Mapping[str, Read] = {
     "position": lambda item, _: str(item.position),
     "stream": lambda item, _: item.stream,
     "version": lambda item, _: _int(item.version),
-    "aggregate": lambda item, _: item.aggregate,
-    "type": lambda item, _: item.type,
     "schemaVersion": lambda item, _: _int(item.schema_version),
     "recordedAt": lambda item, _: item.recorded_at.isoformat(),
     "commandId": lambda item, _: str(item.command_id),

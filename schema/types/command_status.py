@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types import Info
 
+from commander.domain import Domain
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.log.command_history import CommandFilter
 from commander.eventstore.records import Status
@@ -29,7 +30,7 @@ class CommandFilterInput:
     correlation_id: UUID | None = None
     actor: str | None = None
 
-    def to_filter(self) -> CommandFilter:
+    def to_filter(self, domain: Domain) -> CommandFilter:
         """Raises InvalidRequest for a status of pending commands, which the list does not have."""
         statuses = None
         if self.statuses is not None:
@@ -39,7 +40,7 @@ class CommandFilterInput:
             statuses = frozenset(Status(status.value) for status in self.statuses)
         return CommandFilter(
             statuses=statuses,
-            types=None if self.types is None else frozenset(self.types),
+            types=None if self.types is None else domain.command_names(self.types),
             streams=None if self.streams is None else frozenset(self.streams),
             correlation_id=self.correlation_id,
             actor=self.actor,
@@ -70,7 +71,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         first: int | None = None,
         after: str | None = None,
     ) -> CommandConnection:
-        where = (filter or CommandFilterInput()).to_filter()
+        where = (filter or CommandFilterInput()).to_filter(info.context.services.domain)
         page = await resolving.commands_page(info.context.services, first, after, where)
         edges = [
             CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events)) for o in page.items

@@ -14,8 +14,8 @@ from strawberry.types import Info
 from commander.domain import CommandType
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import derived_ids
-from commander.resolvers import cancelling
 from commander.resolvers import commands as resolving
+from commander.resolvers import ending
 from commander.resolvers.commands import Wait
 from commander.resolvers.results import result_of as as_ended
 from commander.schema.context import Context
@@ -117,7 +117,7 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
             result = await resolving.submit(
                 context.services,
                 command,
-                _options(given, command_id, given_id is not None, context.actor, traceparent),
+                _options(given, command_id, given_id is not None, context.actor, traceparent, input),
             )
         return result_of(result, events)
 
@@ -165,7 +165,8 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
             [(field, input)] = one.items()
             command_id = uuid4() if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            items.append((command, _options(given, command_id, ids is not None, context.actor, traceparent)))
+            options = _options(given, command_id, ids is not None, context.actor, traceparent, input)
+            items.append((command, options))
         results = await resolving.submit_all(context.services, items)
         return [result_of(result, events) for result in results]
 
@@ -177,7 +178,7 @@ def cancel_mutation(events: EventTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
-        ended = await cancelling.cancel(info.context.services, command_id, info.context.actor)
+        ended = await ending.cancel(info.context.services, command_id, info.context.actor)
         return result_of(as_ended(ended), events)
 
     cancel_command.__annotations__ |= {"return": CommandResult}
@@ -189,10 +190,13 @@ def cancel_mutation(events: EventTypes) -> Any:
 
 
 def _options(
-    given: Given, command_id: UUID, given_id: bool, actor: str | None, traceparent: str | None
+    given: Given,
+    command_id: UUID,
+    given_id: bool,
+    actor: str | None,
+    traceparent: str | None,
+    input: Given,
 ) -> resolving.Options:
     """The Options for an input CommandOptions or SubmitOptions. All three have the same defaults."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
-    return resolving.Options(
-        command_id=command_id, given_id=given_id, actor=actor, traceparent=traceparent, **named
-    )
+    return resolving.Options(command_id, given_id, actor=actor, traceparent=traceparent, given=input, **named)

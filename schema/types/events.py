@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -51,17 +51,20 @@ class EventFilterInput:
     command_id: UUID | None = None
 
 
-def event_filter(given: Given | None) -> EventFilter:
-    """The filter for an input EventFilter, as coerced by graphql-core. None matches all events."""
+def event_filter(domain: Domain, given: Given | None) -> EventFilter:
+    """The filter for an input EventFilter, as coerced by graphql-core. None matches all events.
+
+    A type or an aggregate may have its present name or an earlier one.
+    """
     given = given or {}
 
-    def names(part: str) -> frozenset[str] | None:
-        return None if given.get(part) is None else frozenset(given[part])
+    def names(part: str, stored: Callable[[Iterable[str]], frozenset[str]]) -> frozenset[str] | None:
+        return None if given.get(part) is None else stored(given[part])
 
     return EventFilter(
-        types=names("types"),
-        streams=names("streams"),
-        aggregates=names("aggregates"),
+        types=names("types", domain.event_names),
+        streams=names("streams", frozenset),
+        aggregates=names("aggregates", domain.aggregate_names),
         correlation_id=given.get("correlationId"),
         command_id=given.get("commandId"),
     )
@@ -83,7 +86,7 @@ class EventTypes:
     """The GraphQL types of a domain's events. Converts stored events to instances of them."""
 
     def __init__(self, domain: Domain, types: TypeMap) -> None:
-        self._domain = domain
+        self.domain = domain
         self._types = types
         named = {**domain.events, domain.rejection.name: domain.rejection}
         self._by_name = {name: self._make(type_) for name, type_ in named.items()}
@@ -98,8 +101,8 @@ class EventTypes:
             "position": recorded.position,
             "stream": recorded.stream,
             "version": recorded.version,
-            "aggregate": recorded.aggregate,
-            "type": recorded.type,
+            "aggregate": self.aggregate_name(recorded.aggregate),
+            "type": self.type_name(recorded.type),
             "schema_version": recorded.schema_version,
             "recorded_at": recorded.recorded_at,
             "command_id": recorded.command_id,
@@ -108,12 +111,12 @@ class EventTypes:
             "_types": self,
         }
         try:
-            instance = self._domain.decode(
+            instance = self.domain.decode(
                 recorded.type, recorded.schema_version, recorded.data, recorded.position
             )
         except UndecodableEvent as error:
             return UnreadableEvent(**envelope, reason=error.reason)
-        made: Event = self._by_name[recorded.type](**envelope, **vars(instance))
+        made: Event = self._by_name[envelope["type"]](**envelope, **vars(instance))
         return made
 
     def item(self, item: feed.FeedItem) -> FeedItem:
@@ -133,9 +136,25 @@ class EventTypes:
         if not isinstance(item, RecordedEvent):
             return None, type(item).__name__
         try:
-            return self._domain.decode(item.type, item.schema_version, item.data, item.position), item.type
+            event = self.domain.decode(item.type, item.schema_version, item.data, item.position)
         except UndecodableEvent as error:
             return error, UnreadableEvent.__name__
+        return event, self.type_name(item.type)
+
+    def type_name(self, stored: str) -> str:
+        """The present name of an event type. A name that the domain does not know stays as it is."""
+        type_ = self.domain.event_type(stored)
+        return stored if type_ is None else type_.name
+
+    def aggregate_name(self, stored: str) -> str:
+        """The present name of an aggregate."""
+        aggregate = self.domain.aggregate_type(stored)
+        return stored if aggregate is None else aggregate.name
+
+    def command_name(self, stored: str) -> str:
+        """The present name of a command type."""
+        type_ = self.domain.command_type(stored)
+        return stored if type_ is None else type_.name
 
     @property
     def names(self) -> list[str]:
@@ -144,7 +163,7 @@ class EventTypes:
 
     def fields(self, type_name: str) -> tuple[Field, ...]:
         """An event type's own fields. Empty for an item that is not an event of the domain."""
-        type_ = self._domain.event_type(type_name)
+        type_ = self.domain.event_type(type_name)
         return () if type_ is None else type_.fields
 
     def connection(
@@ -176,7 +195,7 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
         first: int | None = None,
         filter: Given | None = None,
     ) -> EventConnection:
-        page = await events_page(info.context.services, after, first, event_filter(filter))
+        page = await events_page(info.context.services, after, first, event_filter(types.domain, filter))
         return types.connection(page)
 
     async def event(info: Info[Context, None], position: Position) -> Event | None:

@@ -156,7 +156,10 @@ def _event(
         event=types.of(one.event),
         recorded_at=one.event.recorded_at,
         since_submitted_ms=_milliseconds(began, one.event.recorded_at),
-        projections=[LineageProjection(name=p.projection, applied=p.applied) for p in one.projections],
+        projections=[
+            LineageProjection(name=types.domain.projections[p.projection].query, applied=p.applied)
+            for p in one.projections
+        ],
         reactions=[_command(reaction, began, types, made) for reaction in one.reactions],
     )
 

@@ -98,7 +98,7 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
 
     description = "A row: first as it is now, then after each change."
     return LiveField(
-        strawberry.subscription(declared, name=camel(type_.name), description=description), items
+        strawberry.subscription(declared, name=camel(type_.query), description=description), items
     )
 
 

@@ -74,7 +74,7 @@ class ProjectionFields:
 
 def type_name(type_: ProjectionType) -> str:
     """The name of the type of a row."""
-    return capitalized(camel(type_.name))
+    return capitalized(camel(type_.query))
 
 
 def names_of(type_: ProjectionType) -> list[str]:
@@ -136,7 +136,7 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -
         await _reach(info.context, type_, given)
         return await resolving.row(services, table, given[shown])
 
-    field = strawberry.field(declared, name=camel(type_.name), description=type_.doc or None)
+    field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
     return DirectField(field, resolve, "Query")
 
 
@@ -199,6 +199,6 @@ async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
     table = context.services.tables[type_.name]
     now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])
     reported = context.extensions.setdefault("projections", {})
-    name = camel(type_.name)
+    name = camel(type_.query)
     if name not in reported or int(reported[name]["position"]) > now.position:
         reported[name] = {"position": str(now.position), "lag": now.lag}

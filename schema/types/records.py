@@ -25,6 +25,8 @@ class EventTypes(Protocol):
 
     def of(self, recorded: RecordedEvent) -> Event: ...
 
+    def command_name(self, stored: str) -> str: ...
+
 
 @strawberry.interface(description="An item of the subscription `events`: an event, CaughtUp or Heartbeat.")
 class FeedItem:
@@ -42,7 +44,7 @@ async def _reactions(root: Event, info: Info[Context, None]) -> list[Reaction]:
 class Event(FeedItem):
     _types: strawberry.Private[EventTypes]
     stream: str = strawberry.field(
-        description="The name of its stream: the aggregate's name, a dash, the key."
+        description="The name of its stream. The name never changes, even if the aggregate is renamed."
     )
     version: int = strawberry.field(description="The number of the event in its stream, from 1.")
     aggregate: str
@@ -161,7 +163,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
     assert queued is not None, "a state has an outcome or a submitted command"
     return Command(
         id=queued.command_id,
-        type=queued.type,
+        type=events.command_name(queued.type),
         status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
         input=JSON(msgspec.json.decode(queued.data)),
@@ -186,7 +188,7 @@ def ended(outcome: Outcome, events: EventTypes) -> Command:
     """The GraphQL type of a command that has an outcome."""
     return Command(
         id=outcome.command_id,
-        type=outcome.type,
+        type=events.command_name(outcome.type),
         status=CommandStatus(outcome.status),
         stream=outcome.stream,
         input=JSON(msgspec.json.decode(outcome.data)),

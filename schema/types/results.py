@@ -145,7 +145,10 @@ def result_of(result: resolving.Result, events: EventTypes) -> object:
             message = f"the command id {command_id} was used before with other content; use a new id"
             return CommandConflict(command_id=command_id, message=message)
         case resolving.ValidResult(command_id, stream, version, proposed):
-            made = [ProposedEvent(type=e.type, data=JSON(msgspec.json.decode(e.data))) for e in proposed]
+            made = [
+                ProposedEvent(type=events.type_name(e.type), data=JSON(msgspec.json.decode(e.data)))
+                for e in proposed
+            ]
             return CommandValid(command_id=command_id, stream=stream, version=version, events=made)
         case resolving.InvalidResult(command_id, problems):
             shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection
@@ -30,10 +30,11 @@ class AggregateCache(OrderedDict[str, StreamState]):
         self._snapshot_at: dict[str, int] = {}
         self._loading = asyncio.Lock()
 
-    def clear(self) -> None:
-        """Evicts everything: another owner may have changed the streams, or a commit failed."""
-        super().clear()
-        self._snapshot_at.clear()
+    def keep(self, is_kept: Callable[[str], bool]) -> None:
+        """Evicts the other streams: another owner may change them, or a commit failed."""
+        for stream in [stream for stream in self if not is_kept(stream)]:
+            del self[stream]
+            self._snapshot_at.pop(stream, None)
 
     async def load(self, connection: Connection, streams: Iterable[str]) -> None:
         """Loads the missing ones of these streams: folded from a snapshot, or from the beginning.
@@ -74,7 +75,8 @@ class AggregateCache(OrderedDict[str, StreamState]):
             if current.version - self._snapshot_at.get(stream, 0) < self._snapshot_every:
                 continue
             self._snapshot_at[stream] = current.version
-            aggregate = self._domain.aggregates[stream.partition("-")[0]]
+            aggregate = self._domain.aggregate_type(stream.partition("-")[0])
+            assert aggregate is not None, "the stream is readable"
             fingerprint = self._domain.fingerprint_of(aggregate)
             taken = snapshot_of(aggregate, fingerprint, stream, current.version, current.state)
             if taken is not None:
@@ -82,7 +84,7 @@ class AggregateCache(OrderedDict[str, StreamState]):
         return due
 
     def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> None:
-        aggregate = self._domain.aggregates.get(snapshot.stream.partition("-")[0])
+        aggregate = self._domain.aggregate_type(snapshot.stream.partition("-")[0])
         if aggregate is None:
             return
         state = state_from(aggregate, self._domain.fingerprint_of(aggregate), snapshot)

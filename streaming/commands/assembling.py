@@ -7,13 +7,14 @@ cause (an event, a tick, a dead letter). So a repeat gives the same id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 
 from commander.domain import CommandType, Domain, InvalidCommand, Origin, Problem, Rejected, SubmitContext
-from commander.domain.messages import content_digest
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
@@ -118,26 +119,38 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         )
 
     @classmethod
-    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None) -> Envelope:
-        """The envelope of a dead letter's retry. Its id is derived from the dead letter's."""
+    def of_retry(cls, failed: Outcome, now: datetime, reply: str | None, traceparent: str | None) -> Envelope:
+        """The envelope of a dead letter's retry. Its id is derived from the dead letter's.
+
+        It is the same request: what the failed command was guarded by, who sent it and what caused it stay.
+        Trace and reply are of whoever retries. Its time has come: a command fails when it is due. The count
+        of reactions in a row starts again, because a retry is no reaction.
+        """
         return cls(
             None,
             uuid5(failed.command_id, "retry"),
             failed.correlation_id,
             now,
             now,
+            expected_version=failed.read_guards().expected_version,
             causation_position=failed.causation_position,
             reactor=failed.reactor,
             actor=failed.actor,
             reply=reply,
+            traceparent=traceparent,
         )
 
 
 def assembled(
-    domain: Domain, command: object, envelope: Envelope, max_bytes: int = MAX_COMMAND_BYTES
+    domain: Domain,
+    command: object,
+    envelope: Envelope,
+    max_bytes: int = MAX_COMMAND_BYTES,
+    given: Mapping[str, Any] | None = None,
 ) -> SubmittedCommand:
     """Checks the command, runs the hooks, and returns it ready to be submitted.
 
+    given: the client's input that the command was made from; None if code made it.
     If a hook rejects it, `rejected` is set. Raises InvalidCommand, HookFailed, and TypeError if it is not a
     command of the domain.
     """
@@ -147,8 +160,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
+    digest, code = type_.digest(command, given), domain.code.fingerprint
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.name, stream, data)
+        return _sealed(envelope, type_.stored_name, stream, data, digest, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -162,14 +176,19 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.name, stream, data, rejected=refused)
-    digest = None if prepared == data else content_digest(type_.name, data)
-    return _sealed(envelope, type_.name, stream, prepared, sent_digest=digest)
+        return _sealed(
+            envelope, type_.stored_name, stream, data, digest, domain.code.fingerprint, rejected=refused
+        )
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.code.fingerprint)
 
 
-def retried(failed: Outcome, now: datetime, reply: str | None) -> SubmittedCommand:
-    """The retry of a dead letter, with the same content, ready to be submitted."""
-    return _sealed(Envelope.of_retry(failed, now, reply), failed.type, failed.stream, failed.data.encode())
+def retried(
+    failed: Outcome, now: datetime, reply: str | None, traceparent: str | None = None
+) -> SubmittedCommand:
+    """The retry of a dead letter, with the same content, ready to be submitted. See Envelope.of_retry."""
+    envelope = Envelope.of_retry(failed, now, reply, traceparent)
+    data, rejected = failed.data.encode(), failed.read_guards().rejected
+    return _sealed(envelope, failed.type, failed.stream, data, failed.digest, None, rejected=rejected)
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:
@@ -184,8 +203,9 @@ def _sealed(
     type_name: str,
     stream: str,
     data: bytes,
+    digest: bytes,
+    code: str | None,
     *,
-    sent_digest: bytes | None = None,
     rejected: tuple[str, str] | None = None,
 ) -> SubmittedCommand:
     return SubmittedCommand(
@@ -203,6 +223,7 @@ def _sealed(
         envelope.traceparent,
         envelope.not_before,
         envelope.depth,
-        sent_digest,
+        digest,
         rejected,
+        code,
     )

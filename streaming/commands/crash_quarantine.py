@@ -1,58 +1,105 @@
-"""Commands that may have crashed their processor: decided alone, each attempt stored before it begins.
+"""Commands that may have crashed their processor: decided in slices, each attempt stored before it begins.
 
-A processor marks its partitions as running. If a new owner finds the mark, the last owner has crashed. The
-cause may be one of the next commands of these partitions: as many as can be decided and not committed. The
-new owner decides them one by one, and stores each attempt before it begins. A command with too many attempts
-fails, and the rest continue.
+A processor marks its partitions as running. If a new owner finds the mark of another run, that run has
+crashed. The cause may be one of the next commands of these partitions: as many as can be in progress and not
+committed. A command that ends its processor is found in its third attempt:
+
+    in a batch, not stored ─► in a slice, with others ─► alone ─► failed: no attempt is left
+
+A slice is decided and committed by itself. An attempt at each of its commands is stored before. So without a
+second crash a slice costs one more transaction, and after one only its commands are decided alone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from math import ceil, sqrt
+from typing import NamedTuple
+from uuid import UUID
+
+from commander.eventstore.database import Connection
+from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.quarantine import Run, attempts_at, replace_attempts
+from commander.streaming.commands.partition_reader import Received
 
 logger = logging.getLogger("commander.processor")
 
 MAX_ATTEMPTS = 3
-"""The attempts of a command, the crash of the first owner included.
-
-That one is not stored, as it was in a batch.
-"""
+"""The attempts at a command. The first is in a batch and is not stored."""
 
 
-class CrashQuarantine:
-    """The next commands that may have caused a crash. The object is false if there are none.
+class Slice(NamedTuple):
+    """Commands that are decided together. quarantined: those without an outcome.
 
-    under_way: how many commands may have been decided and not committed at the crash. up_to: the last
-    sequence in the stream at takeover; a later command cannot be the cause.
+    attempts: how many are stored at the only one of them; 0 if there may be several.
     """
 
-    def __init__(self, partitions: Iterable[int], under_way: int, up_to: int) -> None:
-        self._remaining = dict.fromkeys(partitions, under_way)
-        self._up_to = up_to
-        if self._remaining:
-            names = ", ".join(map(str, self._remaining))
-            logger.warning(
-                "the last owner of partitions %s crashed; deciding their next commands alone", names
-            )
+    received: Received
+    quarantined: Sequence[UUID]
+    attempts: int
 
-    def __bool__(self) -> bool:
-        return bool(self._remaining)
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no attempt is left."""
+        return self.attempts >= MAX_ATTEMPTS - 1
 
-    def include(self, partitions: Iterable[int], sequence: int) -> bool:
-        """Whether the next message, with commands of these partitions, may be the cause.
 
-        It counts the message.
-        """
-        if sequence > self._up_to:
-            self.clear()
-        suspected = [partition for partition in partitions if partition in self._remaining]
-        for partition in suspected:
-            self._remaining[partition] -= 1
-            if self._remaining[partition] == 0:
-                del self._remaining[partition]
-        return bool(suspected)
+async def decide_quarantined(
+    connection: Connection,
+    waiting: Sequence[Received],
+    run: Run,
+    decide: Callable[[Slice], Awaitable[None]],
+) -> None:
+    """Decides these commands in slices, in order.
 
-    def clear(self) -> None:
-        """Ends the quarantine: every command that was in the stream at takeover is decided."""
-        self._remaining.clear()
+    waiting: the first commands of partitions whose owner crashed, one item for each message.
+    decide: decides and commits a slice. If it raises, the process lives: the attempts are to be forgotten.
+    """
+    ids = {command.command_id for received in waiting for command in received.commands}
+    quarantined = ids - (await known_outcomes(connection, list(ids))).keys()
+    if not quarantined:
+        return
+    slices = slices_of(waiting, quarantined, await attempts_at(connection, quarantined))
+    logger.warning("commands that may be the cause: %d, decided in slices: %d", len(quarantined), len(slices))
+    decided: Sequence[UUID] = ()
+    for slice_ in slices:
+        attempted = () if slice_.is_exhausted else slice_.quarantined
+        run.survived.update(decided, attempted)
+        await replace_attempts(connection, decided, attempted)
+        await decide(slice_)
+        decided = slice_.quarantined
+    await replace_attempts(connection, decided, ())
+    run.survived.clear()
+
+
+def slices_of(
+    waiting: Sequence[Received], quarantined: Collection[UUID], attempts: Mapping[UUID, int]
+) -> list[Slice]:
+    """The slices, in order. A command with a stored attempt is alone; of the n others, √n are together.
+
+    A command that waits twice is quarantined where it waits first.
+    """
+    queue = [(command, one.progress) for one in waiting for command in one.commands]
+    size = ceil(sqrt(len(quarantined)))
+    left = set(quarantined)
+    begins: list[int] = []
+    found: list[list[UUID]] = []
+    tried: list[int] = []
+    for n, (command, _) in enumerate(queue):
+        new = [command.command_id] if command.command_id in left else []
+        left.difference_update(new)
+        attempted = attempts.get(command.command_id, 0) if new else 0
+        if not begins or attempted or tried[-1] or len(found[-1]) + len(new) > size:
+            begins.append(n)
+            found.append([])
+            tried.append(attempted)
+        found[-1] += new
+    slices = []
+    for begin, end, ids, attempted in zip(begins, [*begins[1:], len(queue)], found, tried, strict=True):
+        commands = [command for command, _ in queue[begin:end]]
+        progress = waiting[-1].progress
+        if end < len(queue):  # the next slice may begin within a message that has commands of this one
+            progress = progress._replace(sequence=queue[end][1].sequence - 1)
+        slices.append(Slice(Received(commands, progress), ids, attempted))
+    return slices

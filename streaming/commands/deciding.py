@@ -1,6 +1,7 @@
 """From commands to decisions: the pure core of the processor.
 
-This module does no I/O. It takes states and returns decisions and the states after them.
+This module does no I/O. It takes states and returns decisions and the states after them. A decision is final.
+So where this code lacks the knowledge to decide, it raises CannotDecide, and the command stays.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from commander.domain import (
     CommandContext,
+    CommanderError,
     CommandType,
     Domain,
     EventType,
@@ -21,8 +23,10 @@ from commander.domain import (
     InvalidDecision,
     Rejected,
     UndecodableEvent,
+    UnknownEvent,
 )
-from commander.domain.domain import REACTION_REJECTED
+from commander.domain.errors import HandlerStuck, HandlerTimedOut
+from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
 
@@ -36,31 +40,46 @@ MAX_DEPTH = 100
 _APPLIED = Status.APPLIED  # looked up once: in Python 3.11 the lookup takes as long as making a Decision
 
 
+class CannotDecide(CommanderError):
+    """This code lacks the knowledge to decide a command; other code may have it. The command stays."""
+
+    def __init__(self, command: SubmittedCommand, reason: str) -> None:
+        super().__init__(f"the command {command.type} {command.command_id}: {reason}")
+        self.command = command
+
+
 class StreamState(msgspec.Struct, frozen=True):
-    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can."""
+    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can.
+
+    unknown: it is unreadable only because this code does not know an event or the aggregate.
+    """
 
     state: Any
     version: int
     unreadable: str | None = None
+    unknown: bool = False
 
 
 def initial_state(domain: Domain, stream: str) -> StreamState:
     """The state of a stream without events."""
     name = stream.partition("-")[0]
-    aggregate = domain.aggregates.get(name)
+    aggregate = domain.aggregate_type(name)
     if aggregate is None:
-        return StreamState(None, 0, f"this processor's code has no aggregate {name}")
+        return StreamState(None, 0, f"{_this_code(domain)} has no aggregate {name}", unknown=True)
     return StreamState(aggregate.initial(), 0)
 
 
 def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
     """The state after one more stored event."""
     if before.unreadable is not None:
-        return StreamState(before.state, event.version, before.unreadable)
+        return _still_unreadable(domain, before, event)
     try:
-        aggregate = domain.aggregates[event.aggregate]
         instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        aggregate = domain.aggregate_type(event.aggregate)
+        assert aggregate is not None, "the state before has one"
         return StreamState(aggregate.evolve(before.state, instance), event.version)
+    except UnknownEvent as error:
+        return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
     except BaseException as error:  # an exception of the domain's code fails only this stream's commands
@@ -68,10 +87,25 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
         return StreamState(before.state, event.version, reason)
 
 
+def _still_unreadable(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
+    """Code that made a later event, which this code does not know, may read the earlier one too."""
+    if not before.unknown:
+        try:
+            domain.decode(event.type, event.schema_version, event.data, event.position)
+        except UnknownEvent as error:
+            return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
+        except UndecodableEvent:
+            pass
+    return StreamState(before.state, event.version, before.unreadable, before.unknown)
+
+
 def decide(
     domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
 ) -> tuple[Decision, StreamState]:
-    """The decision on a command in this state of its stream, and the state after it. Never raises."""
+    """The decision on a command in this state of its stream, and the state after it.
+
+    Raises CannotDecide, and nothing else.
+    """
     digest = command.digest
     if command.depth > MAX_DEPTH:
         return _too_deep(command, digest, current)
@@ -80,17 +114,21 @@ def decide(
     if command.expected_version is not None and command.expected_version != current.version:
         message = f"expected version {command.expected_version}, the stream is at {current.version}"
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
-    type_ = domain.commands.get(command.type)
+    type_ = domain.command_type(command.type)
     if type_ is None:
-        message = f"this processor's code has no command {command.type}"
-        return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
+        raise CannotDecide(command, f"{_this_code(domain)} has no such command")
     if current.unreadable is not None:
+        if current.unknown:
+            raise CannotDecide(command, current.unreadable)
         return _refused(
             domain, command, digest, current, Status.FAILED, "UNREADABLE_STREAM", current.unreadable
         )
     try:
         instance = type_.decode(command.data)
     except BaseException as error:  # a __post_init__ may raise anything
+        if command.code not in (None, domain.code.fingerprint):
+            reason = f"{_this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
+            raise CannotDecide(command, reason) from error
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
@@ -101,6 +139,9 @@ def decide(
     except HookFailed as error:
         logger.exception("a hook raised on command %s", command.command_id)
         status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
+    except (HandlerTimedOut, HandlerStuck) as error:
+        logger.exception("the decider of %s timed out on command %s", command.type, command.command_id)
+        status, code, message = Status.FAILED, "DECIDER_TIMED_OUT", f"{command.type} {error}"
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
@@ -118,9 +159,10 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
     return decision, current
 
 
-def crashed(domain: Domain, command: SubmittedCommand, current: StreamState, attempts: int) -> Decision:
-    """The failure of a command whose processor crashed in every attempt."""
+def crashed(domain: Domain, command: SubmittedCommand, version: int, attempts: int) -> Decision:
+    """The failure of a command whose processor crashed in every attempt. version: of its stream."""
     digest = command.digest
+    current = StreamState(None, version)
     message = f"its processor died in each of {attempts} attempts"
     return _refused(domain, command, digest, current, Status.FAILED, "CRASHED_PROCESSOR", message)[0]
 
@@ -139,12 +181,16 @@ def _applied(
     recorded = []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
     for event in deciding(state, instance, lambda: _context(command, now)):
-        stored, read_back = _stored(domain.events[type(event).__name__], event)
+        stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
     version = current.version + len(recorded)
     decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
     return decision, StreamState(state, version)
+
+
+def _this_code(domain: Domain) -> str:
+    return f"the code {domain.code.fingerprint} of the domain {domain.name}"
 
 
 def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
@@ -160,7 +206,7 @@ def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
         read_back = type_.decode(data, 0)
     except UndecodableEvent as error:
         raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
-    return NewEvent(type_.name, type_.version, data.decode()), read_back
+    return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
 
 
 def _refused(

@@ -16,13 +16,25 @@ import msgspec
 from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
-from commander.streaming.commands.messages import MANY, command_subject, commands_in, count_in, is_scheduled
+from commander.streaming.commands.messages import (
+    MANY,
+    MAX_TOGETHER,
+    command_subject,
+    commands_in,
+    commands_of,
+    count_in,
+    is_scheduled,
+    partition_in,
+)
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
-from commander.streaming.nats.streams import COMMANDS, partition_of
+from commander.streaming.nats.streams import COMMANDS
 
 logger = logging.getLogger("commander.processor")
 
+_SILENT_SECONDS = 2.0
+_MORE = 3
+"""How often a batch gets more messages that are here, because many commands of the first had other owners."""
 _CAPACITY = 2000
 """The maximum of messages in memory. One may have 256 KiB; few do."""
 
@@ -35,16 +47,16 @@ class Received(NamedTuple):
 
 
 class PartitionReader:
-    """Reads COMMANDS for the owner of some partitions. last: the last sequence when it was opened."""
+    """Reads COMMANDS for the owner of some partitions."""
 
     def __init__(self, nats: Nats, owned: Sequence[int], partitions: int) -> None:
         self._nats = nats
         self._owned = tuple(owned)
         self._partitions = partitions
         self._decided = dict.fromkeys(owned, 0)
+        self._decided_by_some = 0  # the last message that an owned partition has decided
         self._all_are_its_own_after = float("inf")
         self._pull: OrderedConsumer | None = None
-        self.last = 0
 
     async def open(self, progress: dict[int, Progress]) -> None:
         """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
@@ -53,12 +65,12 @@ class PartitionReader:
         """
         async with self._nats.answering():
             info = await self._nats.jetstream.stream_info(COMMANDS)
-        self.last = info.state.last_seq
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
+        self._decided_by_some = max(self._decided.values())
         subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
         if len(self._owned) == self._partitions:
             subjects = []  # all subjects: the server need not filter
-            self._all_are_its_own_after = max(self._decided.values())
+            self._all_are_its_own_after = self._decided_by_some
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
             self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
@@ -82,24 +94,54 @@ class PartitionReader:
         messages = await self._pull.next_batch(limit, timeout_seconds)
         if not messages:
             return None
+        last = messages[-1]
         commands = [command for message in messages for command in self._own(message)]
-        return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
+        for _ in range(_MORE):
+            if limit - len(commands) < MAX_TOGETHER:
+                break
+            if not (messages := await self._pull.next_batch(limit - len(commands), 0)):
+                break
+            last = messages[-1]
+            commands += [command for message in messages for command in self._own(message)]
+        return Received(commands, Progress(self._owned, last.sequence, self._pull.stream_created))
+
+    async def first(self, count: int) -> list[Received]:
+        """The first commands that wait, at least `count` if there are so many, one item for each message.
+
+        Does not wait for more to arrive. Raises Unavailable and StreamReplaced.
+        """
+        assert self._pull is not None, "it was opened"
+        found: list[Received] = []
+        while count > 0 and self._pull.waiting:
+            messages = await self._pull.next_batch(count, _SILENT_SECONDS)
+            if not messages:  # what was waiting has been purged
+                break
+            for message in messages:
+                progress = Progress(self._owned, message.sequence, self._pull.stream_created)
+                found.append(Received(self._own(message), progress))
+                count -= len(found[-1].commands)
+        return found
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
         """The message's commands of owned partitions that were not decided when the reader was opened."""
-        if is_scheduled(message.subject):
+        sequence, subject = message.sequence, message.subject
+        if is_scheduled(subject):
             return []  # the server publishes it under its partition when it is due
         try:
-            commands = commands_in(message.subject, message.data)
+            if sequence > self._all_are_its_own_after:
+                return commands_in(subject, message.data)
+            wanted = self._decided if sequence > self._decided_by_some else self._undecided_at(sequence)
+            partition = partition_in(subject)
+            if partition is None:
+                return commands_of(wanted, self._partitions, message.data, message.raw_headers)
+            return commands_in(subject, message.data) if partition in wanted else []
         except (msgspec.DecodeError, ValueError) as error:
-            logger.error("message %d of %s is not a command, skipped: %s", message.sequence, COMMANDS, error)
+            logger.error("message %d of %s is not a command, skipped: %s", sequence, COMMANDS, error)
             return []
-        if message.sequence > self._all_are_its_own_after:
-            return commands
-        return [c for c in commands if message.sequence > self._decided_of(c)]
 
-    def _decided_of(self, command: SubmittedCommand) -> float:
-        return self._decided.get(partition_of(command.stream, self._partitions), float("inf"))
+    def _undecided_at(self, sequence: int) -> set[int]:
+        """The owned partitions whose commands in the message with this sequence are not decided."""
+        return {partition for partition, decided in self._decided.items() if decided < sequence}
 
     async def purge(self, connection: Connection, decided: int) -> None:
         """Removes decided commands.

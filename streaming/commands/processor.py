@@ -16,35 +16,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from commander.domain import Domain
-from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import AppendConflict, append
-from commander.eventstore.log.quarantine import count_attempt, forget_attempts
+from commander.eventstore.log.quarantine import Run
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress
+from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
-from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, CrashQuarantine
+from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Slice, decide_quarantined
+from commander.streaming.commands.deciding import CannotDecide
+from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
-from commander.streaming.commands.watchdog import watch_for_hangs
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
-from commander.streaming.nats.streams import partition_of
+from commander.streaming.nats.streams import partition_of, queue_depth
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.processor")
 
 _COMMITS = 2
 """How many batches may be decided and not committed: one that is committing, and one behind it."""
+_IN_PROGRESS = _COMMITS + 2
+"""How many batches may run domain code and not be committed: one is decided, for one states are loaded."""
 _FEW = 100
 """After a batch of fewer commands, the processor waits for the commit before it reads more.
 
@@ -52,23 +55,6 @@ The commands that arrive
 meanwhile make one larger batch, which costs less, and each of them waits for one commit instead of two."""
 _STEPS_TO_THE_NEXT_COMMIT = 3
 """The turns of the event loop from the end of a commit until the next one, if it is ready, has been sent."""
-
-
-@dataclass(frozen=True)
-class ProcessorSettings:
-    """The settings of a processor.
-
-    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
-    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
-    """
-
-    partitions: int
-    batch_size: int = 500
-    cached_streams: int = 100_000
-    snapshot_every: int = 1000
-    rebalance_seconds: float = 1.0
-    purge_seconds: float = 10.0
-    decide_seconds: float = 60.0
 
 
 class _LookUp(NamedTuple):
@@ -82,6 +68,8 @@ class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
     waiting ─► owning ─► waiting …      (if a server is lost, the leases end and new ones are taken)
+
+    refused: the partitions that no running processor can go on in.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
@@ -97,56 +85,87 @@ class Processor:
         self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # the + 1 is being decided
         self._last: CommandBatch | None = None
         self._passed: Progress | None = None  # after messages without a command of these partitions
-        self._survived: list[UUID] = []  # attempts in quarantine that did not end this process
+        self._run = Run()
         self.owned: tuple[int, ...] = ()
+        self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
-        watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
         """Takes leases and decides until a server is lost."""
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
-            async with ProcessorLeases(self._database, self._settings.partitions) as leases:
+            settings, created = self._settings, (await queue_depth(self._nats)).created
+            async with ProcessorLeases(
+                self._database, settings.partitions, self._domain.code, self._run, created
+            ) as leases:
                 while True:
                     await leases.rebalance()
+                    taken, self.refused = self._keep(leases.owned), leases.waiting
                     if not leases.owned:
-                        await asyncio.sleep(self._settings.rebalance_seconds)
+                        self._nats.must_be_connected()
+                        await asyncio.sleep(settings.rebalance_seconds)
                         continue
-                    await self._decide_until_rebalanced(leases)
+                    await self._decide_until_rebalanced(leases, taken)
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
         except AppendConflict as error:
             logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
-            self.owned = ()
+            self._keep(())
+            self.refused = ()
 
-    async def _decide_until_rebalanced(self, leases: ProcessorLeases) -> None:
-        self._states.clear()  # another processor may have changed the streams meanwhile
-        progress = await partition_progress(leases.connection, leases.owned)
-        self.owned = tuple(sorted(leases.owned))
-        logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
-        async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
-            await reader.open(progress)
-            under_way = self._settings.batch_size * (
-                _COMMITS + 1
-            )  # the maximum that is decided, not committed
-            quarantine = CrashQuarantine(await leases.begin(), under_way, up_to=reader.last)
-            if self._survived:
-                await forget_attempts(leases.connection, self._survived)
-                self._survived = []
-            try:
-                await self._decide_in_batches(leases, reader, quarantine)
+    def _keep(self, owned: Sequence[int]) -> list[int]:
+        """Evicts the states of partitions that were released. Returns the partitions that were taken.
+
+        The states of the others are still right: nobody else has decided their commands.
+        """
+        taken = [partition for partition in owned if partition not in self.owned]
+        kept = set(self.owned).intersection(owned)
+        self._states.keep(lambda stream: partition_of(stream, self._settings.partitions) in kept)
+        self.owned = tuple(sorted(owned))
+        return taken
+
+    async def _decide_until_rebalanced(self, leases: ProcessorLeases, taken: Sequence[int]) -> None:
+        try:
+            for crashed in await leases.begin(taken):
+                await self._decide_quarantined(leases, crashed)
+                await leases.clear(crashed)
+            logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
+            async with self._reader(self.owned) as reader:
+                await reader.open(await partition_progress(leases.connection, self.owned))
+                await self._decide_in_batches(leases, reader)
                 await self._announced()
-            finally:
-                await self._abandon()
+        except CannotDecide as error:
+            await self._announced()  # everything before the command is committed
+            partition = partition_of(error.command.stream, self._settings.partitions)
+            await leases.refuse_command(partition, error.command.command_id, str(error))
+            self._keep(())  # a quarantine that was interrupted begins again
+        finally:
+            await self._abandon()
 
-    async def _decide_in_batches(
-        self, leases: ProcessorLeases, reader: PartitionReader, quarantine: CrashQuarantine
-    ) -> None:
+    def _reader(self, partitions: Sequence[int]) -> PartitionReader:
+        return PartitionReader(self._nats, partitions, self._settings.partitions)
+
+    async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
+        """Decides the commands of partitions with one last owner, which crashed: those that may be the cause.
+
+        They are as many as it can have had in progress.
+        """
+        names = ", ".join(map(str, crashed))
+        logger.warning("the last owner of partitions %s has crashed or lost Postgres", names)
+        async with self._reader(crashed) as reader:
+            await reader.open(await partition_progress(leases.connection, crashed))
+            waiting = await reader.first(_IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER))
+        await decide_quarantined(
+            leases.connection, waiting, self._run, lambda slice_: self._process_slice(leases, slice_)
+        )
+        await self._announced()
+
+    async def _decide_in_batches(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
         """Decides batch after batch. Returns when the partitions have changed.
 
         Under load four batches are in progress: one is looked up while the one before is decided and the two
@@ -157,19 +176,14 @@ class Processor:
         rebalance_at = loop.time() + settings.rebalance_seconds
         purge_at = loop.time() + settings.purge_seconds
         while True:
-            limit = 1 if quarantine else settings.batch_size
             received = await reader.next_batch(
-                limit, 0 if self._current_look_up else settings.rebalance_seconds
+                settings.batch_size, 0 if self._current_look_up else settings.rebalance_seconds
             )
             before, self._current_look_up = self._current_look_up, None
-            if received is None:
-                quarantine.clear()
-            elif not received.commands:
-                self._passed = received.progress
-            elif quarantine.include(self._partitions_of(received), received.progress.sequence):
-                await self._process_quarantined(leases, received)
-            else:
+            if received is not None and received.commands:
                 self._current_look_up = self._look_up(received)
+            elif received is not None:
+                self._passed = received.progress
             if before is not None:
                 await self._process(leases, before)
             if received is not None and len(received.commands) < _FEW:
@@ -179,14 +193,13 @@ class Processor:
                 await self._purge(leases, reader)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                if not await leases.is_balanced():
+                balanced = await leases.is_balanced()
+                self.refused = leases.waiting
+                if not balanced:
                     await self._caught_up(leases)
                     if await leases.rebalance():
                         return
                 rebalance_at = loop.time() + settings.rebalance_seconds
-
-    def _partitions_of(self, received: Received) -> set[int]:
-        return {partition_of(command.stream, self._settings.partitions) for command in received.commands}
 
     def _look_up(self, received: Received) -> _LookUp:
         batch = CommandBatch(received.commands, received.progress, tuple(self._recent))
@@ -194,16 +207,19 @@ class Processor:
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
-        """Decides a batch while earlier ones commit. Returns when its own commit has started."""
+        """Decides a batch while earlier ones commit. Returns when its own commit has started.
+
+        Raises CannotDecide: the batch ended before that command. Its commit has started then too.
+        """
         await look_up.done
-        await look_up.batch.decide(
-            self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
-        )
+        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
         await self._committed(but=_COMMITS - 1)
-        self._last = look_up.batch
         before = self._committing[-1] if self._committing else None
         self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))
         await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
+        if look_up.batch.stopped is not None:
+            raise look_up.batch.stopped
+        self._last = look_up.batch
 
     async def _caught_up(self, leases: ProcessorLeases) -> None:
         """Finishes every batch in progress."""
@@ -212,33 +228,15 @@ class Processor:
             await self._process(leases, look_up)
         await self._committed()
 
-    async def _process_quarantined(self, leases: ProcessorLeases, received: Received) -> None:
-        """Decides each command of a message alone, after storing the attempt.
-
-        Without attempts left, it fails.
-        """
-        await self._committed()
-        for index, command in enumerate(received.commands, 1):
-            behind = 0 if index == len(received.commands) else 1
-            progress = received.progress._replace(sequence=received.progress.sequence - behind)
-            await self._process_alone(leases, Received([command], progress))
-
-    async def _process_alone(self, leases: ProcessorLeases, received: Received) -> None:
-        [command] = received.commands
-        try:
-            tried = await count_attempt(leases.connection, command.command_id)
-            look_up = self._look_up(received)
-            if tried >= MAX_ATTEMPTS:
-                await look_up.done
-                look_up.batch.set_aside(self._domain, self._states, MAX_ATTEMPTS)
-                await self._commit(leases, look_up.batch, None)
-            else:
-                await self._process(leases, look_up)
-            await self._announced()
-            await forget_attempts(leases.connection, [command.command_id])
-        except (Unavailable, AppendConflict):
-            self._survived.append(command.command_id)
-            raise
+    async def _process_slice(self, leases: ProcessorLeases, slice_: Slice) -> None:
+        """Decides and commits a slice. A command without an attempt left fails."""
+        if slice_.is_exhausted:
+            batch = CommandBatch(*slice_.received, ())
+            await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
+            await self._commit(leases, batch, None)
+        else:
+            await self._process(leases, self._look_up(slice_.received))
+            await self._committed()
 
     async def _commit(
         self, leases: ProcessorLeases, batch: CommandBatch, before: asyncio.Task[None] | None

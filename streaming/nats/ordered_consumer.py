@@ -82,6 +82,7 @@ class OrderedConsumer:
         self._buffer: deque[InMessage] = deque()
         self._requested = 0  # messages that are requested and have not arrived
         self._delivered = 0  # the consumer's number of the last message
+        self._pending: int | bytes = 0  # messages on the server behind the last one that has arrived
         self._active_at = 0.0  # when the last message or heartbeat arrived
         self._broken = "not started"
         self._arrived = asyncio.Event()
@@ -92,6 +93,11 @@ class OrderedConsumer:
         """When the stream that is read was created."""
         assert self._created is not None, "it is known after the start"
         return self._created
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are not read yet, as far as the server has told: it tells with each message."""
+        return len(self._buffer) + int(self._pending)
 
     async def __aenter__(self) -> OrderedConsumer:
         await self._start()
@@ -157,7 +163,8 @@ class OrderedConsumer:
             self._requested = self._delivered = 0
             inbox = self._nats.client.new_inbox()
             self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
-            await self._nats.jetstream.add_consumer(self._stream, self._config())
+            made = await self._nats.jetstream.add_consumer(self._stream, self._config())
+            self._pending = made.num_pending or 0
             self._broken = ""
             self._active_at = asyncio.get_running_loop().time()
 
@@ -233,6 +240,7 @@ class OrderedConsumer:
         if self._requested:
             self._requested -= 1
         self._last = sequence
+        self._pending = tokens[base + 6]  # parsed only when asked for
         self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
 
     def _on_status(self, raw: bytes) -> None:

@@ -106,6 +106,7 @@ def test_a_name_of_the_api_s_own_is_told_and_leaves_the_data_as_it_was(
     data_dir = tmp_path / ".commander"
     if is_there:
         (data_dir / "of-before").mkdir(parents=True)
+        (data_dir / "lock").touch()
     aggregate = """
 @shop.event
 class Command:
@@ -189,6 +190,39 @@ def test_dev_on_data_in_use_says_so_and_starts_nothing(commander: Run, tmp_path:
         == f"another commander dev uses {data_dir}; stop it, or choose another with --data-dir"
     )
     assert (ended.returncode, [path.name for path in data_dir.iterdir()]) == (1, ["lock"])
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "problem"),
+    [
+        ("file", "cannot use the data directory file: File exists; choose another with --data-dir"),
+        ("file/data", "cannot use the data directory file/data: Not a directory; choose another with"),
+        ("/proc/data", "cannot use the data directory /proc/data: No such file or directory; choose another"),
+        ("foreign", "foreign has files of something else in it; choose a new or an empty directory with"),
+        ("a\nline", r"the data directory 'a\nline' has a control character; choose another with --data-dir"),
+    ],
+)
+def test_a_data_directory_that_cannot_be_used_is_one_line(
+    commander: Run, tmp_path: Path, data_dir: str, problem: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "notes").touch()
+    ended = commander("dev", "--port", "0", "--data-dir", data_dir)
+    assert one_line(ended.stderr).startswith(problem)
+    assert ended.returncode == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "foreign", "notes"]
+
+
+def test_what_initdb_says_is_one_line(commander: Run, tmp_path: Path) -> None:
+    (tmp_path / ".commander" / "postgres").mkdir(parents=True)
+    (tmp_path / ".commander" / "postgres" / "notes").touch()
+    (tmp_path / ".commander" / "lock").touch()
+    ended = commander("dev", "--port", "0")
+    there = tmp_path / ".commander" / "postgres"
+    problem = f'initdb: error: directory "{there}" exists but is not empty'
+    assert f"commander: postgres cannot make its database in {there}: {problem}\n" in ended.stderr
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/health/ready", "nonsense", "localhost:{port}"])

@@ -13,12 +13,12 @@ from commander import DefinitionError
 
 
 @contextmanager
-def refused(problem: str) -> Iterator[None]:
+def refused(problem: str) -> Iterator[pytest.ExceptionInfo[DefinitionError]]:
     """The block raises DefinitionError for this reason, at the next line that ends with `# <- here`."""
     frame = sys._getframe(2)
     file, line = frame.f_code.co_filename, frame.f_lineno
     with pytest.raises(DefinitionError) as caught:
-        yield
+        yield caught
     while not linecache.getline(file, line).rstrip().endswith("# <- here"):
         line += 1
         assert linecache.getline(file, line), "no line is marked"

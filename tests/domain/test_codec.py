@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from commander import CommanderError, Domain, new_id
 from commander.domain import UndecodableEvent
 from commander.domain.checking import problems_of
+from commander.domain.digests import stored_digest
 from commander.domain.fields import derived_ids
-from commander.domain.messages import content_digest
 from tests.domain.everything import Colour, Everything, Line, Price, values
 
 shop = Domain("shop")
@@ -176,7 +176,7 @@ def test_without_the_api_a_generated_id_is_a_random_one() -> None:
 
 def test_the_digest_tells_contents_and_types_apart() -> None:
     contents = [("A", b"b"), ("Ab", b""), ("A", b"c"), ("B", b"b")]
-    digests = {content_digest(type_, data) for type_, data in contents}
+    digests = {stored_digest(type_, data) for type_, data in contents}
     assert len(digests) == 4
-    assert content_digest("A", b"b") == content_digest("A", b"b")
+    assert stored_digest("A", b"b") == stored_digest("A", b"b")
     assert {len(digest) for digest in digests} == {16}

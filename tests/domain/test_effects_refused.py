@@ -59,9 +59,10 @@ def test_an_effect_that_takes_too_much(domain: Domain) -> None:
 
 @pytest.mark.parametrize("limit", ["concurrency", "attempts", "timeout_seconds"])
 def test_an_effect_with_a_limit_that_lets_nothing_through(domain: Domain, limit: Any) -> None:
+    none: dict[str, Any] = {limit: 0}
     with refused(f"shout: {limit} must be greater than 0"):
 
-        @domain.effect(Opened, **{limit: 0})  # <- here
+        @domain.effect(Opened, **none)  # <- here
         async def shout(event: Opened) -> None: ...
 
 

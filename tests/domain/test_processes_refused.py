@@ -111,7 +111,7 @@ def test_a_process_that_starts_with_no_event(domain: Domain) -> None:
 @pytest.mark.parametrize("given", [Open, Elsewhere, "Opened"], ids=repr)
 @pytest.mark.parametrize("word", ["starts", "ends"])
 def test_a_process_that_begins_or_ends_with_nonsense(domain: Domain, word: str, given: Any) -> None:
-    named = {"starts": (Opened,), word: (given,)}
+    named: dict[str, Any] = {"starts": (Opened,), word: (given,)}
     with refused(f"Clerk: {word}: "):
 
         @domain.process(key="account_id", **named)  # <- here

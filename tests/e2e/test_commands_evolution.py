@@ -142,3 +142,56 @@ async def test_an_event_that_nobody_can_read_is_told_with_position_and_reason_wh
             return answer
 
         assert "position 2" in await asyncio.to_thread(until, says, lambda text: "13 is no size" in text)
+
+
+async def test_renamed_definitions_answer_under_their_new_names_with_their_whole_history(
+    parts: Parts,
+) -> None:
+    old, new = "tests.e2e.kiosk_old:kiosk", "tests.e2e.kiosk_new:kiosk"
+    started = ("api", "processor", "relay", "projections", "reactors")
+    running = await asyncio.to_thread(lambda: parts.start(*started, domain=old))
+    stand = str(uuid4())
+    buying = 'mutation ($id: UUID!) { %s(input: {standId: $id, item: "tea"}) { __typename } }'
+    await asyncio.to_thread(running[0].data, buying % "buy", id=stand)
+    for part in running:
+        await asyncio.to_thread(part.end)
+
+    api, *_ = await asyncio.to_thread(lambda: parts.start(*started, domain=new))
+    await asyncio.to_thread(api.data, buying % "purchase", id=stand)
+
+    def read() -> dict[str, Any]:
+        return api.data(
+            """query ($id: UUID!) {
+              shop(standId: $id) { sold events { edges { node { type } } } }
+              before: shop(standId: $id, asOf: {version: 1}) { sold }
+              sold: events(filter: {types: ["ItemSold"], aggregates: ["shop"]}) {
+                edges { node { __typename type aggregate stream version } } }
+              asBefore: events(filter: {types: ["Bought"], aggregates: ["stand"]}) {
+                edges { node { position } } }
+              commands(filter: {types: ["Purchase"]}) { edges { node { type } } }
+              reactions: event(position: "1") { reactions { reactor command { type } } }
+            }""",
+            id=stand,
+        )
+
+    found = await asyncio.to_thread(
+        until, read, lambda data: data["shop"] and len(data["shop"]["events"]["edges"]) == 4
+    )
+    assert (found["shop"]["sold"], found["before"]) == (2, {"sold": 1})
+    shown = [edge["node"] for edge in found["sold"]["edges"]]
+    assert [one.pop("version") in (1, 2, 3) for one in shown] == [True, True]
+    assert shown == 2 * [
+        {"__typename": "ItemSold", "type": "ItemSold", "aggregate": "shop", "stream": f"stand-{stand}"}
+    ]
+    assert len(found["asBefore"]["edges"]) == 2, "earlier names select too"
+    assert [edge["node"]["type"] for edge in found["commands"]["edges"]] == ["Purchase"] * 2
+    assert found["reactions"]["reactions"] == [{"reactor": "greeter", "command": {"type": "Thank"}}]
+    async with socket_to(api) as socket:
+        selected = "... on ItemSold { type aggregate item }"
+        await socket.send(
+            subscribe(
+                f'subscription {{ events(after: "0", filter: {{types: ["ItemSold"]}}) {{ {selected} }} }}'
+            )
+        )
+        item = (await socket.receive())["payload"]["data"]["events"]
+        assert item == {"type": "ItemSold", "aggregate": "shop", "item": "tea"}

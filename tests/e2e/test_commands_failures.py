@@ -189,6 +189,26 @@ def test_a_dropped_one_is_off_the_list_and_who_dropped_it_when_is_on_record(shop
         assert "was dropped at " in refused(shop, document, id)
 
 
+def test_a_retry_is_applied_only_at_the_version_that_its_client_expected(shop: System) -> None:
+    def retried_by_the_api(id: str) -> str:
+        again: str = shop.data(RETRY, id=id)["retryDeadLetter"]["commandId"]
+        return again
+
+    def retried_by_the_command_line(id: str) -> str:
+        [again] = re.findall(r"submitted again as ([0-9a-f-]{36})", commander(shop, "retry", id).stdout)
+        return str(again)
+
+    for retry in (retried_by_the_api, retried_by_the_command_line):
+        job = str(uuid4())
+        assert work(shop, job)["version"] == 1
+        failure = work(shop, job, "raise", expectedVersion=1)
+        assert failure["__typename"] == "CommandFailed"
+        assert work(shop, job)["version"] == 2
+        with mended(shop):
+            found = ended(shop, retry(failure["commandId"]))
+        assert (found["status"], found["code"], found["version"]) == ("REJECTED", "VERSION_CONFLICT", 2)
+
+
 def test_what_is_no_dead_letter_is_neither_retried_nor_dropped(shop: System) -> None:
     applied = work(shop, str(uuid4()))["commandId"]
     for id in (applied, str(uuid4())):

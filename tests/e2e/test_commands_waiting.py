@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.eventstore.database import Database
 from tests.e2e.bank import apply, balance_of, opened, submit, until
 from tests.e2e.parts import Parts
@@ -132,7 +132,7 @@ async def test_an_outcome_that_is_announced_to_nobody_is_found_in_postgres(parts
         id,
         f"account-{account}",
         data,
-        content_digest("OpenAccount", data.encode()),
+        stored_digest("OpenAccount", data.encode()),
     )
     await database.close()
     assert (await waiting)["code"] == "UNHEARD"

@@ -73,6 +73,8 @@ async def fill(database: Database, plan: list[Any]) -> None:
     deeds = []
     for number, what, document, said in plan:
         given: dict[str, Any] = {"data": msgspec.Raw(document.encode()), "actor": said}
+        if what in ("DROPPED", "REJECTED"):
+            given["expected_version"] = 1
         if isinstance(what, tuple):
             versions[number] += len(what)
             sent = command(STREAMS[number], **given)

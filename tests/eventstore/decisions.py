@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -51,4 +51,4 @@ def refusal(stream: str, version: int, status: Status = Status.REJECTED, **given
 
 
 def digest_of(made: SubmittedCommand) -> bytes:
-    return content_digest(made.type, bytes(made.data))
+    return stored_digest(made.type, bytes(made.data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import asyncpg
@@ -107,11 +108,14 @@ async def test_a_server_that_does_not_answer_is_unavailable_in_time() -> None:
     await server.wait_closed()
 
 
+def name_of(database: Database) -> str:
+    return database.url.split("?")[0].rpartition("/")[2]
+
+
 async def kill_all(admin: Database, database: Database, application_name: str = "%") -> int:
-    sql = """select count(pg_terminate_backend(pid)) from pg_stat_activity
+    sql = """select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
              where datname = $1 and application_name like $2 and application_name <> $3"""
-    name = database.url.split("?")[0].rpartition("/")[2]
-    return int(await admin.fetchval(sql, name, application_name, EMPTYING))
+    return int(await admin.fetchval(sql, name_of(database), application_name, EMPTYING))
 
 
 async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_new_one(
@@ -124,18 +128,19 @@ async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_
     assert await database.fetchval("select 1") == 1
 
 
-async def test_connections_that_broke_in_the_pool_are_not_given_out(
+async def test_connections_that_were_ended_while_idle_are_not_given_out(
     database: Database, postgres_admin: Database
 ) -> None:
+    async def kill_from_another_thread() -> int:
+        admin = Database(postgres_admin.url)
+        killed = await kill_all(admin, database)
+        await admin.close()
+        return killed
+
     await asyncio.gather(*(database.fetchval("select pg_sleep(0.01)") for _ in range(4)))
-    assert await kill_all(postgres_admin, database) == 4
-    async with asyncio.timeout(10):
-        while True:  # the driver has to notice first; until then it is Unavailable, never another error
-            try:
-                assert await asyncio.gather(*(database.fetchval("select 1") for _ in range(8))) == [1] * 8
-                return
-            except Unavailable:
-                continue
+    with ThreadPoolExecutor() as threads:  # meanwhile this event loop notices nothing
+        assert threads.submit(asyncio.run, kill_from_another_thread()).result(10) == 4
+    assert await asyncio.gather(*(database.fetchval("select 1") for _ in range(8))) == [1] * 8
 
 
 async def test_errors_of_a_statement_are_no_unavailability(database: Database) -> None:
@@ -156,26 +161,67 @@ async def test_a_pool_that_is_exhausted_is_unavailable_in_time(database_url: str
     await database.close()
 
 
+async def is_down(database: Database, expected: bool) -> None:
+    """Returns when the database is known to be down, or up."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                database.must_be_up()
+                down = False
+            except Unavailable:
+                down = True
+            if down is expected:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def until_replaced(admin: Database, database: Database, application_name: str) -> None:
+    """Ends a connection and returns when there is another one."""
+    async with asyncio.timeout(10):
+        while not await kill_all(admin, database, application_name):
+            await asyncio.sleep(0.005)
+        sql = "select count(*) from pg_stat_activity where datname = $1 and application_name = $2"
+        while not await admin.fetchval(sql, name_of(database), application_name):
+            await asyncio.sleep(0.005)
+
+
 async def test_one_who_watches_knows_at_once_when_the_server_goes_and_when_it_is_back(
     database: Database, postgres_admin: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     database.must_be_up()
+    name = name_of(database)
     watching = asyncio.create_task(database.watch(retry_seconds=0.05))
-    async with asyncio.timeout(10):
-        while not await kill_all(postgres_admin, database, "commander watch"):
-            await asyncio.sleep(0.005)
-        while not caplog.records:
-            await asyncio.sleep(0)
-        with pytest.raises(Unavailable, match="the connection to postgresql:"):
-            database.must_be_up()
-        while True:
-            try:
-                database.must_be_up()
-                break
-            except Unavailable:
-                await asyncio.sleep(0.005)
+    await until_replaced(postgres_admin, database, "commander watch")
+    renamed = postgres_admin.fetch(f'alter database "{name}" rename to "{name}_away"')
+    away = asyncio.ensure_future(
+        renamed
+    )  # it waits until nobody is connected, and nobody can connect meanwhile
+    while not away.done():
+        await kill_all(postgres_admin, database)
+    await away
+    await is_down(database, True)
+    with pytest.raises(Unavailable, match=f'database "{name}" does not exist'):
+        database.must_be_up()
+    await postgres_admin.fetch(f'alter database "{name}_away" rename to "{name}"')
+    await is_down(database, False)
     assert "is down" in caplog.messages[0]
-    assert len(caplog.messages) <= 2, "once that it is gone, once that it is back"
+    assert len(caplog.messages) == 2, "once that it is gone, once that it is back"
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+
+
+async def test_the_loss_of_the_watching_connection_alone_is_no_loss_of_the_server(
+    database: Database, postgres_admin: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    watching = asyncio.create_task(database.watch(retry_seconds=0.01))
+    for _ in range(3):
+        async with asyncio.TaskGroup() as tasks:
+            replaced = tasks.create_task(until_replaced(postgres_admin, database, "commander watch"))
+            while not replaced.done():
+                database.must_be_up()
+                await asyncio.sleep(0)
+    assert caplog.messages == []
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching

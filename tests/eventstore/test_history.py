@@ -26,7 +26,15 @@ from commander.eventstore.log.command_history import (
 )
 from commander.eventstore.log.event_log import append
 from commander.eventstore.log.outcomes import known_outcomes
-from commander.eventstore.log.quarantine import begin_running, count_attempt, end_running, forget_attempts
+from commander.eventstore.log.quarantine import (
+    Run,
+    attempts_at,
+    begin_running,
+    end_running,
+    forget_survived,
+    mark_running,
+    replace_attempts,
+)
 from commander.eventstore.log.snapshots import (
     Snapshot,
     load_snapshots,
@@ -136,24 +144,47 @@ async def test_the_version_of_a_stream_is_that_of_its_newest_event(database: Dat
 
 
 async def test_attempts_are_counted_until_they_are_forgotten(database: Database) -> None:
-    one, other = uuid4(), uuid4()
+    one, other, third = uuid4(), uuid4(), uuid4()
     async with database.connection() as connection:
-        assert [await count_attempt(connection, one) for _ in range(3)] == [1, 2, 3]
-        assert await count_attempt(connection, other) == 1
-        await forget_attempts(connection, [one, uuid4()])
-        assert await count_attempt(connection, one) == 1
-        assert await count_attempt(connection, other) == 2
+        await replace_attempts(connection, (), [one, other])
+        await replace_attempts(connection, (), [one])
+        assert await attempts_at(connection, [one, other, third]) == {one: 2, other: 1}
+        await replace_attempts(connection, [one, other, uuid4()], [other, third])
+        assert await attempts_at(connection, [one, other, third]) == {other: 2, third: 1}
+        run = Run(survived={third})
+        await forget_survived(connection, run)
+        assert await attempts_at(connection, [one, other, third]) == {other: 2}
+        assert not run.survived
 
 
-async def test_partitions_left_without_a_word_are_told_to_the_next_owner(
-    database: Database,
-) -> None:
-    await settle_partitions(database, 4)
+async def test_partitions_that_were_not_released_are_told_to_the_next_owner(database: Database) -> None:
+    await settle_partitions(database, 6)
+    one, other, third = Run(), Run(), Run()
     async with database.connection() as connection:
-        assert await begin_running(connection, [0, 1, 2]) == []
-        await end_running(connection, [1])
-        assert sorted(await begin_running(connection, [0, 1, 2, 3])) == [0, 2]
-        assert sorted(await begin_running(connection, [3])) == [3]
+        assert await begin_running(connection, [0, 1, 2], one) == []
+        assert await begin_running(connection, [3], other) == []
+        await end_running(connection, [1], one)
+        await connection.execute(
+            "update partitions set running = true where partition = 4"
+        )  # the version before
+        assert sorted(await begin_running(connection, range(6), third)) == [[0, 2], [3], [4]]
+
+        assert await begin_running(connection, [0, 1, 2, 5], third) == [[0, 2]], (
+            "until all suspects are decided"
+        )
+        await end_running(connection, [0, 2], third)
+        assert await begin_running(connection, [0, 2], third) == [[0, 2]], "it ends its own marks alone"
+        await mark_running(connection, [0, 2], third)
+        assert await begin_running(connection, range(6), third) == [[3], [4]]
+
+
+async def test_a_run_does_not_take_its_own_mark_for_a_crash(database: Database) -> None:
+    await settle_partitions(database, 2)
+    run = Run()
+    async with database.connection() as connection:
+        assert await begin_running(connection, [0, 1], run) == []
+        assert await begin_running(connection, [0, 1], run) == []
+        assert await begin_running(connection, [0, 1], Run()) == [[0, 1]]
 
 
 shop = Domain("shop")

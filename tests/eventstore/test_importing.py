@@ -94,8 +94,8 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
         (lambda lines: lines[1].update(status="LOST"), "Postgres rejects a record"),
         (lambda lines: lines[0].update(position=9), "does not end at the position in its header"),
         (
-            lambda lines: lines[0].update(format=3),
-            "line 1: this version reads formats 1 and 2, the file has 3",
+            lambda lines: lines[0].update(format=4),
+            "line 1: this version reads formats up to 3, the file has 4",
         ),
         (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: the checkpoint of a reactor is"),
         (
@@ -119,17 +119,25 @@ async def test_a_file_that_is_no_log_is_refused_though_its_checksums_are_right(
     await assert_nothing_left(other)
 
 
-async def test_a_file_of_format_1_is_imported_without_the_times_of_its_deciders(
-    file: bytes, other: Database
+@pytest.mark.parametrize(("format", "gone"), [(1, ("decider_now", "guards")), (2, ("guards",))])
+async def test_a_file_of_an_earlier_format_is_imported_without_what_it_does_not_have(
+    file: bytes, other: Database, format: int, gone: tuple[str, ...]
 ) -> None:
     lines = lines_of(file)
-    assert lines[0]["format"] == 2
-    lines[0]["format"] = 1
-    times = [line.pop("decider_now", None) for line in lines if line["line"] == "command"]
-    assert times == ["2030-01-02T03:04:05.678901Z", None, None, "2030-01-02T03:04:05.678901Z"]
+    assert lines[0]["format"] == 3
+    lines[0]["format"] = format
+    commands = [line for line in lines if line["line"] == "command"]
+    had = {name: [line.get(name) for line in commands] for name in ("decider_now", "guards")}
+    time = "2030-01-02T03:04:05.678901Z"
+    assert had["decider_now"] == [time, None, None, time]
+    assert had["guards"] == [None, None, {"expected_version": 1}, None]
+    for line in commands:
+        for name in gone:
+            line.pop(name, None)
     await import_(other, sealed(lines))
-    found = await other.fetch("select decider_now from commands order by number")
-    assert [row["decider_now"] for row in found] == [None] * 4
+    found = await other.fetch("select decider_now, guards from commands order by number")
+    assert ([row["decider_now"] for row in found] == [None] * 4) is ("decider_now" in gone)
+    assert [row["guards"] for row in found] == [None] * 4
 
 
 async def test_only_an_empty_store_is_imported_into(file: bytes, database: Database, other: Database) -> None:

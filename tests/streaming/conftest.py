@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from commander.domain import Domain
@@ -22,9 +23,11 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
+from tests.holding import nothing_is_held
 
 PARTITIONS = 4
 
@@ -49,7 +52,7 @@ def submitted(command: Any, domain: Domain = bank, **given: Any) -> SubmittedCom
     command_id: UUID = given.pop("command_id", None) or uuid4()
     return SubmittedCommand(
         command_id=command_id,
-        type=type_.name,
+        type=type_.stored_name,
         stream=domain.aggregate_of_command(type_.name).stream_of(command),
         data=msgspec.Raw(type_.encode(command)),
         correlation_id=command_id,
@@ -101,3 +104,10 @@ async def until_reacted(servers: Bank, reactor: str) -> None:
 async def servers(database: Database, nats: Nats) -> Bank:
     await settle_partitions(database, PARTITIONS)
     return Bank(database, nats, Submitter(nats, PARTITIONS))
+
+
+@pytest.fixture(autouse=True)
+def no_connection_is_held_while_nats_is_awaited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    found = nothing_is_held(monkeypatch)
+    yield
+    assert found == []

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
@@ -20,7 +20,7 @@ def opening(owner: str, account: UUID | None = None) -> Decision:
     account = account or uuid4()
     command = submitted(OpenAccount(owner, account))
     data = bank.events["AccountOpened"].encode(AccountOpened(account, owner)).decode()
-    digest = content_digest(command.type, bytes(msgspec.Raw(command.data)))
+    digest = stored_digest(command.type, bytes(msgspec.Raw(command.data)))
     return Decision(command, digest, Status.APPLIED, 1, (NewEvent("AccountOpened", 1, data),))
 
 

@@ -9,14 +9,19 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from commander import Domain
 from commander.eventstore.database import Database
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.eventstore.records import Decision, NewEvent, Status
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
+from commander.streaming.watchdog import Watchdog
+from tests.streaming.conftest import submitted
+
+BATCH = 10
 
 fragile = Domain("fragile")
 
@@ -25,6 +30,7 @@ fragile = Domain("fragile")
 @dataclass(frozen=True)
 class Counted:
     counter_id: UUID
+    fatal: bool = False
 
 
 @fragile.command
@@ -43,17 +49,27 @@ class Counter:
         if command.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if command.how == "hang":
-            time.sleep(3600)
+            sum(iter(int, 1))  # C code, which runs no signal handler of Python
         return Counted(command.counter_id)
 
     def counted(self, event: Counted) -> Counter:
+        if event.fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
         return replace(self, count=self.count + 1)
+
+
+def counting(counter_id: UUID, *, fatal: bool) -> Decision:
+    """The first decision of a counter. fatal: its event ends the process of whoever folds it."""
+    command = submitted(Count(counter_id), fragile)
+    data = fragile.events["Counted"].encode(Counted(counter_id, fatal)).decode()
+    return Decision(command, command.digest, Status.APPLIED, 1, (NewEvent("Counted", 1, data),))
 
 
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
     nats = Nats(nats_url)
     await nats.connect("fragile")
-    settings = ProcessorSettings(partitions, batch_size=10, rebalance_seconds=0.1, decide_seconds=0.5)
+    settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
+    Watchdog(fragile, seconds=0.5).start()
     await Processor(fragile, Database(postgres_url), nats, settings).run()
 
 

@@ -108,7 +108,7 @@ async def test_without_a_decider_there_is_no_time_of_its(servers: Bank, other: D
         await servers.outcome(stale)
     aside = submitted(Stamp(ticket), tickets)
     async with servers.database.connection() as connection:
-        decision = crashed(tickets, aside, initial_state(tickets, aside.stream), 3)
+        decision = crashed(tickets, aside, 0, 3)
         await append(connection, [decision], None)
     await import_(other, await export(servers.database))
     for database in (servers.database, other):

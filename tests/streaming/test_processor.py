@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from commander import Domain
-from commander.domain.messages import content_digest
+from commander.domain.digests import stored_digest
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.commands.messages import command_subject
 from commander.streaming.commands.outcomes import OutcomeWaiter
@@ -70,7 +70,7 @@ async def test_the_outcome_reaches_who_waits_and_is_told_again(servers: Bank) ->
                 ended = await expected.outcome(timeout_seconds=10)
             assert ended is not None
             assert (ended.status, ended.position, ended.version) == ("APPLIED", 1, 1)
-            assert ended.digest == content_digest(message.type, bytes(message.data))
+            assert ended.digest == stored_digest(message.type, bytes(message.data))
             assert [event.type for event in ended.events] == ["AccountOpened"]
 
 

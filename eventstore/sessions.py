@@ -1,0 +1,73 @@
+"""Sessions of Postgres: how each is set up, and which of the server's time limits hold for it.
+
+An operator can limit sessions, transactions and statements for a role or a database. Our sessions wait for
+work, so they are never ended for being idle. Statements and transactions keep the operator's limits, except
+those whose time grows with the log (`unlimited`).
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:  # it is generic in the type stubs only
+    Connection = asyncpg.Connection
+
+_SESSION = "set idle_session_timeout = 0"
+_POOLED_SESSION = f"{_SESSION}; set plan_cache_mode = force_custom_plan"
+"""Statements of the pool have optional parts and binds of any selectivity.
+
+Without this setting, Postgres keeps a generic plan after five costly uses of a statement on a connection.
+Such a plan reads the whole log for the events of one stream. Planning a lookup by one key took 40 µs; for
+statements that Postgres plans anew anyway it makes no difference.
+"""
+_UNLIMITED = """
+select set_config(name, '0', true) from pg_settings
+where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+
+
+async def begin_session(connection: Connection) -> None:
+    """Sets up a session outside the pool. A lock may depend on it, which must not end with an idle hour."""
+    await connection.execute(_SESSION)
+
+
+async def begin_pooled_session(connection: Connection) -> None:
+    """Sets up a session of the pool."""
+    await connection.execute(_POOLED_SESSION)
+
+
+async def unlimited(connection: Connection) -> None:
+    """Lifts the server's time limits until the end of the current transaction.
+
+    For work whose time grows with the log: migrations, indexes, audits, imports. Nobody waits for it.
+    """
+    await connection.execute(_UNLIMITED)
+
+
+class PooledConnection(Connection):
+    """A connection without a reset after each use.
+
+    No code here changes the session, and a reset costs a trip.
+    """
+
+    _transport: Any
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    def is_ended(self) -> bool:
+        """Whether the other side has ended this idle connection. It asks the socket, not the server.
+
+        An idle server sends nothing. So whatever can be read is the end of the connection or a message before
+        it. (It can be a notice too. Then the connection is replaced needlessly.)
+        """
+        if self.is_closed():
+            return True
+        ready = select.poll()
+        ready.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(ready.poll(0))

@@ -1,0 +1,139 @@
+"""Statements with optional parts read few rows for selective binds, whatever binds they were given before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from commander import Domain
+from commander.eventstore.database import Database
+from commander.eventstore.log.command_history import CommandFilter, list_commands
+from commander.eventstore.log.event_log import read_log
+from commander.eventstore.projections.filters import Condition, Operator, Order
+from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.queries import count_rows, rows_from
+from commander.eventstore.projections.tables import Table
+from commander.eventstore.records import EventFilter, Status
+from tests.databases import Databases
+
+MANY = 100_000
+USES = 6
+"""After five uses with custom plans, Postgres compares their mean cost with that of a generic plan."""
+
+shop = Domain("shop")
+
+
+@shop.event
+@dataclass(frozen=True)
+class Sold:
+    item_id: int
+
+
+@shop.projection("item", key="item_id", indexes=("owner",))
+@dataclass(frozen=True)
+class Item:
+    item_id: int
+    owner: str = ""
+
+    @classmethod
+    def sold(cls, event: Sold) -> Item:
+        return cls(event.item_id)
+
+
+TABLE = Table(shop.projections["item"])
+OWNER = next(field for field in TABLE.projection.fields if field.name == "owner")
+BY_KEY = Order(TABLE.projection.orders[0])
+
+_FILL = f"""
+alter table events disable trigger all;
+insert into events (position, stream, version, type, schema_version, data, command_id, correlation_id,
+                    recorded_at)
+select n, 'account-' || n / 20, n % 20 + 1, 'Moved', 1, '{{}}', gen_random_uuid(), gen_random_uuid(), now()
+from generate_series(1, {MANY}) as n;
+insert into commands (command_id, type, stream, data, digest, status, position, event_count, version,
+                      correlation_id, submitted_at, decided_at, number)
+select gen_random_uuid(), 'Move', 'account-' || n / 20, '{{}}', '',
+       case n % 10000 when 0 then 'FAILED' else 'APPLIED' end, n, 1, n % 20 + 1,
+       gen_random_uuid(), now(), now(), n
+from generate_series(1, {MANY}) as n;
+update log_head set position = {MANY}, commands = {MANY};
+insert into "{TABLE.name}" (item_id, owner)
+select n, case when n % 2 = 0 then 'frequent' when n > {MANY} - 10 then 'rare' else 'common' end
+from generate_series(1, {MANY}) as n;
+"""
+_ROWS_READ = """select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint
+                from pg_stat_user_tables"""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def large(databases: Databases) -> AsyncIterator[str]:
+    """The URL of a database with many events, commands and rows."""
+    name = await databases.take()
+    database = Database(databases.url(name))
+    await ensure_tables(database, [TABLE])
+    async with database.connection() as connection:
+        await connection.execute(_FILL)
+        await connection.execute("analyze")
+    yield databases.url(name)
+    await database.close()
+    databases.give_back(name)
+
+
+async def rows_read(database: Database) -> int:
+    """How many rows the statements of this database have read."""
+    async with database.connection() as connection:
+        await connection.execute("select pg_stat_force_next_flush()")
+        return int(await connection.fetchval(_ROWS_READ))
+
+
+def owned_by(owner: str) -> Condition:
+    return Condition(OWNER, Operator.EQ, owner)
+
+
+Use = Callable[[Database], Awaitable[Any]]
+CASES: dict[str, tuple[Use, Use]] = {
+    "the events of one stream": (
+        lambda database: read_log(database, 0, MANY, 1000, EventFilter(types=frozenset({"Gone"}))),
+        lambda database: read_log(database, 0, MANY, 500, EventFilter(streams=frozenset({"account-77"}))),
+    ),
+    "the events of a short range": (
+        lambda database: read_log(database, 0, MANY, 1000, EventFilter(types=frozenset({"Gone"}))),
+        lambda database: read_log(
+            database, MANY - 50, MANY, 500, EventFilter(aggregates=frozenset({"account"}))
+        ),
+    ),
+    "failed commands": (
+        lambda database: list_commands(database, None, 10, CommandFilter(actor="nobody")),
+        lambda database: list_commands(
+            database, None, 10, CommandFilter(statuses=frozenset({Status.FAILED}))
+        ),
+    ),
+    "the oldest commands": (
+        lambda database: list_commands(database, None, 10, CommandFilter(actor="nobody")),
+        lambda database: list_commands(database, 50, 10, CommandFilter(types=frozenset({"Gone"}))),
+    ),
+    "rows with a rare value": (
+        lambda database: rows_from(database, TABLE, owned_by("frequent"), BY_KEY, 5000),
+        lambda database: rows_from(database, TABLE, owned_by("rare"), BY_KEY, 5000),
+    ),
+    "a count of rows with a rare value": (
+        lambda database: count_rows(database, TABLE, owned_by("frequent")),
+        lambda database: count_rows(database, TABLE, owned_by("rare")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_statement_does_not_keep_the_plan_of_other_binds(large: str, case: str) -> None:
+    costly, selective = CASES[case]
+    database = Database(large, max_connections=1)
+    for _ in range(USES):
+        await costly(database)
+    before = await rows_read(database)
+    await selective(database)
+    assert await rows_read(database) - before <= 200
+    await database.close()
