@@ -30,4 +30,5 @@ class Clusters:
                 made.rename(original)
         directory = self._directories.mktemp(name)
         subprocess.run(["cp", "-a", original / "postgres", directory / "postgres"], check=True)
+        (directory / "lock").touch()  # so that `commander dev` takes the directory for its own
         return directory
