@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 from commander.domain import Domain
@@ -11,6 +11,7 @@ from commander.eventstore.archive.verifying import Broken
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import read_streams
 from commander.eventstore.log.snapshots import Snapshot, sampled_snapshots, state_from
+from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.deciding import StreamState, evolved, initial_state
 
 PROMISE = "each snapshot is a fold of its stream"
@@ -55,7 +56,7 @@ async def _compared(domain: Domain, connection: Connection, snapshot: Snapshot) 
     if stored is None:
         return []  # it cannot be decoded, so it is not used
     whole, rest = initial_state(domain, stream), StreamState(stored, snapshot.version)
-    async for event in read_streams(connection, {stream: 0}):
+    async for event in _events_of(connection, stream):
         whole = evolved(domain, whole, event)
         if event.version > snapshot.version:
             rest = evolved(domain, rest, event)
@@ -63,6 +64,14 @@ async def _compared(domain: Domain, connection: Connection, snapshot: Snapshot) 
             return [_broken(aggregate.name, stream, event.version, found)]
     found = _difference(rest, whole)
     return [_broken(aggregate.name, stream, whole.version, found)] if found else []
+
+
+async def _events_of(connection: Connection, stream: str) -> AsyncIterator[RecordedEvent]:
+    version = 0
+    while events := await read_streams(connection, {stream: version}):
+        for event in events:
+            yield event
+        version = events[-1].version
 
 
 def _difference(rest: StreamState, whole: StreamState) -> str | None:
