@@ -1,5 +1,5 @@
--- Chooses snapshots to audit: those of the longest streams, and others at random. Each with the number of all
--- that have these fingerprints.
+-- Chooses snapshots to audit: those of the longest streams, and others at random.
+-- result: each also with the number of all snapshots that have these fingerprints
 -- binds: $1 names of aggregates in stream ids text[]  $2 the fingerprint of each text[]
 --        $3 how many of the longest streams bigint  $4 how many in all bigint
 with usable as materialized (
