@@ -6,4 +6,5 @@ reactors.py     the states of reactors, stored with their checkpoints
 parked.py       the keys of reactors that wait because an event failed
 effects.py      the checkpoints of effects, and their dead letters
 calls.py        calls of effects, counted before they run
+state_code.py  which code made the states of a reactor
 """
