@@ -49,7 +49,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
             continue
         if queued.not_before is not None:
             await unschedule(services.nats, [queued])
-        await services.nats.publish_signals(log_signals(appended.events))
+        await services.nats.publish_signals(log_signals(services.nats.names, appended.events))
         await _announce(services, queued)
     ended = await services.outcomes.look_up(command_id)
     if ended is None:
@@ -60,7 +60,7 @@ async def cancel(services: Services, command_id: UUID, actor: str | None = None)
 async def _announce(services: Services, cancelled: SubmittedCommand) -> None:
     """Publishes the signals that the processor publishes for an outcome."""
     ended = await services.outcomes.look_up(cancelled.command_id)
-    messages = ended_signals([cancelled.command_id])
+    messages = ended_signals(services.nats.names, [cancelled.command_id])
     if ended is not None and cancelled.reply is not None:
         messages += outcome_signals(cancelled.reply, [ended])
     await services.nats.publish_signals(messages)

@@ -19,6 +19,7 @@ from commander.eventstore.database import Database
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
 from tests.databases import Databases
+from tests.names import NAMES
 from tests.system import System
 
 TESTS = Path(__file__).parent
@@ -124,7 +125,7 @@ async def nats_server(shared_nats: EmbeddedNats) -> EmbeddedNats:
 @pytest_asyncio.fixture
 async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
     """A connection to a NATS with Commander's streams, empty."""
-    connection = Nats(nats_server.url)
+    connection = Nats(nats_server.url, NAMES)
     await connection.connect("test")
     await ensure_streams(connection, replicas=1)
     yield connection

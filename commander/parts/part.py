@@ -16,6 +16,7 @@ from commander.parts.metrics import Measure, metrics_answers, of_the_log, server
 from commander.parts.status_server import Answers, StatusServer
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import watch_streams
 
 
 class Server(Protocol):
@@ -52,7 +53,7 @@ class Part(ABC):
     async def start(self, database: Database, nats: Nats) -> None:
         """Works until cancelled. The servers have answered just before."""
         self._started = True
-        await self.run(database, nats)
+        await run_all(self.run(database, nats), watch_streams(nats))
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
@@ -106,8 +107,18 @@ class Part(ABC):
 
 async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Runs these until it is cancelled, or until one of them raises. An error cancels the others."""
-    async with asyncio.TaskGroup() as group:
-        for coroutine in coroutines:
-            group.create_task(coroutine)
-        if not coroutines:
-            await asyncio.Event().wait()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+            if not coroutines:
+                await asyncio.Event().wait()
+    except BaseExceptionGroup as errors:
+        first = _first_of(errors)
+        raise first from first.__cause__
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

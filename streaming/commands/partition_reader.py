@@ -16,10 +16,16 @@ import msgspec
 from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
-from commander.streaming.commands.messages import MANY, command_subject, commands_in, count_in, is_scheduled
+from commander.streaming.commands.messages import (
+    command_subject,
+    commands_in,
+    count_in,
+    is_scheduled,
+    many_subject,
+)
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
-from commander.streaming.nats.streams import COMMANDS, partition_of
+from commander.streaming.nats.streams import claimed, partition_of
 
 logger = logging.getLogger("commander.processor")
 
@@ -49,18 +55,21 @@ class PartitionReader:
     async def open(self, progress: dict[int, Progress]) -> None:
         """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
 
-        Reading too much is harmless: a command with an outcome is not decided again. Raises Unavailable.
+        Reading too much is harmless: a command with an outcome is not decided again. Raises Unavailable
+        and AnotherSystem.
         """
+        names = self._nats.names
         async with self._nats.answering():
-            info = await self._nats.jetstream.stream_info(COMMANDS)
+            info = await claimed(self._nats, names.commands)
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
-        subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
+        subjects = [command_subject(names, partition, "*") for partition in self._owned]
+        subjects.append(many_subject(names))
         if len(self._owned) == self._partitions:
             subjects = []  # all subjects: the server need not filter
             self._all_are_its_own_after = max(self._decided.values())
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
-            self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
+            self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in
         ).__aenter__()
 
     async def __aenter__(self) -> PartitionReader:
@@ -108,7 +117,8 @@ class PartitionReader:
         try:
             commands = commands_in(message.subject, message.data)
         except (msgspec.DecodeError, ValueError) as error:
-            logger.error("message %d of %s is not a command, skipped: %s", message.sequence, COMMANDS, error)
+            stream = self._nats.names.commands
+            logger.error("message %d of %s is not a command, skipped: %s", message.sequence, stream, error)
             return []
         if message.sequence > self._all_are_its_own_after:
             return commands
@@ -124,8 +134,9 @@ class PartitionReader:
         """
         assert self._pull is not None, "it was opened"
         least = await least_sequence(connection, self._pull.stream_created)
-        subjects = {command_subject(p, "*"): max(decided, self._decided[p]) for p in self._owned}
+        names = self._nats.names
+        subjects = {command_subject(names, p, "*"): max(decided, self._decided[p]) for p in self._owned}
         async with self._nats.answering():
-            for subject, up_to in {**subjects, MANY: least}.items():
+            for subject, up_to in {**subjects, many_subject(names): least}.items():
                 if up_to:
-                    await self._nats.jetstream.purge_stream(COMMANDS, seq=up_to + 1, subject=subject)
+                    await self._nats.jetstream.purge_stream(names.commands, seq=up_to + 1, subject=subject)

@@ -103,8 +103,8 @@ class Submitter:
         if len(group) == 1:
             [one] = group
             form = message_of if is_due(one.command, self._now()) else schedule_of
-            return form(one.command, self.partitions, one.data)
-        return message_of_many([waiting.data for waiting in group])
+            return form(self._nats.names, one.command, self.partitions, one.data)
+        return message_of_many(self._nats.names, [waiting.data for waiting in group])
 
 
 def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:

@@ -113,7 +113,7 @@ class OrderedConsumer:
         """The next messages, up to a weight of `limit`, or one heavier message. Empty after the timeout.
 
         Raises Unavailable if NATS cannot be reached. The next call continues without loss. Raises
-        StreamReplaced.
+        StreamReplaced, and AnotherSystem if the stream is now of another system.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
@@ -156,6 +156,7 @@ class OrderedConsumer:
                 info = await self._nats.jetstream.stream_info(self._stream)
             except NotFoundError as error:
                 raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
+            self._nats.names.must_own(info)
             if self._created is not None and info.created != self._created:
                 raise StreamReplaced(f"the stream {self._stream} was replaced")
             self._created = info.created

@@ -174,7 +174,8 @@ class Projector:
             traced = [event for event in log_range.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", traced, began, SpanKind.CONSUMER)
         self.position = log_range.up_to
-        await self._nats.publish_signals([projection_signal(self._table.name, log_range.up_to)])
+        signal = projection_signal(self._nats.names, self._table.name, log_range.up_to)
+        await self._nats.publish_signals([signal])
 
     async def _fill(self, filling: Filling, log_range: LogRange) -> None:
         """Folds a range ahead of the checkpoint.
@@ -220,8 +221,9 @@ class Projector:
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
         logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        names = self._nats.names
         await self._nats.publish_signals(
-            [projection_signal(self._table.name, self.position), tables_signal()]
+            [projection_signal(names, self._table.name, self.position), tables_signal(names)]
         )
         return True
 

@@ -18,6 +18,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.records import Decision, NewEvent, Status
 from commander.streaming.commands.processor import Processor, ProcessorSettings
 from commander.streaming.nats.connection import Nats
+from tests.names import NAMES
 from tests.streaming.conftest import submitted
 
 BATCH = 10
@@ -65,7 +66,7 @@ def counting(counter_id: UUID, *, fatal: bool) -> Decision:
 
 
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
-    nats = Nats(nats_url)
+    nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
     settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1, decide_seconds=0.5)
     await Processor(fragile, Database(postgres_url), nats, settings).run()

@@ -213,7 +213,9 @@ def shape(
     ids = [command.command_id for one in waiting for command in one.commands]
     slices = slices_of(waiting, set(ids[known:]), attempts)
     assert [c.command_id for one in slices for c in one.received.commands] == ids
-    return [(len(one.received.commands), len(one.quarantined), one.received.progress.sequence) for one in slices]
+    return [
+        (len(one.received.commands), len(one.quarantined), one.received.progress.sequence) for one in slices
+    ]
 
 
 def test_slices_have_the_root_of_the_suspects_and_a_suspect_with_an_attempt_is_alone() -> None:

@@ -12,8 +12,8 @@ import pytest
 from commander import Domain
 from commander.streaming.commands.assembling import tick_id
 from commander.streaming.commands.messages import scheduled_subject
-from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.reactors.recurring import Ticker
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 
 MIDNIGHT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -101,11 +101,11 @@ async def test_the_next_tick_is_set_ahead_once_and_a_restart_sets_the_same(serve
     far = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
     for _ in range(2):
         await Ticker(books, servers.submitter, now=lambda: far).set_next()
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.>")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter="commands.scheduled.>")
     tick = datetime(2100, 1, 1, tzinfo=UTC)
     second = tick + timedelta(days=1)
     expected = {tick_id("nightly", tick, 0), tick_id("nightly", tick, 1), tick_id("on_the_second", second, 0)}
-    assert set(info.state.subjects or {}) == {scheduled_subject(one, one) for one in expected}
+    assert set(info.state.subjects or {}) == {scheduled_subject(NAMES, one, one) for one in expected}
     assert info.state.messages == 3
 
 
