@@ -96,8 +96,8 @@ async def watch_streams(nats: Nats) -> None:
 
     An operator can delete a stream while parts run, and another system can then make it.
     """
-    looking = asyncio.Event()
-    forget = nats.on_reconnect(looking.set)
+    reconnected = asyncio.Event()
+    forget = nats.on_reconnect(reconnected.set)
     try:
         while True:
             for stream in (nats.names.commands, nats.names.events):
@@ -106,8 +106,8 @@ async def watch_streams(nats: Nats) -> None:
                         await claimed(nats, stream)
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):
-                    await looking.wait()
-            looking.clear()
+                    await reconnected.wait()
+            reconnected.clear()
     finally:
         forget()
 
