@@ -124,6 +124,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """After how long without an item a subscription sends a heartbeat with its position."""
     feed_tail_events: Annotated[int, Meta(ge=1)] = 10_000
     """How many of the newest events each API process keeps in memory for subscribers."""
+    handler_seconds: Annotated[float, Meta(gt=0, le=86400)] = 10
+    """How long one call of the domain's code may take: of a decider, a handler, a hook. A longer call is
+    interrupted. Effects have a timeout each instead."""
     shutdown_seconds: Annotated[float, Meta(ge=0)] = 10
     """How long open requests may take to end when a process stops."""
 

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and the errors that mean that it cannot be reached."""
+"""Connections to Postgres, and the errors that mean that it cannot be reached or cannot work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _CANNOT_REACH = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, connection killed
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresIOError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,

@@ -70,23 +70,9 @@ async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
 
 
 async def join(connection: Connection, lock: Lock, key: int = 0) -> None:
-    """Takes a shared lock, so that `members` counts this connection. Waits for an exclusive holder."""
+    """Takes a shared lock: this connection is a member, see sharing.py. Waits for an exclusive holder."""
     with reaching_postgres(connection):
         await connection.execute("select pg_advisory_lock_shared($1, $2)", int(lock), key)
-
-
-async def members(connection: Connection, lock: Lock, key: int = 0) -> int:
-    """How many connections to this database hold the shared lock."""
-    with reaching_postgres(connection):
-        return int(
-            await connection.fetchval(
-                """select count(*) from pg_locks
-                   where locktype = 'advisory' and classid = $1 and objid = $2::bigint and granted
-                     and database = (select oid from pg_database where datname = current_database())""",
-                int(lock),
-                key % 2**32,
-            )
-        )
 
 
 async def held_keys(database: Database, lock: Lock) -> set[int]:

@@ -66,6 +66,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     not_before: the command is not decided earlier. depth: how many reactions in a row led to it.
     sent_digest: the digest of the command as it was sent. In messages of earlier versions it can be missing.
     rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
+    code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     """
 
     command_id: UUID
@@ -84,6 +85,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     depth: int = 0
     sent_digest: bytes | None = None
     rejected: tuple[str, str] | None = None
+    code: str | None = None
 
     @property
     def digest(self) -> bytes:

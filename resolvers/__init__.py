@@ -6,7 +6,7 @@ commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have
 dry_run.py          the decision on a command, without storing it
-cancelling.py       cancel a pending command
+ending.py           end a pending command: cancel it, or give it up
 status.py           the status of commands: one, a list, a subscription
 reactions.py        the commands that reactors sent because of events
 lineage.py          a command and all that followed from it, as a tree

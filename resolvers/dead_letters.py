@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from commander.domain.errors import InvalidRequest, NotFound
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import (
     DeadLetterAction,
+    begin_retry,
     dead_letter_action,
     list_dead_letters,
     record_dead_letter_action,
+    retry_submitted,
 )
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, Status, SubmittedCommand
@@ -39,25 +41,39 @@ async def retry(
 ) -> SubmittedCommand:
     """Submits a dead letter again. Returns the new command. Raises NotFound if there is no such dead letter.
 
-    The record of the retry is written first and committed after the submission. Until then it blocks other
-    actions on the dead letter. If the commit fails, retry again: the new id is the same.
+    The retry is recorded before its submission, so that nobody can drop the dead letter from then on, and
+    again after it. No transaction is open meanwhile: NATS may take long. If anything fails in between, the
+    dead letter stays in the list. Retry it again: the new id is the same, so the command is decided once.
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
     with span("retry dead letter", context.traceparent, SpanKind.SERVER) as traceparent:
         again = retried(failed, datetime.now(UTC), reply, traceparent)
-        async with services.database.connection() as connection, connection.transaction():
-            await _record(connection, command_id, "RETRIED", again.command_id, context.actor)
-            await services.submitter.submit(again)
+        services.submitter.must_accept()
+        async with services.database.connection() as connection:
+            if not await begin_retry(connection, command_id, again.command_id, context.actor):
+                raise _late(command_id)
+        await services.submitter.submit(again)
+        async with services.database.connection() as connection:
+            await retry_submitted(connection, command_id)
     return again
 
 
 async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> None:
-    """Removes a dead letter from the list. Raises NotFound if there is no such dead letter."""
+    """Removes a dead letter from the list.
+
+    Raises NotFound if there is no such dead letter, and InvalidRequest if a retry has begun: its command may
+    be stored already.
+    """
     database = context.services.database
     await _open_dead_letter(database, command_id)
     async with database.connection() as connection:
-        await _record(connection, command_id, "DROPPED", None, context.actor)
+        if await record_dead_letter_action(connection, command_id, "DROPPED", None, context.actor):
+            return
+    if await dead_letter_action(database, command_id) is None:
+        problem = f"{command_id} cannot be dropped: a retry has begun and may be stored; retry it again"
+        raise InvalidRequest("commandId", problem)
+    raise _late(command_id)
 
 
 async def action_on(database: Database, command_id: UUID) -> DeadLetterAction | None:
@@ -65,12 +81,8 @@ async def action_on(database: Database, command_id: UUID) -> DeadLetterAction | 
     return await dead_letter_action(database, command_id)
 
 
-async def _record(
-    connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
-) -> None:
-    """Records an action. Of several actions at once the first one wins; the others raise NotFound."""
-    if not await record_dead_letter_action(connection, command_id, action, retried_as, actor):
-        raise NotFound(f"somebody else retried or dropped the dead letter {command_id} just now")
+def _late(command_id: UUID) -> NotFound:
+    return NotFound(f"somebody else retried or dropped the dead letter {command_id} just now")
 
 
 async def _open_dead_letter(database: Database, command_id: UUID) -> Outcome:

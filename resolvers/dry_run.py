@@ -11,7 +11,10 @@ from commander.streaming.commands.deciding import decide
 
 
 async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
-    """The decision that the processor would make now. Nothing is stored."""
+    """The decision that the processor would make now. Nothing is stored.
+
+    Raises CannotDecide if this code lacks the knowledge to decide it.
+    """
     states = AggregateCache(services.domain, capacity=1, snapshot_every=2**62)
     async with services.database.connection() as connection:
         await states.load(connection, [command.stream])

@@ -30,6 +30,7 @@ from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
+from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
 
 logger = logging.getLogger("commander.api")
@@ -43,6 +44,7 @@ _CODES: Mapping[type[Exception], str] = {
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
     UndecodableEvent: "UNREADABLE",
+    CannotDecide: "UNREADABLE",
     ProjectionFailed: "UNREADABLE",
     MissingQueryError: BAD_REQUEST,
 }

@@ -2,6 +2,7 @@
 
 counters.py     counters for the metrics of a process
 running.py      keep a part running while a server is unreachable
+watchdog.py     interrupt domain code that does not return, or end the process
 spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease

@@ -1,22 +1,29 @@
 """Leases on partitions: each partition has one owner, which is fenced by its database session.
 
-Every process of the group holds a shared lock, which counts it, and an exclusive lock for each partition it
-owns. It takes free partitions up to its share (partitions / processes, rounded up) and releases those above
-it. All locks belong to the connection that writes. So a process that has lost its session cannot write any
-more. A process that is alive but disconnected keeps its partitions only as long as Postgres keeps its
-session.
+Every process of the group holds a shared lock, which makes it a member, and an exclusive lock for each
+partition it owns. All locks belong to the connection that writes. So a process that has lost its session
+cannot write any more. A process that is alive but disconnected keeps its partitions only as long as Postgres
+keeps its session.
+
+Every member computes which one is to own each partition (eventstore/sharing.py). It releases the others and
+takes its own once they are free. While processes with different code share, a partition is assigned to one
+whose code can go on in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+from commander.domain import DomainCode
 from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.locks import Lock, join, lock_key, members, try_lock, unlock
+from commander.eventstore.locks import Lock, join, lock_key, try_lock, unlock
 from commander.eventstore.log.quarantine import (
     Run,
     begin_running,
@@ -25,6 +32,17 @@ from commander.eventstore.log.quarantine import (
     mark_running,
     release_partitions,
 )
+from commander.eventstore.sharing import (
+    Refusal,
+    Sharing,
+    forget_refusals,
+    forget_refusals_of_other_streams,
+    read_sharing,
+    register,
+    save_refusal,
+)
+
+logger = logging.getLogger("commander.leases")
 
 
 @dataclass(frozen=True)
@@ -59,14 +77,20 @@ def reactor_leases(name: str) -> LeaseGroup:
 
 
 class Leases:
-    """The partitions that this process owns, and the connection that holds their locks."""
+    """The partitions that this process owns, and the connection that holds their locks.
 
-    def __init__(self, database: Database, partitions: int, shared: LeaseGroup) -> None:
+    code: that of this process. waiting: the partitions that no process can go on in, as of the last look.
+    """
+
+    def __init__(self, database: Database, partitions: int, shared: LeaseGroup, code: DomainCode) -> None:
         self._database = database
-        self._partitions = partitions
         self._shared = shared
+        self._code = code
+        self._keys = [shared.key_of(partition) for partition in range(partitions)]
         self._connection: Connection | None = None
+        self._pid = 0
         self.owned: list[int] = []
+        self.waiting: list[Refusal] = []
 
     @property
     def connection(self) -> Connection:
@@ -85,6 +109,8 @@ class Leases:
                 await connection.execute("set tcp_keepalives_interval = 2")
                 await connection.execute("set tcp_keepalives_count = 3")
             await join(connection, shared.members, shared.key)
+            await register(connection, shared.application, self._code)
+            self._pid = connection.get_server_pid()
         except BaseException:
             connection.terminate()
             raise
@@ -100,37 +126,74 @@ class Leases:
 
     async def is_balanced(self) -> bool:
         """Whether this process has its share, so that `rebalance` would change nothing. Safe during work."""
-        shared = self._shared
         _ = self.connection  # raises LeasesLost
         async with self._database.connection() as connection:
-            return len(self.owned) == self._share(await members(connection, shared.members, shared.key))
+            return set(self.owned) == await self._share(connection)
 
     async def rebalance(self) -> bool:
-        """Takes free partitions up to the share and releases those above it.
+        """Releases the partitions that are no longer in its share and takes those of its share that are free.
 
         Returns whether anything changed.
 
         Call it only between batches: a partition must not be released with work in progress.
         """
-        shared = self._shared
-        before = list(self.owned)
-        share = self._share(await members(self.connection, shared.members, shared.key))
-        surplus, self.owned = self.owned[share:], self.owned[:share]
-        if surplus:
-            await self._before_release(surplus)
-        for partition in surplus:
-            await unlock(self.connection, shared.partition, shared.key_of(partition))
-        for partition in range(self._partitions):
-            if len(self.owned) >= share:
-                break
-            key = shared.key_of(partition)
-            if partition not in self.owned and await try_lock(self.connection, shared.partition, key):
+        before = set(self.owned)
+        share = await self._share(self.connection)
+        await self._release(before - share)
+        for partition in sorted(share - before):
+            if await try_lock(self.connection, self._shared.partition, self._keys[partition]):
                 self.owned.append(partition)
-        return sorted(before) != sorted(self.owned)
+        if taken := set(self.owned) - before:
+            await forget_refusals(self.connection, self._shared.application, self._code.fingerprint, taken)
+        return before != set(self.owned)
 
-    def _share(self, sharing: int) -> int:
-        """How many partitions each of so many processes may have."""
-        return -(-self._partitions // max(1, sharing))
+    async def refuse_event(self, partition: int, position: int, needs: str) -> None:
+        """Leaves a partition to a process with other code before an event, because this code cannot go on.
+
+        needs: what the code lacks. Call it when no work is in progress.
+        """
+        await self._refuse(partition, needs, position=position)
+
+    async def _refuse(
+        self,
+        partition: int,
+        needs: str,
+        *,
+        command_id: UUID | None = None,
+        position: int | None = None,
+        stream_created: datetime | None = None,
+    ) -> None:
+        application, fingerprint = self._shared.application, self._code.fingerprint
+        logger.warning("%s leaves partition %d to other code before %s", application, partition, needs)
+        await save_refusal(
+            self.connection,
+            application,
+            partition,
+            fingerprint,
+            needs,
+            command_id=command_id,
+            position=position,
+            stream_created=stream_created,
+        )
+        await self._release({partition})
+
+    async def _share(self, connection: Connection) -> set[int]:
+        """The partitions that this process is to own."""
+        shared = self._shared
+        members = (shared.members, shared.key)
+        sharing: Sharing = await read_sharing(
+            connection, shared.application, members, shared.partition, self._keys
+        )
+        self.waiting = sharing.waiting()
+        return {partition for partition, pid in sharing.assigned().items() if pid == self._pid}
+
+    async def _release(self, partitions: Collection[int]) -> None:
+        if not partitions:
+            return
+        await self._before_release(sorted(partitions))
+        for partition in sorted(partitions):
+            await unlock(self.connection, self._shared.partition, self._keys[partition])
+        self.owned = [partition for partition in self.owned if partition not in partitions]
 
     async def _before_release(self, partitions: Sequence[int]) -> None:
         """Called before these partitions are released."""
@@ -147,9 +210,22 @@ class ProcessorLeases(Leases):
     detects a crash. The marks name the run, which does not take its own for a crash.
     """
 
-    def __init__(self, database: Database, partitions: int, run: Run) -> None:
-        super().__init__(database, partitions, DECIDING)
+    def __init__(
+        self, database: Database, partitions: int, code: DomainCode, run: Run, stream_created: datetime
+    ) -> None:
+        """stream_created: when the stream of commands was created that is read."""
+        super().__init__(database, partitions, DECIDING, code)
         self._run = run
+        self._stream_created = stream_created
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await forget_refusals_of_other_streams(self.connection, self._stream_created)
+        return self
+
+    async def refuse_command(self, partition: int, command_id: UUID, needs: str) -> None:
+        """Leaves a partition to other code before a command, see `refuse_event`."""
+        await self._refuse(partition, needs, command_id=command_id, stream_created=self._stream_created)
 
     async def begin(self, taken: Sequence[int]) -> list[list[int]]:
         """Marks partitions that were taken. Returns those whose last owners crashed, one list per owner.

@@ -37,6 +37,10 @@ class Endpoint:
         answer: dict[str, Any] = httpx.get(url, timeout=5, verify=NO_TLS).json()
         return answer
 
+    def metrics(self) -> str:
+        """What GET /metrics says; of an API, not on this port."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5, verify=NO_TLS).text
+
     def query(
         self, document: str, *, headers: Mapping[str, bytes] | None = None, **variables: Any
     ) -> dict[str, Any]:

@@ -9,6 +9,7 @@ exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
 rebuilding.py         the progress and the result of a rebuild
+processors.py         commander processors list, waiting, fail
 reactors.py           commander reactors list, replay
 verifying.py          commander verify
 parts.py              run one part, or all of them

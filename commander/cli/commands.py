@@ -31,6 +31,7 @@ Host = Annotated[str | None, typer.Option(help="The address on which the API lis
 
 _GROUPS = {
     "dead-letters": "Failed commands: list, show, retry, drop.",
+    "processors": "Which code runs, and the commands that none of it can decide: list, waiting, fail.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
 }
 """Groups of commands. Each is in the module of its name."""

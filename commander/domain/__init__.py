@@ -1,6 +1,7 @@
 """The domain API: pure Python, no I/O, no framework. It imports nothing else of Commander."""
 
 from commander.domain.aggregates import AggregateType
+from commander.domain.code import DomainCode
 from commander.domain.decisions import CommandContext
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
@@ -14,6 +15,7 @@ from commander.domain.errors import (
     ProjectionFailed,
     Rejected,
     UndecodableEvent,
+    UnknownEvent,
 )
 from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.hooks import Origin, SubmitContext
@@ -32,6 +34,7 @@ __all__ = [
     "Deadline",
     "DefinitionError",
     "Domain",
+    "DomainCode",
     "EffectCall",
     "EffectType",
     "EventType",
@@ -49,6 +52,7 @@ __all__ = [
     "Rejected",
     "SubmitContext",
     "UndecodableEvent",
+    "UnknownEvent",
     "new_id",
     "touches",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform, overload
 
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
-from commander.domain.errors import DefinitionError, UndecodableEvent
+from commander.domain.code import DomainCode, code_of
+from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
 from commander.domain.messages import (
@@ -204,20 +206,15 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
 
         return register
 
-    # Lookups.
-
     def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
         """A stored event as an instance of its class, upcast to the current schema version.
 
-        Every read of the log goes through here. Raises UndecodableEvent, with the position, if the domain has
-        no such type, if the version is newer than the code's, or if the data does not fit the class.
+        Every read of the log goes through here. Raises UnknownEvent if the domain has no such type, or if the
+        version is newer than the code's; UndecodableEvent if the data does not fit the class.
         """
         type_ = self.event_type(type_name)
-        if type_ is None:
-            raise UndecodableEvent(position, type_name, f"the domain {self.name} has no such event")
-        if schema_version > type_.version:
-            reason = f"it has schema version {schema_version}, newer than this code's {type_.version}"
-            raise UndecodableEvent(position, type_name, reason)
+        if type_ is None or schema_version > type_.version:
+            raise UnknownEvent(position, type_name, schema_version, self.name, type_)
         if schema_version == type_.version:
             return type_.decode(data, position)
         return type_.from_json(self._upcasted(type_, schema_version, data, position), position)
@@ -231,10 +228,15 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
                 continue
             try:
                 value = upcast(value)
-            except Exception as error:  # the domain's code may raise anything
+            except RAISED as error:  # the domain's code may raise anything
                 reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value
+
+    @cached_property
+    def code(self) -> DomainCode:
+        """What the code of the complete domain knows."""
+        return code_of(self, (self._upcasts[key] for key in sorted(self._upcasts)))
 
     def fingerprint_of(self, aggregate: AggregateType) -> str:
         """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.

@@ -7,17 +7,22 @@ CommanderError
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
 ├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
+│  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
+├─ HandlerTimedOut      a call of the domain's code did not return in time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
 └─ Unavailable          Postgres or NATS cannot be reached
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
+
+HandlerStuck, not part of the tree, is raised in a call that ignores HandlerTimedOut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 class CommanderError(Exception):
@@ -84,6 +89,29 @@ class UndecodableEvent(CommanderError):
         self.reason = reason
 
 
+class Versioned(Protocol):
+    """An event's type, as far as its schema version."""
+
+    @property
+    def version(self) -> int: ...
+
+
+class UnknownEvent(UndecodableEvent):
+    """The domain does not have the event's type, or not in this schema version. Newer code may read it.
+
+    known: the type that the domain has; None if it has none of this name.
+    """
+
+    def __init__(
+        self, position: int, type_name: str, schema_version: int, domain: str, known: Versioned | None
+    ) -> None:
+        reason = f"the domain {domain} has no such event"
+        if known is not None:
+            reason = f"it has schema version {schema_version}, newer than this code's {known.version}"
+        super().__init__(position, type_name, reason)
+        self.schema_version = schema_version
+
+
 class ProjectionFailed(CommanderError):
     """A projection raised, or has no row for an event that changes one. Its checkpoint is `position` - 1."""
 
@@ -93,6 +121,31 @@ class ProjectionFailed(CommanderError):
         self.position = position
         self.event_type = event_type
         self.reason = reason
+
+
+class HandlerTimedOut(CommanderError):
+    """A call of the domain's code did not return within its time. The message says where the call was."""
+
+    def __init__(self, seconds: float, where: str) -> None:
+        super().__init__(f"did not return within {seconds:g} seconds; it was in {where}")
+
+
+class HandlerStuck(BaseException):
+    """Like HandlerTimedOut, for a call that has caught that one and goes on."""
+
+    def __init__(self, seconds: float, where: str) -> None:
+        super().__init__(f"did not return within {seconds:g} seconds and ignored it; it was in {where}")
+
+
+RAISED = (Exception, HandlerStuck)
+"""What a call of the domain's code may raise."""
+
+
+def timed_out(error: BaseException | None) -> bool:
+    """Whether an error was caused by a call of the domain's code that did not return in time."""
+    while error is not None and not isinstance(error, HandlerTimedOut | HandlerStuck):
+        error = error.__cause__
+    return error is not None
 
 
 class InvalidRequest(CommanderError):

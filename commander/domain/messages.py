@@ -14,7 +14,7 @@ import msgspec
 
 from commander.domain.checking import problems_of
 from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
-from commander.domain.errors import DefinitionError, InvalidCommand, UndecodableEvent
+from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
@@ -56,14 +56,14 @@ class EventType(Named):
         """The event from its stored JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return self._decoder.decode(data)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
     def from_json(self, value: Any, position: int) -> Any:
         """The event from parsed JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return msgspec.convert(value, self.cls)
-        except Exception as error:  # a __post_init__ may raise anything
+        except RAISED as error:  # a __post_init__ may raise anything
             raise UndecodableEvent(position, self.name, str(error)) from error
 
 

@@ -12,10 +12,10 @@ from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
-from commander.streaming.commands.watchdog import end_if_the_loop_hangs
 from commander.streaming.effects.attempts import CallExclusion
 from commander.streaming.effects.runner import EffectRunner
 from commander.streaming.nats.connection import Nats
+from commander.streaming.watchdog import end_if_the_loop_hangs
 
 
 class EffectsPart(Part):
@@ -26,6 +26,7 @@ class EffectsPart(Part):
     """
 
     name = "effects"
+    watched = False  # it has a watchdog of its own
     hung_seconds = 5.0  # added to the longest timeout
 
     def __init__(self, settings: Settings, domain: Domain) -> None:

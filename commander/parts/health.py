@@ -10,19 +10,23 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from commander.domain import DomainCode
 from commander.parts.status_server import Answer, Answers
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 """For each thing that the process needs: 'ok', or why it is not ready."""
 
 
-def health_answers(ready: Readiness) -> Answers:
-    """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why."""
+def health_answers(ready: Readiness, code: DomainCode) -> Answers:
+    """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why.
+
+    The body of /health/ready also tells the fingerprint of the domain's code, and what it knows.
+    """
 
     async def readiness() -> Answer:
         parts = dict(await ready())
         is_ready = _all_ok(parts)
-        return _json(200 if is_ready else 503, {"ready": is_ready, "parts": parts})
+        return _json(200 if is_ready else 503, {"ready": is_ready, "parts": parts, "code": code})
 
     return {"/health/live": _live, "/health/ready": readiness}
 

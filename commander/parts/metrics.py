@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
+from commander.domain import DomainCode
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import open_dead_letters
 from commander.eventstore.log.event_log import ended_commands, head_position
-from commander.parts.exposition import MEDIA_TYPE, Metric, exposition, gauge, gauges
+from commander.parts.exposition import MEDIA_TYPE, Metric, exposition, gauge, gauges, labelled
 from commander.parts.status_server import Answer, Answers
 from commander.streaming.nats.connection import Nats
 
@@ -58,6 +59,22 @@ async def servers_up(database: Database | None, nats: Nats | None) -> list[Metri
             await database.ping()
             up["postgres"] = True
     return [gauges("server_up", "1 while this process can reach the server.", "server", up)]
+
+
+async def of_the_code(code: DomainCode) -> list[Metric]:
+    info = {"domain": code.domain, "fingerprint": code.fingerprint}
+    return [
+        labelled(
+            "gauge", "code_info", "1; the labels tell the domain and its code's fingerprint.", [(info, 1)]
+        ),
+        gauges(
+            "code_commands",
+            "1 for each command that the code knows.",
+            "command",
+            dict.fromkeys(code.commands, 1),
+        ),
+        gauges("code_events", "The schema version of each event that the code knows.", "event", code.events),
+    ]
 
 
 async def of_the_log(database: Database) -> list[Metric]:

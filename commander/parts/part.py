@@ -12,7 +12,7 @@ from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.parts.health import health_answers
-from commander.parts.metrics import Measure, metrics_answers, of_the_log, servers_up
+from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
 from commander.parts.status_server import Answers, StatusServer
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
@@ -33,14 +33,17 @@ class Part(ABC):
 
     garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
     objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
+    watched: whether calls of the domain's code are interrupted after `handler_seconds`.
     """
 
     name: str
+    watched = True
     garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
         self.settings = settings
         self.domain = domain
+        self.code = domain.code
         self._database: Database | None = None
         self._nats: Nats | None = None
         self._started = False
@@ -70,11 +73,11 @@ class Part(ABC):
 
     def status(self) -> Answers:
         """The answers of every part on the operators' port: its health in detail, and its metrics."""
-        return {**health_answers(self.readiness), **metrics_answers(self._measures)}
+        return {**health_answers(self.readiness, self.code), **metrics_answers(self._measures)}
 
     def _measures(self) -> list[Measure]:
         database, nats = self._database, self._nats
-        measures: list[Measure] = [partial(servers_up, database, nats)]
+        measures: list[Measure] = [partial(servers_up, database, nats), partial(of_the_code, self.code)]
         if database is not None and nats is not None and self._started:
             measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
         return measures

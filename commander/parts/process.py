@@ -22,6 +22,7 @@ from commander.settings import Settings, SettingsError, SystemName, demand_on
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names
 from commander.streaming.nats.streams import ensure_streams
+from commander.streaming.watchdog import Watchdog
 
 logger = logging.getLogger("commander")
 
@@ -50,6 +51,8 @@ async def _run(part: Part) -> None:
     servers = part.servers()
     gc.collect()
     gc.freeze()  # the garbage collector then ignores the objects made so far, which stay
+    if part.watched:
+        Watchdog(part.domain, part.settings.handler_seconds).start()
     work = asyncio.create_task(_work(part))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
+from commander.eventstore.sharing import Refusal
 from commander.parts.exposition import Metric, gauge, gauges, histogram, labelled
 from commander.parts.metrics import Measure
 from commander.parts.part import Part
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
 
@@ -26,8 +29,20 @@ class ProcessorPart(Part):
         self._processor = Processor(self.domain, database, nats, settings)
         await self._processor.run()
 
+    def own_readiness(self) -> Mapping[str, str]:
+        refused = () if self._processor is None else self._processor.refused
+        return {f"partition {one.partition}": explained(one) for one in refused}
+
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         return [partial(of_a_processor, self._processor), partial(of_the_queue, database, nats)]
+
+
+def explained(refusal: Refusal) -> str:
+    """Why a partition waits, and what to do."""
+    return (
+        f"it waits before {refusal.needs}; no code that runs can decide it; start a processor of code that "
+        f"can, or fail the command: commander processors fail {refusal.command_id} --reason TEXT"
+    )
 
 
 async def of_a_processor(processor: Processor | None) -> list[Metric]:
@@ -42,6 +57,11 @@ async def of_a_processor(processor: Processor | None) -> list[Metric]:
         histogram("batch_commands", "Commands per transaction.", counters.batch_sizes),
         histogram("commit_seconds", "Duration of a transaction.", counters.commit_seconds),
         gauge("partitions_owned", "Partitions that this process decides.", len(processor.owned)),
+        gauge(
+            "partitions_waiting",
+            "Partitions at a command that the code of no running processor can decide.",
+            len(processor.refused),
+        ),
     ]
 
 

@@ -60,15 +60,17 @@ async def open_dead_letters(database: Database) -> int:
     """How many failed commands are neither retried nor dropped."""
     found = await database.fetchval(
         """select count(*) from commands as c where c.status = 'FAILED'
-           and not exists (select from dead_letter_actions as a where a.command_id = c.command_id)"""
+           and not exists (select from dead_letter_actions as a
+                           where a.command_id = c.command_id and a.submitted)"""
     )
     return int(found)
 
 
 async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:
-    """The action taken on this dead letter; None if there is none yet."""
+    """The action taken on this dead letter; None if there is none. A retry counts once it is submitted."""
     row = await database.fetchrow(
-        "select command_id, action, retried_as, actor, at from dead_letter_actions where command_id = $1",
+        """select command_id, action, retried_as, actor, at from dead_letter_actions
+           where command_id = $1 and submitted""",
         command_id,
     )
     return None if row is None else DeadLetterAction(*row)
@@ -77,10 +79,7 @@ async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetter
 async def record_dead_letter_action(
     connection: Connection, command_id: UUID, action: str, retried_as: UUID | None, actor: str | None
 ) -> bool:
-    """Records the action, which is final. Returns False if an action was recorded before.
-
-    Call it in a transaction: another caller for the same dead letter waits for its end.
-    """
+    """Records the action, which is final. Returns False if an action was recorded, or a retry has begun."""
     with reaching_postgres(connection):
         recorded = await connection.fetchval(
             """insert into dead_letter_actions (command_id, action, retried_as, actor) values ($1, $2, $3, $4)
@@ -91,6 +90,35 @@ async def record_dead_letter_action(
             actor,
         )
     return bool(recorded)
+
+
+async def begin_retry(connection: Connection, command_id: UUID, retried_as: UUID, actor: str | None) -> bool:
+    """Records that the dead letter will be submitted as another command. From now on it cannot be dropped.
+
+    Returns False if the dead letter was dropped, or its retry was submitted. A retry that began and was not
+    submitted can begin again.
+    """
+    with reaching_postgres(connection):
+        begun = await connection.fetchval(
+            """insert into dead_letter_actions (command_id, action, retried_as, actor, submitted)
+               values ($1, 'RETRIED', $2, $3, false)
+               on conflict (command_id) do update set at = now()
+                   where not dead_letter_actions.submitted
+               returning true""",
+            command_id,
+            retried_as,
+            actor,
+        )
+    return bool(begun)
+
+
+async def retry_submitted(connection: Connection, command_id: UUID) -> None:
+    """Records that the command of the retry is stored. The retry is final."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            "update dead_letter_actions set submitted = true where command_id = $1 and action = 'RETRIED'",
+            command_id,
+        )
 
 
 async def stream_version(database: Database, stream: str) -> int:

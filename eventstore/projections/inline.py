@@ -72,16 +72,16 @@ class InlineProjections:
             except TableGone as error:
                 logger.info("%s", error)
             except (ProjectionFailed, UndecodableEvent) as error:
-                await _stop(connection, table, error.position, str(error))
+                await _stop(connection, table, error.position, error, str(error))
             except asyncpg.PostgresError as error:  # the table was changed by hand
-                await _stop(connection, table, position + 1, f"{type(error).__name__}: {error}")
+                await _stop(connection, table, position + 1, error, f"{type(error).__name__}: {error}")
         return folded
 
 
-async def _stop(connection: Connection, table: Table, position: int, error: str) -> None:
-    logger.error("%s; %s leaves inline mode", error, table.name)
+async def _stop(connection: Connection, table: Table, position: int, error: Exception, reason: str) -> None:
+    logger.error("%s; %s leaves inline mode", reason, table.name, exc_info=error)
     await _leave_inline(connection, table)
-    await save_failure(connection, table, position, error)
+    await save_failure(connection, table, position, reason)
 
 
 async def _missed(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 
 from commander.domain import Domain, ProjectionFailed
+from commander.domain.errors import RAISED
 from commander.domain.projections import RowHandler
 from commander.eventstore.database import Connection
 from commander.eventstore.projections.tables import Table
@@ -62,7 +63,7 @@ def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> l
             continue
         try:
             keys = handler.keys(instance)
-        except Exception as error:  # the domain's code may raise anything
+        except RAISED as error:  # the domain's code may raise anything
             raise _failed(table, event, error) from error
         found.append(Touch(event, instance, handler, keys))
     return found
@@ -182,7 +183,7 @@ class Rows:
         before = cell.row
         try:
             after = projection.apply(before, touch.instance, cell.key)
-        except Exception as error:  # an exception of the domain's code stops only this projection
+        except RAISED as error:  # an exception of the domain's code stops only this projection
             raise _failed(self._table, touch.event, error) from error
         if after is not None:
             if not isinstance(after, projection.cls):
@@ -237,6 +238,6 @@ def _wrong(table: Table, touch: Touch, returned: str) -> ProjectionFailed:
     return ProjectionFailed(name, event.position, event.type, f"returned {returned}")
 
 
-def _failed(table: Table, event: LoggedEvent, error: Exception) -> ProjectionFailed:
+def _failed(table: Table, event: LoggedEvent, error: BaseException) -> ProjectionFailed:
     reason = f"{type(error).__name__}: {error}"
     return ProjectionFailed(table.projection.name, event.position, event.type, reason)

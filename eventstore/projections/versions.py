@@ -15,6 +15,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from commander.domain import Domain, ProjectionFailed
+from commander.domain.errors import RAISED, timed_out
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_stream
 from commander.eventstore.projections.tables import Table
@@ -23,6 +24,7 @@ from commander.eventstore.records import RecordedEvent
 _PAGE = 200
 _STREAMS = 200
 _ROWS_OF_A_STREAM = 64
+_MOST_TIMED_OUT = 1000
 
 Included = Callable[[RecordedEvent], bool]
 """Whether an event belongs to the requested past. If it does not, no later event does."""
@@ -52,6 +54,7 @@ class RowVersions:
         self._database = database
         self._streams = streams
         self._known: OrderedDict[tuple[str, str], list[RowVersion]] = OrderedDict()
+        self._timed_out: OrderedDict[tuple[str, int], str] = OrderedDict()
 
     async def at(self, source: RowStream, included: Included) -> Any | None:
         """The row after the last included event; None if there was none.
@@ -99,6 +102,20 @@ class RowVersions:
             self._remember(source, RowVersion(page[-1], row))
 
     def _after(self, source: RowStream, row: Any | None, event: RecordedEvent) -> Any | None:
+        """The row after an event. An event whose handler did not return in time is not tried again."""
+        place = (source.table.projection.name, event.position)
+        if place in self._timed_out:
+            raise ProjectionFailed(*place, event.type, self._timed_out[place])
+        try:
+            return self._applied(source, row, event)
+        except RAISED as error:
+            if timed_out(error):
+                self._timed_out[place] = getattr(error, "reason", str(error))
+                if len(self._timed_out) > _MOST_TIMED_OUT:
+                    self._timed_out.popitem(last=False)
+            raise
+
+    def _applied(self, source: RowStream, row: Any | None, event: RecordedEvent) -> Any | None:
         projection = source.table.projection
         type_ = self._domain.event_type(event.type)
         if type_ is None or type_.cls not in projection.handlers:
@@ -109,7 +126,7 @@ class RowVersions:
             raise ProjectionFailed(projection.name, event.position, event.type, reason)
         try:
             changed = projection.apply(row, instance, source.key)
-        except Exception as error:  # whatever the domain's code raises
+        except RAISED as error:  # whatever the domain's code raises
             reason = f"{type(error).__name__}: {error}"
             raise ProjectionFailed(projection.name, event.position, event.type, reason) from error
         if changed is None:

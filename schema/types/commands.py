@@ -14,8 +14,8 @@ from strawberry.types import Info
 from commander.domain import CommandType
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import derived_ids
-from commander.resolvers import cancelling
 from commander.resolvers import commands as resolving
+from commander.resolvers import ending
 from commander.resolvers.commands import Wait
 from commander.resolvers.results import result_of as as_ended
 from commander.schema.context import Context
@@ -178,7 +178,7 @@ def cancel_mutation(events: EventTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
-        ended = await cancelling.cancel(info.context.services, command_id, info.context.actor)
+        ended = await ending.cancel(info.context.services, command_id, info.context.actor)
         return result_of(as_ended(ended), events)
 
     cancel_command.__annotations__ |= {"return": CommandResult}

@@ -9,7 +9,7 @@ deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
 command_batch.py           one batch: look up, decide, commit, publish
 crash_quarantine.py        commands that may have crashed their processor are decided in slices
-watchdog.py                end a process whose domain code hangs
+processor_settings.py      the settings of a processor
 processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id

@@ -160,9 +160,9 @@ def assembled(
     type_.check(command)
     stream = domain.aggregate_of_command(type_.name).stream_of(command)
     data = _encoded(type_, command, max_bytes)
-    digest = type_.digest(command, given)
+    digest, code = type_.digest(command, given), domain.code.fingerprint
     if not domain.submit_hooks.all:
-        return _sealed(envelope, type_.stored_name, stream, data, digest)
+        return _sealed(envelope, type_.stored_name, stream, data, digest, code)
     assert envelope.origin is not None, "a retry is not assembled, its content is stored"
     context = SubmitContext(
         envelope.command_id,
@@ -176,8 +176,10 @@ def assembled(
         prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
-        return _sealed(envelope, type_.stored_name, stream, data, digest, rejected=refused)
-    return _sealed(envelope, type_.stored_name, stream, prepared, digest)
+        return _sealed(
+            envelope, type_.stored_name, stream, data, digest, domain.code.fingerprint, rejected=refused
+        )
+    return _sealed(envelope, type_.stored_name, stream, prepared, digest, domain.code.fingerprint)
 
 
 def retried(
@@ -186,7 +188,7 @@ def retried(
     """The retry of a dead letter, with the same content, ready to be submitted. See Envelope.of_retry."""
     envelope = Envelope.of_retry(failed, now, reply, traceparent)
     data, rejected = failed.data.encode(), failed.read_guards().rejected
-    return _sealed(envelope, failed.type, failed.stream, data, failed.digest, rejected=rejected)
+    return _sealed(envelope, failed.type, failed.stream, data, failed.digest, None, rejected=rejected)
 
 
 def _encoded(type_: CommandType, command: object, max_bytes: int) -> bytes:
@@ -202,6 +204,7 @@ def _sealed(
     stream: str,
     data: bytes,
     digest: bytes,
+    code: str | None,
     *,
     rejected: tuple[str, str] | None = None,
 ) -> SubmittedCommand:
@@ -222,4 +225,5 @@ def _sealed(
         envelope.depth,
         digest,
         rejected,
+        code,
     )

@@ -24,9 +24,8 @@ from commander.eventstore.log.snapshots import Snapshot, save_snapshots
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.deciding import crashed, decide
+from commander.streaming.commands.deciding import CannotDecide, crashed, decide
 from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
-from commander.streaming.commands.watchdog import ended_if_hung
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import SpanKind, enabled, mark, now_ns
@@ -47,6 +46,7 @@ class CommandBatch:
     """Commands that are decided and committed together. The steps: look up, decide, commit, announce.
 
     recent: the earlier batches that may not be committed yet; their decisions count as earlier outcomes.
+    stopped: the first command that this code cannot decide. The batch then ends before it.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class CommandBatch:
         self.commands = commands
         self.progress = progress
         self.decisions: list[Decision] = []
+        self.stopped: CannotDecide | None = None
         self._ids = {command.command_id for command in commands}
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
@@ -76,23 +77,27 @@ class CommandBatch:
             streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
             await states.load(connection, streams)
 
-    async def decide(
-        self, domain: Domain, states: AggregateCache, now: datetime, decide_seconds: float
-    ) -> None:
+    async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
 
+        It ends before a command that this code cannot decide, and leaves the progress where it is. So whoever
+        takes the partitions reads the batch again, and finds the outcomes of its decided commands.
         Between slices other tasks run: the batch before is still being sent to Postgres.
         """
         undecided = self._undecided()
         traced = enabled()
-        for begin in range(0, len(undecided), _SLICE):
-            with ended_if_hung(decide_seconds):
+        try:
+            for begin in range(0, len(undecided), _SLICE):
                 for command in undecided[begin : begin + _SLICE]:
                     began = now_ns() if traced else 0
                     decision, states[command.stream] = decide(domain, command, states[command.stream], now)
                     self.decisions.append(_traced(decision, began) if traced else decision)
-            await asyncio.sleep(0)
-        self._append = Append(self.decisions, self.progress)
+                await asyncio.sleep(0)
+        except CannotDecide as error:
+            self.stopped = error
+            ended = self._known.keys() | self._decided_before.keys() | self._end_of.keys()
+            self._repeated = [command for command in self._repeated if command.command_id in ended]
+        self._append = Append(self.decisions, self.progress if self.stopped is None else None)
         # taken now: at the commit, the states may include later batches that are never committed
         self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 

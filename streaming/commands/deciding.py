@@ -1,6 +1,7 @@
 """From commands to decisions: the pure core of the processor.
 
-This module does no I/O. It takes states and returns decisions and the states after them.
+This module does no I/O. It takes states and returns decisions and the states after them. A decision is final.
+So where this code lacks the knowledge to decide, it raises CannotDecide, and the command stays.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from commander.domain import (
     CommandContext,
+    CommanderError,
     CommandType,
     Domain,
     EventType,
@@ -21,7 +23,9 @@ from commander.domain import (
     InvalidDecision,
     Rejected,
     UndecodableEvent,
+    UnknownEvent,
 )
+from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
@@ -36,12 +40,24 @@ MAX_DEPTH = 100
 _APPLIED = Status.APPLIED  # looked up once: in Python 3.11 the lookup takes as long as making a Decision
 
 
+class CannotDecide(CommanderError):
+    """This code lacks the knowledge to decide a command; other code may have it. The command stays."""
+
+    def __init__(self, command: SubmittedCommand, reason: str) -> None:
+        super().__init__(f"the command {command.type} {command.command_id}: {reason}")
+        self.command = command
+
+
 class StreamState(msgspec.Struct, frozen=True):
-    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can."""
+    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can.
+
+    unknown: it is unreadable only because this code does not know an event or the aggregate.
+    """
 
     state: Any
     version: int
     unreadable: str | None = None
+    unknown: bool = False
 
 
 def initial_state(domain: Domain, stream: str) -> StreamState:
@@ -49,19 +65,21 @@ def initial_state(domain: Domain, stream: str) -> StreamState:
     name = stream.partition("-")[0]
     aggregate = domain.aggregate_type(name)
     if aggregate is None:
-        return StreamState(None, 0, f"this processor's code has no aggregate {name}")
+        return StreamState(None, 0, f"{_this_code(domain)} has no aggregate {name}", unknown=True)
     return StreamState(aggregate.initial(), 0)
 
 
 def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
     """The state after one more stored event."""
     if before.unreadable is not None:
-        return StreamState(before.state, event.version, before.unreadable)
+        return _still_unreadable(domain, before, event)
     try:
         instance = domain.decode(event.type, event.schema_version, event.data, event.position)
         aggregate = domain.aggregate_type(event.aggregate)
         assert aggregate is not None, "the state before has one"
         return StreamState(aggregate.evolve(before.state, instance), event.version)
+    except UnknownEvent as error:
+        return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
     except UndecodableEvent as error:
         return StreamState(before.state, event.version, str(error))
     except BaseException as error:  # an exception of the domain's code fails only this stream's commands
@@ -69,10 +87,25 @@ def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> Stream
         return StreamState(before.state, event.version, reason)
 
 
+def _still_unreadable(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
+    """Code that made a later event, which this code does not know, may read the earlier one too."""
+    if not before.unknown:
+        try:
+            domain.decode(event.type, event.schema_version, event.data, event.position)
+        except UnknownEvent as error:
+            return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
+        except UndecodableEvent:
+            pass
+    return StreamState(before.state, event.version, before.unreadable, before.unknown)
+
+
 def decide(
     domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
 ) -> tuple[Decision, StreamState]:
-    """The decision on a command in this state of its stream, and the state after it. Never raises."""
+    """The decision on a command in this state of its stream, and the state after it.
+
+    Raises CannotDecide, and nothing else.
+    """
     digest = command.digest
     if command.depth > MAX_DEPTH:
         return _too_deep(command, digest, current)
@@ -83,15 +116,19 @@ def decide(
         return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
     type_ = domain.command_type(command.type)
     if type_ is None:
-        message = f"this processor's code has no command {command.type}"
-        return _refused(domain, command, digest, current, Status.FAILED, "UNKNOWN_COMMAND", message)
+        raise CannotDecide(command, f"{_this_code(domain)} has no such command")
     if current.unreadable is not None:
+        if current.unknown:
+            raise CannotDecide(command, current.unreadable)
         return _refused(
             domain, command, digest, current, Status.FAILED, "UNREADABLE_STREAM", current.unreadable
         )
     try:
         instance = type_.decode(command.data)
     except BaseException as error:  # a __post_init__ may raise anything
+        if command.code not in (None, domain.code.fingerprint):
+            reason = f"{_this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
+            raise CannotDecide(command, reason) from error
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
@@ -102,6 +139,9 @@ def decide(
     except HookFailed as error:
         logger.exception("a hook raised on command %s", command.command_id)
         status, code, message = Status.FAILED, "HOOK_RAISED", str(error)
+    except (HandlerTimedOut, HandlerStuck) as error:
+        logger.exception("the decider of %s timed out on command %s", command.type, command.command_id)
+        status, code, message = Status.FAILED, "DECIDER_TIMED_OUT", f"{command.type} {error}"
     except (
         BaseException
     ) as error:  # the domain's code may raise even SystemExit; it is this command's failure
@@ -147,6 +187,10 @@ def _applied(
     version = current.version + len(recorded)
     decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
     return decision, StreamState(state, version)
+
+
+def _this_code(domain: Domain) -> str:
+    return f"the code {domain.code.fingerprint} of the domain {domain.name}"
 
 
 def _context(command: SubmittedCommand, now: datetime) -> CommandContext:

@@ -17,7 +17,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -28,17 +27,19 @@ from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.log.quarantine import Run
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress
+from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Slice, decide_quarantined
+from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
-from commander.streaming.commands.watchdog import watch_for_hangs
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
-from commander.streaming.nats.streams import partition_of
+from commander.streaming.nats.streams import partition_of, queue_depth
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.processor")
@@ -56,23 +57,6 @@ _STEPS_TO_THE_NEXT_COMMIT = 3
 """The turns of the event loop from the end of a commit until the next one, if it is ready, has been sent."""
 
 
-@dataclass(frozen=True)
-class ProcessorSettings:
-    """The settings of a processor.
-
-    batch_size: the maximum of commands in a transaction. decide_seconds: a batch that is decided for longer
-    ends the process as hung. cached_streams: must be many more than the streams of the batches in progress.
-    """
-
-    partitions: int
-    batch_size: int = 500
-    cached_streams: int = 100_000
-    snapshot_every: int = 1000
-    rebalance_seconds: float = 1.0
-    purge_seconds: float = 10.0
-    decide_seconds: float = 60.0
-
-
 class _LookUp(NamedTuple):
     """A batch whose commands are being looked up."""
 
@@ -84,6 +68,8 @@ class Processor:
     """Decides the commands of the partitions it owns, until its task is cancelled.
 
     waiting ─► owning ─► waiting …      (if a server is lost, the leases end and new ones are taken)
+
+    refused: the partitions that no running processor can go on in.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, settings: ProcessorSettings) -> None:
@@ -101,23 +87,27 @@ class Processor:
         self._passed: Progress | None = None  # after messages without a command of these partitions
         self._run = Run()
         self.owned: tuple[int, ...] = ()
+        self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
-        watch_for_hangs()
         await keep_running(self._own, logger)
 
     async def _own(self) -> None:
         """Takes leases and decides until a server is lost."""
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
-            async with ProcessorLeases(self._database, self._settings.partitions, self._run) as leases:
+            settings, created = self._settings, (await queue_depth(self._nats)).created
+            async with ProcessorLeases(
+                self._database, settings.partitions, self._domain.code, self._run, created
+            ) as leases:
                 while True:
                     await leases.rebalance()
-                    taken = self._keep(leases.owned)
+                    taken, self.refused = self._keep(leases.owned), leases.waiting
                     if not leases.owned:
-                        await asyncio.sleep(self._settings.rebalance_seconds)
+                        self._nats.must_be_connected()
+                        await asyncio.sleep(settings.rebalance_seconds)
                         continue
                     await self._decide_until_rebalanced(leases, taken)
         except StreamReplaced as error:
@@ -126,6 +116,7 @@ class Processor:
             logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
             self._keep(())
+            self.refused = ()
 
     def _keep(self, owned: Sequence[int]) -> list[int]:
         """Evicts the states of partitions that were released. Returns the partitions that were taken.
@@ -148,6 +139,11 @@ class Processor:
                 await reader.open(await partition_progress(leases.connection, self.owned))
                 await self._decide_in_batches(leases, reader)
                 await self._announced()
+        except CannotDecide as error:
+            await self._announced()  # everything before the command is committed
+            partition = partition_of(error.command.stream, self._settings.partitions)
+            await leases.refuse_command(partition, error.command.command_id, str(error))
+            self._keep(())  # a quarantine that was interrupted begins again
         finally:
             await self._abandon()
 
@@ -197,7 +193,9 @@ class Processor:
                 await self._purge(leases, reader)
                 purge_at = loop.time() + settings.purge_seconds
             if loop.time() >= rebalance_at:
-                if not await leases.is_balanced():
+                balanced = await leases.is_balanced()
+                self.refused = leases.waiting
+                if not balanced:
                     await self._caught_up(leases)
                     if await leases.rebalance():
                         return
@@ -209,16 +207,19 @@ class Processor:
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
-        """Decides a batch while earlier ones commit. Returns when its own commit has started."""
+        """Decides a batch while earlier ones commit. Returns when its own commit has started.
+
+        Raises CannotDecide: the batch ended before that command. Its commit has started then too.
+        """
         await look_up.done
-        await look_up.batch.decide(
-            self._domain, self._states, datetime.now(UTC), self._settings.decide_seconds
-        )
+        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
         await self._committed(but=_COMMITS - 1)
-        self._last = look_up.batch
         before = self._committing[-1] if self._committing else None
         self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))
         await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
+        if look_up.batch.stopped is not None:
+            raise look_up.batch.stopped
+        self._last = look_up.batch
 
     async def _caught_up(self, leases: ProcessorLeases) -> None:
         """Finishes every batch in progress."""

@@ -68,15 +68,19 @@ class Submitter:
         """How many commands are not sent yet."""
         return len(self._waiting)
 
+    def must_accept(self) -> None:
+        """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS is unreachable."""
+        self._nats.must_be_connected()
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
+
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
         """Returns when JetStream has the command on disk. alone: in a message of its own (messages.py).
 
         Raises Overloaded, and Unavailable: at once while NATS is unreachable. After a timeout it is unknown
         whether the command was stored; submit it again with the same id.
         """
-        self._nats.must_be_connected()
-        if len(self._waiting) >= self._max_waiting:
-            raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
+        self.must_accept()
         waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
         self._waiting.append(waiting)
         began = now_ns()

@@ -1,4 +1,4 @@
-"""One NATS connection per process, and the errors that mean that NATS cannot be reached."""
+"""One NATS connection per process, and the errors that mean that NATS cannot be reached or cannot work."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ _CANNOT_REACH = (
     nats.errors.StaleConnectionError,
     nats.errors.TimeoutError,
     nats.js.errors.NoStreamResponseError,
+    nats.js.errors.ServerError,  # it cannot write to its disk, for example
     nats.js.errors.ServiceUnavailableError,
 )
 _FROM_SERVER = (

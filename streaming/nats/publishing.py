@@ -113,7 +113,7 @@ def _stored(reply: RawMessage) -> int | CommanderError:
         return ack.seq
     if ack.error.err_code in _WRONG_LAST_SEQUENCE:
         return UnexpectedSequence(ack.error.description)
-    if ack.error.code in (408, 503) or ack.error.err_code == _INCOMPLETE:
+    if ack.error.code == 408 or ack.error.code >= 500 or ack.error.err_code == _INCOMPLETE:
         raise Unavailable("NATS", ack.error.description)
     return AtomicBatchRejected(f"{ack.error.description} ({ack.error.err_code})")
 

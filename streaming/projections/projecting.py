@@ -14,6 +14,7 @@ import asyncio
 import logging
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from commander.domain.errors import timed_out
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.projections.filling import Filling
@@ -46,6 +47,8 @@ _PAUSE_SECONDS = 0.01
 _BATCH = 10_000
 _KNOWN_ROWS = 100_000
 _RETRY_FAILED_SECONDS = 5.0
+_RETRY_TIMED_OUT_SECONDS = 600.0
+"""Rarely: each retry takes its time from the other projections of the process."""
 _WATCH_SECONDS = 0.5
 
 
@@ -275,7 +278,8 @@ class Projector:
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
         if str(error) != self.failure:
-            logger.error("%s; the projection stops before that event until its code is fixed", error)
+            text = "%s; the projection stops before that event until its code is fixed"
+            logger.error(text, error, exc_info=error)
         await save_failure(connection, self._table, error.position, str(error))
         self.failure = str(error)
-        await asyncio.sleep(_RETRY_FAILED_SECONDS)
+        await asyncio.sleep(_RETRY_TIMED_OUT_SECONDS if timed_out(error) else _RETRY_FAILED_SECONDS)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from commander.domain import Domain, ReactorType
 from commander.eventstore.database import Connection, Database
@@ -58,6 +59,7 @@ class ReactorRunner:
     def __init__(
         self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
     ) -> None:
+        self._code = domain.code
         self._database = database
         self._nats = nats
         self._submitter = submitter
@@ -88,21 +90,30 @@ class ReactorRunner:
     async def _share(self) -> None:
         shared = reactor_leases(self.name)
         async with (
-            Leases(self._database, self._submitter.partitions, shared) as leases,
+            Leases(self._database, self._submitter.partitions, shared, self._code) as leases,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
-            while True:
-                await leases.rebalance()
-                if not leases.owned:
-                    await asyncio.sleep(_REBALANCE_SECONDS)
-                    continue
-                try:
+            try:
+                while True:
+                    await leases.rebalance()
+                    self._keep(leases.owned)
+                    if not leases.owned:
+                        await asyncio.sleep(_REBALANCE_SECONDS)
+                        continue
                     await self._react_until_rebalanced(leases, log)
-                finally:
-                    self._checkpoints = {}
+            finally:
+                self._checkpoints.clear()
+
+    def _keep(self, owned: Collection[int]) -> None:
+        """Keeps what is known of the partitions that stay owned: nobody else has moved them."""
+        kept = self._checkpoints.keys() & owned
+        known: tuple[dict[int, Any], ...] = (self._checkpoints, self._failures, self._stopped_until)
+        for by_partition in known:
+            for partition in by_partition.keys() - kept:
+                del by_partition[partition]
 
     async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
-        await self._begin(leases)
+        await self._begin(leases.connection, [p for p in leases.owned if p not in self._checkpoints])
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + _REBALANCE_SECONDS
         while True:
@@ -117,20 +128,17 @@ class ReactorRunner:
                     return
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
-    async def _begin(self, leases: Leases) -> None:
-        self._failures.clear()
-        self._stopped_until.clear()
-        checkpoints = await reactor_checkpoints(leases.connection, self.name, leases.owned)
+    async def _begin(self, connection: Connection, taken: Collection[int]) -> None:
+        """Begins with partitions that were taken, each at its checkpoint."""
+        checkpoints = await reactor_checkpoints(connection, self.name, taken)
         if self._reactor.key is None:
             checkpoints = {p: at._replace(folded=at.position) for p, at in checkpoints.items()}
-        self._checkpoints = checkpoints
-        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in checkpoints.values())
+        self._checkpoints |= checkpoints
+        owned, begin = ", ".join(map(str, self.owned)), min(at.position for at in self._checkpoints.values())
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
         if any(at.is_rebuilding for at in checkpoints.values()):
             logger.info("reactor %s rebuilds its states", self.name)
-        await self._send_deadlines(
-            leases.connection, {p for p, at in checkpoints.items() if not at.is_rebuilding}
-        )
+        await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
 
     def _active(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose retry is due."""

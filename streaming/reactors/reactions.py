@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.errors import Unavailable
+from commander.domain.errors import RAISED, Unavailable
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
@@ -139,7 +139,7 @@ class Reacting:
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
                 reactions.add(one, depth, muted=muted)
-            except Exception as error:  # an exception of the domain's code stops only this partition
+            except RAISED as error:  # an exception of the domain's code stops only this partition
                 failed[one.partition] = _failed(one.event, error)
         return reactions, failed
 
@@ -160,7 +160,7 @@ class Reacting:
                 key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
             except Unavailable:
                 raise
-            except Exception as error:  # as above
+            except RAISED as error:  # as above
                 failed |= dict.fromkeys(concerned, _failed(event, error))
                 continue
             if trigger is None or (key is None and self._reactor.key is not None):
@@ -190,5 +190,5 @@ class Reacting:
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
 
 
-def _failed(event: RecordedEvent, error: Exception) -> ReactionFailed:
+def _failed(event: RecordedEvent, error: BaseException) -> ReactionFailed:
     return ReactionFailed(event.position, f"{type(error).__name__}: {error}")

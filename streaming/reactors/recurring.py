@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from commander.domain import Domain
+from commander.domain.errors import RAISED
 from commander.domain.recurring import RecurringType
 from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.submitting import Submitter, utc_now
@@ -60,7 +61,7 @@ class Ticker:
                 assembled(self._domain, command, Envelope.of_tick(recurring.name, tick, n, self._now()))
                 for n, command in enumerate(sent)
             ]
-        except Exception as error:  # an exception of the domain's code stops only this one
+        except RAISED as error:  # an exception of the domain's code stops only this one
             reason = f"{type(error).__name__}: {error}"
             if self.failures.get(recurring.name) != reason:
                 logger.error("%s failed at its tick %s: %s", recurring.name, tick.isoformat(), reason)

@@ -125,7 +125,12 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     assert (ready.status_code, ready.json()) == (200, {"ready": True})
     detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
-    assert (detailed.status_code, detailed.json()) == (200, {"ready": True, "parts": expected})
+    told = detailed.json()
+    code = told.pop("code")
+    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected})
+    assert (code["domain"], code["events"]["AccountOpened"]) == ("bank", 1)
+    assert "Withdraw" in code["commands"]
+    assert re.fullmatch("[0-9a-f]{8}", code["fingerprint"])
     for path in ("/", "/graphql", "/graphiql-assets/x.js"):
         assert httpx.get(operators + path, verify=NO_TLS).status_code == 404, "it serves no API"
 
@@ -162,7 +167,8 @@ def test_commander_dev_gives_each_part_a_port_from_the_one_that_is_set_or_a_free
 def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) -> None:
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [part] = started.start("processor", ready=False)
-        assert {name for name, _ in scraped(part)} == {"commander_server_up"}
+        code = {"commander_code_info", "commander_code_commands", "commander_code_events"}
+        assert {name for name, _ in scraped(part)} == {"commander_server_up", *code}
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0
 
 

@@ -23,6 +23,20 @@ class Measure:
     width: int
 
 
+@shelf.command
+@dataclass(frozen=True)
+class Sweep:
+    """Only this code knows it."""
+
+    shelf_id: UUID
+
+
+@shelf.event
+@dataclass(frozen=True)
+class Swept:
+    shelf_id: UUID
+
+
 @shelf.event(version=2)
 @dataclass(frozen=True)
 class Placed:
@@ -57,6 +71,12 @@ class Shelf:
 
     def measure(self, command: Measure) -> Measured:
         return Measured(command.shelf_id, command.width)
+
+    def sweep(self, command: Sweep) -> Swept:
+        return Swept(command.shelf_id)
+
+    def swept(self, event: Swept) -> "Shelf":
+        return self
 
     def placed(self, event: Placed) -> "Shelf":
         return replace(self, total=self.total + event.width)

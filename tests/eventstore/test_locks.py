@@ -1,4 +1,4 @@
-"""Advisory locks: one holder at a time, for as long as its connection lives, and a count of members."""
+"""Advisory locks: one holder at a time, for as long as its connection lives, and members of a group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import pytest
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.locks import Lock, join, lock_key, members, sole_holder, try_lock, unlock
+from commander.eventstore.locks import Lock, join, lock_key, sole_holder, try_lock, unlock
+from commander.eventstore.sharing import read_sharing
+
+
+async def members(connection: Connection) -> int:
+    """How many sessions share the lock of the processors."""
+    group = ("commander processor", (Lock.PROCESSORS, 0), Lock.PARTITION, range(8))
+    return len((await read_sharing(connection, *group)).members)
 
 
 @asynccontextmanager
@@ -48,7 +55,7 @@ async def test_a_lock_of_one_database_is_none_of_another(
         assert await try_lock(other, Lock.RELAY)
         await join(one, Lock.PROCESSORS)
         await join(other, Lock.PROCESSORS)
-        assert await members(one, Lock.PROCESSORS) == 1
+        assert await members(one) == 1
 
 
 @pytest.mark.parametrize("ending", ["close", "terminate", "killed by the server"])
@@ -117,15 +124,15 @@ async def test_one_who_waits_and_is_cancelled_leaves_no_connection(database: Dat
 
 async def test_members_are_counted_as_they_come_and_go(database: Database) -> None:
     async with connections(database, 4) as (watcher, *others):
-        assert await members(watcher, Lock.PROCESSORS) == 0
+        assert await members(watcher) == 0
         for count, connection in enumerate(others, 1):
             await join(connection, Lock.PROCESSORS)
-            assert await members(watcher, Lock.PROCESSORS) == count
+            assert await members(watcher) == count
         assert await try_lock(watcher, Lock.PARTITION, 0), "another lock, which counts for nothing"
-        assert await members(watcher, Lock.PROCESSORS) == 3
+        assert await members(watcher) == 3
         others[0].terminate()
         async with asyncio.timeout(10):
-            while await members(watcher, Lock.PROCESSORS) != 2:
+            while await members(watcher) != 2:
                 await asyncio.sleep(0.005)
 
 

@@ -10,9 +10,9 @@ from commander.resolvers.services import Limits, Services
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.projections.progress import ProjectionProgress
-from tests.streaming.conftest import Bank, servers
+from tests.streaming.conftest import Bank, no_connection_is_held_while_nats_is_awaited, servers
 
-__all__ = ["servers"]
+__all__ = ["no_connection_is_held_while_nats_is_awaited", "servers"]
 
 
 @pytest_asyncio.fixture

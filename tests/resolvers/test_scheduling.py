@@ -15,8 +15,8 @@ import commander.streaming.commands.pending_by_id
 from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import InvalidRequest
 from commander.examples.bank.messages import OpenAccount
-from commander.resolvers.cancelling import cancel
 from commander.resolvers.commands import Options, Wait, submit, submit_all
+from commander.resolvers.ending import cancel
 from commander.resolvers.results import AcceptedResult, AppliedResult, ConflictResult, PendingResult
 from commander.resolvers.services import Services
 from commander.resolvers.status import follow_command, state_of
@@ -127,7 +127,7 @@ async def test_a_cancelled_one_whose_schedule_stayed_comes_and_finds_its_end(
 ) -> None:
     async def lost(*_: object) -> None: ...
 
-    monkeypatch.setattr("commander.resolvers.cancelling.unschedule", lost)
+    monkeypatch.setattr("commander.resolvers.ending.unschedule", lost)
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + SOON))
     await cancel(services, made.command_id)
     async with running(servers.processor(purge_seconds=0.1).run()), asyncio.timeout(10):

@@ -13,9 +13,9 @@ from commander.streaming.log.relay import Relay
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.resolvers.conftest import services
-from tests.streaming.conftest import Bank, servers
+from tests.streaming.conftest import Bank, no_connection_is_held_while_nats_is_awaited, servers
 
-__all__ = ["servers", "services"]
+__all__ = ["no_connection_is_held_while_nats_is_awaited", "servers", "services"]
 
 
 @pytest_asyncio.fixture

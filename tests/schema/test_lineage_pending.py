@@ -13,8 +13,8 @@ import pytest
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.examples.bank.messages import Deposit, OpenAccount
-from commander.resolvers.cancelling import cancel
 from commander.resolvers.commands import Options, submit
+from commander.resolvers.ending import cancel
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation

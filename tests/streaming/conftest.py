@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from commander.domain import Domain
@@ -23,9 +24,11 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
+from tests.holding import nothing_is_held
 
 PARTITIONS = 4
 
@@ -108,3 +111,10 @@ async def servers(database: Database, nats: Nats) -> Bank:
     await settle_partitions(database, PARTITIONS)
     await settle_as(database, nats.names.identity)
     return Bank(database, nats, Submitter(nats, PARTITIONS))
+
+
+@pytest.fixture(autouse=True)
+def no_connection_is_held_while_nats_is_awaited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    found = nothing_is_held(monkeypatch)
+    yield
+    assert found == []

@@ -9,15 +9,16 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from commander import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.records import Decision, NewEvent, Status
-from commander.streaming.commands.processor import Processor, ProcessorSettings
+from commander.streaming.commands.processor import Processor
+from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
+from commander.streaming.watchdog import Watchdog
 from tests.names import NAMES
 from tests.streaming.conftest import submitted
 
@@ -49,7 +50,7 @@ class Counter:
         if command.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if command.how == "hang":
-            time.sleep(3600)
+            sum(iter(int, 1))  # C code, which runs no signal handler of Python
         return Counted(command.counter_id)
 
     def counted(self, event: Counted) -> Counter:
@@ -68,7 +69,8 @@ def counting(counter_id: UUID, *, fatal: bool) -> Decision:
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
     nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
-    settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1, decide_seconds=0.5)
+    settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
+    Watchdog(fragile, seconds=0.5).start()
     await Processor(fragile, Database(postgres_url), nats, settings).run()
 
 

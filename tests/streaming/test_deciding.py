@@ -1,4 +1,7 @@
-"""Deciding never raises: whatever the domain's code does ends one command, and what it says can be stored."""
+"""Whatever the domain's code does ends one command, and what it says can be stored.
+
+What the code does not know ends nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,20 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from commander import Domain, Rejected
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append
 from commander.eventstore.log.outcomes import outcome_of
-from commander.eventstore.records import Decision, Status, SubmittedCommand
-from commander.streaming.commands.deciding import StreamState, decide, initial_state
+from commander.eventstore.records import Decision, RecordedEvent, Status, SubmittedCommand
+from commander.streaming.commands.deciding import (
+    CannotDecide,
+    StreamState,
+    decide,
+    evolved,
+    initial_state,
+)
 from tests.domain.shop import disown
 
 ITEM = UUID(int=1)
@@ -138,6 +148,41 @@ def test_a_decider_that_goes_wrong_fails_its_command_and_leaves_the_state(
 def test_a_command_that_cannot_be_read_fails(data: bytes) -> None:
     decision, _ = decided(shop_where(lambda: Sold(ITEM)), submitted(data))
     assert (decision.status, decision.code) == (Status.FAILED, "UNDECODABLE_COMMAND")
+
+
+def test_a_command_that_the_code_cannot_read_which_made_it_fails() -> None:
+    domain = shop_where(lambda: Sold(ITEM))
+    own = replace(submitted(b"{}"), code=domain.code.fingerprint)
+    assert decided(domain, own)[0].code == "UNDECODABLE_COMMAND"
+    with pytest.raises(CannotDecide, match="cannot read what the code other sent"):
+        decided(domain, replace(own, code="other"))
+
+
+def test_an_unknown_command_and_an_unknown_aggregate_are_not_decided() -> None:
+    domain = shop_where(lambda: Sold(ITEM))
+    with pytest.raises(
+        CannotDecide, match=r"the command Buy .*: the code [0-9a-f]{8} of the domain shop has no"
+    ):
+        decided(domain, replace(submitted(), type="Buy"))
+    with pytest.raises(CannotDecide, match="has no aggregate box"):
+        decided(domain, replace(submitted(), stream="box-1"))
+
+
+def test_an_unknown_event_behind_one_that_cannot_be_folded_leaves_the_stream_to_other_code() -> None:
+    domain = shop_where(lambda: Sold(ITEM))
+    bad, unknown = recorded(1, "Sold", '{"count": 1}'), recorded(2, "Stolen", "{}")
+    state = evolved(domain, initial_state(domain, bad.stream), bad)
+    assert decide(domain, submitted(), state, datetime.now(UTC))[0].code == "UNREADABLE_STREAM"
+    for later in (unknown, recorded(3, "Sold", "{}")):
+        state = evolved(domain, state, later)
+        assert state.version == later.version
+        with pytest.raises(CannotDecide, match="position 2 cannot be read as Stolen"):
+            decide(domain, submitted(), state, datetime.now(UTC))
+
+
+def recorded(position: int, type_name: str, data: str) -> RecordedEvent:
+    stream, now = f"item-{ITEM}", datetime.now(UTC)
+    return RecordedEvent(position, stream, position, type_name, 1, data, uuid4(), uuid4(), None, now)
 
 
 def test_a_command_whose_class_does_not_take_it_any_more_fails() -> None:

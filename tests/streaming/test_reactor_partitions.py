@@ -6,11 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
 
-from commander.eventstore.reactions.reactors import ReactorStatus, reactor_statuses
+from commander.eventstore.reactions.reactors import ReactorStatus, load_states, reactor_statuses
+from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.reactors.reacting import ReactorRunner
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
 from tests.streaming.test_processes import folded, orders_of, runner, stored, until
@@ -152,3 +155,39 @@ async def test_states_are_made_again_partition_by_partition(servers: Bank) -> No
     expected = before | {keys[0]: '{"orders":4}'}
     assert await stored(servers, "loyalty") == expected
     assert [event.type for event in await servers.log()].count("Rewarded") == len(CUSTOMERS)
+
+
+async def test_who_joins_sets_its_own_deadlines_again_and_the_others_stay(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
+    one, two = runner(servers, "payment"), runner(servers, "payment")
+
+    async def sequences() -> dict[str, int]:
+        """Where the deadline of each order is in COMMANDS. One that is set again is at its end."""
+        states = await load_states(connection, "payment", await stored(servers, "payment"))
+        found = {}
+        for key, state in states.items():
+            [deadline] = state.deadlines
+            subject = scheduled_subject(NAMES, deadline.command_id, deadline.correlation_id)
+            found[key] = (await servers.nats.jetstream.get_last_msg("COMMANDS", subject)).seq or 0
+        return found
+
+    async with (
+        servers.database.connection() as connection,
+        running(servers.processor(orders).run()),
+        running(one.run()),
+    ):
+        await until_owned((one, PARTITIONS))
+        orders_ = await orders_of(servers, *CUSTOMERS)
+        await until_reacted(servers, "payment")
+        before = await sequences()
+        assert len(before) == len(orders_)
+        async with running(two.run()):
+            await until_owned((one, PARTITIONS // 2), (two, PARTITIONS // 2))
+            moved = {key for key in before if one._reacting.partition_of(key) in two.owned}
+            async with asyncio.timeout(10):
+                while (after := await sequences()) and any(after[key] == before[key] for key in moved):
+                    await asyncio.sleep(0.02)
+            assert {key for key in before if after[key] == before[key]} == before.keys() - moved
+            assert 0 < len(moved) < len(before)

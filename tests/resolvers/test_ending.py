@@ -9,7 +9,7 @@ import pytest
 
 from commander.domain.errors import NotFound
 from commander.examples.bank.messages import OpenAccount
-from commander.resolvers.cancelling import cancel
+from commander.resolvers.ending import cancel
 from commander.resolvers.services import Services
 from tests.streaming.conftest import Bank, running, submitted
 

@@ -1,0 +1,106 @@
+"""Ending a pending command without deciding it: a client cancels it, or an operator gives it up.
+
+Whoever stores the outcome first wins: the primary key allows only one. If this one is first, the processor
+skips the command. If the processor's is first, the append fails.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from commander.domain import Domain
+from commander.domain.errors import NotFound
+from commander.eventstore.database import Database
+from commander.eventstore.log.command_history import stream_version
+from commander.eventstore.log.event_log import AppendConflict, append
+from commander.eventstore.log.outcomes import events_of_outcome, outcome_of
+from commander.eventstore.records import Decision, Status, SubmittedCommand
+from commander.eventstore.sharing import refusals
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService
+from commander.streaming.commands.deciding import refusal
+from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
+from commander.streaming.commands.pending_by_id import pending_command, unschedule
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.signals import log_signals
+
+CANCELLED = "CANCELLED"
+GIVEN_UP = "GIVEN_UP"
+
+
+class EndingServices(DatabaseService, Protocol):
+    """The services that ending a command takes."""
+
+    @property
+    def domain(self) -> Domain: ...
+
+    @property
+    def nats(self) -> Nats: ...
+
+
+async def cancel(services: EndingServices, command_id: UUID, actor: str | None = None) -> Ended:
+    """Cancels a pending command. Returns its outcome: rejected as CANCELLED, or the outcome it already has.
+
+    Raises NotFound.
+    """
+    message = "cancelled while it was queued" + (f", by {actor}" if actor is not None else "")
+    return await _end(services, command_id, Status.REJECTED, CANCELLED, message)
+
+
+async def give_up(context: RequestContext[EndingServices], command_id: UUID, reason: str) -> Ended:
+    """Fails a command that no running code can decide, for an operator. It becomes a dead letter.
+
+    Returns its outcome: failed as GIVEN_UP, or the outcome it already has. Raises NotFound if no partition
+    waits before this command.
+    """
+    services = context.services
+    if (ended := await _ended(services.database, command_id)) is not None:
+        return ended
+    waiting = [r for r in await refusals(services.database) if r.command_id == command_id]
+    if not waiting:
+        where = "commander processors waiting lists those that do"
+        raise NotFound(f"no partition waits before the command {command_id}; {where}")
+    message = f"given up by {context.actor}: {reason} ({waiting[-1].needs})"
+    return await _end(services, command_id, Status.FAILED, GIVEN_UP, message)
+
+
+async def _end(services: EndingServices, command_id: UUID, status: Status, code: str, message: str) -> Ended:
+    database = services.database
+    for _ in range(2):
+        ended = await _ended(database, command_id)
+        if ended is not None:
+            return ended
+        queued = await pending_command(services.nats, command_id)
+        if queued is None:
+            continue  # it may have been decided and purged between the two reads
+        rejection = refusal(services.domain, queued, "FAILED" if status is Status.FAILED else code, message)
+        version = await stream_version(database, queued.stream)
+        decision = Decision(queued, queued.digest, status, version, (), rejection, code, message)
+        try:
+            async with database.connection() as connection:
+                appended = await append(connection, [decision], None)
+        except AppendConflict:
+            continue
+        if queued.not_before is not None:
+            await unschedule(services.nats, [queued])
+        await services.nats.publish_signals(log_signals(services.nats.names, appended.events))
+        await _announce(services, queued)
+    ended = await _ended(database, command_id)
+    if ended is None:
+        raise NotFound(f"there is no command with the id {command_id}")
+    return ended
+
+
+async def _ended(database: Database, command_id: UUID) -> Ended | None:
+    outcome = await outcome_of(database, command_id)
+    return None if outcome is None else ended_from(outcome, await events_of_outcome(database, outcome))
+
+
+async def _announce(services: EndingServices, command: SubmittedCommand) -> None:
+    """Publishes the signals that the processor publishes for an outcome."""
+    ended = await _ended(services.database, command.command_id)
+    messages = ended_signals(services.nats.names, [command.command_id])
+    if ended is not None and command.reply is not None:
+        messages += outcome_signals(command.reply, [ended])
+    await services.nats.publish_signals(messages)

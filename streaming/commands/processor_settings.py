@@ -1,0 +1,21 @@
+"""The settings of a processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProcessorSettings:
+    """The settings of a processor.
+
+    batch_size: the maximum of commands in a transaction. cached_streams: must be many more than the streams
+    of the batches in progress.
+    """
+
+    partitions: int
+    batch_size: int = 500
+    cached_streams: int = 100_000
+    snapshot_every: int = 1000
+    rebalance_seconds: float = 1.0
+    purge_seconds: float = 10.0

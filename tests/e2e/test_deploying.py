@@ -1,0 +1,107 @@
+"""Old and new code of a domain side by side: what one does not know is left to the other, and never fails."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from commander.streaming.nats.streams import partition_of
+from tests.e2e.bank import until
+from tests.e2e.parts import Part, Parts
+from tests.e2e.test_commands_evolution import NEW, OLD, put
+
+SWEEP = """mutation ($id: UUID!, $options: CommandOptions) {
+  sweep(input: {shelfId: $id}, options: $options) {
+    __typename
+    ... on CommandAccepted { commandId }
+    ... on CommandApplied { commandId }
+    ... on CommandRejected { code message }
+    ... on CommandPending { commandId }
+    ... on CommandFailed { code message }
+  } }"""
+SENT = """mutation ($id: UUID!, $size: Int!) {
+  put(input: {shelfId: $id, size: $size}, options: {wait: ACCEPTED}) {
+    ... on CommandAccepted { commandId }
+  } }"""
+STATUS = "query ($id: UUID!) { command(id: $id) { status code message events { type } } }"
+DONE = {"wait": "APPLIED", "timeoutMs": 20_000}
+SENT_ONLY = {"wait": "ACCEPTED"}
+
+
+def sweep(api: Part, shelf: str, options: dict[str, Any]) -> dict[str, Any]:
+    """A command that only the new code knows."""
+    result: dict[str, Any] = api.data(SWEEP, id=shelf, options=options)["sweep"]
+    return result
+
+
+def partition(shelf: str) -> int:
+    return partition_of(f"shelf-{shelf}", 8)
+
+
+def status(api: Part, command_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.data(STATUS, id=command_id)["command"]
+    return found
+
+
+def ended(api: Part, command_id: str) -> dict[str, Any]:
+    """The command once it has an outcome."""
+    return until(partial(status, api, command_id), lambda one: one["status"] not in ("ACCEPTED",))
+
+
+def unready(processor: Part) -> dict[str, str]:
+    """What the processor's health says is not well, by part."""
+    return {part: state for part, state in processor.readiness()["parts"].items() if state != "ok"}
+
+
+def test_commands_that_only_the_new_code_knows_are_decided_by_it_while_both_share_the_partitions(
+    parts: Parts,
+) -> None:
+    [old] = parts.start("processor", domain=OLD)
+    api, new = parts.start("api", "processor", domain=NEW)
+    until(old.metrics, lambda text: "commander_partitions_owned 4.0" in text)
+    until(new.metrics, lambda text: "commander_partitions_owned 4.0" in text)
+    sent = [sweep(api, str(uuid4()), SENT_ONLY)["commandId"] for _ in range(16)]
+    assert [ended(api, command_id)["status"] for command_id in sent] == ["APPLIED"] * 16
+    assert unready(old) == unready(new) == {}
+
+
+def test_a_command_that_no_running_code_knows_stays_until_one_comes_and_the_health_says_what_is_missing(
+    parts: Parts,
+) -> None:
+    [old] = parts.start("processor", domain=OLD)
+    [api] = parts.start("api", domain=NEW)
+    shelf = str(uuid4())
+    sent = sweep(api, shelf, SENT_ONLY)["commandId"]
+    behind = api.data(SENT, id=shelf, size=1)["put"]["commandId"]
+    says = until(partial(unready, old), bool)
+    [(part, sentence)] = says.items()
+    assert part == f"partition {partition(shelf)}"
+    assert f"the command Sweep {sent}" in sentence
+    assert "has no such command" in sentence
+    assert "start a processor" in sentence
+    assert len(old.process.lines(sent)) == 1, "the warning is logged once"
+    others = (other for other in iter(lambda: str(uuid4()), "") if partition(other) != partition(shelf))
+    assert put(api, next(others), 1)["__typename"] == "CommandApplied", "other partitions go on"
+    assert status(api, sent)["status"] == status(api, behind)["status"] == "ACCEPTED"
+
+    [new] = parts.start("processor", domain=NEW)
+    assert [ended(api, one)["status"] for one in (sent, behind)] == ["APPLIED", "APPLIED"]
+    until(lambda: (unready(old), unready(new)), lambda states: states == ({}, {}))
+
+
+def test_old_code_alone_leaves_a_stream_with_newer_events_until_the_newer_code_is_back(parts: Parts) -> None:
+    api, new = parts.start("api", "processor", domain=NEW)
+    shelf = str(uuid4())
+    assert put(api, shelf, 60)["__typename"] == "CommandApplied"
+    new.end()
+    [old] = parts.start("processor", domain=OLD)
+    sent = api.data(SENT, id=shelf, size=50)["put"]["commandId"]
+    [sentence] = until(partial(unready, old), bool).values()
+    assert "Placed: it has schema version 2, newer than this code's 1" in sentence
+    assert status(api, sent)["status"] == "ACCEPTED"
+    parts.start("processor", domain=NEW)
+    found = ended(api, sent)
+    assert (found["status"], found["code"]) == ("REJECTED", "FULL"), (
+        "as by the code that could read the stream"
+    )

@@ -1,0 +1,111 @@
+"""Code of the domain that does not return: it is interrupted, its event has failed, the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.bank import until
+from tests.system import NO_TLS, PARTS, System
+
+TURN = """mutation ($wheel: UUID!, $how: String!, $options: CommandOptions) {
+  turn(input: {wheelId: $wheel, how: $how}, options: $options) {
+    __typename ... on CommandApplied { position } ... on CommandFailed { code message } } }"""
+PATIENT = {"timeoutMs": 25_000}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with System(
+        tmp_path_factory.mktemp("wheels"),
+        COMMANDER_DOMAIN="tests.e2e.endless:endless",
+        COMMANDER_HANDLER_SECONDS="0.8",
+        COMMANDER_PARTITIONS="3",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_process_ends(wheels: System) -> Iterator[None]:
+    before = pids(wheels)
+    yield
+    assert pids(wheels) == before
+
+
+def pids(wheels: System) -> dict[str, int]:
+    return {part: wheels.find(part).pid for part in PARTS}
+
+
+def turned(wheels: System, how: str = "well", wheel: str | None = None, **options: Any) -> dict[str, Any]:
+    given = {**PATIENT, **options}
+    found: dict[str, Any] = wheels.data(TURN, wheel=wheel or str(uuid4()), how=how, options=given)["turn"]
+    return found
+
+
+def state(wheels: System, part: str, name: str) -> str:
+    """What a part's readiness says of one thing."""
+    url = f"http://127.0.0.1:{wheels.operators_port(part)}/health/ready"
+    return str(httpx.get(url, timeout=10, verify=NO_TLS).json()["parts"].get(name))
+
+
+@pytest.mark.parametrize("way", ["", "sleep", "match", "stubbornly"])
+def test_a_decider_that_does_not_return_fails_its_command_only(wheels: System, way: str) -> None:
+    answer = turned(wheels, f"decide {way}")
+    assert (answer["__typename"], answer["code"]) == ("CommandFailed", "DECIDER_TIMED_OUT")
+    assert "Turn did not return within 0.8 seconds" in answer["message"]
+    assert "of tests.e2e.endless" in answer["message"]
+    assert turned(wheels)["__typename"] == "CommandApplied"
+
+
+def test_a_hook_that_does_not_return_fails_its_request_only(wheels: System) -> None:
+    given = {"wheel": str(uuid4()), "how": "hook", "options": PATIENT}
+    answer = wheels.query(TURN, **given)  # type: ignore[arg-type]
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert "look_at raised HandlerTimedOut: did not return within 0.8 seconds" in wheels.log.read_text()
+    assert turned(wheels)["__typename"] == "CommandApplied"
+
+
+def test_an_inline_projection_that_does_not_return_leaves_inline_mode(wheels: System) -> None:
+    wheel = str(uuid4())
+    poison = turned(wheels, "inline", wheel)
+    assert poison["__typename"] == "CommandApplied"
+    assert turned(wheels, wheel=wheel)["__typename"] == "CommandApplied"
+    at = poison["position"]
+    reason = f"projection tally failed on Turned at position {at}: HandlerTimedOut: did not return within 0.8"
+    until(lambda: state(wheels, "projections", "projection tally"), lambda told: told.startswith(reason))
+    assert state(wheels, "projections", "projection spin") == "ok"
+
+
+def test_a_projection_that_does_not_return_stops_alone(wheels: System) -> None:
+    wheel = str(uuid4())
+    turned(wheels, "projection stubbornly", wheel)
+    last = turned(wheels, wheel=wheel, wait="APPLIED")
+    until(lambda: state(wheels, "projections", "projection lap"), lambda told: "did not return" in told)
+    rows = wheels.data(
+        "query ($id: UUID!, $at: Position!) { spin(wheelId: $id, atLeast: $at) { turns } }",
+        id=wheel,
+        at=last["position"],
+    )
+    assert rows["spin"] == {"turns": 2}
+
+
+def test_time_travel_through_code_that_does_not_return_is_an_error_of_its_own(wheels: System) -> None:
+    wheel = str(uuid4())
+    poison = turned(wheels, "projection stubbornly", wheel)
+    document = "query ($id: UUID!, $at: Position!) { lap(wheelId: $id, asOf: {position: $at}) { turns } }"
+    for _ in range(2):
+        answer = wheels.query(document, id=wheel, at=poison["position"])
+        assert "did not return within 0.8 seconds" in answer["errors"][0]["message"]
+    assert wheels.data("{ __typename }")
+
+
+def test_a_reactor_that_does_not_return_stops_before_the_event(wheels: System) -> None:
+    turned(wheels, "reactor stubbornly")
+    until(
+        lambda: state(wheels, "reactors", "reactor oiler"), lambda told: "did not return within 0.8" in told
+    )
+    assert turned(wheels)["__typename"] == "CommandApplied"
