@@ -28,6 +28,7 @@ _REGISTER_SESSION = statement("register_session")
 _SHARING = statement("sharing")
 _REFUSALS = statement("list_refusals")
 _SESSIONS = statement("list_sessions")
+_NEWER = statement("newer_codes")
 
 
 class Refusal(NamedTuple):
@@ -222,6 +223,23 @@ async def forget_refusals_of_other_streams(connection: Connection, created: date
     """Deletes the refusals of commands whose stream was replaced: those commands are gone."""
     with reaching_postgres(connection):
         await connection.execute("delete from refused_partitions where stream_created <> $1", created)
+
+
+async def newer_codes(database: Database, code: DomainCode) -> list[DomainCode]:
+    """The codes that were on this store for the first time after this code, oldest first."""
+    decode = msgspec.json.decode
+    return [
+        DomainCode(
+            row["domain"],
+            row["fingerprint"],
+            tuple(row["commands"]),
+            decode(row["events"]),
+            tuple(row["aggregates"]),
+            {name: tuple(events) for name, events in decode(row["reactors"]).items()},
+            {name: tuple(events) for name, events in decode(row["effects"]).items()},
+        )
+        for row in await database.fetch(_NEWER, code.fingerprint)
+    ]
 
 
 async def refusals(database: Database) -> list[Refusal]:

@@ -164,7 +164,7 @@ class Leases:
         stream_created: datetime | None = None,
     ) -> None:
         application, fingerprint = self._shared.application, self._code.fingerprint
-        logger.warning("%s leaves partition %d to other code before %s", application, partition, needs)
+        logger.warning("%s leaves partition %d to other code: %s", application, partition, needs)
         await save_refusal(
             self.connection,
             application,

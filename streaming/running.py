@@ -7,6 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from commander.domain.errors import Unavailable
+from commander.streaming.newer_code import NotKnown
+
+_LEFT_SECONDS = 5.0
 
 
 async def keep_running(
@@ -14,7 +17,8 @@ async def keep_running(
 ) -> None:
     """Runs `once` repeatedly until cancelled. Unavailable leads to a retry; any other error is raised.
 
-    Each new reason of Unavailable is logged once.
+    NotKnown leads to a retry after a longer pause, in which a process with other code can take the work.
+    Each new reason is logged once.
     """
     logged = ""
     while True:
@@ -27,4 +31,9 @@ async def keep_running(
             if str(error) != logged:
                 logger.warning("%s; retrying", error)
                 logged = str(error)
+        except NotKnown as error:
+            if str(error) != logged:
+                logger.warning("%s; it is left to other code", error)
+                logged = str(error)
+            await asyncio.sleep(_LEFT_SECONDS)
         await asyncio.sleep(retry_seconds)

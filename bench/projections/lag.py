@@ -10,7 +10,7 @@ from bench.measuring import Measure
 from bench.pacing import due
 from bench.processes import until
 from bench.projections.plan import Bench
-from bench.servers import System
+from bench.servers import PARTITIONS, System
 from commander.eventstore.log.event_log import head_position
 from commander.streaming.commands.messages import encoded, message_of_many
 from commander.streaming.nats.chunks import RawMessage
@@ -31,11 +31,13 @@ async def measure_lag(bench: Bench) -> list[Measure]:
             await _listen(system, moves)
             commands = deposits(accounts, bench.plan.lag_commands)
             data = [encoded(command) for command in commands]
+            streams = [command.stream for command in commands]
             began = time.perf_counter()
             async for numbers in due(len(data), _PER_SECOND):
-                await publish(
-                    system.nats, [message_of_many(system.nats.names, data[numbers.start : numbers.stop])]
-                )
+                due_now = slice(numbers.start, numbers.stop)
+                names = system.nats.names
+                message = message_of_many(names, data[due_now], streams[due_now], PARTITIONS)
+                await publish(system.nats, [message])
             seconds = time.perf_counter() - began
             await system.until_followed()
             await moves.until(await head_position(system.database))

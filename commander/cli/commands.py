@@ -33,6 +33,7 @@ _GROUPS = {
     "dead-letters": "Failed commands: list, show, retry, drop.",
     "processors": "Which code runs, and the commands that none of it can decide: list, waiting, fail.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
+    "snapshots": "Snapshots of long streams: drop.",
 }
 """Groups of commands. Each is in the module of its name."""
 

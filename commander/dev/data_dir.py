@@ -35,8 +35,8 @@ def sole_use(data_dir: Path) -> Iterator[None]:
         data_dir.mkdir(parents=True, exist_ok=True)
         if os.listdir(data_dir) and not (data_dir / _LOCK).exists():
             raise DataDirUnusable(
-                f"{data_dir} has files of something else in it; choose a new or an empty directory with "
-                "--data-dir"
+                f"{data_dir} has files of something else in it; "
+                "choose a new or an empty directory with --data-dir"
             )
         lock = (data_dir / _LOCK).open("w")
     except OSError as error:

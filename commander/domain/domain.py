@@ -11,6 +11,7 @@ import msgspec
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.code import DomainCode, code_of
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
+from commander.domain.fingerprints import Fingerprints
 from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
 from commander.domain.messages import (
@@ -24,7 +25,8 @@ from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, check_public, given_names
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
-from commander.domain.source import fingerprint, running, where_is
+from commander.domain.reactors import ReactorType
+from commander.domain.source import running, where_is
 
 T = TypeVar("T")
 
@@ -51,8 +53,8 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
         self.projections: dict[str, ProjectionType] = {}
-        self._upcasts: dict[tuple[str, int], Upcast] = {}
-        self._fingerprints: dict[str, str] = {}
+        self.upcasts: dict[tuple[str, int], Upcast] = {}
+        self._fingerprints = Fingerprints(self)
 
     # Decorators. `dataclass_transform` lets pyright see the dataclass. mypy ignores it on methods: with mypy,
     # write @dataclass(frozen=True) below the decorator. Both forms are accepted.
@@ -135,9 +137,9 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
             if not 1 <= from_version < type_.version:
                 problem = f"from_version must be at least 1 and less than {type_.version}, its version"
                 raise DefinitionError(where, f"{event.__name__}: {problem}; got {from_version}")
-            if (type_.name, from_version) in self._upcasts:
+            if (type_.name, from_version) in self.upcasts:
                 raise DefinitionError(where, f"{event.__name__} has two upcasts from version {from_version}")
-            self._upcasts[type_.name, from_version] = function
+            self.upcasts[type_.name, from_version] = function
             return function
 
         return register
@@ -190,7 +192,8 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             known, names = self._event_classes(), given_names("projection", name, None, was)
-            type_ = projection_type(cls, names, plural or f"{name}s", key, indexes, filterable, inline, known)
+            made_of = cls, names, plural or f"{name}s", key, indexes, filterable, inline, known
+            type_ = projection_type(*made_of, self.fingerprint_of)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.query, other.plural}
@@ -223,7 +226,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         """The JSON of an older event, upcast to the current schema version."""
         value = msgspec.json.decode(data)
         for version in range(schema_version, type_.version):
-            upcast = self._upcasts.get((type_.name, version))
+            upcast = self.upcasts.get((type_.name, version))
             if upcast is None:
                 continue
             try:
@@ -236,21 +239,14 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
     @cached_property
     def code(self) -> DomainCode:
         """What the code of the complete domain knows."""
-        return code_of(self, (self._upcasts[key] for key in sorted(self._upcasts)))
+        return code_of(self, self._fingerprints.of(None))
 
-    def fingerprint_of(self, aggregate: AggregateType) -> str:
-        """A digest of the code that folds this aggregate: its class, its events' classes and their upcasts.
+    def fingerprint_of(self, part: AggregateType | ProjectionType | ReactorType) -> str:
+        """A digest of the code that folds this part: its class, its events, their upcasts, what they reach.
 
-        A snapshot is valid only for the code that made it. The digest does not cover code that these call.
-        If such code changes the result of a fold, change the aggregate's class too; a comment is enough.
+        A snapshot and a table are valid only for the code that made them.
         """
-        known = self._fingerprints.get(aggregate.name)
-        if known is None:
-            names = sorted(self.event_of[cls].name for cls in aggregate.evolvers)
-            upcasts = [self._upcasts[key] for key in sorted(self._upcasts) if key[0] in names]
-            known = fingerprint(aggregate.cls, *(self.events[name].cls for name in names), *upcasts)
-            self._fingerprints[aggregate.name] = known
-        return known
+        return self._fingerprints.of(part)
 
     def type_of(self, message: object) -> EventType | CommandType:
         """The type of an event or command instance. Raises TypeError if it belongs to another domain."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 from commander.domain.errors import DefinitionError
@@ -57,7 +56,7 @@ class ProjectionType:
     indexes: the columns of each index; the key is added to each.
     filterable: the fields that a filter may use.
     inline: rows are written in the transaction of the events.
-    fingerprint: changes with the shape of the rows or the code.
+    fingerprint_by: makes the fingerprint, which changes with the shape of the rows or the code.
     """
 
     name: str
@@ -70,9 +69,20 @@ class ProjectionType:
     indexes: tuple[tuple[str, ...], ...]
     filterable: tuple[Field, ...]
     doc: str
-    fingerprint: str
+    fingerprint_by: Callable[[ProjectionType], str] = dataclass_field(compare=False, repr=False)
     where: str
     inline: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hex digits over the code and the layout. A different fingerprint is a new table."""
+        return self.fingerprint_by(self)
+
+    @property
+    def layout(self) -> str:
+        """What the table is made by, beside the code: the key, the indexes, the types of the columns."""
+        shapes = [(one.name, one.optional, _shape(one.type)) for one in self.fields]
+        return f"{_LAYOUT} {self.key} {self.indexes} {self.inline} {shapes}"
 
     @property
     def key_field(self) -> Field:
@@ -125,6 +135,7 @@ def projection_type(
     filterable: tuple[str, ...],
     inline: bool,
     events: Mapping[type, EventType],
+    fingerprint_by: Callable[[ProjectionType], str],
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
@@ -162,7 +173,7 @@ def projection_type(
         together,
         tuple(field for field in fields if field.name in indexed.union(filterable)),
         docstring(cls),
-        _fingerprint(cls, key, fields),
+        fingerprint_by,
         where,
         inline,
     )
@@ -227,13 +238,3 @@ def _shape(type_: FieldType) -> object:
             return [_shape(item), optional_items]
         case ScalarType(python):
             return str(python)
-
-
-def _fingerprint(cls: type, key: str, fields: tuple[Field, ...]) -> str:
-    """Eight hex digits over the shape and the source of the class. A different fingerprint is a new table."""
-    try:
-        source = inspect.getsource(cls)
-    except (OSError, TypeError):
-        source = repr(sorted(cls.__annotations__.items()))
-    shapes = [(field.name, field.optional, _shape(field.type)) for field in fields]
-    return blake2b(f"{_LAYOUT}\n{key}\n{source}\n{shapes}".encode(), digest_size=4).hexdigest()

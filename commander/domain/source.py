@@ -1,4 +1,4 @@
-"""The file and line of a definition, for error messages, and the fingerprint of its source."""
+"""The file and line of a definition, for error messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from hashlib import blake2b
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -67,15 +66,3 @@ def _code_of(module: str, file: str) -> CodeType:
     if isinstance(loader, SourceFileLoader) and (code := loader.get_code(module)) is not None:
         return code
     return compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
-
-
-def fingerprint(*definitions: type | Callable[..., Any]) -> str:
-    """Eight hex digits that change with the source of these definitions."""
-    digest = blake2b(digest_size=4)
-    for definition in definitions:
-        try:
-            source = inspect.getsource(definition)
-        except (OSError, TypeError):  # no source, as in an interpreter: use the names instead
-            source = f"{definition.__qualname__} {getattr(definition, '__annotations__', {})}"
-        digest.update(source.encode())
-    return digest.hexdigest()

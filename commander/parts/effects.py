@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from commander.domain import Domain
@@ -39,6 +40,9 @@ class EffectsPart(Part):
         longest = max((effect.timeout_seconds for effect in effects), default=0)
         hanging = end_if_the_loop_hangs(longest + self.hung_seconds)
         await run_all(*(runner.run() for runner in self._runners), hanging)
+
+    def own_readiness(self) -> Mapping[str, str]:
+        return {f"effect {runner.name}": runner.failure or "ok" for runner in self._runners}
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         return [partial(of_effects, database)]

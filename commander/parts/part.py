@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
+from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
 from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
 from commander.parts.status_server import Answers, StatusServer
@@ -56,6 +57,8 @@ class Part(ABC):
     async def start(self, database: Database, nats: Nats) -> None:
         """Works until cancelled. The servers have answered just before."""
         self._started = True
+        async with database.connection() as connection:
+            await register_code(connection, self.code)
         await run_all(self.run(database, nats), watch_streams(nats))
 
     @abstractmethod

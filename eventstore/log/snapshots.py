@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from commander.domain import AggregateType
-from commander.eventstore.database import Connection, reaching_postgres
+from commander.eventstore.database import Connection, Database, reaching_postgres
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -59,6 +59,20 @@ async def save_snapshots(connection: Connection, snapshots: Sequence[Snapshot]) 
     """Stores these snapshots. Each replaces the one before of its stream."""
     with reaching_postgres(connection):
         await connection.execute(_SAVE, *(list(column) for column in zip(*snapshots, strict=True)))
+
+
+async def drop_snapshots(database: Database, aggregate: str | None) -> int:
+    """Drops the snapshots of this aggregate, or all. Returns how many.
+
+    A running processor keeps the states that it has loaded.
+    """
+    dropped = await database.fetchval(
+        """with dropped as (
+             delete from snapshots where $1::text is null or starts_with(stream, $1 || '-') returning 1
+           ) select count(*) from dropped""",
+        aggregate,
+    )
+    return int(dropped)
 
 
 async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:

@@ -3,7 +3,8 @@
 <system>.commands.<partition>.<command id>
                     one command, found directly by its id
 <system>.commands.many.<count>
-                    that many commands of any partitions, as a JSON array
+                    that many commands of any partitions, as a JSON array. A header has the partition of each:
+                    a processor decodes its own alone
 <system>.commands.scheduled.<last two digits of the command id>.<correlation id>.<command id>
                     one command that is not due (JetStream's schedules, ADR-51)
 
@@ -19,7 +20,7 @@ detected quickly. A command in a message of several is found by a scan of the qu
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -39,6 +40,9 @@ _CORRELATION = re.compile(rb'"correlation_id":"([0-9a-f-]{36})"')
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(SubmittedCommand)
 _decoder_of_many = msgspec.json.Decoder(list[SubmittedCommand])
+_splitter = msgspec.json.Decoder(list[msgspec.Raw])
+_PARTITIONS = "Commander-Partitions"
+_PARTITIONS_LINE = re.compile(rb"\r\n" + _PARTITIONS.encode() + rb": (\d+) ([0-9a-f]+)\r\n")
 
 
 def queued_subject(names: Names) -> str:
@@ -97,9 +101,18 @@ def is_due(command: SubmittedCommand, now: datetime) -> bool:
     return command.not_before is None or command.not_before <= now
 
 
-def message_of_many(names: Names, data: Sequence[bytes]) -> OutMessage:
-    """The message of several encoded commands, in order."""
-    return OutMessage(many_subject(names, len(data)), b"[" + b",".join(data) + b"]", {})
+def message_of_many(
+    names: Names, data: Sequence[bytes], streams: Iterable[str], partitions: int
+) -> OutMessage:
+    """The message of several encoded commands, in order. streams: of each. partitions: how many there are."""
+    each = bytes([partition_of(stream, partitions) for stream in streams])
+    headers = {_PARTITIONS: f"{partitions} {each.hex()}"}
+    return OutMessage(many_subject(names, len(data)), b"[" + b",".join(data) + b"]", headers)
+
+
+def partition_in(subject: str) -> int | None:
+    """The partition of the one command in a message of this subject; None for several."""
+    return None if _MANY in subject else int(subject.rsplit(".", 2)[1])
 
 
 def count_in(subject: str) -> int:
@@ -110,6 +123,22 @@ def count_in(subject: str) -> int:
 def commands_in(subject: str, data: bytes) -> list[SubmittedCommand]:
     """The commands of a message. Raises msgspec.DecodeError."""
     return _decoder_of_many.decode(data) if _MANY in subject else [_decoder.decode(data)]
+
+
+def commands_of(
+    wanted: Container[int], partitions: int, data: bytes, raw_headers: bytes
+) -> list[SubmittedCommand]:
+    """The commands of these partitions in a message of several. Raises msgspec.DecodeError and ValueError.
+
+    partitions: how many there are. Without a header (from a process of the version before), or with one for
+    another number of partitions, all commands are decoded to see their streams.
+    """
+    found = _PARTITIONS_LINE.search(raw_headers)
+    if found is None or int(found[1]) != partitions:
+        return [c for c in _decoder_of_many.decode(data) if partition_of(c.stream, partitions) in wanted]
+    each = bytes.fromhex(found[2].decode())
+    pairs = zip(_splitter.decode(data), each, strict=True)
+    return [_decoder.decode(document) for document, partition in pairs if partition in wanted]
 
 
 def correlations_in(data: bytes) -> list[bytes]:

@@ -17,19 +17,24 @@ from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.messages import (
+    MAX_TOGETHER,
     command_subject,
     commands_in,
+    commands_of,
     count_in,
     is_scheduled,
     many_subject,
+    partition_in,
 )
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
-from commander.streaming.nats.streams import claimed, partition_of
+from commander.streaming.nats.streams import claimed
 
 logger = logging.getLogger("commander.processor")
 
 _SILENT_SECONDS = 2.0
+_MORE = 3
+"""How often a batch gets more messages that are here, because many commands of the first had other owners."""
 _CAPACITY = 2000
 """The maximum of messages in memory. One may have 256 KiB; few do."""
 
@@ -49,6 +54,7 @@ class PartitionReader:
         self._owned = tuple(owned)
         self._partitions = partitions
         self._decided = dict.fromkeys(owned, 0)
+        self._decided_by_some = 0  # the last message that an owned partition has decided
         self._all_are_its_own_after = float("inf")
         self._pull: OrderedConsumer | None = None
 
@@ -62,11 +68,12 @@ class PartitionReader:
         async with self._nats.answering():
             info = await claimed(self._nats, names.commands)
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
+        self._decided_by_some = max(self._decided.values())
         subjects = [command_subject(names, partition, "*") for partition in self._owned]
         subjects.append(many_subject(names))
         if len(self._owned) == self._partitions:
             subjects = []  # all subjects: the server need not filter
-            self._all_are_its_own_after = max(self._decided.values())
+            self._all_are_its_own_after = self._decided_by_some
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
             self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in
@@ -90,8 +97,16 @@ class PartitionReader:
         messages = await self._pull.next_batch(limit, timeout_seconds)
         if not messages:
             return None
+        last = messages[-1]
         commands = [command for message in messages for command in self._own(message)]
-        return Received(commands, Progress(self._owned, messages[-1].sequence, self._pull.stream_created))
+        for _ in range(_MORE):
+            if limit - len(commands) < MAX_TOGETHER:
+                break
+            if not (messages := await self._pull.next_batch(limit - len(commands), 0)):
+                break
+            last = messages[-1]
+            commands += [command for message in messages for command in self._own(message)]
+        return Received(commands, Progress(self._owned, last.sequence, self._pull.stream_created))
 
     async def first(self, count: int) -> list[Received]:
         """The first commands that wait, at least `count` if there are so many, one item for each message.
@@ -112,20 +127,25 @@ class PartitionReader:
 
     def _own(self, message: InMessage) -> list[SubmittedCommand]:
         """The message's commands of owned partitions that were not decided when the reader was opened."""
-        if is_scheduled(message.subject):
+        sequence, subject = message.sequence, message.subject
+        if is_scheduled(subject):
             return []  # the server publishes it under its partition when it is due
         try:
-            commands = commands_in(message.subject, message.data)
+            if sequence > self._all_are_its_own_after:
+                return commands_in(subject, message.data)
+            wanted = self._decided if sequence > self._decided_by_some else self._undecided_at(sequence)
+            partition = partition_in(subject)
+            if partition is None:
+                return commands_of(wanted, self._partitions, message.data, message.raw_headers)
+            return commands_in(subject, message.data) if partition in wanted else []
         except (msgspec.DecodeError, ValueError) as error:
             stream = self._nats.names.commands
-            logger.error("message %d of %s is not a command, skipped: %s", message.sequence, stream, error)
+            logger.error("message %d of %s is not a command, skipped: %s", sequence, stream, error)
             return []
-        if message.sequence > self._all_are_its_own_after:
-            return commands
-        return [c for c in commands if message.sequence > self._decided_of(c)]
 
-    def _decided_of(self, command: SubmittedCommand) -> float:
-        return self._decided.get(partition_of(command.stream, self._partitions), float("inf"))
+    def _undecided_at(self, sequence: int) -> set[int]:
+        """The owned partitions whose commands in the message with this sequence are not decided."""
+        return {partition for partition, decided in self._decided.items() if decided < sequence}
 
     async def purge(self, connection: Connection, decided: int) -> None:
         """Removes decided commands.

@@ -108,7 +108,9 @@ class Submitter:
             [one] = group
             form = message_of if is_due(one.command, self._now()) else schedule_of
             return form(self._nats.names, one.command, self.partitions, one.data)
-        return message_of_many(self._nats.names, [waiting.data for waiting in group])
+        streams = (waiting.command.stream for waiting in group)
+        data = [waiting.data for waiting in group]
+        return message_of_many(self._nats.names, data, streams, self.partitions)
 
 
 def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:

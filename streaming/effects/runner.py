@@ -7,6 +7,9 @@ which is stored before the checkpoint passes it. The number of calls beyond the 
 
     waiting ─► running ─► done      running ─► waiting …      running ─► dead letter
 
+Before an event that this code does not know, and that newer code is to handle, it reads no further. When its
+calls have ended, it releases the lock for a while, so that a process with newer code can take over.
+
 An attempt is stored before it begins, and counts even if it ends the process. The next owner finds such a
 call as running. It calls it before all others and exclusively, or makes it a dead letter if it has no
 attempts left. One task does all writes, one statement per turn, through the connection that holds the
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any
@@ -25,7 +28,7 @@ from typing import Any
 from commander.domain import Domain, UndecodableEvent
 from commander.domain.effects import EffectType
 from commander.eventstore.database import Database
-from commander.eventstore.locks import Lock, lock_key, sole_holder
+from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.calls import (
     CallRecord,
@@ -36,8 +39,10 @@ from commander.eventstore.reactions.calls import (
 )
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.effects.attempts import Backoff, CallExclusion, attempt
+from commander.streaming.effects.calls import Call, record_after_cancel
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
+from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.effects")
@@ -47,18 +52,6 @@ _PAUSE_SECONDS = 0.05
 _OPEN_PER_SLOT = 10
 """The limit of calls that are pending or done beyond the checkpoint, per call that may run at once."""
 _ENDED = "the process ended during the call"
-
-
-@dataclass
-class _Call:
-    """A call to be made. before: its record before the running attempt. retry: it was a dead letter."""
-
-    event: RecordedEvent
-    instance: Any
-    record: CallRecord
-    retry: bool
-    before: CallRecord | None = None
-    attempt: asyncio.Task[str | None] | None = None
 
 
 class EffectRunner:
@@ -81,9 +74,11 @@ class EffectRunner:
         self._exclusion = exclusion or CallExclusion()
         self._store = CallStore(effect.name)
         self._reading: asyncio.Task[list[RecordedEvent]] | None = None
-        self._calls: dict[int, _Call] = {}  # all calls to be made, by position
+        self._calls: dict[int, Call] = {}  # all calls to be made, by position
         self._waiting: list[tuple[float, int]] = []  # a heap of (earliest begin, position)
-        self._running: dict[int, _Call] = {}  # those with a running attempt
+        self._running: dict[int, Call] = {}  # those with a running attempt
+        self._newer = NewerCode(database, domain)
+        self.failure: str | None = None
 
     @property
     def name(self) -> str:
@@ -107,6 +102,8 @@ class EffectRunner:
             durable=False,  # see eventstore/reactions/calls.py
         )
         reader = LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS)
+        if self.failure is not None and lock_key(self.name) in await held_keys(self._database, Lock.EFFECT):
+            self.failure = None  # it has been taken over
         async with holding as connection, reader as log:
             try:
                 running = await self._exclusion.running_at_takeover(partial(running_calls, connection))
@@ -114,9 +111,11 @@ class EffectRunner:
                 logger.info("effect %s continues from position %d", self.name, self.position)
                 for call in interrupted:
                     await self._call_exclusively(call)
-                while True:
+                self.failure = None
+                while self.failure is None or self._calls:
                     await self._wait(log)
                     await self._step()
+                raise NotKnown(self.failure)
             finally:
                 await self._abandon()
 
@@ -128,6 +127,9 @@ class EffectRunner:
         """
         record = interrupted.call
         [event] = await read_log(self._database, record.position - 1, record.position, 1)
+        if unknown := await self._newer.unknown_to_effect(self._effect, event):
+            self.failure = unknown
+            raise NotKnown(unknown)
         call = await self._call(event, record, retry=interrupted.retry) if self._takes(event) else None
         if call is None:
             await self._store.forget(record.position)
@@ -147,7 +149,7 @@ class EffectRunner:
         """Waits until there are events, an attempt has ended, or one is due."""
         open_calls = len(self._calls) + self._store.done_beyond_checkpoint
         full = open_calls >= self._effect.concurrency * _OPEN_PER_SLOT
-        if self._reading is None and not full:
+        if self._reading is None and not full and self.failure is None:
             self._reading = asyncio.create_task(log.after(self._store.read, _BATCH))
         attempts = [call.attempt for call in self._running.values()]
         waited: set[asyncio.Future[Any]] = {
@@ -169,14 +171,23 @@ class EffectRunner:
                 await self._settle(call)
         if self._reading is not None and self._reading.done():
             reading, self._reading = self._reading, None
-            for event in reading.result():
-                await self._take(event)
+            await self._take_known(reading.result())
             await self._take_retries()
         due = self._count_due()
         self._exclusion.set_running(self.name, len(self._running))
         await self._save()
         for call in due:
             self._start(call)
+
+    async def _take_known(self, events: Sequence[RecordedEvent]) -> None:
+        """Takes these events, up to the first that is left to newer code."""
+        self._newer.look_again()
+        for event in events:
+            if not self._newer.knows(event):
+                self.failure = await self._newer.unknown_to_effect(self._effect, event)
+            if self.failure is not None:
+                return
+            await self._take(event)
 
     async def _take(self, event: RecordedEvent) -> None:
         record = self._store.take(event.position)
@@ -193,8 +204,10 @@ class EffectRunner:
         for position in await self._store.to_retry(self._effect.concurrency):
             if position in self._calls:
                 continue
-            record = self._store.take_retry(position)
             [event] = await read_log(self._database, position - 1, position, 1)
+            if await self._newer.unknown_to_effect(self._effect, event):
+                continue
+            record = self._store.take_retry(position)
             if not self._takes(event):
                 await self._dead_letter(record, f"{self.name} no longer takes {event.type}", retry=True)
             elif (call := await self._call(event, record, retry=True)) is not None:
@@ -204,17 +217,17 @@ class EffectRunner:
         type_ = self._domain.event_type(event.type)
         return type_ is not None and type_.cls in self._effect.events
 
-    async def _call(self, event: RecordedEvent, record: CallRecord, *, retry: bool) -> _Call | None:
+    async def _call(self, event: RecordedEvent, record: CallRecord, *, retry: bool) -> Call | None:
         """The call for an event. None if the event cannot be decoded: then it becomes a dead letter."""
         try:
             instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         except UndecodableEvent as error:
             await self._dead_letter(record, str(error), retry=retry)
             return None
-        call = self._calls[event.position] = _Call(event, instance, record, retry)
+        call = self._calls[event.position] = Call(event, instance, record, retry)
         return call
 
-    def _queue(self, call: _Call) -> None:
+    def _queue(self, call: Call) -> None:
         """Queues the call: a first attempt begins at once, a later one after a pause.
 
         A restart during the pause starts the pause again.
@@ -222,9 +235,9 @@ class EffectRunner:
         pause = self._backoff.after(call.record.attempts) if call.record.attempts else 0
         heappush(self._waiting, (asyncio.get_running_loop().time() + pause, call.event.position))
 
-    def _count_due(self) -> list[_Call]:
+    def _count_due(self) -> list[Call]:
         """Counts an attempt at each call that is due, up to the concurrency limit."""
-        due: list[_Call] = []
+        due: list[Call] = []
         if self._exclusion.closed is not None:
             return due
         now = asyncio.get_running_loop().time()
@@ -234,17 +247,17 @@ class EffectRunner:
             due.append(call)
         return due
 
-    def _count(self, call: _Call, state: CallState) -> None:
+    def _count(self, call: Call, state: CallState) -> None:
         call.before, call.record = call.record, self._store.count(call.record, state)
         self._running[call.event.position] = call
 
-    def _start(self, call: _Call) -> asyncio.Task[str | None]:
+    def _start(self, call: Call) -> asyncio.Task[str | None]:
         """Starts the attempt, which is stored by now."""
         making = attempt(self._effect, call.event, call.instance, call.record.attempts)
         call.attempt = asyncio.create_task(making)
         return call.attempt
 
-    async def _settle(self, call: _Call) -> None:
+    async def _settle(self, call: Call) -> None:
         """Handles the end of an attempt: done, another attempt, or a dead letter."""
         assert call.attempt is not None, "the attempt was started"
         error, position = call.attempt.result(), call.event.position
@@ -278,19 +291,10 @@ class EffectRunner:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        left = {p: (c.record.attempts, _record_after_cancel(c)) for p, c in self._running.items()}
+        left = {p: (c.record.attempts, record_after_cancel(c)) for p, c in self._running.items()}
         self._exclusion.set_running(self.name, 0)
         self._reading = None
         self._waiting.clear()
         self._calls.clear()
         self._running.clear()
         await self._store.close(left)
-
-
-def _record_after_cancel(call: _Call) -> CallRecord:
-    """The record of a cancelled call: done if it ended before, else as before this attempt."""
-    assert call.before is not None, "the call was running"
-    attempt = call.attempt
-    if attempt is None or attempt.cancelled() or attempt.result() is not None or call.retry:
-        return call.before
-    return call.record._replace(state=CallState.DONE)

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from commander.domain import Domain, ProjectionFailed, UndecodableEvent
+from commander.domain import Domain, ProjectionFailed, UndecodableEvent, UnknownEvent
 from commander.domain.errors import timed_out
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.locks import Lock, lock_key, sole_holder
+from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
 from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
@@ -38,6 +38,7 @@ from commander.streaming.log.prefetch import LogPrefetch
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import projection_signal, tables_signal
+from commander.streaming.newer_code import NotKnown
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -115,6 +116,8 @@ class Projector:
             await ensure_tables(self._database, [self._table])
             self._made = True
         key, application = lock_key(self._table.name), f"commander projection {self.name}"
+        if self.failure is not None and key in await held_keys(self._database, Lock.PROJECTION):
+            self.failure = None  # it has been taken over
         async with (
             sole_holder(self._database, Lock.PROJECTION, key, application, durable=False) as connection,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as reader,
@@ -282,4 +285,6 @@ class Projector:
             logger.error(text, error, exc_info=error)
         await save_failure(connection, self._table, error.position, str(error))
         self.failure = str(error)
+        if isinstance(error, UnknownEvent):
+            raise NotKnown(self.failure) from error  # a process whose code knows it can take the table
         await asyncio.sleep(_RETRY_TIMED_OUT_SECONDS if timed_out(error) else _RETRY_FAILED_SECONDS)

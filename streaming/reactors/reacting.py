@@ -12,6 +12,7 @@ it has lost.
     waiting ─► owning partitions ─► waiting …
 
     a partition:  rebuilding its states ─► following ─► stopped before an event ─► following …
+                                            following ─► left to newer code, before an event that it knows
 
 If the checkpoint is ahead of the states, they are rebuilt from the log without sending commands.
 """
@@ -33,6 +34,7 @@ from commander.eventstore.reactions.reactors import (
     states_with_deadlines,
 )
 from commander.eventstore.records import RecordedEvent
+from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.leases import Leases, reactor_leases
@@ -68,6 +70,7 @@ class ReactorRunner:
         self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
+        self._waiting: Sequence[Refusal] = ()
 
     @property
     def name(self) -> str:
@@ -80,8 +83,16 @@ class ReactorRunner:
 
     @property
     def failure(self) -> str | None:
-        """Why the partition that stopped at the lowest position has stopped; None if none has."""
-        return min(self._failures.values()).reason if self._failures else None
+        """Why the partition that stopped at the lowest position has stopped; None if none has.
+
+        Else why a partition waits that no process with this reactor can go on in.
+        """
+        if self._failures:
+            return min(self._failures.values()).reason
+        if self._waiting:
+            first = min(self._waiting, key=lambda refusal: refusal.position or 0)
+            return f"{first.needs}; no code that runs knows it; start the part reactors with code that does"
+        return None
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -97,6 +108,7 @@ class ReactorRunner:
                 while True:
                     await leases.rebalance()
                     self._keep(leases.owned)
+                    self._waiting = leases.waiting
                     if not leases.owned:
                         await asyncio.sleep(_REBALANCE_SECONDS)
                         continue
@@ -120,11 +132,13 @@ class ReactorRunner:
             active = self._active(loop.time())
             if active:
                 after = min(self._checkpoints[partition].folded for partition in active)
-                await self._follow(leases.connection, active, await log.after(after, _BATCH))
+                await self._follow(leases, active, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
             if loop.time() >= rebalance_at:
-                if await leases.rebalance():
+                changed = await leases.rebalance()
+                self._waiting = leases.waiting
+                if changed:
                     return
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
@@ -144,12 +158,11 @@ class ReactorRunner:
         """The partitions that have not stopped, or whose retry is due."""
         return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
-    async def _follow(
-        self, connection: Connection, active: Collection[int], events: Sequence[RecordedEvent]
-    ) -> None:
+    async def _follow(self, leases: Leases, active: Collection[int], events: Sequence[RecordedEvent]) -> None:
         """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
+        connection = leases.connection
         before = {partition: self._checkpoints[partition] for partition in active}
         reactions, failed = await self._reacting.to(connection, events, before)
         await asyncio.gather(*map(self._submitter.submit, reactions.commands))
@@ -163,7 +176,10 @@ class ReactorRunner:
         rebuilt = {p for p in moved if before[p].is_rebuilding and not self._checkpoints[p].is_rebuilding}
         await self._send_deadlines(connection, rebuilt)
         for partition, failure in failed.items():
-            await self._stop(connection, partition, failure)
+            if failure.unknown:
+                await self._leave(leases, partition, failure)
+            else:
+                await self._stop(connection, partition, failure)
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
         """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect."""
@@ -173,9 +189,18 @@ class ReactorRunner:
             if self._reacting.partition_of(key) in partitions:
                 await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
 
+    async def _leave(self, leases: Leases, partition: int, failure: ReactionFailed) -> None:
+        """Leaves a partition to a process whose code knows the event."""
+        await save_reactor_error(leases.connection, self.name, partition, failure.position, failure.reason)
+        await leases.refuse_event(partition, failure.position, failure.reason)
+        del self._checkpoints[partition]
+        self._failures.pop(partition, None)
+
     async def _stop(self, connection: Connection, partition: int, failure: ReactionFailed) -> None:
         if failure not in self._failures.values():
-            logger.error("reactor %s failed at position %d: %s", self.name, *failure)
-        await save_reactor_error(connection, self.name, partition, *failure)
+            logger.error(
+                "reactor %s stops before position %d: %s", self.name, failure.position, failure.reason
+            )
+        await save_reactor_error(connection, self.name, partition, failure.position, failure.reason)
         self._failures[partition] = failure
         self._stopped_until[partition] = asyncio.get_running_loop().time() + _RETRY_FAILED_SECONDS

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.errors import RAISED, Unavailable
+from commander.domain.errors import RAISED, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
@@ -21,14 +21,16 @@ from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.submitting import utc_now
 from commander.streaming.nats.streams import partition_of
+from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
 
 class ReactionFailed(NamedTuple):
-    """The domain's code raised on the event at this position."""
+    """The domain's code raised on the event at this position; or, if unknown, it does not know the event."""
 
     position: int
     reason: str
+    unknown: bool = False
 
 
 class _Taken(NamedTuple):
@@ -111,6 +113,7 @@ class Reacting:
         self._reactor = reactor
         self._partitions = partitions
         self._depths = Depths()
+        self._newer = NewerCode(database, domain)
 
     @property
     def name(self) -> str:
@@ -125,9 +128,11 @@ class Reacting:
     ) -> tuple[Reactions, dict[int, ReactionFailed]]:
         """The reactions of these partitions to the events that they have not handled yet, and the failures.
 
-        A partition stops at an event on which the domain's code fails. The failures are by partition.
+        A partition stops at an event on which the domain's code fails, or which it does not know and newer
+        code is to handle. The failures are by partition.
         Raises Unavailable.
         """
+        self._newer.look_again()
         taken, failed = await self._taken(events, checkpoints)
         keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
@@ -160,6 +165,9 @@ class Reacting:
                 key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
             except Unavailable:
                 raise
+            except (NotKnown, UnknownEvent) as error:
+                failed |= dict.fromkeys(concerned, ReactionFailed(event.position, str(error), unknown=True))
+                continue
             except RAISED as error:  # as above
                 failed |= dict.fromkeys(concerned, _failed(event, error))
                 continue
@@ -175,6 +183,8 @@ class Reacting:
         if event.type == REACTION_REJECTED:
             return await self._rejection(event)
         type_ = self._domain.event_type(event.type)
+        if type_ is None and (unknown := await self._newer.unknown_to_reactor(self.name, event)):
+            raise NotKnown(unknown)
         if type_ is None or not self._reactor.takes(type_.cls):
             return None
         return self._domain.decode(event.type, event.schema_version, event.data, event.position)
@@ -183,7 +193,11 @@ class Reacting:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(recorded, RecordedRejection)
         type_ = self._domain.command_type(recorded.command_type)
-        if recorded.reactor != self.name or type_ is None or type_.cls not in self._reactor.rejections:
+        if recorded.reactor != self.name:
+            return None
+        if unknown := await self._newer.unknown_rejection(recorded.command_type, event.position):
+            raise NotKnown(unknown)
+        if type_ is None or type_.cls not in self._reactor.rejections:
             return None
         outcome = await outcome_of(self._database, event.command_id)
         assert outcome is not None, "a rejection is stored with its outcome"

@@ -38,6 +38,7 @@ async def replayed(
         await save_reactor(connection, reacting.name, moved, reactions.changed)
         yield end
         if failed:
-            raise ReplayStopped(reacting.name, *min(failed.values()))
+            first = min(failed.values())
+            raise ReplayStopped(reacting.name, first.position, first.reason)
         moved_on = {p: at._replace(folded=moved[p]) for p, at in rebuilding.items()}
         rebuilding = {partition: at for partition, at in moved_on.items() if at.is_rebuilding}

@@ -299,7 +299,7 @@ async def test_eight_at_once_make_the_tables_once(database: Database) -> None:
 
 
 async def test_two_versions_of_a_projection_stand_side_by_side(database: Database) -> None:
-    newer = Table(replace(TABLE.projection, fingerprint="01234567"))
+    newer = Table(replace(TABLE.projection, fingerprint_by=lambda _: "01234567"))
     await ensure_tables(database, [TABLE])
     async with database.connection() as connection:
         await fold(connection, shop, TABLE, recorded([Stocked(1, 1)]), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from commander.eventstore.log.snapshots import load_snapshots
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from tests.streaming import points
 from tests.streaming.conftest import Bank, running
 
 
@@ -59,6 +61,29 @@ async def test_a_snapshot_of_other_code_is_ignored(servers: Bank) -> None:
         states = AggregateCache(bank, capacity=10, snapshot_every=10)
         await states.load(connection, [stream])
     assert states[stream].state.balance == 20
+
+
+async def test_streams_with_and_without_a_snapshot_follow_one_rule_when_a_helper_changes(
+    servers: Bank, tmp_path: Path
+) -> None:
+    old = points.version(tmp_path, "amount")
+    bought = {"short": 9, "long": 10}
+    async with running(servers.processor(old.shop, snapshot_every=10, batch_size=5).run()):
+        for customer, times in bought.items():
+            ids = [await servers.submit(old.Buy(customer, 1), old.shop) for _ in range(times)]
+            await servers.outcome(ids[-1])
+        async with asyncio.timeout(10):
+            while not await servers.database.fetchval("select count(*) from snapshots"):
+                await asyncio.sleep(0.02)
+    assert await servers.database.fetchval("select array_agg(stream) from snapshots") == ["customer-long"]
+
+    new = points.version(tmp_path, "amount * 100")
+    for shop, factor in ((old.shop, 1), (new.shop, 100)):
+        states = AggregateCache(shop, capacity=10, snapshot_every=10)
+        async with servers.database.connection() as connection:
+            await states.load(connection, [f"customer-{customer}" for customer in bought])
+        found = {customer: states[f"customer-{customer}"].state.points for customer in bought}
+        assert found == {customer: times * factor for customer, times in bought.items()}
 
 
 async def test_a_snapshot_that_does_not_fit_is_ignored(servers: Bank) -> None:
