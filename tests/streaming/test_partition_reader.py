@@ -38,7 +38,7 @@ def elsewhere(commands: Sequence[SubmittedCommand]) -> OutMessage:
 
 
 @pytest.mark.parametrize("form", [together, before, elsewhere])
-async def test_each_owner_gets_its_own_of_a_message_of_many(NAMES, servers: Bank, form: object) -> None:
+async def test_each_owner_gets_its_own_of_a_message_of_many(servers: Bank, form: object) -> None:
     assert callable(form)
     commands = opening(40)
     await publish_atomically(servers.nats, [form(commands[:30]), form(commands[30:])])
