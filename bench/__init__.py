@@ -4,6 +4,7 @@ commands/     how fast commands are stored, decided and answered
 feed/         how fast events reach subscribers, and what subscribers cost
 footprint/    what each process carries, and how soon it is ready
 projections/  how fast a table is filled, how far it is behind, and what a long history costs
+scaling/      what a second process brings, and what a death costs
 
 suite.py              the command line of each of these
 measuring.py          every subject in turn, again and again

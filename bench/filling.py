@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from bench.servers import PARTITIONS, System
-from commander.domain import CommandType
+from commander.domain import CommandType, Domain
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
@@ -22,12 +23,12 @@ AMOUNT = Decimal("1.00")
 
 
 def openings(accounts: Iterable[UUID]) -> list[SubmittedCommand]:
-    return [_submitted(OpenAccount("Ada", account), None) for account in accounts]
+    return [submitted(bank, OpenAccount("Ada", account)) for account in accounts]
 
 
 def deposits(accounts: Sequence[UUID], count: int, reply: str | None = None) -> list[SubmittedCommand]:
     """Deposits to these accounts in turn. reply: where the outcomes are announced."""
-    return [_submitted(Deposit(accounts[n % len(accounts)], AMOUNT), reply) for n in range(count)]
+    return [submitted(bank, Deposit(accounts[n % len(accounts)], AMOUNT), reply) for n in range(count)]
 
 
 async def enqueue(nats: Nats, commands: Sequence[SubmittedCommand]) -> None:
@@ -44,14 +45,15 @@ async def open_accounts(system: System, count: int) -> tuple[list[UUID], list[UU
     return accounts, [command.command_id for command in commands]
 
 
-def _submitted(command: OpenAccount | Deposit, reply: str | None) -> SubmittedCommand:
-    type_ = bank.type_of(command)
-    assert isinstance(type_, CommandType), "the bank's own"
+def submitted(domain: Domain, command: Any, reply: str | None = None) -> SubmittedCommand:
+    """A command of the domain as an API process submits it."""
+    type_ = domain.type_of(command)
+    assert isinstance(type_, CommandType), "the domain's own"
     command_id = uuid4()
     return SubmittedCommand(
         command_id=command_id,
         type=type_.stored_name,
-        stream=bank.aggregate_of_command(type_.name).stream_of(command),
+        stream=domain.aggregate_of_command(type_.name).stream_of(command),
         data=msgspec.Raw(type_.encode(command)),
         correlation_id=command_id,
         submitted_at=datetime.now(UTC),

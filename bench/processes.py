@@ -76,6 +76,10 @@ class Process:
         """What it holds of the machine's memory, in bytes (resident)."""
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.returncode is not None
+
     def must_run(self) -> None:
         """Raises MeasurementFailed when it has ended by itself."""
         if self._process.returncode is not None:

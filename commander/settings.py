@@ -127,6 +127,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handler_seconds: Annotated[float, Meta(gt=0, le=86400)] = 10
     """How long one call of the domain's code may take: of a decider, a handler, a hook. A longer call is
     interrupted. Effects have a timeout each instead."""
+    reactor_parked_keys: Annotated[int, Meta(ge=0)] = 100
+    """How many keys of a reactor may be parked, because an event of them failed. If one more key fails, its
+    partition stops. With 0 the partition stops at once."""
     shutdown_seconds: Annotated[float, Meta(ge=0)] = 10
     """How long open requests may take to end when a process stops."""
 

@@ -9,7 +9,8 @@ create table log_head (
     only_row boolean primary key default true check (only_row),
     position bigint not null,
     recorded_at timestamptz not null,
-    commands bigint not null default 0
+    commands bigint not null default 0,
+    imported_position bigint not null default 0
 );
 insert into log_head (position, recorded_at) values (0, now());
 
@@ -112,6 +113,7 @@ create table projections (
     created_at timestamptz not null default now(),
     built_at timestamptz,
     served_at timestamptz,
+    skipped json,
     unique (name, fingerprint, build)
 );
 create unique index projections_serving on projections (name) where serving;
@@ -141,6 +143,36 @@ create table reactor_states (
     position bigint not null,
     primary key (reactor, key)
 );
+
+create table reactor_failures (
+    number bigint generated always as identity unique,
+    reactor text not null references reactors (name),
+    key text not null,
+    partition integer not null,
+    state text not null check (state in ('PARKED', 'RETRYING')),
+    position bigint not null,
+    handled_position bigint not null,
+    sent_position bigint not null,
+    event_type text not null,
+    error text not null,
+    traceback text not null,
+    attempts integer not null,
+    fingerprint text not null,
+    parked_at timestamptz not null default now(),
+    failed_at timestamptz not null default now(),
+    primary key (reactor, key)
+);
+
+create table reactor_actions (
+    reactor text not null references reactors (name),
+    key text not null,
+    position bigint not null,
+    action text not null check (action in ('RETRIED', 'SKIPPED')),
+    actor text,
+    at timestamptz not null default now()
+);
+create index reactor_actions_key on reactor_actions (reactor, key);
+create index reactor_actions_skipped on reactor_actions (reactor, position) where action = 'SKIPPED';
 
 create table effects (
     name text primary key,
@@ -217,3 +249,24 @@ create table system_identity (
     name text
 );
 insert into system_identity default values;
+
+create table stored_names (
+    kind text not null check (kind in ('event', 'command')),
+    aggregate text not null,
+    name text not null,
+    count bigint not null,
+    primary key (kind, aggregate, name)
+);
+create table stored_names_counted (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null,
+    commands bigint not null
+);
+
+create table recurring (
+    name text primary key,
+    cron text not null,
+    tick timestamptz not null,
+    commands json not null,
+    updated_at timestamptz not null default now()
+);

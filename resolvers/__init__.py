@@ -13,6 +13,7 @@ lineage.py          a command and all that followed from it, as a tree
 lineage_watch.py    the lineage as a subscription
 dead_letters.py     failed commands: list, retry, drop
 effects.py          failed calls of effects: list, retry, drop
+reactor_failures.py parked keys of reactors: list, retry, skip
 events.py           read and follow the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections

@@ -20,6 +20,7 @@ from commander.schema.types.events import EventTypes, event_fields
 from commander.schema.types.field_types import SCALARS, TypeMap
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
+from commander.schema.types.reactor_failures import reactor_failure_fields
 
 
 def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
@@ -34,6 +35,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     history_queries, history_mutations, history_subscriptions = history_fields(events)
     lineage_queries, lineage_subscriptions = lineage_fields(events)
     effect_queries, effect_mutations = effect_fields()
+    parked_queries, parked_mutations = reactor_failure_fields()
     made = ProjectionFields(domain, types, events)
     read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
@@ -45,9 +47,11 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
         cancel_mutation(events),
         *history_mutations,
         *effect_mutations,
+        *parked_mutations,
     ]
     direct_queries = [field.declared for field in read if field.of == "Query"]
-    queries = [*direct_queries, *event_queries, *history_queries, *lineage_queries, *effect_queries]
+    failed_queries = [*effect_queries, *parked_queries]
+    queries = [*direct_queries, *event_queries, *history_queries, *lineage_queries, *failed_queries]
     live = [field.declared for field in made.live]
     subscriptions = [*live, *event_subscriptions, *history_subscriptions, *lineage_subscriptions]
     try:

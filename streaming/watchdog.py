@@ -25,6 +25,8 @@ from commander.domain.errors import HandlerStuck, HandlerTimedOut
 _STDERR = 2
 _CHECKS = 4
 """How often the stack is checked within the time of a call."""
+_LEAST_BLOCKED_SECONDS = 3.0
+"""An interpreter that runs no signal handler for less may only be waiting for a processor of the machine."""
 _SUSPENDING = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 """The kinds of functions whose frame is the same across turns of the event loop, so it says nothing."""
 _DOMAIN_API = "commander.domain."
@@ -49,7 +51,8 @@ class Watchdog:
 
     def _expect_next_check(self) -> None:
         """Lets a thread of C code end the process if Python runs no more signal handlers."""
-        faulthandler.dump_traceback_later(2 * self._seconds, exit=True, file=_STDERR)
+        seconds = max(_LEAST_BLOCKED_SECONDS, 2 * self._seconds)
+        faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
     def _check(self, _: int, interrupted: FrameType | None) -> None:
         self._expect_next_check()

@@ -23,7 +23,7 @@ begin
             execute format('delete from %I', name);
         end if;
     end loop;
-    update log_head set position = 0, commands = 0, recorded_at = 'epoch';
+    update log_head set position = 0, commands = 0, recorded_at = 'epoch', imported_position = 0;
     update system_identity set id = gen_random_uuid(), name = null;
 end $$
 """

@@ -81,7 +81,7 @@ def projections(domain: DomainArgument = None) -> None:
 def reactors(domain: DomainArgument = None) -> None:
     """Run the reactors of the domain. Run any number of this part: they share the partitions.
 
-    Manage the reactors from another terminal: commander reactors list|replay.
+    Manage the reactors from another terminal: commander reactors list|failures|retry|skip|replay.
     """
     run_part("reactors", domain)
 
@@ -173,7 +173,7 @@ def verify(domain: DomainArgument = None) -> None:
 def run_app(arguments: Sequence[str]) -> None:
     """Runs the command that these arguments name. Raises CommanderError."""
     command, argument = (*arguments[:2], "", "")[:2]
-    if command == "reactors" and argument in ("list", "replay"):
+    if command == "reactors" and argument in ("list", "replay", "failures", "retry", "skip"):
         _module("reactors").app(arguments[1:], prog_name="commander reactors")
     if command == "projections" and argument and ":" not in argument:  # a domain has a colon
         _module("projection_tables").app(arguments[1:], prog_name="commander projections")

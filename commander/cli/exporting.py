@@ -18,7 +18,7 @@ from commander.eventstore.archive.exporting import exported, header_of
 from commander.eventstore.archive.format import ExportFilter, Header
 from commander.eventstore.database import Database
 from commander.eventstore.log.identity import identity_of
-from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.reactions.reactors import completed_positions
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.commands.pending_by_id import until_decided
@@ -80,7 +80,7 @@ async def _header(
     imports has an empty queue, so it would lose the reactions that have no outcome in the export.
     """
     try:
-        reactors = await reactor_positions(database)
+        reactors = await completed_positions(database)
     except asyncpg.UndefinedTableError as error:
         raise NotFound("this database has no log: no part of Commander was started on it yet") from error
     if where == ExportFilter():

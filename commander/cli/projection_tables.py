@@ -21,6 +21,7 @@ from commander.eventstore.locks import Lock, held_keys, lock_key
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.projections import serving
 from commander.eventstore.projections.differences import differences
+from commander.eventstore.projections.rebuilding import rebuild as rebuild_table
 from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServe, TableRecord, table_records
 from commander.parts.process import given_url
 from commander.settings import read_settings
@@ -91,11 +92,15 @@ def rebuild(
             table_name = ours[0].table_name
             console.print(f"{table_name} is being built already")
         else:
-            made = await serving.rebuild(database, projection, serves=not (hold or diff))
+            made = await rebuild_table(database, projection, serves=not (hold or diff))
             table_name = made.name
             await _signal(database)
         built = await until_built(database, table_name)
-        console.print(f"{table_name} is built{' and serves' if built.serving else ''}")
+        console.print(
+            built.held_because
+            if built.is_held
+            else f"{table_name} is built{' and serves' if built.serving else ''}"
+        )
         if diff:
             await _differences(database, await table_records(database, [name]), table_name)
 
@@ -184,7 +189,8 @@ def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
     behind = max(0, head - one.position)
     share = f" {one.position / head:.0%}" if one.state == BUILDING and head else ""
     state = f"{one.state}{share}{' inline' if one.inline else ''}"
-    error = " ".join((one.error or "").split())[:300]
+    reason = one.held_because if one.is_held else one.error or ""
+    error = " ".join(reason.split())[:300]
     yes = {True: "yes", False: "no"}
     numbers = str(one.position), str(behind)
     return one.name, one.table_name, state, yes[one.serving], yes[kept or one.inline], *numbers, error

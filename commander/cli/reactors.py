@@ -1,4 +1,4 @@
-"""`commander reactors list|replay`: the positions of reactors, and rebuilding their states."""
+"""`commander reactors list|failures|retry|skip|replay`: positions, parked keys, and rebuilding states."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commander.cli.dead_letters import as_user
 from commander.cli.loading import load_domain
 from commander.domain import CommanderError, Domain
 from commander.domain.errors import NotFound
@@ -18,6 +19,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.parked import list_parked
 from commander.eventstore.reactions.reactors import (
     ReactorStatus,
     forget_states,
@@ -25,14 +27,21 @@ from commander.eventstore.reactions.reactors import (
     reactor_statuses,
 )
 from commander.parts.process import given_url
+from commander.resolvers import reactor_failures
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService
 from commander.settings import read_settings
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import replayed
 
-app = typer.Typer(no_args_is_help=True, help="Reactors: list them, and rebuild their states.")
+app = typer.Typer(
+    no_args_is_help=True, help="Reactors: list them, retry or skip what failed, rebuild their states."
+)
 console = Console(highlight=False)
 
-_COLUMNS = ("reactor", "position", "of", "states", "stopped", "failed at", "error")
+Reactor = Annotated[str, typer.Argument(metavar="REACTOR", help="The name of the reactor.")]
+
+_COLUMNS = ("reactor", "position", "of", "states", "parked", "stopped", "failed at", "error")
 
 
 class ReactorRuns(CommanderError):
@@ -55,6 +64,53 @@ def list_all() -> None:
         console.print(table)
 
     _with_database(show)
+
+
+@app.command()
+def failures(
+    reactor: Annotated[str | None, typer.Argument(metavar="[REACTOR]", help="Only its keys.")] = None,
+    first: Annotated[int, typer.Option(help="The most to list.")] = 100,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Print each traceback too.")] = False,
+) -> None:
+    """List the parked keys in the order in which they were parked, as tab-separated lines."""
+
+    async def show(database: Database) -> None:
+        for one in await list_parked(database, reactor, 0, first):
+            error = " ".join(one.error.split())[:200]
+            what = (one.reactor, one.key, one.state, one.position, one.event_type, one.attempts)
+            print("\t".join(map(str, (*what, one.parked_at.isoformat(timespec="seconds"), error))))
+            if traceback:
+                print(one.traceback)
+
+    _with_database(show)
+
+
+@app.command()
+def retry(
+    reactor: Reactor,
+    key: Annotated[str | None, typer.Argument(help="The parked key.")] = None,
+    all_keys: Annotated[bool, typer.Option("--all", help="All parked keys of the reactor.")] = False,
+) -> None:
+    """Handle the failing event of a parked key again, then its later events."""
+    if (key is None) != all_keys:
+        raise typer.BadParameter("give either a key or --all")
+
+    async def request_retry(context: RequestContext[DatabaseService]) -> None:
+        for position in await reactor_failures.retry(context, reactor, key):
+            print(f"{reactor} will handle the event at position {position} again")
+
+    as_user(request_retry)
+
+
+@app.command()
+def skip(reactor: Reactor, key: Annotated[str, typer.Argument(help="The parked key.")]) -> None:
+    """Pass over the failing event of a parked key for ever, and handle its later events."""
+
+    async def request_skip(context: RequestContext[DatabaseService]) -> None:
+        position = await reactor_failures.skip(context, reactor, key)
+        print(f"{reactor} skips the event at position {position}")
+
+    as_user(request_skip)
 
 
 @app.command()
@@ -98,7 +154,8 @@ def _cells(one: ReactorStatus, head: int) -> tuple[str, ...]:
     stopped = f"{one.stopped} of {one.partitions}" if one.stopped else ""
     failed = "" if one.failed_position is None else str(one.failed_position)
     error = " ".join((one.error or "").split())
-    return one.name, str(one.position), str(head), str(one.states), stopped, failed, error
+    parked = str(one.parked or "")
+    return one.name, str(one.position), str(head), str(one.states), parked, stopped, failed, error
 
 
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:

@@ -32,7 +32,7 @@ class Definitions(Protocol):
 
 @dataclass(frozen=True)
 class DomainCode:
-    """The code of a domain in one process. Names are those that are stored.
+    """The code of a domain in one process. Names are those that may be stored.
 
     fingerprint: differs if the code that decides or reacts differs. events: the schema version of each event.
     reactors, effects: the events that each one takes, by its name.
@@ -52,9 +52,9 @@ def code_of(domain: Definitions, fingerprint: str) -> DomainCode:
     return DomainCode(
         domain.name,
         fingerprint,
-        tuple(sorted(one.stored_name for one in domain.commands.values())),
-        {one.stored_name: one.version for one in _in_order(domain.events)},
-        tuple(sorted(one.stored_name for one in domain.aggregates.values())),
+        tuple(sorted(name for one in domain.commands.values() for name in one.names)),
+        {name: one.version for one in _in_order(domain.events) for name in one.names},
+        tuple(sorted(name for one in domain.aggregates.values() for name in one.names)),
         {one.name: _stored(domain, one.reactions) for one in _in_order(domain.reactors)},
         {one.name: _stored(domain, one.events) for one in _in_order(domain.effects)},
     )

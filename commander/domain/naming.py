@@ -103,6 +103,10 @@ class TakenNames:
         found = self._taken.get((kind, name))
         return None if found is None or (kind, name) in self._retired else found[1]
 
+    def names_of(self, kind: str, stored: str) -> list[str]:
+        """All names of the definition with this stored name."""
+        return [name for name in self.present(kind) if self._taken[kind, name][1] == stored]
+
     def known(self, kind: str, name: str) -> bool:
         """Whether a definition has this name, or it is retired."""
         return (kind, name) in self._taken

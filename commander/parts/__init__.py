@@ -7,6 +7,7 @@ health.py           /health/live and /health/ready
 exposition.py       metrics in Prometheus' text format
 metrics.py          /metrics
 part.py             the base of every part
+stored_names.py     compare what is stored with the code, at the start of a part
 processor.py        decide commands
 relay.py            mirror the log to the stream EVENTS
 projections.py      fold the log into the projections' tables

@@ -15,6 +15,7 @@ from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
 from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
 from commander.parts.status_server import Answers, StatusServer
+from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import watch_streams
@@ -55,7 +56,8 @@ class Part(ABC):
         self._database, self._nats = database, nats
 
     async def start(self, database: Database, nats: Nats) -> None:
-        """Works until cancelled. The servers have answered just before."""
+        """Works until cancelled. The servers have answered just before. Raises StoredNamesDiffer."""
+        await compare_names(database, self.domain, self.name)
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)

@@ -8,6 +8,7 @@ from functools import partial
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.parked import parked_counts
 from commander.eventstore.reactions.reactors import reactor_positions
 from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
@@ -32,7 +33,7 @@ class ReactorsPart(Part):
     async def run(self, database: Database, nats: Nats) -> None:
         submitter = Submitter(nats, self.settings.partitions)
         self._runners = [
-            ReactorRunner(self.domain, database, nats, submitter, reactor)
+            ReactorRunner(self.domain, database, nats, submitter, reactor, self.settings.reactor_parked_keys)
             for reactor in self.domain.reactors.values()
         ]
         self._ticker = Ticker(self.domain, submitter)
@@ -53,9 +54,11 @@ async def of_reactors(database: Database, failures: Mapping[str, str | None]) ->
     head = await head_position(database)
     positions = {name: at for name, at in (await reactor_positions(database)).items() if name in failures}
     lags = {name: max(0, head - position) for name, position in positions.items()}
+    parked = {name: count for name, count in (await parked_counts(database)).items() if name in failures}
     failed = {name: failure is not None for name, failure in failures.items()}
     return [
         gauges("reactor_position", "The position up to which it has reacted.", "reactor", positions),
         gauges("reactor_lag_events", "How many events it is behind the log.", "reactor", lags),
-        gauges("reactor_failed", "1 if it has stopped at an event.", "reactor", failed),
+        gauges("reactor_failed", "1 if it has stopped at an event or has parked keys.", "reactor", failed),
+        gauges("reactor_parked_keys", "Keys that wait because an event of theirs failed.", "reactor", parked),
     ]

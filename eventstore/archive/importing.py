@@ -106,7 +106,7 @@ async def _store(
     if broken is not None:
         raise ExportBroken(reader.line, f"the versions of the stream {broken} have a gap")
     await connection.execute(
-        "update log_head set position = $1, commands = $2, recorded_at = $3",
+        """update log_head set position = $1, commands = $2, recorded_at = $3, imported_position = $1""",
         header.position,
         header.commands,
         header.recorded_at,

@@ -4,6 +4,7 @@ tables.py       the columns and statements of a table
 serving.py      the tables of a projection, and the one that serves queries
 rows.py         the rows that a batch of events touches: read, fold, write
 log_ranges.py   the ranges of the log that a projection reads
+rebuilding.py   another table for the same code
 folding.py      fold events into a table, and move its checkpoint
 filling.py      fold a long log into a new table
 inline.py       projections whose rows are written in the transaction of the events

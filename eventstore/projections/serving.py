@@ -2,6 +2,8 @@
 
     BUILDING ─► BUILT        one of the BUILT tables may serve; a table exists until it is dropped
 
+A table that skipped events of unknown types while it was built is held: it serves only after `switch`.
+
 A table is made for each version of a projection's code, and for each rebuild. It is filled while the older
 one serves. The transaction that marks it BUILT also makes it serve.
 
@@ -11,9 +13,8 @@ A change of the serving table locks the head, as an append with inline projectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import NamedTuple
 
 import asyncpg
@@ -22,14 +23,13 @@ import msgspec
 from commander.domain import ProjectionType
 from commander.domain.errors import CommanderError, NotFound
 from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.locks import Lock
 from commander.eventstore.projections.tables import Table, drop_table, lock_table, quoted
 from commander.eventstore.sessions import unlimited
 
 BUILDING, BUILT = "BUILDING", "BUILT"
 _LONG_SECONDS = 24 * 3600
 _COLUMNS = """table_name, name, fingerprint, build, shape, state, serves_when_built, serving, inline,
-              position, failed_position, error, created_at, built_at, served_at"""
+              position, failed_position, error, created_at, built_at, served_at, skipped"""
 
 
 class TableGone(CommanderError):
@@ -48,7 +48,7 @@ class TableRecord(NamedTuple):
     """A table of a projection. shape: the types of its columns, see `ProjectionType.shape`; None if unknown.
 
     serves_when_built: it serves as soon as it is built. failed_position: the event that its projector stopped
-    at.
+    at. skipped: the types of events that its code did not know while it was built, with their counts.
     """
 
     table_name: str
@@ -66,6 +66,22 @@ class TableRecord(NamedTuple):
     created_at: datetime
     built_at: datetime | None
     served_at: datetime | None
+    skipped: dict[str, int] | None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is built but does not serve by itself, because it skipped events."""
+        return bool(self.skipped) and self.state == BUILT and self.served_at is None
+
+    @property
+    def held_because(self) -> str:
+        """Why it is held, and what to do."""
+        counts = ", ".join(f"{count} of {name}" for name, count in (self.skipped or {}).items())
+        return (
+            f"{self.table_name} is built but does not serve: it skipped events of types that its code does "
+            f"not have ({counts}). If they are renamed, write was=(…); to let it serve as it is: commander "
+            f"projections switch {self.name} {self.table_name}"
+        )
 
     def readable_by(self, projection: ProjectionType) -> bool:
         """Whether this code can read the table: the table has all its columns, with the same types."""
@@ -83,7 +99,9 @@ def table_for(projection: ProjectionType, records: Iterable[TableRecord]) -> Tab
     """The table that this code reads: the serving one, or else the newest BUILT one of its own version."""
     built = [r for r in records if r.name == projection.name and r.state == BUILT]
     serving = [r for r in built if r.serving and r.readable_by(projection)]
-    own = sorted((r for r in built if r.fingerprint == projection.fingerprint), key=lambda r: r.build)
+    own = sorted(
+        (r for r in built if r.fingerprint == projection.fingerprint and not r.is_held), key=lambda r: r.build
+    )
     found = serving or own[-1:]
     return Table(projection, found[0].table_name) if found else None
 
@@ -109,7 +127,8 @@ async def table_record(connection: Connection, table: Table) -> TableRecord:
 def _record(row: asyncpg.Record) -> TableRecord:
     record = TableRecord(*row)
     shape = None if row["shape"] is None else msgspec.json.decode(row["shape"])
-    return record._replace(shape=shape)
+    skipped = None if row["skipped"] is None else msgspec.json.decode(row["skipped"])
+    return record._replace(shape=shape, skipped=skipped)
 
 
 async def make_table(connection: Connection, table: Table, build: int = 1, *, serves: bool = True) -> bool:
@@ -149,30 +168,6 @@ async def make_table(connection: Connection, table: Table, build: int = 1, *, se
     return True
 
 
-async def rebuild(database: Database, projection: ProjectionType, *, serves: bool = True) -> Table:
-    """Creates another table for this version of the code. The process that runs its projections fills it.
-
-    serves: whether the table serves as soon as it is filled.
-    """
-    async with database.connection() as connection, connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS))
-        last = await connection.fetchval(
-            "select max(build) from projections where name = $1 and fingerprint = $2",
-            projection.name,
-            projection.fingerprint,
-        )
-        build = (last or 0) + 1
-        table = Table(projection, None if build == 1 else _name_of_build(projection, build))
-        await make_table(connection, table, build, serves=serves)
-    return table
-
-
-def _name_of_build(projection: ProjectionType, build: int) -> str:
-    """The name of a later build. It is as long as that of the first, because Postgres limits names."""
-    digest = blake2b(f"{projection.fingerprint} {build}".encode(), digest_size=4).hexdigest()
-    return f"projection_{projection.name}_{digest}"
-
-
 async def make_indexes(connection: Connection, table: Table) -> bool:
     """Creates the declared indexes unless they exist. Returns False if a row is too large for an index."""
     own = "select count(*) from pg_index where indrelid = $1::text::regclass"
@@ -205,18 +200,20 @@ async def restart(connection: Connection, table: Table) -> None:
             await make_indexes(connection, table)
 
 
-async def mark_built(connection: Connection, table: Table) -> bool:
+async def mark_built(connection: Connection, table: Table, skipped: Mapping[str, int] | None = None) -> bool:
     """Marks the table as filled.
 
+    skipped: see TableRecord; such a table does not serve.
     Returns whether it serves from now on. Readers see the old or the new table.
     """
     with reaching_postgres(connection):
         async with connection.transaction():
             await lock_log(connection)
             serves = await connection.fetchval(
-                """update projections set state = 'BUILT', built_at = now() where table_name = $1
-                   returning serves_when_built""",
+                """update projections set state = 'BUILT', built_at = now(), skipped = $2::json
+                   where table_name = $1 returning serves_when_built and $2::json is null""",
                 table.name,
+                msgspec.json.encode(skipped).decode() if skipped else None,
             )
             if serves:
                 await _serve(connection, table.projection.name, table.name)

@@ -1,6 +1,8 @@
 """The stored data of reactors and effects.
 
+beginnings.py   where new reactors and effects begin
 reactors.py     the states of reactors, stored with their checkpoints
+parked.py       the keys of reactors that wait because an event failed
 effects.py      the checkpoints of effects, and their dead letters
 calls.py        calls of effects, counted before they run
 """

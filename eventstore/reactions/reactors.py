@@ -7,7 +7,7 @@ are rebuilt from the log: after a replay or an import, or when a reactor without
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +16,7 @@ import msgspec
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.reactions.parked import Failure, move_parked, store_parked, unpark
 from commander.eventstore.records import SubmittedCommand
 from commander.eventstore.sql import statement
 
@@ -55,6 +56,7 @@ class ReactorStatus(NamedTuple):
 
     position, folded_position: the lowest of its partitions. failed_position, error: those of the partition
     that stopped at the lowest position. stopped: how many partitions have stopped. states: how many it has.
+    parked: how many keys are parked.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ReactorStatus(NamedTuple):
     states: int
     partitions: int
     stopped: int
+    parked: int
 
 
 async def reactor_checkpoints(
@@ -109,6 +112,16 @@ async def reactor_positions(database: Database) -> dict[str, int]:
     return {row["name"]: row["position"] for row in rows}
 
 
+async def completed_positions(database: Database) -> dict[str, int]:
+    """As reactor_positions, but all events up to these positions are handled, also those of parked keys."""
+    rows = await database.fetch(
+        """select reactor, min(handled_position) as handled from reactor_failures group by reactor"""
+    )
+    waiting = {row["reactor"]: row["handled"] for row in rows}
+    positions = await reactor_positions(database)
+    return {name: min(at, waiting.get(name, at)) for name, at in positions.items()}
+
+
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:
     """The states of these keys, by key. A key without a state is missing."""
     with reaching_postgres(connection):
@@ -145,31 +158,62 @@ async def save_reactor(
     name: str,
     positions: Mapping[int, int],
     changed: Mapping[str, StoredState | None] | None = None,
+    parked: Sequence[Failure] = (),
 ) -> None:
-    """Moves partitions to these positions and stores the changed states, in one transaction.
+    """Moves partitions to these positions, stores the changed states and parks keys, in one transaction.
 
     positions: by partition. changed: states by key; None for a state that has ended.
     connection: it holds the locks of the partitions. Raises Unavailable.
     """
     async with _transaction(connection):
         await connection.execute(_SAVE, name, list(positions), list(positions.values()))
-        if not changed:
-            return
-        kept = {key: state for key, state in changed.items() if state is not None}
-        ended = [key for key, state in changed.items() if state is None]
-        if ended:
-            await connection.execute(
-                "delete from reactor_states where reactor = $1 and key = any($2::text[])", name, ended
-            )
-        if kept:
-            await connection.execute(
-                _SAVE_STATES,
-                name,
-                list(kept),
-                [one.state for one in kept.values()],
-                [msgspec.json.encode(one.deadlines).decode() for one in kept.values()],
-                [one.position for one in kept.values()],
-            )
+        if changed:
+            await _save_states(connection, name, changed)
+        if parked:
+            await store_parked(connection, name, parked)
+
+
+async def save_retry(
+    connection: Connection,
+    name: str,
+    key: str,
+    changed: Mapping[str, StoredState | None],
+    handled: int,
+    failure: Failure | None,
+    *,
+    caught_up: bool,
+) -> None:
+    """Stores how far the retry of a parked key has come: its state, and up to which event it is handled.
+
+    failure: why it is parked again. caught_up: it is no longer parked. Otherwise as save_reactor.
+    """
+    async with _transaction(connection):
+        if changed:
+            await _save_states(connection, name, changed)
+        if failure is not None:
+            await store_parked(connection, name, [failure])
+        elif caught_up:
+            await unpark(connection, name, key)
+        else:
+            await move_parked(connection, name, key, handled)
+
+
+async def _save_states(connection: Connection, name: str, changed: Mapping[str, StoredState | None]) -> None:
+    kept = {key: state for key, state in changed.items() if state is not None}
+    ended = [key for key, state in changed.items() if state is None]
+    if ended:
+        await connection.execute(
+            "delete from reactor_states where reactor = $1 and key = any($2::text[])", name, ended
+        )
+    if kept:
+        await connection.execute(
+            _SAVE_STATES,
+            name,
+            list(kept),
+            [one.state for one in kept.values()],
+            [msgspec.json.encode(one.deadlines).decode() for one in kept.values()],
+            [one.position for one in kept.values()],
+        )
 
 
 async def save_reactor_error(
@@ -188,8 +232,13 @@ async def save_reactor_error(
 
 
 async def forget_states(connection: Connection, name: str, *, position: int | None = None) -> None:
-    """Deletes all states, so that they are rebuilt from the log. position: moves the checkpoints there."""
+    """Deletes all states, so that they are rebuilt from the log.
+
+    position: moves the checkpoints there. Then no key is parked any more.
+    """
     async with _transaction(connection):
+        if position is not None:
+            await connection.execute("delete from reactor_failures where reactor = $1", name)
         await connection.execute("delete from reactor_states where reactor = $1", name)
         await connection.execute(
             """insert into reactors (name, position) values ($1, coalesce($2, 0))

@@ -2,7 +2,7 @@
 -- position and folded_position are the lowest of its partitions. failed_position and error are those of the partition
 -- that stopped at the lowest position.
 -- binds: none
--- result: name, position, folded_position, failed_position, error, states, partitions, stopped
+-- result: name, position, folded_position, failed_position, error, states, partitions, stopped, parked
 select r.name,
        coalesce(min(p.position), r.position),
        coalesce(min(p.folded_position), r.folded_position),
@@ -10,7 +10,8 @@ select r.name,
        (array_agg(p.error order by p.failed_position) filter (where p.failed_position is not null))[1],
        (select count(*) from reactor_states where reactor = r.name),
        count(p.partition),
-       count(p.failed_position)
+       count(p.failed_position),
+       (select count(*) from reactor_failures where reactor = r.name)
 from reactors as r
 left join reactor_partitions as p on p.reactor = r.name
 group by r.name

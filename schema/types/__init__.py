@@ -9,6 +9,7 @@ results.py          the union CommandResult
 commands.py         a mutation per command; submit many; cancel one
 command_status.py   the status of commands; dead letters
 effects.py          failed calls of effects
+reactor_failures.py parked keys of reactors
 lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 read_your_writes.py the arguments atLeast and timeoutMs

@@ -76,12 +76,12 @@ async def decide_quarantined(
 def slices_of(
     waiting: Sequence[Received], quarantined: Collection[UUID], attempts: Mapping[UUID, int]
 ) -> list[Slice]:
-    """The slices, in order. A command with a stored attempt is alone; of the n others, √n are together.
+    """The slices, in order. A command with a stored attempt is alone; of the n others, 2√n are together.
 
     A command that waits twice is quarantined where it waits first.
     """
     queue = [(command, one.progress) for one in waiting for command in one.commands]
-    size = ceil(sqrt(len(quarantined)))
+    size = ceil(2 * sqrt(len(quarantined)))
     left = set(quarantined)
     begins: list[int] = []
     found: list[list[UUID]] = []

@@ -14,9 +14,11 @@ import asyncio
 import logging
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent, UnknownEvent
+from commander.domain.comparing import unknown_event_types
 from commander.domain.errors import timed_out
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
+from commander.eventstore.log.stored_names import stored_names
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
 from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
@@ -56,7 +58,8 @@ _WATCH_SECONDS = 0.5
 class Projector:
     """Folds the log into one table until its task is cancelled or the table is dropped.
 
-    position: the checkpoint of the table. failure: why it has stopped; None if it has not.
+    position: the checkpoint of the table. failure: why it has stopped; None if it has not. seen: the record
+    of the table, for those that do not hold its lock.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
@@ -67,7 +70,7 @@ class Projector:
         self._types = frozenset(table.projection.by_event)
         self._rows = Rows(table)
         self._made = False
-        self._seen: TableRecord | None = None
+        self.seen: TableRecord | None = None
         self._record: TableRecord | None = None
         self._filling: Filling | None = None
         self._indexed = False
@@ -88,16 +91,18 @@ class Projector:
         """'ok', or why the projector has stopped, or the progress of building the first table of its code."""
         if self.failure is not None:
             return self.failure
-        record = self._record or self._seen
+        record = self._record or self.seen
         if record is None:
             return "not started yet"
+        if self.seen is not None and self.seen.is_held:
+            return self.seen.held_because
         if record.state != BUILDING or record.build > 1:
             return "ok"
         return f"building: at position {self.position} of {self._head}"
 
     def update_record(self, record: TableRecord) -> None:
         """Updates the table's record, for a projector that does not hold the lock."""
-        self._seen = record
+        self.seen = record
 
     async def run(self) -> None:
         """Runs until cancelled or the table is dropped. While a server is unreachable it retries."""
@@ -216,9 +221,10 @@ class Projector:
             self._filling = None
             self.position = 0
             return False
+        skipped = unknown_event_types(self._domain, await stored_names(self._database))
         try:
             async with connection.transaction():
-                serves = await mark_built(connection, self._table)
+                serves = await mark_built(connection, self._table, skipped)
                 if serves and self._table.projection.inline:
                     await enter_inline(connection, self._domain, self._table, self.position)
         except (ProjectionFailed, UndecodableEvent):
@@ -226,7 +232,10 @@ class Projector:
         self._filling = None
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
-        logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
+        if self._record.is_held:
+            logger.error("%s", self._record.held_because)
+        else:
+            logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
         names = self._nats.names
         await self._nats.publish_signals(
             [projection_signal(names, self._table.name, self.position), tables_signal(names)]

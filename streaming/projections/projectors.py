@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.rebuilding import rebuild_held
 from commander.eventstore.projections.serving import TableRecord, table_records
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.connection import Nats
@@ -43,6 +44,9 @@ class Projectors:
         """Starts a projector for each new table. A projector ends by itself when its table is dropped."""
         if not self._made:
             await ensure_tables(self._database, [Table(p) for p in self._domain.projections.values()])
+            for projection in self._domain.projections.values():
+                if table := await rebuild_held(self._database, projection, self._knows):
+                    logger.info("%s is built again, because events that it skipped are known now", table.name)
             self._made = True
         async with SignalListener(self._nats, TABLES) as signal:
             while True:
@@ -57,6 +61,8 @@ class Projectors:
         """The state of each projection, see `Projector.state`. Of several tables, one that is not ok wins."""
         found: dict[str, str] = {}
         for projector in self._running.values():
+            if self._is_built_again(projector):
+                continue
             if found.get(projector.name, "ok") == "ok":
                 found[projector.name] = projector.state
         return found
@@ -64,6 +70,18 @@ class Projectors:
     async def _records(self) -> list[TableRecord]:
         records = await table_records(self._database, list(self._domain.projections))
         return [record for record in records if self._is_ours(record)]
+
+    def _is_built_again(self, projector: Projector) -> bool:
+        """Whether the table is held, and another one of the same code is built instead."""
+        seen = projector.seen
+        if seen is None or not seen.is_held:
+            return False
+        others = (one.seen for one in self._running.values() if one.name == projector.name)
+        return any(one.build > seen.build for one in others if one is not None)
+
+    def _knows(self, type_name: str) -> bool:
+        """Whether a skipped type is known now, or is retired: then to skip it is right."""
+        return self._domain.names.known("event", type_name)
 
     def _is_ours(self, record: TableRecord) -> bool:
         return self._domain.projections[record.name].fingerprint == record.fingerprint

@@ -31,9 +31,12 @@ class ServingTables(Mapping[str, Table]):
         self._nats = nats
         self._projections = projections
         self._tables: dict[str, Table] = {}
+        self._held: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Table:
         if name in self._projections and name not in self._tables:
+            if name in self._held:
+                raise ProjectionBuilding(f"the table of the projection {name} skipped events; see its log")
             raise ProjectionBuilding(f"the projection {name} is being built; try again later")
         return self._tables[name]
 
@@ -69,4 +72,5 @@ class ServingTables(Mapping[str, Table]):
                 tables[name] = self._tables[name]  # it has cached statements
             else:
                 logger.info("the projection %s is read from %s", name, tables[name].name)
+        self._held = frozenset(record.name for record in records if record.is_held)
         self._tables = tables

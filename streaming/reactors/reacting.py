@@ -14,6 +14,9 @@ it has lost.
     a partition:  rebuilding its states ─► following ─► stopped before an event ─► following …
                                             following ─► left to newer code, before an event that it knows
 
+If the domain's code fails on an event, the event's key is parked (parking.py) and the partition goes on. A
+partition stops only before an event that cannot be read, and when too many keys are parked.
+
 If the checkpoint is ahead of the states, they are rebuilt from the log without sending commands.
 """
 
@@ -40,6 +43,7 @@ from commander.streaming.commands.submitting import Submitter
 from commander.streaming.leases import Leases, reactor_leases
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
+from commander.streaming.reactors.parking import Parking
 from commander.streaming.reactors.reactions import Reacting, ReactionFailed
 from commander.streaming.running import keep_running
 
@@ -54,12 +58,18 @@ _RETRY_FAILED_SECONDS = 5.0
 class ReactorRunner:
     """Runs this process's partitions of one reactor until its task is cancelled.
 
-    If the domain's code fails on an event, only its partition stops before it. It is retried every few
-    seconds.
+    most_parked: the maximum of parked keys of the reactor, in all processes. A partition that stops before an
+    event tries it again every few seconds.
     """
 
     def __init__(
-        self, domain: Domain, database: Database, nats: Nats, submitter: Submitter, reactor: ReactorType
+        self,
+        domain: Domain,
+        database: Database,
+        nats: Nats,
+        submitter: Submitter,
+        reactor: ReactorType,
+        most_parked: int = 100,
     ) -> None:
         self._code = domain.code
         self._database = database
@@ -67,6 +77,7 @@ class ReactorRunner:
         self._submitter = submitter
         self._reactor = reactor
         self._reacting = Reacting(domain, database, reactor, submitter.partitions)
+        self._parking = Parking(domain, database, nats, submitter, reactor, self._reacting, most_parked)
         self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
@@ -85,14 +96,14 @@ class ReactorRunner:
     def failure(self) -> str | None:
         """Why the partition that stopped at the lowest position has stopped; None if none has.
 
-        Else why a partition waits that no process with this reactor can go on in.
+        Else why a partition waits that no process with this reactor can go on in, or which keys are parked.
         """
         if self._failures:
             return min(self._failures.values()).reason
         if self._waiting:
             first = min(self._waiting, key=lambda refusal: refusal.position or 0)
             return f"{first.needs}; no code that runs knows it; start the part reactors with code that does"
-        return None
+        return self._parking.summary
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -123,6 +134,7 @@ class ReactorRunner:
         for by_partition in known:
             for partition in by_partition.keys() - kept:
                 del by_partition[partition]
+        self._parking.keep(kept)
 
     async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
         await self._begin(leases.connection, [p for p in leases.owned if p not in self._checkpoints])
@@ -135,6 +147,7 @@ class ReactorRunner:
                 await self._follow(leases, active, await log.after(after, _BATCH))
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
+            await self._parking.retry(leases.connection, self._checkpoints)
             if loop.time() >= rebalance_at:
                 changed = await leases.rebalance()
                 self._waiting = leases.waiting
@@ -152,6 +165,7 @@ class ReactorRunner:
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
         if any(at.is_rebuilding for at in checkpoints.values()):
             logger.info("reactor %s rebuilds its states", self.name)
+        await self._parking.begin(connection, taken)
         await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
 
     def _active(self, now: float) -> set[int]:
@@ -164,29 +178,42 @@ class ReactorRunner:
             return
         connection = leases.connection
         before = {partition: self._checkpoints[partition] for partition in active}
-        reactions, failed = await self._reacting.to(connection, events, before)
-        await asyncio.gather(*map(self._submitter.submit, reactions.commands))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        parked = self._parking.state(connection)
+        reactions, stopped, failures = await self._reacting.to(connection, events, before, parked)
+        took_seconds = loop.time() - began
+        await asyncio.gather(*map(self._submitter.submit, reactions.to_send(failures)))
         await unschedule(self._nats, reactions.cancelled.values())
-        ends = {p: failed[p].position - 1 if p in failed else events[-1].position for p in active}
+        ends = {p: stopped[p].position - 1 if p in stopped else events[-1].position for p in active}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
-        await save_reactor(connection, self.name, moved, reactions.changed)
+        await save_reactor(connection, self.name, moved, reactions.changed, tuple(failures.values()))
         for partition, end in moved.items():
             self._checkpoints[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
+        await self._parking.parked(connection, failures)
         rebuilt = {p for p in moved if before[p].is_rebuilding and not self._checkpoints[p].is_rebuilding}
         await self._send_deadlines(connection, rebuilt)
-        for partition, failure in failed.items():
+        for partition, failure in stopped.items():
             if failure.unknown:
                 await self._leave(leases, partition, failure)
             else:
-                await self._stop(connection, partition, failure)
+                pause_seconds = max(_RETRY_FAILED_SECONDS, 20 * took_seconds)
+                await self._stop(connection, partition, failure, pause_seconds)
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
-        """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect."""
+        """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect.
+
+        Those of parked keys wait.
+        """
         if self._reactor.key is None or not partitions:
             return
         async for key, stored in states_with_deadlines(connection, self.name):
-            if self._reacting.partition_of(key) in partitions:
+            if self._reacting.partition_of(key) not in partitions:
+                continue
+            if key in self._parking.keys:
+                await unschedule(self._nats, stored.deadlines)
+            else:
                 await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
 
     async def _leave(self, leases: Leases, partition: int, failure: ReactionFailed) -> None:
@@ -195,12 +222,15 @@ class ReactorRunner:
         await leases.refuse_event(partition, failure.position, failure.reason)
         del self._checkpoints[partition]
         self._failures.pop(partition, None)
+        self._parking.keep(self._checkpoints.keys())
 
-    async def _stop(self, connection: Connection, partition: int, failure: ReactionFailed) -> None:
+    async def _stop(
+        self, connection: Connection, partition: int, failure: ReactionFailed, pause_seconds: float
+    ) -> None:
         if failure not in self._failures.values():
             logger.error(
                 "reactor %s stops before position %d: %s", self.name, failure.position, failure.reason
             )
         await save_reactor_error(connection, self.name, partition, failure.position, failure.reason)
         self._failures[partition] = failure
-        self._stopped_until[partition] = asyncio.get_running_loop().time() + _RETRY_FAILED_SECONDS
+        self._stopped_until[partition] = asyncio.get_running_loop().time() + pause_seconds

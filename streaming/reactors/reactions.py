@@ -5,7 +5,9 @@ This module sends and stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,17 +18,22 @@ from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
 from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.reactions.parked import Failure
 from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
+from commander.streaming.commands.deciding import described, without_nul
 from commander.streaming.commands.submitting import utc_now
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
+_MOST_OF_A_TRACEBACK = 8000
+"""The maximum of characters of a traceback that are stored, counted from its end."""
+
 
 class ReactionFailed(NamedTuple):
-    """The domain's code raised on the event at this position; or, if unknown, it does not know the event."""
+    """Why a partition stops before the event at this position. unknown: its code does not know the event."""
 
     position: int
     reason: str
@@ -40,6 +47,38 @@ class _Taken(NamedTuple):
     trigger: Any
     key: str | None
     partition: int
+
+    @property
+    def parking_key(self) -> str:
+        """The key that is parked if the event fails; for a reactor without a key, the stream."""
+        return self.event.stream if self.key is None else self.key
+
+
+@dataclass(frozen=True)
+class Parked:
+    """What is known of a reactor's parked keys.
+
+    handled: by key, the position up to which its events are handled. Its later events wait. skipped: the
+    positions of events that are not handled. most: how many keys may be parked; 0 for none. count: how many
+    are parked, which is read when another one fails.
+    """
+
+    handled: Mapping[str, int]
+    skipped: Collection[int]
+    most: int = 0
+    count: Callable[[], Awaitable[int]] | None = None
+
+    async def room(self) -> int:
+        """How many more keys may be parked. Raises Unavailable."""
+        return self.most - (0 if self.count is None else await self.count())
+
+
+class Reacted(NamedTuple):
+    """The reactions to some events. stopped: by partition, why it stops. failures: the keys to park."""
+
+    reactions: Reactions
+    stopped: dict[int, ReactionFailed]
+    failures: dict[str, Failure]
 
 
 class Reactions:
@@ -56,10 +95,14 @@ class Reactions:
         self.changed: dict[str, StoredState | None] = {}
         self.cancelled: dict[UUID, SubmittedCommand] = {}
 
-    @property
-    def commands(self) -> list[SubmittedCommand]:
-        """The commands to send, without deadlines that were cancelled within the batch."""
-        return [command for command in self._commands if command.command_id not in self.cancelled]
+    def to_send(self, parked: Collection[str]) -> list[SubmittedCommand]:
+        """The commands to send, without deadlines that were cancelled within the batch.
+
+        parked: the keys whose deadlines wait; they are left out.
+        """
+        states = [state for key in parked if (state := self.changed.get(key)) is not None]
+        waiting = self.cancelled.keys() | {one.command_id for state in states for one in state.deadlines}
+        return [command for command in self._commands if command.command_id not in waiting]
 
     def add(self, taken: _Taken, depth: int, *, muted: bool) -> None:
         """Adds the reaction to an event. depth: see `Depths`. muted: only its state, its commands were sent.
@@ -124,29 +167,60 @@ class Reacting:
         return partition_of(key, self._partitions)
 
     async def to(
-        self, connection: Connection, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
-    ) -> tuple[Reactions, dict[int, ReactionFailed]]:
+        self,
+        connection: Connection,
+        events: Sequence[RecordedEvent],
+        checkpoints: Mapping[int, Checkpoint],
+        parked: Parked,
+        only: str | None = None,
+    ) -> Reacted:
         """The reactions of these partitions to the events that they have not handled yet, and the failures.
 
-        A partition stops at an event on which the domain's code fails, or which it does not know and newer
-        code is to handle. The failures are by partition.
+        If the domain's code fails on an event, its key is to be parked, and the key's later events are left
+        out. A partition stops before an event that cannot be decoded or that newer code is to handle, and
+        before one that fails when there is no room for its key. only: the one key whose events are handled.
         Raises Unavailable.
         """
         self._newer.look_again()
-        taken, failed = await self._taken(events, checkpoints)
+        taken, stopped = await self._taken(events, checkpoints)
+        if only is not None:
+            taken = [one for one in taken if one.parking_key == only]
         keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
         reactions = Reactions(self._domain, self._reactor, states)
+        failures: dict[str, Failure] = {}
         for one in taken:
-            if one.partition in failed and failed[one.partition].position <= one.event.position:
+            position, key = one.event.position, one.parking_key
+            if one.partition in stopped and stopped[one.partition].position <= position:
                 continue
-            muted = one.event.position <= checkpoints[one.partition].position
+            if key in failures or parked.handled.get(key, position) < position or position in parked.skipped:
+                continue
+            muted = position <= checkpoints[one.partition].position
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
                 reactions.add(one, depth, muted=muted)
-            except RAISED as error:  # an exception of the domain's code stops only this partition
-                failed[one.partition] = _failed(one.event, error)
-        return reactions, failed
+            except RAISED as error:  # an exception of the domain's code stops only this key
+                if len(failures) < await parked.room():
+                    sent = parked.handled.get(key, checkpoints[one.partition].position)
+                    failures[key] = self._failure(one, sent, error)
+                else:
+                    full = f"; {parked.most} keys are parked, no more may be" if parked.most else ""
+                    stopped[one.partition] = ReactionFailed(position, f"{_described(error)}{full}")
+        return Reacted(reactions, stopped, failures)
+
+    def _failure(self, taken: _Taken, sent: int, error: BaseException) -> Failure:
+        before = taken.event.position - 1
+        return Failure(
+            taken.parking_key,
+            taken.partition,
+            taken.event.position,
+            handled=before,
+            sent=max(sent, before),
+            event_type=taken.event.type,
+            error=_described(error),
+            traceback=without_nul("".join(traceback.format_exception(error))[-_MOST_OF_A_TRACEBACK:]),
+            fingerprint=self._domain.fingerprint_of(self._reactor),
+        )
 
     async def _taken(
         self, events: Sequence[RecordedEvent], checkpoints: Mapping[int, Checkpoint]
@@ -168,8 +242,8 @@ class Reacting:
             except (NotKnown, UnknownEvent) as error:
                 failed |= dict.fromkeys(concerned, ReactionFailed(event.position, str(error), unknown=True))
                 continue
-            except RAISED as error:  # as above
-                failed |= dict.fromkeys(concerned, _failed(event, error))
+            except RAISED as error:  # the key is unknown, so it may be that of any partition
+                failed |= dict.fromkeys(concerned, ReactionFailed(event.position, _described(error)))
                 continue
             if trigger is None or (key is None and self._reactor.key is not None):
                 continue
@@ -204,5 +278,5 @@ class Reacting:
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
 
 
-def _failed(event: RecordedEvent, error: BaseException) -> ReactionFailed:
-    return ReactionFailed(event.position, f"{type(error).__name__}: {error}")
+def _described(error: BaseException) -> str:
+    return without_nul(described(error))

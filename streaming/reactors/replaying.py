@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import read_log
+from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_reactor
-from commander.streaming.reactors.reactions import Reacting
+from commander.streaming.reactors.reactions import Parked, Reacting
 
 _BATCH = 500
 
@@ -28,12 +29,15 @@ async def replayed(
     connection: it holds the locks of these partitions. Each page is stored, so another process can continue.
     Raises ReplayStopped and Unavailable.
     """
+    waiting = await parked_keys(connection, reacting.name, checkpoints)
+    skipped = await skipped_positions(connection, reacting.name)
+    parked = Parked({one.key: one.handled for one in waiting}, skipped, most=0)
     rebuilding = {partition: at for partition, at in checkpoints.items() if at.is_rebuilding}
     while rebuilding:
         begin = min(at.folded for at in rebuilding.values())
         end = min(begin + _BATCH, *(at.position for at in rebuilding.values()))
         events = await read_log(database, begin, end, _BATCH)
-        reactions, failed = await reacting.to(connection, events, rebuilding)
+        reactions, failed, _ = await reacting.to(connection, events, rebuilding, parked)
         moved = {p: failed[p].position - 1 if p in failed else end for p in rebuilding}
         await save_reactor(connection, reacting.name, moved, reactions.changed)
         yield end

@@ -39,7 +39,7 @@ def has_ipv6() -> bool:
 
 FOR_EVERY_DOMAIN = (
     *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
-    *("retryEffect", "dropEffect"),
+    *("retryEffect", "dropEffect", "retryReaction", "skipReaction"),
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from uuid import uuid4
 
+from commander.eventstore.reactions.parked import parked_actions
 from commander.eventstore.reactions.reactors import reactor_statuses
 from tests.commander.conftest import Run
 from tests.streaming.conftest import Bank, running, servers, until_reacted
@@ -36,7 +38,7 @@ async def counted(servers: Bank) -> None:
 
 async def test_reactors_are_listed_as_they_stand(servers: Bank, commander: Run) -> None:
     await counted(servers)
-    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\n", "")
+    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\t\n", "")
 
 
 async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, commander: Run) -> None:
@@ -94,3 +96,39 @@ async def test_a_name_that_is_none_is_told_with_those_that_are(servers: Bank, co
     code, _, err = await asked(servers, commander, "replay", "postman")
     expected = "the domain orders has no reactor postman; it has echo, loyalty, payment"
     assert (code, err) == (1, f"commander: {expected}\n")
+
+
+async def test_parked_keys_are_listed_retried_and_skipped(servers: Bank, commander: Run) -> None:
+    async with running(servers.processor(orders_domain).run()):
+        async with running(runner(servers, "loyalty").run()):
+            await orders_of(servers, "Ada", "poison", "poison")
+            await until_reacted(servers, "loyalty")
+        code, out, err = await asked(servers, commander, "list")
+        assert (code, out, err) == (0, "loyalty\t3\t3\t1\t1\t\t\t\n", "")
+        code, out, err = await asked(servers, commander, "failures", "loyalty", "--traceback")
+        line, *traceback = out.splitlines()
+        cells = line.split("\t")
+        assert (code, err) == (0, "")
+        assert cells[:6] == ["loyalty", "poison", "PARKED", "2", "Ordered", "1"]
+        assert cells[7] == "RuntimeError: boom"
+        assert "RuntimeError: boom" in traceback
+        code, out, err = await asked(servers, commander, "skip", "loyalty", "poison")
+        assert (code, out, err) == (0, "loyalty skips the event at position 2\n", "")
+        code, _, err = await asked(servers, commander, "retry", "loyalty", "poison")
+        expected = "the reactor loyalty has no parked key poison, or its retry has not ended"
+        assert (code, err) == (1, f"commander: {expected}\n")
+        async with running(runner(servers, "loyalty").run()):
+            while (await asked(servers, commander, "failures"))[1].split("\t")[2:4] != ["PARKED", "3"]:
+                pass
+        code, out, err = await asked(servers, commander, "retry", "loyalty", "--all")
+        assert (code, out, err) == (0, "loyalty will handle the event at position 3 again\n", "")
+    code, _, err = await asked(servers, commander, "retry", "loyalty")
+    assert (code, "give either a key or --all" in err) == (2, True)
+    [skipped, retried] = await parked_actions(servers.database, "loyalty", "poison")
+    assert (skipped.position, skipped.action, retried.position, retried.action) == (
+        2,
+        "SKIPPED",
+        3,
+        "RETRIED",
+    )
+    assert skipped.actor == getpass.getuser()

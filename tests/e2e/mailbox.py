@@ -59,7 +59,7 @@ class Box:
         return Box()
 
 
-@mailbox.effect(LetterWritten, concurrency=4, attempts=int(os.environ.get("ATTEMPTS", "2")))
+@mailbox.effect(LetterWritten, begins="now", concurrency=4, attempts=int(os.environ.get("ATTEMPTS", "2")))
 async def send(event: LetterWritten, call: EffectCall) -> None:
     if event.text == "slow":
         await asyncio.sleep(0.2)

@@ -96,7 +96,7 @@ class ShelfRow:
         return cls(event.shelf_id, (row.total if row else 0) + event.width)
 
 
-@shelf.reactor
+@shelf.reactor(begins="beginning")
 class Measuring:
     def on_placed(self, event: Placed) -> Measure:
         return Measure(event.shelf_id, event.width)

@@ -103,9 +103,56 @@ def test_time_travel_through_code_that_does_not_return_is_an_error_of_its_own(wh
     assert wheels.data("{ __typename }")
 
 
-def test_a_reactor_that_does_not_return_stops_before_the_event(wheels: System) -> None:
-    turned(wheels, "reactor stubbornly")
-    until(
-        lambda: state(wheels, "reactors", "reactor oiler"), lambda told: "did not return within 0.8" in told
+FAILURES = """query ($first: Int, $after: String, $reactor: String) {
+  reactorFailures(first: $first, after: $after, reactor: $reactor) {
+    edges { cursor node {
+      reactor key state position eventType error traceback attempts parkedAt failedAt
+      actions { position deed actor } } }
+    pageInfo { hasNextPage endCursor } } }"""
+
+
+def failures(wheels: System, **given: Any) -> list[dict[str, Any]]:
+    """The parked keys."""
+    return [edge["node"] for edge in wheels.data(FAILURES, **given)["reactorFailures"]["edges"]]
+
+
+def test_a_key_whose_reactor_does_not_return_is_parked_and_can_be_skipped(wheels: System) -> None:
+    first, second = str(uuid4()), str(uuid4())
+    poison = turned(wheels, "reactor stubbornly", first)
+    turned(wheels, "reactor", second)
+    [one, two] = until(lambda: failures(wheels), lambda found: len(found) == 2)
+    assert (one["reactor"], one["key"], one["state"], one["attempts"]) == ("oiler", first, "PARKED", 1)
+    assert (one["position"], one["eventType"]) == (poison["position"], "Turned")
+    assert one["error"].startswith("HandlerStuck: did not return within 0.8 seconds")
+    assert "in go_on_for_ever" in one["traceback"]
+    assert two["error"].startswith("HandlerTimedOut: ")
+    health = state(wheels, "reactors", "reactor oiler")
+    assert health.startswith(f"2 parked keys; {first} failed at position {poison['position']}: HandlerStuck")
+    metrics = httpx.get(f"http://127.0.0.1:{wheels.operators_port('reactors')}/metrics", verify=NO_TLS).text
+    assert 'commander_reactor_parked_keys{reactor="oiler"} 2' in metrics
+
+    page = wheels.data(FAILURES, first=1)["reactorFailures"]
+    assert ([edge["node"]["key"] for edge in page["edges"]], page["pageInfo"]["hasNextPage"]) == (
+        [first],
+        True,
     )
-    assert turned(wheels)["__typename"] == "CommandApplied"
+    assert [found["key"] for found in failures(wheels, after=page["pageInfo"]["endCursor"])] == [second]
+    assert failures(wheels, reactor="another") == []
+
+    turned(wheels, wheel=first)
+    skip = 'mutation ($key: String!) { skipReaction(reactor: "oiler", key: $key) }'
+    assert wheels.data(skip, key=first) == {"skipReaction": True}
+    [left] = until(lambda: failures(wheels), lambda found: len(found) == 1)
+    retry = 'mutation ($key: String!) { retryReaction(reactor: "oiler", key: $key) }'
+    assert wheels.data(retry, key=second) == {"retryReaction": True}
+    [again] = until(lambda: failures(wheels), lambda found: found[0]["attempts"] == 2)
+    assert again["actions"] == [{"position": left["position"], "deed": "RETRIED", "actor": None}]
+    assert again["state"] == "PARKED"
+    refused = wheels.query(skip, key=first)["errors"][0]
+    assert refused["extensions"]["code"] == "NOT_FOUND"
+    assert refused["message"] == f"the reactor oiler has no parked key {first}, or its retry has not ended"
+    query = "query ($stream: String!) { events(filter: {streams: [$stream]}) { edges { node { type } } } }"
+    until(
+        lambda: wheels.data(query, stream=f"wheel-{first}")["events"]["edges"],
+        lambda edges: [edge["node"]["type"] for edge in edges] == ["Turned", "Turned", "Oiled"],
+    )

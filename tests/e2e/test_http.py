@@ -88,7 +88,7 @@ def test_the_schema_has_no_trace_of_internal_commands(system: System) -> None:
         "closeAccount",
         "requestTransfer",
         *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
-        *("retryEffect", "dropEffect"),
+        *("retryEffect", "dropEffect", "retryReaction", "skipReaction"),
     ]
     types = [type_["name"] for type_ in found["types"]]
     assert "OpenAccountInput" in types

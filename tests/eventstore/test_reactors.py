@@ -39,10 +39,10 @@ async def test_a_reactor_stands_where_its_last_partition_does(database: Database
         await save_reactor(connection, "clerk", {1: 12, 2: 10})
         await save_reactor_error(connection, "clerk", 2, 11, "ValueError: second")
         await save_reactor_error(connection, "clerk", 0, 10, "ValueError: first")
-        expected = ReactorStatus("clerk", 9, 9, 10, "ValueError: first", 0, 3, 2)
+        expected = ReactorStatus("clerk", 9, 9, 10, "ValueError: first", 0, 3, 2, 0)
         assert await reactor_statuses(database) == (0, [expected])
         await save_reactor(connection, "clerk", {0: 12})
-        expected = ReactorStatus("clerk", 10, 10, 11, "ValueError: second", 0, 3, 1)
+        expected = ReactorStatus("clerk", 10, 10, 11, "ValueError: second", 0, 3, 1, 0)
         assert await reactor_statuses(database) == (0, [expected])
 
 

@@ -13,7 +13,8 @@ import pytest
 from commander import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables, row_by_key
-from commander.eventstore.projections.serving import ProjectionBuilding, drop, rebuild, switch, table_records
+from commander.eventstore.projections.rebuilding import rebuild
+from commander.eventstore.projections.serving import ProjectionBuilding, drop, switch, table_records
 from commander.eventstore.projections.tables import Table
 from commander.examples.bank import bank
 from commander.streaming.projections.projecting import Projector

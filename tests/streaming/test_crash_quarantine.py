@@ -121,7 +121,7 @@ async def test_two_that_end_their_processor_are_found_among_many(
         c: [one.command_id for one in made if one.stream == f"counter-{c}"] for c in counters
     }
     alone = [size for size in await transactions(servers.database) if size == 1]
-    assert len(alone) <= 2 * 20, "a slice has the root of the suspects"
+    assert len(alone) <= 2 * 40, "a slice has twice the root of the suspects"
 
 
 async def test_after_a_kill_the_suspects_are_decided_in_slices_and_the_rest_in_batches(
@@ -141,7 +141,7 @@ async def test_after_a_kill_the_suspects_are_decided_in_slices_and_the_rest_in_b
         await servers.outcome(made[-1].command_id, timeout_seconds=60)
     sizes = (await transactions(servers.database))[len(before) :]
     assert sizes.count(1) < 5
-    assert sum(size <= 20 for size in sizes) <= 22, f"{IN_PROGRESS} suspects make 20 slices of 20: {sizes}"
+    assert sum(size <= 40 for size in sizes) <= 12, f"{IN_PROGRESS} suspects make 10 slices of 40: {sizes}"
     assert {event.version for event in await servers.log()} == {1}
     assert not await servers.database.fetchval("select count(*) from attempts")
 
@@ -181,7 +181,7 @@ async def test_a_stop_amid_the_suspects_is_no_attempt_and_leaves_them_to_the_nex
     assert [tuple(row) for row in owners] == [(True, dead)]
     async with running(servers.processor(fragile, batch_size=BATCH).run()):
         await servers.outcome(made[-1].command_id)
-    assert (await transactions(servers.database))[0] == 18, "the root of 300"
+    assert (await transactions(servers.database))[0] == 35, "twice the root of 300"
 
 
 async def test_an_event_that_ends_whoever_reads_it_fails_the_commands_of_its_stream(
@@ -218,20 +218,15 @@ def shape(
     ]
 
 
-def test_slices_have_the_root_of_the_suspects_and_a_suspect_with_an_attempt_is_alone() -> None:
-    one, *many = [submitted(Count(uuid4()), fragile) for _ in range(9)]
+def test_slices_have_twice_the_root_of_the_suspects_and_one_with_an_attempt_is_alone() -> None:
+    one, *many = [submitted(Count(uuid4()), fragile) for _ in range(16)]
     separate = [received(10 + n, command) for n, command in enumerate([one, *many])]
-    assert shape(separate, {}) == [(3, 3, 12), (3, 3, 15), (3, 3, 18)]
-    assert shape(separate, {many[3].command_id: 1}) == [
-        (3, 3, 12),
-        (1, 1, 13),
-        (1, 1, 14),
-        (3, 3, 17),
-        (1, 1, 18),
-    ]
-    assert shape(separate, {}, known=8) == [(9, 1, 18)]
-    together = [received(10, one, *many[:4]), received(11), received(20, *many[4:])]
-    assert shape(together, {}) == [(3, 3, 9), (3, 3, 19), (3, 3, 20)], "before a message with more of it"
+    assert shape(separate, {}) == [(8, 8, 17), (8, 8, 25)]
+    attempted = shape(separate, {many[3].command_id: 1})
+    assert attempted == [(4, 4, 13), (1, 1, 14), (8, 8, 22), (3, 3, 25)]
+    assert shape(separate, {}, known=15) == [(16, 1, 25)]
+    together = [received(10, one, *many[:9]), received(11), received(20, *many[9:])]
+    assert shape(together, {}) == [(8, 8, 9), (8, 8, 20)], "before a message with more of it"
     repeated = [received(10, one), received(11, one), received(12, one)]
     assert shape(repeated, {one.command_id: 2}) == [(1, 1, 10), (2, 0, 12)]
 

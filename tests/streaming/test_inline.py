@@ -14,7 +14,8 @@ import pytest
 from commander import Domain, touches
 from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
-from commander.eventstore.projections.serving import TableRecord, rebuild, switch, table_records
+from commander.eventstore.projections.rebuilding import rebuild
+from commander.eventstore.projections.serving import TableRecord, switch, table_records
 from commander.eventstore.projections.tables import Table
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projecting import Projector

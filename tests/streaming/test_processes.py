@@ -19,8 +19,9 @@ from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
 
-def runner(servers: Bank, name: str, domain: Domain = orders) -> ReactorRunner:
-    return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, domain.reactors[name])
+def runner(servers: Bank, name: str, domain: Domain = orders, **options: int) -> ReactorRunner:
+    reactor = domain.reactors[name]
+    return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, reactor, **options)
 
 
 async def until(servers: Bank, holds: Callable[[list[str]], bool]) -> list[RecordedEvent]:
@@ -124,7 +125,7 @@ async def test_killed_between_sending_and_saving_it_counts_and_sends_once(
 
 
 async def test_it_stops_before_an_event_it_fails_on_and_its_states_with_it(servers: Bank) -> None:
-    failing = runner(servers, "loyalty")
+    failing = runner(servers, "loyalty", most_parked=0)
     async with running(servers.processor(orders).run()):
         await orders_of(servers, "Ada", "Ada", "poison", "Ada")
         async with running(failing.run()), asyncio.timeout(10):

@@ -93,10 +93,10 @@ async def test_more_processes_than_partitions_leave_some_standing_by(servers: Ba
                 await asyncio.sleep(0.02)
 
 
-async def test_a_partition_that_fails_stops_alone_and_goes_on_when_the_code_is_mended(
+async def test_without_parked_keys_a_partition_stops_alone_and_goes_on_when_the_code_is_mended(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = runner(servers, "loyalty")
+    failing = runner(servers, "loyalty", most_parked=0)
     async with running(servers.processor(orders).run()), running(failing.run()):
         await orders_of(servers, "poison", *["Ada"] * 3)
         await until(servers, lambda types: "Rewarded" in types)

@@ -1,0 +1,58 @@
+"""Parked keys of reactors: list, retry, skip. Each action is recorded with its actor."""
+
+from __future__ import annotations
+
+from commander.eventstore.database import Database
+from commander.eventstore.reactions.parked import (
+    ParkedAction,
+    ParkedKey,
+    act_on_parked,
+    list_parked,
+    parked_actions,
+)
+from commander.resolvers.cursors import number_cursor_of, number_from
+from commander.resolvers.events import Page, page_size
+from commander.resolvers.request_context import RequestContext
+from commander.resolvers.services import DatabaseService, Services
+
+_LIST = "reactorFailures"
+
+
+async def reactor_failures(
+    services: Services, reactor: str | None, first: int | None, after: str | None
+) -> Page[ParkedKey]:
+    """The parked keys, of one reactor if it is given, in the order in which they were parked.
+
+    Raises InvalidRequest.
+    """
+    size = page_size(services, first)
+    behind = 0 if after is None else number_from("after", after, _LIST)
+    found = await list_parked(services.database, reactor, behind, size + 1)
+    return Page(found[:size], more=len(found) > size)
+
+
+def failure_cursor_of(parked: ParkedKey) -> str:
+    """The cursor of a parked key in the list."""
+    return number_cursor_of(_LIST, parked.number)
+
+
+async def actions_of(database: Database, parked: ParkedKey) -> list[ParkedAction]:
+    """The actions on this key of the reactor, oldest first, earlier failures included."""
+    return await parked_actions(database, parked.reactor, parked.key)
+
+
+async def retry(context: RequestContext[DatabaseService], reactor: str, key: str | None) -> list[int]:
+    """Handles the failing event of a key again, then its later ones. key: None for all keys of the reactor.
+
+    Returns the positions of the failing events. Raises NotFound if no such key is parked.
+    """
+    return await act_on_parked(context.services.database, reactor, key, "RETRIED", context.actor)
+
+
+async def skip(context: RequestContext[DatabaseService], reactor: str, key: str) -> int:
+    """Passes over the failing event of a key for ever, and handles its later events.
+
+    Returns the position of the skipped event. Raises NotFound if the key is not parked.
+    """
+    [position] = await act_on_parked(context.services.database, reactor, key, "SKIPPED", context.actor)
+    return position

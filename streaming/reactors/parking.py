@@ -1,0 +1,194 @@
+"""The parked keys of a reactor's partitions, and their retries.
+
+The log is the queue of a parked key. A retry reads the log again from the failing event up to the checkpoint
+of the key's partition, and handles the events of this key alone, page by page. Between two pages the other
+keys go on. When the key has caught up, it is no longer parked, and its events are handled with all others.
+
+Why a reaction is not repeated: the state of the key and the position up to which it is handled commit
+together. A crash before that repeats a page, whose commands then find their first outcomes.
+
+The deadlines of a parked key wait too. Otherwise one would be sent although the event that cancels it is in
+the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+
+from commander.domain import Domain, ReactorType
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.log.event_log import read_log
+from commander.eventstore.reactions.parked import (
+    RETRYING,
+    Failure,
+    ParkedKey,
+    count_parked,
+    parked_keys,
+    retry_other_code,
+    skipped_positions,
+)
+from commander.eventstore.reactions.reactors import Checkpoint, load_states, save_retry
+from commander.eventstore.records import EventFilter
+from commander.streaming.commands.pending_by_id import unschedule
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.connection import Nats
+from commander.streaming.reactors.reactions import Parked, Reacting
+
+logger = logging.getLogger("commander.reactors")
+
+_POLL_SECONDS = 0.5
+_TURN_SECONDS = 0.25
+"""How long retries run before the other keys get their turn."""
+_LEFT_SECONDS = 5.0
+"""The pause before a retry that needs newer code is tried again. By then another process may own the key."""
+_BATCH = 500
+_MOST_POSITIONS = 20_000
+"""The maximum of positions that are searched at once for the events of a key."""
+
+
+class Parking:
+    """The parked keys of the partitions that this process owns. most: the maximum of parked keys."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        database: Database,
+        nats: Nats,
+        submitter: Submitter,
+        reactor: ReactorType,
+        reacting: Reacting,
+        most: int,
+    ) -> None:
+        self._domain = domain
+        self._database = database
+        self._nats = nats
+        self._submitter = submitter
+        self._reactor = reactor
+        self._reacting = reacting
+        self._most = most
+        self._keys: dict[str, ParkedKey] = {}
+        self._skipped: frozenset[int] = frozenset()
+        self._poll_at = 0.0
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The parked keys."""
+        return self._keys.keys()
+
+    @property
+    def summary(self) -> str | None:
+        """How many keys are parked, and why the first one is; None if none is."""
+        if not self._keys:
+            return None
+        first = min(self._keys.values(), key=lambda one: one.position)
+        count = f"{len(self._keys)} parked key" + ("s" if len(self._keys) > 1 else "")
+        return f"{count}; {first.key} failed at position {first.position}: {first.error}"
+
+    async def begin(self, connection: Connection, partitions: Collection[int]) -> None:
+        """Begins with partitions that were taken. Retries their parked keys that failed with other code."""
+        await self._read(connection, partitions)
+        if self._keys:
+            name, fingerprint = self._reactor.name, self._domain.fingerprint_of(self._reactor)
+            retried = await retry_other_code(connection, name, partitions, fingerprint)
+            if retried:
+                logger.info("reactor %s: its code has changed; retrying %d keys", name, retried)
+        self._skipped = await skipped_positions(connection, self._reactor.name)
+        self._poll_at = 0.0
+
+    def keep(self, partitions: Collection[int]) -> None:
+        """Forgets the parked keys of other partitions."""
+        self._keys = {key: one for key, one in self._keys.items() if one.partition in partitions}
+
+    def state(self, connection: Connection) -> Parked:
+        """What a reaction must know of the parked keys."""
+        handled = {key: one.handled for key, one in self._keys.items()}
+        return Parked(
+            handled, self._skipped, self._most, lambda: count_parked(connection, self._reactor.name)
+        )
+
+    async def parked(self, connection: Connection, failures: Mapping[str, Failure]) -> None:
+        """Takes note of keys that were parked just now. Their deadlines wait from now on."""
+        if not failures:
+            return
+        for one in failures.values():
+            text = "reactor %s failed at position %d; its key %s is parked: %s\n%s"
+            logger.error(text, self._reactor.name, one.position, one.key, one.error, one.traceback)
+        await self._read(connection, {one.partition for one in failures.values()})
+        if self._reactor.key is not None:
+            states = await load_states(connection, self._reactor.name, failures)
+            await unschedule(self._nats, (d for state in states.values() for d in state.deadlines))
+
+    async def retry(self, connection: Connection, checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Goes on with the retries that somebody has requested, for a moment. Raises Unavailable."""
+        loop = asyncio.get_running_loop()
+        if not self._keys or loop.time() < self._poll_at:
+            return
+        await self._read(connection, checkpoints)
+        until = loop.time() + _TURN_SECONDS
+        pause_seconds = _POLL_SECONDS
+        due = [one.key for one in self._keys.values() if one.state == RETRYING]
+        for key in due:
+            while (one := self._keys.get(key)) is not None and one.state == RETRYING:
+                if checkpoints[one.partition].is_rebuilding:
+                    break
+                if loop.time() >= until:
+                    return  # the next turn goes on, without a pause
+                if not await self._retry_page(connection, one, checkpoints[one.partition].position):
+                    pause_seconds = _LEFT_SECONDS
+                    break
+        self._poll_at = loop.time() + pause_seconds
+
+    async def _retry_page(self, connection: Connection, parked: ParkedKey, checkpoint: int) -> bool:
+        """Handles the next events of a key, up to the checkpoint of its partition.
+
+        Returns False if the next event is left to a process with newer code.
+        """
+        name, key = self._reactor.name, parked.key
+        end = min(parked.handled + _MOST_POSITIONS, checkpoint)
+        events = await read_log(self._database, parked.handled, end, _BATCH, self._filter(key))
+        if len(events) == _BATCH:
+            end = events[-1].position
+        before = {parked.partition: Checkpoint(parked.sent, parked.handled)}
+        reactions, stopped, failures = await self._reacting.to(
+            connection, events, before, Parked({}, self._skipped, most=1), only=key
+        )
+        failure = failures.get(key)
+        left = failure is None and parked.partition in stopped and stopped[parked.partition].unknown
+        if left:
+            end = stopped[parked.partition].position - 1
+        elif failure is None and parked.partition in stopped:
+            position, reason, _ = stopped[parked.partition]
+            type_ = next(event.type for event in events if event.position == position)
+            failure = Failure(
+                *(key, parked.partition, position, position - 1, max(parked.sent, position - 1), type_),
+                *(reason, "", self._domain.fingerprint_of(self._reactor)),
+            )
+        await asyncio.gather(*map(self._submitter.submit, reactions.to_send({key})))
+        await unschedule(self._nats, reactions.cancelled.values())
+        caught_up = failure is None and not left and end >= checkpoint
+        await save_retry(connection, name, key, reactions.changed, end, failure, caught_up=caught_up)
+        if failure is not None:
+            await self.parked(connection, {key: failure})
+        elif caught_up:
+            del self._keys[key]
+            logger.info("reactor %s: the key %s has caught up at position %d", name, key, end)
+            states = {} if self._reactor.key is None else await load_states(connection, name, [key])
+            await asyncio.gather(*(self._submitter.submit(d) for s in states.values() for d in s.deadlines))
+        else:
+            self._keys[key] = parked._replace(handled=end, sent=max(parked.sent, end))
+        return not left
+
+    def _filter(self, key: str) -> EventFilter | None:
+        """The events among which are those of a key. A reactor without a key parks streams.
+
+        A type that this code does not know is read too: it may be one that newer code handles.
+        """
+        return EventFilter(streams=frozenset({key})) if self._reactor.key is None else None
+
+    async def _read(self, connection: Connection, partitions: Collection[int]) -> None:
+        """Reads the parked keys of these partitions again."""
+        found = await parked_keys(connection, self._reactor.name, partitions)
+        others = {key: one for key, one in self._keys.items() if one.partition not in partitions}
+        self._keys = others | {one.key: one for one in found}
