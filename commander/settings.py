@@ -98,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_connections: Annotated[int, Meta(ge=1, le=1000)] = 10
     """The most connections in the pool of a process. A process holds a few more for its locks."""
 
+    projection_takeover_seconds: Annotated[float, Meta(ge=0)] = 15
+    """How long a projection's serving table may be without a process that keeps it up with the log. After
+    that, the table of the code that runs serves in its place. `commander dev` uses 0."""
+
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
     """The largest body of a request, and the largest message on a WebSocket."""
     max_command_bytes: Annotated[int, Meta(ge=1024, le=900 * 1024)] = 512 * 1024

@@ -17,10 +17,10 @@ from commander.cli.rebuilding import show_differences, until_built
 from commander.domain import ProjectionType
 from commander.domain.errors import CommanderError, NotFound, Unavailable
 from commander.eventstore.database import Database
-from commander.eventstore.locks import Lock, held_keys, lock_key
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.projections import serving
 from commander.eventstore.projections.differences import differences
+from commander.eventstore.projections.keeping import kept_up
 from commander.eventstore.projections.rebuilding import rebuild as rebuild_table
 from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServe, TableRecord, table_records
 from commander.parts.process import given_url
@@ -53,8 +53,8 @@ def list_all() -> None:
 
     async def show(database: Database) -> None:
         records, head = await table_records(database), await head_position(database)
-        kept = await held_keys(database, Lock.PROJECTION)
-        rows = [_cells(one, head, lock_key(one.table_name) in kept) for one in records]
+        kept = await kept_up(database, [one.table_name for one in records])
+        rows = [_cells(one, head, one.table_name in kept) for one in records]
         if console.is_terminal:
             table = Table(*_COLUMNS)
             for row in rows:
@@ -153,8 +153,7 @@ def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> 
 
 async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
     missing = await head_position(database) - record.position
-    kept = lock_key(record.table_name) in await held_keys(database, Lock.PROJECTION)
-    if missing > 0 and not kept and not behind:
+    if missing > 0 and not behind and not await kept_up(database, [record.table_name]):
         raise CannotServe(
             f"{record.table_name} is {missing} events behind and no process keeps it up: run `commander "
             "projections` with its code, or give --behind"
@@ -193,7 +192,7 @@ def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
     error = " ".join(reason.split())[:300]
     yes = {True: "yes", False: "no"}
     numbers = str(one.position), str(behind)
-    return one.name, one.table_name, state, yes[one.serving], yes[kept or one.inline], *numbers, error
+    return one.name, one.table_name, state, yes[one.serving], yes[kept], *numbers, error
 
 
 async def _signal(database: Database) -> None:

@@ -190,6 +190,22 @@ def test_a_rebuild_of_the_same_code_is_shown_compared_switched_to_and_taken_back
         assert (said.count("\n"), problem in said) == (1, True), said
 
 
+def test_undone_code_serves_again_as_in_commander_dev(
+    parts: Parts, first: tuple[Part, Part], run: Any
+) -> None:
+    api, projections = first
+    projections.end()
+    [changed] = parts.start("projections", domain=TILL, TILL="doubled")
+    until(lambda: total(api), lambda found: found == 12)
+    changed.end()
+    parts.start("projections", domain=TILL, COMMANDER_PROJECTION_TAKEOVER_SECONDS="0")
+    until(lambda: total(api), lambda found: found == 6)
+    assert pay(api, 1)["__typename"] == "CommandApplied"
+    assert total(api) == 7
+    serving = [row for row in listed(run).values() if row[2] == "yes"]
+    assert {(name, kept) for name, _, _, kept, *_ in serving} == {("sum", "yes"), ("well", "yes")}
+
+
 def test_a_table_that_nobody_keeps_up_is_not_switched_to_unasked(
     parts: Parts, first: tuple[Part, Part], run: Any
 ) -> None:
