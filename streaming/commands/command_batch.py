@@ -25,6 +25,7 @@ from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import CannotDecide, crashed, decide
+from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
@@ -50,8 +51,19 @@ class CommandBatch:
     """
 
     def __init__(
-        self, commands: Sequence[SubmittedCommand], progress: Progress, recent: Sequence[CommandBatch]
+        self,
+        commands: Sequence[SubmittedCommand],
+        progress: Progress,
+        recent: Sequence[CommandBatch],
+        loads: LongLoads | None = None,
+        after: int = 0,
     ) -> None:
+        """loads: where commands of long streams wait; None: the batch waits for its streams, however long.
+
+        after: the last sequence before the batch.
+        """
+        self._loads = loads
+        self._after = after
         self.commands = commands
         self.progress = progress
         self.decisions: list[Decision] = []
@@ -75,7 +87,10 @@ class CommandBatch:
         async with database.connection() as connection:
             self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
             streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
-            await states.load(connection, streams)
+            if self._loads is None:
+                await states.load(connection, streams)
+            else:
+                await self._loads.load(connection, streams)
 
     async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
@@ -85,6 +100,8 @@ class CommandBatch:
         Between slices other tasks run: the batch before is still being sent to Postgres.
         """
         undecided = self._undecided()
+        if self._loads:
+            undecided = self._without_waiting(undecided, self._loads)
         traced = enabled()
         try:
             for begin in range(0, len(undecided), _SLICE):
@@ -170,6 +187,16 @@ class CommandBatch:
             if ended or first.setdefault(command.command_id, command) is not command:
                 self._repeated.append(command)
         return list(first.values())
+
+    def _without_waiting(
+        self, undecided: Sequence[SubmittedCommand], loads: LongLoads
+    ) -> Sequence[SubmittedCommand]:
+        """The commands whose streams are loaded. The others wait, and the progress stays before them."""
+        others = list(loads.take(undecided, self._after))
+        self._repeated = list(loads.take_repeated(self._repeated, self._after))
+        self.commands = [*others, *self._repeated]
+        self.progress = loads.held(self.progress)
+        return others
 
     def _ends(self) -> Iterator[_End]:
         """The decisions of this batch, each with the range of its events."""
