@@ -31,7 +31,7 @@ Host = Annotated[str | None, typer.Option(help="The address on which the API lis
 
 _GROUPS = {
     "dead-letters": "Failed commands: list, show, retry, drop.",
-    "processors": "Which code runs, and the commands that none of it can decide: list, waiting, fail.",
+    "processors": "The code that runs, and what waits for other code: list, waiting, fail, forget.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
     "snapshots": "Snapshots of long streams: drop.",
 }
