@@ -188,9 +188,8 @@ class Projector:
             traced = [event for event in log_range.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", traced, began, SpanKind.CONSUMER)
         self.position = log_range.up_to
-        await self._nats.publish_signals(
-            [projection_signal(self._nats.names, self._table.name, self.position)]
-        )
+        reached = projection_signal(self._nats.names, self._table.name, self.position)
+        await self._nats.publish_signals([reached])
 
     async def _fill(self, filling: Filling, log_range: LogRange) -> None:
         """Folds a range ahead of the checkpoint.
