@@ -8,7 +8,7 @@ exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
 rebuilding.py         the progress and the result of a rebuild
-processors.py         commander processors list, waiting, fail
+processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 snapshots.py          commander snapshots drop
 verifying.py          commander verify

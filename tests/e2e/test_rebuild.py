@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +12,7 @@ import pytest
 
 from tests.e2e.bank import until
 from tests.e2e.parts import Part, Parts
+from tests.forking import fork_server
 from tests.system import NO_TLS
 
 TILL = "tests.e2e.till:till"
@@ -40,18 +38,12 @@ def total(api: Part, till: str = ONE) -> int | None:
 
 
 @pytest.fixture
-def run(parts: Parts, tmp_path: Path) -> Any:
+def run(parts: Parts) -> Any:
     """Runs `commander projections …` and returns what it printed; fails unless it ends with `code`."""
 
     def ran(*arguments: str, code: int = 0, version: str = "first") -> str:
-        ended = subprocess.run(
-            [str(Path(sys.executable).with_name("commander")), "projections", *arguments],
-            env={**parts.environment, "COMMANDER_DOMAIN": TILL, "TILL": version, "PATH": "/bin"},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**parts.environment, "COMMANDER_DOMAIN": TILL, "TILL": version, "PATH": "/bin"}
+        ended = fork_server().run(["projections", *arguments], environment)
         assert ended.returncode == code, ended.stderr
         return ended.stdout if code == 0 else ended.stderr
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import socket
+from functools import partial
 
 import psutil
 
@@ -76,7 +77,7 @@ class Reader:
 async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
     parts: Parts, database_url: str, nats_server: EmbeddedNats
 ) -> None:
-    api, _ = await asyncio.to_thread(parts.start, "api", "relay")
+    api, _ = await asyncio.to_thread(partial(parts.start, "api", "relay", fork=False))
     memory = psutil.Process(api.process.process.pid).memory_info
     database, nats = Database(database_url), Nats(nats_server.url)
     await nats.connect("test")

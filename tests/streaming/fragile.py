@@ -58,11 +58,13 @@ class Counter:
         return replace(self, count=self.count + 1)
 
 
-def counting(counter_id: UUID, *, fatal: bool) -> Decision:
-    """The first decision of a counter. fatal: its event ends the process of whoever folds it."""
+def counting(counter_id: UUID, *, fatal: bool, many: int = 1) -> Decision:
+    """The first decision of a counter. fatal: its last event ends the process of whoever folds it."""
     command = submitted(Count(counter_id), fragile)
-    data = fragile.events["Counted"].encode(Counted(counter_id, fatal)).decode()
-    return Decision(command, command.digest, Status.APPLIED, 1, (NewEvent("Counted", 1, data),))
+    made = [Counted(counter_id)] * (many - 1) + [Counted(counter_id, fatal)]
+    encode = fragile.events["Counted"].encode
+    events = tuple(NewEvent("Counted", 1, encode(event).decode()) for event in made)
+    return Decision(command, command.digest, Status.APPLIED, many, events)
 
 
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
