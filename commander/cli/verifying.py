@@ -7,6 +7,7 @@ import asyncio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from commander.cli.joining import join
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
 from commander.eventstore.archive.verifying import Broken, verify_log, verify_projection
@@ -43,6 +44,7 @@ async def _verify(domain: Domain, postgres_url: str, nats_url: str, snapshots: i
     nats = Nats(nats_url)
     try:
         await nats.connect("commander verify")
+        await join(nats, database)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             found = _reported("the log is dense; each command has one outcome", await verify_log(database))
