@@ -32,6 +32,8 @@ from commander.streaming.nats.streams import partition_of
 
 QUEUED = "commands.*.*"
 """The subject of all messages whose commands are due."""
+SCHEDULED = "commands.scheduled.*.*.*"
+"""The subject of all schedules."""
 MANY = "commands.many.*"
 """The subject of all messages with several commands."""
 MAX_TOGETHER = 100
