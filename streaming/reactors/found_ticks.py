@@ -10,10 +10,9 @@ import msgspec
 from commander.eventstore.reactions.recurring import SetTick
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.assembling import every, tick_id
-from commander.streaming.commands.messages import SCHEDULED, commands_in
+from commander.streaming.commands.messages import all_scheduled, commands_in
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import next_messages
-from commander.streaming.nats.streams import COMMANDS
 
 _AT_ONCE = 500
 _BYTES_AT_ONCE = 8 * 1024 * 1024
@@ -26,7 +25,8 @@ async def scheduled_ticks(nats: Nats) -> dict[str, SetTick]:
     found: dict[str, list[SubmittedCommand]] = {}
     last, left = 0, 1
     while left:
-        page = await next_messages(nats, COMMANDS, SCHEDULED, last + 1, _AT_ONCE, _BYTES_AT_ONCE)
+        stream, subject = nats.names.commands, all_scheduled(nats.names)
+        page = await next_messages(nats, stream, subject, last + 1, _AT_ONCE, _BYTES_AT_ONCE)
         for message in page.messages:
             for command in _commands(message.subject, message.data):
                 if (name := _name_of(command)) is not None:

@@ -14,7 +14,6 @@ from commander import Domain
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.reactions.reactors import forget_states, load_states, reactor_statuses
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
-from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.testing import Reactors
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
@@ -183,7 +182,7 @@ async def test_a_deadline_that_the_broker_has_lost_is_set_again(servers: Bank) -
         async with running(runner(servers, "payment").run()):
             await orders_of(servers, "Ada")
             await until_reacted(servers, "payment")
-        await servers.nats.jetstream.purge_stream(COMMANDS, subject="commands.scheduled.>")
+        await servers.nats.jetstream.purge_stream("COMMANDS", subject="commands.scheduled.>")
         assert await stored(servers, "payment") != {}
         async with running(runner(servers, "payment").run()):
             log = await until(servers, lambda types: "Abandoned" in types)
@@ -256,7 +255,7 @@ async def _due(servers: Bank) -> None:
 
 async def scheduled(servers: Bank) -> list[str]:
     """The subjects of the commands whose time has not come."""
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.>")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter="commands.scheduled.>")
     return list(info.state.subjects or {})
 
 
