@@ -15,7 +15,10 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
-FIRST = ("index.md", "domain.md", "api.md", "reacting.md", "running.md", "settings.md", "contract.md")
+FIRST = (
+    *("index.md", "domain.md", "api.md", "reacting.md", "running.md", "deploying.md", "settings.md"),
+    "contract.md",
+)
 """The pages that the navigation begins with; the others follow by name, then the folders."""
 FROM_ROOT = {
     "README.md": "index.md",

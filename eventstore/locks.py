@@ -27,6 +27,7 @@ class Lock(IntEnum):
     REACTOR = 0x434D06
     EFFECT = 0x434D07
     REACTORS = 0x434D08
+    RECURRING = 0x434D0A
 
 
 def lock_key(name: str) -> int:

@@ -67,6 +67,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     sent_digest: the digest of the command as it was sent. In messages of earlier versions it can be missing.
     rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
     code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
+    deadline: of a reactor's Deadline, the key of its state and the partition of the key.
     """
 
     command_id: UUID
@@ -86,6 +87,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     sent_digest: bytes | None = None
     rejected: tuple[str, str] | None = None
     code: str | None = None
+    deadline: tuple[str, int] | None = None
 
     @property
     def digest(self) -> bytes:

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from commander.domain import DomainCode
+from commander.domain.errors import CommanderError, NotFound
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock
 from commander.eventstore.sql import statement
@@ -29,6 +30,11 @@ _SHARING = statement("sharing")
 _REFUSALS = statement("list_refusals")
 _SESSIONS = statement("list_sessions")
 _NEWER = statement("newer_codes")
+_FORGET = statement("forget_code")
+
+
+class CodeRuns(CommanderError):
+    """A code cannot be forgotten while processes run with it: stop them first."""
 
 
 class Refusal(NamedTuple):
@@ -240,6 +246,17 @@ async def newer_codes(database: Database, code: DomainCode) -> list[DomainCode]:
         )
         for row in await database.fetch(_NEWER, code.fingerprint)
     ]
+
+
+async def forget_code(database: Database, fingerprint: str) -> None:
+    """Forgets a code that will not run again. Older code no longer leaves events to it.
+
+    Raises CodeRuns if a processor or reactor with it runs, and NotFound.
+    """
+    if any(session.fingerprint == fingerprint for session in await sessions(database)):
+        raise CodeRuns(f"processors or reactors with the code {fingerprint} run; stop them first")
+    if not await database.fetchval(_FORGET, fingerprint):
+        raise NotFound(f"no code {fingerprint} has run on this store")
 
 
 async def refusals(database: Database) -> list[Refusal]:

@@ -8,6 +8,8 @@ from commander.eventstore.projections.tables import Table
 from commander.resolvers.services import Services
 from commander.streaming.projections.progress import Reached
 
+NOT_KEPT_UP = "no process keeps its table up with the log"
+
 
 class AheadOfLog(InvalidRequest):
     """The requested position is beyond the log. `head` is the last position of the log."""
@@ -20,8 +22,9 @@ class AheadOfLog(InvalidRequest):
 class ProjectionBehind(CommanderError):
     """The projection did not reach the requested position in time. Send the query again."""
 
-    def __init__(self, projection: str, position: int, wanted: int) -> None:
-        super().__init__(f"{projection} is at position {position} and did not reach {wanted} in time")
+    def __init__(self, projection: str, position: int, wanted: int, reason: str | None) -> None:
+        late = f"{projection} is at position {position} and did not reach {wanted} in time"
+        super().__init__(late if reason is None else f"{late}: {reason}")
         self.projection = projection
         self.position = position
         self.wanted = wanted
@@ -45,5 +48,10 @@ async def reached(services: Services, table: Table, at_least: int | None, timeou
     in_time = await services.progress.reach([name], at_least, timeout_ms / 1000)
     now = await services.progress.reached(name)
     if not in_time:
-        raise ProjectionBehind(name, now.position, at_least)
+        raise ProjectionBehind(name, now.position, at_least, error_of(services, table))
     return now
+
+
+def error_of(services: Services, table: Table) -> str | None:
+    """Why a projection is behind for good; None if it is not."""
+    return NOT_KEPT_UP if table.projection.name in services.table_errors() else None

@@ -62,7 +62,8 @@ class Services:
     """All services of an API process.
 
     tables: by the name of the projection. actor_header: the header of a request that names the actor.
-    now: the clock that decides whether a command is due.
+    now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
+    read, by projection.
     """
 
     domain: Domain
@@ -76,6 +77,7 @@ class Services:
     limits: Limits
     actor_header: str | None = None
     now: Callable[[], datetime] = utc_now
+    table_errors: Callable[[], Mapping[str, str]] = dict
 
     @cached_property
     def versions(self) -> RowVersions:

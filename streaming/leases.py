@@ -164,7 +164,8 @@ class Leases:
         stream_created: datetime | None = None,
     ) -> None:
         application, fingerprint = self._shared.application, self._code.fingerprint
-        logger.warning("%s leaves partition %d to other code: %s", application, partition, needs)
+        name = application.removeprefix("commander ")
+        logger.warning("%s leaves partition %d to other code: %s", name, partition, needs)
         await save_refusal(
             self.connection,
             application,

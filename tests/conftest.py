@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import nats as nats_client
@@ -18,7 +19,9 @@ from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from commander.eventstore.database import Database
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
+from tests.clusters import Clusters
 from tests.databases import Databases
+from tests.names import NAMES
 from tests.system import System
 
 TESTS = Path(__file__).parent
@@ -43,6 +46,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts[0]))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The garbage collector rests meanwhile, and then ignores what the collection made: all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
 def _place(directory: str) -> int:
     return SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
 
@@ -60,9 +75,16 @@ class ByModule(LoadFileScheduling):  # type: ignore[misc]  # it has no types
         return "tests/faults" if module.startswith("tests/faults/") else module
 
 
+@pytest.fixture(scope="session")
+def clusters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clusters:
+    own = tmp_path_factory.getbasetemp()
+    parallel = hasattr(request.config, "workerinput")
+    return Clusters(tmp_path_factory, shared=own.parent if parallel else own)
+
+
 @pytest_asyncio.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+async def postgres(clusters: Clusters) -> AsyncIterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(clusters.copy("postgres"))
     await server.start()
     yield server
     await server.stop()
@@ -124,7 +146,7 @@ async def nats_server(shared_nats: EmbeddedNats) -> EmbeddedNats:
 @pytest_asyncio.fixture
 async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
     """A connection to a NATS with Commander's streams, empty."""
-    connection = Nats(nats_server.url)
+    connection = Nats(nats_server.url, NAMES)
     await connection.connect("test")
     await ensure_streams(connection, replicas=1)
     yield connection
@@ -132,7 +154,7 @@ async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(clusters: Clusters) -> Iterator[System]:
     """The bank under `commander dev`, as a newcomer runs it; shared by the tests that do not break it."""
-    with System(tmp_path_factory.mktemp("system")) as running:
+    with System(clusters.copy("system")) as running:
         yield running

@@ -28,6 +28,8 @@ begin
 end $$
 """
 
+EMPTYING = "emptying"
+"""The application_name of the connections that empty databases."""
 _END_OTHERS = """
 select pg_terminate_backend(pid, 10000) from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
@@ -53,12 +55,16 @@ _LARGE_BYTES = 8 * 2**20
 
 class Databases:
     """Emptying a database is quicker than making one. One that a test filled, or whose tables it changed, is
-    dropped instead."""
+    dropped instead.
+
+    The connection that empties a database stays open, because a new one has to read the catalog first.
+    """
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
         self._admin = Database(self.url("postgres"))
         self._catalogs: dict[str, str] = {}
+        self._connections: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
         self._free: list[str] = []
 
     def url(self, name: str) -> str:
@@ -74,34 +80,41 @@ class Databases:
         await template.close()
 
     async def take(self) -> str:
-        """The name of a database with nothing in it, that nobody is connected to."""
+        """The name of a database with nothing in it, that nobody else is connected to."""
         while self._free:
             name = self._free.pop()
             if await self._emptied(name):
                 return name
+            self._connections.pop(name).terminate()
             await self._admin.fetch(f'drop database "{name}" with (force)')
         name = f"test_{uuid4().hex}"
         await self._admin.fetch(f'create database "{name}" template "{self._server.database}"')
-        connection = await asyncpg.connect(self.url(name))
+        connection = await self._connection(name)
         self._catalogs[name] = await connection.fetchval(_CATALOG)
-        await connection.close()
         return name
 
     def give_back(self, name: str) -> None:
         self._free.append(name)
 
     async def close(self) -> None:
+        for connection in self._connections.values():
+            await connection.close()
         await self._admin.close()
 
+    async def _connection(self, name: str) -> asyncpg.Connection[asyncpg.Record]:
+        connection = self._connections.get(name)
+        if connection is None or connection.is_closed():  # a test may have ended all of them
+            named = {"application_name": EMPTYING}
+            connection = await asyncpg.connect(self.url(name), server_settings=named)
+            self._connections[name] = connection
+        return connection
+
     async def _emptied(self, name: str) -> bool:
-        connection = await asyncpg.connect(self.url(name))
-        try:
-            await connection.execute(_END_OTHERS)
-            if await connection.fetchval(_CATALOG) != self._catalogs[name]:
-                return False
-            if await connection.fetchval(_BYTES) > _LARGE_BYTES:
-                return False
-            await connection.execute(EMPTY)
-        finally:
-            await connection.close()
+        connection = await self._connection(name)
+        await connection.execute(_END_OTHERS)
+        if await connection.fetchval(_CATALOG) != self._catalogs[name]:
+            return False
+        if await connection.fetchval(_BYTES) > _LARGE_BYTES:
+            return False
+        await connection.execute(EMPTY)
         return True

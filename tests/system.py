@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -142,6 +143,12 @@ class System(Endpoint):
     def kill(self, name: str) -> None:
         """kill -9 of one part, or of the server postgres or nats-server."""
         self.find(name).kill()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables that it writes for commands in another terminal: the servers and the domain."""
+        lines = (self.data_dir / "environment").read_text().splitlines()
+        return dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in lines)
 
     def operators_port(self, name: str) -> int:
         """Where a part of the tree answers for its health in detail and its metrics."""

@@ -6,7 +6,8 @@ import ast
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -62,10 +63,17 @@ KNOWN_BY = {
 def modules(*folders: str) -> Iterator[tuple[str, Path]]:
     """(dotted name, path) of every module in these folders; a package's own is called package.__init__."""
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            relative = path.relative_to(ROOT)
-            if not {"node_modules", ".venv"} & set(relative.parts) and not through_a_link(relative):
-                yield name_of(relative), path
+        yield from modules_of(folder)
+
+
+@cache
+def modules_of(folder: str) -> Sequence[tuple[str, Path]]:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        relative = path.relative_to(ROOT)
+        if not {"node_modules", ".venv"} & set(relative.parts) and not through_a_link(relative):
+            found.append((name_of(relative), path))
+    return found
 
 
 def through_a_link(relative: Path) -> bool:
@@ -79,24 +87,29 @@ def name_of(relative: Path) -> str:
     return ".".join([*below, *relative.with_suffix("").parts])
 
 
-def imports(name: str, path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(name: str, path: Path) -> Sequence[tuple[int, str]]:
     """(line, dotted name) of everything a module imports, wherever in it; our modules as in `modules`."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, exact(alias.name)) for alias in node.names)
+            found += [(node.lineno, exact(alias.name)) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno} imports relatively; write the whole name"
             assert node.module is not None
             for alias in node.names:
                 submodule = exact(f"{node.module}.{alias.name}")
-                yield node.lineno, submodule if is_module(submodule) else exact(node.module)
+                found.append((node.lineno, submodule if is_module(submodule) else exact(node.module)))
+    return found
 
 
+@cache
 def exact(name: str) -> str:
     """The name of a module as `modules` has it."""
     return f"{name}.__init__" if (ROOT / Path(*name.split(".")) / "__init__.py").exists() else name
 
 
+@cache
 def is_module(name: str) -> bool:
     return (ROOT / Path(*name.split("."))).with_suffix(".py").exists()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 
 from packaging.requirements import Requirement
@@ -23,7 +24,6 @@ NOT_IMPORTED = {
 PEERS = ("bench.commands.peers.", "bench.projections.peers.")
 """Each of these has an environment of its own, which bench/peer_environments.py makes."""
 
-DISTRIBUTIONS = packages_distributions()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -45,9 +45,15 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
                 yield package, f"{path.relative_to(ROOT)}:{line}"
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    """The distributions of each package; to read their metadata takes half a second."""
+    return packages_distributions()
+
+
 def distributions_of(package: str) -> set[str]:
     """Where a package is from; a namespace is from many."""
-    return {canonicalize_name(name) for name in DISTRIBUTIONS.get(package, ())}
+    return {canonicalize_name(name) for name in installed().get(package, ())}
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -2,13 +2,14 @@
 
 checkout.py           check that a source checkout is complete
 loading.py            find the domain that a process serves
+joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
 exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
 rebuilding.py         the progress and the result of a rebuild
-processors.py         commander processors list, waiting, fail
+processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 snapshots.py          commander snapshots drop
 verifying.py          commander verify

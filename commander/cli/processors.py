@@ -1,4 +1,4 @@
-"""`commander processors list|waiting|fail`: which code runs, and the commands that none of it can decide."""
+"""`commander processors list|waiting|fail|forget`: the code that runs, and what waits for other code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from commander.cli.dead_letters import as_user
+from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.domain import Domain
 from commander.eventstore.database import Database
-from commander.eventstore.sharing import Refusal, Session, refusals, sessions
+from commander.eventstore.sharing import Refusal, Session, forget_code, refusals, sessions
 from commander.parts.process import given_url
 from commander.resolvers.ending import give_up
 from commander.resolvers.request_context import RequestContext, from_process
@@ -59,6 +60,20 @@ def waiting() -> None:
 
 
 @app.command()
+def forget(code: Annotated[str, typer.Argument(help="Its fingerprint, see list and waiting.")]) -> None:
+    """Forget a code that will not run again, so that older reactors and effects no longer wait for it.
+
+    They then pass over the events that only this code knows.
+    """
+
+    async def delete(context: RequestContext[DatabaseService]) -> None:
+        await forget_code(context.services.database, code)
+        console.print(f"forgot the code {code}")
+
+    as_user(delete)
+
+
+@app.command()
 def fail(
     command_id: Annotated[UUID, typer.Argument(metavar="COMMAND_ID")],
     reason: Annotated[str, typer.Option(help="Why; it is stored with the outcome.")],
@@ -70,6 +85,7 @@ def fail(
         nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
         await nats.connect("commander processors")
         try:
+            await join(nats, context.services.database)
             services = _Ending(load_domain(settings.domain), context.services.database, nats)
             ended = await give_up(from_process(services), command_id, reason)
         finally:

@@ -11,15 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.cli.rebuilding import show_differences, until_built
 from commander.domain import ProjectionType
 from commander.domain.errors import CommanderError, NotFound, Unavailable
 from commander.eventstore.database import Database
-from commander.eventstore.locks import Lock, held_keys, lock_key
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.projections import serving
 from commander.eventstore.projections.differences import differences
+from commander.eventstore.projections.keeping import kept_up
 from commander.eventstore.projections.rebuilding import rebuild as rebuild_table
 from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServe, TableRecord, table_records
 from commander.parts.process import given_url
@@ -52,8 +53,8 @@ def list_all() -> None:
 
     async def show(database: Database) -> None:
         records, head = await table_records(database), await head_position(database)
-        kept = await held_keys(database, Lock.PROJECTION)
-        rows = [_cells(one, head, lock_key(one.table_name) in kept) for one in records]
+        kept = await kept_up(database, [one.table_name for one in records])
+        rows = [_cells(one, head, one.table_name in kept) for one in records]
         if console.is_terminal:
             table = Table(*_COLUMNS)
             for row in rows:
@@ -93,7 +94,7 @@ def rebuild(
         else:
             made = await rebuild_table(database, projection, serves=not (hold or diff))
             table_name = made.name
-            await _signal()
+            await _signal(database)
         built = await until_built(database, table_name)
         console.print(
             built.held_because
@@ -144,7 +145,7 @@ def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> 
 
     async def take(database: Database) -> None:
         await serving.drop(database, name, table)
-        await _signal()
+        await _signal(database)
         console.print(f"dropped {table}")
 
     _with_database(take)
@@ -152,14 +153,13 @@ def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> 
 
 async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
     missing = await head_position(database) - record.position
-    kept = lock_key(record.table_name) in await held_keys(database, Lock.PROJECTION)
-    if missing > 0 and not kept and not behind:
+    if missing > 0 and not behind and not await kept_up(database, [record.table_name]):
         raise CannotServe(
             f"{record.table_name} is {missing} events behind and no process keeps it up: run `commander "
             "projections` with its code, or give --behind"
         )
     await serving.switch(database, record.name, record.table_name)
-    await _signal()
+    await _signal(database)
     console.print(f"{record.table_name} serves")
 
 
@@ -192,10 +192,10 @@ def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
     error = " ".join(reason.split())[:300]
     yes = {True: "yes", False: "no"}
     numbers = str(one.position), str(behind)
-    return one.name, one.table_name, state, yes[one.serving], yes[kept or one.inline], *numbers, error
+    return one.name, one.table_name, state, yes[one.serving], yes[kept], *numbers, error
 
 
-async def _signal() -> None:
+async def _signal(database: Database) -> None:
     """Publishes the signal that the tables have changed. A process that misses it polls every second."""
     settings = read_settings()
     if settings.nats_url is None:
@@ -203,10 +203,11 @@ async def _signal() -> None:
     nats = Nats(settings.nats_url)
     try:
         async with asyncio.timeout(2):
+            await join(nats, database)
             await nats.connect("commander projections")
-            await nats.publish_signals([tables_signal()])
-    except (Unavailable, TimeoutError):
-        pass
+            await nats.publish_signals([tables_signal(nats.names)])
+    except (Unavailable, NotFound, TimeoutError):
+        pass  # without a part that has started, nobody listens
     finally:
         await nats.close()
 

@@ -15,7 +15,7 @@ from commander.cli.dead_letters import as_user
 from commander.cli.loading import load_domain
 from commander.domain import CommanderError, Domain
 from commander.domain.errors import NotFound
-from commander.eventstore.database import Database
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position
@@ -25,14 +25,16 @@ from commander.eventstore.reactions.reactors import (
     forget_states,
     reactor_checkpoints,
     reactor_statuses,
+    states_with_deadlines,
 )
 from commander.parts.process import given_url
 from commander.resolvers import reactor_failures
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 from commander.settings import read_settings
+from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reactions import Reacting
-from commander.streaming.reactors.replaying import replayed
+from commander.streaming.reactors.replaying import replayed, take_back_deadlines
 
 app = typer.Typer(
     no_args_is_help=True, help="Reactors: list them, retry or skip what failed, rebuild their states."
@@ -125,18 +127,21 @@ def replay(
     ] = False,
 ) -> None:
     """Rebuild the states of a reactor from the log, up to its position. No command is sent."""
-    loaded = load_domain(read_settings(domain=domain).domain)
-    if name not in loaded.reactors:
+    settings = read_settings(domain=domain)
+    loaded = load_domain(settings.domain)
+    stored = loaded.names.stored("reactor", name)
+    if stored is None:
         known = ", ".join(sorted(loaded.reactors)) or "none"
         raise NotFound(f"the domain {loaded.name} has no reactor {name}; it has {known}")
-    _with_database(lambda database: _replay(database, loaded, name, skip))
+    _with_database(lambda database: _replay(database, settings.nats_url, loaded, stored, skip))
 
 
-async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> None:
+async def _replay(database: Database, nats_url: str | None, domain: Domain, name: str, skip: bool) -> None:
     connection = await database.connect("commander reactors replay", durable=False)
     try:
         if not await try_lock(connection, Lock.REACTORS, lock_key(name)):
             raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
+        await _take_back(connection, nats_url, name)
         await forget_states(connection, name, position=await head_position(database) if skip else None)
         partitions = await settled_partitions(database)
         checkpoints = await reactor_checkpoints(connection, name, range(partitions))
@@ -148,6 +153,19 @@ async def _replay(database: Database, domain: Domain, name: str, skip: bool) -> 
         console.print(f"{name} is at position {least:,}; no command was sent")
     finally:
         connection.terminate()
+
+
+async def _take_back(connection: Connection, nats_url: str | None, name: str) -> None:
+    """Takes back the deadlines of the states that will be deleted. NATS is needed only if there are any."""
+    if await anext(states_with_deadlines(connection, name), None) is None:
+        return
+    nats = Nats(given_url(nats_url, "COMMANDER_NATS_URL"))
+    try:
+        await nats.connect("commander reactors replay")
+        count = await take_back_deadlines(connection, nats, name)
+    finally:
+        await nats.close()
+    console.print(f"{count:,} deadlines are taken back; those of the new states are set when {name} runs")
 
 
 def _cells(one: ReactorStatus, head: int) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class _Tree:
                 self._servers.append(server)
                 urls[name] = server.url
         self._environment = {
+            "COMMANDER_PROJECTION_TAKEOVER_SECONDS": "0",  # all processes have the code of this directory
             **os.environ,
             "COMMANDER_PORT": str(self._port),
             "COMMANDER_DOMAIN": settings.domain,

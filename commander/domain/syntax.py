@@ -49,6 +49,10 @@ class Source:
                     pass
                 case ast.With():
                     self._collect(node.body, [*tests, *(item.context_expr for item in node.items)])
+                case ast.Match(subject, cases):
+                    for one in cases:
+                        guard = [] if one.guard is None else [one.guard]
+                        self._collect(one.body, [*tests, subject, one.pattern, *guard])
                 case ast.Try() | ast.TryStar():
                     handled = [one for handler in node.handlers for one in handler.body]
                     self._collect([*node.body, *handled, *node.orelse, *node.finalbody], tests)
@@ -84,8 +88,12 @@ def _changed_by(node: ast.stmt) -> Iterator[str]:
             for one in (function, *args, *(keyword.value for keyword in keywords)):
                 if one is not function or not isinstance(one, ast.Name):
                     yield from _roots(one)
-        case ast.For() | ast.While() | ast.AsyncFor() | ast.Match() | ast.Delete():
-            yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+        case ast.For() | ast.While() | ast.Delete():
+            for part in ast.walk(node):
+                if isinstance(part, ast.Name):
+                    yield part.id
+                elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    yield part.name
         case _ if type(node).__name__ == "TypeAlias":  # `type Money = …`, from Python 3.12
             yield from _roots(node.name)  # type: ignore[attr-defined]
 

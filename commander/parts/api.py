@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from functools import partial
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
-from commander.parts.exposition import Metric, counter, gauge
+from commander.parts.exposition import Metric, counter, gauge, gauges
 from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
@@ -67,6 +67,7 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             tables=tables,
+            table_errors=lambda: tables.errors,
             limits=Limits(
                 max_page=self.settings.max_page,
                 max_command_bytes=self.settings.max_command_bytes,
@@ -106,6 +107,7 @@ class ApiPart(Part):
         return [
             partial(of_submitting, services.submitter, services.outcomes),
             partial(of_the_feed, services.feed, self._streams),
+            partial(of_read_tables, services.tables, services.table_errors()),
         ]
 
     def stop(self) -> None:
@@ -140,6 +142,12 @@ async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[M
         gauge("submit_waiting", "Commands that are being stored in JetStream.", submitter.waiting),
         gauge("outcomes_waiting", "Mutations that wait for an outcome.", outcomes.waiting),
     ]
+
+
+async def of_read_tables(tables: Iterable[str], errors: Container[str]) -> list[Metric]:
+    found = {name: name in errors for name in tables}
+    help = "1 if queries read a table that no process keeps up with the log."
+    return [gauges("projection_abandoned", help, "projection", found)]
 
 
 async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:

@@ -8,6 +8,7 @@ from functools import partial
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.projections.keeping import kept_up
 from commander.eventstore.projections.serving import BUILDING, TableRecord, table_records
 from commander.parts.exposition import Metric, labelled
 from commander.parts.metrics import Measure
@@ -18,7 +19,10 @@ from commander.streaming.projections.projectors import Projectors
 
 
 class ProjectionsPart(Part):
-    """Folds the log into the projections' tables. Ready when those of its code are built without an error."""
+    """Folds the log into the projections' tables.
+
+    It is ready when those of its code are built without an error and each serving table is kept up.
+    """
 
     name = "projections"
     garbage_thresholds = (50_000, 10, 10)  # a log range makes thousands of short-lived objects
@@ -28,7 +32,8 @@ class ProjectionsPart(Part):
         self._projectors: Projectors | None = None
 
     async def run(self, database: Database, nats: Nats) -> None:
-        self._projectors = Projectors(self.domain, database, nats)
+        seconds = self.settings.projection_takeover_seconds
+        self._projectors = Projectors(self.domain, database, nats, seconds)
         await self._projectors.run()
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
@@ -43,6 +48,7 @@ class ProjectionsPart(Part):
 async def of_projections(database: Database) -> list[Metric]:
     """Gauges of each projection's tables. A lag is counted in events."""
     head, records = await head_position(database), await table_records(database)
+    kept = await kept_up(database, [one.table_name for one in records])
 
     def by_table(name: str, help: str, value: Callable[[TableRecord], float]) -> Metric:
         return labelled("gauge", f"projection_{name}", help, ((_labels(one), value(one)) for one in records))
@@ -58,6 +64,7 @@ async def of_projections(database: Database) -> list[Metric]:
             lambda one: one.failed_position is not None,
         ),
         by_table("building", "1 while the table is being built.", lambda one: one.state == BUILDING),
+        by_table("kept_up", "1 if a process keeps it up with the log.", lambda one: one.table_name in kept),
     ]
 
 

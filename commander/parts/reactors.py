@@ -36,7 +36,7 @@ class ReactorsPart(Part):
             ReactorRunner(self.domain, database, nats, submitter, reactor, self.settings.reactor_parked_keys)
             for reactor in self.domain.reactors.values()
         ]
-        self._ticker = Ticker(self.domain, submitter)
+        self._ticker = Ticker(self.domain, database, nats, submitter)
         await run_all(*(runner.run() for runner in self._runners), self._ticker.run())
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:

@@ -13,7 +13,7 @@ so do its locks, and no other processor has taken over.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import accumulate, count, repeat
 from typing import Any, NamedTuple
@@ -38,7 +38,8 @@ _APPEND = statement("append")
 _READ_LOG = statement("read_log")
 _READ_STREAMS = statement("read_streams")
 _LOG_EXTENT = statement("log_extent")
-_PAGE = 500
+PAGE = 500
+"""The events of a page, by default."""
 _DATA = 4  # the index of the JSON column in a row, see _row
 
 
@@ -194,27 +195,19 @@ def _joined(documents: Iterable[str]) -> str:
 
 
 async def read_streams(
-    connection: Connection, after: dict[str, int], page: int = _PAGE
-) -> AsyncIterator[RecordedEvent]:
-    """The events of these streams, each after its given version, in order within a stream.
+    connection: Connection, after: dict[str, int], page: int = PAGE
+) -> list[RecordedEvent]:
+    """One page of each of these streams, each after its given version, in order within a stream.
 
-    after: the version by stream. page: events per stream and query. Raises Unavailable.
+    after: the version by stream. page: events per stream. Raises Unavailable.
     """
-    wanted = dict(after)
-    while wanted:
-        with reaching_postgres(connection):
-            rows = await connection.fetch(_READ_STREAMS, list(wanted), list(wanted.values()), page)
-        counts: dict[str, int] = {}
-        for row in rows:
-            event = RecordedEvent(*row)
-            counts[event.stream] = counts.get(event.stream, 0) + 1
-            wanted[event.stream] = event.version
-            yield event
-        wanted = {stream: wanted[stream] for stream, count in counts.items() if count == page}
+    with reaching_postgres(connection):
+        rows = await connection.fetch(_READ_STREAMS, list(after), list(after.values()), page)
+    return [RecordedEvent(*row) for row in rows]
 
 
 async def read_stream(
-    database: Database, stream: str, after_version: int = 0, limit: int = _PAGE
+    database: Database, stream: str, after_version: int = 0, limit: int = PAGE
 ) -> list[RecordedEvent]:
     """One page of a stream's events after a version, oldest first."""
     rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit)
@@ -249,7 +242,7 @@ async def log_extent(database: Database) -> Extent | None:
 
 
 async def read_log(
-    database: Database, after: int, up_to: int, limit: int = _PAGE, where: EventFilter | None = None
+    database: Database, after: int, up_to: int, limit: int = PAGE, where: EventFilter | None = None
 ) -> list[RecordedEvent]:
     """The matching events at positions p with after < p <= up_to, oldest first, at most `limit`."""
     rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where))

@@ -2,6 +2,7 @@
 
 tables.py       the columns and statements of a table
 serving.py      the tables of a projection, and the one that serves queries
+keeping.py      tables that no process keeps up, and what takes their place
 rows.py         the rows that a batch of events touches: read, fold, write
 log_ranges.py   the ranges of the log that a projection reads
 rebuilding.py   another table for the same code

@@ -5,7 +5,7 @@
 A table that skipped events of unknown types while it was built is held: it serves only after `switch`.
 
 A table is made for each version of a projection's code, and for each rebuild. It is filled while the older
-one serves. The transaction that marks it BUILT also makes it serve.
+one serves. The transaction that marks it BUILT also makes it serve. It can serve again: keeping.py.
 
 Locks are always taken in the same order, so that no deadlock is possible: the log's head, a table, a record.
 A change of the serving table locks the head, as an append with inline projections does.
@@ -47,8 +47,9 @@ class ProjectionBuilding(CommanderError):
 class TableRecord(NamedTuple):
     """A table of a projection. shape: the types of its columns, see `ProjectionType.shape`; None if unknown.
 
-    serves_when_built: it serves as soon as it is built. failed_position: the event that its projector stopped
-    at. skipped: the types of events that its code did not know while it was built, with their counts.
+    serves_when_built: it serves as soon as it is built, and may take over later. failed_position: the event
+    that its projector stopped at. skipped: the types of events that its code did not know while it was built,
+    with their counts.
     """
 
     table_name: str
@@ -216,7 +217,7 @@ async def mark_built(connection: Connection, table: Table, skipped: Mapping[str,
                 msgspec.json.encode(skipped).decode() if skipped else None,
             )
             if serves:
-                await _serve(connection, table.projection.name, table.name)
+                await serve(connection, table.projection.name, table.name)
     return bool(serves)
 
 
@@ -226,7 +227,10 @@ async def lock_log(connection: Connection) -> int:
 
 
 async def switch(database: Database, name: str, table_name: str) -> None:
-    """Makes this table serve. Raises NotFound, and CannotServe while it is being built."""
+    """Makes this table serve, for an operator: the one before does not serve again by itself.
+
+    Raises NotFound, and CannotServe while it is being built.
+    """
     async with database.connection() as connection, connection.transaction():
         await lock_log(connection)
         state = await connection.fetchval(
@@ -236,11 +240,23 @@ async def switch(database: Database, name: str, table_name: str) -> None:
             raise NotFound(f"the projection {name} has no table {table_name}")
         if state != BUILT:
             raise CannotServe(f"{table_name} is being built; try again when it is built")
-        await _serve(connection, name, table_name)
+        await connection.execute(
+            """update projections set serves_when_built = (table_name = $2)
+               where name = $1 and (serving or table_name = $2)""",
+            name,
+            table_name,
+        )
+        await serve(connection, name, table_name)
 
 
-async def _serve(connection: Connection, name: str, table_name: str) -> None:
-    await connection.execute("update projections set serving = false where name = $1 and serving", name)
+async def serve(connection: Connection, name: str, table_name: str) -> None:
+    """Makes this table serve; the one before leaves inline mode.
+
+    Call it in a transaction that locks the log.
+    """
+    await connection.execute(
+        "update projections set serving = false, inline = false where name = $1 and serving", name
+    )
     await connection.execute(
         "update projections set serving = true, served_at = clock_timestamp() where table_name = $1",
         table_name,

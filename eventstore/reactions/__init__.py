@@ -1,6 +1,7 @@
 """The stored data of reactors and effects.
 
 beginnings.py   where new reactors and effects begin
+recurring.py    the ticks that are set ahead
 reactors.py     the states of reactors, stored with their checkpoints
 parked.py       the keys of reactors that wait because an event failed
 handled.py      which events reactors have handled

@@ -13,7 +13,7 @@ from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
 from commander.resolvers import time_travel
 from commander.resolvers.projections import Listing
-from commander.resolvers.read_your_writes import reached
+from commander.resolvers.read_your_writes import error_of, reached
 from commander.resolvers.stream_events import stream_page
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
@@ -202,3 +202,5 @@ async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
     name = camel(type_.query)
     if name not in reported or int(reported[name]["position"]) > now.position:
         reported[name] = {"position": str(now.position), "lag": now.lag}
+        if (error := error_of(context.services, table)) is not None:
+            reported[name]["error"] = error

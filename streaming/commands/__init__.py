@@ -7,10 +7,13 @@ outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions
 deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
+long_loads.py              long streams are loaded beside others, and their commands wait
 command_batch.py           one batch: look up, decide, commit, publish
+committing.py              commit batches one after another
 crash_quarantine.py        commands that may have crashed their processor are decided in slices
 processor_settings.py      the settings of a processor
 processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id
+verifying.py               compare snapshots with folds of their streams
 """

@@ -6,14 +6,19 @@ With a cached state, the length of a stream does not matter to a decision.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
+from time import monotonic
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection
-from commander.eventstore.log.event_log import read_streams
+from commander.eventstore.log.event_log import PAGE, read_streams
 from commander.eventstore.log.snapshots import Snapshot, load_snapshots, snapshot_of, state_from
+from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.deciding import StreamState, evolved, initial_state
+
+_TURN_SECONDS = 0.001
+"""After so long a fold lets other tasks run."""
 
 
 class AggregateCache(OrderedDict[str, StreamState]):
@@ -34,10 +39,15 @@ class AggregateCache(OrderedDict[str, StreamState]):
         """Evicts the other streams: another owner may change them, or a commit failed."""
         for stream in [stream for stream in self if not is_kept(stream)]:
             del self[stream]
-            self._snapshot_at.pop(stream, None)
+        self._snapshot_at = {one: version for one, version in self._snapshot_at.items() if is_kept(one)}
 
-    async def load(self, connection: Connection, streams: Iterable[str]) -> None:
+    async def load(
+        self, connection: Connection, streams: Iterable[str], limit: int | None = None
+    ) -> dict[str, StreamState]:
         """Loads the missing ones of these streams: folded from a snapshot, or from the beginning.
+
+        limit: a stream with more events than about this many is not loaded further. Returns these streams,
+        with the states reached.
 
         Only one load runs at a time, and it stores only complete states. Two batches may need the same stream
         at the same time, and one must not decide on a state that the other has partly loaded.
@@ -50,14 +60,37 @@ class AggregateCache(OrderedDict[str, StreamState]):
                 else:
                     missing.append(stream)
             if not missing:
-                return
+                return {}
             loaded = {stream: initial_state(self._domain, stream) for stream in missing}
             for snapshot in await load_snapshots(connection, missing):
                 self._begin_from(snapshot, loaded)
-            after = {stream: state.version for stream, state in loaded.items()}
-            async for event in read_streams(connection, after):
-                loaded[event.stream] = evolved(self._domain, loaded[event.stream], event)
+            begun = {stream: state.version for stream, state in loaded.items()}
+            after, long = begun, dict[str, StreamState]()
+            while after:
+                events = await read_streams(connection, after)
+                await self._fold(loaded, events)
+                counts = Counter(event.stream for event in events)
+                after = {stream: loaded[stream].version for stream, n in counts.items() if n == PAGE}
+                for stream, version in list(after.items()):
+                    if limit is not None and version - begun[stream] >= limit:
+                        long[stream] = loaded.pop(stream)
+                        del after[stream]
             self.update(loaded)
+            return long
+
+    async def folded(self, stream: str, state: StreamState, events: Iterable[RecordedEvent]) -> StreamState:
+        """The state of a stream after these events, which follow it. Meanwhile other tasks run."""
+        states = {stream: state}
+        await self._fold(states, events)
+        return states[stream]
+
+    async def _fold(self, states: dict[str, StreamState], events: Iterable[RecordedEvent]) -> None:
+        turn_ends = monotonic() + _TURN_SECONDS
+        for event in events:
+            states[event.stream] = evolved(self._domain, states[event.stream], event)
+            if monotonic() >= turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = monotonic() + _TURN_SECONDS
 
     def shrink(self) -> None:
         """Evicts the least recently used streams, down to the capacity. Call it between batches."""
@@ -74,14 +107,20 @@ class AggregateCache(OrderedDict[str, StreamState]):
                 continue
             if current.version - self._snapshot_at.get(stream, 0) < self._snapshot_every:
                 continue
-            self._snapshot_at[stream] = current.version
-            aggregate = self._domain.aggregate_type(stream.partition("-")[0])
-            assert aggregate is not None, "the stream is readable"
-            fingerprint = self._domain.fingerprint_of(aggregate)
-            taken = snapshot_of(aggregate, fingerprint, stream, current.version, current.state)
+            taken = self.snapshot(stream, current)
             if taken is not None:
                 due.append(taken)
         return due
+
+    def snapshot(self, stream: str, state: StreamState) -> Snapshot | None:
+        """The snapshot of a state; None if there can be none. The next one is due `snapshot_every` later."""
+        if state.unreadable is not None:
+            return None
+        self._snapshot_at[stream] = state.version
+        aggregate = self._domain.aggregate_type(stream.partition("-")[0])
+        assert aggregate is not None, "the stream is readable"
+        fingerprint = self._domain.fingerprint_of(aggregate)
+        return snapshot_of(aggregate, fingerprint, stream, state.version, state.state)
 
     def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> None:
         aggregate = self._domain.aggregate_type(snapshot.stream.partition("-")[0])

@@ -22,9 +22,11 @@ from commander.eventstore.log.event_log import Append, Appended
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
 from commander.eventstore.projections.inline import InlineProjections
+from commander.eventstore.reactions.reactors import cancelled_deadlines
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.deciding import CannotDecide, crashed, decide
+from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide
+from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
@@ -50,8 +52,19 @@ class CommandBatch:
     """
 
     def __init__(
-        self, commands: Sequence[SubmittedCommand], progress: Progress, recent: Sequence[CommandBatch]
+        self,
+        commands: Sequence[SubmittedCommand],
+        progress: Progress,
+        recent: Sequence[CommandBatch],
+        loads: LongLoads | None = None,
+        after: int = 0,
     ) -> None:
+        """loads: where commands of long streams wait; None: the batch waits for its streams, however long.
+
+        after: the last sequence before the batch.
+        """
+        self._loads = loads
+        self._after = after
         self.commands = commands
         self.progress = progress
         self.decisions: list[Decision] = []
@@ -59,6 +72,7 @@ class CommandBatch:
         self._ids = {command.command_id for command in commands}
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
+        self._cancelled: set[UUID] = set()  # deadlines
         self._repeated: list[SubmittedCommand] = []  # decided in another batch, or earlier in this one
         self._decided_before: dict[UUID, CommandBatch] = {}
         self._append: Append | None = None
@@ -75,7 +89,13 @@ class CommandBatch:
         async with database.connection() as connection:
             self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
             streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
-            await states.load(connection, streams)
+            if self._loads is None:
+                await states.load(connection, streams)
+            else:
+                await self._loads.load(connection, streams)
+            fired = [c for c in self.commands if c.deadline is not None and c.command_id not in self._known]
+            if fired:
+                self._cancelled = await cancelled_deadlines(connection, fired)
 
     async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
@@ -85,6 +105,12 @@ class CommandBatch:
         Between slices other tasks run: the batch before is still being sent to Postgres.
         """
         undecided = self._undecided()
+        if self._loads:
+            undecided = self._without_waiting(undecided, self._loads)
+        if self._cancelled:
+            fired = [command for command in undecided if command.command_id in self._cancelled]
+            self.decisions += [cancelled(command, states[command.stream].version) for command in fired]
+            undecided = [command for command in undecided if command.command_id not in self._cancelled]
         traced = enabled()
         try:
             for begin in range(0, len(undecided), _SLICE):
@@ -145,14 +171,16 @@ class CommandBatch:
             if command.reply is not None:
                 ended = await self._ended_before(command.command_id, database)
                 by_reply.setdefault(command.reply, []).append(ended)
-        messages = log_signals(self._appended.events)
+        messages = log_signals(nats.names, self._appended.events)
         if self._appended.events:
             position = self._appended.events[-1].position
-            messages += [projection_signal(table_name, position) for table_name in self._projected]
+            messages += [
+                projection_signal(nats.names, table_name, position) for table_name in self._projected
+            ]
         for reply, outcomes in by_reply.items():
             messages += outcome_signals(reply, outcomes)
         await nats.publish_signals(
-            messages + ended_signals(decision.command.command_id for decision in self.decisions)
+            messages + ended_signals(nats.names, (d.command.command_id for d in self.decisions))
         )
 
     def _undecided(self) -> Sequence[SubmittedCommand]:
@@ -168,6 +196,16 @@ class CommandBatch:
             if ended or first.setdefault(command.command_id, command) is not command:
                 self._repeated.append(command)
         return list(first.values())
+
+    def _without_waiting(
+        self, undecided: Sequence[SubmittedCommand], loads: LongLoads
+    ) -> Sequence[SubmittedCommand]:
+        """The commands whose streams are loaded. The others wait, and the progress stays before them."""
+        others = list(loads.take(undecided, self._after))
+        self._repeated = list(loads.take_repeated(self._repeated, self._after))
+        self.commands = [*others, *self._repeated]
+        self.progress = loads.held(self.progress)
+        return others
 
     def _ends(self) -> Iterator[_End]:
         """The decisions of this batch, each with the range of its events."""

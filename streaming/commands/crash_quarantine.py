@@ -21,7 +21,7 @@ from uuid import UUID
 from commander.eventstore.database import Connection
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.log.quarantine import Run, attempts_at, replace_attempts
-from commander.streaming.commands.partition_reader import Received
+from commander.streaming.commands.partition_reader import PartitionReader, Received
 
 logger = logging.getLogger("commander.processor")
 
@@ -43,6 +43,25 @@ class Slice(NamedTuple):
     def is_exhausted(self) -> bool:
         """Whether no attempt is left."""
         return self.attempts >= MAX_ATTEMPTS - 1
+
+
+async def possible_causes(
+    connection: Connection, reader: PartitionReader, in_progress: int
+) -> list[Received]:
+    """The first commands after the progress, which may have crashed the owner: one item for each message.
+
+    in_progress: how many commands can have been in progress after the last one with an outcome. Before that
+    one, commands can have waited for long streams (see long_loads.py), and such a stream can be the cause.
+    """
+    found: list[Received] = []
+    open_ = 0
+    while open_ < in_progress and (received := await reader.first(in_progress)):
+        found += received
+        commands = [command.command_id for one in received for command in one.commands]
+        known = await known_outcomes(connection, commands)
+        for command_id in commands:
+            open_ = 0 if command_id in known else open_ + 1
+    return found
 
 
 async def decide_quarantined(

@@ -159,6 +159,17 @@ def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) ->
     return decision, current
 
 
+def cancelled(command: SubmittedCommand, version: int) -> Decision:
+    """The rejection of a deadline that its reactor has cancelled. The reactor gets no event.
+
+    version: of the stream.
+    """
+    message = "the reactor has handled another event of this key, or ended"
+    return Decision(
+        command, command.digest, Status.REJECTED, version, code="DEADLINE_CANCELLED", message=message
+    )
+
+
 def crashed(domain: Domain, command: SubmittedCommand, version: int, attempts: int) -> Decision:
     """The failure of a command whose processor crashed in every attempt. version: of its stream."""
     digest = command.digest

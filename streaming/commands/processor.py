@@ -25,13 +25,19 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.log.quarantine import Run
-from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress
 from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
-from commander.streaming.commands.crash_quarantine import MAX_ATTEMPTS, Slice, decide_quarantined
+from commander.streaming.commands.committing import Commits
+from commander.streaming.commands.crash_quarantine import (
+    MAX_ATTEMPTS,
+    Slice,
+    decide_quarantined,
+    possible_causes,
+)
 from commander.streaming.commands.deciding import CannotDecide
+from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
@@ -53,8 +59,8 @@ _FEW = 100
 
 The commands that arrive
 meanwhile make one larger batch, which costs less, and each of them waits for one commit instead of two."""
-_STEPS_TO_THE_NEXT_COMMIT = 3
-"""The turns of the event loop from the end of a commit until the next one, if it is ready, has been sent."""
+_LOADING_PAUSE_SECONDS = 0.02
+"""How long the processor waits for commands at most while a long stream is loaded."""
 
 
 class _LookUp(NamedTuple):
@@ -77,18 +83,18 @@ class Processor:
         self._database = database
         self._nats = nats
         self._settings = settings
-        self._inline = InlineProjections(domain)
         self._states = AggregateCache(domain, settings.cached_streams, settings.snapshot_every)
-        self._committing: deque[asyncio.Task[None]] = deque()  # each waits for the one before it
-        self._announcing: asyncio.Task[None] | None = None
+        self._loads = LongLoads(database, self._states, settings.long_stream)
         self._current_look_up: _LookUp | None = None
         self._recent: deque[CommandBatch] = deque(maxlen=_COMMITS + 1)  # the + 1 is being decided
         self._last: CommandBatch | None = None
+        self._read: Progress | None = None  # after the messages that were read
         self._passed: Progress | None = None  # after messages without a command of these partitions
         self._run = Run()
         self.owned: tuple[int, ...] = ()
         self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
+        self._commits = Commits(domain, database, nats, self.counters)
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -125,7 +131,8 @@ class Processor:
         """
         taken = [partition for partition in owned if partition not in self.owned]
         kept = set(self.owned).intersection(owned)
-        self._states.keep(lambda stream: partition_of(stream, self._settings.partitions) in kept)
+        for known in (self._states, self._loads):
+            known.keep(lambda stream: partition_of(stream, self._settings.partitions) in kept)
         self.owned = tuple(sorted(owned))
         return taken
 
@@ -138,9 +145,9 @@ class Processor:
             async with self._reader(self.owned) as reader:
                 await reader.open(await partition_progress(leases.connection, self.owned))
                 await self._decide_in_batches(leases, reader)
-                await self._announced()
+                await self._commits.announced()
         except CannotDecide as error:
-            await self._announced()  # everything before the command is committed
+            await self._commits.announced()  # everything before the command is committed
             partition = partition_of(error.command.stream, self._settings.partitions)
             await leases.refuse_command(partition, error.command.command_id, str(error))
             self._keep(())  # a quarantine that was interrupted begins again
@@ -151,19 +158,17 @@ class Processor:
         return PartitionReader(self._nats, partitions, self._settings.partitions)
 
     async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
-        """Decides the commands of partitions with one last owner, which crashed: those that may be the cause.
-
-        They are as many as it can have had in progress.
-        """
+        """Decides the commands that may be the cause. crashed: partitions with one last owner."""
         names = ", ".join(map(str, crashed))
         logger.warning("the last owner of partitions %s has crashed or lost Postgres", names)
         async with self._reader(crashed) as reader:
             await reader.open(await partition_progress(leases.connection, crashed))
-            waiting = await reader.first(_IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER))
+            in_progress = _IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER)
+            waiting = await possible_causes(leases.connection, reader, in_progress)
         await decide_quarantined(
             leases.connection, waiting, self._run, lambda slice_: self._process_slice(leases, slice_)
         )
-        await self._announced()
+        await self._commits.announced()
 
     async def _decide_in_batches(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
         """Decides batch after batch. Returns when the partitions have changed.
@@ -176,14 +181,14 @@ class Processor:
         rebalance_at = loop.time() + settings.rebalance_seconds
         purge_at = loop.time() + settings.purge_seconds
         while True:
-            received = await reader.next_batch(
-                settings.batch_size, 0 if self._current_look_up else settings.rebalance_seconds
-            )
+            if self._loads and self._loads.are_ready:
+                await self._release_loaded(leases)
+            received = await self._receive(reader)
             before, self._current_look_up = self._current_look_up, None
             if received is not None and received.commands:
-                self._current_look_up = self._look_up(received)
+                self._current_look_up = self._look_up(received, self._loads)
             elif received is not None:
-                self._passed = received.progress
+                self._passed = self._read = received.progress
             if before is not None:
                 await self._process(leases, before)
             if received is not None and len(received.commands) < _FEW:
@@ -201,8 +206,33 @@ class Processor:
                         return
                 rebalance_at = loop.time() + settings.rebalance_seconds
 
-    def _look_up(self, received: Received) -> _LookUp:
-        batch = CommandBatch(received.commands, received.progress, tuple(self._recent))
+    async def _receive(self, reader: PartitionReader) -> Received | None:
+        """The next commands; None if there are none in time, or while too many wait for long streams."""
+        pause = self._settings.rebalance_seconds
+        if not self._loads:
+            return await reader.next_batch(self._settings.batch_size, 0 if self._current_look_up else pause)
+        if self._loads.is_full:
+            await self._loads.until_ready(0 if self._current_look_up else pause)
+            return None
+        pause = 0 if self._current_look_up else min(pause, _LOADING_PAUSE_SECONDS)
+        return await reader.next_batch(self._settings.batch_size, pause)
+
+    async def _release_loaded(self, leases: ProcessorLeases) -> None:
+        """Makes the commands that waited for loaded streams the next batch."""
+        before, self._current_look_up = self._current_look_up, None
+        if before is not None:
+            await self._process(leases, before)  # it may have commands that wait too
+        released, after = self._loads.release()
+        if released:
+            assert self._read is not None, "the commands were read"
+            self._current_look_up = self._look_up(Received(released, self._read), self._loads, after)
+
+    def _look_up(self, received: Received, loads: LongLoads | None, after: int | None = None) -> _LookUp:
+        """after: the last sequence before the commands; None: they were read last."""
+        if after is None:
+            after = 0 if self._read is None else self._read.sequence
+        self._read = received.progress
+        batch = CommandBatch(received.commands, received.progress, tuple(self._recent), loads, after)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
@@ -214,9 +244,7 @@ class Processor:
         await look_up.done
         await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
         await self._committed(but=_COMMITS - 1)
-        before = self._committing[-1] if self._committing else None
-        self._committing.append(asyncio.create_task(self._commit(leases, look_up.batch, before)))
-        await asyncio.sleep(0)  # sends it to Postgres before the next batch is decided
+        await self._commits.start(leases, look_up.batch)
         if look_up.batch.stopped is not None:
             raise look_up.batch.stopped
         self._last = look_up.batch
@@ -233,59 +261,31 @@ class Processor:
         if slice_.is_exhausted:
             batch = CommandBatch(*slice_.received, ())
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
-            await self._commit(leases, batch, None)
+            await self._commits.start(leases, batch)
         else:
-            await self._process(leases, self._look_up(slice_.received))
-            await self._committed()
-
-    async def _commit(
-        self, leases: ProcessorLeases, batch: CommandBatch, before: asyncio.Task[None] | None
-    ) -> None:
-        if before is not None:
-            await asyncio.shield(before)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await batch.commit(leases.connection, self._inline)
-        self.counters.committed(batch.decisions, len(batch.commands), loop.time() - began)
-        announcing, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
-        if announcing is not None:
-            await announcing
-
-    async def _announce(self, batch: CommandBatch) -> None:
-        """Publishes the outcomes of a batch while the next one commits."""
-        for _ in range(_STEPS_TO_THE_NEXT_COMMIT):
-            await asyncio.sleep(0)
-        await batch.announce(self._nats, self._database)
+            await self._process(leases, self._look_up(slice_.received, None))
+        await self._committed()
 
     async def _committed(self, *, but: int = 0) -> None:
         """Waits for the running commits, except for the last `but`."""
-        while len(self._committing) > but:
-            await self._committing[0]
-            self._committing.popleft()
-            self._states.shrink()
-
-    async def _announced(self) -> None:
-        """Waits until every batch is committed and its outcomes are published."""
-        await self._committed()
-        announcing, self._announcing = self._announcing, None
-        if announcing is not None:
-            await announcing
+        await self._commits.settled(but=but)
+        self._states.shrink()
 
     async def _abandon(self) -> None:
-        """Cancels all tasks. Postgres may or may not have executed a cancelled commit."""
-        look_up = None if self._current_look_up is None else self._current_look_up.done
-        others = [task for task in (self._announcing, look_up) if task is not None]
-        under_way = [*self._committing, *others]
-        self._announcing = self._current_look_up = self._last = self._passed = None
-        self._committing.clear()
+        """Cancels all tasks, except loads of long streams. Waiting commands stay in the queue."""
+        look_up = self._current_look_up
+        self._current_look_up = self._last = self._passed = self._read = None
         self._recent.clear()
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        self._loads.forget_waiting()
+        await self._commits.abandon()
+        if look_up is not None:
+            look_up.done.cancel()
+            await asyncio.gather(look_up.done, return_exceptions=True)
 
     async def _purge(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
         """Removes decided commands from the stream."""
         if self._passed is not None:  # progress after messages of other partitions is stored only here
+            self._passed = self._loads.held(self._passed)
             await append(leases.connection, [], self._passed)
         decided = 0 if self._last is None else self._last.progress.sequence
         passed = 0 if self._passed is None else self._passed.sequence

@@ -3,5 +3,6 @@
 progress.py     the progress of projections, for queries that wait for a position
 projecting.py   fold the log into the tables of one projection
 projectors.py   the projectors of all projections of a process
+abandoned.py    tables that are read although no process keeps them up
 serving.py      the serving table of each projection, as each API process follows it
 """

@@ -41,6 +41,7 @@ from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import projection_signal, tables_signal
 from commander.streaming.newer_code import NotKnown
+from commander.streaming.projections.abandoned import replace_abandoned
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -59,7 +60,7 @@ class Projector:
     """Folds the log into one table until its task is cancelled or the table is dropped.
 
     position: the checkpoint of the table. failure: why it has stopped; None if it has not. seen: the record
-    of the table, for those that do not hold its lock.
+    of the table, for those that do not hold its lock. abandoned: a table that this one takes over from.
     """
 
     def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
@@ -74,9 +75,9 @@ class Projector:
         self._record: TableRecord | None = None
         self._filling: Filling | None = None
         self._indexed = False
-        self._head = 0
+        self._head = self.position = 0
         self.failure: str | None = None
-        self.position = 0
+        self.abandoned: str | None = None
 
     @property
     def name(self) -> str:
@@ -171,6 +172,8 @@ class Projector:
             if not await self._built(connection):
                 await log.restart(self.position)
         else:
+            abandoned, self.abandoned = self.abandoned, None
+            await replace_abandoned(connection, self._nats, self._table, abandoned)
             await self._enter_inline(connection)
 
     async def _fold(self, connection: Connection, log_range: LogRange) -> None:
@@ -185,7 +188,8 @@ class Projector:
             traced = [event for event in log_range.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", traced, began, SpanKind.CONSUMER)
         self.position = log_range.up_to
-        await self._nats.publish_signals([projection_signal(self._table.name, log_range.up_to)])
+        reached = projection_signal(self._nats.names, self._table.name, self.position)
+        await self._nats.publish_signals([reached])
 
     async def _fill(self, filling: Filling, log_range: LogRange) -> None:
         """Folds a range ahead of the checkpoint.
@@ -235,9 +239,8 @@ class Projector:
             logger.error("%s", self._record.held_because)
         else:
             logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
-        await self._nats.publish_signals(
-            [projection_signal(self._table.name, self.position), tables_signal()]
-        )
+        reached = projection_signal(self._nats.names, self._table.name, self.position)
+        await self._nats.publish_signals([reached, tables_signal(self._nats.names)])
         return True
 
     async def _enter_inline(self, connection: Connection) -> bool:

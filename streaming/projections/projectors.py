@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.rebuilding import rebuild_held
-from commander.eventstore.projections.serving import TableRecord, table_records
+from commander.eventstore.projections.serving import BUILT, TableRecord, table_records
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import TABLES, SignalListener
+from commander.streaming.projections.abandoned import AbandonedTables
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.running import keep_running
 
@@ -28,8 +29,11 @@ class Projectors:
     A table of another version is left to the processes of that version.
     """
 
-    def __init__(self, domain: Domain, database: Database, nats: Nats) -> None:
+    def __init__(self, domain: Domain, database: Database, nats: Nats, takeover_seconds: float = 15) -> None:
+        """takeover_seconds: how long no process keeps a serving table up before another takes its place."""
         self._domain = domain
+        self._takeover_seconds = takeover_seconds
+        self._abandoned = AbandonedTables(database)
         self._database = database
         self._nats = nats
         self._made = False
@@ -50,26 +54,44 @@ class Projectors:
             self._made = True
         async with SignalListener(self._nats, TABLES) as signal:
             while True:
-                for record in await self._records():
+                records = await table_records(self._database, list(self._domain.projections))
+                ours = [record for record in records if self._is_ours(record)]
+                for record in ours:
                     if record.table_name not in self._running:
                         self._running[record.table_name] = self._projector(record)
                         group.create_task(self._keep(self._running[record.table_name]))
                     self._running[record.table_name].update_record(record)
+                await self._succeed([record for record in records if record.serving], ours)
                 await signal.wait(_POLL_SECONDS)
 
+    async def _succeed(self, serving: Sequence[TableRecord], ours: Sequence[TableRecord]) -> None:
+        """Lets a table of this code take the place of a serving one that no process keeps up.
+
+        While processes of several versions run, each keeps its tables up, so no table changes places. A table
+        of this code that serves is not replaced: its projector is starting.
+        """
+        await self._abandoned.look({record.name: record.table_name for record in serving})
+        for record in serving:
+            if self._is_ours(record) or self._abandoned.seconds(record.table_name) < self._takeover_seconds:
+                continue
+            heirs = [one for one in ours if one.name == record.name and one.serves_when_built]
+            built = [one for one in heirs if one.state == BUILT and not one.is_held]
+            if built:
+                newest = max(built, key=lambda one: one.build)
+                self._running[newest.table_name].abandoned = record.table_name
+
     def states(self) -> Mapping[str, str]:
-        """The state of each projection, see `Projector.state`. Of several tables, one that is not ok wins."""
-        found: dict[str, str] = {}
+        """The state of each projection, see `Projector.state`. Of several tables, one that is not ok wins.
+
+        A projection is not ok either while queries read a table that no process keeps up.
+        """
+        found = dict(self._abandoned.errors)
         for projector in self._running.values():
             if self._is_built_again(projector):
                 continue
             if found.get(projector.name, "ok") == "ok":
                 found[projector.name] = projector.state
         return found
-
-    async def _records(self) -> list[TableRecord]:
-        records = await table_records(self._database, list(self._domain.projections))
-        return [record for record in records if self._is_ours(record)]
 
     def _is_built_again(self, projector: Projector) -> bool:
         """Whether the table is held, and another one of the same code is built instead."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,11 +14,13 @@ from commander.eventstore.projections.serving import ProjectionBuilding, table_f
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import TABLES, SignalListener
+from commander.streaming.projections.abandoned import AbandonedTables
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.projections")
 
 _POLL_SECONDS = 1.0
+_LOOK_SECONDS = 5.0
 
 
 class ServingTables(Mapping[str, Table]):
@@ -31,6 +35,8 @@ class ServingTables(Mapping[str, Table]):
         self._nats = nats
         self._projections = projections
         self._tables: dict[str, Table] = {}
+        self._abandoned = AbandonedTables(database)
+        self._looked_at = -math.inf
         self._held: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Table:
@@ -52,6 +58,11 @@ class ServingTables(Mapping[str, Table]):
     def __len__(self) -> int:
         return len(self._tables)
 
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """For each projection whose table no process keeps up with the log: what to do."""
+        return self._abandoned.errors
+
     async def run(self) -> None:
         """Follows the serving tables until cancelled."""
         await keep_running(self._follow, logger)
@@ -60,7 +71,14 @@ class ServingTables(Mapping[str, Table]):
         async with SignalListener(self._nats, TABLES) as signal:
             while True:
                 await self.refresh()
+                await self._look()
                 await signal.wait(_POLL_SECONDS)
+
+    async def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._looked_at + _LOOK_SECONDS:
+            self._looked_at = now
+            await self._abandoned.look({name: table.name for name, table in self._tables.items()})
 
     async def refresh(self) -> None:
         """Reads the serving tables from Postgres. Raises Unavailable."""

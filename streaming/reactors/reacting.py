@@ -102,7 +102,8 @@ class ReactorRunner:
             return min(self._failures.values()).reason
         if self._waiting:
             first = min(self._waiting, key=lambda refusal: refusal.position or 0)
-            return f"{first.needs}; no code that runs knows it; start the part reactors with code that does"
+            remedy = "start the part reactors with code that knows it, or: commander processors forget CODE"
+            return f"{first.needs}; no code that runs does; {remedy}"
         return self._parking.summary
 
     async def run(self) -> None:

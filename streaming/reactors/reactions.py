@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
 from commander.domain.errors import RAISED, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
@@ -109,7 +111,7 @@ class Reactions:
 
         Raises whatever the domain's code raises; then the event has no effect.
         """
-        event, trigger, key, _ = taken
+        event, trigger, key, partition = taken
         stored = None if key is None else self.changed.get(key, self._states.get(key))
         state = None if stored is None else self._reactor.decode(stored.state)
         began = now_ns()
@@ -122,11 +124,11 @@ class Reactions:
         answers = enumerate(reaction.commands)
         made = [self._submitted(event, index, answer, depth, traceparent) for index, answer in answers]
         if key is not None:
-            deadlines = tuple(
-                command
+            made = [
+                replace(command, deadline=(key, partition)) if isinstance(answer, Deadline) else command
                 for command, answer in zip(made, reaction.commands, strict=True)
-                if isinstance(answer, Deadline)
-            )
+            ]
+            deadlines = tuple(command for command in made if command.deadline is not None)
             after = reaction.state
             self.changed[key] = (
                 None if after is None else StoredState(self._reactor.encode(after), deadlines, event.position)

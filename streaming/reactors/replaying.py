@@ -8,7 +8,9 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
-from commander.eventstore.reactions.reactors import Checkpoint, save_reactor
+from commander.eventstore.reactions.reactors import Checkpoint, save_reactor, states_with_deadlines
+from commander.streaming.commands.pending_by_id import unschedule
+from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reactions import Parked, Reacting
 
 _BATCH = 500
@@ -19,6 +21,19 @@ class ReplayStopped(CommanderError):
 
     def __init__(self, reactor: str, position: int, reason: str) -> None:
         super().__init__(f"the reactor {reactor} failed at position {position}: {reason}")
+
+
+async def take_back_deadlines(connection: Connection, nats: Nats, name: str) -> int:
+    """Cancels the scheduled deadlines of all states, which are about to be rebuilt. Returns how many.
+
+    Those that the rebuilt states have are submitted when the reactor runs again. connection: it holds the
+    lock of the reactor. Raises Unavailable.
+    """
+    count = 0
+    async for _, stored in states_with_deadlines(connection, name):
+        await unschedule(nats, stored.deadlines)
+        count += len(stored.deadlines)
+    return count
 
 
 async def replayed(

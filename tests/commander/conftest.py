@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.forking import fork_server
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,13 +26,6 @@ def commander(tmp_path: Path) -> Run:
     """Runs `commander` with these arguments, in an empty directory, with these variables."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("commander")), *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        return fork_server().run(arguments, {**os.environ, **environment}, tmp_path)
 
     return run

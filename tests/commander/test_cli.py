@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,23 @@ class Sell:
 class Sold:
     item_id: UUID
 """
+
+
+@pytest.fixture
+def commander(tmp_path: Path) -> Run:
+    """Starts `commander` as a user does; otherwise as the fixture that it replaces."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("commander")), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    return run
 
 
 def has_ipv6() -> bool:

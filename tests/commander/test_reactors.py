@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import msgspec
+import pytest
+
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.parked import parked_actions
 from commander.eventstore.reactions.reactors import reactor_statuses
+from commander.eventstore.records import SubmittedCommand
 from tests.commander.conftest import Run
 from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order
 from tests.streaming.orders import orders as orders_domain
-from tests.streaming.test_processes import orders_of, runner, stored
+from tests.streaming.test_processes import orders_of, runner, scheduled, stored
 
 __all__ = ["servers"]
 
 DOMAIN = "tests.streaming.orders:orders"
 
 
-async def asked(servers: Bank, commander: Run, *arguments: str) -> tuple[int, str, str]:
+async def asked(
+    servers: Bank, commander: Run, *arguments: str, nats: str | None = None
+) -> tuple[int, str, str]:
     """Exit code, output and errors of `commander reactors`."""
     environment = {"COMMANDER_POSTGRES_URL": servers.database.url, "COMMANDER_DOMAIN": DOMAIN}
+    if nats is not None:
+        environment["COMMANDER_NATS_URL"] = nats
     ended = await asyncio.to_thread(commander, "reactors", *arguments, **environment)
     return ended.returncode, ended.stdout, ended.stderr
 
@@ -51,6 +63,48 @@ async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, 
     assert await stored(servers, "loyalty") == before == {"Ada": '{"orders":3}', "Bob": '{"orders":2}'}
     assert await servers.log() == log
     assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.last_seq == await last_sent(servers)
+
+
+async def test_a_replay_takes_back_deadlines_and_the_new_states_set_theirs(
+    servers: Bank, nats_server: EmbeddedNats, commander: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
+    async with running(servers.processor(orders_domain).run()):
+        async with running(runner(servers, "payment").run()):
+            await orders_of(servers, "Ada", "Bob")
+            await until_reacted(servers, "payment")
+        before = await scheduled(servers)
+        assert len(before) == 2
+        other = SubmittedCommand(  # what another version of the code set ahead for the same order
+            **{**fields_of(await one_deadline(servers)), "command_id": uuid4()}
+        )
+        await servers.submitter.submit(other)
+        await servers.database.fetch(
+            "update reactor_states set deadlines = $1 where key = $2",
+            msgspec.json.encode([other]).decode(),
+            other.deadline[0] if other.deadline else "",
+        )
+        code, out, err = await asked(servers, commander, "replay", "payment")
+        assert (code, out) == (1, "") and "COMMANDER_NATS_URL is not set" in err
+        assert len(await scheduled(servers)) == 3
+        code, out, err = await asked(servers, commander, "replay", "payment", nats=nats_server.url)
+        assert (code, err) == (0, "")
+        assert out.startswith("2 deadlines are taken back")
+        assert len(left := await scheduled(servers)) == 1 and set(left) < set(before), "its state lost it"
+        async with running(runner(servers, "payment").run()), asyncio.timeout(10):
+            while [event.type for event in await servers.log()].count("Abandoned") < 2:
+                await asyncio.sleep(0.02)  # the code of that process has less patience
+        assert await outcome_of(servers.database, other.command_id) is None, "it never fires"
+
+
+async def one_deadline(servers: Bank) -> SubmittedCommand:
+    text = await servers.database.fetchval("select deadlines::text from reactor_states order by key limit 1")
+    [deadline] = msgspec.json.decode(text, type=list[SubmittedCommand])
+    return deadline
+
+
+def fields_of(command: SubmittedCommand) -> dict[str, Any]:
+    return {name: getattr(command, name) for name in command.__struct_fields__}
 
 
 async def last_sent(servers: Bank) -> int:

@@ -202,8 +202,11 @@ def of_plain(amount):
     return amount
 """,
     "late": """
-def later(amount):
-    return amount
+match RULE := "new":
+    case "new":
+
+        def later(amount):
+            return amount
 """,
 }
 Prints = Mapping[str, str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,14 +33,16 @@ class Api:
 
 @contextmanager
 def api_beside(
-    system: System, data_dir: Path, *, port: int | None = None, **settings: object
+    system: System, data_dir: Path, *, port: int | None = None, fork: bool = True, **settings: object
 ) -> Iterator[Api]:
-    """Entered once it is ready; killed on leaving if it still runs. settings: by the names of the fields."""
+    """Entered once it is ready; killed on leaving if it still runs.
+
+    fork: see PartProcess. settings: by the names of the fields.
+    """
     port = free_port() if port is None else port
-    lines = (system.data_dir / "environment").read_text().splitlines()
-    given = dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in lines)
     own = {f"COMMANDER_{name.upper()}": str(value) for name, value in settings.items()}
-    with PartProcess("api", data_dir, {**given, **own, "COMMANDER_PORT": str(port)}) as part:
+    environment = {**system.settings, **own, "COMMANDER_PORT": str(port)}
+    with PartProcess("api", data_dir, environment, fork=fork) as part:
         _wait_ready(part, port)
         yield Api(part, port)
 

@@ -19,13 +19,13 @@ class Part(Endpoint):
     operators_port: where it answers for its health in detail and its metrics.
     """
 
-    def __init__(self, name: str, data_dir: Path, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, data_dir: Path, environment: dict[str, str], *, fork: bool) -> None:
         super().__init__()
         self.operators_port = free_port() if name == "api" else self.port
         ports = {"COMMANDER_PORT": str(self.port), "COMMANDER_HEALTH_PORT": str(self.operators_port)}
         data_dir.mkdir()
         self.name = name
-        self.process = PartProcess(name, data_dir, {**ports, **environment})
+        self.process = PartProcess(name, data_dir, {**ports, **environment}, fork=fork)
 
     def wait_ready(self, *, ready: bool = True, timeout_seconds: float = 60) -> None:
         """Until it is ready; or, if it cannot become so, until it answers."""
@@ -61,16 +61,19 @@ class Parts:
         self._running.close()
 
     def start(
-        self, *names: str, domain: str | None = None, ready: bool = True, **settings: str
+        self, *names: str, domain: str | None = None, ready: bool = True, fork: bool = True, **settings: str
     ) -> list[Part]:
-        """Starts these parts at once and waits until each is ready (or only answers)."""
+        """Starts these parts at once and waits until each is ready (or only answers).
+
+        fork: see PartProcess.
+        """
         environment = {**self.environment, **settings}
         if domain is not None:
             environment["COMMANDER_DOMAIN"] = domain
         started = []
         for name in names:
             self._count += 1
-            part = Part(name, self._data_dir / f"{self._count}-{name}", environment)
+            part = Part(name, self._data_dir / f"{self._count}-{name}", environment, fork=fork)
             self._running.enter_context(part.process)
             started.append(part)
         for part in started:

@@ -16,7 +16,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.clusters import Clusters
 from tests.e2e.bank import until
+from tests.forking import fork_server
 from tests.system import System
 
 WORK = """mutation ($job: UUID!, $how: String!, $options: CommandOptions) {
@@ -35,8 +37,8 @@ PATIENT = {"timeoutMs": 25_000}
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    data_dir = tmp_path_factory.mktemp("workshop")
+def shop(clusters: Clusters) -> Iterator[System]:
+    data_dir = clusters.copy("workshop")
     with System(
         data_dir,
         MENDED=str(data_dir / "mended"),
@@ -235,8 +237,8 @@ def test_of_many_who_deal_with_one_at_once_one_does_and_the_record_tells_which(s
                 assert ended(shop, done["retriedAs"])["status"] == "FAILED"
 
 
-def commander(shop: System, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`commander dead-letters` beside the running system, as the README says."""
+def as_a_reader_of_the_readme(shop: System, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`commander dead-letters` beside the running system, started as the README says."""
     command = Path(sys.executable).with_name("commander")
     return subprocess.run(
         [
@@ -255,14 +257,19 @@ def commander(shop: System, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def commander(shop: System, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same, started by fork."""
+    return fork_server().run(["dead-letters", *arguments], {**shop.settings, "HOME": str(shop.data_dir)})
+
+
 def test_the_command_line_lists_and_shows_all_of_it_as_it_was_said(shop: System) -> None:
     id = failed(shop)
-    listed = commander(shop, "list")
+    listed = as_a_reader_of_the_readme(shop, "list")
     assert listed.returncode == 0, listed.stderr
     [line] = [line for line in listed.stdout.splitlines() if id in line]
     assert "DECIDER_RAISED" in line
     assert "a bug [/bold] in list[int]" in line
-    shown = commander(shop, "show", id)
+    shown = as_a_reader_of_the_readme(shop, "show", id)
     assert shown.returncode == 0, shown.stderr
     assert "RuntimeError: a bug [/bold] in list[int]\n[red]second line" in shown.stdout
     assert '"how": "raise"' in shown.stdout

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import nats
 import pytest
 
 from commander.eventstore.database import Database
+from tests.clusters import Clusters
 from tests.e2e.bank import apply, opened, submit
 from tests.e2e.parts import Parts
 from tests.e2e.sockets import socket_to, subscribe
@@ -153,7 +153,7 @@ async def test_a_dry_run_says_what_would_happen_and_stores_nothing_anywhere(part
     async def stored() -> list[int]:
         counts = [
             (await connection.jetstream().stream_info(stream)).state.last_seq
-            for stream in ("COMMANDS", "EVENTS")
+            for stream in ("bank-COMMANDS", "bank-EVENTS")
         ]
         for table in ("events", "commands", "attempts", "snapshots", "dead_letter_actions"):
             counts.append(await database.fetchval(f"select count(*) from {table}"))
@@ -198,10 +198,9 @@ async def test_a_dry_run_says_what_would_happen_and_stores_nothing_anywhere(part
 
 
 @pytest.fixture(scope="module")
-def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def behind_a_proxy(clusters: Clusters) -> Iterator[System]:
     """The bank, told which header carries the name of who sends a request."""
-    data_dir: Path = tmp_path_factory.mktemp("proxied")
-    with System(data_dir, COMMANDER_ACTOR_HEADER="X-Forwarded-User") as running:
+    with System(clusters.copy("proxied"), COMMANDER_ACTOR_HEADER="X-Forwarded-User") as running:
         yield running
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
+from commander.eventstore.database import Database
 from commander.streaming.nats.streams import partition_of
 from tests.e2e.bank import until
 from tests.e2e.parts import Part, Parts
@@ -24,6 +28,10 @@ SENT = """mutation ($id: UUID!, $size: Int!) {
   put(input: {shelfId: $id, size: $size}, options: {wait: ACCEPTED}) {
     ... on CommandAccepted { commandId }
   } }"""
+SHOWN = """fragment Type on Event { __typename type }
+  { version: event(position: "1") { ...Type } type: event(position: "2") { ...Type } }"""
+TRIED = """mutation ($id: UUID!) {
+  put(input: {shelfId: $id, size: 1}, options: {validateOnly: true}) { __typename } }"""
 STATUS = "query ($id: UUID!) { command(id: $id) { status code message events { type } } }"
 DONE = {"wait": "APPLIED", "timeoutMs": 20_000}
 SENT_ONLY = {"wait": "ACCEPTED"}
@@ -94,8 +102,16 @@ def test_old_code_alone_leaves_a_stream_with_newer_events_until_the_newer_code_i
     api, new = parts.start("api", "processor", domain=NEW)
     shelf = str(uuid4())
     assert put(api, shelf, 60)["__typename"] == "CommandApplied"
+    assert sweep(api, str(uuid4()), DONE)["__typename"] == "CommandApplied"
     new.end()
-    [old] = parts.start("processor", domain=OLD)
+    old_api, old = parts.start("api", "processor", domain=OLD)
+    shown = old_api.data(SHOWN)
+    assert [shown["version"], shown["type"]] == [
+        {"__typename": "UnreadableEvent", "type": name} for name in ("Placed", "Swept")
+    ]
+    [tried] = old_api.query(TRIED, id=shelf)["errors"]
+    assert tried["extensions"]["code"] == "UNREADABLE"
+    assert "newer than this code's 1" in tried["message"]
     sent = api.data(SENT, id=shelf, size=50)["put"]["commandId"]
     [sentence] = until(partial(unready, old), bool).values()
     assert "Placed: it has schema version 2, newer than this code's 1" in sentence
@@ -105,3 +121,82 @@ def test_old_code_alone_leaves_a_stream_with_newer_events_until_the_newer_code_i
     assert (found["status"], found["code"]) == ("REJECTED", "FULL"), (
         "as by the code that could read the stream"
     )
+
+
+class Load:
+    """Clients that send commands to an API, one after the other, until the block ends. sent: their ids."""
+
+    def __init__(self, api: Part, send: Callable[[Part, str], str], shelves: Sequence[str]) -> None:
+        self.sent: list[str] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(api, send, shelves))
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def until_more(self, count: int) -> None:
+        """Returns when so many more were sent."""
+        goal = len(self.sent) + count
+        until(lambda: len(self.sent), lambda sent: sent >= goal)
+
+    def _run(self, api: Part, send: Callable[[Part, str], str], shelves: Sequence[str]) -> None:
+        for shelf in cycle(shelves):
+            if self._stopping.is_set():
+                return
+            self.sent.append(send(api, shelf))
+
+
+def send_put(api: Part, shelf: str) -> str:
+    command_id: str = api.data(SENT, id=shelf, size=0)["put"]["commandId"]  # it is never full
+    return command_id
+
+
+def send_sweep(api: Part, shelf: str) -> str:
+    command_id: str = sweep(api, shelf, SENT_ONLY)["commandId"]
+    return command_id
+
+
+async def test_a_rolling_deployment_under_load_and_back_ends_with_each_command_decided_by_code_that_could(
+    parts: Parts,
+) -> None:
+    roll(parts)
+    database = Database(parts.environment["COMMANDER_POSTGRES_URL"])
+    by_status = await database.fetch("select status, code, count(*) from commands group by 1, 2")
+    assert {(row["status"], row["code"]) for row in by_status} == {("APPLIED", None)}
+    back = await database.fetch(
+        """select stream, version from events as e where type = 'Placed' and schema_version = 1
+             and exists (select from events as newer where newer.stream = e.stream
+                           and newer.version < e.version
+                           and (newer.type = 'Swept' or newer.schema_version = 2))"""
+    )
+    assert back == [], "old code decided on a stream that it could not read"
+    versions = await database.fetch("select distinct schema_version from events where type = 'Placed'")
+    assert {row["schema_version"] for row in versions} == {1, 2}, "both have decided"
+    await database.close()
+
+
+def roll(parts: Parts) -> None:
+    """Old, old and new, new, back to old, and new again; at the end each command has an outcome."""
+    shelves = [str(uuid4()) for _ in range(24)]
+    old_api, *olds = parts.start("api", "processor", "processor", domain=OLD)
+    with Load(old_api, send_put, shelves) as puts:
+        puts.until_more(30)
+        new_api, *news = parts.start("api", "processor", "processor", domain=NEW)
+        with Load(new_api, send_sweep, shelves[::2]) as sweeps:
+            sweeps.until_more(30)
+            for processor in olds:
+                processor.end()
+            sweeps.until_more(30)
+            parts.start("processor", domain=OLD)
+            for processor in news:
+                processor.end()
+            sweeps.until_more(30)
+            puts.until_more(30)
+    parts.start("processor", domain=NEW)
+    for command_id in (*puts.sent, *sweeps.sent):
+        assert ended(new_api, command_id)["status"] == "APPLIED"

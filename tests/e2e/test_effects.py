@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +11,7 @@ import pytest
 
 from tests.e2e.bank import apply, until
 from tests.e2e.parts import Part, Parts
+from tests.forking import fork_server
 
 FAILURES = """{ effectFailures { effect position state attempts error failedAt actions { deed actor } } }"""
 
@@ -57,13 +56,9 @@ def until_sent(post: Post, count: int) -> None:
 
 
 def command_line(parts: Parts, *arguments: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "commander", "effect-failures", *arguments],
-        env={**os.environ, **parts.environment},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    ended = fork_server().run(["effect-failures", *arguments], {**os.environ, **parts.environment})
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def test_through_kill_9_every_letter_goes_out_with_one_key_and_history_stays_where_it_is(post: Post) -> None:

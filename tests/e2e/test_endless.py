@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.clusters import Clusters
 from tests.e2e.bank import until
 from tests.system import NO_TLS, PARTS, System
 
@@ -19,9 +20,9 @@ PATIENT = {"timeoutMs": 25_000}
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def wheels(clusters: Clusters) -> Iterator[System]:
     with System(
-        tmp_path_factory.mktemp("wheels"),
+        clusters.copy("wheels"),
         COMMANDER_DOMAIN="tests.e2e.endless:endless",
         COMMANDER_HANDLER_SECONDS="0.8",
         COMMANDER_PARTITIONS="3",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from commander.eventstore.database import Database
+from tests.databases import EMPTYING
 from tests.e2e.bank import apply, balance_of, opened
 from tests.e2e.parts import Parts
 
@@ -15,7 +16,7 @@ where datname = current_database() and backend_type = 'client backend' and pid <
 """
 _IDLE = f"""
 select count(distinct application_name) from pg_stat_activity
-where datname = current_database() and state = 'idle'
+where datname = current_database() and state = 'idle' and application_name <> '{EMPTYING}'
   and clock_timestamp() - state_change > interval '{LIMIT_SECONDS * 2} seconds'
 """
 

@@ -44,7 +44,7 @@ ROWS = 'subscription{account(accountId:"00000000000000000000000000000000"){row{o
 async def test_subscriptions_that_are_cut_leave_no_open_file_and_no_memory(
     system: System, tmp_path: Path, query: str, begun: bytes, pool: int
 ) -> None:
-    with api_beside(system, tmp_path) as api:
+    with api_beside(system, tmp_path, fork=False) as api:
         process = psutil.Process(api.part.process.pid)
 
         def clients() -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +12,7 @@ import pytest
 
 from tests.e2e.bank import until
 from tests.e2e.parts import Part, Parts
+from tests.forking import fork_server
 from tests.system import NO_TLS
 
 TILL = "tests.e2e.till:till"
@@ -40,18 +38,12 @@ def total(api: Part, till: str = ONE) -> int | None:
 
 
 @pytest.fixture
-def run(parts: Parts, tmp_path: Path) -> Any:
+def run(parts: Parts) -> Any:
     """Runs `commander projections …` and returns what it printed; fails unless it ends with `code`."""
 
     def ran(*arguments: str, code: int = 0, version: str = "first") -> str:
-        ended = subprocess.run(
-            [str(Path(sys.executable).with_name("commander")), "projections", *arguments],
-            env={**parts.environment, "COMMANDER_DOMAIN": TILL, "TILL": version, "PATH": "/bin"},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**parts.environment, "COMMANDER_DOMAIN": TILL, "TILL": version, "PATH": "/bin"}
+        ended = fork_server().run(["projections", *arguments], environment)
         assert ended.returncode == code, ended.stderr
         return ended.stdout if code == 0 else ended.stderr
 
@@ -188,6 +180,22 @@ def test_a_rebuild_of_the_same_code_is_shown_compared_switched_to_and_taken_back
     }.items():
         said = run(*arguments, code=1)
         assert (said.count("\n"), problem in said) == (1, True), said
+
+
+def test_undone_code_serves_again_as_in_commander_dev(
+    parts: Parts, first: tuple[Part, Part], run: Any
+) -> None:
+    api, projections = first
+    projections.end()
+    [changed] = parts.start("projections", domain=TILL, TILL="doubled")
+    until(lambda: total(api), lambda found: found == 12)
+    changed.end()
+    parts.start("projections", domain=TILL, COMMANDER_PROJECTION_TAKEOVER_SECONDS="0")
+    until(lambda: total(api), lambda found: found == 6)
+    assert pay(api, 1)["__typename"] == "CommandApplied"
+    assert total(api) == 7
+    serving = [row for row in listed(run).values() if row[2] == "yes"]
+    assert {(name, kept) for name, _, _, kept, *_ in serving} == {("sum", "yes"), ("well", "yes")}
 
 
 def test_a_table_that_nobody_keeps_up_is_not_switched_to_unasked(

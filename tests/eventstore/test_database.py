@@ -13,6 +13,7 @@ import pytest
 from commander.dev.embedded import EmbeddedPostgres, free_port
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database, without_password
+from tests.databases import EMPTYING
 
 
 @pytest.mark.parametrize(
@@ -111,10 +112,12 @@ def name_of(database: Database) -> str:
     return database.url.split("?")[0].rpartition("/")[2]
 
 
-async def kill_all(admin: Database, database: Database, application_name: str = "%") -> int:
+async def kill_all(
+    admin: Database, database: Database, application_name: str = "%", *, spared: str | None = EMPTYING
+) -> int:
     sql = """select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
-             where datname = $1 and application_name like $2"""
-    return int(await admin.fetchval(sql, name_of(database), application_name))
+             where datname = $1 and application_name like $2 and application_name is distinct from $3"""
+    return int(await admin.fetchval(sql, name_of(database), application_name, spared))
 
 
 async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_new_one(
@@ -196,7 +199,7 @@ async def test_one_who_watches_knows_at_once_when_the_server_goes_and_when_it_is
         renamed
     )  # it waits until nobody is connected, and nobody can connect meanwhile
     while not away.done():
-        await kill_all(postgres_admin, database)
+        await kill_all(postgres_admin, database, spared=None)
     await away
     await is_down(database, True)
     with pytest.raises(Unavailable, match=f'database "{name}" does not exist'):

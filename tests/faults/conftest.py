@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
+from tests.clusters import Clusters
 from tests.faults.servers import Servers
 from tests.system import System
 
@@ -32,8 +33,8 @@ def breakable(package_system: System) -> System:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def package_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
-    data_dir = tmp_path_factory.mktemp("servers")
+async def package_servers(clusters: Clusters) -> AsyncIterator[Servers]:
+    data_dir = clusters.copy("servers")
     servers = Servers(EmbeddedPostgres(data_dir), EmbeddedNats(data_dir))
     await servers.start()
     yield servers

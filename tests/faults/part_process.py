@@ -1,4 +1,7 @@
-"""One part as a process of its own, as a deployment runs it: `commander api`, `commander processor` …"""
+"""One part as a process of its own, as a deployment runs it: `commander api`, `commander processor` …
+
+It is a fork of a process that has imported Commander, or started by Python: see tests/forking.py.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from tests.forking import Forked, fork_server
+
 
 class PartProcess:
-    """Starts on entering, is killed on leaving if it still runs. environment: its COMMANDER_… variables."""
+    """Starts on entering, is killed on leaving if it still runs.
 
-    def __init__(self, name: str, data_dir: Path, environment: Mapping[str, str]) -> None:
+    environment: its COMMANDER_… variables. fork: False where a test is about starting or about memory.
+    """
+
+    def __init__(
+        self, name: str, data_dir: Path, environment: Mapping[str, str], *, fork: bool = True
+    ) -> None:
         self.name = name
         self.log = data_dir / f"{name}.log"
+        self.process: Forked | subprocess.Popen[bytes]
         self._environment = environment
+        self._fork = fork
 
     def __enter__(self) -> PartProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+        environment = {**inherited, **self._environment}
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "commander", self.name],
-                env={**inherited, **self._environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if self._fork:
+                self.process = fork_server().start([self.name], environment, log.fileno(), log.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "commander", self.name],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         return self
 
     def __exit__(

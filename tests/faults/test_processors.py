@@ -22,6 +22,7 @@ from tests.faults.waiting import until
 from tests.system import System
 
 TAKEOVER_SECONDS = 5.0
+CRASHED = "has crashed or lost Postgres"
 
 
 class Sessions:
@@ -86,6 +87,27 @@ async def test_a_killed_processors_partitions_are_taken_over_within_seconds(
         await customers.finish(20)
         await customers.stop()
         await assert_all_well(client, subscriber)
+    assert CRASHED in parts.log.read_text()
+
+
+async def test_a_processor_that_is_told_to_stop_under_load_is_taken_for_no_death(
+    parts: System, second: PartProcess, sessions: Sessions
+) -> None:
+    before = parts.log.read_text().count(CRASHED)
+    async with (
+        Client(parts.url) as client,
+        Subscriber(parts.ws_url) as subscriber,
+        Customers(client) as customers,
+    ):
+        await until_shared(sessions)
+        await customers.finish(20)
+        assert await asyncio.to_thread(second.end) == 0
+        await until_taken_over(sessions)
+        await customers.finish(20)
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+    assert parts.log.read_text().count(CRASHED) == before
+    assert second.lines(CRASHED) == []
 
 
 async def test_a_processor_that_wakes_up_after_its_session_ended_decides_nothing_twice(

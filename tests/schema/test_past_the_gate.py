@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import graphql
@@ -19,15 +20,20 @@ from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Renderer
 from tests.test_architecture import ROOT, TOP, modules
 
-SOURCES = {
-    str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for _, path in modules(*TOP, "bench")
-}
 EXECUTE = {
     name
     for name in vars(graphql)
     if name.startswith(("execute", "experimental_execute", "subscribe", "graphql", "create_source_event"))
 }
 """The functions of graphql-core that execute a document."""
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Each of our modules, by its path."""
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for _, path in modules(*TOP, "bench")
+    }
 
 
 def called(tree: ast.AST) -> Iterator[str]:
@@ -43,7 +49,7 @@ def called(tree: ast.AST) -> Iterator[str]:
 def test_only_these_modules_have_graphql_core_execute_a_document() -> None:
     assert {"execute", "execute_sync", "subscribe", "graphql", "graphql_sync"} <= EXECUTE
     found: dict[str, set[str]] = {}
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 whole = [alias.name for alias in node.names if alias.name.partition(".")[0] == "graphql"]
@@ -59,12 +65,12 @@ def test_only_these_modules_have_graphql_core_execute_a_document() -> None:
 
 @pytest.mark.parametrize("name", ["Admitted", "Documents"])
 def test_only_the_gate_admits_and_only_it_reads_documents(name: str) -> None:
-    assert [path for path, tree in SOURCES.items() if name in called(tree)] == ["schema/execution/gate.py"]
+    assert [path for path, tree in sources().items() if name in called(tree)] == ["schema/execution/gate.py"]
 
 
 def test_contexts_are_made_in_one_place() -> None:
     rooms = ("resolvers/", "schema/", "commander/")  # in streaming/ OpenTelemetry has a Context
-    places = {path for path, tree in SOURCES.items() if {"Context", "RequestContext"} & set(called(tree))}
+    places = {path for path, tree in sources().items() if {"Context", "RequestContext"} & set(called(tree))}
     assert {path for path in places if path.startswith(rooms)} == {"resolvers/request_context.py"}
 
 

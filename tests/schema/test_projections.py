@@ -185,3 +185,19 @@ async def test_variables_nested_deeper_than_anything_can_be_read_are_refused(ser
     document = "query ($where: AccountWhere) { accounts(where: $where) { totalCount } }"
     [error] = (await executed(services, document, where=where)).errors
     assert error.extensions["code"] == "BAD_REQUEST"
+
+
+async def test_a_table_that_no_process_keeps_up_is_told_beside_the_rows(
+    services: Services, database_url: str
+) -> None:
+    services = await filled(services, database_url, 2)
+    document = "{ accounts(first: 1) { edges { node { owner } } } }"
+    found: dict[str, str] = {}
+    services = replace(services, table_errors=lambda: found)
+    reported = []
+    for _ in range(2):
+        result = await executed(services, document)
+        assert result.errors is None
+        reported.append(result.extensions["projections"]["account"].get("error"))
+        found["account"] = "the table is read, but no process keeps it up"
+    assert reported == [None, "no process keeps its table up with the log"]

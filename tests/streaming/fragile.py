@@ -19,6 +19,7 @@ from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.watchdog import Watchdog
+from tests.names import NAMES
 from tests.streaming.conftest import submitted
 
 BATCH = 10
@@ -58,15 +59,17 @@ class Counter:
         return replace(self, count=self.count + 1)
 
 
-def counting(counter_id: UUID, *, fatal: bool) -> Decision:
-    """The first decision of a counter. fatal: its event ends the process of whoever folds it."""
+def counting(counter_id: UUID, *, fatal: bool, many: int = 1) -> Decision:
+    """The first decision of a counter. fatal: its last event ends the process of whoever folds it."""
     command = submitted(Count(counter_id), fragile)
-    data = fragile.events["Counted"].encode(Counted(counter_id, fatal)).decode()
-    return Decision(command, command.digest, Status.APPLIED, 1, (NewEvent("Counted", 1, data),))
+    made = [Counted(counter_id)] * (many - 1) + [Counted(counter_id, fatal)]
+    encode = fragile.events["Counted"].encode
+    events = tuple(NewEvent("Counted", 1, encode(event).decode()) for event in made)
+    return Decision(command, command.digest, Status.APPLIED, many, events)
 
 
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
-    nats = Nats(nats_url)
+    nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
     settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
     Watchdog(fragile, seconds=0.5).start()

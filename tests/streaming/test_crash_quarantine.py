@@ -16,9 +16,9 @@ from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import append, ended_commands
-from commander.eventstore.records import Progress, SubmittedCommand
-from commander.streaming.commands.crash_quarantine import slices_of
-from commander.streaming.commands.partition_reader import Received
+from commander.eventstore.records import Decision, Progress, Status, SubmittedCommand
+from commander.streaming.commands.crash_quarantine import possible_causes, slices_of
+from commander.streaming.commands.partition_reader import PartitionReader, Received
 from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 from tests.streaming.fragile import BATCH, Count, counting, fragile
@@ -184,19 +184,39 @@ async def test_a_stop_amid_the_suspects_is_no_attempt_and_leaves_them_to_the_nex
     assert (await transactions(servers.database))[0] == 35, "twice the root of 300"
 
 
+@pytest.mark.parametrize("many", [1, 3000])  # a stream that is loaded at once, and one beside others
 async def test_an_event_that_ends_whoever_reads_it_fails_the_commands_of_its_stream(
-    servers: Bank, processors: Processors
+    servers: Bank, processors: Processors, many: int
 ) -> None:
     deadly, other = uuid4(), uuid4()
     async with servers.database.connection() as connection:
-        await append(connection, [counting(deadly, fatal=True)], None)
+        await append(connection, [counting(deadly, fatal=True, many=many)], None)
     made = [submitted(Count(counter), fragile) for counter in (other, deadly, other)]
     await enqueue(servers, made)
     async with running(processors.supervised()):
         outcomes = [await servers.outcome(one.command_id, timeout_seconds=40) for one in made]
     assert [one.code for one in outcomes] == [None, "CRASHED_PROCESSOR", None]
-    assert outcomes[1].version == 1
+    assert outcomes[1].version == many
     assert processors.deaths == 3
+
+
+async def test_suspects_are_those_that_waited_for_a_long_stream_and_those_after_the_last_decided(
+    servers: Bank,
+) -> None:
+    waited, last = Count(uuid4()), [submitted(Count(uuid4()), fragile) for _ in range(30)]
+    first, decided = submitted(waited, fragile), [submitted(Count(uuid4()), fragile) for _ in range(250)]
+    await enqueue(servers, [first, *decided, *last])
+    connection = await servers.database.connect("test")
+    try:
+        outcomes = [Decision(one, one.digest, Status.REJECTED, 0, code="NO", message="no") for one in decided]
+        await append(connection, outcomes, None)
+        async with PartitionReader(servers.nats, range(PARTITIONS), PARTITIONS) as reader:
+            await reader.open(await partition_progress(connection, range(PARTITIONS)))
+            found = await possible_causes(connection, reader, in_progress=100)
+    finally:
+        connection.terminate()
+    ids = {command.command_id for one in found for command in one.commands}
+    assert ids == {one.command_id for one in (first, *decided, *last)}
 
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -79,7 +79,16 @@ async def test_a_recurring_command_that_a_hook_rejects_has_its_outcome_and_the_o
 ) -> None:
     ids = [tick_id("night_guard", MIDNIGHT, n) for n in (0, 1)]
     async with running(servers.processor(parking).run()):
-        await Ticker(parking, servers.submitter, now=lambda: MIDNIGHT - timedelta(seconds=1)).set_next()
+        one = Ticker(
+            parking,
+            servers.database,
+            servers.nats,
+            servers.submitter,
+            now=lambda: MIDNIGHT - timedelta(seconds=1),
+        )
+        connection = await servers.database.connect("a holder of the lock")
+        await one.set_next(connection)
+        connection.terminate()
         guard, refused = [await servers.outcome(one) for one in ids]
     assert (guard.status, refused.status, refused.code) == ("APPLIED", "REJECTED", "BANNED")
     event = parking.events["Entered"].decode((await servers.log())[0].data, 1)

@@ -13,7 +13,7 @@ import pytest
 from commander.eventstore.locks import Lock, lock_key, try_lock
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.reactions.effects import list_effect_failures
-from commander.eventstore.sharing import register_code
+from commander.eventstore.sharing import forget_code, register_code
 from commander.streaming.effects.runner import EffectRunner
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.reactors.reacting import ReactorRunner
@@ -109,6 +109,18 @@ async def test_a_reactor_of_newest_code_passes_over_events_that_only_former_code
 
         await until(sent_is_billed)
         assert one.failure is None
+
+
+async def test_a_reactor_passes_over_what_it_waited_for_once_that_code_is_forgotten(servers: Bank) -> None:
+    old, new = Parcels("old"), Parcels("new")
+    await told(servers, old)
+    async with deciding(servers, new):
+        await submitted(servers, new, new.bring_back(uuid4()))
+    one = reactor_of(servers, old)
+    async with running(one.run()):
+        await until(lambda: one.failure is not None)
+        await forget_code(servers.database, new.domain.code.fingerprint)
+        await until(lambda: one.failure is None and len(one.owned) == 4)
 
 
 @pytest.mark.parametrize("command", ["send", "bring_back"])

@@ -20,13 +20,14 @@ from commander.streaming.commands.messages import message_of
 from commander.streaming.commands.processor import Processor
 from commander.streaming.nats.publishing import chunks, publish_atomically
 from tests.eventstore.decisions import digest_of
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 SIZE = 100  # a batch of fewer is committed before more are taken
 
 
 async def enqueue(servers: Bank, commands: list[SubmittedCommand]) -> None:
-    for chunk in chunks([message_of(command, PARTITIONS) for command in commands]):
+    for chunk in chunks([message_of(NAMES, command, PARTITIONS) for command in commands]):
         await publish_atomically(servers.nats, chunk)
 
 
@@ -49,7 +50,7 @@ async def somebody_waits_for_a_lock(servers: Bank) -> bool:
 
 def is_full(processor: Processor) -> bool:
     """Whether two batches stand in line, one that is decided waits for a place, and one is looked up."""
-    if len(processor._committing) < 2 or any(task.done() for task in processor._committing):
+    if len(processor._commits._running) < 2 or any(task.done() for task in processor._commits._running):
         return False
     decided = processor._recent[-2]
     return decided._append is not None and decided is not processor._last
@@ -98,7 +99,7 @@ async def test_no_more_is_decided_ahead_than_stands_in_line(servers: Bank) -> No
         async with commits_held_up(servers, processor):
             newest = processor._recent[-1]
             await asyncio.sleep(0.2)  # it could go on
-            assert len(processor._committing) == 2
+            assert len(processor._commits._running) == 2
             assert processor._recent[-1] is newest
             assert newest._append is None
         await servers.outcome(commands[-1].command_id)

@@ -8,12 +8,12 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from commander import Domain
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.reactions.reactors import forget_states, load_states, reactor_statuses
-from commander.eventstore.records import RecordedEvent
-from commander.streaming.nats.streams import COMMANDS
+from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.testing import Reactors
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
@@ -182,7 +182,7 @@ async def test_a_deadline_that_the_broker_has_lost_is_set_again(servers: Bank) -
         async with running(runner(servers, "payment").run()):
             await orders_of(servers, "Ada")
             await until_reacted(servers, "payment")
-        await servers.nats.jetstream.purge_stream(COMMANDS, subject="commands.scheduled.>")
+        await servers.nats.jetstream.purge_stream("COMMANDS", subject="commands.scheduled.>")
         assert await stored(servers, "payment") != {}
         async with running(runner(servers, "payment").run()):
             log = await until(servers, lambda types: "Abandoned" in types)
@@ -201,6 +201,49 @@ async def test_a_deadline_that_crosses_its_answer_is_refused_by_who_decides(serv
     assert len(ends) == 1
 
 
+async def armed(servers: Bank, order: UUID) -> SubmittedCommand:
+    """The deadline in the state of this order."""
+    async with servers.database.connection() as connection:
+        states = await load_states(connection, "payment", [str(order)])
+    [deadline] = states[str(order)].deadlines
+    return deadline
+
+
+async def test_a_deadline_that_was_queued_before_it_was_cancelled_is_void_when_it_fires(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
+    async with running(servers.processor(orders).run()):
+        async with running(runner(servers, "payment").run()):
+            [paid, unpaid] = await orders_of(servers, "Ada", "Bob")
+            await until_reacted(servers, "payment")
+            deadlines = [await armed(servers, order) for order in (paid, unpaid)]
+            await servers.submit(Pay(paid), orders)
+            await until(servers, lambda types: "Shipped" in types)
+            await until_reacted(servers, "payment")
+        for deadline in deadlines:
+            await servers.submitter.submit(replace(deadline, not_before=None))
+        outcomes = [await servers.outcome(deadline.command_id) for deadline in deadlines]
+    assert [outcome.status for outcome in outcomes] == ["REJECTED", "APPLIED"]
+    assert outcomes[0].code == "DEADLINE_CANCELLED"
+    assert "ReactionRejected" not in [event.type for event in await servers.log()]
+
+
+async def test_while_states_are_rebuilt_no_deadline_counts_as_cancelled(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(hours=1))
+    async with running(servers.processor(orders).run()):
+        async with running(runner(servers, "payment").run()):
+            [order] = await orders_of(servers, "Ada")
+            await until_reacted(servers, "payment")
+        deadline = await armed(servers, order)
+        async with servers.database.connection() as connection:
+            await forget_states(connection, "payment")
+        await servers.submitter.submit(replace(deadline, not_before=None))
+        assert (await servers.outcome(deadline.command_id)).status == "APPLIED"
+
+
 async def _due(servers: Bank) -> None:
     """Returns when no deadline is waiting any more."""
     async with asyncio.timeout(10):
@@ -212,7 +255,7 @@ async def _due(servers: Bank) -> None:
 
 async def scheduled(servers: Bank) -> list[str]:
     """The subjects of the commands whose time has not come."""
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.>")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter="commands.scheduled.>")
     return list(info.state.subjects or {})
 
 

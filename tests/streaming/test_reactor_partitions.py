@@ -12,8 +12,8 @@ import pytest
 
 from commander.eventstore.reactions.reactors import ReactorStatus, load_states, reactor_statuses
 from commander.streaming.commands.messages import scheduled_subject
-from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.reactors.reacting import ReactorRunner
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
 from tests.streaming.test_processes import folded, orders_of, runner, stored, until
@@ -169,8 +169,8 @@ async def test_who_joins_sets_its_own_deadlines_again_and_the_others_stay(
         found = {}
         for key, state in states.items():
             [deadline] = state.deadlines
-            subject = scheduled_subject(deadline.command_id, deadline.correlation_id)
-            found[key] = (await servers.nats.jetstream.get_last_msg(COMMANDS, subject)).seq or 0
+            subject = scheduled_subject(NAMES, deadline.command_id, deadline.correlation_id)
+            found[key] = (await servers.nats.jetstream.get_last_msg("COMMANDS", subject)).seq or 0
         return found
 
     async with (

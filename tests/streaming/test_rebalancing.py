@@ -13,6 +13,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import ended_commands
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.streaming.commands.processor import Processor
+from commander.streaming.nats.streams import partition_of
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 from tests.streaming.test_overlapping import enqueue
 
@@ -44,6 +45,40 @@ async def until_owned(*owned: tuple[Processor, int]) -> None:
 def single_commits(processor: Processor) -> int:
     """How many transactions of one command it has committed."""
     return processor.counters.batch_sizes.counts[0]
+
+
+async def test_states_of_partitions_that_stay_owned_are_kept(servers: Bank) -> None:
+    queued = await queue(servers, ACCOUNTS)
+    first, second = servers.processor(), servers.processor()
+
+    def partitions_of_states(processor: Processor) -> set[int]:
+        return {partition_of(stream, PARTITIONS) for stream in processor._states}
+
+    async with running(first.run()):
+        await until_decided(servers.database, queued)
+        assert partitions_of_states(first) == set(range(PARTITIONS))
+        async with running(second.run()):
+            await until_owned((first, PARTITIONS // 2), (second, PARTITIONS // 2))
+            kept = set(first.owned)
+            assert partitions_of_states(first) == kept
+        await until_owned((first, PARTITIONS))
+        assert partitions_of_states(first) == kept, "another may have decided in the others"
+
+
+async def test_a_processor_that_lost_its_session_does_not_take_its_own_mark_for_a_crash(
+    servers: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued = await queue(servers, 2000)
+    processor = servers.processor(batch_size=SIZE)
+    async with running(processor.run()):
+        await until_decided(servers.database, 5 * SIZE)
+        await servers.database.fetch(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where application_name = 'commander processor' and datname = current_database()"""
+        )
+        await until_decided(servers.database, queued)
+    assert "retrying" in caplog.text
+    assert "crashed" not in caplog.text
 
 
 async def test_who_joins_or_leaves_while_commands_wait_is_taken_for_no_death(

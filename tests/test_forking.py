@@ -1,0 +1,59 @@
+"""Forks of Commander are processes as the tests need them; see tests/forking.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.parts import Part, Parts
+from tests.faults.waiting import until
+from tests.forking import fork_server
+
+NO_SERVERS = ("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9")
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Part]:
+    """A fork that looks for its servers."""
+    with Parts(*NO_SERVERS, tmp_path) as parts:
+        yield parts.start("relay", ready=False)[0]
+
+
+def test_a_fork_is_told_what_it_runs_with(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import os\nraise SystemExit(f'{os.environ} in {os.getcwd()}')")
+    ended = fork_server().run(["schema", "own:own"], {"ALONE": "yes"}, tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"environ({{'ALONE': 'yes'}}) in {tmp_path}\n"
+
+
+async def test_a_fork_can_be_stopped_and_killed_and_says_how_it_ended(relay: Part) -> None:
+    fork = relay.process.process
+    process = psutil.Process(fork.pid)
+    assert os.getsid(fork.pid) == fork.pid, "a session of its own, as a started process has"
+    fork.send_signal(signal.SIGSTOP)
+    await until(lambda: process.status() == psutil.STATUS_STOPPED, "it is stopped")
+    assert fork.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        fork.wait(timeout=0.01)
+    fork.kill()
+    assert fork.wait(timeout=10) == -signal.SIGKILL == fork.returncode
+    assert not process.is_running(), "it is not left as a zombie"
+
+
+def test_a_fork_that_is_told_to_end_ends_with_0(relay: Part) -> None:
+    relay.end()
+
+
+def test_what_is_forked_has_no_thread_no_connection_and_no_library_that_is_hidden(relay: Part) -> None:
+    parent = psutil.Process(relay.process.process.pid).parent()
+    assert parent is not None
+    assert (parent.num_threads(), parent.net_connections("inet")) == (1, [])
+    mapped = " ".join(region.path for region in parent.memory_maps())
+    assert "/asyncpg/" in mapped, "what is looked for can be found"
+    assert "/aiohttp/" not in mapped
