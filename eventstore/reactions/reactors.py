@@ -253,7 +253,7 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         await connection.execute(
             """insert into reactors (name, position) values ($1, coalesce($2, 0))
                on conflict (name) do update
-               set folded_position = 0, position = coalesce($2, reactors.position)""",
+               set folded_position = 0, fingerprint = null, position = coalesce($2, reactors.position)""",
             name,
             position,
         )
