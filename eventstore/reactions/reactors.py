@@ -114,16 +114,6 @@ async def reactor_positions(database: Database) -> dict[str, int]:
     return {row["name"]: row["position"] for row in rows}
 
 
-async def completed_positions(database: Database) -> dict[str, int]:
-    """As reactor_positions, but all events up to these positions are handled, also those of parked keys."""
-    rows = await database.fetch(
-        """select reactor, min(handled_position) as handled from reactor_failures group by reactor"""
-    )
-    waiting = {row["reactor"]: row["handled"] for row in rows}
-    positions = await reactor_positions(database)
-    return {name: min(at, waiting.get(name, at)) for name, at in positions.items()}
-
-
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:
     """The states of these keys, by key. A key without a state is missing."""
     with reaching_postgres(connection):
