@@ -11,7 +11,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
-from commander.streaming.nats.streams import EVENTS, event_subject
+from commander.streaming.nats.streams import event_subject
 
 _PAGE = 1000
 
@@ -79,24 +79,24 @@ async def audit_outcomes(database: Database, submitted: Sequence[UUID]) -> None:
 async def audit_mirror(database: Database, nats: Nats) -> None:
     """Message p of EVENTS is the event at position p, up to the head of the log, and none is beyond."""
     head = await head_position(database)
-    last = (await nats.jetstream.stream_info(EVENTS)).state.last_seq
+    last = (await nats.jetstream.stream_info(nats.names.events)).state.last_seq
     if last != head:
-        raise BrokenInvariant(f"{EVENTS} ends at {last}, the log at {head}")
+        raise BrokenInvariant(f"{nats.names.events} ends at {last}, the log at {head}")
     position = 0
-    async with OrderedConsumer(nats, EVENTS, ["events.>"], 0) as mirror:
+    async with OrderedConsumer(nats, nats.names.events, [], 0) as mirror:
         while position < head:
             messages = await mirror.next_batch(_PAGE, timeout_seconds=10)
             if not messages:
-                raise BrokenInvariant(f"{EVENTS} has no message {position + 1}")
+                raise BrokenInvariant(f"{nats.names.events} has no message {position + 1}")
             events = await read_log(database, position, position + len(messages), len(messages))
             for event, message in zip(events, messages, strict=True):
                 mirrored = (message.sequence, message.subject, message.data.decode())
                 headers = message.headers or {}
                 same = headers.get("Commander-Command-Id") == str(event.command_id)
                 same &= headers.get("Commander-Version") == str(event.version)
-                if not same or mirrored != (event.position, event_subject(event), event.data):
+                if not same or mirrored != (event.position, event_subject(nats.names, event), event.data):
                     raise BrokenInvariant(
-                        f"message {message.sequence} of {EVENTS} is not event {event.position}"
+                        f"message {message.sequence} of {nats.names.events} is not event {event.position}"
                     )
             position += len(messages)
 

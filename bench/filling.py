@@ -33,7 +33,7 @@ def deposits(accounts: Sequence[UUID], count: int, reply: str | None = None) -> 
 
 async def enqueue(nats: Nats, commands: Sequence[SubmittedCommand]) -> None:
     """Returns once all of them are on disk, in this order."""
-    for chunk in chunks([message_of(command, PARTITIONS) for command in commands]):
+    for chunk in chunks([message_of(nats.names, command, PARTITIONS) for command in commands]):
         await publish_atomically(nats, chunk)
 
 

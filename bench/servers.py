@@ -12,18 +12,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bench.processes import Process, until, until_it_answers
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, free_port
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.identity import Identity, settle_identity
 from commander.settings import read_settings
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import EVENTS, ensure_streams
+from commander.streaming.nats.names import Names
+from commander.streaming.nats.streams import ensure_streams
 
 PARTITIONS = read_settings().partitions
+
+
+BANK = Identity("bank", UUID(int=0))
+"""The system on a NATS that no database belongs to."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,11 @@ class Servers:
             await admin.close()
 
     @asynccontextmanager
-    async def nats(self) -> AsyncIterator[Nats]:
+    async def nats(self, identity: Identity | None = None) -> AsyncIterator[Nats]:
         """A connection to a NATS of one's own, with its streams made; its data goes with it."""
         server = EmbeddedNats(self.folder / f"nats-{uuid4().hex[:8]}")
         await server.start()
-        nats = Nats(server.url)
+        nats = Nats(server.url, Names(identity or BANK))
         try:
             await nats.connect("bench")
             await ensure_streams(nats, replicas=1)
@@ -68,11 +74,12 @@ class Servers:
     @asynccontextmanager
     async def system(self, template: str | None = None) -> AsyncIterator[System]:
         """A system: a database, empty or like the template, a NATS, and no process of ours yet."""
-        async with self.database(template=template) as url, self.nats() as nats:
+        async with self.database(template=template) as url:
             database = Database(url)
             try:
                 await settle_partitions(database, PARTITIONS)
-                yield System(self.folder, database, nats)
+                async with self.nats(await settle_identity(database, None, "bank")) as nats:
+                    yield System(self.folder, database, nats)
             finally:
                 await database.close()
 
@@ -90,7 +97,7 @@ class System:
         head = await head_position(self.database)
 
         async def followed() -> bool:
-            mirrored = (await self.nats.jetstream.stream_info(EVENTS)).state.last_seq
+            mirrored = (await self.nats.jetstream.stream_info(self.nats.names.events)).state.last_seq
             folded = await self.database.fetchval("select min(position) from projections")
             return folded is not None and bool(mirrored >= head and folded >= head)
 

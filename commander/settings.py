@@ -38,6 +38,16 @@ Origins = Annotated[
 DomainReference = Annotated[
     str, Meta(pattern=r"^\w+(\.\w+)*:\w+\Z", extra={"demand": "must be like package.module:domain"})
 ]
+SystemName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!(commands|events|signals)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z",
+        extra={
+            "demand": "must have 1 to 32 letters from A to Z, digits, _ and -, must not begin with _ or -, "
+            "and must not be commands, events or signals"
+        },
+    ),
+]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -54,6 +64,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The URL of NATS: nats://host:4222, or several with commas. Unset: `commander dev` starts one."""
     domain: DomainReference = "commander.examples.bank:bank"
     """The domain that the process serves: module:name."""
+
+    system: SystemName | None = None
+    """The name of the system, with which its streams and subjects on NATS begin. Unset: the domain's name.
+
+    It is fixed at the first start. Systems on one NATS need different names."""
 
     host: str = "127.0.0.1"
     """The address on which the API listens."""
@@ -143,7 +158,7 @@ def read_settings(**overrides: object) -> Settings:
             read[field.name] = _converted(value, field.type)
         except msgspec.ValidationError:
             shown = without_password(value) if isinstance(value, str) else value
-            problems.append(f"{PREFIX}{field.name.upper()}={shown!r}: {_demand(field.type)}")
+            problems.append(f"{PREFIX}{field.name.upper()}={shown!r}: {demand_on(field.type)}")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**read)
@@ -153,13 +168,13 @@ def _converted(value: object, kind: Any) -> Any:
     return msgspec.convert(value.strip() if isinstance(value, str) else value, kind, strict=False)
 
 
-def _demand(kind: Any) -> str:
+def demand_on(kind: Any) -> str:
     """The requirement for a value of this type, as text."""
     metas = [part for part in get_args(kind) if isinstance(part, Meta)]
     if get_origin(kind) is Literal:
         return f"must be one of {', '.join(get_args(kind))}"
     if not metas:  # an optional type, or a type without a constraint
-        return _demand(get_args(kind)[0]) if get_args(kind) else f"must be of the type {kind.__name__}"
+        return demand_on(get_args(kind)[0]) if get_args(kind) else f"must be of the type {kind.__name__}"
     [meta] = metas
     if meta.extra is not None:
         return str(meta.extra["demand"])

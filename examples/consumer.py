@@ -1,9 +1,9 @@
 """Another service that follows the log. It needs only nats-py, and relies only on docs/contract.md.
 
-    python examples/consumer.py nats://localhost:4222 my-service 'events.account.>'
+    python examples/consumer.py nats://localhost:4222 bank my-service 'account.>'
 
-It prints one line of JSON for each event. After a restart it continues where it was. The last event may then
-be delivered again, with the same position.
+It follows the system `bank`. It prints one line of JSON for each event. After a restart it continues where it
+was. The last event may then be delivered again, with the same position.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import nats
 from nats.js.api import ConsumerConfig
 
 
-async def follow(url: str, name: str, subject: str = "events.>") -> None:
+async def follow(url: str, system: str, name: str, subject: str = ">") -> None:
     client = await nats.connect(url)
     in_order = ConsumerConfig(max_ack_pending=1, ack_wait=5)  # one at a time, also for a redelivery
-    events = await client.jetstream().pull_subscribe(subject, durable=name, stream="EVENTS", config=in_order)
+    events = await client.jetstream().pull_subscribe(
+        f"{system}.events.{subject}", durable=name, stream=f"{system}-EVENTS", config=in_order
+    )
     while True:
         try:
             [message] = await events.fetch(1, timeout=30)
@@ -28,7 +30,7 @@ async def follow(url: str, name: str, subject: str = "events.>") -> None:
         headers = message.headers or {}
         event = {
             "position": message.metadata.sequence.stream,
-            "type": message.subject.split(".")[2],
+            "type": message.subject.split(".")[3],
             "correlation": headers["Commander-Correlation-Id"],
             "data": json.loads(message.data),
         }

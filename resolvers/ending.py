@@ -84,7 +84,7 @@ async def _end(services: EndingServices, command_id: UUID, status: Status, code:
             continue
         if queued.not_before is not None:
             await unschedule(services.nats, [queued])
-        await services.nats.publish_signals(log_signals(appended.events))
+        await services.nats.publish_signals(log_signals(services.nats.names, appended.events))
         await _announce(services, queued)
     ended = await _ended(database, command_id)
     if ended is None:
@@ -100,7 +100,7 @@ async def _ended(database: Database, command_id: UUID) -> Ended | None:
 async def _announce(services: EndingServices, command: SubmittedCommand) -> None:
     """Publishes the signals that the processor publishes for an outcome."""
     ended = await _ended(services.database, command.command_id)
-    messages = ended_signals([command.command_id])
+    messages = ended_signals(services.nats.names, [command.command_id])
     if ended is not None and command.reply is not None:
         messages += outcome_signals(command.reply, [ended])
     await services.nats.publish_signals(messages)

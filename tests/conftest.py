@@ -21,6 +21,7 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams
 from tests.clusters import Clusters
 from tests.databases import Databases
+from tests.names import NAMES
 from tests.system import System
 
 TESTS = Path(__file__).parent
@@ -145,7 +146,7 @@ async def nats_server(shared_nats: EmbeddedNats) -> EmbeddedNats:
 @pytest_asyncio.fixture
 async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
     """A connection to a NATS with Commander's streams, empty."""
-    connection = Nats(nats_server.url)
+    connection = Nats(nats_server.url, NAMES)
     await connection.connect("test")
     await ensure_streams(connection, replicas=1)
     yield connection

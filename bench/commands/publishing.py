@@ -20,13 +20,13 @@ from bench.commands.plan import Bench
 from bench.filling import deposits
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, measured_by
-from bench.servers import PARTITIONS
+from bench.servers import BANK, PARTITIONS
 from bench.timed import Timed
 from commander.streaming.commands.messages import message_of
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.names import Names
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS
 
 _UNDER_WAY = 500
 
@@ -49,7 +49,7 @@ async def measure_publishing(bench: Bench) -> list[Measure]:
 async def _rate(bench: Bench, way: str, count: int) -> float:
     async with bench.nats() as nats:
         printed = await measured_by("bench.commands.publishing", nats.servers[0], way, str(count))
-        stored = (await nats.jetstream.stream_info(COMMANDS)).state.messages
+        stored = (await nats.jetstream.stream_info(nats.names.commands)).state.messages
     if stored != count:
         raise MeasurementFailed(f"{count} messages were published, {stored} are stored")
     return msgspec.json.decode(printed, type=Timed).per_second
@@ -80,9 +80,10 @@ _WAYS: dict[str, Way] = {
 
 
 async def publish(url: str, way: str, count: int) -> Timed:
-    nats = Nats(url)
+    nats = Nats(url, Names(BANK))
     await nats.connect("bench")
-    messages = [message_of(c, PARTITIONS) for c in deposits([uuid4() for _ in range(1000)], count)]
+    commands = deposits([uuid4() for _ in range(1000)], count)
+    messages = [message_of(nats.names, command, PARTITIONS) for command in commands]
     began = time.perf_counter()
     await _WAYS[way](nats, messages)
     seconds = time.perf_counter() - began

@@ -12,7 +12,6 @@ from bench.feed.plan import Bench
 from bench.feed.subscribers import Subscribers, subscribed
 from bench.measuring import Measure
 from bench.processes import Process
-from commander.streaming.nats.streams import EVENTS
 
 RATE = "catch-up from position 0"
 GROWTH = "catch-up: memory of the API's process, most after the first tenth less that at the first tenth"
@@ -27,7 +26,8 @@ async def measure_catchup(bench: Bench) -> list[Measure]:
     events = bench.plan.history_events
     template = await database_with_history(bench, events)
     async with bench.system(template) as system:
-        await system.nats.jetstream.purge_stream(EVENTS, seq=events + 1)  # the mirror ends where the log does
+        stream = system.nats.names.events
+        await system.nats.jetstream.purge_stream(stream, seq=events + 1)  # the mirror ends where the log does
         async with system.api("commander", "api", core=SERVER) as (port, process):
             before = process.memory()
             async with subscribed(Watch(port, _QUERY, 1, events, after=0)) as subscribers:

@@ -49,7 +49,8 @@ def _fsyncs(path: Path, count: int) -> list[float]:
 
 
 async def _publishes(system: System, count: int) -> list[float]:
-    messages = iter([message_of(command, PARTITIONS) for command in deposits([uuid4()], count)])
+    commands = deposits([uuid4()], count)
+    messages = iter([message_of(system.nats.names, command, PARTITIONS) for command in commands])
 
     async def publish() -> None:
         message = next(messages)

@@ -55,7 +55,7 @@ async def publish_into(system: System, publication: Publication) -> None:
             for begin in range(numbers.start, numbers.stop, _LARGEST_TRANSACTION):
                 end = min(begin + _LARGEST_TRANSACTION, numbers.stop)
                 appended = await append(connection, decisions[begin:end], None)
-                await system.nats.publish_signals(log_signals(appended.events))
+                await system.nats.publish_signals(log_signals(system.nats.names, appended.events))
 
 
 def deposited(publication: Publication) -> Sequence[Decision]:

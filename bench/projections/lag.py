@@ -15,6 +15,7 @@ from commander.eventstore.log.event_log import head_position
 from commander.streaming.commands.messages import encoded, message_of_many
 from commander.streaming.nats.chunks import RawMessage
 from commander.streaming.nats.publishing import publish
+from commander.streaming.nats.signals import PROJECTIONS, signal_subject
 
 LAG_P99 = "lag of a projection at 2,000 commands/s, p99"
 
@@ -34,7 +35,8 @@ async def measure_lag(bench: Bench) -> list[Measure]:
             began = time.perf_counter()
             async for numbers in due(len(data), _PER_SECOND):
                 due_now = slice(numbers.start, numbers.stop)
-                message = message_of_many(data[due_now], streams[due_now], PARTITIONS)
+                names = system.nats.names
+                message = message_of_many(names, data[due_now], streams[due_now], PARTITIONS)
                 await publish(system.nats, [message])
             seconds = time.perf_counter() - began
             await system.until_followed()
@@ -74,7 +76,9 @@ async def _listen(system: System, moves: _Moves) -> None:
         return await _table(system) is not None
 
     await until(serves, timeout_seconds=60)
-    await system.nats.client.subscribe_chunks(f"signals.projection.{await _table(system)}", moves.receive)
+    await system.nats.client.subscribe_chunks(
+        signal_subject(system.nats.names, PROJECTIONS, str(await _table(system))), moves.receive
+    )
     await system.nats.client.flush()
 
 

@@ -48,7 +48,9 @@ async def enqueue_together(nats: Nats, commands: Sequence[SubmittedCommand]) -> 
     """Returns once all of them are on disk, in this order, many in each message."""
     groups = [commands[n : n + MAX_TOGETHER] for n in range(0, len(commands), MAX_TOGETHER)]
     messages = [
-        message_of_many([encoded(one) for one in group], (one.stream for one in group), PARTITIONS)
+        message_of_many(
+            nats.names, [encoded(one) for one in group], [one.stream for one in group], PARTITIONS
+        )
         for group in groups
     ]
     for chunk in chunks(messages):

@@ -161,13 +161,21 @@ def import_log(
 
 
 @app.command()
-def verify(domain: DomainArgument = None) -> None:
-    """Check the stored data: log, outcomes, mirror and projections. The system may run meanwhile."""
+def verify(
+    domain: DomainArgument = None,
+    snapshots: Annotated[
+        int, typer.Option(min=0, help="The most snapshots to compare with a fold of their stream.")
+    ] = 100,
+) -> None:
+    """Check the stored data: log, outcomes, mirror, projections, snapshots. The system may run meanwhile.
+
+    Of the snapshots, half are those of the longest streams, the others are chosen at random.
+    """
     from commander.cli.loading import load_domain
     from commander.cli.verifying import run_verify
     from commander.settings import read_settings
 
-    run_verify(load_domain(read_settings(domain=domain).domain))
+    run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
 
 
 def run_app(arguments: Sequence[str]) -> None:

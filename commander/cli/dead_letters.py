@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commander.cli.joining import join
 from commander.domain.errors import NotFound
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settled_partitions
@@ -96,6 +97,7 @@ def retry(command_id: Id) -> None:
         database = context.services.database
         settings = read_settings()
         nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
+        await join(nats, database)
         await nats.connect("commander dead-letters")
         try:
             submitter = Submitter(nats, await settled_partitions(database))

@@ -12,11 +12,13 @@ import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
+from commander.cli.joining import join
 from commander.domain.errors import CommanderError, NotFound
 from commander.eventstore.archive.exporting import exported, header_of
 from commander.eventstore.archive.format import ExportFilter, Header
 from commander.eventstore.database import Database
-from commander.eventstore.reactions.reactors import completed_positions
+from commander.eventstore.log.identity import identity_of
+from commander.eventstore.reactions.handled import completed_positions
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.commands.pending_by_id import until_decided
@@ -82,12 +84,15 @@ async def _header(
     except asyncpg.UndefinedTableError as error:
         raise NotFound("this database has no log: no part of Commander was started on it yet") from error
     if where == ExportFilter():
-        if nats_url is None:
+        if await identity_of(database) is None:
+            pass  # no part has started, so nothing is queued
+        elif nats_url is None:
             console.print("COMMANDER_NATS_URL is not set: the export does not wait for queued commands")
         else:
             nats = Nats(nats_url)
             await nats.connect("commander export")
             try:
+                await join(nats, database)
                 await until_decided(nats, database, wait_seconds)
             finally:
                 await nats.close()

@@ -14,11 +14,13 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.archive.format import ArchiveReader, Header
 from commander.eventstore.archive.importing import NotEmpty, import_all
 from commander.eventstore.database import Database
+from commander.eventstore.log.identity import identity_of
 from commander.eventstore.migrate import migrate
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import EVENTS, mirrored_position
+from commander.streaming.nats.names import Names
+from commander.streaming.nats.streams import mirrored_position
 
 console = Console(stderr=True, highlight=False)
 
@@ -47,11 +49,7 @@ async def _import(source: BinaryIO) -> Header:
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
     if settings.nats_url is None:
-        console.print(
-            f"COMMANDER_NATS_URL is not set: it is not checked whether the stream {EVENTS} is empty"
-        )
-    else:
-        await _mirror_must_be_empty(settings.nats_url)
+        console.print("COMMANDER_NATS_URL is not set: it is not checked whether the stream EVENTS is empty")
     database = Database(postgres_url, command_timeout_seconds=3600)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("importing", total=None)
@@ -61,14 +59,23 @@ async def _import(source: BinaryIO) -> Header:
 
         try:
             await migrate(database)
+            if settings.nats_url is not None:
+                await _mirror_must_be_empty(settings.nats_url, database)
             return await import_all(database, ArchiveReader(source), show_progress)
         finally:
             await database.close()
 
 
-async def _mirror_must_be_empty(url: str) -> None:
-    """Raises NotEmpty if the mirror has events: they would be taken for the first events of this log."""
-    nats = Nats(url)
+async def _mirror_must_be_empty(url: str, database: Database) -> None:
+    """Raises NotEmpty if the mirror has events: they would be taken for the first events of this log.
+
+    A system that was never started has no mirror. If its name is another system's too, its parts refuse to
+    start.
+    """
+    identity = await identity_of(database)
+    if identity is None:
+        return
+    nats = Nats(url, Names(identity))
     await nats.connect("commander import")
     try:
         mirrored = await mirrored_position(nats)
@@ -76,6 +83,6 @@ async def _mirror_must_be_empty(url: str) -> None:
         await nats.close()
     if mirrored:
         raise NotEmpty(
-            f"the stream {EVENTS} holds {mirrored} events: use a NATS without it, or delete the stream if "
-            "its log is not in use"
+            f"the stream {nats.names.events} holds {mirrored} events: use a NATS without it, or delete the "
+            "stream if its log is not in use"
         )

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commander.cli.dead_letters import as_user
+from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.domain import Domain
 from commander.eventstore.database import Database
@@ -84,6 +85,7 @@ def fail(
         nats = Nats(given_url(settings.nats_url, "COMMANDER_NATS_URL"))
         await nats.connect("commander processors")
         try:
+            await join(nats, context.services.database)
             services = _Ending(load_domain(settings.domain), context.services.database, nats)
             ended = await give_up(from_process(services), command_id, reason)
         finally:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.cli.rebuilding import show_differences, until_built
 from commander.domain import ProjectionType
@@ -93,7 +94,7 @@ def rebuild(
         else:
             made = await rebuild_table(database, projection, serves=not (hold or diff))
             table_name = made.name
-            await _signal()
+            await _signal(database)
         built = await until_built(database, table_name)
         console.print(
             built.held_because
@@ -144,7 +145,7 @@ def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> 
 
     async def take(database: Database) -> None:
         await serving.drop(database, name, table)
-        await _signal()
+        await _signal(database)
         console.print(f"dropped {table}")
 
     _with_database(take)
@@ -158,7 +159,7 @@ async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
             "projections` with its code, or give --behind"
         )
     await serving.switch(database, record.name, record.table_name)
-    await _signal()
+    await _signal(database)
     console.print(f"{record.table_name} serves")
 
 
@@ -194,7 +195,7 @@ def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
     return one.name, one.table_name, state, yes[one.serving], yes[kept], *numbers, error
 
 
-async def _signal() -> None:
+async def _signal(database: Database) -> None:
     """Publishes the signal that the tables have changed. A process that misses it polls every second."""
     settings = read_settings()
     if settings.nats_url is None:
@@ -202,10 +203,11 @@ async def _signal() -> None:
     nats = Nats(settings.nats_url)
     try:
         async with asyncio.timeout(2):
+            await join(nats, database)
             await nats.connect("commander projections")
-            await nats.publish_signals([tables_signal()])
-    except (Unavailable, TimeoutError):
-        pass
+            await nats.publish_signals([tables_signal(nats.names)])
+    except (Unavailable, NotFound, TimeoutError):
+        pass  # without a part that has started, nobody listens
     finally:
         await nats.close()
 

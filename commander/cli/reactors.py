@@ -27,6 +27,7 @@ from commander.eventstore.reactions.reactors import (
     reactor_statuses,
     states_with_deadlines,
 )
+from commander.eventstore.reactions.state_code import states_are_of
 from commander.parts.process import given_url
 from commander.resolvers import reactor_failures
 from commander.resolvers.request_context import RequestContext
@@ -147,6 +148,7 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
         checkpoints = await reactor_checkpoints(connection, name, range(partitions))
         least = min((at.position for at in checkpoints.values()), default=0)
         if domain.reactors[name].key is not None:
+            await states_are_of(connection, name, domain.fingerprint_of(domain.reactors[name]))
             reacting = Reacting(domain, database, domain.reactors[name], partitions)
             async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")

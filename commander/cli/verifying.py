@@ -7,6 +7,7 @@ import asyncio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from commander.cli.joining import join
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
 from commander.eventstore.archive.verifying import Broken, verify_log, verify_projection
@@ -14,6 +15,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.serving import table_for, table_records
 from commander.parts.process import given_url
 from commander.settings import read_settings
+from commander.streaming.commands.verifying import PROMISE, verify_snapshots
 from commander.streaming.log.verifying import verify_mirror
 from commander.streaming.nats.connection import Nats
 
@@ -24,21 +26,25 @@ class VerificationFailed(CommanderError):
     """A guarantee does not hold. The printed lines say which one and where."""
 
 
-def run_verify(domain: Domain) -> None:
-    """Prints one line per guarantee. Raises VerificationFailed, SettingsError, Unavailable."""
+def run_verify(domain: Domain, snapshots: int) -> None:
+    """Prints one line per guarantee. snapshots: the most to compare with a fold of their stream.
+
+    Raises VerificationFailed, SettingsError, Unavailable.
+    """
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
     nats_url = given_url(settings.nats_url, "COMMANDER_NATS_URL")
-    broken = asyncio.run(_verify(domain, postgres_url, nats_url))
+    broken = asyncio.run(_verify(domain, postgres_url, nats_url, snapshots))
     if broken:
         raise VerificationFailed(f"{len(broken)} findings")
 
 
-async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Broken]:
+async def _verify(domain: Domain, postgres_url: str, nats_url: str, snapshots: int) -> list[Broken]:
     database = Database(postgres_url, command_timeout_seconds=24 * 3600)
     nats = Nats(nats_url)
     try:
         await nats.connect("commander verify")
+        await join(nats, database)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             found = _reported("the log is dense; each command has one outcome", await verify_log(database))
@@ -50,6 +56,7 @@ async def _verify(domain: Domain, postgres_url: str, nats_url: str) -> list[Brok
                 ),
             )
             found += await _projections(domain, database, progress)
+            found += await _snapshots(domain, database, snapshots, progress)
         return found
     finally:
         await nats.close()
@@ -76,6 +83,15 @@ async def _projections(domain: Domain, database: Database, progress: Progress) -
         except (ProjectionFailed, UndecodableEvent) as error:
             found += _reported(promise, [Broken(promise, str(error))])
     return found
+
+
+async def _snapshots(domain: Domain, database: Database, most: int, progress: Progress) -> list[Broken]:
+    task = progress.add_task(PROMISE, total=None)
+    compared = await verify_snapshots(
+        domain, database, most, lambda done, all_: progress.update(task, completed=done, total=all_)
+    )
+    counts = f"{compared.done} of {compared.usable} compared"
+    return _reported(f"{PROMISE} ({counts})", compared.broken)
 
 
 def _reported(promise: str, broken: list[Broken]) -> list[Broken]:

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Decimal
+from decimal import Context as Precision
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -31,7 +32,7 @@ Form = Callable[[Any], Any]
 
 _VERSION = b"\x01"
 _BYTES = 16
-_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_EXACT = Precision(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _encoder = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 

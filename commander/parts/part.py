@@ -18,6 +18,7 @@ from commander.parts.status_server import Answers, StatusServer
 from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import watch_streams
 
 
 class Server(Protocol):
@@ -60,7 +61,7 @@ class Part(ABC):
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)
-        await self.run(database, nats)
+        await run_all(self.run(database, nats), watch_streams(nats))
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
@@ -114,8 +115,18 @@ class Part(ABC):
 
 async def run_all(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Runs these until it is cancelled, or until one of them raises. An error cancels the others."""
-    async with asyncio.TaskGroup() as group:
-        for coroutine in coroutines:
-            group.create_task(coroutine)
-        if not coroutines:
-            await asyncio.Event().wait()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+            if not coroutines:
+                await asyncio.Event().wait()
+    except BaseExceptionGroup as errors:
+        first = _first_of(errors)
+        raise first from first.__cause__
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

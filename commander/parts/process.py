@@ -8,14 +8,19 @@ import gc
 import logging
 import signal
 
+import msgspec
+
+from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
+from commander.eventstore.log.identity import settle_identity
 from commander.eventstore.migrate import migrate
 from commander.parts.hold import until_released
 from commander.parts.part import Part
-from commander.settings import Settings, SettingsError
+from commander.settings import Settings, SettingsError, SystemName, demand_on
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.names import Names
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.watchdog import Watchdog
 
@@ -79,7 +84,7 @@ async def _work(part: Part) -> None:
         await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
         while True:
             try:
-                await _prepare(part.settings, database, nats)
+                await _prepare(part.settings, part.domain, database, nats)
                 await part.start(database, nats)
                 return
             except Unavailable as error:
@@ -90,11 +95,27 @@ async def _work(part: Part) -> None:
         await database.close()
 
 
-async def _prepare(settings: Settings, database: Database, nats: Nats) -> None:
-    """Creates the tables and streams, if no other process has. Raises Unavailable: try again."""
+async def _prepare(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
+    """Creates the tables and streams, if no other process has. Raises Unavailable: try again.
+
+    Raises AnotherName and AnotherSystem if the database or the streams are not this system's.
+    """
     await migrate(database)
+    identity = await settle_identity(database, settings.system, system_name_of(domain))
+    nats.use(Names(identity))
     await settle_partitions(database, settings.partitions)
     await ensure_streams(nats, settings.nats_replicas)
+
+
+def system_name_of(domain: Domain) -> str:
+    """The name of a system that has none given: the domain's. Raises SettingsError if it cannot be one."""
+    try:
+        return msgspec.convert(domain.name, SystemName)
+    except msgspec.ValidationError:
+        raise SettingsError(
+            f"the domain's name {domain.name!r} cannot be the name of a system on NATS: set "
+            f"COMMANDER_SYSTEM, which {demand_on(SystemName)}"
+        ) from None
 
 
 def given_url(url: str | None, variable: str) -> str:

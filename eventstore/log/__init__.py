@@ -7,6 +7,7 @@ lineage.py          the commands and events that followed from a command
 causation.py        how many reactions led to an event
 quarantine.py       attempts at commands that may have crashed their processor
 snapshots.py        states of long streams, so that a load reads few events
+identity.py         the identity of the system, and its name
 stored_names.py     the names of stored events and commands, with their counts
 checkpoints.py      the checkpoint of each partition of the COMMANDS stream
 """

@@ -6,13 +6,14 @@ cannot be used, the stream is folded from its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from commander.domain import AggregateType
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.sql import statement
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -21,6 +22,9 @@ _SAVE = """insert into snapshots (stream, version, fingerprint, state)
            on conflict (stream) do update
            set version = excluded.version, fingerprint = excluded.fingerprint, state = excluded.state,
                taken_at = now()"""
+
+
+_SAMPLE = statement("sample_snapshots")
 
 
 class Snapshot(NamedTuple):
@@ -73,6 +77,18 @@ async def drop_snapshots(database: Database, aggregate: str | None) -> int:
         aggregate,
     )
     return int(dropped)
+
+
+async def sampled_snapshots(
+    connection: Connection, made_by: Mapping[str, str], most: int
+) -> tuple[list[Snapshot], int]:
+    """At most so many snapshots, and how many there are: half those of the longest streams, half at random.
+
+    made_by: the fingerprint by the name of the aggregate in its streams' ids; others are left out.
+    """
+    with reaching_postgres(connection):
+        rows = await connection.fetch(_SAMPLE, list(made_by), list(made_by.values()), (most + 1) // 2, most)
+    return [Snapshot(*row[:4]) for row in rows], rows[0]["total"] if rows else 0
 
 
 async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:

@@ -171,14 +171,16 @@ class CommandBatch:
             if command.reply is not None:
                 ended = await self._ended_before(command.command_id, database)
                 by_reply.setdefault(command.reply, []).append(ended)
-        messages = log_signals(self._appended.events)
+        messages = log_signals(nats.names, self._appended.events)
         if self._appended.events:
             position = self._appended.events[-1].position
-            messages += [projection_signal(table_name, position) for table_name in self._projected]
+            messages += [
+                projection_signal(nats.names, table_name, position) for table_name in self._projected
+            ]
         for reply, outcomes in by_reply.items():
             messages += outcome_signals(reply, outcomes)
         await nats.publish_signals(
-            messages + ended_signals(decision.command.command_id for decision in self.decisions)
+            messages + ended_signals(nats.names, (d.command.command_id for d in self.decisions))
         )
 
     def _undecided(self) -> Sequence[SubmittedCommand]:

@@ -1,11 +1,11 @@
 """The messages of COMMANDS: one command alone, or several that arrived together and share one sync.
 
-commands.<partition>.<command id>
+<system>.commands.<partition>.<command id>
                     one command, found directly by its id
-commands.many.<count>
+<system>.commands.many.<count>
                     that many commands of any partitions, as a JSON array. A header has the partition of each:
                     a processor decodes its own alone
-commands.scheduled.<last two digits of the command id>.<correlation id>.<command id>
+<system>.commands.scheduled.<last two digits of the command id>.<correlation id>.<command id>
                     one command that is not due (JetStream's schedules, ADR-51)
 
 The server keeps a scheduled message, also over restarts. When it is due, the server stores the payload under
@@ -28,12 +28,9 @@ import msgspec
 
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.names import Names
 from commander.streaming.nats.streams import partition_of
 
-QUEUED = "commands.*.*"
-"""The subject of all messages whose commands are due."""
-MANY = "commands.many.*"
-"""The subject of all messages with several commands."""
 MAX_TOGETHER = 100
 MAX_TOGETHER_BYTES = 256 * 1024
 
@@ -48,43 +45,55 @@ _PARTITIONS = "Commander-Partitions"
 _PARTITIONS_LINE = re.compile(rb"\r\n" + _PARTITIONS.encode() + rb": (\d+) ([0-9a-f]+)\r\n")
 
 
-def command_subject(partition: int | str, command_id: UUID | str) -> str:
+def queued_subject(names: Names) -> str:
+    """The subject of all messages whose commands are due."""
+    return f"{names.prefix}commands.*.*"
+
+
+def many_subject(names: Names, count: int | str = "*") -> str:
+    """The subject of the messages with this many commands; '*' matches any number."""
+    return f"{names.prefix}{_MANY}{count}"
+
+
+def command_subject(names: Names, partition: int | str, command_id: UUID | str) -> str:
     """The subject of a command that is alone in its message. '*' matches any partition or any id."""
-    return f"commands.{partition}.{command_id}"
+    return f"{names.prefix}commands.{partition}.{command_id}"
 
 
-def scheduled_subject(command_id: UUID, correlation_id: UUID | str) -> str:
+def scheduled_subject(names: Names, command_id: UUID, correlation_id: UUID | str) -> str:
     """The subject of a scheduled command. '*' matches any correlation."""
-    return f"{_SCHEDULED}{str(command_id)[-2:]}.{correlation_id}.{command_id}"
+    return f"{names.prefix}{_SCHEDULED}{str(command_id)[-2:]}.{correlation_id}.{command_id}"
 
 
-def scheduled_together(correlation_id: UUID) -> str:
+def scheduled_together(names: Names, correlation_id: UUID) -> str:
     """The subject of all scheduled commands of a correlation."""
-    return f"{_SCHEDULED}*.{correlation_id}.*"
+    return f"{names.prefix}{_SCHEDULED}*.{correlation_id}.*"
 
 
 def is_scheduled(subject: str) -> bool:
     """Whether a message of this subject is a schedule. It is not decided until it is due."""
-    return subject.startswith(_SCHEDULED)
+    return _SCHEDULED in subject  # no other token has a dot
 
 
 def encoded(command: SubmittedCommand) -> bytes:
     return _encoder.encode(command)
 
 
-def message_of(command: SubmittedCommand, partitions: int, data: bytes | None = None) -> OutMessage:
+def message_of(
+    names: Names, command: SubmittedCommand, partitions: int, data: bytes | None = None
+) -> OutMessage:
     """The message of one command. data: the encoded command."""
-    subject = command_subject(partition_of(command.stream, partitions), command.command_id)
+    subject = command_subject(names, partition_of(command.stream, partitions), command.command_id)
     return OutMessage(subject, encoded(command) if data is None else data, {})
 
 
-def schedule_of(command: SubmittedCommand, partitions: int, data: bytes) -> OutMessage:
+def schedule_of(names: Names, command: SubmittedCommand, partitions: int, data: bytes) -> OutMessage:
     """The schedule of one command. data: the encoded command. The server checks for due ones every 250 ms."""
     assert command.not_before is not None, "a scheduled command has a time"
     due = command.not_before.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    target = command_subject(partition_of(command.stream, partitions), command.command_id)
+    target = command_subject(names, partition_of(command.stream, partitions), command.command_id)
     headers = {"Nats-Schedule": f"@at {due}", "Nats-Schedule-Target": target}
-    return OutMessage(scheduled_subject(command.command_id, command.correlation_id), data, headers)
+    return OutMessage(scheduled_subject(names, command.command_id, command.correlation_id), data, headers)
 
 
 def is_due(command: SubmittedCommand, now: datetime) -> bool:
@@ -92,26 +101,28 @@ def is_due(command: SubmittedCommand, now: datetime) -> bool:
     return command.not_before is None or command.not_before <= now
 
 
-def message_of_many(data: Sequence[bytes], streams: Iterable[str], partitions: int) -> OutMessage:
+def message_of_many(
+    names: Names, data: Sequence[bytes], streams: Iterable[str], partitions: int
+) -> OutMessage:
     """The message of several encoded commands, in order. streams: of each. partitions: how many there are."""
     each = bytes([partition_of(stream, partitions) for stream in streams])
     headers = {_PARTITIONS: f"{partitions} {each.hex()}"}
-    return OutMessage(f"{_MANY}{len(data)}", b"[" + b",".join(data) + b"]", headers)
+    return OutMessage(many_subject(names, len(data)), b"[" + b",".join(data) + b"]", headers)
 
 
 def partition_in(subject: str) -> int | None:
     """The partition of the one command in a message of this subject; None for several."""
-    return None if subject.startswith(_MANY) else int(subject.split(".", 2)[1])
+    return None if _MANY in subject else int(subject.rsplit(".", 2)[1])
 
 
 def count_in(subject: str) -> int:
     """The number of commands in a message of this subject."""
-    return int(subject.removeprefix(_MANY)) if subject.startswith(_MANY) else 1
+    return int(subject[subject.rindex(".") + 1 :]) if _MANY in subject else 1
 
 
 def commands_in(subject: str, data: bytes) -> list[SubmittedCommand]:
     """The commands of a message. Raises msgspec.DecodeError."""
-    return _decoder_of_many.decode(data) if subject.startswith(_MANY) else [_decoder.decode(data)]
+    return _decoder_of_many.decode(data) if _MANY in subject else [_decoder.decode(data)]
 
 
 def commands_of(

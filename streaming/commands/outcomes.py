@@ -20,8 +20,10 @@ from commander.eventstore.log.outcomes import events_of_outcome, outcome_of
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.streaming.nats.chunks import OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
+from commander.streaming.nats.names import Names
+from commander.streaming.nats.signals import signal_subject
 
-ENDED = "signals.ended"
+ENDED = "ended"
 _MAX_ANNOUNCEMENT_BYTES = 512 * 1024
 _POLL_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
@@ -61,10 +63,10 @@ def outcome_signals(subject: str, outcomes: Sequence[Ended]) -> list[OutMessage]
     return outcome_signals(subject, outcomes[:middle]) + outcome_signals(subject, outcomes[middle:])
 
 
-def ended_signals(command_ids: Iterable[UUID]) -> list[OutMessage]:
+def ended_signals(names: Names, command_ids: Iterable[UUID]) -> list[OutMessage]:
     """The message for all processes with the ids of decided commands, 16 bytes each."""
     payload = b"".join([command_id.int.to_bytes(16, "big") for command_id in command_ids])
-    return [OutMessage(ENDED, payload, {})] if payload else []
+    return [OutMessage(signal_subject(names, ENDED), payload, {})] if payload else []
 
 
 def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:
@@ -137,7 +139,8 @@ class OutcomeWaiter:
             try:
                 with reaching_nats():
                     if self._watching and self._listening is None:
-                        self._listening = await self._nats.client.subscribe_chunks(ENDED, self._on_ended)
+                        subject = signal_subject(self._nats.names, ENDED)
+                        self._listening = await self._nats.client.subscribe_chunks(subject, self._on_ended)
                     elif not self._watching and self._listening is not None:
                         listening, self._listening = self._listening, None
                         await self._nats.client.unsubscribe_chunks(listening)

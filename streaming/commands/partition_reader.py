@@ -17,18 +17,18 @@ from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.messages import (
-    MANY,
     MAX_TOGETHER,
     command_subject,
     commands_in,
     commands_of,
     count_in,
     is_scheduled,
+    many_subject,
     partition_in,
 )
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
-from commander.streaming.nats.streams import COMMANDS
+from commander.streaming.nats.streams import claimed
 
 logger = logging.getLogger("commander.processor")
 
@@ -61,19 +61,22 @@ class PartitionReader:
     async def open(self, progress: dict[int, Progress]) -> None:
         """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
 
-        Reading too much is harmless: a command with an outcome is not decided again. Raises Unavailable.
+        Reading too much is harmless: a command with an outcome is not decided again. Raises Unavailable
+        and AnotherSystem.
         """
+        names = self._nats.names
         async with self._nats.answering():
-            info = await self._nats.jetstream.stream_info(COMMANDS)
+            info = await claimed(self._nats, names.commands)
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         self._decided_by_some = max(self._decided.values())
-        subjects = [command_subject(partition, "*") for partition in self._owned] + [MANY]
+        subjects = [command_subject(names, partition, "*") for partition in self._owned]
+        subjects.append(many_subject(names))
         if len(self._owned) == self._partitions:
             subjects = []  # all subjects: the server need not filter
             self._all_are_its_own_after = self._decided_by_some
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
-            self._nats, COMMANDS, subjects, after, capacity=_CAPACITY, weigh=count_in
+            self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in
         ).__aenter__()
 
     async def __aenter__(self) -> PartitionReader:
@@ -136,7 +139,8 @@ class PartitionReader:
                 return commands_of(wanted, self._partitions, message.data, message.raw_headers)
             return commands_in(subject, message.data) if partition in wanted else []
         except (msgspec.DecodeError, ValueError) as error:
-            logger.error("message %d of %s is not a command, skipped: %s", sequence, COMMANDS, error)
+            stream = self._nats.names.commands
+            logger.error("message %d of %s is not a command, skipped: %s", sequence, stream, error)
             return []
 
     def _undecided_at(self, sequence: int) -> set[int]:
@@ -150,8 +154,9 @@ class PartitionReader:
         """
         assert self._pull is not None, "it was opened"
         least = await least_sequence(connection, self._pull.stream_created)
-        subjects = {command_subject(p, "*"): max(decided, self._decided[p]) for p in self._owned}
+        names = self._nats.names
+        subjects = {command_subject(names, p, "*"): max(decided, self._decided[p]) for p in self._owned}
         async with self._nats.answering():
-            for subject, up_to in {**subjects, MANY: least}.items():
+            for subject, up_to in {**subjects, many_subject(names): least}.items():
                 if up_to:
-                    await self._nats.jetstream.purge_stream(COMMANDS, seq=up_to + 1, subject=subject)
+                    await self._nats.jetstream.purge_stream(names.commands, seq=up_to + 1, subject=subject)

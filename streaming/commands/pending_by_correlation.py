@@ -22,11 +22,16 @@ import msgspec
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import all_progress
 from commander.eventstore.records import SubmittedCommand
-from commander.streaming.commands.messages import QUEUED, commands_in, correlations_in, scheduled_together
+from commander.streaming.commands.messages import (
+    commands_in,
+    correlations_in,
+    queued_subject,
+    scheduled_together,
+)
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import TooManyMessages, last_messages, next_messages
 from commander.streaming.nats.ordered_consumer import InMessage
-from commander.streaming.nats.streams import COMMANDS, queue_depth
+from commander.streaming.nats.streams import queue_depth
 
 MAX_MESSAGES = 2000
 """The maximum of messages that are scanned in the queue, each with up to a hundred commands."""
@@ -66,8 +71,8 @@ async def pending_by_correlation(
 async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> PendingCommands:
     if len(correlation_ids) <= _CORRELATIONS_AT_ONCE:
         try:
-            subjects = [scheduled_together(one) for one in correlation_ids]
-            messages = await last_messages(nats, COMMANDS, subjects) if subjects else []
+            subjects = [scheduled_together(nats.names, one) for one in correlation_ids]
+            messages = await last_messages(nats, nats.names.commands, subjects) if subjects else []
             return PendingCommands([command for message in messages for command in _commands(message)], True)
         except TooManyMessages:
             if len(correlation_ids) == 1:
@@ -79,8 +84,8 @@ async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> PendingComm
 
 
 async def _first_scheduled(nats: Nats, correlation_id: UUID) -> PendingCommands:
-    subject = scheduled_together(correlation_id)
-    found = await next_messages(nats, COMMANDS, subject, 1, MAX_SCHEDULED, _BYTES_AT_ONCE)
+    subject = scheduled_together(nats.names, correlation_id)
+    found = await next_messages(nats, nats.names.commands, subject, 1, MAX_SCHEDULED, _BYTES_AT_ONCE)
     return PendingCommands([c for message in found.messages for c in _commands(message)], not found.left)
 
 
@@ -93,10 +98,11 @@ async def _decided(nats: Nats, database: Database) -> int:
 async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -> PendingCommands:
     wanted = {str(correlation_id).encode() for correlation_id in correlation_ids}
     commands: list[SubmittedCommand] = []
+    stream, subject = nats.names.commands, queued_subject(nats.names)
     last, count, size = decided, 0, 0
     while count < MAX_MESSAGES and size < MAX_BYTES:
         at_once = min(_MESSAGES_AT_ONCE, MAX_MESSAGES - count)
-        found = await next_messages(nats, COMMANDS, QUEUED, last + 1, at_once, _BYTES_AT_ONCE)
+        found = await next_messages(nats, stream, subject, last + 1, at_once, _BYTES_AT_ONCE)
         for message in found.messages:
             if not wanted.isdisjoint(correlations_in(message.data)):
                 commands += [c for c in _commands(message) if c.correlation_id in correlation_ids]

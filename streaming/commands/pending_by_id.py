@@ -14,10 +14,15 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
 from commander.eventstore.records import SubmittedCommand
-from commander.streaming.commands.messages import MANY, command_subject, commands_in, scheduled_subject
+from commander.streaming.commands.messages import (
+    command_subject,
+    commands_in,
+    many_subject,
+    scheduled_subject,
+)
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import COMMANDS, partition_of
+from commander.streaming.nats.streams import partition_of
 
 _AT_ONCE = 100
 _TIMEOUT_SECONDS = 5.0
@@ -43,8 +48,8 @@ async def pending_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None
     If several have the id and one partition, the first is the one that is decided.
     """
     # In this order: a command that becomes due meanwhile is queued before its schedule is removed.
-    scheduled = await _first(nats, scheduled_subject(command_id, "*"), 1)
-    queued = await _first(nats, command_subject("*", command_id), 1)
+    scheduled = await _first(nats, scheduled_subject(nats.names, command_id, "*"), 1)
+    queued = await _first(nats, command_subject(nats.names, "*", command_id), 1)
     messages = [message for message in (scheduled, queued) if message is not None]
     first = min(messages, key=lambda message: message.seq or 0, default=None)
     return None if first is None else _found(first, command_id)
@@ -52,7 +57,7 @@ async def pending_alone(nats: Nats, command_id: UUID) -> SubmittedCommand | None
 
 async def _pending_among_many(nats: Nats, command_id: UUID) -> SubmittedCommand | None:
     sequence = 1
-    while (message := await _first(nats, MANY, sequence)) is not None:
+    while (message := await _first(nats, many_subject(nats.names), sequence)) is not None:
         if found := _found(message, command_id):
             return found
         sequence = (message.seq or 0) + 1
@@ -63,7 +68,7 @@ async def _first(nats: Nats, subject: str, sequence: int) -> RawStreamMsg | None
     """The first message of the subject from a sequence on."""
     async with nats.answering():
         try:
-            return await nats.jetstream.get_msg(COMMANDS, seq=sequence, subject=subject, next=True)
+            return await nats.jetstream.get_msg(nats.names.commands, seq=sequence, subject=subject, next=True)
         except NotFoundError:
             return None
 
@@ -81,9 +86,11 @@ def _found(message: RawStreamMsg, command_id: UUID) -> SubmittedCommand | None:
 
 async def unschedule(nats: Nats, commands: Iterable[SubmittedCommand]) -> None:
     """Cancels scheduled commands. A command that is already queued, or is unknown, is ignored."""
-    subject = f"$JS.API.STREAM.PURGE.{COMMANDS}"
+    subject = f"$JS.API.STREAM.PURGE.{nats.names.commands}"
     # Full subjects: with a '*' the server would scan all schedules.
-    filters = [{"filter": scheduled_subject(one.command_id, one.correlation_id)} for one in commands]
+    filters = [
+        {"filter": scheduled_subject(nats.names, one.command_id, one.correlation_id)} for one in commands
+    ]
     requests = [OutMessage(subject, _encoder.encode(one), {}) for one in filters]
     for begin in range(0, len(requests), _AT_ONCE):
         async with nats.answering():
@@ -97,7 +104,7 @@ async def until_decided(nats: Nats, database: Database, timeout_seconds: float) 
     """
     async with nats.answering():
         try:
-            info = await nats.jetstream.stream_info(COMMANDS)
+            info = await nats.jetstream.stream_info(nats.names.commands)
         except NotFoundError:
             return
     count = await settled_partitions(database)
@@ -123,10 +130,11 @@ async def _holds_more(nats: Nats, partition: int, partitions: int, after: int, u
     """Whether the stream has a command of this partition at a sequence s with after < s <= up_to."""
     if after >= up_to:
         return False
-    alone = await _first(nats, command_subject(partition, "*"), after + 1)
+    alone = await _first(nats, command_subject(nats.names, partition, "*"), after + 1)
     if alone is not None and (alone.seq or 0) <= up_to:
         return True
-    while (message := await _first(nats, MANY, after + 1)) is not None and (message.seq or 0) <= up_to:
+    many = many_subject(nats.names)
+    while (message := await _first(nats, many, after + 1)) is not None and (message.seq or 0) <= up_to:
         commands = commands_in(message.subject or "", message.data or b"")
         if any(partition_of(command.stream, partitions) == partition for command in commands):
             return True

@@ -107,9 +107,10 @@ class Submitter:
         if len(group) == 1:
             [one] = group
             form = message_of if is_due(one.command, self._now()) else schedule_of
-            return form(one.command, self.partitions, one.data)
+            return form(self._nats.names, one.command, self.partitions, one.data)
         streams = (waiting.command.stream for waiting in group)
-        return message_of_many([waiting.data for waiting in group], streams, self.partitions)
+        data = [waiting.data for waiting in group]
+        return message_of_many(self._nats.names, data, streams, self.partitions)
 
 
 def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:

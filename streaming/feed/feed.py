@@ -29,7 +29,6 @@ from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
 from commander.streaming.nats.signals import listen_to_log
-from commander.streaming.nats.streams import EVENTS
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -195,14 +194,15 @@ class Feed:
             try:
                 await self._follow_while_subscribed()
             except StreamReplaced:
-                logger.warning("the stream %s was replaced; continuing after position %d", EVENTS, self._head)
+                stream = self._nats.names.events
+                logger.warning("the stream %s was replaced; continuing after position %d", stream, self._head)
 
     async def _follow_while_subscribed(self) -> None:
         loop = asyncio.get_running_loop()
         active_at = loop.time()
         stop_listening = await listen_to_log(self._nats, self._append_signalled)
         try:
-            async with OrderedConsumer(self._nats, EVENTS, [], self._head) as mirror:
+            async with OrderedConsumer(self._nats, self._nats.names.events, [], self._head) as mirror:
                 while loop.time() < active_at + _IDLE_SECONDS:
                     self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
                     if self._groups:

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import event_subject, parse_event_subject
 
 
-def message_of(event: RecordedEvent) -> OutMessage:
+def message_of(names: Names, event: RecordedEvent) -> OutMessage:
     """The message of an event. Its sequence must be the event's position."""
     headers = {
         "Commander-Version": str(event.version),
@@ -27,7 +28,7 @@ def message_of(event: RecordedEvent) -> OutMessage:
         headers["Commander-Causation-Position"] = str(event.causation_position)
     if event.traceparent is not None:
         headers["traceparent"] = event.traceparent
-    return OutMessage(event_subject(event), event.data.encode(), headers)
+    return OutMessage(event_subject(names, event), event.data.encode(), headers)
 
 
 def event_of(message: InMessage) -> RecordedEvent:

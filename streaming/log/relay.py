@@ -18,7 +18,7 @@ from commander.streaming.log.event_codec import message_of
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import FEW, MAX_MESSAGES, UnexpectedSequence, chunks, publish
-from commander.streaming.nats.streams import EVENTS
+from commander.streaming.nats.streams import claimed
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -46,7 +46,10 @@ class Relay:
         self.position = 0
 
     async def run(self) -> None:
-        """Runs until cancelled. While a server is unreachable it retries. Raises MirrorAhead."""
+        """Runs until cancelled. While a server is unreachable it retries.
+
+        Raises MirrorAhead and AnotherSystem.
+        """
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
@@ -65,10 +68,11 @@ class Relay:
         self._unsure = True
 
     async def _mirror(self, connection: Connection, log: LogReader) -> None:
+        names = self._nats.names
         self.position = await self._mirrored()
         head = await head_position(self._database)
         if self.position > head:
-            problem = f"the stream {EVENTS} ends at {self.position}, the log at {head}"
+            problem = f"the stream {names.events} ends at {self.position}, the log at {head}"
             raise MirrorAhead(f"{problem}; delete the stream, it is rebuilt from the log")
         logger.info("mirroring the log from position %d", self.position)
         while not connection.is_closed():
@@ -78,7 +82,7 @@ class Relay:
             if not events:
                 self._nats.must_be_connected()
             began = now_ns()
-            for chunk in chunks([message_of(event) for event in events]):
+            for chunk in chunks([message_of(names, event) for event in events]):
                 stored = await publish(
                     self._nats, chunk, expected_last=self.position, atomic_above=self._atomic_above
                 )
@@ -97,6 +101,6 @@ class Relay:
         """The last position in the mirror."""
         self._unsure = False
         async with self._nats.answering():
-            info = await self._nats.jetstream.stream_info(EVENTS)
+            info = await claimed(self._nats, self._nats.names.events)
         self._atomic_above = FEW if info.config.allow_atomic else MAX_MESSAGES
         return int(info.state.last_seq)

@@ -8,7 +8,6 @@ from commander.eventstore.log.event_log import head_position, read_log
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
-from commander.streaming.nats.streams import EVENTS
 
 _PROMISE = "the mirror is exact"
 _PAGE = 1000
@@ -18,20 +17,23 @@ _SHOWN = 10
 async def verify_mirror(nats: Nats, database: Database, progress: Progress) -> list[Broken]:
     """The broken promises in the mirror, up to its end at the start of the audit. It may grow meanwhile.
 
-    Raises Unavailable.
+    Raises Unavailable and AnotherSystem.
     """
+    stream = nats.names.events
     async with nats.answering():
-        state = (await nats.jetstream.stream_info(EVENTS)).state
+        info = await nats.jetstream.stream_info(stream)
+    nats.names.must_own(info)
+    state = info.state
     head = await head_position(database)
     if state.last_seq > head:
-        return [Broken(_PROMISE, f"{EVENTS} ends at {state.last_seq}, the log at {head}")]
+        return [Broken(_PROMISE, f"{stream} ends at {state.last_seq}, the log at {head}")]
     position = max(0, state.first_seq - 1)
     broken: list[Broken] = []
-    async with OrderedConsumer(nats, EVENTS, [], position) as mirror:
+    async with OrderedConsumer(nats, stream, [], position) as mirror:
         while position < state.last_seq and len(broken) < _SHOWN:
             messages = await mirror.next_batch(_PAGE, timeout_seconds=10)
             if not messages or messages[0].sequence != position + 1:
-                return [*broken, Broken(_PROMISE, f"{EVENTS} has no message {position + 1}")]
+                return [*broken, Broken(_PROMISE, f"{stream} has no message {position + 1}")]
             events = await read_log(database, position, messages[-1].sequence, len(messages))
             for event, message in zip(events, messages, strict=True):
                 if event_of(message) != event:

@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import without_password
 from commander.streaming.nats.chunks import ChunkedClient, OutMessage
+from commander.streaming.nats.names import Names
 
 logger = logging.getLogger("commander.nats")
 
@@ -56,14 +57,25 @@ def reaching_nats() -> Iterator[None]:
 
 
 class Nats:
-    """A connection that reconnects by itself. connected: whether it is established now."""
+    """A connection of a system that reconnects by itself. connected: whether it is established now."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, names: Names | None = None) -> None:
+        self._names = names
         self.servers = [server.strip() for server in url.split(",")]
         self.client = ChunkedClient()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._answering: set[asyncio.Timeout] = set()
         self._logged = ""
+
+    @property
+    def names(self) -> Names:
+        """The names of the system's streams and subjects."""
+        assert self._names is not None, "the identity of the system is read before anything is published"
+        return self._names
+
+    def use(self, names: Names) -> None:
+        """Sets the names, which are known once Postgres has answered."""
+        self._names = names
 
     @property
     def shown_url(self) -> str:

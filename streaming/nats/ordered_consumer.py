@@ -113,7 +113,7 @@ class OrderedConsumer:
         """The next messages, up to a weight of `limit`, or one heavier message. Empty after the timeout.
 
         Raises Unavailable if NATS cannot be reached. The next call continues without loss. Raises
-        StreamReplaced.
+        StreamReplaced, and AnotherSystem if the stream is now of another system.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
@@ -153,20 +153,24 @@ class OrderedConsumer:
         await self._delete_consumer()
         async with self._nats.answering():
             try:
-                info = await self._nats.jetstream.stream_info(self._stream)
+                await self._create_consumer()
             except NotFoundError as error:
                 raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
-            if self._created is not None and info.created != self._created:
-                raise StreamReplaced(f"the stream {self._stream} was replaced")
-            self._created = info.created
-            self._consumer = f"pull-{uuid4().hex}"
-            self._requested = self._delivered = 0
-            inbox = self._nats.client.new_inbox()
-            self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
-            made = await self._nats.jetstream.add_consumer(self._stream, self._config())
-            self._pending = made.num_pending or 0
-            self._broken = ""
-            self._active_at = asyncio.get_running_loop().time()
+        self._broken = ""
+        self._active_at = asyncio.get_running_loop().time()
+
+    async def _create_consumer(self) -> None:
+        info = await self._nats.jetstream.stream_info(self._stream)
+        self._nats.names.must_own(info)
+        if self._created is not None and info.created != self._created:
+            raise StreamReplaced(f"the stream {self._stream} was replaced")
+        self._created = info.created
+        self._consumer = f"pull-{uuid4().hex}"
+        self._requested = self._delivered = 0
+        inbox = self._nats.client.new_inbox()
+        self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
+        made = await self._nats.jetstream.add_consumer(self._stream, self._config())
+        self._pending = made.num_pending or 0
 
     def _config(self) -> api.ConsumerConfig:
         return api.ConsumerConfig(

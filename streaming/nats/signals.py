@@ -1,9 +1,12 @@
 """Signals on core NATS, from writers to readers. A lost signal costs a moment, never an event.
 
+Their subjects begin with the name of the system: <system>.signals.log.
+
 signals.log                   the events of one committed transaction; an empty list means: read Postgres
 signals.head                  the new head of the log, for readers that need only the position
 signals.projection.<table>    the new checkpoint of a projection's table
 signals.tables                another table serves, or there is a new one to fill
+signals.ended                 the ids of decided commands, see outcomes.py
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.chunks import ChunkedClient, OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
+from commander.streaming.nats.names import Names
 
-LOG = "signals.log"
-HEAD = "signals.head"
-TABLES = "signals.tables"
+LOG = "log"
+HEAD = "head"
+TABLES = "tables"
+PROJECTIONS = "projection"
 _MAX_BYTES = 512 * 1024
 _MAX_EVENTS = 500
 
@@ -33,34 +38,39 @@ _decoder = msgspec.msgpack.Decoder(list[RecordedEvent])
 LogListener = Callable[[list[RecordedEvent]], None]
 
 
-def log_signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+def signal_subject(names: Names, *tokens: str) -> str:
+    """The subject of a signal, such as <system>.signals.log."""
+    return f"{names.prefix}signals.{'.'.join(tokens)}"
+
+
+def log_signals(names: Names, events: Sequence[RecordedEvent]) -> list[OutMessage]:
     """The signals for these events, which are committed and have adjacent positions."""
-    messages = []
+    messages, subject = [], signal_subject(names, LOG)
     for begin in range(0, len(events), _MAX_EVENTS):
-        messages += _signals(events[begin : begin + _MAX_EVENTS])
+        messages += _signals(subject, events[begin : begin + _MAX_EVENTS])
     if events:
-        messages.append(OutMessage(HEAD, str(events[-1].position).encode(), {}))
+        messages.append(OutMessage(signal_subject(names, HEAD), str(events[-1].position).encode(), {}))
     return messages
 
 
-def _signals(events: Sequence[RecordedEvent]) -> list[OutMessage]:
+def _signals(subject: str, events: Sequence[RecordedEvent]) -> list[OutMessage]:
     payload = _encoder.encode(events)
     if len(payload) <= _MAX_BYTES:
-        return [OutMessage(LOG, payload, {})]
+        return [OutMessage(subject, payload, {})]
     if len(events) == 1:
-        return [OutMessage(LOG, _encoder.encode([]), {})]
+        return [OutMessage(subject, _encoder.encode([]), {})]
     middle = len(events) // 2
-    return _signals(events[:middle]) + _signals(events[middle:])
+    return _signals(subject, events[:middle]) + _signals(subject, events[middle:])
 
 
-def projection_signal(table_name: str, position: int) -> OutMessage:
+def projection_signal(names: Names, table_name: str, position: int) -> OutMessage:
     """The signal that a projection's table has reached a position."""
-    return OutMessage(f"signals.projection.{table_name}", str(position).encode(), {})
+    return OutMessage(signal_subject(names, PROJECTIONS, table_name), str(position).encode(), {})
 
 
-def tables_signal() -> OutMessage:
+def tables_signal(names: Names) -> OutMessage:
     """The signal that another table serves, or that there is a new one."""
-    return OutMessage(TABLES, b"", {})
+    return OutMessage(signal_subject(names, TABLES), b"", {})
 
 
 async def listen_to_log(nats: Nats, receive: LogListener) -> Callable[[], Awaitable[None]]:
@@ -79,6 +89,7 @@ class _LogSubscription:
 
     def __init__(self, nats: Nats) -> None:
         self._client = nats.client
+        self._subject = signal_subject(nats.names, LOG)
         self._receivers: list[LogListener] = []
         self._subscription: Subscription | None = None
         self._changing = asyncio.Lock()
@@ -89,7 +100,9 @@ class _LogSubscription:
             async with self._changing:
                 if self._subscription is None:
                     with reaching_nats():
-                        self._subscription = await self._client.subscribe_chunks(LOG, self._on_messages)
+                        self._subscription = await self._client.subscribe_chunks(
+                            self._subject, self._on_messages
+                        )
         except BaseException:
             self._receivers.remove(receive)
             raise
@@ -122,11 +135,11 @@ async def _unsubscribe(client: ChunkedClient, subscription: Subscription) -> Non
 
 
 class SignalListener:
-    """Listens to a subject. `wait` returns at a signal, or after its timeout. A context manager."""
+    """Listens to a kind of signal. `wait` returns at one, or after its timeout. A context manager."""
 
-    def __init__(self, nats: Nats, subject: str) -> None:
+    def __init__(self, nats: Nats, kind: str) -> None:
         self._nats = nats
-        self._subject = subject
+        self._subject = signal_subject(nats.names, kind)
         self._signalled = asyncio.Event()
         self._subscription: Subscription | None = None
 

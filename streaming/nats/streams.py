@@ -1,8 +1,9 @@
-"""The two streams: COMMANDS, the pending commands, and EVENTS, the mirror of the log.
+"""The two streams of a system: COMMANDS, the pending commands, and EVENTS, the mirror of the log.
 
+Their names and subjects begin with the name of the system, and their metadata has its identity (names.py).
 COMMANDS keeps a message until the processor purges it, after its outcome is in Postgres (see processor.py).
-EVENTS has the event at log position p as message p, under events.<aggregate>.<type>.<stream>. Its subjects,
-headers and payloads are a public contract: docs/contract.md.
+EVENTS has the event at log position p as message p, under <system>.events.<aggregate>.<type>.<stream>. Its
+subjects, headers and payloads are a public contract: docs/contract.md.
 
 A command is on disk before its receipt. EVENTS can be rebuilt from the log, so a single server writes it to
 disk later. After a crash the relay publishes the lost events again, each at its position.
@@ -10,7 +11,9 @@ disk later. After a crash the relay publishes the lost events again, each at its
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -23,16 +26,17 @@ from nats.js.errors import BadRequestError, NotFoundError
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.connection import Nats, reaching_nats
+from commander.streaming.nats.names import Names, identity_in
 
 logger = logging.getLogger("commander.nats")
+
+WATCH_SECONDS = 10.0
+"""How often each part looks whose the streams are."""
+_OVERLAPS = 10065  # the subjects are those of another stream
 
 
 class StreamFixed(CommanderError):
     """A stream cannot be changed to match the settings. The message says what to do."""
-
-
-COMMANDS = "COMMANDS"
-EVENTS = "EVENTS"
 
 
 def partition_of(stream: str, partitions: int) -> int:
@@ -43,34 +47,76 @@ def partition_of(stream: str, partitions: int) -> int:
     return crc32(stream.encode()) % partitions
 
 
-def event_subject(event: RecordedEvent) -> str:
-    """The subject of an event in EVENTS: events.<aggregate>.<type>.<stream>."""
-    return f"events.{event.aggregate}.{event.type}.{_token(event.stream)}"
+def event_subject(names: Names, event: RecordedEvent) -> str:
+    """The subject of an event in EVENTS: <system>.events.<aggregate>.<type>.<stream>."""
+    return f"{names.prefix}events.{event.aggregate}.{event.type}.{_token(event.stream)}"
 
 
 def parse_event_subject(subject: str) -> tuple[str, str]:
     """(type, stream) of an event's subject."""
-    _, _, type_, stream = subject.split(".", 3)
+    _, type_, stream = subject.rsplit(".", 2)
     return type_, unquote(stream)
 
 
 async def ensure_streams(nats: Nats, replicas: int) -> None:
     """Creates the missing streams, and updates the configuration of the others.
 
-    Raises StreamFixed if a stream cannot be changed, and Unavailable.
+    Raises AnotherSystem if a stream is not this system's, StreamFixed if one cannot be changed, and
+    Unavailable.
     """
-    for config in _configs(replicas):
+    for config in _configs(nats.names, replicas):
         with reaching_nats():
             try:
                 found = await nats.jetstream.stream_info(config.name or "")
             except NotFoundError:
                 await _create(nats, config)
             else:
+                nats.names.must_own(found)
                 await nats.jetstream.update_stream(_kept(found.config, config))
+            await claimed(nats, config.name or "")  # of two systems at once, the one that was second sees it
+
+
+async def claimed(nats: Nats, stream: str) -> api.StreamInfo:
+    """The state of a stream of this system. One without an identity that it may have gets this system's.
+
+    Raises AnotherSystem, and NotFoundError and other errors of the client.
+    """
+    info = await nats.jetstream.stream_info(stream)
+    nats.names.must_own(info)
+    if identity_in(info.config.metadata) is None:
+        metadata = {**(info.config.metadata or {}), **nats.names.metadata}
+        await nats.jetstream.update_stream(replace(info.config, metadata=metadata))
+        info = await nats.jetstream.stream_info(stream)
+        nats.names.must_own(info)
+    return info
+
+
+async def watch_streams(nats: Nats) -> None:
+    """Runs until cancelled, or until a stream is another system's: then it raises AnotherSystem.
+
+    An operator can delete a stream while parts run, and another system can then make it.
+    """
+    reconnected = asyncio.Event()
+    forget = nats.on_reconnect(reconnected.set)
+    try:
+        while True:
+            for stream in (nats.names.commands, nats.names.events):
+                with suppress(Unavailable, NotFoundError):
+                    async with nats.answering():
+                        await claimed(nats, stream)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await reconnected.wait()
+            reconnected.clear()
+    finally:
+        forget()
 
 
 def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig:
-    """The wanted configuration with the persist mode of the existing stream, which cannot be changed."""
+    """The wanted configuration, with what the existing stream keeps: metadata of others, and its persist
+    mode, which cannot be changed.
+    """
+    wanted = replace(wanted, metadata={**(found.metadata or {}), **(wanted.metadata or {})})
     if found.persist_mode != api.PersistMode.ASYNC:
         return replace(wanted, persist_mode=None, allow_atomic=True)
     if (wanted.num_replicas or 1) > 1:
@@ -93,11 +139,12 @@ class QueueDepth(NamedTuple):
 
 async def queue_depth(nats: Nats) -> QueueDepth:
     """The size of COMMANDS. Raises Unavailable."""
+    stream = nats.names.commands
     async with nats.answering():
         try:
-            info = await nats.jetstream.stream_info(COMMANDS)
+            info = await nats.jetstream.stream_info(stream)
         except NotFoundError as error:
-            raise Unavailable("NATS", f"the stream {COMMANDS} does not exist") from error
+            raise Unavailable("NATS", f"the stream {stream} does not exist") from error
     state = info.state
     assert info.created is not None, "the server always sends it"
     return QueueDepth(state.messages, state.bytes, state.first_seq, state.last_seq, info.created)
@@ -107,7 +154,7 @@ async def mirrored_position(nats: Nats) -> int:
     """The position of the last event in the mirror; 0 if there is none."""
     async with nats.answering():
         try:
-            return int((await nats.jetstream.stream_info(EVENTS)).state.last_seq)
+            return int((await nats.jetstream.stream_info(nats.names.events)).state.last_seq)
         except NotFoundError:
             return 0
 
@@ -117,30 +164,39 @@ async def _create(nats: Nats, config: api.StreamConfig) -> None:
         made = await nats.jetstream.add_stream(config)
         if made.did_create:
             logger.info("created the stream %s", config.name)
-    except BadRequestError:
+    except BadRequestError as error:
+        if error.err_code == _OVERLAPS:
+            subjects = " or ".join(config.subjects or ())
+            raise StreamFixed(
+                f"another stream on this NATS has subjects like {subjects}: give this system another name "
+                "with COMMANDER_SYSTEM, or that stream other subjects"
+            ) from error
         await nats.jetstream.stream_info(config.name or "")  # another process was first
 
 
-def _configs(replicas: int) -> list[api.StreamConfig]:
+def _configs(names: Names, replicas: int) -> list[api.StreamConfig]:
+    commands = f"{names.prefix}commands"
     return [
         api.StreamConfig(
-            name=COMMANDS,
+            name=names.commands,
             description="commands waiting to be decided",
-            subjects=["commands.*.*", "commands.scheduled.*.*.*"],
+            subjects=[f"{commands}.*.*", f"{commands}.scheduled.*.*.*"],
             num_replicas=replicas,
             allow_atomic=True,
             allow_msg_schedules=True,
             allow_direct=True,
+            metadata=names.metadata,
         ),
         api.StreamConfig(
-            name=EVENTS,
+            name=names.events,
             description="the log: message p is the event at position p",
-            subjects=["events.>"],
+            subjects=[f"{names.prefix}events.>"],
             num_replicas=replicas,
             allow_atomic=replicas > 1,
             persist_mode=api.PersistMode.ASYNC if replicas == 1 else None,
             allow_direct=True,
             deny_delete=True,
+            metadata=names.metadata,
         ),
     ]
 

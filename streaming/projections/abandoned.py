@@ -57,7 +57,7 @@ async def replace_abandoned(connection: Connection, nats: Nats, table: Table, ab
     """
     if abandoned is not None and await take_over(connection, table, abandoned):
         logger.warning("%s serves, because no process kept %s up with the log", table.name, abandoned)
-        await nats.publish_signals([tables_signal()])
+        await nats.publish_signals([tables_signal(nats.names)])
 
 
 def _error(projection: str, table: str) -> str:

@@ -12,7 +12,7 @@ from commander.eventstore.projections.folding import projection_statuses
 from commander.eventstore.projections.tables import Table
 from commander.streaming.nats.chunks import RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
-from commander.streaming.nats.signals import HEAD
+from commander.streaming.nats.signals import HEAD, PROJECTIONS, signal_subject
 
 _POLL_SECONDS = 0.5
 
@@ -49,8 +49,10 @@ class ProjectionProgress:
     async def start(self) -> None:
         """Subscribes to the signals and reads the current progress. Raises Unavailable."""
         with reaching_nats():
-            await self._nats.client.subscribe_chunks("signals.projection.*", self._on_signals)
-            await self._nats.client.subscribe_chunks(HEAD, self._on_head)
+            names = self._nats.names
+            every = signal_subject(names, PROJECTIONS, "*")
+            await self._nats.client.subscribe_chunks(every, self._on_signals)
+            await self._nats.client.subscribe_chunks(signal_subject(names, HEAD), self._on_head)
         await self._poll(self._tables)
 
     async def reached(self, name: str) -> Reached:

@@ -188,7 +188,8 @@ class Projector:
             traced = [event for event in log_range.events if isinstance(event, RecordedEvent)]
             mark_events(f"project {self.name}", traced, began, SpanKind.CONSUMER)
         self.position = log_range.up_to
-        await self._nats.publish_signals([projection_signal(self._table.name, log_range.up_to)])
+        reached = projection_signal(self._nats.names, self._table.name, self.position)
+        await self._nats.publish_signals([reached])
 
     async def _fill(self, filling: Filling, log_range: LogRange) -> None:
         """Folds a range ahead of the checkpoint.
@@ -238,9 +239,8 @@ class Projector:
             logger.error("%s", self._record.held_because)
         else:
             logger.info("%s is built%s", self._table.name, " and serves" if serves else "")
-        await self._nats.publish_signals(
-            [projection_signal(self._table.name, self.position), tables_signal()]
-        )
+        reached = projection_signal(self._nats.names, self._table.name, self.position)
+        await self._nats.publish_signals([reached, tables_signal(self._nats.names)])
         return True
 
     async def _enter_inline(self, connection: Connection) -> bool:

@@ -21,6 +21,7 @@ from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.migrate import migrate
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.reactions.reactors import reactor_positions
 from commander.eventstore.records import SubmittedCommand
@@ -30,13 +31,14 @@ from commander.streaming.commands.pending_by_id import StillPending, until_decid
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import COMMANDS, EVENTS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.commander.conftest import Run
 from tests.e2e import shelf_new, shelf_old
 from tests.eventstore.listing import page_of_rows
-from tests.streaming.conftest import PARTITIONS, Bank, running, servers
+from tests.names import NAMES
+from tests.streaming.conftest import PARTITIONS, Bank, running, servers, settle_as
 from tests.streaming.filling import fill
 from tests.streaming.test_relay import mirrored
 
@@ -53,7 +55,7 @@ async def other(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Ban
     (tmp_path / "other").mkdir()
     server = EmbeddedNats(tmp_path / "other")
     await server.start()
-    nats = Nats(server.url)
+    nats = Nats(server.url, NAMES)
     await nats.connect("test")
     yield Bank(database, nats, Submitter(nats, 4))
     await nats.close()
@@ -170,7 +172,7 @@ async def test_a_moved_system_goes_on_where_it_was(
         for projection in bank.projections.values():
             assert await rows(other, Table(projection)) == await rows(servers, Table(projection))
         assert await other.log() == log
-        queued = (await other.nats.jetstream.stream_info(COMMANDS)).state.last_seq
+        queued = (await other.nats.jetstream.stream_info("COMMANDS")).state.last_seq
         assert queued == 0, "no reactor reacted again"
         assert await other.database.fetchval("select count(*) from commands") == commands
         assert await reactor_positions(other.database) == {"transfers": len(log)}
@@ -238,9 +240,11 @@ async def test_a_mirror_of_another_log_is_told_before_anything_is_imported(
     await fill(servers.database, 3)
     await run(commander, "export", str(file), **urls(servers))
     await ensure_streams(other.nats, replicas=1)
+    await migrate(other.database)
+    await settle_as(other.database, other.nats.names.identity)
     await other.nats.jetstream.publish("events.account.AccountOpened.x", b"{}")
     said = await refused(commander, "import", str(file), **urls(other))
-    assert said.startswith(f"the stream {EVENTS} holds 1 events: use a NATS without it, or delete the stream")
+    assert said.startswith("the stream EVENTS holds 1 events: use a NATS without it, or delete the stream")
 
 
 async def test_errors_are_one_line_and_leave_no_file(

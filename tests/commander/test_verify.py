@@ -12,10 +12,12 @@ import pytest
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
+from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.projecting import Projector
@@ -48,13 +50,14 @@ async def worked(servers: Bank) -> Table:
     return table
 
 
-async def verified(servers: Bank, commander: Run, nats: EmbeddedNats) -> tuple[int, str]:
+async def verified(servers: Bank, commander: Run, nats: EmbeddedNats, *options: str) -> tuple[int, str]:
     """How it ended, and all that it said."""
     url = servers.database.url
     ended = await asyncio.to_thread(
         commander,
         "verify",
         "commander.examples.bank:bank",
+        *options,
         COMMANDER_POSTGRES_URL=url,
         COMMANDER_NATS_URL=nats.url,
     )
@@ -122,3 +125,34 @@ async def test_what_is_broken_is_named(
     await broken(servers, await worked(servers))
     code, said = await verified(servers, commander, nats_server)
     assert (code, told in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "finding"),
+    [
+        ("", 0, "ok each snapshot is a fold of its stream (2 of 4 compared)"),
+        (
+            "set state = jsonb_set(state::jsonb, '{balance}', '\"5000.00\"')::json",
+            1,
+            "balance is Decimal('5000.00'), ",
+        ),
+        ("set fingerprint = 'other', state = '{}'", 0, "(0 of 0 compared)"),
+    ],
+)
+async def test_snapshots_are_compared_with_folds(
+    servers: Bank, commander: Run, nats_server: EmbeddedNats, change: str, code: int, finding: str
+) -> None:
+    await worked(servers)
+    streams = [row["stream"] for row in await servers.database.fetch("select distinct stream from events")]
+    states = AggregateCache(bank, capacity=10, snapshot_every=2)
+    async with servers.database.connection() as connection:
+        await states.load(connection, streams)
+        await save_snapshots(connection, states.due_snapshots(streams[:4]))
+    if change:
+        await servers.database.fetch(f"update snapshots {change}")
+    ended, said = await verified(servers, commander, nats_server, "--snapshots", "2")
+    assert (ended, finding in said) == (code, True), said
+    if code:
+        assert "account-" in said
+        assert "at version 2: balance" in said
+        assert "the fold gives Decimal('7.50')" in said

@@ -18,11 +18,16 @@ MANY = """mutation ($input: AddInput!, $options: SubmitOptions) {
     __typename ... on CommandApplied { position version } } }"""
 
 
+PATIENT = {"timeoutMs": 20_000}
+
+
 def add(api: Part, input: dict[str, Any], command_id: str, way: str = PLANNED, **options: Any) -> Any:
     if way is MANY:
-        [answer] = api.data(MANY, input=input, options={"commandIds": [command_id], **options})["submit"]
+        [answer] = api.data(MANY, input=input, options={"commandIds": [command_id], **PATIENT, **options})[
+            "submit"
+        ]
         return answer
-    return api.data(way, input=input, options={"commandId": command_id, **options})["add"]
+    return api.data(way, input=input, options={"commandId": command_id, **PATIENT, **options})["add"]
 
 
 def test_a_request_is_the_same_after_the_command_has_got_optional_fields(parts: Parts) -> None:

@@ -153,7 +153,7 @@ async def test_a_dry_run_says_what_would_happen_and_stores_nothing_anywhere(part
     async def stored() -> list[int]:
         counts = [
             (await connection.jetstream().stream_info(stream)).state.last_seq
-            for stream in ("COMMANDS", "EVENTS")
+            for stream in ("bank-COMMANDS", "bank-EVENTS")
         ]
         for table in ("events", "commands", "attempts", "snapshots", "dead_letter_actions"):
             counts.append(await database.fetchval(f"select count(*) from {table}"))

@@ -28,6 +28,10 @@ SENT = """mutation ($id: UUID!, $size: Int!) {
   put(input: {shelfId: $id, size: $size}, options: {wait: ACCEPTED}) {
     ... on CommandAccepted { commandId }
   } }"""
+SHOWN = """fragment Type on Event { __typename type }
+  { version: event(position: "1") { ...Type } type: event(position: "2") { ...Type } }"""
+TRIED = """mutation ($id: UUID!) {
+  put(input: {shelfId: $id, size: 1}, options: {validateOnly: true}) { __typename } }"""
 STATUS = "query ($id: UUID!) { command(id: $id) { status code message events { type } } }"
 DONE = {"wait": "APPLIED", "timeoutMs": 20_000}
 SENT_ONLY = {"wait": "ACCEPTED"}
@@ -98,8 +102,16 @@ def test_old_code_alone_leaves_a_stream_with_newer_events_until_the_newer_code_i
     api, new = parts.start("api", "processor", domain=NEW)
     shelf = str(uuid4())
     assert put(api, shelf, 60)["__typename"] == "CommandApplied"
+    assert sweep(api, str(uuid4()), DONE)["__typename"] == "CommandApplied"
     new.end()
-    [old] = parts.start("processor", domain=OLD)
+    old_api, old = parts.start("api", "processor", domain=OLD)
+    shown = old_api.data(SHOWN)
+    assert [shown["version"], shown["type"]] == [
+        {"__typename": "UnreadableEvent", "type": name} for name in ("Placed", "Swept")
+    ]
+    [tried] = old_api.query(TRIED, id=shelf)["errors"]
+    assert tried["extensions"]["code"] == "UNREADABLE"
+    assert "newer than this code's 1" in tried["message"]
     sent = api.data(SENT, id=shelf, size=50)["put"]["commandId"]
     [sentence] = until(partial(unready, old), bool).values()
     assert "Placed: it has schema version 2, newer than this code's 1" in sentence

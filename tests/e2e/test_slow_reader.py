@@ -10,6 +10,7 @@ from functools import partial
 
 import psutil
 
+from commander.cli.joining import join
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.streaming.nats.connection import Nats
@@ -80,6 +81,7 @@ async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
     api, _ = await asyncio.to_thread(partial(parts.start, "api", "relay", fork=False))
     memory = psutil.Process(api.process.process.pid).memory_info
     database, nats = Database(database_url), Nats(nats_server.url)
+    await join(nats, database)
     await nats.connect("test")
     others = [await Reader.subscribed(api.port) for _ in range(3)]
     slow = await Reader.subscribed(api.port, receive_bytes=4096)
@@ -90,7 +92,7 @@ async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
         most = 0
         for _ in range(EVENTS // 5000):
             events = await fill(database, 5000)
-            await nats.publish_signals(log_signals(events))
+            await nats.publish_signals(log_signals(nats.names, events))
             most = max(most, memory().rss)
         async with asyncio.timeout(60):
             await asyncio.gather(*reading)

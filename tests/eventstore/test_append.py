@@ -320,3 +320,16 @@ async def test_what_is_in_the_log_cannot_be_changed_or_forgotten(database: Datab
         with pytest.raises(asyncpg.RestrictViolationError, match="the log is append-only"):
             await connection.execute(statement)
     assert await whole_log(database) == log
+
+
+async def test_what_is_stored_is_parsed_before_the_head_is_locked(database: Database) -> None:
+    """Another transaction holds the head. A document that is no JSON is refused without waiting for it."""
+    wrong = decision("account-1", 0)
+    wrong = replace(wrong, events=(NewEvent("Opened", 1, "no JSON"),))
+    async with database.connection() as other, other.transaction(), database.connection() as connection:
+        await other.execute("select from log_head for update")
+        await connection.execute("set plan_cache_mode = force_generic_plan")  # as after some appends
+        with pytest.raises(asyncpg.InvalidTextRepresentationError):
+            async with asyncio.timeout(10):
+                await append(connection, [wrong], None)
+    assert await head_position(database) == 0

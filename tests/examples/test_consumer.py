@@ -61,7 +61,14 @@ class Consumer:
 @contextmanager
 def consuming(system: System, name: str, *subject: str) -> Iterator[Consumer]:
     """Runs it; on leaving it is killed, as by a power cut."""
-    program = [sys.executable, str(ROOT / "examples" / "consumer.py"), nats_url(system), name, *subject]
+    program = [
+        sys.executable,
+        str(ROOT / "examples" / "consumer.py"),
+        nats_url(system),
+        "bank",
+        name,
+        *subject,
+    ]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd="/") as process:
         too_late = Timer(30, process.kill)
         too_late.start()
@@ -101,7 +108,7 @@ def test_a_consumer_sees_the_log_and_goes_on_where_it_was_when_it_was_killed(sys
 def test_a_consumer_of_some_subjects_sees_these_alone(system: System) -> None:
     account = opened(system, balance="10")
     head = int(apply(system, "deposit", {"accountId": account, "amount": "2"})["position"])
-    with consuming(system, f"test-{uuid4()}", f"events.*.MoneyDeposited.account-{account}") as consumer:
+    with consuming(system, f"test-{uuid4()}", f"*.MoneyDeposited.account-{account}") as consumer:
         seen = consumer.until_position(head)
     assert [event["data"]["amount"] for event in seen] == ["10", "2"]
 
@@ -109,7 +116,7 @@ def test_a_consumer_of_some_subjects_sees_these_alone(system: System) -> None:
 async def message_at(system: System, position: int) -> Msg:
     client = await nats.connect(nats_url(system))
     try:
-        found = await client.jetstream().get_msg("EVENTS", seq=position)
+        found = await client.jetstream().get_msg("bank-EVENTS", seq=position)
         return Msg(client, found.subject or "", data=found.data or b"", headers=found.headers)
     finally:
         await client.close()
@@ -123,7 +130,7 @@ async def test_a_message_has_the_subject_and_the_headers_on_the_page(system: Sys
     head = int(made["position"])
     await asyncio.to_thread(until, lambda: mirrored(system), lambda last: last >= head)
     message = await message_at(system, head)
-    assert message.subject == f"events.account.AccountOpened.{made['stream']}"
+    assert message.subject == f"bank.events.account.AccountOpened.{made['stream']}"
     headers = {k: v for k, v in (message.headers or {}).items() if not k.startswith("Nats-")}
     [edge] = system.data("query ($p: Position!) { event(position: $p) { recordedAt } }", p=str(head)).values()
     assert headers == {
@@ -139,7 +146,7 @@ def mirrored(system: System) -> int:
     async def ask() -> int:
         client = await nats.connect(nats_url(system))
         try:
-            return (await client.jetstream().stream_info("EVENTS")).state.last_seq
+            return (await client.jetstream().stream_info("bank-EVENTS")).state.last_seq
         finally:
             await client.close()
 

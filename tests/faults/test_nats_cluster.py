@@ -15,8 +15,9 @@ from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
 from tests.faults.waiting import until
+from tests.names import NAMES
 from tests.test_compose import NATS_NODES, Node, cluster, until_healthy
 
 
@@ -30,10 +31,10 @@ async def nodes(tmp_path: Path) -> AsyncIterator[dict[str, Node]]:
 
 async def test_a_reader_whose_consumer_died_with_another_node_reads_on(nodes: dict[str, Node]) -> None:
     home = "nats-1"
-    nats = Nats(nodes[home].url)
+    nats = Nats(nodes[home].url, NAMES)
     await nats.connect("reader")
     await until_made(nats)
-    async with OrderedConsumer(nats, COMMANDS, [command_subject(0, "*")], 0) as reader:
+    async with OrderedConsumer(nats, "COMMANDS", [command_subject(NAMES, 0, "*")], 0) as reader:
         elsewhere = await consumer_node(nats)
         while elsewhere == home:  # where a consumer is put is the cluster's choice
             reader._break("to be put elsewhere")
@@ -70,7 +71,7 @@ async def until_made(nats: Nats) -> None:
 
 async def consumer_node(nats: Nats) -> str:
     """The node that keeps the stream's one consumer."""
-    (consumer,) = await nats.jetstream.consumers_info(COMMANDS)
+    (consumer,) = await nats.jetstream.consumers_info("COMMANDS")
     assert consumer.cluster is not None
     return str(consumer.cluster.leader)
 
@@ -81,7 +82,7 @@ async def until_stored(nats: Nats, payload: bytes) -> None:
     async def stored() -> bool:
         try:
             await publish_atomically(
-                nats, [OutMessage(command_subject(0, "x"), payload, {})], expected_last=0
+                nats, [OutMessage(command_subject(NAMES, 0, "x"), payload, {})], expected_last=0
             )
         except Unavailable:
             return False

@@ -14,10 +14,10 @@ from commander.streaming.commands.messages import command_subject
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS
 from tests.faults.waiting import until
+from tests.names import NAMES
 
-SUBJECT = command_subject(0, "x")
+SUBJECT = command_subject(NAMES, 0, "x")
 OPEN_BATCHES_PER_STREAM = 50  # the server's limit
 
 
@@ -26,14 +26,14 @@ async def test_a_batch_that_found_no_room_is_unavailable_and_nothing_of_it_is_st
         await nats.client.publish(SUBJECT, b"", headers=_headers(uuid4().hex, 1))
     with pytest.raises(Unavailable):
         await publish_atomically(nats, [OutMessage(SUBJECT, b"", {})] * 2)
-    assert (await nats.jetstream.stream_info(COMMANDS)).state.messages == 0
+    assert (await nats.jetstream.stream_info("COMMANDS")).state.messages == 0
 
 
 async def test_a_wrong_token_is_told_once(
     nats_server: EmbeddedNats, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "commander.nats")
-    nats = Nats(nats_server.url.replace("nats://", "nats://wrong"))
+    nats = Nats(nats_server.url.replace("nats://", "nats://wrong"), NAMES)
     connecting = asyncio.create_task(nats.connect("stranger"))
 
     def told() -> list[int]:

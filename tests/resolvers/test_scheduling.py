@@ -22,7 +22,7 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import follow_command, state_of
 from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.commands.pending_by_id import pending_alone
-from commander.streaming.nats.streams import COMMANDS
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 
 SOON = timedelta(milliseconds=300)
@@ -34,7 +34,7 @@ def at(moment: datetime, command_id: UUID | None = None, **given: Any) -> Option
 
 
 async def queued_subjects(servers: Bank) -> list[str]:
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter=">")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter=">")
     return list(info.state.subjects or {})
 
 
@@ -94,7 +94,7 @@ async def test_a_time_out_of_range_is_named_and_nothing_is_stored(
 ) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         await submit(services, OpenAccount("Ada", uuid4()), at(moment))
-    assert (await services.nats.jetstream.stream_info(COMMANDS)).state.messages == 0
+    assert (await services.nats.jetstream.stream_info("COMMANDS")).state.messages == 0
 
 
 async def test_it_is_shown_as_scheduled_and_then_as_it_ended(servers: Bank, services: Services) -> None:
@@ -115,7 +115,7 @@ async def test_it_is_shown_as_scheduled_and_then_as_it_ended(servers: Bank, serv
 
 async def test_cancelled_before_its_time_it_is_never_decided(servers: Bank, services: Services) -> None:
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + LATER))
-    assert await queued_subjects(servers) == [scheduled_subject(made.command_id, made.command_id)]
+    assert await queued_subjects(servers) == [scheduled_subject(NAMES, made.command_id, made.command_id)]
     ended = await cancel(services, made.command_id)
     assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
     assert await queued_subjects(servers) == []
@@ -191,7 +191,7 @@ async def test_purging_what_is_decided_leaves_it(servers: Bank, services: Servic
     async with running(servers.processor(purge_seconds=0.05).run()), asyncio.timeout(10):
         while len(await queued_subjects(servers)) > 1:
             await asyncio.sleep(0.02)
-    assert await queued_subjects(servers) == [scheduled_subject(made.command_id, made.command_id)]
+    assert await queued_subjects(servers) == [scheduled_subject(NAMES, made.command_id, made.command_id)]
 
 
 async def test_one_that_falls_due_while_the_server_is_down_is_decided_when_it_is_back(

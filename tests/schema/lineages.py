@@ -18,14 +18,14 @@ from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransf
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
-from commander.streaming.commands.messages import QUEUED
+from commander.streaming.commands.messages import queued_subject
 from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import next_messages
-from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.reactors.reacting import ReactorRunner
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running, until_reacted
 
 SCHEMA = build_schema(bank)
@@ -155,7 +155,7 @@ def shown(tree: Tree) -> list[tuple[int, str, str]]:
 async def decide_and_purge(servers: Bank) -> None:
     """Returns when all that was queued is decided, and gone from the stream."""
     async with running(servers.processor(purge_seconds=0.05).run()), asyncio.timeout(10):
-        while (await next_messages(servers.nats, COMMANDS, QUEUED, 1, 1, 1)).messages:
+        while (await next_messages(servers.nats, "COMMANDS", queued_subject(NAMES), 1, 1, 1)).messages:
             await asyncio.sleep(0.02)
 
 

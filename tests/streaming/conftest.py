@@ -19,6 +19,7 @@ from commander.domain.messages import CommandType
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.identity import Identity
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
@@ -100,9 +101,15 @@ async def until_reacted(servers: Bank, reactor: str) -> None:
             await asyncio.sleep(0.02)
 
 
+async def settle_as(database: Database, identity: Identity) -> None:
+    """Makes the database that of this system."""
+    await database.fetch("update system_identity set name = $1, id = $2", *identity)
+
+
 @pytest_asyncio.fixture
 async def servers(database: Database, nats: Nats) -> Bank:
     await settle_partitions(database, PARTITIONS)
+    await settle_as(database, nats.names.identity)
     return Bank(database, nats, Submitter(nats, PARTITIONS))
 
 

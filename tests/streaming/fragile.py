@@ -19,6 +19,7 @@ from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.watchdog import Watchdog
+from tests.names import NAMES
 from tests.streaming.conftest import submitted
 
 BATCH = 10
@@ -68,7 +69,7 @@ def counting(counter_id: UUID, *, fatal: bool, many: int = 1) -> Decision:
 
 
 async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
-    nats = Nats(nats_url)
+    nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
     settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
     Watchdog(fragile, seconds=0.5).start()

@@ -18,7 +18,8 @@ from commander.examples.bank.messages import OpenAccount
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import publish
-from commander.streaming.nats.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 
 
@@ -58,7 +59,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def test_a_nats_that_cannot_write_is_unavailable(small_disk: Path) -> None:
     server = EmbeddedNats(small_disk)
     await server.start()
-    nats = Nats(server.url)
+    nats = Nats(server.url, NAMES)
     await nats.connect("test")
     try:
         await ensure_streams(nats, replicas=1)
@@ -68,7 +69,7 @@ async def test_a_nats_that_cannot_write_is_unavailable(small_disk: Path) -> None
                 await publish(nats, [message])
         with pytest.raises(Unavailable, match="no space left"):
             async with nats.answering():
-                await nats.jetstream.purge_stream(COMMANDS, seq=10)
+                await nats.jetstream.purge_stream("COMMANDS", seq=10)
     finally:
         await nats.close()
         await server.stop()

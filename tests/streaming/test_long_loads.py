@@ -20,7 +20,7 @@ from commander.eventstore.records import NewEvent, Outcome, RecordedEvent
 from commander.streaming.commands import long_loads
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.outcomes import OutcomeWaiter
-from commander.streaming.nats.streams import COMMANDS, partition_of
+from commander.streaming.nats.streams import partition_of
 from tests.eventstore.decisions import decision
 from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
@@ -171,7 +171,7 @@ async def test_who_takes_over_decides_the_waiting_and_not_again_the_others(serve
         await outcomes(servers, ids[1:-1])
 
         async def is_purged() -> bool:
-            return (await servers.nats.jetstream.stream_info(COMMANDS)).state.first_seq > 1
+            return (await servers.nats.jetstream.stream_info("COMMANDS")).state.first_seq > 1
 
         await until(is_purged, "the first command, before all that wait, is removed")
     gate.open()

@@ -12,7 +12,7 @@ from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer, StreamReplaced
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
 
 
 async def publish(nats: Nats, first: int, count: int, partition: int = 0) -> None:
@@ -35,33 +35,33 @@ async def read(pull: OrderedConsumer, count: int, limit: int = 100) -> list[int]
 async def test_more_than_the_capacity_is_read_in_order(nats: Nats) -> None:
     for begin in range(0, 2000, 500):
         await publish(nats, begin, 500)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=64) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0, capacity=64) as pull:
         assert await read(pull, 2000, limit=7) == list(range(2000))
 
 
 async def test_reading_begins_behind_a_sequence_and_keeps_to_its_subjects(nats: Nats) -> None:
     await publish(nats, 0, 10, partition=0)
     await publish(nats, 100, 10, partition=1)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.1.*"], 15) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.1.*"], 15) as pull:
         assert await read(pull, 5) == [105, 106, 107, 108, 109]
 
 
 async def test_an_empty_stream_gives_an_empty_batch_in_time(nats: Nats) -> None:
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0) as pull, asyncio.timeout(5):
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0) as pull, asyncio.timeout(5):
         assert await pull.next_batch(10, timeout_seconds=0.05) == []
 
 
 async def test_a_consumer_that_is_deleted_is_made_again_without_loss(nats: Nats) -> None:
     await publish(nats, 0, 100)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0, capacity=20) as pull:
         first = await read(pull, 10, limit=10)
-        await nats.jetstream.delete_consumer(COMMANDS, pull._consumer)
+        await nats.jetstream.delete_consumer("COMMANDS", pull._consumer)
         assert first + await read(pull, 90) == list(range(100))
 
 
 async def test_a_server_that_restarts_costs_no_message(nats: Nats, nats_server: EmbeddedNats) -> None:
     await publish(nats, 0, 100)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=20) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0, capacity=20) as pull:
         first = await read(pull, 10, limit=10)
         assert nats_server.process is not None
         nats_server.process.kill()
@@ -72,7 +72,7 @@ async def test_a_server_that_restarts_costs_no_message(nats: Nats, nats_server: 
 
 async def test_a_lost_delivery_is_noticed_by_its_number(nats: Nats) -> None:
     await publish(nats, 0, 50)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0, capacity=10) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0, capacity=10) as pull:
         first = await read(pull, 10, limit=10)
         pull._delivered -= 1  # as if one had been missed: the next number does not fit
         assert first + await read(pull, 40) == list(range(50))
@@ -80,9 +80,9 @@ async def test_a_lost_delivery_is_noticed_by_its_number(nats: Nats) -> None:
 
 async def test_a_replaced_stream_is_told_not_mixed_up(nats: Nats) -> None:
     await publish(nats, 0, 5)
-    async with OrderedConsumer(nats, COMMANDS, ["commands.*.*"], 0) as pull:
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0) as pull:
         assert await read(pull, 5) == list(range(5))
-        await nats.jetstream.delete_stream(COMMANDS)
+        await nats.jetstream.delete_stream("COMMANDS")
         await ensure_streams(nats, 1)
         with pytest.raises(StreamReplaced):
             await read(pull, 1)

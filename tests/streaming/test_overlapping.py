@@ -20,13 +20,14 @@ from commander.streaming.commands.messages import message_of
 from commander.streaming.commands.processor import Processor
 from commander.streaming.nats.publishing import chunks, publish_atomically
 from tests.eventstore.decisions import digest_of
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 SIZE = 100  # a batch of fewer is committed before more are taken
 
 
 async def enqueue(servers: Bank, commands: list[SubmittedCommand]) -> None:
-    for chunk in chunks([message_of(command, PARTITIONS) for command in commands]):
+    for chunk in chunks([message_of(NAMES, command, PARTITIONS) for command in commands]):
         await publish_atomically(servers.nats, chunk)
 
 

@@ -14,7 +14,8 @@ from commander.streaming.commands.messages import encoded, message_of_many
 from commander.streaming.commands.partition_reader import PartitionReader
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS, partition_of
+from commander.streaming.nats.streams import partition_of
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, submitted
 
 
@@ -23,7 +24,7 @@ def opening(count: int) -> list[SubmittedCommand]:
 
 
 def together(commands: Sequence[SubmittedCommand], partitions: int = PARTITIONS) -> OutMessage:
-    return message_of_many([encoded(c) for c in commands], [c.stream for c in commands], partitions)
+    return message_of_many(NAMES, [encoded(c) for c in commands], [c.stream for c in commands], partitions)
 
 
 def before(commands: Sequence[SubmittedCommand]) -> OutMessage:
@@ -41,7 +42,7 @@ async def test_each_owner_gets_its_own_of_a_message_of_many(servers: Bank, form:
     assert callable(form)
     commands = opening(40)
     await publish_atomically(servers.nats, [form(commands[:30]), form(commands[30:])])
-    created = (await servers.nats.jetstream.stream_info(COMMANDS)).created
+    created = (await servers.nats.jetstream.stream_info("COMMANDS")).created
     for owned in ([0, 2], [1], [3], [0, 1, 2, 3]):
         decided = {p: Progress((p,), 1 if p == 2 else 0, created) for p in owned}  # 2 has decided the first
         async with PartitionReader(servers.nats, owned, PARTITIONS) as reader:

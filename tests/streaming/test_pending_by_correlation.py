@@ -15,10 +15,11 @@ import commander.streaming.commands.pending_by_correlation
 from commander.domain.errors import Unavailable
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import OpenAccount
-from commander.streaming.commands.messages import QUEUED
+from commander.streaming.commands.messages import queued_subject
 from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
 from commander.streaming.nats.direct_get import next_messages
-from commander.streaming.nats.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running, submitted
 
 HOUR = timedelta(hours=1)
@@ -65,7 +66,7 @@ async def test_what_is_decided_is_passed_over_though_it_is_in_the_stream(servers
         await servers.outcome(decided[-1].command_id)
     queued = command(mine)
     await submit(servers, [queued])
-    assert (await servers.nats.jetstream.stream_info(COMMANDS)).state.first_seq == 1
+    assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.first_seq == 1
     assert ids((await look(servers, mine)).commands) == [queued.command_id]
 
 
@@ -76,7 +77,7 @@ async def test_in_a_stream_made_anew_it_is_looked_for_from_the_beginning(servers
             last = command(uuid4())
             await submit(servers, [last])
             await servers.outcome(last.command_id)
-    await servers.nats.jetstream.delete_stream(COMMANDS)
+    await servers.nats.jetstream.delete_stream("COMMANDS")
     await ensure_streams(servers.nats, 1)
     queued = command(mine)
     await submit(servers, [queued])
@@ -164,9 +165,9 @@ async def test_one_that_falls_due_between_the_looks_is_found(
 async def until_queued(servers: Bank) -> None:
     """Returns when a command is queued, and none is scheduled."""
     async with asyncio.timeout(10):
-        while not (await next_messages(servers.nats, COMMANDS, QUEUED, 1, 1, 1)).messages:
+        while not (await next_messages(servers.nats, "COMMANDS", queued_subject(NAMES), 1, 1, 1)).messages:
             await asyncio.sleep(0.02)
-        while (await next_messages(servers.nats, COMMANDS, "commands.scheduled.>", 1, 1, 1)).messages:
+        while (await next_messages(servers.nats, "COMMANDS", "commands.scheduled.>", 1, 1, 1)).messages:
             await asyncio.sleep(0.02)
 
 
@@ -179,6 +180,6 @@ async def test_what_is_no_command_is_passed_over(servers: Bank) -> None:
 
 
 async def test_without_its_stream_nobody_knows(servers: Bank) -> None:
-    await servers.nats.jetstream.delete_stream(COMMANDS)
+    await servers.nats.jetstream.delete_stream("COMMANDS")
     with pytest.raises(Unavailable, match="COMMANDS"):
         await look(servers, uuid4())

@@ -16,7 +16,7 @@ from commander.streaming.commands.messages import command_subject
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.publishing import publish_atomically
-from commander.streaming.nats.streams import COMMANDS
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 
@@ -130,10 +130,10 @@ async def test_decided_commands_are_purged_and_the_rest_stay(servers: Bank) -> N
     async with running(servers.processor(purge_seconds=0.1).run()):
         await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
         async with asyncio.timeout(10):
-            while (await servers.nats.jetstream.stream_info(COMMANDS)).state.messages:
+            while (await servers.nats.jetstream.stream_info("COMMANDS")).state.messages:
                 await asyncio.sleep(0.01)
     await servers.submit(OpenAccount("Eve", uuid4()))
-    assert (await servers.nats.jetstream.stream_info(COMMANDS)).state.messages == 1
+    assert (await servers.nats.jetstream.stream_info("COMMANDS")).state.messages == 1
 
 
 async def test_a_stream_made_anew_is_read_from_its_beginning(servers: Bank) -> None:
@@ -142,14 +142,14 @@ async def test_a_stream_made_anew_is_read_from_its_beginning(servers: Bank) -> N
     async with running(servers.processor().run()):
         for _ in range(5):
             await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
-        await servers.nats.jetstream.delete_stream(COMMANDS)
+        await servers.nats.jetstream.delete_stream("COMMANDS")
         await ensure_streams(servers.nats, 1)
         outcome = await servers.outcome(await servers.submit(OpenAccount("Eve", uuid4())), 20)
     assert outcome.status == "APPLIED"
 
 
 async def test_what_is_no_command_is_passed_over(servers: Bank) -> None:
-    garbage = [OutMessage(command_subject(p, "x"), b"garbage", {}) for p in range(PARTITIONS)]
+    garbage = [OutMessage(command_subject(NAMES, p, "x"), b"garbage", {}) for p in range(PARTITIONS)]
     await publish_atomically(servers.nats, garbage)
     async with running(servers.processor().run()):
         outcome = await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))

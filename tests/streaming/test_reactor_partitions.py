@@ -12,8 +12,8 @@ import pytest
 
 from commander.eventstore.reactions.reactors import ReactorStatus, load_states, reactor_statuses
 from commander.streaming.commands.messages import scheduled_subject
-from commander.streaming.nats.streams import COMMANDS
 from commander.streaming.reactors.reacting import ReactorRunner
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
 from tests.streaming.test_processes import folded, orders_of, runner, stored, until
@@ -165,19 +165,17 @@ async def test_who_joins_sets_its_own_deadlines_again_and_the_others_stay(
 
     async def sequences() -> dict[str, int]:
         """Where the deadline of each order is in COMMANDS. One that is set again is at its end."""
-        states = await load_states(connection, "payment", await stored(servers, "payment"))
+        keys = await stored(servers, "payment")
+        async with servers.database.connection() as connection:
+            states = await load_states(connection, "payment", keys)
         found = {}
         for key, state in states.items():
             [deadline] = state.deadlines
-            subject = scheduled_subject(deadline.command_id, deadline.correlation_id)
-            found[key] = (await servers.nats.jetstream.get_last_msg(COMMANDS, subject)).seq or 0
+            subject = scheduled_subject(NAMES, deadline.command_id, deadline.correlation_id)
+            found[key] = (await servers.nats.jetstream.get_last_msg("COMMANDS", subject)).seq or 0
         return found
 
-    async with (
-        servers.database.connection() as connection,
-        running(servers.processor(orders).run()),
-        running(one.run()),
-    ):
+    async with running(servers.processor(orders).run()), running(one.run()):
         await until_owned((one, PARTITIONS))
         orders_ = await orders_of(servers, *CUSTOMERS)
         await until_reacted(servers, "payment")

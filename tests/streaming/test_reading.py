@@ -13,6 +13,7 @@ from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.signals import LOG, log_signals
+from tests.names import NAMES
 from tests.streaming.conftest import Bank
 from tests.streaming.filling import fill
 
@@ -31,7 +32,7 @@ async def test_history_and_what_is_told_come_without_a_seam(servers: Bank) -> No
         reading = asyncio.create_task(read(log, 400))
         for _ in range(15):
             more = await fill(servers.database, 10)
-            await servers.nats.publish_signals(log_signals(more))
+            await servers.nats.publish_signals(log_signals(NAMES, more))
             events += more
         assert await reading == events
 
@@ -41,7 +42,7 @@ async def test_what_was_told_is_not_looked_for(servers: Bank, monkeypatch: pytes
         assert await log.after(0, 100) == [], "it has looked once"
         monkeypatch.setattr("commander.streaming.log.reading.read_log", None)
         events = await fill(servers.database, 10)
-        await servers.nats.publish_signals(log_signals(events))
+        await servers.nats.publish_signals(log_signals(NAMES, events))
         assert await read(log, 10) == events
 
 
@@ -53,7 +54,7 @@ async def test_what_was_lost_repeated_or_came_out_of_order_is_read_from_postgres
         told = [batch for batch in batches for _ in range(chooses.choice((0, 1, 2)))]
         chooses.shuffle(told)
         for batch in told:
-            await servers.nats.publish_signals(log_signals(batch))
+            await servers.nats.publish_signals(log_signals(NAMES, batch))
             await asyncio.sleep(0)
         assert await reading == [event for batch in batches for event in batch]
 
@@ -65,7 +66,7 @@ async def test_a_reader_far_behind_holds_no_more_than_it_may(
     async with LogReader(servers.database, servers.nats) as log:
         await log.after(0, 1)
         events = await fill(servers.database, 300)
-        await servers.nats.publish_signals(log_signals(events))
+        await servers.nats.publish_signals(log_signals(NAMES, events))
         await servers.nats.client.flush()
         assert len(log._received) <= 50
         assert await read(log, 300) == events
@@ -73,7 +74,7 @@ async def test_a_reader_far_behind_holds_no_more_than_it_may(
 
 async def test_an_event_too_large_to_be_told_is_found(servers: Bank) -> None:
     large = "x" * 600_000
-    assert [m.payload for m in log_signals([_event(large)])] == [b"\x90", b"1"]
+    assert [m.payload for m in log_signals(NAMES, [_event(large)])] == [b"\x90", b"1"]
     async with LogReader(servers.database, servers.nats) as log:
         assert await log.after(0, 100) == []
         events = await fill(servers.database, 3)

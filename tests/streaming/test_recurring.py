@@ -13,8 +13,9 @@ import pytest
 from commander import Domain
 from commander.streaming.commands.assembling import tick_id
 from commander.streaming.commands.messages import scheduled_subject
-from commander.streaming.nats.streams import COMMANDS, ensure_streams
+from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.reactors.recurring import Ticker
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 from tests.streaming.ledger import YEARLY, ledger
 
@@ -85,14 +86,14 @@ async def next_set(servers: Bank, one: Ticker) -> datetime:
 
 async def scheduled(servers: Bank) -> set[str]:
     """The subjects of what is set ahead."""
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.>")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter="commands.scheduled.>")
     return set(info.state.subjects or {})
 
 
 def subjects(tick: datetime, count: int, name: str = "nightly") -> set[str]:
     """The subjects of the commands of a tick."""
     ids = [tick_id(name, tick, n) for n in range(count)]
-    return {scheduled_subject(one, one) for one in ids}
+    return {scheduled_subject(NAMES, one, one) for one in ids}
 
 
 async def closings(servers: Bank, *ids: UUID) -> list[tuple[str, Any]]:
@@ -128,11 +129,11 @@ async def test_the_next_tick_is_set_ahead_once_and_a_restart_sets_the_same(serve
     far = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
     for _ in range(2):
         await next_set(servers, ticker(servers, Clock(far)))
-    info = await servers.nats.jetstream.stream_info(COMMANDS, subjects_filter="commands.scheduled.>")
+    info = await servers.nats.jetstream.stream_info("COMMANDS", subjects_filter="commands.scheduled.>")
     tick = datetime(2100, 1, 1, tzinfo=UTC)
     second = tick + timedelta(days=1)
     expected = {tick_id("nightly", tick, 0), tick_id("nightly", tick, 1), tick_id("on_the_second", second, 0)}
-    assert set(info.state.subjects or {}) == {scheduled_subject(one, one) for one in expected}
+    assert set(info.state.subjects or {}) == {scheduled_subject(NAMES, one, one) for one in expected}
     assert info.state.messages == 3
 
 
@@ -228,7 +229,7 @@ async def test_what_the_broker_has_lost_is_set_again_and_decided_once(servers: B
     clock.now = FAR
     await next_set(servers, one)
     before = await scheduled(servers)
-    await servers.nats.jetstream.delete_stream(COMMANDS)
+    await servers.nats.jetstream.delete_stream("COMMANDS")
     await ensure_streams(servers.nats, 1)
     assert await scheduled(servers) == set()
     await next_set(servers, one)

@@ -23,7 +23,7 @@ from commander.resolvers.ending import give_up
 from commander.resolvers.request_context import from_process
 from commander.streaming.commands.processor import Processor
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import COMMANDS, ensure_streams, partition_of
+from commander.streaming.nats.streams import ensure_streams, partition_of
 from tests.e2e.shelf_new import Sweep
 from tests.e2e.shelf_new import shelf as new
 from tests.e2e.shelf_old import Put
@@ -148,7 +148,7 @@ async def test_a_partition_does_not_wait_for_a_command_whose_stream_was_lost(ser
     await sent(servers, sweep(shelf))
     async with deciding(servers, old) as processor:
         await until(lambda: bool(processor.refused))
-    await servers.nats.jetstream.delete_stream(COMMANDS)
+    await servers.nats.jetstream.delete_stream("COMMANDS")
     await ensure_streams(servers.nats, replicas=1)
     async with deciding(servers, old) as processor:
         [command_id] = await sent(servers, put(shelf))

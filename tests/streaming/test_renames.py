@@ -21,6 +21,7 @@ from commander.streaming.projections.projectors import Projectors
 from commander.streaming.projections.serving import ServingTables
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.e2e import kiosk_new, kiosk_old
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running, submitted, until_reacted
 
 OLD, NEW = kiosk_old.kiosk, kiosk_new.kiosk
@@ -85,7 +86,7 @@ async def test_streams_commands_reactions_and_calls_go_on_under_new_names_and_ba
         (f"stand-{stand}", "Bought"): 4,
         (f"stand-{stand}", "Thanked"): 4,
     }
-    assert {message_of(event).subject for event in log} == {
+    assert {message_of(NAMES, event).subject for event in log} == {
         f"events.stand.{type_}.stand-{stand}" for type_ in ("Bought", "Thanked")
     }
     [state] = await servers.database.fetch("select reactor, state::text from reactor_states")

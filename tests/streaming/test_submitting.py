@@ -15,9 +15,10 @@ from nats.js.errors import NotFoundError
 from commander.eventstore.locks import Lock, try_lock
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import Deposit, OpenAccount
-from commander.streaming.commands.messages import MANY, MAX_TOGETHER, commands_in
+from commander.streaming.commands.messages import MAX_TOGETHER, commands_in, many_subject
 from commander.streaming.commands.pending_by_id import pending_alone, pending_command
-from commander.streaming.nats.streams import COMMANDS, ensure_streams, partition_of
+from commander.streaming.nats.streams import ensure_streams, partition_of
+from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 
@@ -31,8 +32,8 @@ async def submit_at_once(servers: Bank, commands: Iterable[SubmittedCommand], *,
 
 async def queue(servers: Bank) -> list[RawStreamMsg]:
     """The messages in the stream, in order."""
-    state = (await servers.nats.jetstream.stream_info(COMMANDS)).state
-    return [await servers.nats.jetstream.get_msg(COMMANDS, seq=n + 1) for n in range(state.last_seq)]
+    state = (await servers.nats.jetstream.stream_info("COMMANDS")).state
+    return [await servers.nats.jetstream.get_msg("COMMANDS", seq=n + 1) for n in range(state.last_seq)]
 
 
 def ids(commands: Iterable[SubmittedCommand]) -> list[UUID]:
@@ -110,11 +111,11 @@ async def test_a_message_goes_only_when_all_its_partitions_are_decided(servers: 
             marker = next(c for c in openings(50) if partition_of(c.stream, PARTITIONS) == 0)
             await submit_at_once(servers, [marker], alone=True)
             await gone(servers, f"commands.0.{marker.command_id}")
-            assert await holds(servers, MANY), "partition 1 has not decided its own"
+            assert await holds(servers, many_subject(NAMES)), "partition 1 has not decided its own"
             other_owner.terminate()
             for command in waiting:
                 await servers.outcome(command.command_id)
-            await gone(servers, MANY)
+            await gone(servers, many_subject(NAMES))
     finally:
         other_owner.terminate()
 
@@ -128,7 +129,7 @@ async def gone(servers: Bank, subject: str) -> None:
 async def holds(servers: Bank, subject: str) -> bool:
     """Whether COMMANDS holds a message of the subject."""
     try:
-        await servers.nats.jetstream.get_msg(COMMANDS, seq=1, subject=subject, next=True)
+        await servers.nats.jetstream.get_msg("COMMANDS", seq=1, subject=subject, next=True)
     except NotFoundError:
         return False
     return True
@@ -136,8 +137,8 @@ async def holds(servers: Bank, subject: str) -> bool:
 
 async def test_a_stream_of_a_former_release_takes_commands_with_a_time(servers: Bank) -> None:
     jetstream = servers.nats.jetstream
-    before = (await jetstream.stream_info(COMMANDS)).config
-    await jetstream.delete_stream(COMMANDS)
+    before = (await jetstream.stream_info("COMMANDS")).config
+    await jetstream.delete_stream("COMMANDS")
     former = replace(before, subjects=["commands.*.*"], allow_msg_schedules=None, allow_rollup_hdrs=False)
     await jetstream.add_stream(former)
     queued = await servers.submit(OpenAccount("Ada", uuid4()))

@@ -1,0 +1,183 @@
+"""Whose streams they are: this system's, another's, or nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from commander.dev.embedded import EmbeddedNats
+from commander.eventstore.log.identity import Identity
+from commander.examples.bank.messages import OpenAccount
+from commander.parts.part import run_all
+from commander.streaming.feed.feed import CaughtUp, Feed
+from commander.streaming.log.relay import Relay
+from commander.streaming.nats import streams
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.names import AnotherSystem, Names, identity_in
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
+from commander.streaming.nats.streams import StreamFixed, claimed, ensure_streams, watch_streams
+from tests.streaming.conftest import Bank, running
+from tests.streaming.subscribing import subscribe
+
+
+@pytest_asyncio.fixture
+async def second(nats_server: EmbeddedNats, nats: Nats) -> AsyncIterator[Nats]:
+    """A second system of the same name, with another database."""
+    connection = Nats(nats_server.url, Names(Identity(nats.names.identity.name, uuid4())))
+    await connection.connect("second")
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def shop(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
+    """A system with a name, on a NATS without its streams."""
+    connection = Nats(nats_server.url, Names(Identity("shop", uuid4())))
+    await connection.connect("shop")
+    yield connection
+    await connection.close()
+
+
+async def replaced(nats: Nats, second: Nats) -> None:
+    """An operator deletes the streams, and the other system makes its own."""
+    for stream in (nats.names.commands, nats.names.events):
+        await nats.jetstream.delete_stream(stream)
+    await ensure_streams(second, replicas=1)
+
+
+async def test_the_second_system_of_a_name_is_refused_and_nothing_changes(nats: Nats, second: Nats) -> None:
+    with pytest.raises(AnotherSystem) as refused:
+        await ensure_streams(second, replicas=1)
+    said = str(refused.value)
+    assert said.startswith(
+        f"the stream COMMANDS belongs to another system, with the identity {nats.names.identity.id}"
+    )
+    assert str(second.names.identity.id) in said
+    await ensure_streams(nats, replicas=1)
+    for stream in ("COMMANDS", "EVENTS"):
+        info = await nats.jetstream.stream_info(stream)
+        assert identity_in(info.config.metadata) == nats.names.identity.id
+
+
+async def test_systems_of_two_names_have_streams_and_subjects_of_their_own(nats: Nats, shop: Nats) -> None:
+    await ensure_streams(shop, replicas=1)
+    found = {info.config.name: info.config.subjects for info in await nats.jetstream.streams_info()}
+    assert found == {
+        "COMMANDS": ["commands.*.*", "commands.scheduled.*.*.*"],
+        "EVENTS": ["events.>"],
+        "shop-COMMANDS": ["shop.commands.*.*", "shop.commands.scheduled.*.*.*"],
+        "shop-EVENTS": ["shop.events.>"],
+    }
+
+
+async def test_the_processor_stops_at_a_queue_of_another_system(servers: Bank, second: Nats) -> None:
+    async with asyncio.timeout(20):
+        processor = servers.processor()
+        working = asyncio.create_task(processor.run())
+        await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
+        await replaced(servers.nats, second)
+        with pytest.raises(AnotherSystem, match="the stream COMMANDS belongs to another system"):
+            await working
+
+
+async def test_the_relay_stops_at_a_mirror_of_another_system(servers: Bank, second: Nats) -> None:
+    await replaced(servers.nats, second)
+    async with asyncio.timeout(20):
+        with pytest.raises(AnotherSystem, match="the stream EVENTS belongs to another system"):
+            await Relay(servers.database, servers.nats).run()
+
+
+async def test_a_reader_stops_at_a_stream_of_another_system(nats: Nats, second: Nats) -> None:
+    async with asyncio.timeout(20), OrderedConsumer(nats, "EVENTS", [], 0) as mirror:
+        await replaced(nats, second)
+        with pytest.raises(AnotherSystem):
+            while True:
+                await mirror.next_batch(10, timeout_seconds=5)
+
+
+async def test_the_feed_stops_at_a_mirror_of_another_system(servers: Bank, second: Nats) -> None:
+    feed = Feed(servers.database, servers.nats)
+    working = asyncio.create_task(run_all(feed.run()))
+    async with asyncio.timeout(20):
+        async with aclosing(subscribe(feed, after=0)) as subscriber:
+            assert await anext(subscriber) == CaughtUp(0)
+            await replaced(servers.nats, second)
+            with pytest.raises(AnotherSystem):
+                await working
+
+
+async def test_a_part_that_reads_no_stream_sees_that_they_are_replaced(
+    nats: Nats, second: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "WATCH_SECONDS", 0.05)
+    watching = asyncio.create_task(watch_streams(nats))
+    async with asyncio.timeout(20):
+        await replaced(nats, second)
+        with pytest.raises(AnotherSystem):
+            await watching
+
+
+async def test_a_stream_made_by_hand_is_this_systems_only_if_it_is_empty(shop: Nats) -> None:
+    await shop.jetstream.add_stream(name="shop-COMMANDS", subjects=["shop.commands.*.*"])
+    await shop.jetstream.add_stream(name="shop-EVENTS", subjects=["shop.events.>"], metadata={"team": "a"})
+    await shop.jetstream.publish("shop.events.a.b.c", b"{}")
+    with pytest.raises(AnotherSystem) as refused:
+        await ensure_streams(shop, replicas=1)
+    said = str(refused.value)
+    assert said.startswith("the stream shop-EVENTS has 1 messages and no identity")
+    assert f"--metadata=commander.identity:{shop.names.identity.id}" in said
+    info = await shop.jetstream.stream_info("shop-EVENTS")
+    metadata = {**(info.config.metadata or {}), **shop.names.metadata}
+    await shop.jetstream.update_stream(replace(info.config, metadata=metadata))  # as it says
+    await ensure_streams(shop, replicas=1)
+    config = (await shop.jetstream.stream_info("shop-EVENTS")).config
+    assert (config.metadata or {})["team"] == "a"
+    assert config.deny_delete
+
+
+async def test_subjects_that_another_stream_has_are_told_in_one_sentence(shop: Nats) -> None:
+    await shop.jetstream.add_stream(name="THEIRS", subjects=["shop.>"])
+    with pytest.raises(StreamFixed, match=r"another stream on this NATS has subjects like shop\.commands"):
+        await ensure_streams(shop, replicas=1)
+
+
+async def made_before_names(nats: Nats) -> None:
+    """The streams as the version before made them: without an identity."""
+    for stream in ("COMMANDS", "EVENTS"):
+        info = await nats.jetstream.stream_info(stream)
+        await nats.jetstream.update_stream(replace(info.config, metadata={}))
+        assert identity_in((await nats.jetstream.stream_info(stream)).config.metadata) is None
+
+
+async def test_a_system_from_before_names_keeps_its_streams_and_what_is_queued(
+    servers: Bank, second: Nats
+) -> None:
+    await made_before_names(servers.nats)
+    queued = await servers.submit(OpenAccount("Ada", uuid4()))
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    scheduled = await servers.submit(OpenAccount("Eve", uuid4()), not_before=later)
+    await ensure_streams(servers.nats, replicas=1)
+    with pytest.raises(AnotherSystem, match="use another NATS"):
+        await ensure_streams(second, replicas=1)
+    async with running(servers.processor().run()):
+        ends = [(await servers.outcome(one)).status for one in (queued, scheduled)]
+    assert ends == ["APPLIED", "APPLIED"]
+
+
+async def test_a_system_from_before_names_takes_its_identity_back_if_it_is_taken_away(servers: Bank) -> None:
+    async with running(servers.processor().run()):
+        await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
+        await made_before_names(servers.nats)
+        await servers.nats.jetstream.stream_info("COMMANDS")
+        async with OrderedConsumer(servers.nats, "COMMANDS", [], 0):
+            pass
+        await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
+    info = await claimed(servers.nats, "COMMANDS")
+    assert identity_in(info.config.metadata) == servers.nats.names.identity.id
