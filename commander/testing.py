@@ -113,7 +113,8 @@ class Reactors:
 
     def __init__(self, domain: Domain, *only: str, now: datetime = _NOW) -> None:
         domain.check()
-        self._reactors = [domain.reactors[name] for name in only or domain.reactors]
+        wanted = only or domain.reactors
+        self._reactors = [domain.reactors[domain.names.stored("reactor", name) or name] for name in wanted]
         self._later: list[_Later] = []
         self.now = now
         self.states: dict[tuple[str, str], Any] = {}

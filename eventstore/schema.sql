@@ -121,7 +121,8 @@ create unique index projections_serving on projections (name) where serving;
 create table reactors (
     name text primary key,
     position bigint not null default 0,
-    folded_position bigint not null default 0
+    folded_position bigint not null default 0,
+    fingerprint text
 );
 
 create table reactor_partitions (

@@ -15,8 +15,10 @@ from commander.eventstore.log.command_history import (
     DeadLetterAction,
     begin_retry,
     dead_letter_action,
+    has_unfinished_retry,
     list_dead_letters,
     record_dead_letter_action,
+    retry_ended_early,
     retry_submitted,
 )
 from commander.eventstore.log.outcomes import outcome_of
@@ -43,7 +45,8 @@ async def retry(
 
     The retry is recorded before its submission, so that nobody can drop the dead letter from then on, and
     again after it. No transaction is open meanwhile: NATS may take long. If anything fails in between, the
-    dead letter stays in the list. Retry it again: the new id is the same, so the command is decided once.
+    dead letter stays in the list. Retry it again (if the process ended, a minute later): the new id is the
+    same, so the command is decided once.
     """
     services = context.services
     failed = await _open_dead_letter(services.database, command_id)
@@ -53,7 +56,12 @@ async def retry(
         async with services.database.connection() as connection:
             if not await begin_retry(connection, command_id, again.command_id, context.actor):
                 raise _late(command_id)
-        await services.submitter.submit(again)
+        try:
+            await services.submitter.submit(again)
+        except BaseException:
+            async with services.database.connection() as connection:
+                await retry_ended_early(connection, command_id)
+            raise
         async with services.database.connection() as connection:
             await retry_submitted(connection, command_id)
     return again
@@ -62,16 +70,18 @@ async def retry(
 async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> None:
     """Removes a dead letter from the list.
 
-    Raises NotFound if there is no such dead letter, and InvalidRequest if a retry has begun: its command may
-    be stored already.
+    Raises NotFound if there is no such dead letter, and InvalidRequest if a retry ended early: its command
+    may be stored.
     """
     database = context.services.database
     await _open_dead_letter(database, command_id)
     async with database.connection() as connection:
         if await record_dead_letter_action(connection, command_id, "DROPPED", None, context.actor):
             return
-    if await dead_letter_action(database, command_id) is None:
-        problem = f"{command_id} cannot be dropped: a retry has begun and may be stored; retry it again"
+    if await has_unfinished_retry(database, command_id):
+        problem = (
+            f"{command_id} cannot be dropped: the command of its last retry may be stored; retry it again"
+        )
         raise InvalidRequest("commandId", problem)
     raise _late(command_id)
 

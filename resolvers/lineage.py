@@ -10,12 +10,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commander.domain import Domain
-from commander.domain.errors import InvalidRequest
+from commander.domain.errors import InvalidRequest, UndecodableEvent
 from commander.domain.lookups import REACTION_REJECTED
-from commander.domain.reactors import RecordedRejection
+from commander.domain.reactors import ReactorType, RecordedRejection
 from commander.eventstore.log.lineage import Descendant, descendants, events_of_commands
 from commander.eventstore.projections.folding import projection_statuses
-from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.reactions.handled import Handled, handled_events
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.resolvers.reactions import by_cause
 from commander.resolvers.services import Services
@@ -106,7 +106,7 @@ async def lineage_of(services: Services, command_id: UUID, max_depth: int, first
     """
     check_bounds(max_depth, first)
     root, reacted = await asyncio.gather(
-        command_by_id(services, command_id), reactor_positions(services.database)
+        command_by_id(services, command_id), handled_events(services.database)
     )
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
     found, positions = await asyncio.gather(find_lineage(services, wanted, reacted), find_positions(services))
@@ -129,10 +129,10 @@ async def find_positions(services: Services) -> dict[str, int]:
     return {status.name: status.position for status in found}
 
 
-async def find_lineage(services: Services, wanted: Wanted, reacted: Mapping[str, int]) -> Lineage:
+async def find_lineage(services: Services, wanted: Wanted, reacted: Handled) -> Lineage:
     """The tree, with no projection applied yet. It takes a fixed number of queries, whatever its size.
 
-    reacted: the position of each reactor. The commands that it sent up to there are at least pending. So the
+    reacted: what each reactor has handled. The commands that it sent up to there are at least pending. So the
     positions are read first, then the pending commands, and Postgres last. A command that has ended in the
     meantime is found in Postgres.
     """
@@ -217,17 +217,32 @@ def _waiting(domain: Domain, event: RecordedEvent) -> tuple[ProjectionReach, ...
     )
 
 
-def _awaited(domain: Domain, event: RecordedEvent, reacted: Mapping[str, int]) -> bool:
+def _awaited(domain: Domain, event: RecordedEvent, reacted: Handled) -> bool:
     """Whether a reactor that handles the event has not reacted to it yet."""
     if event.type == REACTION_REJECTED:
         refusal = domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(refusal, RecordedRejection)
-        names = [refusal.reactor] if refusal.reactor in domain.reactors else []
-    else:
-        type_ = domain.event_type(event.type)
-        reactors = domain.reactors.values()
-        names = [one.name for one in reactors if type_ is not None and one.takes(type_.cls)]
-    return any(reacted.get(name, 0) < event.position for name in names)
+        known = refusal.reactor in domain.reactors
+        return known and not reacted.includes(refusal.reactor, None, event.position)
+    type_ = domain.event_type(event.type)
+    reactors = [one for one in domain.reactors.values() if type_ is not None and one.takes(type_.cls)]
+    return any(
+        not reacted.includes(reactor.name, _key_in(domain, reactor, event, reacted), event.position)
+        for reactor in reactors
+    )
+
+
+def _key_in(domain: Domain, reactor: ReactorType, event: RecordedEvent, reacted: Handled) -> str | None:
+    """The reactor's key in an event; None if no key is parked, or if the event cannot be read."""
+    if reactor.key is None:
+        return event.stream
+    if reactor.name not in reacted.parked:
+        return None
+    try:
+        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        return reactor.key_of(instance) or ""
+    except UndecodableEvent:
+        return None
 
 
 def applied_at(lineage: Lineage, positions: Mapping[str, int]) -> Lineage:

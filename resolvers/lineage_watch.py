@@ -21,7 +21,7 @@ from typing import Any
 from uuid import UUID
 
 from commander.eventstore.log.outcomes import outcome_of
-from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.reactions.handled import handled_events
 from commander.eventstore.records import EventFilter
 from commander.resolvers.lineage import (
     Lineage,
@@ -65,7 +65,7 @@ async def follow_lineage(
             grown = await signals.next(polling.at)
             if found is None or grown:
                 before = found
-                found = await find_lineage(services, wanted, await reactor_positions(services.database))
+                found = await find_lineage(services, wanted, await handled_events(services.database))
                 polling.schedule(changed=found != before, ended=found.ended)
                 signals.advance(await find_positions(services))
             shown = signals.applied(found)

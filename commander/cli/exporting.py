@@ -18,7 +18,7 @@ from commander.eventstore.archive.exporting import exported, header_of
 from commander.eventstore.archive.format import ExportFilter, Header
 from commander.eventstore.database import Database
 from commander.eventstore.log.identity import identity_of
-from commander.eventstore.reactions.reactors import completed_positions
+from commander.eventstore.reactions.handled import completed_positions
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.commands.pending_by_id import until_decided

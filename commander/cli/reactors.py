@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commander.cli.dead_letters import as_user
+from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.domain import CommanderError, Domain
 from commander.domain.errors import NotFound
@@ -27,6 +28,7 @@ from commander.eventstore.reactions.reactors import (
     reactor_statuses,
     states_with_deadlines,
 )
+from commander.eventstore.reactions.state_code import states_are_of
 from commander.parts.process import given_url
 from commander.resolvers import reactor_failures
 from commander.resolvers.request_context import RequestContext
@@ -141,12 +143,13 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
     try:
         if not await try_lock(connection, Lock.REACTORS, lock_key(name)):
             raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
-        await _take_back(connection, nats_url, name)
+        await _take_back(database, connection, nats_url, name)
         await forget_states(connection, name, position=await head_position(database) if skip else None)
         partitions = await settled_partitions(database)
         checkpoints = await reactor_checkpoints(connection, name, range(partitions))
         least = min((at.position for at in checkpoints.values()), default=0)
         if domain.reactors[name].key is not None:
+            await states_are_of(connection, name, domain.fingerprint_of(domain.reactors[name]))
             reacting = Reacting(domain, database, domain.reactors[name], partitions)
             async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")
@@ -155,12 +158,13 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
         connection.terminate()
 
 
-async def _take_back(connection: Connection, nats_url: str | None, name: str) -> None:
+async def _take_back(database: Database, connection: Connection, nats_url: str | None, name: str) -> None:
     """Takes back the deadlines of the states that will be deleted. NATS is needed only if there are any."""
     if await anext(states_with_deadlines(connection, name), None) is None:
         return
     nats = Nats(given_url(nats_url, "COMMANDER_NATS_URL"))
     try:
+        await join(nats, database)
         await nats.connect("commander reactors replay")
         count = await take_back_deadlines(connection, nats, name)
     finally:

@@ -77,9 +77,9 @@ class OwnModules:
         if os.path.basename(folder) in _INSTALLED:  # a distribution of a single module
             self._files.add(file)
             return
-        self._folders.add(folder + os.sep)
+        self._folders.add(os.path.join(folder, ""))
         while os.path.exists(os.path.join(folder, "__init__.py")):
-            self._folders.add(folder + os.sep)
+            self._folders.add(os.path.join(folder, ""))
             folder = os.path.dirname(folder)
         top = sys.modules.get(_real_name(name).partition(".")[0])
         self._folders.update(os.path.join(path, "") for path in getattr(top, "__path__", ()))

@@ -114,7 +114,8 @@ class Reachable:
         ]
         value = module.variables.get(name)
         held = value if isinstance(value, _CONTAINERS) else None
-        held = getattr(value, "registry", None) if held is None and callable(value) else held
+        if held is None and isinstance(registry := getattr(value, "registry", None), Mapping):
+            held = registry
         if held:  # functions that registered themselves
             targets.append(("holds", tuple(self._held(held, (), scalars=False))))
         text = blake2b(definition.text.encode(), digest_size=16).digest()

@@ -13,6 +13,8 @@ from commander.eventstore.sql import statement
 
 _LIST = statement("list_commands")
 _LIST_DEAD_LETTERS = statement("list_dead_letters")
+_ENDED_EARLY = "not a.submitted and a.at < now() - interval '1 minute'"
+"""The process of a retry ended before its submission. A submission takes a few seconds at most."""
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,35 @@ async def record_dead_letter_action(
 async def begin_retry(connection: Connection, command_id: UUID, retried_as: UUID, actor: str | None) -> bool:
     """Records that the dead letter will be submitted as another command. From now on it cannot be dropped.
 
-    Returns False if the dead letter was dropped, or its retry was submitted. A retry that began and was not
-    submitted can begin again.
+    Returns False if the dead letter was dropped or retried, or is being retried. A retry that ended without
+    being submitted can begin again.
     """
     with reaching_postgres(connection):
         begun = await connection.fetchval(
-            """insert into dead_letter_actions (command_id, action, retried_as, actor, submitted)
-               values ($1, 'RETRIED', $2, $3, false)
-               on conflict (command_id) do update set at = now()
-                   where not dead_letter_actions.submitted
-               returning true""",
+            f"""insert into dead_letter_actions as a (command_id, action, retried_as, actor, submitted)
+                values ($1, 'RETRIED', $2, $3, false)
+                on conflict (command_id) do update set at = now(), actor = excluded.actor where {_ENDED_EARLY}
+                returning true""",
             command_id,
             retried_as,
             actor,
         )
     return bool(begun)
+
+
+async def retry_ended_early(connection: Connection, command_id: UUID) -> None:
+    """Records that the retry ended, and that it is unknown whether its command is stored."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            "update dead_letter_actions set at = '-infinity' where command_id = $1 and not submitted",
+            command_id,
+        )
+
+
+async def has_unfinished_retry(database: Database, command_id: UUID) -> bool:
+    """Whether a retry of this dead letter ended, and it is unknown whether its command is stored."""
+    sql = f"select exists (select from dead_letter_actions as a where a.command_id = $1 and {_ENDED_EARLY})"
+    return bool(await database.fetchval(sql, command_id))
 
 
 async def retry_submitted(connection: Connection, command_id: UUID) -> None:

@@ -4,6 +4,8 @@ beginnings.py   where new reactors and effects begin
 recurring.py    the ticks that are set ahead
 reactors.py     the states of reactors, stored with their checkpoints
 parked.py       the keys of reactors that wait because an event failed
+handled.py      which events reactors have handled
 effects.py      the checkpoints of effects, and their dead letters
 calls.py        calls of effects, counted before they run
+state_code.py  which code made the states of a reactor
 """

@@ -114,16 +114,6 @@ async def reactor_positions(database: Database) -> dict[str, int]:
     return {row["name"]: row["position"] for row in rows}
 
 
-async def completed_positions(database: Database) -> dict[str, int]:
-    """As reactor_positions, but all events up to these positions are handled, also those of parked keys."""
-    rows = await database.fetch(
-        """select reactor, min(handled_position) as handled from reactor_failures group by reactor"""
-    )
-    waiting = {row["reactor"]: row["handled"] for row in rows}
-    positions = await reactor_positions(database)
-    return {name: min(at, waiting.get(name, at)) for name, at in positions.items()}
-
-
 async def load_states(connection: Connection, name: str, keys: Iterable[str]) -> dict[str, StoredState]:
     """The states of these keys, by key. A key without a state is missing."""
     with reaching_postgres(connection):
@@ -263,7 +253,7 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         await connection.execute(
             """insert into reactors (name, position) values ($1, coalesce($2, 0))
                on conflict (name) do update
-               set folded_position = 0, position = coalesce($2, reactors.position)""",
+               set folded_position = 0, fingerprint = null, position = coalesce($2, reactors.position)""",
             name,
             position,
         )

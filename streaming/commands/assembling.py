@@ -36,6 +36,11 @@ def tick_id(name: str, tick: datetime, index: int) -> UUID:
     return uuid5(_TICKS, f"{name}:{tick.isoformat()}:{index}")
 
 
+def every(name: str) -> str:
+    """The actor of a recurring command."""
+    return f"every {name}"
+
+
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The fields of a SubmittedCommand except its content; see there.
 
@@ -114,9 +119,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     def of_tick(cls, name: str, tick: datetime, index: int, now: datetime) -> Envelope:
         """The envelope of the command with this index at a tick."""
         command_id = tick_id(name, tick, index)
-        return cls(
-            Origin.RECURRING, command_id, command_id, now, tick, actor=f"every {name}", not_before=tick
-        )
+        return cls(Origin.RECURRING, command_id, command_id, now, tick, actor=every(name), not_before=tick)
 
     @classmethod
     def of_retry(cls, failed: Outcome, now: datetime, reply: str | None, traceparent: str | None) -> Envelope:

@@ -70,6 +70,11 @@ def scheduled_together(names: Names, correlation_id: UUID) -> str:
     return f"{names.prefix}{_SCHEDULED}*.{correlation_id}.*"
 
 
+def all_scheduled(names: Names) -> str:
+    """The subject of all schedules."""
+    return f"{names.prefix}{_SCHEDULED}*.*.*"
+
+
 def is_scheduled(subject: str) -> bool:
     """Whether a message of this subject is a schedule. It is not decided until it is due."""
     return _SCHEDULED in subject  # no other token has a dot

@@ -36,6 +36,7 @@ from commander.eventstore.reactions.reactors import (
     save_reactor_error,
     states_with_deadlines,
 )
+from commander.eventstore.reactions.state_code import states_are_of
 from commander.eventstore.records import RecordedEvent
 from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.pending_by_id import unschedule
@@ -82,6 +83,7 @@ class ReactorRunner:
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
         self._waiting: Sequence[Refusal] = ()
+        self._fingerprint = None if reactor.key is None else domain.fingerprint_of(reactor)
 
     @property
     def name(self) -> str:
@@ -166,8 +168,19 @@ class ReactorRunner:
         logger.info("reactor %s: partitions %s, from position %d", self.name, owned, begin)
         if any(at.is_rebuilding for at in checkpoints.values()):
             logger.info("reactor %s rebuilds its states", self.name)
+        await self._compare_code(connection)
         await self._parking.begin(connection, taken)
         await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
+
+    async def _compare_code(self, connection: Connection) -> None:
+        """Warns once if other code made the states. They are kept: to fold them again is for an operator."""
+        fingerprint, self._fingerprint = self._fingerprint, None
+        if fingerprint is not None and not await states_are_of(connection, self.name, fingerprint):
+            text = (
+                "the states of the reactor %s were made by other code, and are kept; if this code folds them "
+                "differently, stop the part reactors and run `commander reactors replay %s`"
+            )
+            logger.warning(text, self.name, self.name)
 
     def _active(self, now: float) -> set[int]:
         """The partitions that have not stopped, or whose retry is due."""

@@ -29,6 +29,7 @@ from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter, utc_now
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
+from commander.streaming.reactors.found_ticks import scheduled_ticks
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.reactors")
@@ -80,7 +81,7 @@ class Ticker:
         now = self._now()
         ticks = {one.name: one.cron.next_after(now) for one in self._domain.recurring.values()}
         if any(self._set.get(name) != tick for name, tick in ticks.items()) or not ticks:
-            stored = await set_ticks(connection)
+            stored = await set_ticks(connection) or (await scheduled_ticks(self._nats) if ticks else {})
             for name in stored.keys() - ticks.keys():
                 await self._take_back(stored[name], now)
                 await forget_tick(connection, name)

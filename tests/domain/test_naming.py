@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from commander import Domain
+from commander.testing import Reactors
 from tests.domain.refusing import refused
 from tests.domain.shop import Open, Opened, add_account, disown
 
@@ -138,3 +139,15 @@ def test_where_a_reactor_begins_is_one_of_two_words(domain: Domain) -> None:
         @domain.reactor(begins="start")  # type: ignore[call-overload]  # <- here
         class Clerk:
             def opened(self, event: Opened) -> None: ...
+
+
+def test_reactors_are_tested_under_their_present_and_earlier_names(domain: Domain) -> None:
+    add_account(domain)
+
+    @domain.reactor(was=("Usher",))
+    class Greeter:
+        def opened(self, event: Opened) -> Open:
+            return Open(event.account_id)
+
+    for name in ("greeter", "usher"):
+        assert Reactors(domain, name).react(Opened(UUID(int=1))) == [Open(UUID(int=1))]

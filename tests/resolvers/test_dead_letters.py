@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -111,12 +112,21 @@ async def test_reads_do_not_wait_for_retries_that_wait_for_nats(
             while await database.fetchval(begun) < len(ids):
                 await asyncio.sleep(0.01)
         assert await dead_letters.dead_letters(database, 10)
-        with pytest.raises(InvalidRequest, match="a retry has begun"):
-            await dead_letters.drop(RequestContext(few, "eve"), ids[0])
+        for act in (dead_letters.drop, dead_letters.retry):
+            with pytest.raises(NotFound, match="somebody else retried or dropped"):
+                await act(RequestContext(few, "eve"), ids[0])
         assert not any(task.done() for task in retrying)
+        retrying[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await retrying.pop(0)
+        with pytest.raises(InvalidRequest, match="its last retry may be stored"):
+            await dead_letters.drop(RequestContext(few, "eve"), ids[0])
     finally:
         nats_server.process.send_signal(signal.SIGCONT)
-    again = await asyncio.gather(*retrying)
+    again = await asyncio.gather(*retrying, dead_letters.retry(RequestContext(few, "bob"), ids[0]))
+    action = await dead_letter_action(database, ids[0])
+    assert action is not None
+    assert (action.retried_as, action.actor) == (again[-1].command_id, "bob")
     assert await dead_letters.dead_letters(database, 10) == []
     async with running(servers.processor(broken).run()):
         assert {(await servers.outcome(one.command_id)).command_id for one in again}
@@ -134,33 +144,33 @@ async def test_a_retry_that_ended_before_its_submission_is_listed_and_can_be_mad
         assert await begin_retry(connection, command_id, first.command_id, "ada")
     assert [one.command_id for one in await dead_letters.dead_letters(servers.database, 10)] == [command_id]
     assert await dead_letter_action(servers.database, command_id) is None
+    with pytest.raises(NotFound):
+        await dead_letters.retry(RequestContext(servers, "eve"), command_id)
+    await servers.database.fetch("update dead_letter_actions set at = at - interval '2 minutes'")
+    with pytest.raises(InvalidRequest):
+        await dead_letters.drop(RequestContext(servers, "eve"), command_id)
     again = await dead_letters.retry(RequestContext(servers, "eve"), command_id)
     assert again.command_id == first.command_id
     action = await dead_letter_action(servers.database, command_id)
     assert action is not None
-    assert (action.action, action.retried_as, action.actor) == ("RETRIED", again.command_id, "ada")
+    assert (action.action, action.retried_as, action.actor) == ("RETRIED", again.command_id, "eve")
     assert await dead_letters.dead_letters(servers.database, 10) == []
 
 
-async def test_retries_and_drops_at_once_are_one_of_them(servers: Bank) -> None:
+async def test_of_retries_and_drops_at_once_one_does_it(servers: Bank) -> None:
     for command_id in await failures(servers, 6):
-        context = RequestContext(servers, "ada")
-        results = await asyncio.gather(
-            dead_letters.retry(context, command_id),
-            dead_letters.drop(context, command_id),
-            dead_letters.retry(context, command_id),
-            return_exceptions=True,
-        )
+        doing: list[Coroutine[Any, Any, SubmittedCommand | None]] = []
+        for n in range(0, 4, 2):
+            doing.append(dead_letters.retry(RequestContext(servers, str(n)), command_id))
+            doing.append(dead_letters.drop(RequestContext(servers, str(n + 1)), command_id))
+        results = await asyncio.gather(*doing, return_exceptions=True)
         action = await dead_letter_action(servers.database, command_id)
         assert action is not None
-        retries = {one.command_id for one in (results[0], results[2]) if isinstance(one, SubmittedCommand)}
-        assert all(isinstance(one, SubmittedCommand | NotFound | InvalidRequest | None) for one in results)
-        if action.action == "DROPPED":
-            assert results[1] is None
-            assert retries == set()
-        else:
-            assert retries == {action.retried_as}
-            assert isinstance(results[1], NotFound | InvalidRequest)
+        assert action.actor is not None
+        done = results.pop(int(action.actor))
+        assert {type(one) for one in results} == {NotFound}
+        retried_as = done.command_id if isinstance(done, SubmittedCommand) else None
+        assert (action.action == "RETRIED", action.retried_as) == (retried_as is not None, retried_as)
 
 
 async def failed_as(servers: Bank, **given: Any) -> tuple[SubmittedCommand, Outcome]:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from commander.eventstore.reactions.parked import Failure, store_parked
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from commander.resolvers.services import Services
@@ -31,6 +32,7 @@ from tests.schema.lineages import (
     refused,
     transferred,
     until_logged,
+    until_settled,
     watch,
 )
 from tests.streaming.conftest import Bank, running
@@ -228,3 +230,25 @@ async def test_the_feed_refuses_what_comes_later_than_the_event(services: Servic
     results = await SCHEMA.stream(document, None, Context(services))
     found = [result async for result in results]
     assert [error.extensions["code"] for error in found[0].errors] == ["BAD_REQUEST"]
+
+
+async def test_a_lineage_is_not_settled_while_a_parked_key_waits_with_an_event_of_it(
+    servers: Bank, services: Services
+) -> None:
+    source, target = uuid4(), uuid4()
+    async with deciding(servers), running(projecting(servers, services)):
+        await accounts(servers, source, target)
+        transfer = await servers.submit(RequestTransfer(source, target, Decimal(1)))
+        await until_logged(servers, "TransferCompleted")
+        await until_settled(services, transfer)
+    event = next(event for event in await servers.log() if event.type == "TransferRequested")
+    key = bank.reactors["transfers"].key_of(
+        bank.decode(event.type, event.schema_version, event.data, event.position)
+    )
+    for parked, settled in (("another", True), (key, False)):
+        assert parked is not None
+        failure = Failure(parked, 0, event.position, event.position - 1, 0, event.type, "", "", "")
+        async with servers.database.connection() as connection:
+            await store_parked(connection, "transfers", [failure])
+        tree = await asked(services, LINEAGE + TREE, id=str(transfer))
+        assert tree["settled"] is settled

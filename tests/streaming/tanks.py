@@ -70,7 +70,7 @@ def go_wrong(what: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@tanks.reactor(key="tank")
+@tanks.reactor(key="tank", begins="beginning")
 @dataclass(frozen=True)
 class Keeper:
     """Notes all fillings of a tank after each one."""
@@ -83,7 +83,7 @@ class Keeper:
         return Keeper(filled), Note(event.tank, filled)
 
 
-@tanks.reactor
+@tanks.reactor(begins="beginning")
 class Watcher:
     """The same without a key."""
 

@@ -14,9 +14,9 @@ import pytest
 from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import NotFound
 from commander.eventstore.database import Database
+from commander.eventstore.reactions.handled import completed_positions
 from commander.eventstore.reactions.parked import ParkedKey, act_on_parked, list_parked, parked_actions
 from commander.eventstore.reactions.reactors import (
-    completed_positions,
     forget_states,
     reactor_positions,
     reactor_statuses,

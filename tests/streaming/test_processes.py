@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from commander.eventstore.reactions.reactors import forget_states, load_states, 
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.testing import Reactors
+from tests.streaming import points
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
@@ -290,3 +293,31 @@ async def _failed(servers: Bank) -> list[tuple[str, str]]:
 def test_the_states_of_these_tests_are_their_classes() -> None:
     assert orders.reactors["payment"].decode('{"customer":"Ada"}') == Payment("Ada")
     assert orders.reactors["loyalty"].decode('{"orders":2}') == Loyalty(2)
+
+
+async def test_states_that_other_code_made_are_told_and_kept(
+    servers: Bank, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = points.version(tmp_path, "amount"), points.version(tmp_path, "amount * 100")
+
+    async def bought(version: Any, amount: int) -> None:
+        processor, counting = servers.processor(version.shop), runner(servers, "counting", version.shop)
+        async with running(processor.run()), running(counting.run()):
+            await servers.outcome(await servers.submit(version.Buy("Ada", amount), version.shop))
+            await until_reacted(servers, "counting")
+
+    warning = "the states of the reactor counting were made by other code"
+    await bought(old, 1)
+    await bought(old, 2)
+    assert warning not in caplog.text
+    await bought(new, 3)
+    assert caplog.text.count(warning) == 1
+    assert await stored(servers, "counting") == {"Ada": '{"points":303}'}, (
+        "1, 2 by the old rule, 3 by the new"
+    )
+    async with servers.database.connection() as connection:
+        await forget_states(connection, "counting")
+    await bought(new, 4)
+    assert caplog.text.count(warning) == 1
+    assert await stored(servers, "counting") == {"Ada": '{"points":1000}'}
+    assert len(await servers.log()) == 4, "nothing was sent"

@@ -165,7 +165,9 @@ async def test_who_joins_sets_its_own_deadlines_again_and_the_others_stay(
 
     async def sequences() -> dict[str, int]:
         """Where the deadline of each order is in COMMANDS. One that is set again is at its end."""
-        states = await load_states(connection, "payment", await stored(servers, "payment"))
+        keys = await stored(servers, "payment")
+        async with servers.database.connection() as connection:
+            states = await load_states(connection, "payment", keys)
         found = {}
         for key, state in states.items():
             [deadline] = state.deadlines
@@ -173,11 +175,7 @@ async def test_who_joins_sets_its_own_deadlines_again_and_the_others_stay(
             found[key] = (await servers.nats.jetstream.get_last_msg("COMMANDS", subject)).seq or 0
         return found
 
-    async with (
-        servers.database.connection() as connection,
-        running(servers.processor(orders).run()),
-        running(one.run()),
-    ):
+    async with running(servers.processor(orders).run()), running(one.run()):
         await until_owned((one, PARTITIONS))
         orders_ = await orders_of(servers, *CUSTOMERS)
         await until_reacted(servers, "payment")

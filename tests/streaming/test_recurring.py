@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from msgspec import Raw
 
 from commander import Domain
+from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.assembling import tick_id
 from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.nats.streams import ensure_streams
@@ -242,3 +244,16 @@ async def test_what_the_broker_has_lost_is_set_again_and_decided_once(servers: B
             while (log := await servers.log())[-1].stream != "book-last":
                 await asyncio.sleep(0.02)
     assert len(log) == 4, "each tick was decided once"
+
+
+async def test_what_an_earlier_version_has_set_ahead_is_taken_back_too(servers: Bank) -> None:
+    clock = Clock(FAR)
+    await next_set(servers, ticker(servers, clock, ledger()))
+    await servers.database.fetch("delete from recurring")  # that version stored nothing
+    claimed = SubmittedCommand(
+        uuid4(), "CloseBooks", "book-x", Raw(b"{}"), uuid4(), FAR, actor="every nightly", not_before=NIGHT
+    )
+    await servers.submitter.submit(claimed)
+    await next_set(servers, ticker(servers, clock, ledger(YEARLY)))
+    other = scheduled_subject(NAMES, claimed.command_id, claimed.correlation_id)
+    assert await scheduled(servers) == subjects(NEW_YEAR, 2) | {other}, "a client's command stays"
