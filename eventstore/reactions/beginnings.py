@@ -67,6 +67,8 @@ async def _begin(
 
 async def _locked_head(connection: Connection) -> tuple[int, int]:
     """The head of the log, and that of an import. Nothing is appended until the transaction ends."""
-    row = await connection.fetchrow("select position, imported_position from log_head for update")
+    row = await connection.fetchrow(
+        "select position, imported_position from log_head where only_row for update"
+    )
     assert row is not None, "the first migration inserts the row of log_head"
     return row["position"], row["imported_position"]

@@ -67,7 +67,7 @@ def balance_of(system: Endpoint, account: str) -> str:
     return balance
 
 
-def until(ask: Callable[[], T], holds: Callable[[T], bool], *, timeout_seconds: float = 20) -> T:
+def until(ask: Callable[[], T], holds: Callable[[T], object], *, timeout_seconds: float = 20) -> T:
     """The first answer that holds; fails with the last one when none does in time."""
     deadline = time.monotonic() + timeout_seconds
     while not holds(answer := ask()):

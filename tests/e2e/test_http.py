@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,9 +36,15 @@ def test_commander_dev_prints_where_each_part_answers_for_its_metrics(system: Sy
     *_, printed = re.findall(r"metrics +http://localhost:PORT/metrics, PORT of (.*)", system.log.read_text())
     ports = dict(entry.split() for entry in printed.split(", "))
     assert ports == {part: str(system.operators_port(part)) for part in PARTS}
-    for part, port in ports.items():
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10, verify=NO_TLS).text
-        assert re.search(r"^commander_log_position ", text, re.MULTILINE), part
+    for port in ports.values():
+        until(partial(metrics, port), re.compile(r"^commander_log_position ", re.MULTILINE).search)
+
+
+def metrics(port: str) -> str:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10, verify=NO_TLS).text
+    except httpx.ConnectError as error:  # the API is ready first
+        return str(error)
 
 
 def test_a_mutation_answers_with_the_events_it_made(system: System) -> None:

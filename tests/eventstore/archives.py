@@ -103,8 +103,11 @@ async def fill(database: Database, plan: list[Any]) -> None:
 
 async def tables(database: Database) -> dict[str, list[Any]]:
     """All that an export is about."""
-    ordered = {"events": "position", "commands": "number", "log_head": "only_row"}
-    return {name: await database.fetch(f"select * from {name} order by {by}") for name, by in ordered.items()}
+    return {
+        "events": await database.fetch("select * from events order by position"),
+        "commands": await database.fetch("select * from commands order by number"),
+        "log_head": await database.fetch("select position, commands, recorded_at from log_head"),
+    }
 
 
 @pytest_asyncio.fixture

@@ -55,7 +55,7 @@ async def test_a_reactors_command_that_a_hook_rejects_has_its_outcome_and_the_re
     assert {context.now for context in contexts} >= set(entered.values()), "the time of the event"
 
 
-async def test_a_hook_that_goes_wrong_stops_the_reactors_partition_and_says_why(
+async def test_a_hook_that_goes_wrong_parks_the_reactors_key_and_says_why(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.streaming.parking.banned", None)  # which the hook then trips over
@@ -70,7 +70,7 @@ async def test_a_hook_that_goes_wrong_stops_the_reactors_partition_and_says_why(
 
 
 async def failures(servers: Bank) -> list[str]:
-    rows = await servers.database.fetch("select error from reactor_partitions where error is not null")
+    rows = await servers.database.fetch("select error from reactor_failures")
     return [row["error"] for row in rows]
 
 
