@@ -27,14 +27,23 @@ def wheels(clusters: Clusters) -> Iterator[System]:
         COMMANDER_HANDLER_SECONDS="0.8",
         COMMANDER_PARTITIONS="3",
     ) as running:
+        until(lambda: [answers(running, part) for part in PARTS], all)  # the API is ready before the others
         yield running
+
+
+def answers(wheels: System, part: str) -> bool:
+    try:
+        url = f"http://127.0.0.1:{wheels.operators_port(part)}/health/live"
+        return httpx.get(url, timeout=5, verify=NO_TLS).is_success
+    except (httpx.TransportError, LookupError):
+        return False
 
 
 @pytest.fixture(autouse=True)
 def no_process_ends(wheels: System) -> Iterator[None]:
     before = pids(wheels)
     yield
-    assert pids(wheels) == before
+    assert pids(wheels) == before, wheels.log.read_text()[-5000:]
 
 
 def pids(wheels: System) -> dict[str, int]:

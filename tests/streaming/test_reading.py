@@ -12,7 +12,7 @@ import pytest
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.chunks import OutMessage
-from commander.streaming.nats.signals import LOG, log_signals
+from commander.streaming.nats.signals import LOG, log_signals, signal_subject
 from tests.names import NAMES
 from tests.streaming.conftest import Bank
 from tests.streaming.filling import fill
@@ -78,7 +78,7 @@ async def test_an_event_too_large_to_be_told_is_found(servers: Bank) -> None:
     async with LogReader(servers.database, servers.nats) as log:
         assert await log.after(0, 100) == []
         events = await fill(servers.database, 3)
-        await servers.nats.publish_signals([OutMessage(LOG, b"\x90", {})])
+        await servers.nats.publish_signals([OutMessage(signal_subject(NAMES, LOG), b"\x90", {})])
         async with asyncio.timeout(0.4):  # before it would look by itself
             assert await log.after(0, 100) == events
 
