@@ -22,12 +22,12 @@ def go_on_for_ever(how: str, *, place: str) -> None:
             time.sleep(3600)
         case "match":
             re.match("(a+)+$", "a" * 40 + "b")
-    while True:
+    while way == "stubbornly":
         try:
-            int("x")
+            while True:
+                pass
         except Exception:
-            if way != "stubbornly":
-                break
+            continue
     while True:
         pass
 
