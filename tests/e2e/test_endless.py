@@ -75,7 +75,7 @@ def test_a_hook_that_does_not_return_fails_its_request_only(wheels: System) -> N
     given = {"wheel": str(uuid4()), "how": "hook", "options": PATIENT}
     answer = wheels.query(TURN, **given)  # type: ignore[arg-type]
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
-    assert "look_at raised HandlerTimedOut: did not return within 0.8 seconds" in wheels.log.read_text()[-10_000:]
+    assert "look_at raised HandlerTimedOut: did not return within 0.8 seconds" in wheels.log.read_text()
     assert turned(wheels)["__typename"] == "CommandApplied"
 
 
