@@ -292,7 +292,7 @@ async def test_the_nats_nodes_form_a_cluster_that_keeps_three_copies_on_disk(tmp
 
         connection = await nats.connect([node.url for node in nodes])
         try:
-            jetstream = connection.jetstream()
+            jetstream = connection.jetstream(timeout=20)  # three nodes agree, on a machine that may be busy
             stream = StreamConfig(name="COPIES", subjects=["copies.>"], num_replicas=3, allow_atomic=True)
             made = await jetstream.add_stream(stream)
             assert made.config.allow_atomic is True

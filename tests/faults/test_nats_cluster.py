@@ -70,10 +70,16 @@ async def until_made(nats: Nats) -> None:
 
 
 async def consumer_node(nats: Nats) -> str:
-    """The node that keeps the stream's one consumer."""
-    (consumer,) = await nats.jetstream.consumers_info("COMMANDS")
-    assert consumer.cluster is not None
-    return str(consumer.cluster.leader)
+    """The node that keeps the stream's one consumer, once the node that is asked knows of it."""
+    leaders: list[str] = []
+
+    async def known() -> bool:
+        consumers = await nats.jetstream.consumers_info("COMMANDS")
+        leaders[:] = [str(one.cluster.leader) for one in consumers if one.cluster is not None]
+        return len(leaders) == 1
+
+    await until(known, "the stream has one consumer")
+    return leaders[0]
 
 
 async def until_stored(nats: Nats, payload: bytes) -> None:
