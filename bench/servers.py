@@ -72,13 +72,13 @@ class Servers:
             await asyncio.to_thread(shutil.rmtree, server.data_dir)
 
     @asynccontextmanager
-    async def system(self, template: str | None = None) -> AsyncIterator[System]:
+    async def system(self, template: str | None = None, name: str = "bank") -> AsyncIterator[System]:
         """A system: a database, empty or like the template, a NATS, and no process of ours yet."""
         async with self.database(template=template) as url:
             database = Database(url)
             try:
                 await settle_partitions(database, PARTITIONS)
-                async with self.nats(await settle_identity(database, None, "bank")) as nats:
+                async with self.nats(await settle_identity(database, None, name)) as nats:
                     yield System(self.folder, database, nats)
             finally:
                 await database.close()

@@ -29,7 +29,7 @@ async def measure_finding(bench: Bench) -> list[Measure]:
     ids = [uuid4() for _ in range(_DOORS)]
     commands = [submitted(doors, Knock(ids[n % _DOORS])) for n in range(count)]
     deadly = submitted(doors, Knock(ids[0], deadly=True))
-    async with bench.system() as system:
+    async with bench.system(name=doors.name) as system:
         await enqueue_together(system.nats, [*commands[: count // 20], deadly, *commands[count // 20 :]])
         began = time.perf_counter()
         deaths = 0

@@ -44,7 +44,7 @@ QUICK = Plan(
     queued=60_000,
     joined=150_000,
     phase_seconds=2,
-    knocked=60_000,
+    knocked=120_000,
     killed=20_000,
     found=1000,
 )

@@ -13,6 +13,7 @@ from bench.audit import BrokenInvariant, audit_log
 from bench.histories import database_with
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, Process, until
+from bench.scaling.doors import doors
 from bench.scaling.plan import Bench
 from bench.scaling.queues import clock, until_decided, until_shared
 from bench.scaling.windows import Phases, measures_of
@@ -48,7 +49,7 @@ _UNLIKE = """
 async def measure_reacting(bench: Bench) -> list[Measure]:
     plan, seconds = bench.plan, bench.plan.phase_seconds
     template = await database_with(bench, f"bench_doors_{plan.knocked}", _FILL, plan.knocked)
-    async with bench.system(template=template) as system:
+    async with bench.system(template, doors.name) as system:
         samples: list[tuple[float, float]] = []
         sampling = asyncio.create_task(_sample(system.database, samples))
         try:
