@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -23,7 +23,7 @@ SIZE = 100
 
 async def queue(servers: Bank, deposits: int) -> int:
     """Queues accounts and deposits to them in turn. Returns how many commands that are."""
-    accounts = [uuid4() for _ in range(ACCOUNTS)]
+    accounts = [UUID(int=n) for n in range(ACCOUNTS)]  # in all partitions
     opening = [submitted(OpenAccount("Ada", account)) for account in accounts]
     paying = [submitted(Deposit(accounts[n % ACCOUNTS], Decimal(1))) for n in range(deposits)]
     await enqueue(servers, [*opening, *paying])
