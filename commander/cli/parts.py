@@ -33,9 +33,9 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
             )
             raise SystemExit(2)
     configure_logging(name, settings.log_level)
-    loaded = load_domain(
-        settings.domain
-    )  # before the next imports, which reuse memory that its checks have freed
+    # both before the next imports, which reuse the memory that they have freed
+    loaded = load_domain(settings.domain)
+    _ = loaded.code
     from commander.parts.process import run
 
     part = getattr(import_module(f"commander.parts.{name}"), PARTS[name])

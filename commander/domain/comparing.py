@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 
 from commander.domain.domain import Domain
 from commander.domain.lookups import REACTION_AGGREGATE
@@ -126,6 +125,8 @@ def several_checkpoints(domain: Domain, stored: StoredNames, kind: str) -> list[
 
 def nearest(name: str, candidates: Iterable[str], least: float = _ALIKE) -> str | None:
     """The candidate that is most like the name; None if none is alike enough."""
+    from difflib import SequenceMatcher  # few processes need it
+
     scores = {
         one: SequenceMatcher(None, name.lower(), one.lower()).ratio() for one in candidates if one != name
     }
