@@ -101,7 +101,7 @@ create table progress (
 );
 
 create function move_progress(moved integer[], created timestamptz, reached bigint) returns void
-language plpgsql set enable_seqscan to off as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
 begin
     update progress
     set stream_created = created, sequence = reached

@@ -1,4 +1,4 @@
--- An append updates no row that others update too: while a long snapshot lasts, each update of such a row is slower than the last.
+-- No row is updated again and again: while a long snapshot lasts, each update of such a row is slower than the last.
 -- (Postgres keeps all versions of a row that the snapshot may still see, and each look at the row passes them.)
 create table log_lock (
     only_row boolean primary key default true check (only_row),
@@ -42,7 +42,7 @@ insert into progress select partition, coalesce(stream_created, '-infinity'), se
 alter table partitions drop column stream_created, drop column sequence;
 
 create function move_progress(moved integer[], created timestamptz, reached bigint) returns void
-language plpgsql set enable_seqscan to off as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
 begin
     update progress
     set stream_created = created, sequence = reached

@@ -6,6 +6,8 @@
 -- No row is updated that a long snapshot keeps old versions of, see 0019_no_hot_rows.sql.
 -- A column of many values is one bind: the text of an array (see array_text). A column of JSON documents is one
 -- text, separated by U+001F, which JSON contains only escaped. (The driver's array encoder took a third of the time.)
+-- Each bind is in a select of its own: the planner does not see how long it is, so it keeps one plan for all appends.
+-- (It made a plan for each, which took more time than an append of one command.)
 -- binds, events:   $1 how many int  $2 stream text[]  $3 version bigint[]  $4 type text[]  $5 schema_version int[]
 --                  $6 data (joined)  $7 command_id uuid[]  $8 correlation_id uuid[]  $9 causation_position bigint[]
 -- binds, commands: $10 command_id uuid[]  $11 type text[]  $12 stream text[]  $13 data (joined)
@@ -20,24 +22,24 @@
 -- result: base bigint (the head before), recorded_at timestamptz (never earlier than that of an older event)
 with new_events as materialized (
     select *
-    from unnest($2::text::text[], $3::text::bigint[],
-                $4::text::text[], $5::text::int[],
-                string_to_array($6, e'\x1f')::json[], $7::text::uuid[],
-                $8::text::uuid[], $9::text::bigint[], $30::text::text[])
+    from unnest((select $2::text::text[]), (select $3::text::bigint[]),
+                (select $4::text::text[]), (select $5::text::int[]),
+                (select string_to_array($6, e'\x1f')::json[]), (select $7::text::uuid[]),
+                (select $8::text::uuid[]), (select $9::text::bigint[]), (select $30::text::text[]))
          with ordinality as e (stream, version, type, schema_version, data, command_id, correlation_id,
                                causation_position, traceparent, n)
 ),
 new_commands as materialized (
     select *
-    from unnest($10::text::uuid[], $11::text::text[],
-                $12::text::text[], string_to_array($13, e'\x1f')::json[],
-                $14::text::text[], $15::text::text[],
-                $16::text::text[], $17::text::text[],
-                $18::text::int[], $19::text::bigint[],
-                $20::text::int[], $21::text::uuid[],
-                $22::text::bigint[], $23::text::text[],
-                $24::text::text[], $25::text::timestamptz[],
-                $31::text::timestamptz[], $32::text::text[])
+    from unnest((select $10::text::uuid[]), (select $11::text::text[]),
+                (select $12::text::text[]), (select string_to_array($13, e'\x1f')::json[]),
+                (select $14::text::text[]), (select $15::text::text[]),
+                (select $16::text::text[]), (select $17::text::text[]),
+                (select $18::text::int[]), (select $19::text::bigint[]),
+                (select $20::text::int[]), (select $21::text::uuid[]),
+                (select $22::text::bigint[]), (select $23::text::text[]),
+                (select $24::text::text[]), (select $25::text::timestamptz[]),
+                (select $31::text::timestamptz[]), (select $32::text::text[]))
          with ordinality as c (command_id, type, stream, data, digest, status, code, message, event_count,
                                version, last_event, correlation_id, causation_position, reactor, actor,
                                submitted_at, decider_now, guards, n)
