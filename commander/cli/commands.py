@@ -164,12 +164,13 @@ def import_log(
 def verify(
     domain: DomainArgument = None,
     snapshots: Annotated[
-        int, typer.Option(min=0, help="The most snapshots to compare with a fold of their stream.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, help="The most snapshots to compare with a fold of their stream. Default: all."),
+    ] = None,
 ) -> None:
-    """Check the stored data: log, outcomes, mirror, projections, snapshots. The system may run meanwhile.
+    """Check all that is stored in Postgres and on NATS, and print what is wrong. The system may run.
 
-    Of the snapshots, half are those of the longest streams, the others are chosen at random.
+    Of a number of snapshots, half are those of the longest streams, the others are chosen at random.
     """
     from commander.cli.loading import load_domain
     from commander.cli.verifying import run_verify

@@ -1,0 +1,122 @@
+"""What an audit finds, and what can be done about it. docs/repairing.md explains each kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commander.domain import Domain
+from commander.eventstore.audit.reading import reading
+from commander.eventstore.database import Database
+
+
+class Kind(StrEnum):
+    """What is wrong. The value is what the user sees."""
+
+    EVENT_MISSING = "event missing"
+    EVENT_DIFFERS = "event differs"
+    VERSIONS = "versions"
+    OUTCOME_MISSING = "outcome missing"
+    OUTCOME_DIFFERS = "outcome differs"
+    DIGEST = "digest"
+    HEAD = "head"
+    NAMES = "names"
+    PROJECTION_AHEAD = "projection ahead"
+    PROJECTION_DIFFERS = "projection differs"
+    PROJECTION_FAILS = "projection fails"
+    EFFECT_AHEAD = "effect ahead"
+    REACTOR_AHEAD = "reactor ahead"
+    STATE_DIFFERS = "state differs"
+    STATE_FAILS = "state fails"
+    SNAPSHOT_AHEAD = "snapshot ahead"
+    SNAPSHOT_DIFFERS = "snapshot differs"
+    MIRROR_MISSING = "mirror missing"
+    MIRROR_AHEAD = "mirror ahead"
+    MIRROR_GAP = "mirror gap"
+    MIRROR_DIFFERS = "mirror differs"
+    MIRROR_LIMITED = "mirror limited"
+    PROGRESS_AHEAD = "progress ahead"
+    DEADLINE_MISSING = "deadline missing"
+    DEADLINE_ORPHANED = "deadline orphaned"
+    TICK_MISSING = "tick missing"
+
+
+class Mend(StrEnum):
+    """What `commander repair` can do. The order is that in which it is done: later ones read earlier ones."""
+
+    EVENT = "write the event again, from the mirror"
+    OUTCOME = "compute the outcome again, from its events and the outcomes before it"
+    HEAD = "set the head to the end of the log"
+    MIRROR_LIMITS = "configure the mirror again, without limits"
+    MIRROR = "make the mirror again, from the log"
+    PROGRESS = "decide the queue from its beginning; commands with an outcome keep it"
+    NAMES = "count the names again"
+    PROJECTION = "fold the log again, and write the rows that differ"
+    SNAPSHOT = "drop the snapshot"
+    EFFECT = "set the checkpoint to the end of the log"
+    REACTOR = "set its checkpoints back to what it has handled, and fold its states again"
+    DEADLINES = "schedule again what the states have, and take back the rest"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair. subject: of what, such as a position, a command's id or a table; "" if there is one only."""
+
+    mend: Mend
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A promise that does not hold. where: at what. what: what was found there.
+
+    repair: None if it cannot be made again: then `what` says what is lost.
+    """
+
+    kind: Kind
+    where: str
+    what: str
+    repair: Repair | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit works on.
+
+    position, commands: the ends of the log at its start; what is later is left out. sample: the most
+    snapshots to compare; None: all.
+    """
+
+    domain: Domain
+    database: Database
+    position: int
+    commands: int
+    sample: int | None = None
+
+
+Show = Callable[[int, int], None]
+"""Called with how much is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. promise: what holds if it yields no finding.
+
+    Its memory is bounded, and the system may run meanwhile. It raises Unavailable. Other errors of the
+    library mean that it could not be completed.
+    """
+
+    promise: str
+    run: Callable[[Audit, Show], AsyncIterator[Finding]]
+
+
+async def begun(domain: Domain, database: Database, sample: int | None = None) -> Audit:
+    """An audit of the log as it is now: up to its head, or to its last event if that is further."""
+    async with reading(database) as connection:
+        row = await connection.fetchrow(
+            """select greatest(position, (select max(position) from events)) as position,
+                      greatest(commands, (select max(number) from commands)) as commands from log_head"""
+        )
+    assert row is not None, "the first migration inserts the row of log_head"
+    return Audit(domain, database, row["position"], row["commands"], sample)
