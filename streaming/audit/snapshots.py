@@ -10,8 +10,6 @@ import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import asyncpg
-
 from commander.domain import AggregateType, Domain
 from commander.domain.errors import RAISED
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
@@ -36,7 +34,7 @@ class _Fold:
         self.version = 0
         self.failed: str | None = None
 
-    def evolve(self, domain: Domain, row: asyncpg.Record) -> None:
+    def evolve(self, domain: Domain, row: Sequence[Any]) -> None:
         """Adds an event."""
         _, self.version, position, type_, schema_version, data = row
         if self.failed is not None:
