@@ -34,7 +34,7 @@ class _Fold:
         self.version = 0
         self.failed: str | None = None
 
-    def evolve(self, domain: Domain, row: Sequence[Any]) -> None:
+    def evolve(self, domain: Domain, row: Any) -> None:
         """Adds an event."""
         _, self.version, position, type_, schema_version, data = row
         if self.failed is not None:
