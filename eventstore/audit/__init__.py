@@ -7,8 +7,10 @@ outcomes.py     outcomes against one another: numbers, positions, statuses
 digests.py      the data of commands against their digests
 positions.py    checkpoints and snapshots beyond the end of what they belong to
 names.py        the counts of stored names
+comparing.py    statements for the audits in streaming/audit
 tables.py       the tables of projections against folds of the log
-restoring.py    what can be written again from the rest of the log
+restoring.py    write events, outcomes and the head again
+refolding.py    write tables of projections and counted names again
 
 Checks of what is on NATS, and of states that the domain's code folds, are in streaming/audit.
 """

@@ -17,6 +17,7 @@ from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain import Domain
+from commander.eventstore.audit.comparing import mirror_digest
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.audit.restoring import fits
@@ -24,12 +25,10 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.records import RecordedEvent
-from commander.eventstore.sql import statement
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
 
-_DIGEST = statement("audit_mirror")
 _MESSAGES = 2_000
 _BYTES = 8 * 1024 * 1024
 _WAIT_SECONDS = 10.0
@@ -158,7 +157,7 @@ async def _compared(audit: Audit, nats: Nats, messages: Sequence[InMessage]) -> 
     after, up_to = messages[0].sequence - 1, messages[-1].sequence
     prefix = len(f"{nats.names.prefix}events.")
     async with reading(audit.database) as connection:
-        seen, digest = await connection.fetchrow(_DIGEST, after, up_to) or (0, "")
+        seen, digest = await mirror_digest(connection, after, up_to)
     if (seen, digest) == (len(messages), _digest_of(messages, prefix)):
         return []
     return await _one_by_one(audit.domain, audit.database, messages)

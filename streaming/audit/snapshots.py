@@ -12,13 +12,12 @@ from typing import Any
 
 from commander.domain import AggregateType, Domain
 from commander.domain.errors import RAISED
+from commander.eventstore.audit.comparing import FoldEvent, read_parts
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Connection
 from commander.eventstore.log.snapshots import Snapshot, sampled_snapshots, state_from, usable_snapshots
-from commander.eventstore.sql import statement
 
-_PARTS = statement("read_parts")
 _EVENTS = 10_000
 _PAGE = 500
 _MOST = 100
@@ -34,14 +33,14 @@ class _Fold:
         self.version = 0
         self.failed: str | None = None
 
-    def evolve(self, domain: Domain, row: Any) -> None:
+    def evolve(self, domain: Domain, event: FoldEvent) -> None:
         """Adds an event."""
-        _, self.version, position, type_, schema_version, data = row
+        _, _, position, type_, schema_version, data = event
         if self.failed is not None:
             return
         try:
-            event = domain.decode(type_, schema_version, data, position)
-            self.state = self.aggregate.evolve(self.state, event)
+            instance = domain.decode(type_, schema_version, data, position)
+            self.state = self.aggregate.evolve(self.state, instance)
         except RAISED as error:  # the domain's code may raise anything
             self.failed = f"the fold fails at position {position}: {error}"
 
@@ -98,8 +97,8 @@ async def _folded(connection: Connection, domain: Domain, folds: Sequence[_Fold]
             room -= up_to - fold.version
             if room <= 0:
                 break
-        for row in await connection.fetch(_PARTS, *(list(column) for column in zip(*parts, strict=True))):
-            by_stream[row[0]].evolve(domain, row)
+        for event in await read_parts(connection, parts):
+            by_stream[event.stream].evolve(domain, event)
         for stream, _, up_to in parts:
             by_stream[stream].version = up_to  # also if events are missing, which events.py finds
         left = [fold for fold in left if fold.version < fold.snapshot.version]

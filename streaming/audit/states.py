@@ -12,22 +12,19 @@ from typing import Any
 from commander.domain import Domain, ReactorType
 from commander.domain.errors import CommanderError
 from commander.domain.lookups import REACTION_REJECTED
+from commander.eventstore.audit.comparing import different_states, hide_states
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
-from commander.eventstore.audit.reading import LONG_SECONDS, reading
+from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.eventstore.records import EventFilter
-from commander.eventstore.sql import statement
 from commander.streaming.reactors.reactions import Parked, Reacting
 
-_STATES = statement("audit_states")
 _BATCH = 2_000
 _SHOWN = 10
-_STORED = """select format('%I.%I', relnamespace::regnamespace, relname) from pg_class
-             where oid = 'reactor_states'::regclass"""
 _BEGIN = """select fingerprint, case when exists (
                 select from reactor_states as s where s.reactor = r.name and s.position <= r.folded_position
             ) then 0 else folded_position end as begin
@@ -72,16 +69,11 @@ async def _differences(audit: Audit, reactor: ReactorType, show: Show) -> list[F
             "select partition, folded_position from reactor_partitions where reactor = $1", name
         )
         end = {row["partition"]: row["folded_position"] for row in rows}
-        stored = await connection.fetchval(_STORED)
-        await connection.execute(
-            f"create temporary table reactor_states (like {stored} including indexes) on commit drop"
-        )
+        stored = await hide_states(connection)
         reacting = Reacting(audit.domain, database, reactor, partitions)
         types = stored_types(audit.domain, reactor)
         await _fold(connection, database, reacting, types, known["begin"], end, show)
-        different = await connection.fetch(
-            _STATES.replace("STORED", stored), name, _SHOWN, timeout=LONG_SECONDS
-        )
+        different = await different_states(connection, stored, name, _SHOWN)
     return [
         Finding(
             Kind.STATE_DIFFERS,
