@@ -13,6 +13,7 @@ processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 snapshots.py          commander snapshots drop
 verifying.py          commander verify
+repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands
 main.py               the entry point

@@ -179,6 +179,24 @@ def verify(
     run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
 
 
+@app.command()
+def repair(
+    domain: DomainArgument = None,
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Do it. By default it is only shown.")
+    ] = False,
+) -> None:
+    """Make again what verify finds damaged, from the rest of the log. It shows first what it would do.
+
+    Stop the part that writes what is repaired, such as processors or the relay.
+    """
+    from commander.cli.loading import load_domain
+    from commander.cli.repairing import run_repair
+    from commander.settings import read_settings
+
+    run_repair(load_domain(read_settings(domain=domain).domain), apply=apply)
+
+
 def run_app(arguments: Sequence[str]) -> None:
     """Runs the command that these arguments name. Raises CommanderError."""
     command, argument = (*arguments[:2], "", "")[:2]

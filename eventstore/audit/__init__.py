@@ -10,6 +10,7 @@ names.py        the counts of stored names
 comparing.py    statements for the audits in streaming/audit
 tables.py       the tables of projections against folds of the log
 restoring.py    write events, outcomes and the head again
+resetting.py    set checkpoints back
 refolding.py    write tables of projections and counted names again
 
 Checks of what is on NATS, and of states that the domain's code folds, are in streaming/audit.

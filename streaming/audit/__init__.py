@@ -6,4 +6,5 @@ snapshots.py    snapshots against folds of their streams
 states.py       the states of reactors against folds of the log
 schedules.py    deadlines and ticks against what is scheduled
 progress.py     the progress of the partitions against COMMANDS
+repairing.py    what `commander repair` does, and which parts must be stopped for it
 """

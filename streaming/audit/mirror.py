@@ -67,6 +67,18 @@ def mirror_checks(nats: Nats) -> list[Check]:
     ]
 
 
+async def mirrored_event(nats: Nats, position: int) -> RecordedEvent | None:
+    """The event that the mirror has at a position; None if it has none there. Raises Unavailable."""
+    async with nats.answering():
+        try:
+            found = await nats.jetstream.get_msg(nats.names.events, seq=position)
+        except NotFoundError:
+            return None
+    headers = "".join(f"{name}: {value}\r\n" for name, value in (found.headers or {}).items())
+    raw = f"NATS/1.0\r\n{headers}\r\n".encode()
+    return _event_of(InMessage(position, found.subject or "", found.data or b"", raw))
+
+
 async def _info(nats: Nats) -> api.StreamInfo | None:
     """The stream EVENTS; None if there is none. Raises Unavailable and AnotherSystem."""
     async with nats.answering():

@@ -93,8 +93,16 @@ async def awaited(database: Database) -> AsyncIterator[list[Awaited]]:
         yield [
             Awaited(command, reactor, key)
             for reactor, key, deadlines in rows
-            for command in _commands.decode(deadlines)
+            for command in _deadlines_in(deadlines)
         ]
+
+
+def _deadlines_in(document: str) -> tuple[SubmittedCommand, ...]:
+    """The deadlines of a state; none if they cannot be decoded: then its state differs from the fold."""
+    try:
+        return _commands.decode(document)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return ()
 
 
 async def orphans(nats: Nats, database: Database) -> AsyncIterator[SubmittedCommand]:
@@ -133,12 +141,13 @@ async def _lost(nats: Nats, database: Database, page: Sequence[Awaited]) -> list
         for message in await last_messages(nats, nats.names.commands, subjects):
             scheduled |= {one.command_id for one in _read(message.subject, message.data)}
     left = [one for one in page if one.command.command_id not in scheduled]
-    left = await _undecided(database, left)
+    left = await undecided(database, left)
     left = [one for one in left if await pending_command(nats, one.command.command_id) is None]
-    return await _undecided(database, left)
+    return await undecided(database, left)
 
 
-async def _undecided(database: Database, page: Sequence[Awaited]) -> list[Awaited]:
+async def undecided(database: Database, page: Sequence[Awaited]) -> list[Awaited]:
+    """Those whose command has no outcome. Raises Unavailable."""
     if not page:
         return []
     async with database.connection() as connection:
@@ -165,7 +174,7 @@ async def _ids_of_states(connection: Connection, page: Sequence[Awaited]) -> set
             [one.owner for one in keyed],
             [one.key for one in keyed],
         )
-    return {command.command_id for row in rows for command in _commands.decode(row["deadlines"])}
+    return {command.command_id for row in rows for command in _deadlines_in(row["deadlines"])}
 
 
 def _missing(one: Awaited) -> Finding:

@@ -1,0 +1,213 @@
+"""What `commander repair` does. It takes the lock of the part that writes the same, so that part must stop.
+
+Repairs of the log come before those of what is made from the log: the order is that of Mend. An event is
+taken from its message only if that fits the outcome of its command. If the message is the same as the event,
+it is the outcome that is damaged, and that is computed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from nats.js.errors import NotFoundError
+
+from commander.domain import Domain
+from commander.domain.errors import CommanderError
+from commander.eventstore.audit.findings import Finding, Mend, Repair
+from commander.eventstore.audit.refolding import recount_names, refold_table
+from commander.eventstore.audit.resetting import drop_snapshot, reset_effect, reset_progress, reset_reactor
+from commander.eventstore.audit.restoring import fits, restore_events, restore_head, restore_outcomes
+from commander.eventstore.audit.tables import table_named
+from commander.eventstore.database import Connection, Database
+from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
+from commander.eventstore.log.checkpoints import settled_partitions
+from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.reactions.reactors import reactor_checkpoints
+from commander.eventstore.records import RecordedEvent
+from commander.streaming.audit.mirror import mirrored_event
+from commander.streaming.audit.schedules import awaited, orphans, undecided
+from commander.streaming.commands.pending_by_id import unschedule
+from commander.streaming.commands.submitting import Submitter
+from commander.streaming.log.relay import Relay
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import ensure_streams, queue_depth
+from commander.streaming.reactors.reactions import Reacting
+from commander.streaming.reactors.replaying import replayed
+
+LOG = frozenset({Mend.EVENT, Mend.OUTCOME, Mend.HEAD})
+"""Repairs of the log. What is made from the log is to be looked at again after them."""
+_POLL_SECONDS = 0.05
+
+
+class PartRuns(CommanderError):
+    """A part that writes what is to be repaired runs. Stop it, and repair again."""
+
+
+class NotRepaired(CommanderError):
+    """A repair is not possible. The message says why, and what is lost."""
+
+
+@dataclass(frozen=True)
+class System:
+    """What is repaired. replicas: of the streams that are made again."""
+
+    domain: Domain
+    database: Database
+    nats: Nats
+    replicas: int = 1
+
+
+def repairs_of(found: Sequence[Finding]) -> list[Repair]:
+    """The repairs of these findings, each once, in the order in which they are done."""
+    order = list(Mend)
+    wanted = {one.repair for one in found if one.repair is not None}
+    return sorted(wanted, key=lambda one: (order.index(one.mend), one.subject))
+
+
+async def repair(system: System, wanted: Repair) -> None:
+    """Does one repair. Raises PartRuns, NotRepaired, Unavailable, and what a fold raises."""
+    subject = wanted.subject
+    match wanted.mend:
+        case Mend.EVENT:
+            await _mend_event(system, int(subject))
+        case Mend.OUTCOME:
+            await _mend_outcomes(system, [UUID(subject)])
+        case Mend.HEAD:
+            async with _stopped(system.database, Lock.PROCESSORS) as connection:
+                await restore_head(connection)
+        case Mend.MIRROR_LIMITS:
+            await ensure_streams(system.nats, system.replicas)
+        case Mend.MIRROR:
+            await _remake_mirror(system)
+        case Mend.PROGRESS:
+            async with _stopped(system.database, Lock.PROCESSORS):
+                queue = await queue_depth(system.nats)
+                await reset_progress(system.database, queue.created, queue.last_sequence)
+        case Mend.NAMES:
+            await recount_names(system.database)
+        case Mend.PROJECTION:
+            await _mend_table(system, subject)
+        case Mend.SNAPSHOT:
+            async with _stopped(system.database, Lock.PROCESSORS):
+                await drop_snapshot(system.database, subject)
+        case Mend.EFFECT:
+            async with _stopped(system.database, Lock.EFFECT, lock_key(subject)):
+                await reset_effect(system.database, subject)
+        case Mend.REACTOR:
+            await _mend_reactor(system, subject)
+        case Mend.DEADLINES:
+            await _schedule_again(system)
+
+
+@asynccontextmanager
+async def _stopped(database: Database, lock: Lock, key: int = 0) -> AsyncIterator[Connection]:
+    """A connection with the lock of a part, so none runs and none starts meanwhile. Raises PartRuns."""
+    connection = await database.connect("commander repair")
+    try:
+        if not await try_lock(connection, lock, key):
+            raise PartRuns(f"the part that has the lock {lock.name} runs: stop it, and repair again")
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def restorable(system: System, position: int) -> RecordedEvent | UUID:
+    """The event to write at a position, or the command whose outcome is damaged instead.
+
+    Raises NotRepaired: the event is lost.
+    """
+    mirrored = await mirrored_event(system.nats, position)
+    if mirrored is None:
+        raise NotRepaired(f"the event at position {position} is lost: the mirror does not have it")
+    if [mirrored] == await read_log(system.database, position - 1, position):
+        return mirrored.command_id
+    async with system.database.connection() as connection:
+        outcomes = await known_outcomes(connection, [mirrored.command_id])
+    if not fits(system.domain, mirrored, outcomes):
+        problem = "what the mirror has there does not fit the outcome of its command"
+        raise NotRepaired(f"the event at position {position} is lost: {problem}")
+    return mirrored
+
+
+async def _mend_event(system: System, position: int) -> None:
+    found = await restorable(system, position)
+    if isinstance(found, UUID):
+        await _mend_outcomes(system, [found])
+        return
+    async with _stopped(system.database, Lock.PROCESSORS) as connection, connection.transaction():
+        await restore_events(connection, [found])
+
+
+async def _mend_outcomes(system: System, command_ids: Sequence[UUID]) -> None:
+    async with _stopped(system.database, Lock.PROCESSORS) as connection, connection.transaction():
+        await restore_outcomes(connection, command_ids)
+
+
+async def _remake_mirror(system: System) -> None:
+    """Deletes EVENTS and publishes the log again, as the part relay does, which goes on if this is ended."""
+    if await held_keys(system.database, Lock.RELAY):
+        raise PartRuns("the part relay runs: stop it, and repair again")
+    async with system.nats.answering():
+        try:
+            await system.nats.jetstream.delete_stream(system.nats.names.events)
+        except NotFoundError:
+            pass
+    await ensure_streams(system.nats, system.replicas)
+    head = await head_position(system.database)
+    relay = Relay(system.database, system.nats)
+    running = asyncio.create_task(relay.run())
+    try:
+        while relay.position < head and not running.done():
+            await asyncio.wait({running}, timeout=_POLL_SECONDS)
+    finally:
+        if running.done():
+            await running
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def _mend_table(system: System, name: str) -> None:
+    table = await table_named(system.database, system.domain, name)
+    if table is None:
+        drop = "commander projections list, and drop it if nobody needs it"
+        raise NotRepaired(f"{name} was made by other code: see {drop}")
+    async with _stopped(system.database, Lock.PROJECTION, lock_key(name)) as connection:
+        if not table.projection.inline:
+            await refold_table(connection, system.domain, table, lambda done, all_: None)
+            return
+        async with _stopped(system.database, Lock.PROCESSORS):
+            await refold_table(connection, system.domain, table, lambda done, all_: None)
+
+
+async def _mend_reactor(system: System, name: str) -> None:
+    reactor = system.domain.reactors.get(name)
+    if reactor is None:
+        raise NotRepaired(
+            f"the domain {system.domain.name} has no reactor {name}: repair it with its own code"
+        )
+    async with _stopped(system.database, Lock.REACTORS, lock_key(name)) as connection:
+        async with connection.transaction():
+            await reset_reactor(connection, name, keyed=reactor.key is not None)
+        if reactor.key is None:
+            return
+        partitions = await settled_partitions(system.database)
+        checkpoints = await reactor_checkpoints(connection, name, range(partitions))
+        reacting = Reacting(system.domain, system.database, reactor, partitions)
+        async for _ in replayed(connection, system.database, reacting, checkpoints):
+            pass
+    await _schedule_again(system)
+
+
+async def _schedule_again(system: System) -> None:
+    """Submits what states and ticks wait for and has no outcome, and takes back what no state has."""
+    submitter = Submitter(system.nats, await settled_partitions(system.database))
+    async for page in awaited(system.database):
+        lost = await undecided(system.database, page)
+        await asyncio.gather(*(submitter.submit(one.command) for one in lost))
+    cancelled = [command async for command in orphans(system.nats, system.database)]
+    await unschedule(system.nats, cancelled)
