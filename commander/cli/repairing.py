@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from commander.cli.joining import join
 from commander.cli.verifying import VerificationFailed, audited, console, show
-from commander.domain import Domain, ProjectionFailed, UndecodableEvent
-from commander.eventstore.audit.findings import Finding, Mend, Repair, begun
+from commander.domain import Domain
+from commander.eventstore.audit.findings import Finding, Mend, begun
 from commander.eventstore.database import Database
 from commander.parts.process import given_url
 from commander.settings import read_settings
 from commander.streaming.audit.checks import all_checks
 from commander.streaming.audit.repairing import LOG, NotRepaired, System, repair, repairs_of, restorable
 from commander.streaming.nats.connection import Nats
-from commander.streaming.reactors.replaying import ReplayStopped
+
+_SHOWN = 10
 
 
 def run_repair(domain: Domain, *, apply: bool) -> None:
@@ -48,11 +49,11 @@ def run_repair(domain: Domain, *, apply: bool) -> None:
 
 async def _planned(system: System) -> list[Finding]:
     found = await _audited(system)
-    for one in repairs_of(found):
-        console.print(f"would {_told(one)}")
-        if one.mend is Mend.EVENT:
+    for mend, subjects in repairs_of(found).items():
+        console.print(f"would {_told(mend, subjects)}")
+        for position in subjects if mend is Mend.EVENT else ():
             try:
-                await restorable(system, int(one.subject))
+                await restorable(system, int(position))
             except NotRepaired as error:
                 console.print(f"    no: {error}")
     return found
@@ -61,28 +62,22 @@ async def _planned(system: System) -> list[Finding]:
 async def _repaired(system: System) -> list[Finding]:
     """The log first, and what is made from it after another look. Returns what is left."""
     found = await _audited(system)
-    first = [one for one in repairs_of(found) if one.mend in LOG]
-    if first:
-        await _apply(system, first)
-        found = await _audited(system)
-    if rest := [one for one in repairs_of(found) if one.mend not in LOG]:
-        await _apply(system, rest)
-        found = await _audited(system)
+    for stage in (True, False):
+        wanted = {mend: subjects for mend, subjects in repairs_of(found).items() if (mend in LOG) is stage}
+        for mend, subjects in wanted.items():
+            console.print(_told(mend, subjects))
+            for problem in await repair(system, mend, subjects):
+                console.print(f"    no: {problem}")
+        if wanted:
+            found = await _audited(system)
     return found
-
-
-async def _apply(system: System, repairs: Sequence[Repair]) -> None:
-    for one in repairs:
-        console.print(_told(one))
-        try:
-            await repair(system, one)
-        except (NotRepaired, ProjectionFailed, UndecodableEvent, ReplayStopped) as error:
-            console.print(f"    no: {error}")
 
 
 async def _audited(system: System) -> list[Finding]:
     return await audited(await begun(system.domain, system.database), all_checks(system.domain, system.nats))
 
 
-def _told(one: Repair) -> str:
-    return f"{one.mend}{': ' if one.subject else ''}{one.subject}"
+def _told(mend: Mend, subjects: Sequence[str]) -> str:
+    named = ", ".join(filter(None, subjects[:_SHOWN]))
+    more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
+    return f"{mend}{': ' if named else ''}{named}{more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from commander.eventstore.database import Connection, Database
@@ -60,6 +61,6 @@ async def reset_progress(database: Database, created: datetime, last: int) -> No
     )
 
 
-async def drop_snapshot(database: Database, stream: str) -> None:
-    """Drops the snapshot of a stream."""
-    await database.fetch("delete from snapshots where stream = $1", stream)
+async def drop_these_snapshots(database: Database, streams: Sequence[str]) -> None:
+    """Drops the snapshots of these streams."""
+    await database.fetch("delete from snapshots where stream = any($1::text[])", list(streams))

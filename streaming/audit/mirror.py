@@ -148,7 +148,7 @@ async def _next(mirror: OrderedConsumer, position: int, end: int) -> list[InMess
     """The next messages, as many as are worth a statement. Empty if there are no more."""
     found: list[InMessage] = []
     size = 0
-    while position < end and len(found) < _MESSAGES and size < _BYTES:
+    while mirror.waiting and position < end and len(found) < _MESSAGES and size < _BYTES:
         batch = await mirror.next_batch(_MESSAGES, timeout_seconds=_WAIT_SECONDS)
         if not batch:
             break

@@ -8,18 +8,24 @@ it is the outcome that is damaged, and that is computed again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from nats.js.errors import NotFoundError
 
-from commander.domain import Domain
+from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
-from commander.eventstore.audit.findings import Finding, Mend, Repair
+from commander.eventstore.audit.findings import Finding, Mend
 from commander.eventstore.audit.refolding import recount_names, refold_table
-from commander.eventstore.audit.resetting import drop_snapshot, reset_effect, reset_progress, reset_reactor
+from commander.eventstore.audit.resetting import (
+    drop_these_snapshots,
+    reset_effect,
+    reset_progress,
+    reset_reactor,
+)
 from commander.eventstore.audit.restoring import fits, restore_events, restore_head, restore_outcomes
 from commander.eventstore.audit.tables import table_named
 from commander.eventstore.database import Connection, Database
@@ -27,6 +33,7 @@ from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.projections.rows import Unwritable
 from commander.eventstore.reactions.reactors import reactor_checkpoints
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.mirror import mirrored_event
@@ -37,7 +44,7 @@ from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import ensure_streams, queue_depth
 from commander.streaming.reactors.reactions import Reacting
-from commander.streaming.reactors.replaying import replayed
+from commander.streaming.reactors.replaying import ReplayStopped, replayed
 
 LOG = frozenset({Mend.EVENT, Mend.OUTCOME, Mend.HEAD})
 """Repairs of the log. What is made from the log is to be looked at again after them."""
@@ -62,21 +69,20 @@ class System:
     replicas: int = 1
 
 
-def repairs_of(found: Sequence[Finding]) -> list[Repair]:
-    """The repairs of these findings, each once, in the order in which they are done."""
-    order = list(Mend)
+def repairs_of(found: Sequence[Finding]) -> dict[Mend, list[str]]:
+    """What is to be done about these findings: the subjects of each repair, in the order of Mend."""
     wanted = {one.repair for one in found if one.repair is not None}
-    return sorted(wanted, key=lambda one: (order.index(one.mend), one.subject))
+    subjects = {mend: sorted(one.subject for one in wanted if one.mend is mend) for mend in Mend}
+    return {mend: names for mend, names in subjects.items() if names}
 
 
-async def repair(system: System, wanted: Repair) -> None:
-    """Does one repair. Raises PartRuns, NotRepaired, Unavailable, and what a fold raises."""
-    subject = wanted.subject
-    match wanted.mend:
+async def repair(system: System, mend: Mend, subjects: Sequence[str]) -> list[str]:
+    """Does one kind of repair. Returns what could not be done, and why. Raises PartRuns and Unavailable."""
+    match mend:
         case Mend.EVENT:
-            await _mend_event(system, int(subject))
+            return await _mend_events(system, [int(position) for position in subjects])
         case Mend.OUTCOME:
-            await _mend_outcomes(system, [UUID(subject)])
+            await _mend_outcomes(system, [UUID(command_id) for command_id in subjects])
         case Mend.HEAD:
             async with _stopped(system.database, Lock.PROCESSORS) as connection:
                 await restore_head(connection)
@@ -90,18 +96,29 @@ async def repair(system: System, wanted: Repair) -> None:
                 await reset_progress(system.database, queue.created, queue.last_sequence)
         case Mend.NAMES:
             await recount_names(system.database)
-        case Mend.PROJECTION:
-            await _mend_table(system, subject)
         case Mend.SNAPSHOT:
             async with _stopped(system.database, Lock.PROCESSORS):
-                await drop_snapshot(system.database, subject)
-        case Mend.EFFECT:
-            async with _stopped(system.database, Lock.EFFECT, lock_key(subject)):
-                await reset_effect(system.database, subject)
-        case Mend.REACTOR:
-            await _mend_reactor(system, subject)
+                await drop_these_snapshots(system.database, subjects)
         case Mend.DEADLINES:
             await _schedule_again(system)
+        case Mend.PROJECTION:
+            return await _each(subjects, partial(_mend_table, system))
+        case Mend.EFFECT:
+            return await _each(subjects, partial(_mend_effect, system))
+        case Mend.REACTOR:
+            return await _each(subjects, partial(_mend_reactor, system))
+    return []
+
+
+async def _each(subjects: Sequence[str], mend: Callable[[str], Awaitable[None]]) -> list[str]:
+    """Mends each of these. Returns why some could not be mended."""
+    failed = []
+    for subject in subjects:
+        try:
+            await mend(subject)
+        except (NotRepaired, ProjectionFailed, UndecodableEvent, Unwritable, ReplayStopped) as error:
+            failed.append(f"{subject}: {error}")
+    return failed
 
 
 @asynccontextmanager
@@ -134,13 +151,24 @@ async def restorable(system: System, position: int) -> RecordedEvent | UUID:
     return mirrored
 
 
-async def _mend_event(system: System, position: int) -> None:
-    found = await restorable(system, position)
-    if isinstance(found, UUID):
-        await _mend_outcomes(system, [found])
-        return
+async def _mend_events(system: System, positions: Sequence[int]) -> list[str]:
+    events: list[RecordedEvent] = []
+    outcomes: list[UUID] = []
+    failed = []
+    for position in positions:
+        try:
+            found = await restorable(system, position)
+        except NotRepaired as error:
+            failed.append(str(error))
+        else:
+            if isinstance(found, UUID):
+                outcomes.append(found)
+            else:
+                events.append(found)
     async with _stopped(system.database, Lock.PROCESSORS) as connection, connection.transaction():
-        await restore_events(connection, [found])
+        await restore_events(connection, events)
+        await restore_outcomes(connection, outcomes)
+    return failed
 
 
 async def _mend_outcomes(system: System, command_ids: Sequence[UUID]) -> None:
@@ -153,10 +181,8 @@ async def _remake_mirror(system: System) -> None:
     if await held_keys(system.database, Lock.RELAY):
         raise PartRuns("the part relay runs: stop it, and repair again")
     async with system.nats.answering():
-        try:
+        with suppress(NotFoundError):
             await system.nats.jetstream.delete_stream(system.nats.names.events)
-        except NotFoundError:
-            pass
     await ensure_streams(system.nats, system.replicas)
     head = await head_position(system.database)
     relay = Relay(system.database, system.nats)
@@ -182,6 +208,11 @@ async def _mend_table(system: System, name: str) -> None:
             return
         async with _stopped(system.database, Lock.PROCESSORS):
             await refold_table(connection, system.domain, table, lambda done, all_: None)
+
+
+async def _mend_effect(system: System, name: str) -> None:
+    async with _stopped(system.database, Lock.EFFECT, lock_key(name)):
+        await reset_effect(system.database, name)
 
 
 async def _mend_reactor(system: System, name: str) -> None:

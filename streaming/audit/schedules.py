@@ -16,6 +16,7 @@ import msgspec
 
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.locks import Lock, held_keys
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.reactions.reactors import cancelled_deadlines
 from commander.eventstore.reactions.recurring import set_ticks
@@ -56,7 +57,8 @@ def schedules_checks(nats: Nats) -> list[Check]:
         async for page in awaited(audit.database):
             if not (lost := await _lost(nats, audit.database, page)):
                 continue
-            await asyncio.sleep(_AGAIN_SECONDS)
+            if await _parts_run(audit.database):
+                await asyncio.sleep(_AGAIN_SECONDS)
             still = await _still_awaited(audit.database, await _lost(nats, audit.database, lost))
             for one in still:
                 yield _missing(one)
@@ -153,6 +155,11 @@ async def undecided(database: Database, page: Sequence[Awaited]) -> list[Awaited
     async with database.connection() as connection:
         known = await known_outcomes(connection, [one.command.command_id for one in page])
     return [one for one in page if one.command.command_id not in known]
+
+
+async def _parts_run(database: Database) -> bool:
+    """Whether a process runs that may be between two steps."""
+    return bool(await held_keys(database, Lock.REACTORS) or await held_keys(database, Lock.RECURRING))
 
 
 async def _still_awaited(database: Database, page: Sequence[Awaited]) -> list[Awaited]:
