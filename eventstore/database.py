@@ -72,12 +72,19 @@ class Database:
     The first use connects. After a loss of the server, the next use connects again.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 10, command_timeout_seconds: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int = 10,
+        command_timeout_seconds: float = 30,
+        presence: Presence | None = None,
+    ) -> None:
         self.url = url
         self._max_connections = max_connections
         self._command_timeout_seconds = command_timeout_seconds
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._presence = Presence(url)
+        self._presence = presence or Presence(url)
         self._opening = asyncio.Lock()
         self._down: str | None = None
 

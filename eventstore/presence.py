@@ -1,16 +1,16 @@
 """A process's presence in Postgres. When a process falls silent, the others end its sessions.
 
-A session lock lives as long as its session. Postgres keeps the session of a process that is stopped, or cut off
-from the network, with all its locks: for hours, in a transaction too. So a process with session locks has one more
-session, its presence, which says something every second. Each session with locks is bound to it, by a shared lock
-on the presence's key.
+A session lock lives as long as its session. Postgres keeps the session of a process that is stopped, or
+cut off from the network, with all its locks: for hours, in a transaction too. So a process with session
+locks has one more session, its presence, which says something every second. Each session with locks is
+bound to it, by a shared lock on the presence's key.
 
     present ─► silent: Postgres ends the presence ─► other processes end the bound sessions
     present ─► the presence alone is lost ─► present …     (sooner than others end the bound sessions)
 
-A thread speaks for the process. So neither a long call of the domain's code nor a busy event loop makes a process
-silent. What does: a signal that stops it, a frozen machine, a lost network, and C code that does not let other
-threads run.
+A thread speaks for the process. So neither a long call of the domain's code nor a busy event loop makes a
+process silent. What does: a signal that stops it, a frozen machine, a lost network, and C code that does
+not let other threads run.
 
 Fencing is as before: whoever writes through the session that holds the lock cannot write after its end. So it
 does no harm if a session is ended by mistake.
@@ -38,19 +38,24 @@ PRESENCES = 0x434D20
 """The first key of the lock that a presence holds. See `Lock` for the others."""
 BOUND = 0x434D21
 """The first key of the lock that bound sessions share."""
-_SPEAK_SECONDS = 1.0
 _RETRY_SECONDS = 0.25
 _CONNECT_SECONDS = 3.0
 _BIND_SECONDS = 5.0
-_BEGIN = f"set idle_session_timeout = '{SILENT_SECONDS}s'"
 _END_SILENT = statement("end_silent_sessions")
 
 
 class Presence:
-    """The presence of this process in one database. It begins with the first bound session."""
+    """The presence of this process in one database. It begins with the first bound session.
 
-    def __init__(self, url: str) -> None:
+    pause_seconds: between two words. silent_seconds: the longest pause before Postgres ends the presence.
+    """
+
+    def __init__(
+        self, url: str, *, pause_seconds: float = 1.0, silent_seconds: float = SILENT_SECONDS
+    ) -> None:
         self._url = url
+        self._pause_seconds = pause_seconds
+        self._silent_seconds = silent_seconds
         self._key = secrets.randbits(31)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,12 +106,12 @@ class Presence:
         connection: Connection = await asyncpg.connect(
             self._url,
             timeout=_CONNECT_SECONDS,
-            command_timeout=SILENT_SECONDS,
+            command_timeout=self._silent_seconds,
             server_settings={"application_name": "commander presence"},
         )
         try:
             await begin_session(connection)
-            await connection.execute(_BEGIN)
+            await connection.execute(f"set idle_session_timeout = {round(self._silent_seconds * 1000)}")
             await connection.execute("select pg_advisory_lock($1, $2)", PRESENCES, self._key)
             self._heard()
             self._is_present = True
@@ -118,14 +123,14 @@ class Presence:
                     if ended:
                         logger.warning("ended the session %d (%s): its process is silent", pid, application)
                 found = [pid for pid, _, ended in silent if not ended]
-                await asyncio.sleep(_SPEAK_SECONDS)
+                await asyncio.sleep(self._pause_seconds)
         finally:
             connection.terminate()
 
     def _heard(self) -> None:
         """Notes that Postgres has answered. Logs a silence after which others may have ended sessions."""
         now = time.monotonic()
-        if self._spoke_at and now > self._spoke_at + SILENT_SECONDS:
+        if self._spoke_at and now > self._spoke_at + self._silent_seconds:
             text = "was stopped, or cut off from Postgres, for %.0f s; others may have ended its sessions"
             logger.warning(text, now - self._spoke_at)
         self._spoke_at = now

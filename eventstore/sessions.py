@@ -4,8 +4,9 @@ An operator can limit sessions, transactions and statements for a role or a data
 work, so they are never ended for being idle. Statements and transactions keep the operator's limits, except
 those whose time grows with the log (`unlimited`).
 
-A session ends when the network to the other side is lost, see sockets.py. A transaction of the pool also ends when
-its process is silent. A session with locks is bound to its process in another way, see presence.py.
+A session ends when the network to the other side is lost, see sockets.py. A transaction of the pool also
+ends when its process is silent. A session with locks is bound to its process in another way, see
+presence.py.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ _MOST_IDLE_SECONDS = 10
 _POOLED_SESSION = f"""{_SESSION};
 set plan_cache_mode = force_custom_plan;
 select set_config(name, '{_MOST_IDLE_SECONDS}s', false) from pg_settings
-where name = 'idle_in_transaction_session_timeout' and setting::int not between 1 and {_MOST_IDLE_SECONDS * 1000}
+where name = 'idle_in_transaction_session_timeout'
+  and setting::int not between 1 and {_MOST_IDLE_SECONDS * 1000}
 """
 """A plan for each use, and a limit for transactions, unless the operator's is lower.
 
 Statements of the pool have optional parts and binds of any selectivity.
 
-Without the first setting, Postgres keeps a generic plan after five costly uses of a statement on a connection.
+Without custom plans, Postgres keeps a generic plan after five costly uses of a statement on a connection.
 Such a plan reads the whole log for the events of one stream. Planning a lookup by one key took 40 µs; for
 statements that Postgres plans anew anyway it makes no difference.
 """

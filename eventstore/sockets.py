@@ -1,8 +1,9 @@
 """How long a connection may be silent: both the operating system's part of it and the server's.
 
-A network that drops packets ends no connection. A peer that has sent something waits for the acknowledgement for a
-quarter of an hour, and one that only listens waits for ever. Keepalives alone do not help: they are not sent while data
-is unacknowledged. So each of our connections has both limits, on both sides.
+A network that drops packets ends no connection. A peer that has sent something waits for the
+acknowledgement for a quarter of an hour, and one that only listens waits for ever. Keepalives alone do
+not help: they are not sent while data is unacknowledged. So each of our connections has both limits, on
+both sides.
 """
 
 from __future__ import annotations

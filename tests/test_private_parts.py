@@ -144,6 +144,21 @@ def test_the_client_writes_commands() -> None:
     assert client._pending == [b"PUB a 0\r\n\r\n"]
 
 
+@relied_on(
+    "streaming/nats/chunks.py", "nats-py", "Client._process_connect_init being called with a new transport"
+)
+def test_the_client_sets_up_each_connection_in_one_method() -> None:
+    from nats.aio.client import Client
+    from nats.aio.transport import TcpTransport
+
+    from commander.streaming.nats.chunks import ChunkedClient
+
+    overrides(ChunkedClient, Client, "_process_connect_init")
+    uses(Client.connect, "_process_connect_init")
+    uses(Client._attempt_reconnect, "_process_connect_init")
+    uses(TcpTransport.connect, "_io_writer", "open_connection")
+
+
 @relied_on("streaming/nats/chunks.py", "nats-py", "Subscription._id being the number that messages bear")
 def test_a_subscription_knows_its_number() -> None:
     from nats.aio.client import Client

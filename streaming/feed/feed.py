@@ -1,10 +1,11 @@
 """The feed: past events from a cursor, then live events, without a gap, for many subscribers in one process.
 
-While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives them as
-signals when they are committed. If a signal is lost, the EVENTS stream brings them. Subscribers with the same
-query and form share a fan-out group, which renders each event once. A subscriber is only a cursor. It reads
-from its group while the cursor is inside, and otherwise from the tail or from Postgres. So a slow subscriber
-takes no memory and delays no other: it leaves the group, catches up at its own pace, and returns.
+While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives
+them as signals when they are committed. If a signal is lost, the EVENTS stream brings them, or Postgres
+if no relay works. Subscribers with the same query and form share a fan-out group, which renders each
+event once. A subscriber is only a cursor. It reads from its group while the cursor is inside, and
+otherwise from the tail or from Postgres. So a slow subscriber takes no memory and delays no other: it
+leaves the group, catches up at its own pace, and returns.
 
     catching up ◄─► reading the group ─► waiting ─► reading the group …
 """
@@ -21,10 +22,18 @@ from typing import Any, TypeVar
 
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.catch_up import CatchUp
-from commander.streaming.feed.fan_out import CaughtUp, FanOutGroup, FeedItem, Heartbeat
+from commander.streaming.feed.fan_out import (
+    CaughtUp,
+    FanOutGroup,
+    FeedItem,
+    Heartbeat,
+    addresses_of,
+    addresses_to,
+)
+from commander.streaming.feed.keeping_up import KeepingUp
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
@@ -62,12 +71,21 @@ class Feed:
         self._listed: defaultdict[Hashable, set[FanOutGroup[Any]]] = defaultdict(set)
         self._wanted = asyncio.Event()  # there is a subscriber
         self._tail_bytes = 0
+        self._has_missed = False  # a signal came ahead of the tail
+        self._keeping_up = KeepingUp(database)
         self._added_weight = 0  # the weight added since the last check of the limit
 
     @property
     def live(self) -> bool:
         """Whether the tail has started."""
         return self._head >= 0
+
+    @property
+    def state(self) -> str:
+        """'ok', or why subscribers do not get what the log has."""
+        if self.live:
+            return self._keeping_up.state(self._head) if self._groups else "ok"
+        return "not live yet"
 
     @property
     def position(self) -> int:
@@ -161,9 +179,11 @@ class Feed:
 
     def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> FanOutGroup[T]:
         group = self._groups.get(key)
+        if not self._groups:
+            self._keeping_up.begin()
         if group is None:
             group = self._groups[key] = FanOutGroup(where, render, self._head)
-            for address in _addresses(where):
+            for address in addresses_of(where):
                 self._listed[address].add(group)
         group.readers += 1
         self._wanted.set()
@@ -174,7 +194,7 @@ class Feed:
         if group.readers:
             return
         del self._groups[key]
-        for address in _addresses(group.where):
+        for address in addresses_of(group.where):
             self._listed[address].discard(group)
             if not self._listed[address]:
                 del self._listed[address]
@@ -205,19 +225,30 @@ class Feed:
             async with OrderedConsumer(self._nats, self._nats.names.events, [], self._head) as mirror:
                 while loop.time() < active_at + _IDLE_SECONDS:
                     self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                    if await self._keeping_up.lacks_events(self._head):
+                        await self._read_missing()
                     if self._groups:
                         active_at = loop.time()
         finally:
             await stop_listening()
 
     def _append_signalled(self, events: list[RecordedEvent]) -> None:
-        """Appends events from a signal if they follow the head.
-
-        If not, the mirror brings the missing ones.
-        """
+        """Appends events from a signal if they follow the head. If not, the mirror brings what is missing."""
         new = [event for event in events if event.position > self._head]
         if new and new[0].position == self._head + 1:
             self._append(new)
+        elif new:
+            self._has_missed = True
+
+    async def _read_missing(self) -> None:
+        """Appends what neither a signal nor the mirror has brought, signals that come meanwhile included."""
+        events: Sequence[RecordedEvent] = ()
+        self._has_missed = True
+        while self._has_missed or len(events) == _PAGE:
+            self._has_missed = False
+            after = self._head
+            events = await read_log(self._database, after, after + _PAGE, _PAGE)
+            self._append([event for event in events if event.position > self._head])
 
     def _append_mirrored(self, messages: list[InMessage]) -> None:
         new = [message for message in messages if message.sequence > self._head]
@@ -235,7 +266,7 @@ class Feed:
             self._head = event.position
             while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
                 self._tail_bytes -= len(self._tail.popleft().data)
-            for address in _addressed(event):
+            for address in addresses_to(event):
                 for group in self._listed.get(address, ()):
                     if group.add(event):
                         grown.add(group)
@@ -266,23 +297,3 @@ class Feed:
             await asyncio.sleep(self._heartbeat_seconds)
             for group in list(self._groups.values()):
                 group.beat(self._head)
-
-
-def _addresses(where: EventFilter) -> list[Hashable]:
-    """The index entries of a group. An event is matched only against groups under its own entries."""
-    if where.streams is not None:
-        return [("stream", stream) for stream in where.streams]
-    if where.command_id is not None:
-        return [("command", where.command_id)]
-    if where.correlation_id is not None:
-        return [("correlation", where.correlation_id)]
-    return ["all"]
-
-
-def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
-    return (
-        "all",
-        ("stream", event.stream),
-        ("command", event.command_id),
-        ("correlation", event.correlation_id),
-    )

@@ -16,12 +16,13 @@ from tests.clusters import Clusters
 from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client, Customers
 from tests.faults.network import Cut, missing
-from tests.faults.networked import PARTS, Networked
+from tests.faults.networked import Networked
 from tests.faults.recovery import BOUND_SECONDS, Recovery
 from tests.faults.subscriber import Subscriber
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
+PARTS = ("api", "processor", "relay", "projections", "reactors", "effects")
 STOPPED = "stopped"
 FAULTS = [STOPPED, *((server, cut) for server in ("postgres", "nats") for cut in Cut)]
 _LASTS_SECONDS = 14.0
@@ -31,7 +32,8 @@ _times: dict[str, dict[str, float]] = {}
 
 @pytest_asyncio.fixture(scope="module")
 async def system(clusters: Clusters) -> AsyncIterator[Networked]:
-    async with Networked(clusters.copy("networked")) as running:
+    names = [f"{part}{number}" for part in PARTS for number in (1, 2)]
+    async with Networked(clusters.copy("networked"), names) as running:
         yield running
 
 

@@ -1,9 +1,10 @@
-"""A whole system on a network that can be cut: two of each part, one namespace for each, and two servers."""
+"""A whole system on a network that can be cut: parts, one namespace for each, and two servers."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,6 @@ from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until
 
 DOMAIN = "tests.faults.busy_bank:bank"
-PARTS = ("api", "processor", "relay", "projections", "reactors", "effects")
 _PORT = 8000
 _OPERATORS_PORT = 8001
 
@@ -52,20 +52,18 @@ class AddressedNats(EmbeddedNats):
 
 
 class Networked:
-    """Runs from entering to leaving.
+    """Runs from entering to leaving. names: those of its parts, each with a number.
 
     parts: the processes by name and number: processor1, processor2 … network: cut it between a part and a
     server. sent: the file with the calls of the effect.
     """
 
-    def __init__(
-        self, data_dir: Path, *, numbers: tuple[int, ...] = (1, 2), parts: tuple[str, ...] = PARTS
-    ) -> None:
+    def __init__(self, data_dir: Path, names: Sequence[str]) -> None:
         self.network = Network()
         self.parts: dict[str, PartProcess] = {}
         self.sent = data_dir / "sent"
         self._data_dir = data_dir
-        self._names = [f"{part}{number}" for part in parts for number in numbers]
+        self._names = names
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Networked:
@@ -117,6 +115,10 @@ class Networked:
 
             return await until(ready, f"{name} is ready", timeout_seconds=timeout_seconds)
 
+    def name_at(self, address: str) -> str:
+        """The part with this address."""
+        return next(name for name in self._names if self._address(name) == address)
+
     async def owner(self, part: str) -> str:
         """One of the two that works now: for a part with standbys, the one that holds the lock."""
         applications = {"projections": "commander projection account", "effects": "commander effect%"}
@@ -127,7 +129,7 @@ class Networked:
             applications.get(part, f"commander {part}%"),
         )
         assert address is not None, f"nobody holds a lock of {part}"
-        return next(name for name in self._names if self._address(name) == address)
+        return self.name_at(address)
 
     def cut(self, name: str, server: str, cut: Cut) -> None:
         """Drops packets between a part and 'postgres' or 'nats'."""
