@@ -113,12 +113,12 @@ class Presence:
             await begin_session(connection)
             await connection.execute(f"set idle_session_timeout = {round(self._silent_seconds * 1000)}")
             await connection.execute("select pg_advisory_lock($1, $2)", PRESENCES, self._key)
-            self._heard()
+            self._was_answered()
             self._is_present = True
             found: list[int] = []
             while True:
                 silent = await connection.fetch(_END_SILENT, PRESENCES, BOUND, found)
-                self._heard()
+                self._was_answered()
                 for pid, application, ended in silent:
                     if ended:
                         logger.warning("ended the session %d (%s): its process is silent", pid, application)
@@ -127,7 +127,7 @@ class Presence:
         finally:
             connection.terminate()
 
-    def _heard(self) -> None:
+    def _was_answered(self) -> None:
         """Notes that Postgres has answered. Logs a silence after which others may have ended sessions."""
         now = time.monotonic()
         if self._spoke_at and now > self._spoke_at + self._silent_seconds:
