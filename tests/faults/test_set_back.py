@@ -21,6 +21,7 @@ from tests.e2e.parts import Part, Parts
 from tests.faults.setting_back import Stores
 from tests.faults.waiting import until
 from tests.forking import fork_server
+from tests.streaming.filling import fill
 
 EVENTS = """subscription ($after: Position) { events(after: $after) { __typename position } }"""
 ALL = ("processor", "relay", "api")
@@ -129,3 +130,87 @@ async def test_postgres_set_back_behind_nats(stores: Stores, parts: Parts) -> No
     assert {event.command_id for event in mirrored} >= lost
     assert await followed(api, "9", 12) == list(range(10, 22))
     assert "no difference" in restore(parts)
+
+
+async def test_a_postgres_that_was_set_back_and_written_again_is_found_by_content(
+    stores: Stores, parts: Parts
+) -> None:
+    """Log and mirror then end at the same position, or the log beyond the mirror."""
+    running = parts.start(*ALL)
+    for _ in range(4):
+        opened(running[-1])
+    await stores.mirrored()
+    await stores.copy(stores.postgres)
+    running[-1].wait_ready()
+    for _ in range(4):
+        opened(running[-1])
+    await stores.mirrored()
+    for part in running:
+        part.end()
+    await stores.set_back(stores.postgres)
+    await fill(stores.database, 6)  # by somebody who does not compare
+    started = waiting(parts)
+    for part in started:
+        assert "message 8 of bank-EVENTS is another event" in part.process.log.read_text()
+
+    shown = restore(parts, "--yes", "--save", str(stores.postgres.data_dir / "lost"))
+    assert "the same up to position 4" in shown
+    assert "4 events of bank-EVENTS are not in the log, from position 5 on" in shown
+    assert "6 events of the log are not in bank-EVENTS yet" in shown
+    assert "epoch 2 of the log begins at position 5" in shown
+    ready(started)
+    assert await stores.mirrored() == await stores.log()
+    saved = (stores.postgres.data_dir / "lost").read_text().splitlines()
+    assert [json.loads(line)["position"] for line in saved] == [5, 6, 7, 8]
+
+
+async def test_nats_set_back_loses_no_command_that_it_has(stores: Stores, parts: Parts) -> None:
+    running = parts.start(*ALL)
+    for _ in range(5):
+        opened(running[-1])
+    await stores.mirrored()
+    await stores.copy(stores.nats)
+    running[-1].wait_ready()
+    for _ in range(5):
+        opened(running[-1])
+    log = await stores.log()
+    await stores.mirrored()
+
+    await stores.set_back(stores.nats)
+    for said in await stopped(running):
+        assert "the stream bank-COMMANDS ends at 5, but its message 10 is decided" in said
+    started = waiting(parts)
+    assert "NATS was set back" in restore(parts, "--yes")
+    api = ready(started)
+    assert await stores.mirrored() == log  # EVENTS was published again from its end
+    for _ in range(8):  # more than were lost: their numbers in COMMANDS were decided before
+        opened(api)
+    assert len(await stores.log()) == 18
+
+
+async def test_a_foreign_message_stops_the_relay_and_reaches_no_subscriber(
+    stores: Stores, parts: Parts
+) -> None:
+    [relay] = parts.start("relay")
+    processor, api = parts.start("processor", "api")
+    for _ in range(3):
+        opened(api)
+    await stores.mirrored()
+    following = asyncio.create_task(followed(api, "0", 5))
+    async with stores.jetstream() as jetstream:
+        await jetstream.publish("bank.events.account.AccountOpened.account-1", b"{}")
+    await asyncio.to_thread(opened, api)  # decided and answered as before
+    [said] = await stopped([relay])
+    assert "message 4, with the subject bank.events.account.AccountOpened.account-1, is not an event" in said
+    await asyncio.to_thread(opened, api)
+    assert await following == [1, 2, 3, 4, 5]
+    assert processor.process.process.poll() is None and api.process.process.poll() is None
+
+    [relay] = parts.start("relay", ready=False)
+    processor.end()
+    api.end()
+    assert "1 messages in bank-EVENTS are no events" in restore(parts, "--yes")
+    relay.wait_ready()
+    assert await stores.mirrored() == await stores.log()
+    [api] = parts.start("api")
+    assert await followed(api, "0", 5) == [1, 2, 3, 4, 5]
