@@ -31,7 +31,7 @@ async def idle(_: Connection) -> None:
 
 async def in_a_transaction(connection: Connection) -> None:
     await connection.execute("begin")
-    await connection.execute("select from log_head for update")
+    await connection.execute("select from log_lock for update")
 
 
 async def in_the_middle_of_a_copy(connection: Connection) -> None:
@@ -64,7 +64,7 @@ async def test_its_locks_are_taken_over_within_seconds(
         sole_holder(database, Lock.RELAY, 0, "next", retry_seconds=0.05) as holder,
         holder.transaction(),
     ):
-        await holder.execute("select from log_head for update")
+        await holder.execute("select from log_lock for update")
     for copying in _copies:
         copying.cancel()
     _copies.clear()

@@ -121,7 +121,11 @@ class Networked:
 
     async def owner(self, part: str) -> str:
         """One of the two that works now: for a part with standbys, the one that holds the lock."""
-        applications = {"projections": "commander projection account", "effects": "commander effect%"}
+        applications = {
+            "projections": "commander projection account",
+            "reactors": "commander reactor %",
+            "effects": "commander effect %",
+        }
         address = await self.database.fetchval(
             """select host(a.client_addr) from pg_stat_activity as a join pg_locks as l on l.pid = a.pid
                where a.application_name like $1 and l.locktype = 'advisory' and l.mode = 'ExclusiveLock'

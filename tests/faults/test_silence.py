@@ -63,7 +63,7 @@ async def stop_in_the_middle_of_an_append(
     locked = """select host(client_addr) = $1 from pg_stat_activity
                 where application_name = 'commander processor' and state = 'idle in transaction'"""
     async with system.database.connection() as connection, connection.transaction():
-        await connection.execute("select from log_head for update")
+        await connection.execute("select from log_lock for update")
         opening = [asyncio.create_task(client.submit("openAccount", {"owner": "Ada"})) for _ in range(30)]
 
         async def one_appends() -> bool:
