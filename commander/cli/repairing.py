@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from commander.cli.joining import join
+from commander.cli.joining import joined_with_any_epoch
 from commander.cli.verifying import VerificationFailed, audited, console, show
 from commander.domain import Domain
 from commander.eventstore.audit.findings import Finding, Mend, begun
@@ -33,7 +33,7 @@ def run_repair(domain: Domain, *, apply: bool) -> None:
         nats = Nats(nats_url)
         try:
             await nats.connect("commander repair")
-            await join(nats, database)
+            await joined_with_any_epoch(nats, database)
             system = System(domain, database, nats, settings.nats_replicas)
             return await (_repaired(system) if apply else _planned(system))
         finally:

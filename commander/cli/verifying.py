@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from commander.cli.joining import join
+from commander.cli.joining import joined_with_any_epoch
 from commander.domain import Domain
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.audit.findings import Audit, Check, Finding, begun
@@ -48,7 +48,7 @@ async def _verify(domain: Domain, postgres_url: str, nats_url: str, snapshots: i
     nats = Nats(nats_url)
     try:
         await nats.connect("commander verify")
-        await join(nats, database)
+        await joined_with_any_epoch(nats, database)
         return await audited(await begun(domain, database, snapshots), all_checks(domain, nats))
     finally:
         await nats.close()

@@ -9,7 +9,7 @@ positions.py    checkpoints and snapshots beyond the end of what they belong to
 names.py        the counts of stored names
 comparing.py    statements for the audits in streaming/audit
 tables.py       the tables of projections against folds of the log
-restoring.py    write events, outcomes and the head again
+restoring.py    write events and outcomes again
 resetting.py    set checkpoints back
 refolding.py    write tables of projections and counted names again
 

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     OUTCOME_MISSING = "outcome missing"
     OUTCOME_DIFFERS = "outcome differs"
     DIGEST = "digest"
-    HEAD = "head"
+    EPOCH = "epoch"
     NAMES = "names"
     PROJECTION_AHEAD = "projection ahead"
     PROJECTION_DIFFERS = "projection differs"
@@ -47,10 +47,9 @@ class Mend(StrEnum):
 
     EVENT = "write the event again, from the mirror"
     OUTCOME = "compute the outcome again, from its events and the outcomes before it"
-    HEAD = "set the head to the end of the log"
+    RESTORE = "begin a new epoch, as commander restore does"
     MIRROR_LIMITS = "configure the mirror again, without limits"
     MIRROR = "make the mirror again, from the log"
-    PROGRESS = "decide the queue from its beginning; commands with an outcome keep it"
     NAMES = "count the names again"
     PROJECTION = "fold the log again, and write the rows that differ"
     SNAPSHOT = "drop the snapshot"
@@ -112,11 +111,11 @@ class Check:
 
 
 async def begun(domain: Domain, database: Database, sample: int | None = None) -> Audit:
-    """An audit of the log as it is now: up to its head, or to its last event if that is further."""
+    """An audit of the log as it is now: up to its last event, or up to that of its last outcome."""
     async with reading(database) as connection:
         row = await connection.fetchrow(
-            """select greatest(position, (select max(position) from events)) as position,
-                      greatest(commands, (select max(number) from commands)) as commands from log_head"""
+            """select greatest(position, (select position from commands order by number desc limit 1)) as end,
+                      commands from log_head"""
         )
-    assert row is not None, "the first migration inserts the row of log_head"
-    return Audit(domain, database, row["position"], row["commands"], sample)
+    assert row is not None, "a migration inserts the row of log_lock"
+    return Audit(domain, database, row["end"], row["commands"], sample)

@@ -52,24 +52,4 @@ def _finding(row: asyncpg.Record) -> Finding:
     return Finding(Kind.OUTCOME_DIFFERS, where, what, Repair(Mend.OUTCOME, str(row["command_id"])))
 
 
-async def _head(audit: Audit, show: Show) -> AsyncIterator[Finding]:
-    row = await audit.database.fetchrow(
-        """select position, commands, (select coalesce(max(position), 0) from events) as last_event,
-                  (select coalesce(max(number), 0) from commands) as last_number,
-                  (select coalesce(max(position), 0) from commands where number =
-                      (select max(number) from commands)) as last_position
-           from log_head"""
-    )
-    assert row is not None, "the first migration inserts the row of log_head"
-    for what, head, end in (
-        ("event is at position", row["position"], row["last_event"]),
-        ("outcome has the number", row["commands"], row["last_number"]),
-    ):
-        if head != end:
-            repair = None if row["last_event"] < row["last_position"] else Repair(Mend.HEAD)
-            lost = "" if repair else "; the outcomes have more events, see there"
-            yield Finding(Kind.HEAD, "log_head", f"it says {head}, the last {what} {end}{lost}", repair)
-
-
 OUTCOMES = Check("each command has one outcome, which continues the log", _outcomes)
-HEAD = Check("the head is the end of the log", _head)

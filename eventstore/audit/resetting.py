@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from commander.eventstore.database import Connection, Database
 
@@ -51,13 +50,6 @@ async def reset_effect(database: Database, name: str) -> None:
     """Sets the effect's checkpoint to the end of the log: it is not called for what is before."""
     await database.fetch(
         "update effects set position = log_head.position from log_head where name = $1", name
-    )
-
-
-async def reset_progress(database: Database, created: datetime, last: int) -> None:
-    """Sets partitions that are beyond the end of the queue to its beginning. created: of the queue."""
-    await database.fetch(
-        "update partitions set sequence = 0 where stream_created = $1 and sequence > $2", created, last
     )
 
 

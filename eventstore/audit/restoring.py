@@ -1,4 +1,4 @@
-"""Writes again what the rest of the log tells: events from their messages, outcomes from events, the head.
+"""Writes again what the rest of the log tells: events from their messages, and outcomes from their events.
 
 No processor may run meanwhile: it keeps states in memory that were folded from the damaged events.
 """
@@ -108,14 +108,3 @@ def _ended(row: asyncpg.Record) -> tuple[Status, str | None, str | None]:
     code = row["refused"] or row["code"]
     status = Status.FAILED if row["refused"] is None and code in _FAILURES else Status.REJECTED
     return status, code, row["told"] or row["message"] or ""
-
-
-async def restore_head(connection: Connection) -> None:
-    """Sets the head to the last event and the last outcome."""
-    await connection.execute(
-        """update log_head set position = (select coalesce(max(position), 0) from events),
-               commands = (select coalesce(max(number), 0) from commands),
-               recorded_at = greatest(recorded_at, (select max(decided_at) from commands)),
-               imported_position = least(imported_position,
-                                         (select coalesce(max(position), 0) from events))"""
-    )

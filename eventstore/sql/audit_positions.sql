@@ -2,7 +2,7 @@
 -- binds: none
 -- result: what text (projection, effect, reactor, snapshot, names), name text, position bigint, newest bigint
 with head as materialized (
-    select greatest(position, (select coalesce(max(position), 0) from events)) as position, commands from log_head
+    select position, commands from log_head
 )
 select 'projection' as what, table_name as name, p.position, head.position as newest
 from projections as p, head where p.position > head.position

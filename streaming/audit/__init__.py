@@ -1,6 +1,7 @@
 """The audit of what is on NATS, and of states that the domain's code folds. See eventstore/audit.
 
 checks.py       all checks, in the order in which they run
+epoch.py        the epoch of the streams against that of the log
 mirror.py       EVENTS: its range, its limits, and each message against its event
 snapshots.py    snapshots against folds of their streams
 states.py       the states of reactors against folds of the log

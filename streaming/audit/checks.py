@@ -7,9 +7,10 @@ from commander.eventstore.audit.digests import DIGESTS
 from commander.eventstore.audit.events import EVENTS, VERSIONS
 from commander.eventstore.audit.findings import Check
 from commander.eventstore.audit.names import NAMES
-from commander.eventstore.audit.outcomes import HEAD, OUTCOMES
+from commander.eventstore.audit.outcomes import OUTCOMES
 from commander.eventstore.audit.positions import POSITIONS
 from commander.eventstore.audit.tables import tables_checks
+from commander.streaming.audit.epoch import epoch_check
 from commander.streaming.audit.mirror import mirror_checks
 from commander.streaming.audit.progress import progress_check
 from commander.streaming.audit.schedules import schedules_checks
@@ -21,7 +22,7 @@ from commander.streaming.nats.connection import Nats
 def all_checks(domain: Domain, nats: Nats) -> list[Check]:
     """The checks of a system. A new check is added here, with its damage in tests/commander/damages.py."""
     return [
-        HEAD,
+        epoch_check(nats),
         EVENTS,
         VERSIONS,
         OUTCOMES,

@@ -21,12 +21,14 @@ from commander.eventstore.audit.comparing import mirror_digest
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.audit.restoring import fits
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.log.event_codec import event_of
+from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import message_at
+from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
 
 _MESSAGES = 2_000
@@ -34,6 +36,8 @@ _BYTES = 8 * 1024 * 1024
 _WAIT_SECONDS = 10.0
 _MOST = 100
 _MIRROR = Repair(Mend.MIRROR)
+_NO_EPOCH = b"NATS/1.0\r\n"
+"""How the headers of a message of an earlier version begin, which has no epoch."""
 
 
 def mirror_checks(nats: Nats) -> list[Check]:
@@ -69,14 +73,8 @@ def mirror_checks(nats: Nats) -> list[Check]:
 
 async def mirrored_event(nats: Nats, position: int) -> RecordedEvent | None:
     """The event that the mirror has at a position; None if it has none there. Raises Unavailable."""
-    async with nats.answering():
-        try:
-            found = await nats.jetstream.get_msg(nats.names.events, seq=position)
-        except NotFoundError:
-            return None
-    headers = "".join(f"{name}: {value}\r\n" for name, value in (found.headers or {}).items())
-    raw = f"NATS/1.0\r\n{headers}\r\n".encode()
-    return _event_of(InMessage(position, found.subject or "", found.data or b"", raw))
+    message = await message_at(nats, nats.names.events, position)
+    return None if message is None else _event_of(nats.names, message)
 
 
 async def _info(nats: Nats) -> api.StreamInfo | None:
@@ -97,7 +95,7 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
     if state.last_seq > head:
         lost = "consumers have seen events that are not in the log"
         what = f"it ends at {state.last_seq}, the log at {head}: {lost}"
-        found.append(Finding(Kind.MIRROR_AHEAD, f"{name} from {head + 1}", what, _MIRROR))
+        found.append(Finding(Kind.MIRROR_AHEAD, f"{name} from {head + 1}", what, Repair(Mend.RESTORE)))
     if state.first_seq > 1 and state.last_seq:
         what = f"the mirror begins at {state.first_seq}: consumers cannot read the events before"
         found.append(Finding(Kind.MIRROR_GAP, f"{name} up to {state.first_seq - 1}", what, _MIRROR))
@@ -167,43 +165,48 @@ async def _compared(audit: Audit, nats: Nats, messages: Sequence[InMessage]) -> 
     if not messages:
         return []
     after, up_to = messages[0].sequence - 1, messages[-1].sequence
-    prefix = len(f"{nats.names.prefix}events.")
     async with reading(audit.database) as connection:
         seen, digest = await mirror_digest(connection, after, up_to)
-    if (seen, digest) == (len(messages), _digest_of(messages, prefix)):
+    if (seen, digest) == (len(messages), _digest_of(nats.names, messages)):
         return []
-    return await _one_by_one(audit.domain, audit.database, messages)
+    return await _one_by_one(audit, nats.names, messages)
 
 
-def _digest_of(messages: Sequence[InMessage], prefix: int) -> str:
-    """The digest of messages, as audit_mirror.sql makes it of events. prefix: its length in subjects."""
+def _digest_of(names: Names, messages: Sequence[InMessage]) -> str:
+    """The digest of messages, as audit_mirror.sql makes it of their events."""
+    prefix = len(f"{names.prefix}events.")
+    epochs = {names.identity.epochs.at(messages[n].sequence) for n in (0, -1)}
+    epoch = f"NATS/1.0\r\nCommander-Epoch: {max(epochs)}\r\n".encode() if len(epochs) == 1 else _NO_EPOCH
     parts: list[bytes] = []
     for message in messages:
         text, headers = message.subject[prefix:].encode(), message.raw_headers
+        begin = len(epoch if headers.startswith(epoch) else _NO_EPOCH) - 2
         end = headers.find(b"\r\nNats-")
         parts += (
             unquote_to_bytes(text) if b"%" in text else text,
-            headers[8 : end if end > 0 else -4],
+            headers[begin : end if end > 0 else -4],
             b"\r\n",
             message.data,
         )
     return md5(b"".join(parts), usedforsecurity=False).hexdigest()
 
 
-async def _one_by_one(domain: Domain, database: Database, messages: Sequence[InMessage]) -> list[Finding]:
+async def _one_by_one(audit: Audit, names: Names, messages: Sequence[InMessage]) -> list[Finding]:
     after, up_to = messages[0].sequence - 1, messages[-1].sequence
-    events = {event.position: event for event in await read_log(database, after, up_to, up_to - after)}
-    pairs = [(events[one.sequence], _event_of(one)) for one in messages if one.sequence in events]
+    events = {event.position: event for event in await read_log(audit.database, after, up_to, up_to - after)}
+    pairs = [(events[one.sequence], _event_of(names, one)) for one in messages if one.sequence in events]
     different = [(event, mirrored) for event, mirrored in pairs if event != mirrored]
-    async with database.connection() as connection:
-        return [await _finding(domain, connection, *pair) for pair in different[:_MOST]]
+    async with audit.database.connection() as connection:
+        return [await _finding(audit.domain, connection, *pair) for pair in different[:_MOST]]
 
 
-def _event_of(message: InMessage) -> RecordedEvent | None:
-    """The event of a message; None if it is no event of Commander."""
+def _event_of(names: Names, message: InMessage) -> RecordedEvent | None:
+    """The event of a message; None if it is no event, or that of another epoch."""
+    if epoch_of(message) not in (None, names.identity.epochs.at(message.sequence)):
+        return None
     try:
         return event_of(message)
-    except (KeyError, ValueError):
+    except ForeignMessage:
         return None
 
 
@@ -225,7 +228,7 @@ async def _finding(
 
 def _differences(event: RecordedEvent, mirrored: RecordedEvent | None) -> str:
     if mirrored is None:
-        return "the message is no event of Commander"
+        return "the message is no event, or that of another epoch"
     pairs = [(name, getattr(event, name), getattr(mirrored, name)) for name in event.__struct_fields__]
     return "; ".join(
         f"{name} is {_shown(a)} in the log, {_shown(b)} in the message" for name, a, b in pairs if a != b

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
-
-from nats.js.errors import NotFoundError
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
@@ -23,15 +21,14 @@ from commander.eventstore.audit.refolding import recount_names, refold_table
 from commander.eventstore.audit.resetting import (
     drop_these_snapshots,
     reset_effect,
-    reset_progress,
     reset_reactor,
 )
-from commander.eventstore.audit.restoring import fits, restore_events, restore_head, restore_outcomes
+from commander.eventstore.audit.restoring import fits, restore_events, restore_outcomes
 from commander.eventstore.audit.tables import table_named
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import read_log
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.projections.rows import Unwritable
 from commander.eventstore.reactions.reactors import reactor_checkpoints
@@ -40,15 +37,16 @@ from commander.streaming.audit.mirror import mirrored_event
 from commander.streaming.audit.schedules import awaited, orphans, undecided
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
-from commander.streaming.log.relay import Relay
+from commander.streaming.log.remaking import remake_mirror
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.streams import ensure_streams, queue_depth
+from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import ReplayStopped, replayed
+from commander.streaming.restoring.differences import differences
+from commander.streaming.restoring.restore import restore
 
-LOG = frozenset({Mend.EVENT, Mend.OUTCOME, Mend.HEAD})
+LOG = frozenset({Mend.EVENT, Mend.OUTCOME, Mend.RESTORE})
 """Repairs of the log. What is made from the log is to be looked at again after them."""
-_POLL_SECONDS = 0.05
 
 
 class PartRuns(CommanderError):
@@ -83,17 +81,12 @@ async def repair(system: System, mend: Mend, subjects: Sequence[str]) -> list[st
             return await _mend_events(system, [int(position) for position in subjects])
         case Mend.OUTCOME:
             await _mend_outcomes(system, [UUID(command_id) for command_id in subjects])
-        case Mend.HEAD:
-            async with _stopped(system.database, Lock.PROCESSORS) as connection:
-                await restore_head(connection)
+        case Mend.RESTORE:
+            await _restore(system)
         case Mend.MIRROR_LIMITS:
             await ensure_streams(system.nats, system.replicas)
         case Mend.MIRROR:
             await _remake_mirror(system)
-        case Mend.PROGRESS:
-            async with _stopped(system.database, Lock.PROCESSORS):
-                queue = await queue_depth(system.nats)
-                await reset_progress(system.database, queue.created, queue.last_sequence)
         case Mend.NAMES:
             await recount_names(system.database)
         case Mend.SNAPSHOT:
@@ -177,24 +170,16 @@ async def _mend_outcomes(system: System, command_ids: Sequence[UUID]) -> None:
 
 
 async def _remake_mirror(system: System) -> None:
-    """Deletes EVENTS and publishes the log again, as the part relay does, which goes on if this is ended."""
     if await held_keys(system.database, Lock.RELAY):
         raise PartRuns("the part relay runs: stop it, and repair again")
-    async with system.nats.answering():
-        with suppress(NotFoundError):
-            await system.nats.jetstream.delete_stream(system.nats.names.events)
-    await ensure_streams(system.nats, system.replicas)
-    head = await head_position(system.database)
-    relay = Relay(system.database, system.nats)
-    running = asyncio.create_task(relay.run())
-    try:
-        while relay.position < head and not running.done():
-            await asyncio.wait({running}, timeout=_POLL_SECONDS)
-    finally:
-        if running.done():
-            await running
-        running.cancel()
-        await asyncio.wait({running})
+    await remake_mirror(system.database, system.nats, system.replicas)
+
+
+async def _restore(system: System) -> None:
+    """Begins a new epoch if log and streams still differ: repairs of events may have been enough."""
+    found = await differences(system.database, system.nats)
+    if found.exist:
+        await restore(system.database, system.nats, found, system.replicas)
 
 
 async def _mend_table(system: System, name: str) -> None:

@@ -108,7 +108,7 @@ async def schedules_purged(place: Place) -> None:
 
 _FAILS = frozenset({Kind.PROJECTION_FAILS, Kind.STATE_FAILS, Kind.SNAPSHOT_DIFFERS})
 _FOLDS = _FAILS | {Kind.PROJECTION_DIFFERS, Kind.STATE_DIFFERS, Kind.SNAPSHOT_AHEAD}
-_LOG = frozenset({Kind.VERSIONS, Kind.EVENT_DIFFERS, Kind.OUTCOME_DIFFERS, Kind.NAMES, Kind.HEAD})
+_LOG = frozenset({Kind.VERSIONS, Kind.EVENT_DIFFERS, Kind.OUTCOME_DIFFERS, Kind.NAMES})
 
 DAMAGES = {
     "an event is gone": Damage(
@@ -117,7 +117,7 @@ DAMAGES = {
     "the last event is gone": Damage(
         sql("delete from events where position = (select max(position) from events)"),
         Kind.EVENT_MISSING,
-        _FOLDS | _LOG,
+        _FOLDS | _LOG | {Kind.PROJECTION_AHEAD, Kind.EFFECT_AHEAD, Kind.REACTOR_AHEAD},
     ),
     "an event has another version": Damage(
         sql("update events set version = 99 where position = :first"), Kind.EVENT_DIFFERS, _FOLDS | _LOG
@@ -154,21 +154,6 @@ DAMAGES = {
         ),
         Kind.MIRROR_DIFFERS,
         _FOLDS,
-    ),
-    "the head is too high": Damage(
-        sql("update log_head set position = position + 1"),
-        Kind.HEAD,
-        frozenset({Kind.EVENT_MISSING}),
-    ),
-    "the head is too low": Damage(
-        sql("update log_head set position = position - 1"),
-        Kind.HEAD,
-        frozenset(
-            {Kind.PROJECTION_AHEAD, Kind.EFFECT_AHEAD, Kind.REACTOR_AHEAD, Kind.MIRROR_AHEAD, Kind.NAMES}
-        ),
-    ),
-    "the count of outcomes is too high": Damage(
-        sql("update log_head set commands = commands + 1"), Kind.HEAD
     ),
     "an applied command is rejected": Damage(
         sql("update commands set status = 'REJECTED', code = 'NO', message = '' where :several"),
@@ -260,8 +245,10 @@ DAMAGES = {
     ),
     "a snapshot is ahead": Damage(sql("update snapshots set version = version + 100"), Kind.SNAPSHOT_AHEAD),
     "progress is ahead": Damage(
-        sql("update partitions set sequence = sequence + 1000000 where stream_created is not null"),
-        Kind.PROGRESS_AHEAD,
+        sql("update progress set sequence = sequence + 1000000 where sequence > 0"), Kind.PROGRESS_AHEAD
+    ),
+    "a stream is of another epoch": Damage(
+        sql("insert into epochs (epoch, first_position) select max(epoch) + 1, 1000 from epochs"), Kind.EPOCH
     ),
     "a deadline is not scheduled": Damage(
         schedules_purged, Kind.DEADLINE_MISSING, frozenset({Kind.TICK_MISSING})

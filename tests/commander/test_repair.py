@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from commander.cli.joining import joined_with_any_epoch
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.audit.findings import Finding, Kind, Mend, begun
 from commander.eventstore.audit.refolding import recount_names
@@ -50,7 +51,7 @@ async def place(databases: Databases, shared_nats: EmbeddedNats) -> AsyncIterato
     name = await databases.take()
     database = Database(databases.url(name))
     identity = Identity("yard", uuid4())
-    nats = Nats(shared_nats.url, Names(identity))
+    nats = Nats(shared_nats.url, Names(identity, any_epoch=True))
     await nats.connect("test")
     await ensure_streams(nats, replicas=1)
     await settle_partitions(database, PARTITIONS)
@@ -122,6 +123,7 @@ async def snapshot(database: Database) -> None:
 
 
 async def found(place: Place) -> list[Finding]:
+    await joined_with_any_epoch(place.nats, place.database)
     audit = await begun(yard, place.database)
     return [
         finding
@@ -181,7 +183,6 @@ async def put_back(database: Database, kept: str) -> None:
     await forced(
         database, "insert into commands select * from json_populate_recordset(null::commands, $1::json)", kept
     )
-    await forced(database, "update log_head set commands = (select max(number) from commands)")
     await recount_names(database)
 
 

@@ -102,8 +102,8 @@ BREAKS: dict[str, tuple[Break, str]] = {
         "it ends at 1 with 2 events",
     ),
     "count": (
-        lambda s, _: forced(s.database, "update log_head set commands = commands + 1"),
-        "it says 16, the last outcome has the number 15",
+        lambda s, _: forced(s.database, "update commands set number = 16 where number = 15"),
+        "there are 15 outcomes, the newest has number 16",
     ),
     "row": (
         lambda s, t: forced(s.database, f'update "{t.name}" set balance = balance + 1'),
