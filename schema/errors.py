@@ -36,6 +36,7 @@ from commander.streaming.commands.submitting import Overloaded
 logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
+_MAX_MESSAGE = 1000
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
@@ -57,7 +58,7 @@ def typed(error: GraphQLError) -> GraphQLError:
     original = _original(error)
     if original is None:  # GraphQL's own; below a root field: a value that GraphQL cannot represent
         code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
-        message, extensions = error.message, {"code": code}
+        message, extensions = shortened(error.message), {"code": code}
     else:
         message, extensions = message_and_extensions(original)
     return GraphQLError(
@@ -68,6 +69,11 @@ def typed(error: GraphQLError) -> GraphQLError:
         path=error.path,
         extensions=extensions,
     )
+
+
+def shortened(message: str) -> str:
+    """A message of GraphQL's own, which can hold what the client sent, in at most 1,000 characters."""
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
 
 
 def coerced(error: Exception) -> GraphQLError:

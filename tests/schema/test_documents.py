@@ -44,7 +44,7 @@ def test_a_long_document_is_not_kept_for_it_carries_its_values_inside() -> None:
         (5, "the request has no query", None),
         ("{ a", "Syntax Error: Expected Name, found <EOF>.", 1),
         ("{\n  nothing\n}", "Cannot query field 'nothing' on type 'Query'.", 2),
-        ("{ b " * 100 + "{ a }" + "}" * 100, "the document is nested 101 deep; 64 is the limit", None),
+        ("{ b " * 100 + "{ a }" + "}" * 100, "the document is nested more than 64 deep", None),
         ("{ b " * 30 + "{ a }" + "}" * 30, "fields are nested 30 deep; 20 is the limit", None),
         (
             "{" + " a" * 2000 + "}",
@@ -94,7 +94,7 @@ REFUSED = [
     ("", "the request has no query"),
     ("{", "Syntax Error"),
     ("{ nothing }", "Cannot query field"),
-    ("{a" * 100 + "}" * 100, "nested 100 deep"),
+    ("{a" * 100 + "}" * 100, "nested more than 64 deep"),
     ("query A { __typename } query B { __typename }", "must name one of"),
 ]
 
