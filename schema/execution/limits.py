@@ -48,8 +48,8 @@ def excess_of_tokens(document: DocumentNode) -> str | None:
                 return f"the document is nested more than {MAX_NESTING} deep"
         elif token.kind in _CLOSING:
             depth -= 1
-        elif token.kind is TokenKind.NAME and token.end - token.start > MAX_NAME:
-            return f"line {token.line} has a name of {token.end - token.start} characters; {MAX_NAME} is the limit"
+        elif token.kind is TokenKind.NAME and (length := token.end - token.start) > MAX_NAME:
+            return f"line {token.line} has a name of {length} characters; {MAX_NAME} is the limit"
         token = token.next
     return None
 
