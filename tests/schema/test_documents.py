@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ from graphql import GraphQLError, build_schema
 from strawberry.types import ExecutionResult
 
 from commander.examples.bank import bank
+from commander.resolvers.services import Limits
 from commander.schema import build
 from commander.schema.context import Context
 from commander.schema.execution.documents import Document, Documents, Operation
 
-NO_SERVICES: Any = None  # what is refused asks for none
+NO_SERVICES: Any = SimpleNamespace(limits=Limits())  # what is refused asks for no more
 CONTEXT = Context(NO_SERVICES)
 SCHEMA = build_schema("type Query { a: Int b(x: Int): Query }")
 
