@@ -34,6 +34,7 @@ from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
+from commander.streaming.nats.names import StoresDiffer
 
 logger = logging.getLogger("commander.api")
 
@@ -41,6 +42,7 @@ BAD_REQUEST = "BAD_REQUEST"
 _MAX_MESSAGE = 1000
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
+    StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     ProjectionBuilding: "PROJECTION_BUILDING",

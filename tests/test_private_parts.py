@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -144,6 +146,21 @@ def test_the_client_writes_commands() -> None:
     assert client._pending == [b"PUB a 0\r\n\r\n"]
 
 
+@relied_on(
+    "streaming/nats/chunks.py", "nats-py", "Client._process_connect_init being called with a new transport"
+)
+def test_the_client_sets_up_each_connection_in_one_method() -> None:
+    from nats.aio.client import Client
+    from nats.aio.transport import TcpTransport
+
+    from commander.streaming.nats.chunks import ChunkedClient
+
+    overrides(ChunkedClient, Client, "_process_connect_init")
+    uses(Client.connect, "_process_connect_init")
+    uses(Client._attempt_reconnect, "_process_connect_init")
+    uses(TcpTransport.connect, "_io_writer", "open_connection")
+
+
 @relied_on("streaming/nats/chunks.py", "nats-py", "Subscription._id being the number that messages bear")
 def test_a_subscription_knows_its_number() -> None:
     from nats.aio.client import Client
@@ -152,6 +169,13 @@ def test_a_subscription_knows_its_number() -> None:
     assert Subscription(None, id=7)._id == 7
     uses(Client.subscribe, "_sid", "Subscription", "_subs")
     uses(Client._process_msg, "_subs", "sid")
+
+
+@relied_on("streaming/nats/__init__.py", "nats-py", "its import going on without importlib.metadata")
+def test_the_client_needs_no_metadata() -> None:
+    code = "import sys; sys.modules['importlib.metadata'] = None; import nats.aio.client as client; "
+    shown = subprocess.check_output([sys.executable, "-c", code + "print(client.__version__)"], text=True)
+    assert shown.strip() == "0.0.0"
 
 
 # --- uvicorn ------------------------------------------------------------------------------------------------
