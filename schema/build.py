@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.names import camel, uncapitalized
@@ -62,6 +63,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
+            execution_context_class=CountingExecution,
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})

@@ -396,6 +396,24 @@ def test_an_executor_is_built_of_an_operation() -> None:
     accepts(subscribe, "executor_class")
 
 
+@relied_on("schema/execution/counting.py", "graphql-core", "Executor.complete_list_value, once for each list")
+def test_an_executor_completes_lists_by_one_method() -> None:
+    from graphql import build_schema, execute, parse
+    from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+    lists: list[Any] = []
+
+    class Execution(StrawberryGraphQLCoreExecutionContext):
+        def complete_list_value(self, *args: Any) -> Any:
+            assert len(args) == 6
+            lists.append(args[4])
+            return super().complete_list_value(*args)
+
+    schema = build_schema("type Query { all: [[Int]] }")
+    execute(schema, parse("{ all more: all }"), {"all": [[1], [2, 3]]}, executor_class=Execution)
+    assert lists == [[[1], [2, 3]], [1], [2, 3], [[1], [2, 3]], [1], [2, 3]]
+
+
 @relied_on("schema/execution/rendering.py", "graphql-core", "collect_fields and collect_subfields")
 def test_selected_fields_are_collected() -> None:
     from graphql import build_schema, parse

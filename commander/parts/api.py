@@ -70,6 +70,7 @@ class ApiPart(Part):
             table_errors=lambda: tables.errors,
             limits=Limits(
                 max_page=self.settings.max_page,
+                max_answer_items=self.settings.max_answer_items,
                 max_command_bytes=self.settings.max_command_bytes,
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,

@@ -83,6 +83,7 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
     ) -> Lineage:
         found = await resolving.lineage_of(info.context.services, command_id, depth, first)
+        info.context.size.add(found.items)
         return _lineage(found, types)
 
     async def watched(
