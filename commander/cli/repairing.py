@@ -50,7 +50,7 @@ def run_repair(domain: Domain, *, apply: bool) -> None:
 async def _planned(system: System) -> list[Finding]:
     found = await _audited(system)
     for mend, subjects in repairs_of(found).items():
-        console.print(f"would {_told(mend, subjects)}")
+        console.print(f"would {_described(mend, subjects)}")
         for position in subjects if mend is Mend.EVENT else ():
             try:
                 await restorable(system, int(position))
@@ -65,7 +65,7 @@ async def _repaired(system: System) -> list[Finding]:
     for stage in (True, False):
         wanted = {mend: subjects for mend, subjects in repairs_of(found).items() if (mend in LOG) is stage}
         for mend, subjects in wanted.items():
-            console.print(_told(mend, subjects))
+            console.print(_described(mend, subjects))
             for problem in await repair(system, mend, subjects):
                 console.print(f"    no: {problem}")
         if wanted:
@@ -77,7 +77,7 @@ async def _audited(system: System) -> list[Finding]:
     return await audited(await begun(system.domain, system.database), all_checks(system.domain, system.nats))
 
 
-def _told(mend: Mend, subjects: Sequence[str]) -> str:
+def _described(mend: Mend, subjects: Sequence[str]) -> str:
     named = ", ".join(filter(None, subjects[:_SHOWN]))
     more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
     return f"{mend}{': ' if named else ''}{named}{more}"

@@ -88,7 +88,7 @@ def show(found: Sequence[Finding]) -> None:
     """Prints findings as a table; in a pipe: as tab-separated lines."""
     table = Table(*_COLUMNS, show_lines=True)
     for one in found:
-        cells = one.kind, one.where, one.what, one.repair.mend if one.repair else "nothing: it is lost"
+        cells = one.kind, one.where, one.what, one.repair.mend if one.repair else "nothing"
         if console.is_terminal:
             table.add_row(*map(Text, cells))
         else:

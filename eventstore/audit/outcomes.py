@@ -39,7 +39,7 @@ def _finding(row: asyncpg.Record) -> Finding:
         where = f"before number {number}"
         what = "an outcome is missing: what was asked and how it ended is lost"
         return Finding(Kind.OUTCOME_MISSING, where, what)
-    told = {
+    problems = {
         "position": f"it ends at {row['position']} with {row['event_count']} events, the one before it at "
         f"{row['before_position']}",
         "time": "it is older than the one before it",
@@ -47,7 +47,7 @@ def _finding(row: asyncpg.Record) -> Finding:
         "count": f"it is {row['status']} with {row['event_count']} events",
         "version": f"{row['stream']} was not at version {row['version']} then",
     }
-    what = "; ".join(told[name] for name in row["wrong"])
+    what = "; ".join(problems[name] for name in row["wrong"])
     where = f"number {number}, the command {row['command_id']}"
     return Finding(Kind.OUTCOME_DIFFERS, where, what, Repair(Mend.OUTCOME, str(row["command_id"])))
 

@@ -11,10 +11,10 @@ from commander.eventstore.sql import statement
 
 _POSITIONS = statement("audit_positions")
 _KINDS = {
-    "projection": (Kind.PROJECTION_AHEAD, Mend.PROJECTION, "its rows are of another log"),
-    "effect": (Kind.EFFECT_AHEAD, Mend.EFFECT, "which events up to there it was called for is lost"),
-    "reactor": (Kind.REACTOR_AHEAD, Mend.REACTOR, "it would not handle the events until then"),
-    "snapshot": (Kind.SNAPSHOT_AHEAD, Mend.SNAPSHOT, "it is not used"),
+    "projection": (Kind.PROJECTION_BEYOND, Mend.PROJECTION, "its rows are of another log"),
+    "effect": (Kind.EFFECT_BEYOND, Mend.EFFECT, "which events up to there it was called for is lost"),
+    "reactor": (Kind.REACTOR_BEYOND, Mend.REACTOR, "it would not handle the events until then"),
+    "snapshot": (Kind.SNAPSHOT_BEYOND, Mend.SNAPSHOT, "it is not used"),
     "names": (Kind.NAMES, Mend.NAMES, "the names until then would not be counted"),
 }
 

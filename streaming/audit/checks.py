@@ -13,9 +13,9 @@ from commander.eventstore.audit.tables import tables_checks
 from commander.streaming.audit.epoch import epoch_check
 from commander.streaming.audit.mirror import mirror_checks
 from commander.streaming.audit.progress import progress_check
+from commander.streaming.audit.reactor_states import states_checks
 from commander.streaming.audit.schedules import schedules_checks
 from commander.streaming.audit.snapshots import SNAPSHOTS
-from commander.streaming.audit.states import states_checks
 from commander.streaming.nats.connection import Nats
 
 

@@ -71,7 +71,7 @@ def mirror_checks(nats: Nats) -> list[Check]:
     ]
 
 
-async def mirrored_event(nats: Nats, position: int) -> RecordedEvent | None:
+async def event_in_mirror(nats: Nats, position: int) -> RecordedEvent | None:
     """The event that the mirror has at a position; None if it has none there. Raises Unavailable."""
     message = await message_at(nats, nats.names.events, position)
     return None if message is None else _event_of(nats.names, message)
@@ -95,7 +95,7 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
     if state.last_seq > head:
         lost = "consumers have seen events that are not in the log"
         what = f"it ends at {state.last_seq}, the log at {head}: {lost}"
-        found.append(Finding(Kind.MIRROR_AHEAD, f"{name} from {head + 1}", what, Repair(Mend.RESTORE)))
+        found.append(Finding(Kind.MIRROR_BEYOND, f"{name} from {head + 1}", what, Repair(Mend.RESTORE)))
     if state.first_seq > 1 and state.last_seq:
         what = f"the mirror begins at {state.first_seq}: consumers cannot read the events before"
         found.append(Finding(Kind.MIRROR_GAP, f"{name} up to {state.first_seq - 1}", what, _MIRROR))
@@ -105,11 +105,11 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
         "max_age": config.max_age,
         "max_msgs_per_subject": config.max_msgs_per_subject,
     }
-    told = [f"{limit} is {value:g}" for limit, value in limits.items() if value is not None and value > 0]
+    problems = [f"{limit} is {value:g}" for limit, value in limits.items() if value is not None and value > 0]
     if config.retention not in (None, api.RetentionPolicy.LIMITS):
-        told.append(f"retention is {config.retention}")
-    if told:
-        what = f"{', '.join(told)}: it drops events, and consumers miss them"
+        problems.append(f"retention is {config.retention}")
+    if problems:
+        what = f"{', '.join(problems)}: it drops events, and consumers miss them"
         found.append(Finding(Kind.MIRROR_LIMITED, name, what, Repair(Mend.MIRROR_LIMITS)))
     return found
 
@@ -195,7 +195,7 @@ async def _one_by_one(audit: Audit, names: Names, messages: Sequence[InMessage])
     after, up_to = messages[0].sequence - 1, messages[-1].sequence
     events = {event.position: event for event in await read_log(audit.database, after, up_to, up_to - after)}
     pairs = [(events[one.sequence], _event_of(names, one)) for one in messages if one.sequence in events]
-    different = [(event, mirrored) for event, mirrored in pairs if event != mirrored]
+    different = [(event, in_mirror) for event, in_mirror in pairs if event != in_mirror]
     async with audit.database.connection() as connection:
         return [await _finding(audit.domain, connection, *pair) for pair in different[:_MOST]]
 
@@ -211,14 +211,14 @@ def _event_of(names: Names, message: InMessage) -> RecordedEvent | None:
 
 
 async def _finding(
-    domain: Domain, connection: Connection, event: RecordedEvent, mirrored: RecordedEvent | None
+    domain: Domain, connection: Connection, event: RecordedEvent, in_mirror: RecordedEvent | None
 ) -> Finding:
     """Which of the two is damaged. The outcome of the command is the witness; else the log is what counts."""
-    where, shown = f"position {event.position}", _differences(event, mirrored)
-    if mirrored is not None:
-        ids = {event.command_id, mirrored.command_id}
+    where, shown = f"position {event.position}", _differences(event, in_mirror)
+    if in_mirror is not None:
+        ids = {event.command_id, in_mirror.command_id}
         outcomes = {one.command_id: one for one in (await known_outcomes(connection, list(ids))).values()}
-        if fits(domain, mirrored, outcomes) and not fits(domain, event, outcomes):
+        if fits(domain, in_mirror, outcomes) and not fits(domain, event, outcomes):
             repair = Repair(Mend.EVENT, str(event.position))
             return Finding(
                 Kind.EVENT_DIFFERS, where, f"the mirror has what fits the outcome: {shown}", repair
@@ -226,10 +226,10 @@ async def _finding(
     return Finding(Kind.MIRROR_DIFFERS, where, shown, _MIRROR)
 
 
-def _differences(event: RecordedEvent, mirrored: RecordedEvent | None) -> str:
-    if mirrored is None:
+def _differences(event: RecordedEvent, in_mirror: RecordedEvent | None) -> str:
+    if in_mirror is None:
         return "the message is no event, or that of another epoch"
-    pairs = [(name, getattr(event, name), getattr(mirrored, name)) for name in event.__struct_fields__]
+    pairs = [(name, getattr(event, name), getattr(in_mirror, name)) for name in event.__struct_fields__]
     return "; ".join(
         f"{name} is {_shown(a)} in the log, {_shown(b)} in the message" for name, a, b in pairs if a != b
     )

@@ -27,6 +27,6 @@ def progress_check(nats: Nats) -> Check:
                 where = f"partition {one.partitions[0]} of {nats.names.commands}"
                 end = f"the queue ends at {queue.last_sequence}"
                 what = f"it is at {at}, {end}: commands until then are passed over"
-                yield Finding(Kind.PROGRESS_AHEAD, where, what, Repair(Mend.RESTORE))
+                yield Finding(Kind.PROGRESS_BEYOND, where, what, Repair(Mend.RESTORE))
 
     return Check("no progress is beyond the queue", run)

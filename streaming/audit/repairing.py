@@ -33,7 +33,7 @@ from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.projections.rows import Unwritable
 from commander.eventstore.reactions.reactors import reactor_checkpoints
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.audit.mirror import mirrored_event
+from commander.streaming.audit.mirror import event_in_mirror
 from commander.streaming.audit.schedules import awaited, orphans, undecided
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
@@ -131,17 +131,17 @@ async def restorable(system: System, position: int) -> RecordedEvent | UUID:
 
     Raises NotRepaired: the event is lost.
     """
-    mirrored = await mirrored_event(system.nats, position)
-    if mirrored is None:
+    in_mirror = await event_in_mirror(system.nats, position)
+    if in_mirror is None:
         raise NotRepaired(f"the event at position {position} is lost: the mirror does not have it")
-    if [mirrored] == await read_log(system.database, position - 1, position):
-        return mirrored.command_id
+    if [in_mirror] == await read_log(system.database, position - 1, position):
+        return in_mirror.command_id
     async with system.database.connection() as connection:
-        outcomes = await known_outcomes(connection, [mirrored.command_id])
-    if not fits(system.domain, mirrored, outcomes):
+        outcomes = await known_outcomes(connection, [in_mirror.command_id])
+    if not fits(system.domain, in_mirror, outcomes):
         problem = "what the mirror has there does not fit the outcome of its command"
         raise NotRepaired(f"the event at position {position} is lost: {problem}")
-    return mirrored
+    return in_mirror
 
 
 async def _mend_events(system: System, positions: Sequence[int]) -> list[str]:

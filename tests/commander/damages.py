@@ -107,7 +107,7 @@ async def schedules_purged(place: Place) -> None:
 
 
 _FAILS = frozenset({Kind.PROJECTION_FAILS, Kind.STATE_FAILS, Kind.SNAPSHOT_DIFFERS})
-_FOLDS = _FAILS | {Kind.PROJECTION_DIFFERS, Kind.STATE_DIFFERS, Kind.SNAPSHOT_AHEAD}
+_FOLDS = _FAILS | {Kind.PROJECTION_DIFFERS, Kind.STATE_DIFFERS, Kind.SNAPSHOT_BEYOND}
 _LOG = frozenset({Kind.VERSIONS, Kind.EVENT_DIFFERS, Kind.OUTCOME_DIFFERS, Kind.NAMES})
 
 DAMAGES = {
@@ -117,7 +117,7 @@ DAMAGES = {
     "the last event is gone": Damage(
         sql("delete from events where position = (select max(position) from events)"),
         Kind.EVENT_MISSING,
-        _FOLDS | _LOG | {Kind.PROJECTION_AHEAD, Kind.EFFECT_AHEAD, Kind.REACTOR_AHEAD},
+        _FOLDS | _LOG | {Kind.PROJECTION_BEYOND, Kind.EFFECT_BEYOND, Kind.REACTOR_BEYOND},
     ),
     "an event has another version": Damage(
         sql("update events set version = 99 where position = :first"), Kind.EVENT_DIFFERS, _FOLDS | _LOG
@@ -218,18 +218,18 @@ DAMAGES = {
         sql("delete from :table where people = (select max(people) from :table)"), Kind.PROJECTION_DIFFERS
     ),
     "a projection is ahead": Damage(
-        sql("update projections set position = position + 100"), Kind.PROJECTION_AHEAD
+        sql("update projections set position = position + 100"), Kind.PROJECTION_BEYOND
     ),
-    "an effect is ahead": Damage(sql("update effects set position = position + 100"), Kind.EFFECT_AHEAD),
+    "an effect is ahead": Damage(sql("update effects set position = position + 100"), Kind.EFFECT_BEYOND),
     "a partition of a reactor is ahead": Damage(
         sql("update reactor_partitions set position = position + 100 where partition = 1"),
-        Kind.REACTOR_AHEAD,
+        Kind.REACTOR_BEYOND,
     ),
     "a reactor is ahead": Damage(
         sql(
             "update reactor_partitions set position = position + 100, folded_position = folded_position + 100"
         ),
-        Kind.REACTOR_AHEAD,
+        Kind.REACTOR_BEYOND,
     ),
     "a state is changed": Damage(
         sql("""update reactor_states set state = '{"boardings":77}'"""), Kind.STATE_DIFFERS
@@ -243,9 +243,9 @@ DAMAGES = {
     "a snapshot decides wrongly": Damage(
         sql("""update snapshots set state = '{"aboard":1000}'"""), Kind.SNAPSHOT_DIFFERS
     ),
-    "a snapshot is ahead": Damage(sql("update snapshots set version = version + 100"), Kind.SNAPSHOT_AHEAD),
+    "a snapshot is ahead": Damage(sql("update snapshots set version = version + 100"), Kind.SNAPSHOT_BEYOND),
     "progress is ahead": Damage(
-        sql("update progress set sequence = sequence + 1000000 where sequence > 0"), Kind.PROGRESS_AHEAD
+        sql("update progress set sequence = sequence + 1000000 where sequence > 0"), Kind.PROGRESS_BEYOND
     ),
     "a stream is of another epoch": Damage(
         sql("insert into epochs (epoch, first_position) select max(epoch) + 1, 1000 from epochs"), Kind.EPOCH
@@ -259,7 +259,7 @@ DAMAGES = {
     "the mirror is purged": Damage(purged_to_two, Kind.MIRROR_GAP),
     "the mirror has holes": Damage(purged_inside, Kind.MIRROR_GAP),
     "the mirror is gone": Damage(deleted, Kind.MIRROR_MISSING),
-    "the mirror is ahead": Damage(foreign_at_the_end, Kind.MIRROR_AHEAD),
+    "the mirror is ahead": Damage(foreign_at_the_end, Kind.MIRROR_BEYOND),
     "the mirror has a foreign message": Damage(foreign_inside, Kind.MIRROR_DIFFERS),
     "the mirror forgets": Damage(limited, Kind.MIRROR_LIMITED),
 }

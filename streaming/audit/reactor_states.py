@@ -63,8 +63,8 @@ async def _differences(audit: Audit, reactor: ReactorType, show: Show) -> list[F
         if known is None:
             return []
         if known["fingerprint"] not in (None, audit.domain.fingerprint_of(reactor)):
-            told = "cannot be compared: other code made them, see `commander reactors replay`"
-            raise OtherStates(f"the states of the reactor {name} {told}")
+            shown = "cannot be compared: other code made them, see `commander reactors replay`"
+            raise OtherStates(f"the states of the reactor {name} {shown}")
         rows = await connection.fetch(
             "select partition, folded_position from reactor_partitions where reactor = $1", name
         )
