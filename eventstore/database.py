@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
 from commander.domain.errors import Unavailable
+from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
-from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session
+from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session, server_of
 
 logger = logging.getLogger("commander.postgres")
 
@@ -71,13 +72,23 @@ class Database:
     The first use connects. After a loss of the server, the next use connects again.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 10, command_timeout_seconds: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int = 10,
+        command_timeout_seconds: float = 30,
+        presence: Presence | None = None,
+    ) -> None:
         self.url = url
         self._max_connections = max_connections
         self._command_timeout_seconds = command_timeout_seconds
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._presence = presence or Presence(url)
         self._opening = asyncio.Lock()
         self._down: str | None = None
+        self._server: str | None = None
+        self._new_server: Callable[[], None] | None = None
 
     @property
     def shown_url(self) -> str:
@@ -103,23 +114,27 @@ class Database:
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
         """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
 
+        Other processes end it if this process falls silent, see presence.py.
         durable: whether a commit waits for the disk. If not, a crash of the server may undo the newest
         commits, whole and in order. Use that only for data that is derived from the log: it is derived again.
         """
         settings = {"application_name": application_name} | ({} if durable else {"synchronous_commit": "off"})
         with reaching_postgres():
-            connection: Connection = await asyncpg.connect(
-                self.url,
-                timeout=5,
-                command_timeout=self._command_timeout_seconds,
-                server_settings=settings,
-            )
+            connection = await self._connected(settings)
             try:
-                await begin_session(connection)
+                await self._know_server(connection)
+                await self._presence.bind(connection)
             except BaseException:
                 connection.terminate()
                 raise
             return connection
+
+    def on_new_server(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when a new connection is to another server than the one before.
+
+        A server that has started again is another one: meanwhile it can have been set back.
+        """
+        self._new_server = callback
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
         """All rows of a query. Raises Unavailable."""
@@ -168,7 +183,8 @@ class Database:
         while True:
             slow = loop.call_later(_RECONNECT_SECONDS, self._found_down, "it does not answer")
             try:
-                connection = await self.connect("commander watch")
+                with reaching_postgres():
+                    connection = await self._connected({"application_name": "commander watch"})
             except Unavailable as error:
                 self._found_down(error.reason)
                 await asyncio.sleep(retry_seconds)
@@ -190,12 +206,24 @@ class Database:
 
     async def close(self) -> None:
         """Closes the pool. After five seconds it ends connections that are still in use."""
+        self._presence.close()
         if self._pool is not None:
             try:
                 async with asyncio.timeout(5):
                     await self._pool.close()
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self._pool.terminate()
+
+    async def _connected(self, settings: dict[str, str]) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            self.url, timeout=5, command_timeout=self._command_timeout_seconds, server_settings=settings
+        )
+        try:
+            await begin_session(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def _acquired(self, timeout_seconds: float) -> Any:
         """A connection of the pool that the other side has not ended while it was idle."""
@@ -207,6 +235,16 @@ class Database:
             acquired.terminate()
             await pool.release(acquired)
         return await pool.acquire(timeout=timeout_seconds)
+
+    async def _begin_pooled(self, connection: Connection) -> None:
+        await begin_pooled_session(connection)
+        await self._know_server(connection)
+
+    async def _know_server(self, connection: Connection) -> None:
+        found = await server_of(connection)
+        before, self._server = self._server, found
+        if found != before and before is not None and self._new_server is not None:
+            self._new_server()
 
     async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
         async with self._opening:
@@ -220,7 +258,7 @@ class Database:
                     max_inactive_connection_lifetime=300,
                     server_settings={"application_name": "commander"},
                     connection_class=PooledConnection,
-                    init=begin_pooled_session,
+                    init=self._begin_pooled,
                 )
             return self._pool
 
