@@ -2,7 +2,7 @@
 
 extensions.code is one of:
 
-UNAVAILABLE          a server is down; try again
+UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
 OVERLOADED           a limit is reached; try again later
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
@@ -92,6 +92,9 @@ def _details(error: Exception) -> dict[str, str]:
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
+        case Unavailable(service=server, trouble=trouble, since=since):
+            known = {} if trouble is None else {"trouble": trouble.value}
+            return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}
         case InvalidRequest():
             return {"argument": error.argument}
         case ProjectionBehind():

@@ -80,7 +80,7 @@ class ApiPart(Part):
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), database.watch(), tables.run())
+        await run_all(services.feed.run(), tables.run())
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(

@@ -16,12 +16,14 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.identity import settle_identity
 from commander.eventstore.migrate import migrate
+from commander.eventstore.watching import watch_postgres
 from commander.parts.hold import until_released
-from commander.parts.part import Part
+from commander.parts.part import Part, run_all
 from commander.settings import Settings, SettingsError, SystemName, demand_on
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names
 from commander.streaming.nats.streams import ensure_streams
+from commander.streaming.nats.watching import watch_nats
 from commander.streaming.watchdog import Watchdog
 
 logger = logging.getLogger("commander")
@@ -81,18 +83,22 @@ async def _work(part: Part) -> None:
     nats = Nats(given_url(part.settings.nats_url, "COMMANDER_NATS_URL"))
     part.will_use(database, nats)
     try:
-        await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
-        while True:
-            try:
-                await _prepare(part.settings, part.domain, database, nats)
-                await part.start(database, nats)
-                return
-            except Unavailable as error:
-                logger.warning("%s; retrying", error)
-                await asyncio.sleep(1)
+        await run_all(_started(part, database, nats), watch_postgres(database), watch_nats(nats))
     finally:
         await nats.close()
         await database.close()
+
+
+async def _started(part: Part, database: Database, nats: Nats) -> None:
+    await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
+    while True:
+        try:
+            await _prepare(part.settings, part.domain, database, nats)
+            await part.start(database, nats)
+            raise RuntimeError(f"the part {part.name} ended by itself")
+        except Unavailable as error:
+            logger.warning("%s; retrying", error)
+            await asyncio.sleep(1)
 
 
 async def _prepare(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
