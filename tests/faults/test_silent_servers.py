@@ -10,14 +10,12 @@ from uuid import uuid4
 
 import httpx
 import psutil
-import pytest
 
 from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client
 from tests.faults.servers import Servers
 from tests.faults.subscriber import Subscriber
 from tests.faults.test_servers_gone import READS, codes_of, health
-from tests.faults.waiting import until
 from tests.system import NO_TLS, System
 
 BOUND_SECONDS = 2.0
@@ -64,8 +62,6 @@ def mutations(account: str) -> dict[str, dict[str, Any]]:
     made["own id"] = {"account": account, "options": {**ACCEPT, "commandId": str(uuid4())}}
     made["dry"] = {"account": account, "options": {"validateOnly": True}}
     return made
-
-
 
 
 async def bounded(client: Client, document: str, seconds: float, server: str, **variables: Any) -> None:
