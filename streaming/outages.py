@@ -24,10 +24,10 @@ OUTAGES = "outages"
 _LOOK_SECONDS = 0.25
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """teller: the process; its own signals come back to it."""
+class _Notice(msgspec.Struct, frozen=True):
+    """sender: the process; its own signals come back to it."""
 
-    teller: str
+    sender: str
     service: str
     trouble: Trouble
     reason: str
@@ -35,20 +35,20 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Told)
+_decoder = msgspec.json.Decoder(_Notice)
 
 
 async def share_outages(nats: Nats, circuits: Sequence[Circuit]) -> None:
     """Tells the other processes of failed writes, and notes what they tell. Runs until cancelled."""
-    teller = nats.client.new_inbox()
+    sender = nats.client.new_inbox()
     subject = signal_subject(nats.names, OUTAGES)
 
     def receive(messages: list[RawMessage]) -> None:
         for message in messages:
-            told = _decoder.decode(message.data)
+            notice = _decoder.decode(message.data)
             for circuit in circuits:
-                if told.teller != teller and told.service == circuit.service:
-                    circuit.report(told.trouble, told.reason, told.since)
+                if notice.sender != sender and notice.service == circuit.service:
+                    circuit.report(notice.trouble, notice.reason, notice.since)
 
     with reaching_nats():
         subscription = await nats.client.subscribe_chunks(subject, receive)
@@ -58,9 +58,9 @@ async def share_outages(nats: Nats, circuits: Sequence[Circuit]) -> None:
             for circuit in circuits:
                 outage = circuit.unwritable
                 if outage is not None and circuit.reports > shared[circuit]:
-                    told = _Told(teller, circuit.service, outage.trouble, outage.reason, outage.since)
+                    notice = _Notice(sender, circuit.service, outage.trouble, outage.reason, outage.since)
                     with suppress(Unavailable):
-                        await nats.publish_signals([OutMessage(subject, _encoder.encode(told), {})])
+                        await nats.publish_signals([OutMessage(subject, _encoder.encode(notice), {})])
                 shared[circuit] = circuit.reports
             await asyncio.sleep(_LOOK_SECONDS)
     finally:
