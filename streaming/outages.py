@@ -45,7 +45,10 @@ async def share_outages(nats: Nats, circuits: Sequence[Circuit]) -> None:
 
     def receive(messages: list[RawMessage]) -> None:
         for message in messages:
-            notice = _decoder.decode(message.data)
+            try:
+                notice = _decoder.decode(message.data)
+            except msgspec.DecodeError:  # of another version
+                continue
             for circuit in circuits:
                 if notice.sender != sender and notice.service == circuit.service:
                     circuit.report(notice.trouble, notice.reason, notice.since)
