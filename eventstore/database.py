@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from commander.eventstore.sessions import (
     PooledConnection,
     begin_pooled_session,
     begin_session,
+    server_of,
 )
 
 logger = logging.getLogger("commander.postgres")
@@ -91,6 +92,8 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self.circuit = Circuit("Postgres", logger)
+        self._server: str | None = None
+        self._new_server: Callable[[], None] | None = None
 
     @property
     def shown_url(self) -> str:
@@ -135,10 +138,18 @@ class Database:
             connection.circuit = self.circuit
             try:
                 await begin_session(connection)
+                await self._know_server(connection)
             except BaseException:
                 connection.terminate()
                 raise
             return connection
+
+    def on_new_server(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when a new connection is to another server than the one before.
+
+        A server that has started again is another one: meanwhile it can have been set back.
+        """
+        self._new_server = callback
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
         """All rows of a query. Raises Unavailable."""
@@ -202,6 +213,17 @@ class Database:
             await pool.release(acquired)
         return await pool.acquire(timeout=timeout_seconds)
 
+    async def _begin_pooled(self, connection: Any) -> None:
+        connection.circuit = self.circuit
+        await begin_pooled_session(connection)
+        await self._know_server(connection)
+
+    async def _know_server(self, connection: Connection) -> None:
+        found = await server_of(connection)
+        before, self._server = self._server, found
+        if found != before and before is not None and self._new_server is not None:
+            self._new_server()
+
     async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
         async with self._opening:
             if self._pool is None:
@@ -217,7 +239,3 @@ class Database:
                     init=self._begin_pooled,
                 )
             return self._pool
-
-    async def _begin_pooled(self, connection: Any) -> None:
-        connection.circuit = self.circuit
-        await begin_pooled_session(connection)
