@@ -34,6 +34,7 @@ from commander.streaming.feed.feed import Feed
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.serving import ServingTables
+from commander.streaming.standstill import Standstill
 
 
 class ApiPart(Part):
@@ -53,18 +54,21 @@ class ApiPart(Part):
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
         tables = ServingTables(database, nats, self.domain.projections)
         await tables.refresh()
+        progress = ProjectionProgress(nats, database, tables)
+        standstill = Standstill(progress, (database.circuit, nats.circuit), self.domain.projections)
         services = Services(
             domain=self.domain,
             database=database,
             nats=nats,
             submitter=Submitter(nats, self.settings.partitions),
             outcomes=OutcomeWaiter(nats, database),
-            progress=ProjectionProgress(nats, database, tables),
+            progress=progress,
             feed=Feed(
                 database,
                 nats,
                 tail_size=self.settings.feed_tail_events,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                standstill=standstill,
             ),
             tables=tables,
             table_errors=lambda: tables.errors,
@@ -76,11 +80,12 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
+            standstill=standstill,
         )
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), tables.run())
+        await run_all(services.feed.run(), tables.run(), standstill.run(services.feed.followed_position))
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(
@@ -115,7 +120,9 @@ class ApiPart(Part):
         self._streams.end()
 
     def own_readiness(self) -> Mapping[str, str]:
-        return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}
+        if self._services is None or not self._services.feed.live:
+            return {"feed": "not live yet"}
+        return {"feed": self._services.feed.stands_still or "ok"}
 
     def _connected(self) -> Services:
         if self._services is None:
