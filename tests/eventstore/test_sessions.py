@@ -73,7 +73,7 @@ async def test_no_session_is_ended_for_being_idle(database: Database, postgres_a
         watching = asyncio.create_task(watch_postgres(database))
         async with sole_holder(database, Lock.RELAY, 7, "test") as holder:
             pid = await database.fetchval("select pg_backend_pid()")
-            await until_longer_than_the_limit(postgres_admin, database, "idle", 3)
+            await until_longer_than_the_limit(postgres_admin, database, "idle", 2)
             assert await database.fetchval("select pg_backend_pid()") == pid
             assert await held_keys(database, Lock.RELAY) == {7}
             assert await holder.fetchval("select 1") == 1
