@@ -21,7 +21,7 @@ from commander.streaming.nats.connection import Nats, reaching_nats
 from commander.streaming.nats.signals import signal_subject
 
 OUTAGES = "outages"
-_LOOK_SECONDS = 0.25
+_SHARE_SECONDS = 0.25
 
 
 class _Notice(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ async def share_outages(nats: Nats, circuits: Sequence[Circuit]) -> None:
                     with suppress(Unavailable):
                         await nats.publish_signals([OutMessage(subject, _encoder.encode(notice), {})])
                 shared[circuit] = circuit.reports
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_SHARE_SECONDS)
     finally:
         with suppress(Unavailable), reaching_nats():
             await nats.client.unsubscribe_chunks(subscription)

@@ -16,9 +16,9 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.circuits import Circuit
 from commander.streaming.projections.progress import ProjectionProgress
 
-_LOOK_SECONDS = 1.0
-_STILL_LOOKS = 3
-"""After so many looks at which it is behind and has not moved, it stands still."""
+_POLL_SECONDS = 1.0
+_STILL_POLLS = 3
+"""After so many polls at which it is behind and has not moved, it stands still."""
 _OUTAGE_SECONDS = 2.0
 """A shorter outage is not shown."""
 
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 
 @dataclass
 class _Followed:
-    """seen_at: when it was last at the head, or moved. still: at how many looks since it was neither."""
+    """seen_at: when it was last at the head, or moved. still: at how many polls since it was neither."""
 
     position: int
     seen_at: datetime
@@ -40,7 +40,7 @@ class _Followed:
 
 
 class Standstill:
-    """Looks at the feed and at the tables that are read. circuits: of the servers that both need."""
+    """Polls the log, the feed and the tables that are read. circuits: of the servers that all need."""
 
     def __init__(
         self, progress: ProjectionProgress, circuits: Sequence[Circuit], projections: Iterable[str]
@@ -55,7 +55,7 @@ class Standstill:
 
     def of_events(self) -> Standing | None:
         """Why events stand still; None if they do not."""
-        if self._outage is not None or self._events is None or self._events.still < _STILL_LOOKS:
+        if self._outage is not None or self._events is None or self._events.still < _STILL_POLLS:
             return self._outage
         at, head = self._events.position, self._progress.head
         return Standing(
@@ -65,7 +65,7 @@ class Standstill:
     def of_rows(self, projection: str) -> Standing | None:
         """Why the rows of a projection stand still; None if they do not."""
         found = self._tables.get(projection)
-        if self._outage is not None or found is None or found.still < _STILL_LOOKS:
+        if self._outage is not None or found is None or found.still < _STILL_POLLS:
             return self._outage
         at, head = found.position, self._progress.head
         return Standing(
@@ -77,29 +77,29 @@ class Standstill:
         self._callbacks.append(callback)
 
     async def run(self, feed_position: Callable[[], int | None]) -> None:
-        """Looks until cancelled. feed_position: None while nobody follows events."""
+        """Polls until cancelled. feed_position: None while nobody follows events."""
         shown = self._shown()
         while True:
             try:
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(_POLL_SECONDS):
                     await self._progress.refresh()
             except (Unavailable, TimeoutError):
                 pass  # nothing is known about the log; if the server is at fault, its circuit says so
             else:
-                self._look(feed_position())
+                self._take(feed_position())
             self._outage = self._current_outage()
             if self._shown() != shown:
                 shown = self._shown()
                 for callback in self._callbacks:
                     callback()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _look(self, feed_position: int | None) -> None:
+    def _take(self, feed_position: int | None) -> None:
         now = datetime.now(UTC)
         head = self._progress.head
-        self._events = None if feed_position is None else _looked(self._events, feed_position, head, now)
+        self._events = None if feed_position is None else _polled(self._events, feed_position, head, now)
         for name in self._projections:
-            self._tables[name] = _looked(self._tables.get(name), self._progress.position_of(name), head, now)
+            self._tables[name] = _polled(self._tables.get(name), self._progress.position_of(name), head, now)
 
     def _current_outage(self) -> Standing | None:
         for circuit in self._circuits:
@@ -114,7 +114,7 @@ class Standstill:
         return {name: None if one is None else one.since for name, one in standing.items()}
 
 
-def _looked(before: _Followed | None, position: int, head: int, now: datetime) -> _Followed:
+def _polled(before: _Followed | None, position: int, head: int, now: datetime) -> _Followed:
     if before is None or position >= head or position != before.position:
         return _Followed(position, now)
     return _Followed(position, before.seen_at, before.still + 1)

@@ -124,8 +124,8 @@ class Live:
                 else:
                     position, changes = watch.position, watch.take()
                 before, standing = standing, self._standing(table.projection.name)
-                told = (before and before.since) == (standing and standing.since)
-                if changes or not told or (not ready and (position > sent or standing is not None)):
+                turned = (before and before.since) != (standing and standing.since)
+                if changes or turned or (not ready and (position > sent or standing is not None)):
                     sent = max(sent, position)
                     yield LiveItem(cursor_in(table, sent), False, changes, standing)
         finally:

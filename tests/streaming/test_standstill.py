@@ -29,7 +29,7 @@ from tests.streaming.test_live import weights as weights_in
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("commander.streaming.standstill._LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("commander.streaming.standstill._POLL_SECONDS", 0.1)
     monkeypatch.setattr("commander.streaming.standstill._OUTAGE_SECONDS", 0.1)
     yield
 
