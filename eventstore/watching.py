@@ -25,7 +25,7 @@ async def watch_postgres(database: Database, retry_seconds: float = 0.5) -> None
     circuit, loop = database.circuit, asyncio.get_running_loop()
     while True:
         try:
-            connection = await circuit.probe(database.connect(_NAME))
+            connection = await circuit.probe(database.connect_without_locks(_NAME))
         except Unavailable as error:
             circuit.open(Trouble.AWAY, error.reason)
             await asyncio.sleep(retry_seconds)

@@ -1,10 +1,11 @@
 """The feed: past events from a cursor, then live events, without a gap, for many subscribers in one process.
 
-While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives them as
-signals when they are committed. If a signal is lost, the EVENTS stream brings them. Subscribers with the same
-query and form share a fan-out group, which renders each event once. A subscriber is only a cursor. It reads
-from its group while the cursor is inside, and otherwise from the tail or from Postgres. So a slow subscriber
-takes no memory and delays no other: it leaves the group, catches up at its own pace, and returns.
+While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives
+them as signals when they are committed. If a signal is lost, the EVENTS stream brings them, or Postgres
+if no relay works. Subscribers with the same query and form share a fan-out group, which renders each
+event once. A subscriber is only a cursor. It reads from its group while the cursor is inside, and
+otherwise from the tail or from Postgres. So a slow subscriber takes no memory and delays no other: it
+leaves the group, catches up at its own pace, and returns.
 
     catching up ◄─► reading the group ─► waiting ─► reading the group …
 """
@@ -24,10 +25,10 @@ from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
-from commander.streaming.feed.catch_up import CatchUp
+from commander.streaming.feed.catch_up import CatchUp, believed_events
 from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat, StandsStill
 from commander.streaming.feed.groups import Groups
-from commander.streaming.log.event_codec import believed
+from commander.streaming.feed.keeping_up import KeepingUp
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import StoresDiffer
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
@@ -74,6 +75,8 @@ class Feed:
         self._wanted = asyncio.Event()  # there is a subscriber
         self._set_back: StoresDiffer | None = None
         self._tail_bytes = 0
+        self._has_missed = False  # a signal came ahead of the tail
+        self._keeping_up = KeepingUp(database)
         self._standstill = standstill
         if standstill is not None:
             standstill.on_change(self._groups.wake)
@@ -84,6 +87,16 @@ class Feed:
         return self._head >= 0
 
     @property
+    def state(self) -> str:
+        """'ok', or why subscribers do not get what the log has."""
+        if not self.live:
+            return "not live yet"
+        item = self._quiet_item(self._head)
+        if isinstance(item, Heartbeat):
+            return "ok"
+        return f"stands still since {item.since:%Y-%m-%d %H:%M:%S} UTC: {item.reason}"
+
+    @property
     def position(self) -> int:
         """The end of the tail; 0 before it has started."""
         return max(0, self._head)
@@ -91,16 +104,6 @@ class Feed:
     def followed_position(self) -> int | None:
         """The end of the tail; None while nobody follows it."""
         return self._head if self._groups and self._head >= 0 else None
-
-    @property
-    def stands_still(self) -> str | None:
-        """Why events do not arrive, and since when; None if they do."""
-        item = self._quiet_item(self._head)
-        return (
-            f"since {item.since:%Y-%m-%d %H:%M:%S} UTC {item.reason}"
-            if isinstance(item, StandsStill)
-            else None
-        )
 
     @property
     def groups(self) -> int:
@@ -129,6 +132,8 @@ class Feed:
         that the tail has.
         """
         cursor, began_at = await self._begin(after)
+        if not self._groups:
+            self._keeping_up.begin()
         group = self._groups.join(key, where, render, self._head)
         self._wanted.set()
         caught_up = False
@@ -150,7 +155,7 @@ class Feed:
                         yield [render(CaughtUp(cursor))]
                         continue
                     item = self._quiet_item(cursor)
-                    if since != (since := _since(item)):
+                    if since != (since := getattr(item, "since", None)):
                         yield [render(item)]
                         continue
                     beats = group.beats
@@ -229,37 +234,39 @@ class Feed:
                     await self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
                     if self._set_back is not None:
                         raise self._set_back
+                    if await self._keeping_up.lacks_events(self._head):
+                        await self._read_missing()
                     if self._groups:
                         active_at = loop.time()
         finally:
             await stop_listening()
 
     def _append_signalled(self, events: list[RecordedEvent]) -> None:
-        """Appends events from a signal if they follow the head.
-
-        If not, the mirror brings the missing ones.
-        """
+        """Appends events from a signal if they follow the head. If not, the mirror brings what is missing."""
         new = [event for event in events if event.position > self._head]
         if new and new[0].position == self._head + 1:
             self._append(new)
+        elif new:
+            self._has_missed = True
+
+    async def _read_missing(self) -> None:
+        """Appends what neither a signal nor the mirror has brought, signals that come meanwhile included."""
+        while True:
+            self._has_missed, after = False, self._head
+            events = await read_log(self._database, after, after + _PAGE, _PAGE)
+            self._append([event for event in events if event.position > self._head])
+            if len(events) < _PAGE and not self._has_missed:
+                return
 
     async def _append_mirrored(self, messages: list[InMessage]) -> None:
         unseen = [message for message in messages if message.sequence > self._head]
         if not unseen:
             return
-        events = await self._believed(unseen)
+        events = await believed_events(self._database, self._nats.names, unseen)
         new = [event for event in events if event.position > self._head]
         if new and new[0].position != self._head + 1:
             self._restart(new[0].position - 1)
         self._append(new)
-
-    async def _believed(self, messages: list[InMessage]) -> list[RecordedEvent]:
-        """The events of these messages; from Postgres, if one does not carry the epoch of the log."""
-        names = self._nats.names
-        events = [event for message in messages if (event := believed(names, message)) is not None]
-        if len(events) == len(messages):
-            return events
-        return await read_log(self._database, messages[0].sequence - 1, messages[-1].sequence, len(messages))
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Appends events with adjacent positions, after the head or after a gap."""
@@ -288,7 +295,3 @@ class Feed:
         """What a subscriber without new events is sent now and then."""
         standing = None if self._standstill is None else self._standstill.of_events()
         return Heartbeat(position) if standing is None else StandsStill(position, *standing)
-
-
-def _since(item: Heartbeat | StandsStill) -> datetime | None:
-    return item.since if isinstance(item, StandsStill) else None
