@@ -1,7 +1,7 @@
 """Whether what this process shows of the log moves with it, or stands still, and since when.
 
 It stands still while Postgres or NATS is unreachable, and while it is behind the log and does not move: the
-relay or the writer of a projection has stopped, or what they send does not arrive.
+writer of a projection has stopped, or events do not reach this process.
 """
 
 from __future__ import annotations
