@@ -6,6 +6,7 @@ It takes about half an hour. The times of each case are printed at the end.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 
@@ -19,6 +20,7 @@ from tests.faults.network import Cut, missing
 from tests.faults.networked import Networked
 from tests.faults.recovery import BOUND_SECONDS, Recovery
 from tests.faults.subscriber import Subscriber
+from tests.forking import fork_server
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -87,3 +89,9 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
     during.assert_within_bound()
     after.assert_within_bound()
     assert BOUND_SECONDS < _LASTS_SECONDS
+
+
+async def test_verify_finds_nothing_after_all_that(system: Networked) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+    verified = await asyncio.to_thread(fork_server().run, ["verify"], environment | system.environment)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
