@@ -18,7 +18,7 @@ from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client, Customers
 from tests.faults.network import Cut, missing
 from tests.faults.networked import Networked
-from tests.faults.recovery import BOUND_SECONDS, Recovery
+from tests.faults.recovery import BOUND_SECONDS, Recovery, calls_of
 from tests.faults.subscriber import Subscriber
 from tests.forking import fork_server
 
@@ -55,7 +55,7 @@ def _named(fault: str | tuple[str, Cut]) -> str:
 async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
     system: Networked, part: str, fault: str | tuple[str, Cut]
 ) -> None:
-    case = f"{part} {_named(fault)}"
+    case, called_before = f"{part} {_named(fault)}", calls_of(system)
     async with (
         Client(system.url(2)) as client,
         Subscriber(system.url(2, "ws")) as subscriber,
@@ -86,6 +86,8 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
         await assert_all_well(client, subscriber)
         await of_the_other.until_position(subscriber.cursor or 0)
         of_the_other.assert_each_position_once()
+    calls = [calls for position, calls in calls_of(system).items() if position not in called_before]
+    assert max(calls) <= (2 if part == "effects" else 1), "only what a fault interrupts is called again"
     during.assert_within_bound()
     after.assert_within_bound()
     assert BOUND_SECONDS < _LASTS_SECONDS

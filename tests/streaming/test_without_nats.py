@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Connection, Database
 from commander.examples.bank import bank
 from commander.streaming.commands.submitting import Submitter
@@ -53,3 +54,21 @@ async def test_it_takes_no_lock(database_url: str, run: Run, caplog: pytest.LogC
             await asyncio.sleep(0.01)
     assert database.applications == []
     await database.close()
+
+
+async def test_each_connection_to_nats_has_limits_for_silence_the_next_one_too(
+    nats_server: EmbeddedNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited: list[Any] = []
+    monkeypatch.setattr("commander.streaming.nats.chunks.limit_silence", limited.append)
+    nats, reconnected = Nats(nats_server.url, NAMES), asyncio.Event()
+    await nats.connect("test")
+    assert [transport.is_closing() for transport in limited] == [False]
+    nats.on_reconnect(reconnected.set)
+    await nats_server.stop()
+    await nats_server.start()
+    async with asyncio.timeout(30):
+        await reconnected.wait()
+    assert [transport.is_closing() for transport in limited[-1:]] == [False]
+    assert len(limited) > 1
+    await nats.close()
