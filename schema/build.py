@@ -18,10 +18,11 @@ from commander.schema.types.command_status import history_fields
 from commander.schema.types.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
 from commander.schema.types.effects import effect_fields
 from commander.schema.types.events import EventTypes, event_fields
-from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.field_types import TypeMap
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
+from commander.schema.types.scalars import SCALARS
 
 
 def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:

@@ -15,8 +15,8 @@ from commander.resolvers import lineage as resolving
 from commander.resolvers.lineage_watch import follow_lineage
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import Position
 from commander.schema.types.records import Command, Event, command_of
+from commander.schema.types.scalars import Position
 from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
 

@@ -15,7 +15,6 @@ from commander.resolvers.services import Limits
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.mutation_plans import Mutating, Unplanned
-from commander.schema.types.field_types import Position
 from commander.schema.types.results import (
     CommandAccepted,
     CommandApplied,
@@ -26,6 +25,7 @@ from commander.schema.types.results import (
     InputProblem,
     VersionConflict,
 )
+from commander.schema.types.scalars import Position
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
 RESULTS = [
