@@ -14,7 +14,8 @@ sharing.py      who shares partitions, with which code, and what a code has left
 log/            events and command outcomes: append, read, list, snapshots, checkpoints
 projections/    projection tables: fold the log into rows, query rows
 reactions/      the states of reactors, and the calls of effects
-archive/        export, import and verify a log
+archive/        export and import a log
+audit/          check what is stored, and write again what can be
 
 Within the package, a module imports only from modules above it in this list.
 """
