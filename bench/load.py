@@ -29,7 +29,7 @@ _DOCUMENT = """mutation Deposit($input: DepositInput!, $options: CommandOptions)
     ... on CommandApplied { commandId position version }
   }
 }"""
-_EXPECTED = {"ACCEPTED": "CommandAccepted", "APPLIED": "CommandApplied"}
+_EXPECTED = {"ACCEPTED": "CommandAccepted", "APPLIED": "CommandApplied", "PROJECTED": "CommandApplied"}
 
 
 class Load(msgspec.Struct, frozen=True):
