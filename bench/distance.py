@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
+
 class Far:
     """Passes bytes on to a server, each of them late, from entering until leaving.
 
@@ -55,7 +56,7 @@ class Far:
         if directory := parse_qs(self._parts.query).get("host"):
             await loop.create_unix_connection(lambda: protocol, f"{directory[0]}/.s.PGSQL.5432")
         else:
-            await loop.create_connection(lambda: protocol, self._parts.hostname, self._parts.port)
+            await loop.create_connection(lambda: protocol, self._parts.hostname or "", self._parts.port or 0)
 
     def opened(self, transport: asyncio.Transport) -> None:
         self._open.add(transport)

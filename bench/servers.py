@@ -86,7 +86,10 @@ class Servers:
 
 @dataclass(frozen=True)
 class System:
-    """database and nats: this process's own connections. postgres_url, nats_url: what the parts connect to."""
+    """database and nats: this process's own connections.
+
+    postgres_url, nats_url: what the parts connect to.
+    """
 
     folder: Path
     database: Database

@@ -15,22 +15,26 @@ from bench.load import Load, mutations
 from bench.measuring import Measure
 from bench.servers import System
 
+APPLIED = "APPLIED"
+WITH_IDS = "APPLIED, with ids of the clients"
+PROJECTED = "PROJECTED"
 
-def measured(wait: str, one_way_ms: int) -> str:
+
+def measured(kind: str, one_way_ms: int) -> str:
     """The name of a measure."""
-    return f"mutations {wait}, {one_way_ms} ms each way"
+    return f"{one_way_ms} ms each way: {kind}"
 
 
 async def measure_far(bench: Bench) -> list[Measure]:
     found: list[Measure] = []
     for one_way_ms in bench.plan.one_way_ms:
-        async with bench.system() as system:
-            async with (
-                Far(system.postgres_url, one_way_ms / 1000) as postgres,
-                Far(system.nats_url, one_way_ms / 1000) as nats,
-            ):
-                far = replace(system, postgres_url=postgres.url, nats_url=nats.url)
-                found += await _measure(bench, far, one_way_ms)
+        async with (
+            bench.system() as system,
+            Far(system.postgres_url, one_way_ms / 1000) as postgres,
+            Far(system.nats_url, one_way_ms / 1000) as nats,
+        ):
+            far = replace(system, postgres_url=postgres.url, nats_url=nats.url)
+            found += await _measure(bench, far, one_way_ms)
     return found
 
 
@@ -42,23 +46,24 @@ async def _measure(bench: Bench, system: System, one_way_ms: int) -> list[Measur
         system.parts("processor", "relay", "projections", "reactors"),
         system.api("commander", "api") as (port, _),
     ):
-        for wait in ("APPLIED", "PROJECTED"):
+        for kind in (APPLIED, WITH_IDS, PROJECTED):
             load = Load(
                 port,
-                wait,
+                kind.partition(",")[0],
                 accounts,
                 plan.connections,
                 plan.warm_up_mutations,
                 plan.mutations,
                 plan.per_second,
+                given_ids=kind == WITH_IDS,
             )
             result = await mutations(load)
             ids += result.command_ids
-            name = measured(wait, one_way_ms)
+            name = measured(kind, one_way_ms)
             found += [
-                Measure(f"{name}: rate", "mutations/s", result.per_second),
-                Measure(f"{name}: p50", "ms", result.percentile(50)),
-                Measure(f"{name}: p99", "ms", result.percentile(99)),
+                Measure(f"{name}, rate", "mutations/s", result.per_second),
+                Measure(f"{name}, p50", "ms", result.percentile(50)),
+                Measure(f"{name}, p99", "ms", result.percentile(99)),
             ]
         await system.until_followed()
     await audit_system(system, ids)

@@ -41,5 +41,5 @@ QUICK = Plan(
     connections=150,
     warm_up_mutations=150,
     per_second=100,
-    mutations=300,
+    mutations=500,
 )

@@ -41,6 +41,7 @@ from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
+from commander.streaming.commands.upkeep import Upkeep
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
@@ -176,35 +177,28 @@ class Processor:
         Under load four batches are in progress: one is looked up while the one before is decided and the two
         before that are committed, one after the other.
         """
-        settings = self._settings
-        loop = asyncio.get_running_loop()
-        rebalance_at = loop.time() + settings.rebalance_seconds
-        purge_at = loop.time() + settings.purge_seconds
-        while True:
-            if self._loads and self._loads.are_ready:
-                await self._release_loaded(leases)
-            received = await self._receive(reader)
-            before, self._current_look_up = self._current_look_up, None
-            if received is not None and received.commands:
-                self._current_look_up = self._look_up(received, self._loads)
-            elif received is not None:
-                self._passed = self._read = received.progress
-            if before is not None:
-                await self._process(leases, before)
-            if received is not None and len(received.commands) < _FEW:
-                await self._caught_up(leases)
-            if loop.time() >= purge_at:
-                await self._caught_up(leases)
-                await self._purge(leases, reader)
-                purge_at = loop.time() + settings.purge_seconds
-            if loop.time() >= rebalance_at:
-                balanced = await leases.is_balanced()
-                self.refused = leases.waiting
-                if not balanced:
+        async with Upkeep(self._database, leases, self._settings) as upkeep:
+            while True:
+                if self._loads and self._loads.are_ready:
+                    await self._release_loaded(leases)
+                received = await self._receive(reader)
+                before, self._current_look_up = self._current_look_up, None
+                if received is not None and received.commands:
+                    self._current_look_up = self._look_up(received, self._loads)
+                elif received is not None:
+                    self._passed = self._read = received.progress
+                if before is not None:
+                    await self._process(leases, before)
+                if received is not None and len(received.commands) < _FEW:
+                    await self._caught_up(leases)
+                if upkeep.purge_is_due:
+                    await self._caught_up(leases)
+                    upkeep.purge(reader, await self._decided(leases))
+                unbalanced, self.refused = await upkeep.found_unbalanced(), leases.waiting
+                if unbalanced:
                     await self._caught_up(leases)
                     if await leases.rebalance():
                         return
-                rebalance_at = loop.time() + settings.rebalance_seconds
 
     async def _receive(self, reader: PartitionReader) -> Received | None:
         """The next commands; None if there are none in time, or while too many wait for long streams."""
@@ -232,7 +226,8 @@ class Processor:
         if after is None:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
-        batch = CommandBatch(received.commands, received.progress, tuple(self._recent), loads, after)
+        recent, since = tuple(self._recent), received.stored_since
+        batch = CommandBatch(received.commands, received.progress, recent, loads, after, stored_since=since)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
@@ -259,7 +254,7 @@ class Processor:
     async def _process_slice(self, leases: ProcessorLeases, slice_: Slice) -> None:
         """Decides and commits a slice. A command without an attempt left fails."""
         if slice_.is_exhausted:
-            batch = CommandBatch(*slice_.received, ())
+            batch = CommandBatch(slice_.received.commands, slice_.received.progress, ())
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
             await self._commits.start(leases, batch)
         else:
@@ -282,12 +277,12 @@ class Processor:
             look_up.done.cancel()
             await asyncio.gather(look_up.done, return_exceptions=True)
 
-    async def _purge(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
-        """Removes decided commands from the stream."""
+    async def _decided(self, leases: ProcessorLeases) -> int:
+        """The sequence up to which the partitions have decided, once it is stored."""
         if self._passed is not None:  # progress after messages of other partitions is stored only here
             self._passed = self._loads.held(self._passed)
             await append(leases.connection, [], self._passed)
         decided = 0 if self._last is None else self._last.progress.sequence
         passed = 0 if self._passed is None else self._passed.sequence
         self._passed = None
-        await reader.purge(leases.connection, max(decided, passed))
+        return max(decided, passed)

@@ -23,6 +23,14 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
+_PATIENCE_SECONDS = 0.01
+"""How long the next commands wait at most for the answer to those before.
+
+On a near server it comes sooner, and the commands that arrive meanwhile share its next sync. A far one
+syncs long before its answer arrives."""
+_MOST_UNANSWERED = 64
+"""How many publishes may wait for an answer."""
+
 
 class Overloaded(CommanderError):
     """Too many commands of this process wait to be stored. Try again later."""
@@ -61,17 +69,19 @@ class Submitter:
         self._max_waiting = max_waiting
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._storing: set[asyncio.Task[None]] = set()
+        self._sent = 0  # and not answered
         self.submitted = 0
 
     @property
     def waiting(self) -> int:
-        """How many commands are not sent yet."""
-        return len(self._waiting)
+        """How many commands are not stored yet, as far as is known."""
+        return len(self._waiting) + self._sent
 
     def must_accept(self) -> None:
         """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS is unreachable."""
         self._nats.must_be_connected()
-        if len(self._waiting) >= self._max_waiting:
+        if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
@@ -92,16 +102,28 @@ class Submitter:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
     async def _flush(self) -> None:
+        """Stores what waits. While NATS answers late, it does not wait for an answer before it sends more."""
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
-            groups = _groups(batch)
-            try:
-                stored = await publish(self._nats, [self._message(group) for group in groups])
-            except Exception as error:
-                _settle(batch, error)
-            else:
-                for group, result in zip(groups, stored, strict=True):
-                    _settle(group, result)
+            storing = asyncio.create_task(self._store(batch))
+            self._storing.add(storing)
+            storing.add_done_callback(self._storing.discard)
+            await asyncio.wait((storing,), timeout=_PATIENCE_SECONDS)
+            while len(self._storing) >= _MOST_UNANSWERED:
+                await asyncio.wait(self._storing, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _store(self, batch: Sequence[_Waiting]) -> None:
+        self._sent += len(batch)
+        groups = _groups(batch)
+        try:
+            stored = await publish(self._nats, [self._message(group) for group in groups])
+        except Exception as error:
+            _settle(batch, error)
+        else:
+            for group, result in zip(groups, stored, strict=True):
+                _settle(group, result)
+        finally:
+            self._sent -= len(batch)
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:
