@@ -2,6 +2,7 @@
 
 counters.py     counters for the metrics of a process
 newer_code.py   what newer code knows, to which an event may have to be left
+grouping.py     what comes at once shares a trip to a server
 running.py      keep a part running while a server is unreachable
 watchdog.py     interrupt domain code that does not return, or end the process
 spans.py        spans of OpenTelemetry

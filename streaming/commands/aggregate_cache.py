@@ -41,6 +41,12 @@ class AggregateCache(OrderedDict[str, StreamState]):
             del self[stream]
         self._snapshot_at = {one: version for one, version in self._snapshot_at.items() if is_kept(one)}
 
+    def evict(self, streams: Iterable[str]) -> None:
+        """Evicts these streams: what was decided on them was not committed."""
+        for stream in streams:
+            self.pop(stream, None)
+            self._snapshot_at.pop(stream, None)
+
     async def load(
         self, connection: Connection, streams: Iterable[str], limit: int | None = None
     ) -> dict[str, StreamState]:

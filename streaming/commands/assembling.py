@@ -61,7 +61,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
-    new_id: bool = False
+    fresh: bool = False
 
     @classmethod
     def of_client(
@@ -75,11 +75,11 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         reply: str,
         traceparent: str | None,
         not_before: datetime | None,
-        new_id: bool = False,
+        fresh: bool = False,
     ) -> Envelope:
         """The envelope of a client's command. A not_before in the past is ignored.
 
-        new_id: the id was made for this submission.
+        fresh: no command has ended under its id, because the id was made just now or Postgres was asked.
         """
         return cls(
             Origin.CLIENT,
@@ -92,7 +92,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             reply=reply,
             traceparent=traceparent,
             not_before=not_before if not_before and not_before > now else None,
-            new_id=new_id,
+            fresh=fresh,
         )
 
     @classmethod
@@ -235,5 +235,5 @@ def _sealed(
         digest,
         rejected,
         code,
-        new_id=envelope.new_id,
+        fresh=envelope.fresh,
     )

@@ -58,7 +58,6 @@ class CommandBatch:
         recent: Sequence[CommandBatch],
         loads: LongLoads | None = None,
         after: int = 0,
-        *,
         stored_since: bool = False,
     ) -> None:
         """loads: where commands of long streams wait; None: the batch waits for its streams, however long.
@@ -90,8 +89,10 @@ class CommandBatch:
         the primary key of the outcomes is, at the commit.
         """
         asked = self.commands
-        if self._stored_since:  # nobody else can have decided them, and nothing else has a new id
-            asked = [command for command in self.commands if not command.new_id]
+        if (
+            self._stored_since
+        ):  # nobody else has decided them, and if their ids have ended since, see Processor
+            asked = [command for command in self.commands if not command.fresh]
         streams = dict.fromkeys(command.stream for command in self.commands)
         await asyncio.gather(
             *([self._look_up_outcomes(database, asked)] if asked else []),

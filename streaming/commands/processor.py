@@ -2,13 +2,11 @@
 
 Four batches are in progress under load. One commits, and one is ready behind it, so that Postgres always has
 work. The next is decided on the states that they left. For the one after that, earlier outcomes are looked
-up. If a commit fails, the later batches fail with it, and nothing is lost: the leases end, the cache is
-cleared, and the next owner begins after the last progress in Postgres.
+up. If a commit fails, the later batches fail with it, and what follows the last progress is read again.
 
 The progress of a partition is stored in the transaction of the outcomes. That is the acknowledgement, once
 per batch, and it cannot disagree with the outcomes. A new owner begins after it and so gets each command in
-order. (With JetStream's acknowledgements, a takeover would get the unacknowledged messages only after their
-wait, after newer ones. Acknowledging those with AckPolicy.ALL would drop the older ones: see docs/decisions.)
+order. (JetStream's acknowledgements would lose commands at a takeover: see docs/decisions.)
 """
 
 from __future__ import annotations
@@ -91,6 +89,7 @@ class Processor:
         self._last: CommandBatch | None = None
         self._read: Progress | None = None  # after the messages that were read
         self._passed: Progress | None = None  # after messages without a command of these partitions
+        self._committed_at_conflict: int | None = None
         self._run = Run()
         self.owned: tuple[int, ...] = ()
         self.refused: Sequence[Refusal] = ()
@@ -143,10 +142,14 @@ class Processor:
                 await self._decide_quarantined(leases, crashed)
                 await leases.clear(crashed)
             logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
-            async with self._reader(self.owned) as reader:
+            async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
                 await reader.open(await partition_progress(leases.connection, self.owned))
-                await self._decide_in_batches(leases, reader)
-                await self._commits.announced()
+                try:
+                    await self._decide_in_batches(leases, reader)
+                except AppendConflict as error:
+                    self._begin_again(error)
+                else:
+                    await self._commits.announced()
         except CannotDecide as error:
             await self._commits.announced()  # everything before the command is committed
             partition = partition_of(error.command.stream, self._settings.partitions)
@@ -155,14 +158,23 @@ class Processor:
         finally:
             await self._abandon()
 
-    def _reader(self, partitions: Sequence[int]) -> PartitionReader:
-        return PartitionReader(self._nats, partitions, self._settings.partitions)
+    def _begin_again(self, error: AppendConflict) -> None:
+        """Forgets what was not committed. It is read again, and all that is queued by now is looked up.
+
+        So a fresh command that has an outcome gets it. Raises the error if nothing was committed since the
+        one before: then the leases end too.
+        """
+        before, self._committed_at_conflict = self._committed_at_conflict, self.counters.batches
+        if before == self._committed_at_conflict:
+            raise error
+        self._states.evict(command.stream for batch in self._recent for command in batch.commands)
+        logger.info("some commands are decided again: %s", error)
 
     async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
         """Decides the commands that may be the cause. crashed: partitions with one last owner."""
         names = ", ".join(map(str, crashed))
         logger.warning("the last owner of partitions %s has crashed or lost Postgres", names)
-        async with self._reader(crashed) as reader:
+        async with PartitionReader(self._nats, crashed, self._settings.partitions) as reader:
             await reader.open(await partition_progress(leases.connection, crashed))
             in_progress = _IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER)
             waiting = await possible_causes(leases.connection, reader, in_progress)
@@ -226,8 +238,8 @@ class Processor:
         if after is None:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
-        recent, since = tuple(self._recent), received.stored_since
-        batch = CommandBatch(received.commands, received.progress, recent, loads, after, stored_since=since)
+        commands, progress, since = received
+        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 

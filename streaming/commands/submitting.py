@@ -18,18 +18,14 @@ from commander.streaming.commands.messages import (
     message_of_many,
     schedule_of,
 )
+from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
-_PATIENCE_SECONDS = 0.01
-"""How long the next commands wait at most for the answer to those before.
-
-On a near server it comes sooner, and the commands that arrive meanwhile share its next sync. A far one
-syncs long before its answer arrives."""
-_MOST_UNANSWERED = 64
-"""How many publishes may wait for an answer."""
+_AT_ONCE = 64
+"""How many groups may wait for the answer of a far NATS."""
 
 
 class Overloaded(CommanderError):
@@ -67,16 +63,13 @@ class Submitter:
         self._now = now
         self.partitions = partitions
         self._max_waiting = max_waiting
-        self._waiting: list[_Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._storing: set[asyncio.Task[None]] = set()
-        self._sent = 0  # and not answered
+        self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)
         self.submitted = 0
 
     @property
     def waiting(self) -> int:
         """How many commands are not stored yet, as far as is known."""
-        return len(self._waiting) + self._sent
+        return len(self._groups)
 
     def must_accept(self) -> None:
         """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS is unreachable."""
@@ -92,28 +85,14 @@ class Submitter:
         """
         self.must_accept()
         waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
-        self._waiting.append(waiting)
+        self._groups.add(waiting)
         began = now_ns()
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
         await waiting.stored
         self.submitted += 1
         if began:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
-    async def _flush(self) -> None:
-        """Stores what waits. While NATS answers late, it does not wait for an answer before it sends more."""
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
-            storing = asyncio.create_task(self._store(batch))
-            self._storing.add(storing)
-            storing.add_done_callback(self._storing.discard)
-            await asyncio.wait((storing,), timeout=_PATIENCE_SECONDS)
-            while len(self._storing) >= _MOST_UNANSWERED:
-                await asyncio.wait(self._storing, return_when=asyncio.FIRST_COMPLETED)
-
     async def _store(self, batch: Sequence[_Waiting]) -> None:
-        self._sent += len(batch)
         groups = _groups(batch)
         try:
             stored = await publish(self._nats, [self._message(group) for group in groups])
@@ -122,8 +101,6 @@ class Submitter:
         else:
             for group, result in zip(groups, stored, strict=True):
                 _settle(group, result)
-        finally:
-            self._sent -= len(batch)
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:
