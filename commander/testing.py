@@ -30,6 +30,7 @@ from commander.domain import (
     SubmitContext,
 )
 from commander.domain.messages import CommandType
+from commander.domain.new_ids import ids_of_hooks, ids_of_reaction
 
 _NOW = datetime(2000, 1, 1, tzinfo=UTC)
 _ID = UUID(int=1)
@@ -72,7 +73,8 @@ class Given:
         try:
             type_.check(command)
             stream = aggregate.stream_of(command)
-            command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
+            with ids_of_hooks(_ID):
+                command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
             context = CommandContext(_ID, _ID, now, actor)
             return Decided(domain.decided(aggregate, state, command, lambda: context), None)
         except (Rejected, InvalidCommand) as refusal:
@@ -116,6 +118,7 @@ class Reactors:
         wanted = only or domain.reactors
         self._reactors = [domain.reactors[domain.names.stored("reactor", name) or name] for name in wanted]
         self._later: list[_Later] = []
+        self._position = 0
         self.now = now
         self.states: dict[tuple[str, str], Any] = {}
 
@@ -123,6 +126,7 @@ class Reactors:
         """The commands sent for an event or a ReactionRejected, or while a timedelta passes."""
         if isinstance(happening, timedelta):
             return self._pass(happening)
+        self._position += 1
         return [command for reactor in self._reactors for command in self._sent(reactor, happening)]
 
     def _sent(self, reactor: ReactorType, event: Any) -> list[Any]:
@@ -130,7 +134,8 @@ class Reactors:
         if reactor.key is not None and key is None:
             return []
         place = reactor.name, key or ""
-        reaction = reactor.react(self.states.get(place), event)
+        with ids_of_reaction(reactor.name, self._position):
+            reaction = reactor.react(self.states.get(place), event)
         if reaction is None:
             return []
         self._later = [one for one in self._later if one.place != place]
@@ -201,6 +206,16 @@ class Reacted:
     def then_ended(self) -> None:
         """Asserts that no state is left."""
         assert not self.states, f"expected no state, got {dict(self.states)}"
+
+
+def new_id_of(reactor: str, position: int, index: int = 0) -> UUID:
+    """The id that `new_id()` makes in the code of a reactor or a process: the same in each run of a test.
+
+    reactor: its stored name. position: the number of the trigger among those of the test, from 1, without the
+    timedeltas. index: how many ids its reaction has made before.
+    """
+    ids = ids_of_reaction(reactor, position)
+    return [ids.next() for _ in range(index + 1)][index]
 
 
 def reactions(domain: Domain, event: Any, *, after: Iterable[Any] = ()) -> list[Any]:

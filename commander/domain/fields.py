@@ -15,13 +15,14 @@ from decimal import Decimal
 from enum import Enum, Flag
 from functools import cached_property
 from typing import Any, NewType
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from typing_extensions import Doc
 
 from commander.domain.constraints import constraints_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
+from commander.domain.new_ids import next_id
 from commander.domain.source import where_is
 
 BigInt = NewType("BigInt", int)
@@ -42,11 +43,12 @@ _SAMPLES: dict[Any, Any] = {  # one value of each type that has an order or a le
 
 
 def new_id() -> Any:
-    """The default of an id field that the client may omit.
+    """The default of an id field that may be omitted.
 
-    The id is then derived from the command's id, so that a command that is sent again has the same id.
+    The id is then derived: for a client from the command's id, and in the code of a reactor or a tick from
+    what it runs for (new_ids.py). So a command that is sent again has the same id.
     """
-    return dataclasses.field(default_factory=uuid4, metadata={_GENERATED: True})
+    return dataclasses.field(default_factory=next_id, metadata={_GENERATED: True})
 
 
 @dataclasses.dataclass(frozen=True)

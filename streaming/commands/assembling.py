@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from commander.domain import CommandType, Domain, InvalidCommand, Origin, Problem, Rejected, SubmitContext
+from commander.domain.new_ids import ids_of_hooks
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
@@ -182,7 +183,8 @@ def assembled(
         envelope.actor,
     )
     try:
-        prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
+        with ids_of_hooks(envelope.command_id):
+            prepared = _encoded(type_, domain.prepared(type_, command, context), max_bytes)
     except Rejected as rejection:
         refused = without_nul(rejection.code), without_nul(rejection.message)
         return _sealed(

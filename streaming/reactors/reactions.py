@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
 from commander.domain.errors import RAISED, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
+from commander.domain.new_ids import ids_of_reaction
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
@@ -115,7 +116,8 @@ class Reactions:
         stored = None if key is None else self.changed.get(key, self._states.get(key))
         state = None if stored is None else self._reactor.decode(stored.state)
         began = now_ns()
-        reaction = self._reactor.react(state, trigger)
+        with ids_of_reaction(self._reactor.name, event.position):
+            reaction = self._reactor.react(state, trigger)
         if reaction is None:
             return
         traceparent = None

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from commander.domain import Domain
+from commander.domain.new_ids import ids_of_tick
 from commander.domain.recurring import RecurringType
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
@@ -118,8 +119,10 @@ class Ticker:
         self.failures.pop(recurring.name, None)
 
     def _commands_at(self, recurring: RecurringType, tick: datetime) -> tuple[SubmittedCommand, ...]:
-        sent = enumerate(recurring.commands_at(tick))
-        envelopes = ((one, Envelope.of_tick(recurring.name, tick, n, self._now())) for n, one in sent)
+        with ids_of_tick(recurring.name, tick):
+            sent = recurring.commands_at(tick)
+        numbered = enumerate(sent)
+        envelopes = ((one, Envelope.of_tick(recurring.name, tick, n, self._now())) for n, one in numbered)
         return tuple(assembled(self._domain, command, envelope) for command, envelope in envelopes)
 
     async def _take_back(self, before: SetTick, now: datetime, kept: Collection[UUID] = ()) -> None:
