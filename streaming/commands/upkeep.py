@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 0.02
 
 
 class Upkeep:
-    """Looks whether the partitions are shared as they should be, and removes decided commands.
+    """Checks whether the partitions are shared as they should be, and removes decided commands.
 
     A context manager: its exit stops what still runs.
     """
@@ -24,36 +24,36 @@ class Upkeep:
         self._leases = leases
         self._settings = settings
         now = asyncio.get_running_loop().time()
-        self._look_at = now + settings.rebalance_seconds
+        self._check_at = now + settings.rebalance_seconds
         self._purge_at = now + settings.purge_seconds
-        self._looking: asyncio.Task[bool] | None = None
+        self._checking: asyncio.Task[bool] | None = None
         self._purging: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Upkeep:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        running = [task for task in (self._looking, self._purging) if task is not None]
+        running = [task for task in (self._checking, self._purging) if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
     async def found_unbalanced(self) -> bool:
-        """Whether a look that has ended found that the partitions are to be shared in another way.
+        """Whether a check that has ended found that the partitions are to be shared in another way.
 
         Begins one when it is time. Raises Unavailable.
         """
         loop = asyncio.get_running_loop()
-        if self._looking is None:
-            if loop.time() < self._look_at:
+        if self._checking is None:
+            if loop.time() < self._check_at:
                 return False
-            self._looking = asyncio.create_task(self._leases.is_balanced())
-            await asyncio.wait((self._looking,), timeout=_PATIENCE_SECONDS)
-        if not self._looking.done():
+            self._checking = asyncio.create_task(self._leases.is_balanced())
+            await asyncio.wait((self._checking,), timeout=_PATIENCE_SECONDS)
+        if not self._checking.done():
             return False
-        looked, self._looking = self._looking, None
-        self._look_at = loop.time() + self._settings.rebalance_seconds
-        return not looked.result()
+        checked, self._checking = self._checking, None
+        self._check_at = loop.time() + self._settings.rebalance_seconds
+        return not checked.result()
 
     @property
     def purge_is_due(self) -> bool:

@@ -103,13 +103,13 @@ async def test_a_fresh_command_is_looked_up_by_the_next_owner(
     assert not any("decided again" in line for line in caplog.messages)
 
 
-async def test_deciding_does_not_wait_for_a_look_at_the_sharing_nor_for_a_purge(
+async def test_deciding_waits_neither_for_a_check_of_the_sharing_nor_for_a_purge(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both take trips to a server, which may be far."""
-    begun = {"look": asyncio.Event(), "purge": asyncio.Event()}
+    begun = {"check": asyncio.Event(), "purge": asyncio.Event()}
     for owner, name in ((ProcessorLeases, "is_balanced"), (PartitionReader, "purge")):
-        what = "look" if name == "is_balanced" else "purge"
+        what = "check" if name == "is_balanced" else "purge"
 
         async def never(*_: object, event: asyncio.Event = begun[what]) -> None:
             event.set()
