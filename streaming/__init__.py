@@ -9,6 +9,7 @@ spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
+clocks.py       measure the clocks of the servers, and tell when they differ
 log/            follow the log; the mirror: the stream EVENTS
 commands/       submit commands, decide them, announce their outcomes
 projections/    fold the log into projection tables

@@ -76,6 +76,7 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
+            now=nats.clock.now,
         )
         await services.outcomes.start()
         await services.progress.start()

@@ -19,6 +19,7 @@ from commander.domain.new_ids import ids_of_hooks
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
+from commander.streaming.nats.clock import Clock
 
 MAX_COMMAND_BYTES = 900 * 1024
 """The limit of a command's JSON. With its envelope it must fit into one NATS message (1 MiB by default)."""
@@ -103,7 +104,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         event: RecordedEvent,
         index: int,
         depth: int,
-        now: datetime,
+        clock: Clock,
         *,
         traceparent: str | None,
         after: timedelta | None,
@@ -113,12 +114,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             Origin.REACTOR,
             reaction_id(reactor, event.position, index),
             event.correlation_id,
-            now,
+            clock.now(),
             event.recorded_at,
             causation_position=event.position,
             reactor=reactor,
             traceparent=traceparent,
-            not_before=None if after is None else event.recorded_at + after,
+            not_before=None if after is None else clock.recorded(event.recorded_at) + after,
             depth=0 if after is not None and after >= APART else depth + 1,
         )
 

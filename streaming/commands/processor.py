@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from commander.domain import Domain
@@ -249,7 +248,7 @@ class Processor:
         Raises CannotDecide: the batch ended before that command. Its commit has started then too.
         """
         await look_up.done
-        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
+        await look_up.batch.decide(self._domain, self._states, self._nats.clock.now())
         await self._committed(but=_COMMITS - 1)
         await self._commits.start(leases, look_up.batch)
         if look_up.batch.stopped is not None:

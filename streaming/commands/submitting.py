@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.records import SubmittedCommand
@@ -40,15 +40,12 @@ class _Waiting:
     stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
-    while NATS is slow. now: the clock. submitted: how many commands were stored.
+    while NATS is slow. now: the clock; None for that of NATS, which fires schedules. submitted: how many
+    commands were stored.
     """
 
     def __init__(
@@ -57,10 +54,10 @@ class Submitter:
         partitions: int,
         *,
         max_waiting: int = 10_000,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._nats = nats
-        self._now = now
+        self._now = now or nats.clock.now
         self.partitions = partitions
         self._max_waiting = max_waiting
         self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)

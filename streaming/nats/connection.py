@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import without_password
 from commander.streaming.nats.chunks import ChunkedClient, OutMessage
+from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.names import Names
 
 logger = logging.getLogger("commander.nats")
@@ -63,6 +64,7 @@ class Nats:
         self._names = names
         self.servers = [server.strip() for server in url.split(",")]
         self.client = ChunkedClient()
+        self.clock = Clock()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._answering: set[asyncio.Timeout] = set()
         self._logged = ""
