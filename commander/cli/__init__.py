@@ -11,8 +11,10 @@ projection_tables.py  commander projections list, rebuild, switch, rollback, dro
 rebuilding.py         the progress and the result of a rebuild
 processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
+restoring.py          commander restore
 snapshots.py          commander snapshots drop
 verifying.py          commander verify
+repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands
 main.py               the entry point

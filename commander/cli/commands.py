@@ -164,18 +164,61 @@ def import_log(
 def verify(
     domain: DomainArgument = None,
     snapshots: Annotated[
-        int, typer.Option(min=0, help="The most snapshots to compare with a fold of their stream.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, help="The most snapshots to compare with a fold of their stream. Default: all."),
+    ] = None,
 ) -> None:
-    """Check the stored data: log, outcomes, mirror, projections, snapshots. The system may run meanwhile.
+    """Check all that is stored in Postgres and on NATS, and print what is wrong. The system may run.
 
-    Of the snapshots, half are those of the longest streams, the others are chosen at random.
+    Of a number of snapshots, half are those of the longest streams, the others are chosen at random.
     """
     from commander.cli.loading import load_domain
     from commander.cli.verifying import run_verify
     from commander.settings import read_settings
 
     run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
+
+
+@app.command()
+def repair(
+    domain: DomainArgument = None,
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Do it. By default it is only shown.")
+    ] = False,
+) -> None:
+    """Make again what verify finds damaged, from the rest of the log. It shows first what it would do.
+
+    Stop the part that writes what is repaired, such as processors or the relay.
+    """
+    from commander.cli.loading import load_domain
+    from commander.cli.repairing import run_repair
+    from commander.settings import read_settings
+
+    run_repair(load_domain(read_settings(domain=domain).domain), apply=apply)
+
+
+@app.command()
+def restore(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without: only show what differs.")] = False,
+    new_epoch: Annotated[
+        bool,
+        typer.Option(
+            help="Begin a new epoch although nothing differs: both servers were set back, so cursors and "
+            "positions that clients and consumers have may be of what was lost."
+        ),
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the events that were lost to this new file, as lines of JSON.")
+    ] = None,
+) -> None:
+    """After Postgres or NATS was set back: show what was lost, and make the two agree again.
+
+    The log in Postgres is what counts. EVENTS is made again from it, queued commands without an outcome are
+    decided, and a new epoch tells clients and consumers from which position on the log has changed.
+    """
+    from commander.cli.restoring import run_restore
+
+    run_restore(apply=yes, new_epoch=new_epoch, save=save)
 
 
 def run_app(arguments: Sequence[str]) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from commander.domain import Domain
-from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
@@ -27,6 +26,7 @@ from commander.settings import Settings
 from commander.streaming.clocks import ClockWatch
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import watch_streams
+from commander.streaming.outages import share_outages
 
 
 class Server(Protocol):
@@ -44,10 +44,14 @@ class Part(ABC):
     garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
     objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
     watched: whether calls of the domain's code are interrupted after `handler_seconds`.
+    mirrors: whether it publishes into EVENTS, so that a foreign message there stops it.
+    waits_for: why it has not started, if Postgres and NATS differ.
     """
 
     name: str
     watched = True
+    mirrors = False
+    waits_for: str | None = None
     garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
@@ -72,7 +76,8 @@ class Part(ABC):
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)
-        await run_all(self.run(database, nats), watch_streams(nats), clocks.run())
+        sharing = share_outages(nats, (database.circuit, nats.circuit))
+        await run_all(self.run(database, nats), watch_streams(nats), clocks.run(), sharing)
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
@@ -110,16 +115,10 @@ class Part(ABC):
             return {self.name: "stopping"}
         if self._database is None or self._nats is None:
             return {self.name: "not started yet"}
-        states = {"postgres": "ok", "nats": "ok"}
-        try:
-            await self._database.ping()
-            self._database.must_be_up()
-        except Unavailable as error:
-            states["postgres"] = error.reason
-        if not self._nats.connected:
-            states["nats"] = f"the connection to {self._nats.shown_url} is down"
+        circuits = {"postgres": self._database.circuit, "nats": self._nats.circuit}
+        states = {name: str(circuit.outage or "ok") for name, circuit in circuits.items()}
         if not self._started:
-            return {**states, self.name: "not started yet"}
+            return {**states, self.name: self.waits_for or "not started yet"}
         return {**states, **self.own_readiness()}
 
     def own_readiness(self) -> Mapping[str, str]:

@@ -17,5 +17,4 @@ upkeep.py                  what an owner of partitions does beside deciding
 processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id
-verifying.py               compare snapshots with folds of their streams
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from commander.eventstore.records import EventFilter, RecordedEvent
@@ -22,7 +23,19 @@ class Heartbeat(NamedTuple):
     position: int
 
 
-FeedItem = RecordedEvent | CaughtUp | Heartbeat
+class StandsStill(NamedTuple):
+    """Events after `position` do not arrive, or it is not known whether there are any.
+
+    since: until then, all events were delivered (UTC). It comes once, and then in place of heartbeats. When
+    events arrive again, an event or a heartbeat follows.
+    """
+
+    position: int
+    since: datetime
+    reason: str
+
+
+FeedItem = RecordedEvent | CaughtUp | Heartbeat | StandsStill
 T = TypeVar("T")
 
 _OVERHEAD = 400
@@ -94,11 +107,11 @@ class FanOutGroup(Generic[T]):
         self.evict(0)
         self.floor = floor
 
-    def beat(self, position: int) -> None:
-        """Sends a heartbeat to the waiting subscribers if no event has arrived since the last call."""
+    def beat(self, item: Heartbeat | StandsStill) -> None:
+        """Sends the item to the waiting subscribers if no event has arrived since the last call."""
         if self._quiet and self._waiting:
             self.beats += 1
-            self.last_beat = self.render(Heartbeat(position))
+            self.last_beat = self.render(item)
             self._release()
         self._quiet = True
 
@@ -118,3 +131,24 @@ class FanOutGroup(Generic[T]):
         for waiter in waiting:
             if not waiter.done():  # the subscriber may have been cancelled
                 waiter.set_result(None)
+
+
+def addresses(where: EventFilter) -> list[Hashable]:
+    """The index entries of a group. An event is matched only against groups under its own entries."""
+    if where.streams is not None:
+        return [("stream", stream) for stream in where.streams]
+    if where.command_id is not None:
+        return [("command", where.command_id)]
+    if where.correlation_id is not None:
+        return [("correlation", where.correlation_id)]
+    return ["all"]
+
+
+def addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
+    """The entries under which the groups are that may want an event."""
+    return (
+        "all",
+        ("stream", event.stream),
+        ("command", event.command_id),
+        ("correlation", event.correlation_id),
+    )
