@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -12,6 +11,7 @@ import asyncpg
 from bench.audit import audit_log, audit_outcomes
 from bench.filling import deposits, enqueue, open_accounts
 from bench.measuring import Measure
+from bench.pacing import due
 from bench.scaling.plan import Bench
 from bench.scaling.queues import until_decided
 from bench.servers import System
@@ -20,7 +20,6 @@ from commander.eventstore.database import Database
 FIRST = "beside a long snapshot: submitted to decided, the first tenth"
 LAST = "beside a long snapshot: submitted to decided, the last tenth"
 _PER_SECOND = 200
-_AT_ONCE = 2
 _MEDIAN = """
     select percentile_cont(0.5) within group (order by extract(epoch from decided_at - submitted_at))::float8
     from commands where number > $1 and number <= $2
@@ -55,13 +54,11 @@ async def _long_snapshot(database: Database) -> AsyncIterator[None]:
 
 
 async def _at_a_rate(system: System, accounts: Sequence[UUID], seconds: float) -> list[UUID]:
-    """Submits commands for so long, two at a time. Returns their ids."""
+    """Submits commands for so long: what is due, when what was due before is on disk. Returns their ids."""
     ids: list[UUID] = []
-    loop = asyncio.get_running_loop()
-    begin = loop.time()
-    for n in range(int(seconds * _PER_SECOND / _AT_ONCE)):
-        await asyncio.sleep(max(0, begin + n * _AT_ONCE / _PER_SECOND - loop.time()))
-        commands = deposits(accounts[n % len(accounts) :], _AT_ONCE)
+    async for numbers in due(int(seconds * _PER_SECOND), _PER_SECOND):
+        at = numbers[0] % len(accounts)
+        commands = deposits([*accounts[at:], *accounts[:at]], len(numbers))
         await enqueue(system.nats, commands)
         ids += [command.command_id for command in commands]
     return ids
