@@ -108,6 +108,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The largest command, as JSON."""
     max_schedule_days: Annotated[int, Meta(ge=1, le=36500)] = 366
     """How many days in the future the time of a command (`notBefore`) may be."""
+    keep_accepted: bool = False
+    """Whether a command of a client is stored in Postgres too before its receipt, until it has an outcome. If
+    NATS loses its disk, it is then sent again. It costs a commit of Postgres for the commands that arrive
+    together, and while Postgres is away no command is accepted."""
     max_page: Annotated[int, Meta(ge=1)] = 500
     """The most items that one page of a list has."""
     max_live_rows: Annotated[int, Meta(ge=1)] = 1000

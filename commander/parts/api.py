@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
+from commander.eventstore.log.pending import keep
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
@@ -57,7 +58,11 @@ class ApiPart(Part):
             domain=self.domain,
             database=database,
             nats=nats,
-            submitter=Submitter(nats, self.settings.partitions),
+            submitter=Submitter(
+                nats,
+                self.settings.partitions,
+                keep=partial(keep, database) if self.settings.keep_accepted else None,
+            ),
             outcomes=OutcomeWaiter(nats, database),
             progress=ProjectionProgress(nats, database, tables),
             feed=Feed(

@@ -17,6 +17,7 @@ import msgspec
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.pending import Sent, remember
 from commander.eventstore.reactions.parked import Failure, move_parked, store_parked, unpark
 from commander.eventstore.records import SubmittedCommand
 from commander.eventstore.sql import statement
@@ -169,10 +170,12 @@ async def save_reactor(
     positions: Mapping[int, int],
     changed: Mapping[str, StoredState | None] | None = None,
     parked: Sequence[Failure] = (),
+    sent: Sent | None = None,
 ) -> None:
     """Moves partitions to these positions, stores the changed states and parks keys, in one transaction.
 
-    positions: by partition. changed: states by key; None for a state that has ended.
+    positions: by partition. changed: states by key; None for a state that has ended. sent: the commands of
+    the events; they are stored until they have an outcome.
     connection: it holds the locks of the partitions. Raises Unavailable.
     """
     async with _transaction(connection):
@@ -181,6 +184,8 @@ async def save_reactor(
             await _save_states(connection, name, changed)
         if parked:
             await store_parked(connection, name, parked)
+        if sent is not None:
+            await remember(connection, sent)
 
 
 async def save_retry(
@@ -192,6 +197,7 @@ async def save_retry(
     failure: Failure | None,
     *,
     caught_up: bool,
+    sent: Sent | None = None,
 ) -> None:
     """Stores how far the retry of a parked key has come: its state, and up to which event it is handled.
 
@@ -200,6 +206,8 @@ async def save_retry(
     async with _transaction(connection):
         if changed:
             await _save_states(connection, name, changed)
+        if sent is not None:
+            await remember(connection, sent)
         if failure is not None:
             await store_parked(connection, name, [failure])
         elif caught_up:

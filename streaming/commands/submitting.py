@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from commander.domain.errors import CommanderError
+from commander.eventstore.log.pending import Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
     MAX_TOGETHER,
@@ -21,7 +22,13 @@ from commander.streaming.commands.messages import (
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
+from commander.streaming.nats.streams import queue_depth
 from commander.streaming.tracing import SpanKind, mark, now_ns
+
+Keep = Callable[[Sent], Awaitable[None]]
+"""Stores commands in Postgres too, before their receipt."""
+_KNOWN_SECONDS = 1.0
+"""How long the time at which COMMANDS was created is believed."""
 
 
 class Overloaded(CommanderError):
@@ -44,7 +51,8 @@ class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
-    while NATS is slow. now: the clock. submitted: how many commands were stored.
+    while NATS is slow. keep: see Keep; None: NATS alone has the commands. now: the clock. submitted: how
+    many commands were stored.
     """
 
     def __init__(
@@ -53,12 +61,16 @@ class Submitter:
         partitions: int,
         *,
         max_waiting: int = 10_000,
+        keep: Keep | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._nats = nats
         self._now = now
         self.partitions = partitions
         self._max_waiting = max_waiting
+        self._keep = keep
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._stream: tuple[datetime, float] | None = None  # when it was created, and when that was read
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self.submitted = 0
@@ -73,6 +85,16 @@ class Submitter:
         self._nats.must_be_connected()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
+
+    async def stream_created(self) -> datetime:
+        """When the stream COMMANDS was created, as of a moment ago. Raises Unavailable.
+
+        Read it before commands are submitted: they are in this stream or in a newer one.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._stream is None or now - self._stream[1] > _KNOWN_SECONDS:
+            self._stream = (await queue_depth(self._nats)).created, now
+        return self._stream[0]
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
         """Returns when JetStream has the command on disk. alone: in a message of its own (messages.py).
@@ -91,17 +113,33 @@ class Submitter:
         if began:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
+    async def submit_all(self, commands: Sequence[SubmittedCommand]) -> Sent | None:
+        """Submits commands in this order. Returns them with their stream; None if there are none.
+
+        Raises as `submit`.
+        """
+        if not commands:
+            return None
+        sent = Sent(await self.stream_created(), commands)
+        await asyncio.gather(*map(self.submit, commands))
+        return sent
+
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
             groups = _groups(batch)
             try:
+                created = None if self._keep is None else await self.stream_created()
                 stored = await publish(self._nats, [self._message(group) for group in groups])
             except Exception as error:
                 _settle(batch, error)
-            else:
-                for group, result in zip(groups, stored, strict=True):
-                    _settle(group, result)
+                continue
+            if self._keep is None or created is None:
+                _settle_all(groups, stored)
+            else:  # meanwhile the next ones are published
+                task = asyncio.create_task(_kept(self._keep, created, groups, stored))
+                self._keeping.add(task)
+                task.add_done_callback(self._keeping.discard)
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:
@@ -128,6 +166,23 @@ def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
         together.append(waiting)
         size += len(waiting.data)
     return groups
+
+
+async def _kept(
+    keep: Keep, created: datetime, groups: Sequence[list[_Waiting]], stored: Sequence[int | Exception]
+) -> None:
+    pairs = zip(groups, stored, strict=True)
+    commands = [one.command for group, result in pairs if isinstance(result, int) for one in group]
+    try:
+        await keep(Sent(created, commands))
+    except Exception as error:
+        stored = [error if isinstance(result, int) else result for result in stored]
+    _settle_all(groups, stored)
+
+
+def _settle_all(groups: Sequence[list[_Waiting]], stored: Sequence[int | Exception]) -> None:
+    for group, result in zip(groups, stored, strict=True):
+        _settle(group, result)
 
 
 def _settle(group: Iterable[_Waiting], result: int | Exception) -> None:
