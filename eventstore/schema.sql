@@ -273,10 +273,10 @@ create table recurring (
 );
 
 create table pending_commands (
-    command_id uuid primary key,
+    command_id uuid not null,
     stream_created timestamptz not null,
     due timestamptz not null,
-    command json not null
+    command text not null
 );
 create index pending_commands_due on pending_commands (stream_created, due);
 

@@ -42,10 +42,14 @@ class Sent(NamedTuple):
 
 
 class LostPage(NamedTuple):
-    """Commands that were sent to another stream. decided: the ids of those that have an outcome."""
+    """Commands that were sent to another stream. rows: those of the undecided. decided: the other rows.
+
+    A row is its place in the table, and the id of its command.
+    """
 
     undecided: list[SubmittedCommand]
-    decided: list[UUID]
+    rows: list[tuple[str, UUID]]
+    decided: list[tuple[str, UUID]]
 
 
 class LostStream(NamedTuple):
@@ -70,21 +74,16 @@ class UndecidedReactions(NamedTuple):
 
 
 async def remember(connection: Connection, sent: Sent) -> None:
-    """Stores commands until they have an outcome. Deadlines are left out. Raises Unavailable.
-
-    Of several with the same id, the first is stored.
-    """
-    commands = {
-        command.command_id: command for command in reversed(sent.commands) if command.deadline is None
-    }
+    """Stores commands until they have an outcome. Deadlines are left out. Raises Unavailable."""
+    commands = [command for command in sent.commands if command.deadline is None]
     if not commands:
         return
     with reaching_postgres(connection):
         await connection.execute(
             _REMEMBER,
-            array_text(list(commands)),
-            array_text([command.not_before or command.submitted_at for command in commands.values()]),
-            "\x1f".join([_encoder.encode(command).decode() for command in commands.values()]),
+            array_text([command.command_id for command in commands]),
+            array_text([command.not_before or command.submitted_at for command in commands]),
+            "\x1f".join([_encoder.encode(command).decode() for command in commands]),
             sent.stream_created,
         )
 
@@ -124,8 +123,27 @@ async def lost_commands(connection: Connection, stream_created: datetime) -> Los
     """The oldest commands that were sent to other streams than this one, a page. Raises Unavailable."""
     with reaching_postgres(connection):
         rows = await connection.fetch(_LOST, stream_created, _PAGE)
-    undecided = [_decoder.decode(row["command"]) for row in rows if not row["decided"]]
-    return LostPage(undecided, [row["command_id"] for row in rows if row["decided"]])
+    open_rows = [row for row in rows if not row["decided"]]
+    return LostPage(
+        [_decoder.decode(row["command"]) for row in open_rows],
+        [(row["row"], row["command_id"]) for row in open_rows],
+        [(row["row"], row["command_id"]) for row in rows if row["decided"]],
+    )
+
+
+async def sent_lost(connection: Connection, page: LostPage, stream_created: datetime) -> None:
+    """The undecided commands of the page were sent to this stream. The others are deleted.
+
+    Raises Unavailable.
+    """
+    these = "ctid = any($1::text[]::tid[]) and command_id = any($2::uuid[])"
+    with reaching_postgres(connection):
+        places, ids = [row[0] for row in page.rows], [row[1] for row in page.rows]
+        await connection.execute(
+            f"update pending_commands set stream_created = $3 where {these}", places, ids, stream_created
+        )
+        places, ids = [row[0] for row in page.decided], [row[1] for row in page.decided]
+        await connection.execute(f"delete from pending_commands where {these}", places, ids)
 
 
 async def undecided_commands(

@@ -1,10 +1,11 @@
 -- Pending commands that Postgres has too: if NATS loses the stream COMMANDS, they are sent again.
--- stream_created: when the COMMANDS that has the command was created. due: when it may be decided.
+-- stream_created: when the COMMANDS that has the command was created. due: when it may be decided. command: JSON.
+-- A row costs little: no primary key (a command that is stored twice does no harm), and JSON that is not parsed.
 create table pending_commands (
-    command_id uuid primary key,
+    command_id uuid not null,
     stream_created timestamptz not null,
     due timestamptz not null,
-    command json not null
+    command text not null
 );
 create index pending_commands_due on pending_commands (stream_created, due);
 

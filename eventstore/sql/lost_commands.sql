@@ -1,12 +1,12 @@
 -- Reads the oldest pending commands of streams other than this one.
 -- binds: $1 stream_created timestamptz  $2 limit int
--- result: command_id uuid, command json, decided bool (whether it has an outcome)
-select lost.command_id, lost.command, decided.yes is not null as decided
+-- result: row text (its ctid), command_id uuid, command text, decided bool (whether it has an outcome)
+select lost.row::text, lost.command_id, lost.command, decided.yes is not null as decided
 from (
-    (select command_id, stream_created, due, command from pending_commands
+    (select ctid as row, command_id, stream_created, due, command from pending_commands
      where stream_created < $1 order by stream_created, due limit $2)
     union all
-    (select command_id, stream_created, due, command from pending_commands
+    (select ctid, command_id, stream_created, due, command from pending_commands
      where stream_created > $1 order by stream_created, due limit $2)
 ) as lost
 left join lateral (

@@ -1,9 +1,9 @@
 -- Reads the pending commands that are stored, a page, in the order in which they were sent.
 -- binds: the last row before: $1 stream_created timestamptz  $2 due timestamptz  $3 command_id uuid;
 --        $4 limit int  $5 reactor text, null for all senders
--- result: stream_created, due, command_id, command json: null if it has an outcome or is of another sender
+-- result: stream_created, due, command_id, command text: null if it has an outcome or is of another sender
 select pending.stream_created, pending.due, pending.command_id,
-       case when decided.yes is null and ($5::text is null or pending.command ->> 'reactor' = $5)
+       case when decided.yes is null and ($5::text is null or pending.command::json ->> 'reactor' = $5)
             then pending.command end as command
 from (
     select stream_created, due, command_id, command from pending_commands

@@ -21,13 +21,11 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
 from commander.eventstore.log.pending import (
     LostStream,
-    Sent,
     count_sent_again,
-    forget,
     forget_decided,
     lost_commands,
-    remember,
     saw_stream,
+    sent_lost,
     undecided_commands,
 )
 from commander.streaming.commands.submitting import Submitter
@@ -74,11 +72,10 @@ class LossWatch:
         count = 0
         while True:
             lost = await lost_commands(connection, created)
-            if not lost.undecided and not lost.decided:
+            if not lost.rows and not lost.decided:
                 return count
             await self._submitter.submit_all(lost.undecided)
-            await remember(connection, Sent(created, lost.undecided))
-            await forget(connection, lost.decided)
+            await sent_lost(connection, lost, created)
             count += len(lost.undecided)
 
 

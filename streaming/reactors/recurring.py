@@ -116,6 +116,7 @@ class Ticker:
             await self._take_back(connection, before, now, {command.command_id for command in commands})
         await save_tick(connection, SetTick(recurring.name, recurring.cron.text, tick, commands))
         if (sent := await self._submitter.submit_all(commands)) is not None:
+            await forget(connection, [command.command_id for command in commands])  # set by another process
             await remember(connection, sent)
         self._set[recurring.name] = tick
         self.failures.pop(recurring.name, None)
