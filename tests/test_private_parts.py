@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -152,6 +154,13 @@ def test_a_subscription_knows_its_number() -> None:
     assert Subscription(None, id=7)._id == 7
     uses(Client.subscribe, "_sid", "Subscription", "_subs")
     uses(Client._process_msg, "_subs", "sid")
+
+
+@relied_on("streaming/nats/__init__.py", "nats-py", "its import going on without importlib.metadata")
+def test_the_client_needs_no_metadata() -> None:
+    code = "import sys; sys.modules['importlib.metadata'] = None; import nats.aio.client as client; "
+    shown = subprocess.check_output([sys.executable, "-c", code + "print(client.__version__)"], text=True)
+    assert shown.strip() == "0.0.0"
 
 
 # --- uvicorn ------------------------------------------------------------------------------------------------

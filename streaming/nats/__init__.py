@@ -9,3 +9,29 @@ ordered_consumer.py  read a stream in order, without gaps
 direct_get.py        read many messages of a stream with one request
 signals.py           the signals on core NATS; a lost signal costs time, never an event
 """
+
+import importlib
+import sys
+from importlib.util import find_spec
+from typing import Any, cast
+
+_METADATA = "importlib.metadata"
+
+
+def _import_the_client() -> None:
+    """Imports nats-py without importlib.metadata, which it only asks for its own version.
+
+    That module brings a dozen others, and costs a process 1.4 MiB. None refuses an import; nats-py then
+    tells the server the version 0.0.0. aiohttp, which it imports where it is installed, may need metadata.
+    """
+    if _METADATA in sys.modules or find_spec("aiohttp") is not None:
+        return
+    modules = cast(dict[str, Any], sys.modules)
+    modules[_METADATA] = None
+    try:
+        importlib.import_module("nats")
+    finally:
+        del modules[_METADATA]
+
+
+_import_the_client()

@@ -46,23 +46,46 @@ OF_NATS_PY = {
 """aiohttp and its own, which nats-py imports where they are installed."""
 
 
-def imported(code: str) -> set[str]:
-    """The libraries that an interpreter has imported once it has run this code; not ours."""
+def run_code(code: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "COMMANDER_POSTGRES_URL": "postgresql://db/bank",
         "COMMANDER_NATS_URL": "nats://nats",
         "COMMANDER_HEALTH_PORT": "1",
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", code + PRINTED], capture_output=True, text=True, env=environment, check=True
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
-    found: list[str] = json.loads(ended.stdout)
+
+
+def imported(code: str) -> set[str]:
+    """The libraries that an interpreter has imported once it has run this code; not ours."""
+    found: list[str] = json.loads(run_code(code + PRINTED).stdout)
     return {name for name in found if not name.startswith("_")} - OF_NATS_PY - {"commander", "cython_runtime"}
 
 
-@pytest.mark.parametrize("part", ["processor", "relay", "projections", "reactors", "effects"])
+PARTS = ("processor", "relay", "projections", "reactors", "effects")
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_part_imports_no_web_framework_and_no_command_line(part: str) -> None:
     assert imported(STARTED.format(part=part)) <= PART
+
+
+DEPLOYED = """
+import sys
+sys.modules["aiohttp"] = None  # it is for tests; a deployment does not have it
+"""
+HEAVY = """
+import importlib.util, sys
+print([name for name in ("importlib.metadata", "zipfile", "csv", "tempfile") if name in sys.modules])
+import importlib.metadata
+"""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_deployed_part_does_without_the_metadata_of_packages(part: str) -> None:
+    ended = run_code(DEPLOYED + STARTED.format(part=part) + HEAVY)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_the_api_imports_no_command_line() -> None:
