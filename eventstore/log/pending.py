@@ -102,21 +102,22 @@ async def forget(connection: Connection, command_ids: Collection[UUID]) -> None:
         )
 
 
-async def forget_decided(connection: Connection, stream_created: datetime) -> int:
-    """Deletes commands of this stream that have an outcome. Returns how many. Raises Unavailable.
+async def forget_decided(connection: Connection, stream_created: datetime, due_from: datetime) -> datetime:
+    """Deletes commands of this stream that have an outcome and were due from a time on. Raises Unavailable.
 
     It begins with the oldest and ends when none of many has an outcome, so a long queue costs it little.
+    Returns the time from which on commands are left. So the next call need not pass by deleted rows, which
+    stay in the table as long as somebody reads an old snapshot.
     """
-    total, forgotten = 0, _SWEPT
-    while forgotten:
+    while True:
         with reaching_postgres(connection):
-            row = await connection.fetchrow(_FORGET_DECIDED, stream_created, _SWEPT)
+            row = await connection.fetchrow(_FORGET_DECIDED, stream_created, _SWEPT, due_from)
         assert row is not None, "an aggregate has a row"
-        forgotten = row["forgotten"]
-        total += forgotten
+        due_from = row["left_due"] or row["last_due"] or due_from
         if row["seen"] < _SWEPT:
-            break
-    return total
+            return row["left_due"] or datetime.now(UTC)
+        if not row["forgotten"]:
+            return due_from
 
 
 async def lost_commands(connection: Connection, stream_created: datetime) -> LostPage:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
@@ -36,6 +36,11 @@ from commander.streaming.running import keep_running
 logger = logging.getLogger("commander.commands")
 
 _PAUSE_SECONDS = 5.0
+_LATE = timedelta(minutes=1)
+"""How much earlier than others a command may be due that is stored later."""
+_ALL_SECONDS = 600.0
+"""How often all commands are looked at, also those that were stored later than that."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class LossWatch:
@@ -45,6 +50,8 @@ class LossWatch:
         self._database = database
         self._nats = nats
         self._submitter = submitter
+        self._left_from = _BEGINNING  # earlier commands are forgotten
+        self._all_at = 0.0
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -61,11 +68,20 @@ class LossWatch:
         """Looks once. connection: it holds the lock. Raises Unavailable."""
         depth = await queue_depth(self._nats)
         lost = await saw_stream(connection, depth.created, depth.messages)
+        if lost:
+            self._all_at = 0.0
         count = await self._send_lost(connection, depth.created)
         if lost or count:
             await count_sent_again(connection, depth.created, count)
             _tell(lost, count, self._nats.names.commands)
-        await forget_decided(connection, depth.created)
+        await self._forget_decided(connection, depth.created)
+
+    async def _forget_decided(self, connection: Connection, created: datetime) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._all_at:
+            self._left_from, self._all_at = _BEGINNING, now + _ALL_SECONDS
+        left_from = await forget_decided(connection, created, self._left_from)
+        self._left_from = max(self._left_from, left_from - _LATE)
 
     async def _send_lost(self, connection: Connection, created: datetime) -> int:
         """Sends what was sent to other streams and has no outcome. Returns how many commands."""
