@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
-from commander.eventstore.log.pending import keep
+from commander.eventstore.log.pending import Keep
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
@@ -61,7 +61,7 @@ class ApiPart(Part):
             submitter=Submitter(
                 nats,
                 self.settings.partitions,
-                keep=partial(keep, database) if self.settings.keep_accepted else None,
+                keep=Keep(database) if self.settings.keep_accepted else None,
             ),
             outcomes=OutcomeWaiter(nats, database),
             progress=ProjectionProgress(nats, database, tables),

@@ -65,7 +65,7 @@ class Part(ABC):
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)
-        await run_all(self.run(database, nats), watch_streams(nats))
+        await run_all(self.run(database, nats), watch_streams(nats, self.settings.nats_replicas))
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...

@@ -12,6 +12,7 @@ again is harmless, because the command's id finds the first outcome.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -88,10 +89,20 @@ async def remember(connection: Connection, sent: Sent) -> None:
         )
 
 
-async def keep(database: Database, sent: Sent) -> None:
-    """Stores commands of clients until they have an outcome, durably. Raises Unavailable."""
-    async with database.connection() as connection:
-        await remember(connection, sent)
+@dataclass(frozen=True)
+class Keep:
+    """Stores commands of clients, durably, before their receipt."""
+
+    database: Database
+
+    def must_be_up(self) -> None:
+        """Raises Unavailable at once while Postgres is away."""
+        self.database.must_be_up()
+
+    async def __call__(self, sent: Sent) -> None:
+        """Stores commands until they have an outcome. Raises Unavailable."""
+        async with self.database.connection() as connection:
+            await remember(connection, sent)
 
 
 async def forget(connection: Connection, command_ids: Collection[UUID]) -> None:

@@ -1,5 +1,5 @@
--- Deletes pending commands that have an outcome, among the oldest that are due. Each outcome is a lookup in the index,
--- and each deletion goes to its row, with any plan.
+-- Deletes pending commands that have an outcome, among the oldest that are due.
+-- Each outcome is a lookup in the index, and each deletion goes to its row, with any plan.
 -- binds: $1 stream_created timestamptz  $2 limit int  $3 the time that they were due from timestamptz
 -- result: seen bigint, forgotten bigint, left_due timestamptz: of the oldest one that was seen and has no outcome,
 --         last_due timestamptz: of the last one that was seen

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from commander.domain.errors import CommanderError
-from commander.eventstore.log.pending import Sent
+from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
     MAX_TOGETHER,
@@ -25,8 +25,6 @@ from commander.streaming.nats.publishing import MAX_MESSAGES, publish
 from commander.streaming.nats.streams import queue_depth
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
-Keep = Callable[[Sent], Awaitable[None]]
-"""Stores commands in Postgres too, before their receipt."""
 _KNOWN_SECONDS = 1.0
 """How long the time at which COMMANDS was created is believed."""
 
@@ -51,8 +49,8 @@ class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
-    while NATS is slow. keep: see Keep; None: NATS alone has the commands. now: the clock. submitted: how
-    many commands were stored.
+    while NATS is slow. keep: stores commands in Postgres too; without it, NATS alone has them. now: the
+    clock. submitted: how many commands were stored.
     """
 
     def __init__(
@@ -81,8 +79,10 @@ class Submitter:
         return len(self._waiting)
 
     def must_accept(self) -> None:
-        """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS is unreachable."""
+        """Raises what `submit` would raise at once: Overloaded, or Unavailable while a server is away."""
         self._nats.must_be_connected()
+        if self._keep is not None:
+            self._keep.must_be_up()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 

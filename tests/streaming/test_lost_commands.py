@@ -7,24 +7,29 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from asyncpg import UndefinedTableError
 from msgspec.structs import replace
 
 from commander.dev.embedded import EmbeddedNats
+from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
-from commander.eventstore.log.pending import Sent, keep, lost_streams, remember, undecided_reactions
+from commander.eventstore.log.pending import Keep, Sent, lost_streams, remember, undecided_reactions
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.streaming.commands.sending_again import LossWatch, send_again
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.streams import ensure_streams, queue_depth
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.streaming.reactors.recurring import Ticker
-from tests.e2e.parts import Parts
+from commander.streaming.restoring.differences import differences
+from commander.streaming.restoring.restore import restore
+from tests.e2e.parts import Part, Parts
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 from tests.streaming.errands import Ask, Run, errands
 
@@ -68,6 +73,12 @@ async def ask(servers: Bank, count: int) -> list[UUID]:
     return asked
 
 
+async def exists(servers: Bank) -> bool:
+    with suppress(Unavailable):
+        return bool(await queue_depth(servers.nats))
+    return False
+
+
 async def until_reacted(servers: Bank, *reactors: str) -> None:
     async with asyncio.timeout(40):
         while True:
@@ -109,14 +120,14 @@ async def test_each_reaction_happens_once_although_the_disk_of_nats_is_lost(
     asked = await ask(servers, 15)
     with Parts(database_url, nats_server.url, tmp_path) as parts:
         count = str(PARTITIONS)
-        [reactors] = parts.start("reactors", domain=DOMAIN, COMMANDER_PARTITIONS=count)
+        parts.start("reactors", domain=DOMAIN, COMMANDER_PARTITIONS=count)
         await until_reacted(servers, "runner", "patience")
-        some_day = {subject for subject in await scheduled(servers)}
-        await asyncio.to_thread(reactors.end)
+        some_day = await scheduled(servers)
         await wipe(nats_server)
-        await asyncio.to_thread(
-            partial(parts.start, "processor", "reactors", domain=DOMAIN, COMMANDER_PARTITIONS=count)
-        )
+        async with asyncio.timeout(40):
+            while not await exists(servers):  # the running part makes it again
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(partial(parts.start, "processor", domain=DOMAIN, COMMANDER_PARTITIONS=count))
         await until_run(servers, asked)
         async with asyncio.timeout(20):
             while len(await scheduled(servers)) < 2 * len(asked) + 1:
@@ -231,25 +242,54 @@ async def test_what_clients_had_queued_is_named_as_lost(
     assert (lost.messages, lost.sent_again) == (3, 0)
 
 
-async def test_kept_commands_of_clients_are_sent_again(servers: Bank, database: Database) -> None:
-    keeping = Submitter(servers.nats, PARTITIONS, keep=partial(keep, database))
-    errand = uuid4()
-    commands = [submitted(Run(errand, str(n)), errands) for n in range(20)]
-    await asyncio.gather(*map(keeping.submit, commands))
-    await look(servers)
-    await new_stream(servers)
-    await look(servers)
-    async with running(servers.processor(errands).run()):
-        await until_run(servers, [errand], [str(n) for n in range(20)])
+async def test_kept_commands_of_clients_are_sent_again(
+    servers: Bank, nats_server: EmbeddedNats, database_url: str, tmp_path: Path
+) -> None:
+    asked = [uuid4() for _ in range(5)]
+    with Parts(database_url, nats_server.url, tmp_path) as parts:
+        count = str(PARTITIONS)
+        starting = partial(parts.start, COMMANDER_PARTITIONS=count, COMMANDER_KEEP_ACCEPTED="true")
+        [api] = await asyncio.to_thread(starting, "api", domain=DOMAIN)
+        for errand_id in asked:
+            assert await asyncio.to_thread(accepted, api, errand_id) == "CommandAccepted"
+        await look(servers)
+        await wipe(nats_server)
+        async with asyncio.timeout(40):
+            while not await exists(servers):
+                await asyncio.sleep(0.05)
+        await look(servers)
+        async with running(servers.processor(errands).run()), asyncio.timeout(20):
+            while len(log := await servers.log()) < 5:
+                await asyncio.sleep(0.05)
+    assert {event.stream for event in log} == {f"errand-{errand_id}" for errand_id in asked}
 
 
-async def test_a_receipt_of_a_kept_command_waits_for_postgres(servers: Bank) -> None:
-    async def fails(sent: Sent) -> None:
-        raise ConnectionError("Postgres is away")
+def accepted(api: Part, errand_id: UUID) -> str:
+    document = (
+        """mutation ($id: UUID!) { ask(input: {errandId: $id}, options: {wait: ACCEPTED}) { __typename } }"""
+    )
+    return str(api.data(document, id=str(errand_id))["ask"]["__typename"])
 
-    keeping = Submitter(servers.nats, PARTITIONS, keep=fails)
-    with pytest.raises(ConnectionError):
+
+async def test_a_receipt_of_a_kept_command_waits_for_postgres(
+    servers: Bank, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = Submitter(servers.nats, PARTITIONS, keep=Keep(database))
+    await database.fetch("alter table pending_commands rename to gone")
+    with pytest.raises(UndefinedTableError):
         await keeping.submit(submitted(Ask(uuid4()), errands))
+    await database.fetch("alter table gone rename to pending_commands")
+    await keeping.submit(submitted(Ask(uuid4()), errands))
+    assert await remembered(servers) == 1
+
+    def down() -> None:
+        raise Unavailable("Postgres", "it is away")
+
+    monkeypatch.setattr(database, "must_be_up", down)
+    before = await queue_depth(servers.nats)
+    with pytest.raises(Unavailable):
+        await keeping.submit(submitted(Ask(uuid4()), errands))
+    assert await queue_depth(servers.nats) == before, "it was not sent"
 
 
 async def test_a_stream_that_was_set_back_gets_what_it_lacks(servers: Bank) -> None:
@@ -277,3 +317,14 @@ async def test_missing_reactions_are_counted(servers: Bank) -> None:
     assert await undecided_reactions(servers.database, created) == {"runner": (12, 12)}
     await look(servers)
     assert await undecided_reactions(servers.database, created) == {"runner": (12, 0)}
+
+
+async def test_commander_restore_sends_what_only_postgres_has(servers: Bank) -> None:
+    asked = await ask(servers, 4)
+    async with running(runner(servers).run()):
+        await until_reacted(servers, "runner")
+    await servers.nats.jetstream.purge_stream("COMMANDS")
+    found = await differences(servers.database, servers.nats)
+    assert (await restore(servers.database, servers.nats, found, 1)).sent_again == 12
+    async with running(servers.processor(errands).run()):
+        await until_run(servers, asked, ("now", "soon"))
