@@ -73,7 +73,7 @@ class LossWatch:
         count = await self._send_lost(connection, depth.created)
         if lost or count:
             await count_sent_again(connection, depth.created, count)
-            _tell(lost, count, self._nats.names.commands)
+            _log_loss(lost, count, self._nats.names.commands)
         await self._forget_decided(connection, depth.created)
 
     async def _forget_decided(self, connection: Connection, created: datetime) -> None:
@@ -109,7 +109,7 @@ async def send_again(database: Database, submitter: Submitter, reactor: str | No
     return count
 
 
-def _tell(lost: Sequence[LostStream], count: int, stream: str) -> None:
+def _log_loss(lost: Sequence[LostStream], count: int, stream: str) -> None:
     for one in lost:
         text = (
             "the stream %s of %s is lost and another one is in its place. At the last look, at %s, it had %d "
