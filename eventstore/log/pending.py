@@ -95,9 +95,9 @@ class Keep:
 
     database: Database
 
-    def must_be_up(self) -> None:
-        """Raises Unavailable at once while Postgres is away."""
-        self.database.must_be_up()
+    def must_write(self) -> None:
+        """Raises Unavailable at once while Postgres cannot store."""
+        self.database.circuit.must_write()
 
     async def __call__(self, sent: Sent) -> None:
         """Stores commands until they have an outcome. Raises Unavailable."""

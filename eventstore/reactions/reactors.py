@@ -181,7 +181,7 @@ async def save_reactor(
     async with _transaction(connection):
         await connection.execute(_SAVE, name, list(positions), list(positions.values()))
         if changed:
-            await _save_states(connection, name, changed)
+            await save_states(connection, name, changed)
         if parked:
             await store_parked(connection, name, parked)
         if sent is not None:
@@ -205,7 +205,7 @@ async def save_retry(
     """
     async with _transaction(connection):
         if changed:
-            await _save_states(connection, name, changed)
+            await save_states(connection, name, changed)
         if sent is not None:
             await remember(connection, sent)
         if failure is not None:
@@ -216,7 +216,8 @@ async def save_retry(
             await move_parked(connection, name, key, handled)
 
 
-async def _save_states(connection: Connection, name: str, changed: Mapping[str, StoredState | None]) -> None:
+async def save_states(connection: Connection, name: str, changed: Mapping[str, StoredState | None]) -> None:
+    """Stores these states by key; None for a state that has ended. Call it in a transaction of the owner."""
     kept = {key: state for key, state in changed.items() if state is not None}
     ended = [key for key, state in changed.items() if state is None]
     if ended:

@@ -79,10 +79,11 @@ class Submitter:
         return len(self._waiting)
 
     def must_accept(self) -> None:
-        """Raises what `submit` would raise at once: Overloaded, or Unavailable while a server is away."""
+        """Raises what `submit` would raise at once: Overloaded, or Unavailable if a server cannot store."""
         self._nats.must_be_connected()
+        self._nats.circuit.must_write()
         if self._keep is not None:
-            self._keep.must_be_up()
+            self._keep.must_write()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 

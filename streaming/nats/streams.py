@@ -106,7 +106,7 @@ async def watch_streams(nats: Nats, replicas: int) -> None:
     missing_at: float | None = None
     try:
         while True:
-            with suppress(Unavailable):
+            with suppress(Unavailable, NotFoundError):  # it can be deleted again in this moment
                 try:
                     for stream in (nats.names.commands, nats.names.events):
                         async with nats.answering():

@@ -117,6 +117,7 @@ class ReactorRunner:
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:
+        self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         shared = reactor_leases(self.name)
         async with (
             Leases(self._database, self._submitter.partitions, shared, self._code) as leases,

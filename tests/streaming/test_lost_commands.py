@@ -285,7 +285,7 @@ async def test_a_receipt_of_a_kept_command_waits_for_postgres(
     def down() -> None:
         raise Unavailable("Postgres", "it is away")
 
-    monkeypatch.setattr(database, "must_be_up", down)
+    monkeypatch.setattr(database.circuit, "must_write", down)
     before = await queue_depth(servers.nats)
     with pytest.raises(Unavailable):
         await keeping.submit(submitted(Ask(uuid4()), errands))
