@@ -38,6 +38,7 @@ from commander.resolvers.services import DatabaseService
 from commander.settings import read_settings
 from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
 from commander.streaming.reactors.reactions import Reacting
@@ -181,7 +182,7 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
         least = min((at.position for at in checkpoints.values()), default=0)
         if domain.reactors[name].key is not None:
             await states_are_of(connection, name, domain.fingerprint_of(domain.reactors[name]))
-            reacting = Reacting(domain, database, domain.reactors[name], partitions)
+            reacting = Reacting(domain, database, domain.reactors[name], partitions, Clock())
             async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")
         console.print(f"{name} is at position {least:,}; no command was sent")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.log.pending import Keep, Sent
@@ -19,6 +19,7 @@ from commander.streaming.commands.messages import (
     message_of_many,
     schedule_of,
 )
+from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
@@ -27,6 +28,8 @@ from commander.streaming.tracing import SpanKind, mark, now_ns
 
 _KNOWN_SECONDS = 1.0
 """How long the time at which COMMANDS was created is believed."""
+_AT_ONCE = 64
+"""How many groups may wait for the answer of a far NATS."""
 
 
 class Overloaded(CommanderError):
@@ -41,16 +44,12 @@ class _Waiting:
     stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
     while NATS is slow. keep: stores commands in Postgres too; without it, NATS alone has them. now: the
-    clock. submitted: how many commands were stored.
+    clock; None for that of NATS, which fires schedules. submitted: how many commands were stored.
     """
 
     def __init__(
@@ -60,23 +59,21 @@ class Submitter:
         *,
         max_waiting: int = 10_000,
         keep: Keep | None = None,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._nats = nats
-        self._now = now
+        self._now = now or nats.clock.now
         self.partitions = partitions
         self._max_waiting = max_waiting
         self._keep = keep
-        self._keeping: set[asyncio.Task[None]] = set()
         self._stream: tuple[datetime, float] | None = None  # when it was created, and when that was read
-        self._waiting: list[_Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)
         self.submitted = 0
 
     @property
     def waiting(self) -> int:
-        """How many commands are not sent yet."""
-        return len(self._waiting)
+        """How many commands are not stored yet, as far as is known."""
+        return len(self._groups)
 
     def must_accept(self) -> None:
         """Raises what `submit` would raise at once: Overloaded, or Unavailable if a server cannot store."""
@@ -84,7 +81,7 @@ class Submitter:
         self._nats.circuit.must_write()
         if self._keep is not None:
             self._keep.must_write()
-        if len(self._waiting) >= self._max_waiting:
+        if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 
     async def stream_created(self) -> datetime:
@@ -105,10 +102,8 @@ class Submitter:
         """
         self.must_accept()
         waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
-        self._waiting.append(waiting)
+        self._groups.add(waiting)
         began = now_ns()
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
         await waiting.stored
         self.submitted += 1
         if began:
@@ -125,22 +120,20 @@ class Submitter:
         await asyncio.gather(*map(self.submit, commands))
         return sent
 
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
-            groups = _groups(batch)
-            try:
-                created = None if self._keep is None else await self.stream_created()
-                stored = await publish(self._nats, [self._message(group) for group in groups])
-            except Exception as error:
-                _settle(batch, error)
-                continue
-            if self._keep is None or created is None:
-                _settle_all(groups, stored)
-            else:  # meanwhile the next ones are published
-                task = asyncio.create_task(_kept(self._keep, created, groups, stored))
-                self._keeping.add(task)
-                task.add_done_callback(self._keeping.discard)
+    async def _store(self, batch: Sequence[_Waiting]) -> None:
+        groups = _groups(batch)
+        try:
+            created = None if self._keep is None else await self.stream_created()
+            stored = await publish(self._nats, [self._message(group) for group in groups])
+            if self._keep is not None and created is not None:
+                pairs = zip(groups, stored, strict=True)
+                kept = [one.command for group, result in pairs if isinstance(result, int) for one in group]
+                await self._keep(Sent(created, kept))
+        except Exception as error:
+            _settle(batch, error)
+        else:
+            for group, result in zip(groups, stored, strict=True):
+                _settle(group, result)
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:
@@ -167,23 +160,6 @@ def _groups(batch: Iterable[_Waiting]) -> list[list[_Waiting]]:
         together.append(waiting)
         size += len(waiting.data)
     return groups
-
-
-async def _kept(
-    keep: Keep, created: datetime, groups: Sequence[list[_Waiting]], stored: Sequence[int | Exception]
-) -> None:
-    pairs = zip(groups, stored, strict=True)
-    commands = [one.command for group, result in pairs if isinstance(result, int) for one in group]
-    try:
-        await keep(Sent(created, commands))
-    except Exception as error:
-        stored = [error if isinstance(result, int) else result for result in stored]
-    _settle_all(groups, stored)
-
-
-def _settle_all(groups: Sequence[list[_Waiting]], stored: Sequence[int | Exception]) -> None:
-    for group, result in zip(groups, stored, strict=True):
-        _settle(group, result)
 
 
 def _settle(group: Iterable[_Waiting], result: int | Exception) -> None:
