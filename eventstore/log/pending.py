@@ -74,19 +74,21 @@ class UndecidedReactions(NamedTuple):
     missing: int
 
 
+def remembered_columns(sent: Sent | None) -> tuple[str, str, str, datetime | None]:
+    """The columns of commands as binds, see remember_commands.sql. Deadlines are left out."""
+    kept = [] if sent is None else [command for command in sent.commands if command.deadline is None]
+    return (
+        array_text([command.command_id for command in kept]),
+        array_text([command.not_before or command.submitted_at for command in kept]),
+        "\x1f".join([_encoder.encode(command).decode() for command in kept]),
+        None if sent is None else sent.stream_created,
+    )
+
+
 async def remember(connection: Connection, sent: Sent) -> None:
     """Stores commands until they have an outcome. Deadlines are left out. Raises Unavailable."""
-    commands = [command for command in sent.commands if command.deadline is None]
-    if not commands:
-        return
     with reaching_postgres(connection):
-        await connection.execute(
-            _REMEMBER,
-            array_text([command.command_id for command in commands]),
-            array_text([command.not_before or command.submitted_at for command in commands]),
-            "\x1f".join([_encoder.encode(command).decode() for command in commands]),
-            sent.stream_created,
-        )
+        await connection.execute(_REMEMBER, *remembered_columns(sent))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import msgspec
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.log.pending import Sent, remember
+from commander.eventstore.log.pending import Sent, remember, remembered_columns
 from commander.eventstore.reactions.parked import Failure, move_parked, store_parked, unpark
 from commander.eventstore.records import SubmittedCommand
 from commander.eventstore.sql import statement
@@ -179,13 +179,12 @@ async def save_reactor(
     connection: it holds the locks of the partitions. Raises Unavailable.
     """
     async with _transaction(connection):
-        await connection.execute(_SAVE, name, list(positions), list(positions.values()))
+        commands = remembered_columns(sent)
+        await connection.execute(_SAVE, name, list(positions), list(positions.values()), *commands)
         if changed:
             await save_states(connection, name, changed)
         if parked:
             await store_parked(connection, name, parked)
-        if sent is not None:
-            await remember(connection, sent)
 
 
 async def save_retry(
