@@ -131,6 +131,8 @@ class Presence:
         """Notes that Postgres has answered. Logs a silence after which others may have ended sessions."""
         now = time.monotonic()
         if self._spoke_at and now > self._spoke_at + self._silent_seconds:
-            text = "was stopped, or cut off from Postgres, for %.0f s; others may have ended its sessions"
+            text = (
+                "this process was stopped, or cut off from Postgres, for %.0f s; it may have lost its locks"
+            )
             logger.warning(text, now - self._spoke_at)
         self._spoke_at = now
