@@ -7,6 +7,8 @@ OVERLOADED           a limit is reached; try again later
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
+CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
+                     subscribe again with these)
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -29,6 +31,7 @@ from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
@@ -45,6 +48,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
+    LostCursor: "CURSOR_LOST",
     UndecodableEvent: "UNREADABLE",
     CannotDecide: "UNREADABLE",
     ProjectionFailed: "UNREADABLE",
@@ -89,13 +93,15 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 
-def _details(error: Exception) -> dict[str, str]:
+def _details(error: Exception) -> dict[str, str | int]:
     """The details that an error carries. Positions are strings."""
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
         case InvalidRequest():
             return {"argument": error.argument}
+        case LostCursor():
+            return {"position": str(error.kept), "logEpoch": error.epoch}
         case ProjectionBehind():
             position, wanted = str(error.position), str(error.wanted)
             return {"projection": camel(error.projection), "position": position, "wanted": wanted}

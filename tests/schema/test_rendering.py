@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from commander import BigInt, Domain
+from commander.eventstore.log.epochs import Epoch, Epochs
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
@@ -27,7 +29,7 @@ from tests.e2e.vault import Kept, vault
 
 ENVELOPE = (
     "position stream version aggregate type schemaVersion recordedAt commandId correlationId "
-    "causationPosition"
+    "causationPosition logEpoch"
 )
 VALUE = (
     "text truth whole big real exact identity moment day hour colour size kind numbers bigs gaps nested "
@@ -49,7 +51,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
-    services: Any = None  # no field of an event asks for them
+    services: Any = SimpleNamespace(epochs=Epochs((Epoch(1, 1), Epoch(2, 7))))  # no field asks for others
     admitted = schema.gate.admit(document, variables, None, Context(services))
     followed = schema.followed(admitted)
     assert isinstance(followed, Followed)
