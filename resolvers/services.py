@@ -14,11 +14,13 @@ from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
 from commander.streaming.commands.outcomes import OutcomeWaiter
-from commander.streaming.commands.submitting import Submitter, utc_now
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.live.live import Live
+from commander.streaming.nats.clock import utc_now
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.standstill import Standstill
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Limits:
     max_page: the most items of a page. max_wait_seconds: the longest wait of a mutation.
     max_batch: the most commands in one request.
     max_events_of_rows: the most events of all rows of a list together.
+    max_answer_items: the most items of all lists in an answer.
     max_schedule_days: how far in the future `notBefore` may be.
     max_live_rows: the most rows of a live list.
     heartbeat_seconds: after how long without a change a live list sends a heartbeat.
@@ -39,6 +42,7 @@ class Limits:
     max_command_bytes: int = 512 * 1024
     max_batch: int = 100
     max_events_of_rows: int = 10_000
+    max_answer_items: int = 50_000
     max_schedule_days: int = 366
     max_live_rows: int = 1000
     heartbeat_seconds: float = 15
@@ -64,7 +68,7 @@ class Services:
 
     tables: by the name of the projection. actor_header: the header of a request that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
-    read, by projection.
+    read, by projection. standstill: whether events and rows move with the log.
     """
 
     domain: Domain
@@ -79,6 +83,7 @@ class Services:
     actor_header: str | None = None
     now: Callable[[], datetime] = utc_now
     table_errors: Callable[[], Mapping[str, str]] = dict
+    standstill: Standstill | None = None
 
     @property
     def epochs(self) -> Epochs:
@@ -100,4 +105,5 @@ class Services:
             self.tables,
             max_rows=self.limits.max_live_rows,
             heartbeat_seconds=self.limits.heartbeat_seconds,
+            standstill=self.standstill,
         )

@@ -2,8 +2,9 @@
 
 extensions.code is one of:
 
-UNAVAILABLE          a server is down; try again
+UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
 OVERLOADED           a limit is reached; try again later
+ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
@@ -31,6 +32,7 @@ from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
@@ -40,10 +42,12 @@ from commander.streaming.nats.names import StoresDiffer
 logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
+_MAX_MESSAGE = 1000
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
+    AnswerTooLarge: "ANSWER_TOO_LARGE",
     ProjectionBuilding: "PROJECTION_BUILDING",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
@@ -63,7 +67,7 @@ def typed(error: GraphQLError) -> GraphQLError:
     original = _original(error)
     if original is None:  # GraphQL's own; below a root field: a value that GraphQL cannot represent
         code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
-        message, extensions = error.message, {"code": code}
+        message, extensions = shortened(error.message), {"code": code}
     else:
         message, extensions = message_and_extensions(original)
     return GraphQLError(
@@ -74,6 +78,11 @@ def typed(error: GraphQLError) -> GraphQLError:
         path=error.path,
         extensions=extensions,
     )
+
+
+def shortened(message: str) -> str:
+    """A message of GraphQL's own, which can hold what the client sent, in at most 1,000 characters."""
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
 
 
 def coerced(error: Exception) -> GraphQLError:
@@ -93,11 +102,16 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 
-def _details(error: Exception) -> dict[str, str | int]:
+def _details(error: Exception) -> dict[str, Any]:
     """The details that an error carries. Positions are strings."""
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
+        case Unavailable(service=server, trouble=trouble, since=since):
+            known = {} if trouble is None else {"trouble": trouble.value}
+            return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}
+        case AnswerTooLarge():
+            return {"limit": error.limit}
         case InvalidRequest():
             return {"argument": error.argument}
         case LostCursor():

@@ -34,6 +34,7 @@ from commander.streaming.feed.feed import Feed
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.serving import ServingTables
+from commander.streaming.standstill import Standstill
 
 
 class ApiPart(Part):
@@ -53,34 +54,40 @@ class ApiPart(Part):
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
         tables = ServingTables(database, nats, self.domain.projections)
         await tables.refresh()
+        progress = ProjectionProgress(nats, database, tables)
+        standstill = Standstill(progress, (database.circuit, nats.circuit), self.domain.projections)
         services = Services(
             domain=self.domain,
             database=database,
             nats=nats,
             submitter=Submitter(nats, self.settings.partitions),
             outcomes=OutcomeWaiter(nats, database),
-            progress=ProjectionProgress(nats, database, tables),
+            progress=progress,
             feed=Feed(
                 database,
                 nats,
                 tail_size=self.settings.feed_tail_events,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                standstill=standstill,
             ),
             tables=tables,
             table_errors=lambda: tables.errors,
             limits=Limits(
                 max_page=self.settings.max_page,
+                max_answer_items=self.settings.max_answer_items,
                 max_command_bytes=self.settings.max_command_bytes,
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
+            now=nats.clock.now,
+            standstill=standstill,
         )
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), database.watch(), tables.run())
+        await run_all(services.feed.run(), tables.run(), standstill.run(services.feed.followed_position))
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(
@@ -115,7 +122,7 @@ class ApiPart(Part):
         self._streams.end()
 
     def own_readiness(self) -> Mapping[str, str]:
-        return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}
+        return {"feed": "not live yet" if self._services is None else self._services.feed.state}
 
     def _connected(self) -> Services:
         if self._services is None:

@@ -26,7 +26,7 @@ from commander.resolvers.cursors import position_cursor_of
 from commander.schema.errors import typed
 from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import SCALARS
+from commander.schema.types.scalars import SCALARS
 from commander.streaming.feed.fan_out import FeedItem
 
 _INT = range(-(2**31), 2**31)
@@ -269,6 +269,7 @@ _ENVELOPE: Mapping[str, Read] = {
     "causationPosition": lambda item, _: (
         None if item.causation_position is None else str(item.causation_position)
     ),
-    "reason": lambda _, error: error.reason,  # of an UnreadableEvent
+    "reason": lambda _, event: event.reason,  # of an UnreadableEvent (its error) and of StandsStill
+    "since": lambda item, _: item.since.isoformat(),
 }
 """The fields that the API adds to the fields of an event. Other items have only `position`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry.types import Info
@@ -15,9 +17,10 @@ from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at, events_page
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField, Given
-from commander.schema.types.field_types import Position, TypeMap
+from commander.schema.types.field_types import TypeMap, from_domain
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
+from commander.schema.types.scalars import Position
 from commander.streaming.feed import feed
 
 FOLLOWED = "events"
@@ -47,6 +50,15 @@ class CaughtUp(FeedItem):
 @strawberry.type(description="No event has matched for a while. Resume from this position.")
 class Heartbeat(FeedItem):
     pass
+
+
+@strawberry.type(
+    description="What the subscription shows stands still: later changes do not arrive, or nobody knows "
+    "whether there are any. It comes within 5 seconds, and again in place of heartbeats."
+)
+class StandsStill(FeedItem):
+    since: datetime = strawberry.field(description="Until then, everything was delivered.")
+    reason: str
 
 
 @strawberry.input(name="EventFilter", description="Selects events. All given conditions must hold.")
@@ -100,7 +112,7 @@ class EventTypes:
 
     @property
     def classes(self) -> list[Any]:
-        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat]
+        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat, StandsStill]
 
     def of(self, recorded: RecordedEvent) -> Event:
         """The event as its GraphQL type, or as an UnreadableEvent if it cannot be decoded."""
@@ -134,14 +146,16 @@ class EventTypes:
                 return CaughtUp(position=Position(position))
             case feed.Heartbeat(position):
                 return Heartbeat(position=Position(position))
+            case feed.StandsStill(position, since, reason):
+                return StandsStill(position=Position(position), since=since, reason=reason)
 
     def decoded(self, item: feed.FeedItem) -> tuple[Any, str]:
         """The decoded event of an item, and the name of the item's GraphQL type.
 
-        The event is None for CaughtUp and Heartbeat. For an UnreadableEvent it is the error.
+        For CaughtUp, Heartbeat and StandsStill it is the item. For an UnreadableEvent it is the error.
         """
         if not isinstance(item, RecordedEvent):
-            return None, type(item).__name__
+            return item, type(item).__name__
         try:
             event = self.domain.decode(item.type, item.schema_version, item.data, item.position)
         except UndecodableEvent as error:
@@ -162,6 +176,19 @@ class EventTypes:
         """The present name of a command type."""
         type_ = self.domain.command_type(stored)
         return stored if type_ is None else type_.name
+
+    def command_input(self, stored: str, data: str | bytes) -> Any:
+        """The input of a stored command as JSON, in the form of its GraphQL input type.
+
+        A command that this code does not know or cannot read: as it is stored.
+        """
+        type_ = self.domain.command_type(stored)
+        if type_ is not None:
+            try:
+                return from_domain(type_.fields, type_.decode(data))
+            except Exception:  # a __post_init__ may raise anything
+                pass
+        return msgspec.json.decode(data)
 
     @property
     def names(self) -> list[str]:

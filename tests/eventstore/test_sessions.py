@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,13 +13,16 @@ import pytest_asyncio
 
 from commander import Domain
 from commander.domain.errors import Unavailable
-from commander.eventstore.archive.verifying import verify_log, verify_projection
+from commander.eventstore.audit.events import EVENTS
+from commander.eventstore.audit.findings import Check, begun
+from commander.eventstore.audit.tables import tables_checks
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, held_keys, sole_holder
 from commander.eventstore.migrate import migrate
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.serving import make_indexes, vacuum
 from commander.eventstore.projections.tables import Table
+from commander.eventstore.watching import watch_postgres
 from tests.databases import EMPTYING
 from tests.eventstore.test_database import name_of
 
@@ -69,10 +72,10 @@ async def until_longer_than_the_limit(admin: Database, database: Database, state
 
 async def test_no_session_is_ended_for_being_idle(database: Database, postgres_admin: Database) -> None:
     async with limited(database, postgres_admin, "idle_session_timeout"):
-        watching = asyncio.create_task(database.watch())
+        watching = asyncio.create_task(watch_postgres(database))
         async with sole_holder(database, Lock.RELAY, 7, "test") as holder:
             pid = await database.fetchval("select pg_backend_pid()")
-            await until_longer_than_the_limit(postgres_admin, database, "idle", 3)
+            await until_longer_than_the_limit(postgres_admin, database, "idle", 2)
             assert await database.fetchval("select pg_backend_pid()") == pid
             assert await held_keys(database, Lock.RELAY) == {7}
             assert await holder.fetchval("select 1") == 1
@@ -93,8 +96,13 @@ async def vacuumed(database: Database) -> Any:
         assert await connection.fetchval("show statement_timeout") == f"{int(LIMIT_SECONDS * 1000)}ms"
 
 
-async def verified_projection(database: Database) -> Any:
-    return await verify_projection(database, shop, TABLE, lambda position, up_to: None)
+def audited(check: Check) -> Callable[[Database], Awaitable[Any]]:
+    async def run(database: Database) -> None:
+        audit = replace(await begun(shop, database), position=1)  # so that it reads
+        found = [one async for one in check.run(audit, lambda done, all_: None)]
+        assert len(found) <= 1
+
+    return run
 
 
 @pytest_asyncio.fixture
@@ -109,8 +117,11 @@ async def with_table(database: Database) -> Database:
 
 LONG: dict[str, tuple[str, Callable[[Database], Awaitable[Any]]]] = {
     "migrations": (f"select pg_advisory_lock({int(Lock.MIGRATIONS)}, 0)", migrate),
-    "an audit of the log": ("lock table events in access exclusive mode", verify_log),
-    "an audit of a projection": ("lock table projections in access exclusive mode", verified_projection),
+    "an audit of the log": ("lock table events in access exclusive mode", audited(EVENTS)),
+    "an audit of a projection": (
+        f'lock table "{TABLE.name}" in access exclusive mode',
+        audited(tables_checks(shop)[0]),
+    ),
     "indexes": (f'lock table "{TABLE.name}" in access exclusive mode', indexes),
     "a vacuum": (f'lock table "{TABLE.name}" in access exclusive mode', vacuumed),
 }

@@ -95,7 +95,7 @@ async def followed(api: Part, after: str, count: int, log_epoch: int = 1, resume
                 if "errors" in given:
                     return [*found, *given["errors"]]
                 item = given["data"]["events"]
-                if item["__typename"] not in ("CaughtUp", "Heartbeat"):
+                if item["__typename"] not in ("CaughtUp", "Heartbeat", "StandsStill"):
                     found.append(int(item["position"]))
                 if len(found) == count:
                     break

@@ -19,6 +19,7 @@ from commander import BigInt, Domain
 from commander.eventstore.log.epochs import Epoch, Epochs
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
+from commander.resolvers.services import Limits
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.following import Followed
@@ -51,7 +52,8 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
-    services: Any = SimpleNamespace(epochs=Epochs((Epoch(1, 1), Epoch(2, 7))))  # no field asks for others
+    epochs = Epochs((Epoch(1, 1), Epoch(2, 7)))
+    services: Any = SimpleNamespace(limits=Limits(), epochs=epochs)  # no field of an event asks for more
     admitted = schema.gate.admit(document, variables, None, Context(services))
     followed = schema.followed(admitted)
     assert isinstance(followed, Followed)

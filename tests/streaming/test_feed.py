@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import commander.streaming.feed.feed
+import commander.streaming.feed.keeping_up
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
@@ -118,6 +119,16 @@ async def test_caught_up_comes_after_all_that_the_log_held_mirrored_yet_or_not(s
         assert (await take_positions(subscribe(feed, after=602), 1)) == [603]
         await fill(servers.database, 2)
         assert await take_positions(reader, 2) == [604, 605]
+
+
+async def test_without_a_relay_and_without_signals_it_reads_what_the_log_has(servers: Bank) -> None:
+    feed = Feed(servers.database, servers.nats)
+    async with running(feed.run()):
+        reader = subscribe(feed, after=0)
+        assert await take(reader, 1) == [CaughtUp(0)]
+        await fill(servers.database, 600)
+        assert await take_positions(reader, 600) == list(range(1, 601))
+        assert feed.state == "ok"
 
 
 async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank) -> None:
