@@ -118,7 +118,7 @@ class Presence:
             await connection.execute("select pg_advisory_lock($1, $2)", PRESENCES, self._key)
             self._was_answered()
             self._is_present = True
-            looks_from = time.monotonic() + self._silent_seconds  # see the top
+            may_end_at = time.monotonic() + self._silent_seconds  # see the top
             found: list[int] = []
             while True:
                 silent = await connection.fetch(_END_SILENT, PRESENCES, BOUND, found)
@@ -126,8 +126,8 @@ class Presence:
                 for pid, application, ended in silent:
                     if ended:
                         logger.warning("ended the session %d (%s): its process is silent", pid, application)
-                looks = time.monotonic() >= looks_from
-                found = [pid for pid, _, ended in silent if looks and not ended]
+                may_end = time.monotonic() >= may_end_at
+                found = [pid for pid, _, ended in silent if may_end and not ended]
                 await asyncio.sleep(self._pause_seconds)
         finally:
             connection.terminate()
