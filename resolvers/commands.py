@@ -67,8 +67,9 @@ class Options(msgspec.Struct, frozen=True):
 async def submit(services: Services, command: Any, options: Options) -> Result:
     """Submits a command and waits for the stage that the options name.
 
-    Raises Unavailable at once while NATS is down. Raises it too while Postgres is down, unless `wait` is
-    ACCEPTED and the client chose no id.
+    Raises Unavailable at once while NATS is down or full. Raises it too while Postgres is down, unless `wait`
+    is ACCEPTED and the client chose no id, and while Postgres takes no writes, unless `wait` is ACCEPTED.
+    Such an outage also ends a wait that has begun. The command is then stored, and will be decided.
     """
     request = _assembled(services, command, options)
     if isinstance(request, InvalidResult):
@@ -88,6 +89,7 @@ def _assembled(services: Services, command: Any, options: Options) -> Request | 
         reply=services.outcomes.reply,
         traceparent=options.traceparent,
         not_before=options.not_before,
+        fresh=options.not_before is None,  # for a given id, Postgres is asked before it is submitted
     )
     try:
         made = assembled(services.domain, command, envelope, services.limits.max_command_bytes, options.given)
@@ -150,6 +152,7 @@ async def _answered(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
+        services.database.circuit.must_write()
         with services.outcomes.expect(options.command_id) as expected:
             await services.submitter.submit(made, alone=options.given_id)
             ended = await expected.outcome(max(0.0, deadline - loop.time()))
@@ -172,7 +175,7 @@ async def _first_sent(
         return await services.outcomes.look_up(made.command_id)  # it may have ended in the meantime
     if not await is_repeated(services, request, queued):
         return ConflictResult(made.command_id)
-    return replace(queued, reply=made.reply)
+    return replace(queued, reply=made.reply, fresh=False)
 
 
 def _check_options(services: Services, options: Options) -> None:

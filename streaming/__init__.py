@@ -2,15 +2,19 @@
 
 counters.py     counters for the metrics of a process
 newer_code.py   what newer code knows, to which an event may have to be left
+grouping.py     what comes at once shares a trip to a server
 running.py      keep a part running while a server is unreachable
 watchdog.py     interrupt domain code that does not return, or end the process
 spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
+clocks.py       measure the clocks of the servers, and tell when they differ
+outages.py      tell other processes which server takes no writes
 log/            follow the log; the mirror: the stream EVENTS
 commands/       submit commands, decide them, announce their outcomes
 projections/    fold the log into projection tables
+standstill.py   whether events and rows move with the log, or stand still
 reactors/       events to commands
 effects/        events to calls outside
 feed/           history and live events for subscribers

@@ -1,5 +1,6 @@
 """NATS: one connection, streams and signals.
 
+clock.py             the clock of NATS, by which everything with a time goes
 chunks.py            nats-py's client, with subscriptions that receive messages in lists
 connection.py        one NATS connection, and the errors that mean that NATS cannot be reached
 names.py             the names of a system's streams and subjects, and its identity
@@ -7,6 +8,7 @@ streams.py           the streams COMMANDS and EVENTS, their subjects and partiti
 publishing.py        publish many messages: separately, or as an atomic batch
 ordered_consumer.py  read a stream in order, without gaps
 direct_get.py        read many messages of a stream with one request
+watching.py          find out whether NATS is silent or full
 signals.py           the signals on core NATS; a lost signal costs time, never an event
 """
 

@@ -77,7 +77,7 @@ class ReactorRunner:
         self._nats = nats
         self._submitter = submitter
         self._reactor = reactor
-        self._reacting = Reacting(domain, database, reactor, submitter.partitions)
+        self._reacting = Reacting(domain, database, reactor, submitter.partitions, nats.clock)
         self._parking = Parking(domain, database, nats, submitter, reactor, self._reacting, most_parked)
         self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
@@ -113,6 +113,7 @@ class ReactorRunner:
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:
+        self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         shared = reactor_leases(self.name)
         async with (
             Leases(self._database, self._submitter.partitions, shared, self._code) as leases,

@@ -80,6 +80,8 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     for part in (api, processor, relay, projections, reactors, effects):
         assert (value(part, "log_position"), value(part, "commands_ended")) == (2, 5)
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
+        assert all(abs(value(part, "clock_ahead_seconds", clock=of)) < 2 for of in ("process", "postgres"))
+        assert value(part, "recorded_at_held_seconds") < 1
     until(lambda: value(relay, "relay_lag_events"), lambda lag: lag == 0)
     assert value(relay, "relay_position") == 2
     until(lambda: value(reactors, "reactor_position", reactor="transfers"), lambda at: at == 2)
@@ -168,7 +170,11 @@ def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) 
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [part] = started.start("processor", ready=False)
         code = {"commander_code_info", "commander_code_commands", "commander_code_events"}
-        assert {name for name, _ in scraped(part)} == {"commander_server_up", *code}
+        assert {name for name, _ in scraped(part)} == {
+            "commander_server_up",
+            "commander_server_trouble",
+            *code,
+        }
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0
 
 

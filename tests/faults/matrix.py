@@ -6,8 +6,10 @@ It takes about half an hour. The times of each case are printed at the end.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from random import Random
 
 import pytest
 import pytest_asyncio
@@ -17,8 +19,9 @@ from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client, Customers
 from tests.faults.network import Cut, missing
 from tests.faults.networked import Networked
-from tests.faults.recovery import BOUND_SECONDS, Recovery
+from tests.faults.recovery import BOUND_SECONDS, Recovery, calls_of
 from tests.faults.subscriber import Subscriber
+from tests.forking import fork_server
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -53,7 +56,7 @@ def _named(fault: str | tuple[str, Cut]) -> str:
 async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
     system: Networked, part: str, fault: str | tuple[str, Cut]
 ) -> None:
-    case = f"{part} {_named(fault)}"
+    case, called_before = f"{part} {_named(fault)}", calls_of(system)
     async with (
         Client(system.url(2)) as client,
         Subscriber(system.url(2, "ws")) as subscriber,
@@ -84,6 +87,42 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
         await assert_all_well(client, subscriber)
         await of_the_other.until_position(subscriber.cursor or 0)
         of_the_other.assert_each_position_once()
+    calls = [calls for position, calls in calls_of(system).items() if position not in called_before]
+    assert max(calls) <= (2 if part == "effects" else 1), "only what a fault interrupts is called again"
     during.assert_within_bound()
     after.assert_within_bound()
     assert BOUND_SECONDS < _LASTS_SECONDS
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_parts_that_are_stopped_at_random_for_random_times_cost_nothing_but_time(
+    system: Networked, seed: int
+) -> None:
+    random = Random(seed)
+    names = [name for name in system.parts if name != "api2"]
+    async with (
+        Client(system.url(2)) as client,
+        Subscriber(system.url(2, "ws")) as subscriber,
+        Subscriber(system.url(1, "ws")) as of_the_other,
+        Customers(client) as customers,
+    ):
+        for _ in range(10):
+            await asyncio.sleep(random.uniform(0, 1))
+            process = system.parts[random.choice(names)].process
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(random.choice((random.uniform(0, 2), random.uniform(5, 9))))
+            process.send_signal(signal.SIGCONT)
+        after = Recovery(system, client, subscriber)
+        await after.measure()
+        _times[f"random {seed}: continued"] = after.seconds
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+        await of_the_other.until_position(subscriber.cursor or 0)
+        of_the_other.assert_each_position_once()
+    after.assert_within_bound()
+
+
+async def test_verify_finds_nothing_after_all_that(system: Networked) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+    verified = await asyncio.to_thread(fork_server().run, ["verify"], environment | system.environment)
+    assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -96,6 +96,16 @@ class Networked:
         await self.nats.stop()
         await self.postgres.stop()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What each part has, and a command."""
+        return {
+            "COMMANDER_POSTGRES_URL": self.postgres.tcp_url,
+            "COMMANDER_NATS_URL": self.nats.url,
+            "COMMANDER_DOMAIN": DOMAIN,
+            "SENT": str(self.sent),
+        }
+
     def url(self, number: int, scheme: str = "http") -> str:
         """The URL of an API."""
         return f"{scheme}://{self._address(f'api{number}')}:{_PORT}/graphql"
@@ -150,16 +160,12 @@ class Networked:
     def _start(self, name: str) -> None:
         if self._namespace(name) not in self.network.namespaces:
             self.network.add(name)
-        environment = {
-            "COMMANDER_POSTGRES_URL": self.postgres.tcp_url,
-            "COMMANDER_NATS_URL": self.nats.url,
-            "COMMANDER_DOMAIN": DOMAIN,
+        environment = self.environment | {
             "COMMANDER_HOST": self._address(name),
             "COMMANDER_PORT": str(_PORT),
             "COMMANDER_HEALTH_HOST": self._address(name),
             "COMMANDER_HEALTH_PORT": str(_OPERATORS_PORT),
             "COMMANDER_HEARTBEAT_SECONDS": "1",
-            "SENT": str(self.sent),
         }
         directory = self._data_dir / name
         directory.mkdir(exist_ok=True)
