@@ -7,6 +7,7 @@ cannot be sent to a process: they have what this one has loaded.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,7 @@ from commander.domain import Domain
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.audit.findings import Audit, Finding, begun
 from commander.eventstore.database import Database
+from commander.parts.process import loop_factory
 from commander.streaming.audit.checks import all_checks
 from commander.streaming.nats.connection import Nats
 
@@ -33,6 +35,8 @@ console = Console(highlight=False)
 
 _MOST_PROCESSES = 8
 _SHOW_SECONDS = 0.1
+_GARBAGE = 50_000, 20, 20
+"""Thresholds of the garbage collector: an audit makes many objects that live for one range."""
 
 
 class AuditEnded(CommanderError):
@@ -82,7 +86,7 @@ def audit(audited: Audited) -> list[Finding]:
     following = context.Value("i", len(promises))
     pipes, processes = [], []
     try:
-        for _ in range(min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)):
+        for _ in range(min(os.cpu_count() or 1, _MOST_PROCESSES)):
             ours, theirs = context.Pipe(duplex=False)
             process = context.Process(target=_serve, args=(theirs, audited, started, following, extents))
             process.start()
@@ -107,7 +111,10 @@ async def _begin(audited: Audited) -> tuple[Audit, list[str]]:
 def _serve(pipe: Pipe, audited: Audited, started: Audit, following: Any, extents: Any) -> None:
     """The work of a process: one check after the other, the last of the list first, which take longest."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
-    asyncio.run(_check_all(pipe, audited, started, following, extents))
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_check_all(pipe, audited, started, following, extents))
 
 
 async def _check_all(pipe: Pipe, audited: Audited, started: Audit, following: Any, extents: Any) -> None:
