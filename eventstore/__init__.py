@@ -7,6 +7,7 @@ migrate.py      numbered migrations under an advisory lock; schema.sql is their 
 records.py      the structures that other packages exchange with this one
 sql/            the SQL statements, one per file
 sharing.py      who shares partitions, with which code, and what a code has left to others
+handling.py     which run handles events, and the events that may have ended a run
 log/            events and command outcomes: append, read, list, snapshots, checkpoints
 projections/    projection tables: fold the log into rows, query rows
 reactions/      the states of reactors, and the calls of effects
