@@ -35,5 +35,4 @@ async def database_with(servers: Servers, name: str, fill: str, events: int, *bi
 async def _fill(connection: Connection, fill: str, events: int, *binds: object) -> None:
     async with connection.transaction():
         await connection.execute(fill, events, *binds)
-        await connection.execute("update log_head set position = $1, recorded_at = now()", events)
     await connection.execute("vacuum (analyze, freeze) events")

@@ -42,7 +42,7 @@ async def header_of(database: Database, where: ExportFilter, reactors: Mapping[s
     must be decided by now, see `commander export`. Raises InvalidRequest if a position is beyond the head.
     """
     head = await database.fetchrow("select position, commands, recorded_at from log_head")
-    assert head is not None, "the first migration inserts the row of log_head"
+    assert head is not None, "a migration inserts the row of log_lock"
     position = int(head["position"])
     for name, value in (("after", where.after), ("up-to", where.up_to)):
         if value is not None and not 0 <= value <= position:

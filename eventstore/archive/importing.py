@@ -1,7 +1,7 @@
 """Imports an export into an empty store, in one transaction: all of it or nothing.
 
-No other process can append meanwhile: the row of log_head, which every append updates, is locked from the
-first check to the commit. A reactor that starts meanwhile waits for its checkpoint. Checksums and order are
+No other process can append meanwhile: the row of log_lock, which every append locks, is locked from the first
+check to the commit. A reactor that starts meanwhile waits for its checkpoint. Checksums and order are
 verified during the import, and the commit comes after the last check.
 """
 
@@ -76,7 +76,7 @@ async def import_all(
 
 
 async def _must_be_empty(connection: Connection) -> None:
-    await connection.execute("select from log_head for update")
+    await connection.execute("select from lock_log()")
     found = await connection.fetchval(_NOT_EMPTY, _LOCKS)
     if found is not None:
         raise NotEmpty(f"the store is not empty: {found}")
@@ -105,12 +105,7 @@ async def _store(
     broken = await connection.fetchval(_BROKEN_STREAM)
     if broken is not None:
         raise ExportBroken(reader.line, f"the versions of the stream {broken} have a gap")
-    await connection.execute(
-        """update log_head set position = $1, commands = $2, recorded_at = $3, imported_position = $1""",
-        header.position,
-        header.commands,
-        header.recorded_at,
-    )
+    await connection.execute("update log_lock set imported_position = $1", header.position)
     progress(header, stored + len(page))
 
 

@@ -9,6 +9,12 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.records import Progress
 
+_SETTLE = """
+with made as (insert into partitions (partition) select generate_series(0, $1 - 1) returning partition)
+insert into progress (partition, stream_created, sequence) select partition, '-infinity', 0 from made
+"""
+_PROGRESS = "select partition, sequence, nullif(stream_created, '-infinity') from progress"
+
 
 class PartitionsFixed(CommanderError):
     """The number of partitions cannot change after the first start. Set COMMANDER_PARTITIONS back."""
@@ -20,9 +26,7 @@ async def settle_partitions(database: Database, count: int) -> None:
         await connection.execute("lock table partitions in exclusive mode")
         existing = int(await connection.fetchval("select count(*) from partitions"))
         if existing == 0:
-            await connection.execute(
-                "insert into partitions (partition) select generate_series(0, $1 - 1)", count
-            )
+            await connection.execute(_SETTLE, count)
         elif existing != count:
             raise PartitionsFixed(
                 f"COMMANDER_PARTITIONS is {count}, but this system was started with {existing}. Set it to "
@@ -39,7 +43,7 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
     """The progress of each of these partitions, by partition. Raises Unavailable."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
-            "select partition, sequence, stream_created from partitions where partition = any($1::int[])",
+            f"{_PROGRESS} where partition = any($1::int[])",
             partitions,
         )
     return {row["partition"]: Progress((row["partition"],), *row[1:]) for row in rows}
@@ -47,7 +51,7 @@ async def partition_progress(connection: Connection, partitions: Sequence[int]) 
 
 async def all_progress(database: Database) -> list[Progress]:
     """The progress of every partition. Raises Unavailable."""
-    rows = await database.fetch("select partition, sequence, stream_created from partitions")
+    rows = await database.fetch(_PROGRESS)
     return [Progress((row["partition"],), *row[1:]) for row in rows]
 
 
@@ -57,7 +61,7 @@ async def least_sequence(connection: Connection, stream_created: datetime) -> in
         return int(
             await connection.fetchval(
                 """select coalesce(min(case when stream_created = $1 then sequence else 0 end), 0)
-                   from partitions""",
+                   from progress""",
                 stream_created,
             )
         )

@@ -1,10 +1,10 @@
 """The log: append decisions, read events.
 
-Why no reader can skip a late commit: an append takes its positions by an update of the single row of
-log_head. The row stays locked until the append commits. The next append cannot take a higher position before
-the first is visible. So a reader that sees position n sees every position below it. (With a sequence, a
-transaction could take a low number, commit late, and become visible behind readers that have passed that
-number.)
+Why no reader can skip a late commit: an append locks the single row of log_lock, and then takes the positions
+after the newest event. The row stays locked until the append commits. The next append cannot take a higher
+position before the first is visible. So a reader that sees position n sees every position below it. (With a
+sequence, a transaction could take a low number, commit late, and become visible behind readers that have
+passed that number.)
 
 Why a processor that has lost its partitions cannot append: it appends through the connection that holds the
 session locks of the partitions. If Postgres has ended that session, the append fails. If the session lives,
@@ -101,7 +101,7 @@ class Append:
                 head = await connection.fetchrow(_APPEND, *self._binds)
         except asyncpg.UniqueViolationError as error:
             raise AppendConflict(str(error)) from error
-        assert head is not None, "the first migration inserts the row of log_head"
+        assert head is not None, "a migration inserts the row of log_lock"
         base, recorded_at = head["base"], head["recorded_at"]
         rows = zip(count(base + 1), self._rows, self._traces, strict=False)
         events = [RecordedEvent(*(position, *row, recorded_at, trace)) for position, row, trace in rows]

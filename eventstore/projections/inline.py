@@ -1,6 +1,6 @@
 """Inline projections: their rows are written in the transaction that appends the events, so they never lag.
 
-Why several processors may write the same row: an append locks the single row of log_head until it commits. So
+Why several processors may write the same row: an append locks the log until it commits. So
 only one appending transaction is here at a time, in the order of positions. Each sees the rows of the one
 before, and moves the checkpoint from the old head to the new one.
 

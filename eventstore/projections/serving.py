@@ -223,7 +223,7 @@ async def mark_built(connection: Connection, table: Table, skipped: Mapping[str,
 
 async def lock_log(connection: Connection) -> int:
     """Blocks appends until the transaction ends. Returns the head."""
-    return int(await connection.fetchval("select position from log_head for update"))
+    return int(await connection.fetchval("select head from lock_log()"))
 
 
 async def switch(database: Database, name: str, table_name: str) -> None:

@@ -67,8 +67,6 @@ async def _begin(
 
 async def _locked_head(connection: Connection) -> tuple[int, int]:
     """The head of the log, and that of an import. Nothing is appended until the transaction ends."""
-    row = await connection.fetchrow(
-        "select position, imported_position from log_head where only_row for update"
-    )
-    assert row is not None, "the first migration inserts the row of log_head"
-    return row["position"], row["imported_position"]
+    row = await connection.fetchrow("select head, imported_position from lock_log(), log_lock")
+    assert row is not None, "a migration inserts the row of log_lock"
+    return row["head"], row["imported_position"]

@@ -109,7 +109,7 @@ def fields_of(command: SubmittedCommand) -> dict[str, Any]:
 
 async def last_sent(servers: Bank) -> int:
     """The sequence up to which the processor has read; it has read all that was ever sent."""
-    return int(await servers.database.fetchval("select max(sequence) from partitions"))
+    return int(await servers.database.fetchval("select max(sequence) from progress"))
 
 
 async def test_a_new_reactor_may_pass_over_what_was_before_it(servers: Bank, commander: Run) -> None:

@@ -102,8 +102,8 @@ BREAKS: dict[str, tuple[Break, str]] = {
         "says 2 events, the log has 1",
     ),
     "count": (
-        lambda s, _: forced(s.database, "update log_head set commands = commands + 1"),
-        "log_head says 16, there are 15 outcomes",
+        lambda s, _: forced(s.database, "update commands set number = 16 where number = 15"),
+        "there are 15 outcomes, the newest has number 16",
     ),
     "row": (
         lambda s, t: forced(s.database, f'update "{t.name}" set balance = balance + 1'),

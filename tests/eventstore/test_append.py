@@ -297,8 +297,9 @@ async def test_a_reader_that_polls_for_what_is_new_sees_every_position_in_order(
 async def test_time_does_not_run_backwards_in_the_log(database: Database) -> None:
     future = datetime(2100, 1, 1, tzinfo=UTC)
     async with database.connection() as connection:
-        await connection.execute("update log_head set recorded_at = $1", future)
-        appended = await append(connection, [decision("account-1", 0)], None)
+        await append(connection, [decision("account-1", 0)], None)
+        await connection.execute("update commands set decided_at = $1", future)
+        appended = await append(connection, [decision("account-1", 1)], None)
     assert appended.recorded_at == future, "a clock set back does not put an event before an earlier one"
 
 

@@ -60,7 +60,6 @@ select gen_random_uuid(), 'Move', 'account-' || n / 20, '{{}}', '',
        case n % 10000 when 0 then 'FAILED' else 'APPLIED' end, n, 1, n % 20 + 1,
        gen_random_uuid(), now(), now(), n
 from generate_series(1, {MANY}) as n;
-update log_head set position = {MANY}, commands = {MANY};
 insert into "{TABLE.name}" (item_id, owner)
 select n, case when n % 2 = 0 then 'frequent' when n > {MANY} - 10 then 'rare' else 'common' end
 from generate_series(1, {MANY}) as n;

@@ -104,7 +104,7 @@ async def outcomes(servers: Bank, ids: list[UUID]) -> list[Outcome]:
 
 
 async def progress(servers: Bank) -> set[int]:
-    return {row["sequence"] for row in await servers.database.fetch("select sequence from partitions")}
+    return {row["sequence"] for row in await servers.database.fetch("select sequence from progress")}
 
 
 async def assert_each_once(servers: Bank, ids: list[UUID]) -> None:
