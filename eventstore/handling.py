@@ -5,12 +5,13 @@ one start of a process. It marks its handlers when it takes them, and removes it
 nothing is stored per event. If a run finds the mark of another one, that one has died, maybe of an event:
 
     (no row) ─► marked ─► (no row: the run has ended)
-                marked ─ another run finds it ─► deaths 1: it handles the next events range by range
-                                                 deaths 2: it handles the last range event by event
+                marked ─ another run finds it ─► deaths 1, 2: it handles the next events one by one
                                                  deaths 3: the suspect is set aside
                                                  all is handled ─► marked
 
-Before each range and each event `suspect` is stored: the last position that is about to be handled.
+Before each event `suspect` is stored, its position. If very many events may be the cause, they are handled in
+ranges first, and `suspect` is the last position of the range. So a run that is killed from outside sets
+nothing aside, unless runs are killed at the same event again and again.
 """
 
 from __future__ import annotations

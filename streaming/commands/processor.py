@@ -263,7 +263,9 @@ class Processor:
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
             await self._commits.start(leases, batch)
         else:
-            await self._process(leases, self._look_up(slice_.received, None))
+            look_up = self._look_up(slice_.received, None)
+            look_up.batch.folds_inline = not slice_.attempts
+            await self._process(leases, look_up)
         await self._committed()
 
     async def _committed(self, *, but: int = 0) -> None:

@@ -45,7 +45,7 @@ from commander.streaming.nats.signals import projection_signal, tables_signal
 from commander.streaming.newer_code import NotKnown
 from commander.streaming.projections.abandoned import replace_abandoned
 from commander.streaming.projections.inline_mode import enter, watch
-from commander.streaming.projections.quarantine import EndedItsProcess, begin_table, handler_of, stay_stopped
+from commander.streaming.projections.quarantine import SetAside, begin_table, handler_of, stay_stopped
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -125,11 +125,8 @@ class Projector:
             logger.info("%s", error)
 
     async def _hold(self) -> None:
-        """Folds while it holds the lock.
-
-        The lock and the writes share a connection: nobody else can write.
-        """
-        self._record = None
+        """Folds while it holds the lock. The connection that has the lock writes: nobody else can write."""
+        self._record = self._filling = None
         if not self._made:
             await ensure_tables(self._database, [self._table])
             self._made = True
@@ -165,7 +162,7 @@ class Projector:
                 lambda: self._read_record(connection),
                 lambda log_range: self._fold(connection, log_range),
             )
-        except EndedItsProcess as error:
+        except SetAside as error:
             self.failure = str(error)
             await stay_stopped(connection, self._table, error)
         self._record = await table_record(connection, self._table)

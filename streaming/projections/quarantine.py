@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from commander.domain import ProjectionFailed, UndecodableEvent
+from commander.domain.errors import EndedItsProcess
 from commander.eventstore.database import Connection
 from commander.eventstore.handling import MOST_DEATHS, Left, begin_handling, mark_handling
 from commander.eventstore.projections.filling import MOST_AHEAD
@@ -24,11 +25,11 @@ logger = logging.getLogger("commander.projections")
 _AHEAD = 10_000
 """How many events a projector folds at once: its process may have died of any of them."""
 _RANGE = 500
-"""The events of a range. It is committed by itself, and after a second death it is folded event by event."""
+"""More events than that are folded in ranges of so many first, and one by one after another death."""
 _LOOK_SECONDS = 5.0
 
 
-class EndedItsProcess(ProjectionFailed):
+class SetAside(ProjectionFailed):
     """An event has ended the process that folded it, each time. Its table stays before it."""
 
 
@@ -48,7 +49,7 @@ async def begin_table(
     """Marks the table. If the run before has died, folds the events that may have been the cause.
 
     read_record: reads the record after others may have written the table. fold: folds and commits a range.
-    Raises EndedItsProcess.
+    Raises SetAside.
     """
     handler = handler_of(table)
     left = (await begin_handling(connection, [handler], run.id)).get(handler)
@@ -63,13 +64,13 @@ async def begin_table(
     most = _AHEAD if record.state != BUILDING else MOST_AHEAD
     try:
         await _fold_suspects(connection, table, left, run, record.position, most, fold)
-    except EndedItsProcess:
+    except SetAside:
         raise
     except (ProjectionFailed, UndecodableEvent, Unwritable):  # the normal fold finds the event
         await mark_handling(connection, [handler], run.id)
 
 
-async def stay_stopped(connection: Connection, table: Table, error: EndedItsProcess) -> NoReturn:
+async def stay_stopped(connection: Connection, table: Table, error: SetAside) -> NoReturn:
     """Stops until the table is dropped: the event would end the process again. Raises TableGone then."""
     logger.error("%s; the projection stops before that event", error)
     await save_failure(connection, table, error.position, str(error))
@@ -97,8 +98,9 @@ async def _fold_suspects(
             raise failed
         deaths, last = 1, None
     text = "%s: the process that folded it has died; its next events are folded %s"
-    logger.warning(text, table.name, "in small ranges" if last is None else "one by one")
-    size = _RANGE if last is None else 1
+    few = (await read_range(connection, position, types, _RANGE + 1, last)).at_head
+    logger.warning(text, table.name, "one by one" if few or last else "in small ranges")
+    size = 1 if few or last else _RANGE
     while most > 0 and (last is None or position < last):
         log_range = await read_range(connection, position, types, size, last)
         if log_range.up_to <= position:
@@ -110,12 +112,11 @@ async def _fold_suspects(
     await mark_handling(connection, handlers, run.id)
 
 
-async def _set_aside(connection: Connection, table: Table, position: int) -> EndedItsProcess | None:
+async def _set_aside(connection: Connection, table: Table, position: int) -> SetAside | None:
     """Why the projection stops before this event; None if its code does not handle it."""
     events = (await read_range(connection, position - 1, table.projection.by_event, 1, position)).events
     if not events:
         return None
-    function = table.projection.by_event[events[0].type].function
-    where = f"{getattr(function, '__qualname__', function)} of {getattr(function, '__module__', '?')}"
-    reason = f"it ended its process {MOST_DEATHS} times, in {where}; the log of the process has the traceback"
-    return EndedItsProcess(table.projection.name, position, events[0].type, reason)
+    [event] = events
+    ended = EndedItsProcess(MOST_DEATHS, table.projection.by_event[event.type].function)
+    return SetAside(table.projection.name, position, event.type, str(ended))
