@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import asyncpg
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.sessions import Connection as Connection
-from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session
+from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session, server_of
 
 logger = logging.getLogger("commander.postgres")
 
@@ -78,6 +78,8 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self._down: str | None = None
+        self._server: str | None = None
+        self._new_server: Callable[[], None] | None = None
 
     @property
     def shown_url(self) -> str:
@@ -116,10 +118,18 @@ class Database:
             )
             try:
                 await begin_session(connection)
+                await self._know_server(connection)
             except BaseException:
                 connection.terminate()
                 raise
             return connection
+
+    def on_new_server(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when a new connection is to another server than the one before.
+
+        A server that has started again is another one: meanwhile it can have been set back.
+        """
+        self._new_server = callback
 
     async def fetch(self, sql: str, *binds: Any) -> list[asyncpg.Record]:
         """All rows of a query. Raises Unavailable."""
@@ -208,6 +218,16 @@ class Database:
             await pool.release(acquired)
         return await pool.acquire(timeout=timeout_seconds)
 
+    async def _begin_pooled(self, connection: Connection) -> None:
+        await begin_pooled_session(connection)
+        await self._know_server(connection)
+
+    async def _know_server(self, connection: Connection) -> None:
+        found = await server_of(connection)
+        before, self._server = self._server, found
+        if found != before and before is not None and self._new_server is not None:
+            self._new_server()
+
     async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
         async with self._opening:
             if self._pool is None:
@@ -220,7 +240,7 @@ class Database:
                     max_inactive_connection_lifetime=300,
                     server_settings={"application_name": "commander"},
                     connection_class=PooledConnection,
-                    init=begin_pooled_session,
+                    init=self._begin_pooled,
                 )
             return self._pool
 

@@ -296,6 +296,13 @@ create table system_identity (
 );
 insert into system_identity default values;
 
+create table epochs (
+    epoch integer primary key check (epoch > 0),
+    first_position bigint not null check (first_position > 0),
+    begun_at timestamptz not null default now()
+);
+insert into epochs (epoch, first_position) values (1, 1);
+
 create table stored_names (
     kind text not null check (kind in ('event', 'command')),
     aggregate text not null,

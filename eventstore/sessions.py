@@ -25,6 +25,9 @@ Without this setting, Postgres keeps a generic plan after five costly uses of a 
 Such a plan reads the whole log for the events of one stream. Planning a lookup by one key took 40 µs; for
 statements that Postgres plans anew anyway it makes no difference.
 """
+_SERVER = """
+select oid || ' ' || pg_postmaster_start_time() from pg_database where datname = current_database()
+"""
 _UNLIMITED = """
 select set_config(name, '0', true) from pg_settings
 where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
@@ -39,6 +42,11 @@ async def begin_session(connection: Connection) -> None:
 async def begin_pooled_session(connection: Connection) -> None:
     """Sets up a session of the pool."""
     await connection.execute(_POOLED_SESSION)
+
+
+async def server_of(connection: Connection) -> str:
+    """A text that all sessions of a database have in common, until the server starts again."""
+    return str(await connection.fetchval(_SERVER))
 
 
 async def unlimited(connection: Connection) -> None:

@@ -32,12 +32,14 @@ from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
+from commander.streaming.nats.names import StoresDiffer
 
 logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
+    StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
     ProjectionBuilding: "PROJECTION_BUILDING",
     InvalidRequest: BAD_REQUEST,

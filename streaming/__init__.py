@@ -16,6 +16,7 @@ reactors/       events to commands
 effects/        events to calls outside
 feed/           history and live events for subscribers
 live/           live rows for subscribers
+restoring/      after a store was set back: what was lost, and how to go on
 
 Inside, a room imports only rooms above it in this list.
 """

@@ -19,12 +19,13 @@ begin
     for name in select tablename from pg_tables where schemaname = 'public' loop
         if name like 'projection\\_%' then
             execute format('drop table %I', name);
-        elsif name not in ('schema_migrations', 'log_lock', 'system_identity') then
+        elsif name not in ('schema_migrations', 'log_lock', 'system_identity', 'epochs') then
             execute format('delete from %I', name);
         end if;
     end loop;
     update log_lock set imported_position = 0;
     update system_identity set id = gen_random_uuid(), name = null;
+    delete from epochs where epoch > 1;
 end $$
 """
 

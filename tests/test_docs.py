@@ -28,7 +28,7 @@ TOP = ("commander", "eventstore", "streaming", "resolvers", "schema", "examples"
 
 # A word that the code no longer uses: the term that replaces it, and names in which it is plain English.
 RETIRED = {
-    "ahead": ("prefetch", {"ahead", "AheadOfLog", "MirrorAhead"}),
+    "ahead": ("prefetch", {"ahead", "AheadOfLog"}),
     "attempting": ("attempts", set[str]()),
     "bell": ("signal", set[str]()),
     "bulk": ("chunks", set[str]()),

@@ -11,6 +11,7 @@ projection_tables.py  commander projections list, rebuild, switch, rollback, dro
 rebuilding.py         the progress and the result of a rebuild
 processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
+restoring.py          commander restore
 snapshots.py          commander snapshots drop
 verifying.py          commander verify
 parts.py              run one part, or all of them

@@ -178,6 +178,30 @@ def verify(
     run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
 
 
+@app.command()
+def restore(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without: only show what differs.")] = False,
+    new_epoch: Annotated[
+        bool,
+        typer.Option(
+            help="Begin a new epoch although nothing differs: both servers were set back, so cursors and "
+            "positions that clients and consumers have may be of what was lost."
+        ),
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the events that were lost to this new file, as lines of JSON.")
+    ] = None,
+) -> None:
+    """After Postgres or NATS was set back: show what was lost, and make the two agree again.
+
+    The log in Postgres is what counts. EVENTS is made again from it, queued commands without an outcome are
+    decided, and a new epoch tells clients and consumers from which position on the log has changed.
+    """
+    from commander.cli.restoring import run_restore
+
+    run_restore(apply=yes, new_epoch=new_epoch, save=save)
+
+
 def run_app(arguments: Sequence[str]) -> None:
     """Runs the command that these arguments name. Raises CommanderError."""
     command, argument = (*arguments[:2], "", "")[:2]

@@ -119,7 +119,8 @@ class ApiPart(Part):
 
     def _connected(self) -> Services:
         if self._services is None:
-            raise Unavailable("Commander", "this process has not reached Postgres and NATS yet")
+            reason = self.waits_for or "this process has not reached Postgres and NATS yet"
+            raise Unavailable("Commander", reason)
         return self._services
 
 

@@ -36,10 +36,14 @@ class Part(ABC):
     garbage_thresholds: the thresholds of Python's garbage collector, as for gc.set_threshold: how many new
     objects start a collection of generation 0, and how many collections start one of generation 1 and 2.
     watched: whether calls of the domain's code are interrupted after `handler_seconds`.
+    mirrors: whether it publishes into EVENTS, so that a foreign message there stops it.
+    waits_for: why it has not started, if Postgres and NATS differ.
     """
 
     name: str
     watched = True
+    mirrors = False
+    waits_for: str | None = None
     garbage_thresholds = (10_000, 2, 2)  # generation 0 is collected less often than by default
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
@@ -106,7 +110,7 @@ class Part(ABC):
         if not self._nats.connected:
             states["nats"] = f"the connection to {self._nats.shown_url} is down"
         if not self._started:
-            return {**states, self.name: "not started yet"}
+            return {**states, self.name: self.waits_for or "not started yet"}
         return {**states, **self.own_readiness()}
 
     def own_readiness(self) -> Mapping[str, str]:

@@ -17,14 +17,17 @@ from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.identity import settle_identity
 from commander.eventstore.migrate import migrate
 from commander.parts.hold import until_released
-from commander.parts.part import Part
+from commander.parts.part import Part, run_all
 from commander.settings import Settings, SettingsError, SystemName, demand_on
+from commander.streaming.log.agreement import Agreement
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.names import Names
+from commander.streaming.nats.names import Names, StoresDiffer
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.watchdog import Watchdog
 
 logger = logging.getLogger("commander")
+
+_RETRY_SECONDS = 1.0
 
 
 def run(part: Part) -> None:
@@ -82,24 +85,40 @@ async def _work(part: Part) -> None:
     part.will_use(database, nats)
     try:
         await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
+        agreement = Agreement(database, nats, strict=part.mirrors)
         while True:
             try:
-                await _prepare(part.settings, part.domain, database, nats)
-                await part.start(database, nats)
+                await _prepare(part, agreement, database, nats)
+                await run_all(part.start(database, nats), agreement.watch())
                 return
             except Unavailable as error:
                 logger.warning("%s; retrying", error)
-                await asyncio.sleep(1)
+                await asyncio.sleep(_RETRY_SECONDS)
     finally:
         await nats.close()
         await database.close()
 
 
-async def _prepare(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
-    """Creates the tables and streams, if no other process has. Raises Unavailable: try again.
+async def _prepare(part: Part, agreement: Agreement, database: Database, nats: Nats) -> None:
+    """Creates the tables and streams, if no other process has. While Postgres and NATS differ it waits.
 
-    Raises AnotherName and AnotherSystem if the database or the streams are not this system's.
+    Raises AnotherName and AnotherSystem if the database or the streams are not this system's, and
+    Unavailable: try again.
     """
+    while True:
+        try:
+            await _settle(part.settings, part.domain, database, nats)
+            await agreement.compare()
+            part.waits_for = None
+            return
+        except StoresDiffer as error:
+            if part.waits_for != str(error):
+                logger.error("%s", error)
+            part.waits_for = str(error)
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _settle(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
     await migrate(database)
     identity = await settle_identity(database, settings.system, system_name_of(domain))
     nats.use(Names(identity))

@@ -26,6 +26,7 @@ class RelayPart(Part):
     """Mirrors the log to the stream EVENTS."""
 
     name = "relay"
+    mirrors = True
 
     async def run(self, database: Database, nats: Nats) -> None:
         await run_all(Relay(database, nats).run(), keep_running(partial(_keep_counted, database), logger))

@@ -65,3 +65,20 @@ async def least_sequence(connection: Connection, stream_created: datetime) -> in
                 stream_created,
             )
         )
+
+
+async def furthest_sequences(database: Database) -> dict[datetime, int]:
+    """The last message that any partition has decided, by the time at which its stream was created."""
+    rows = await database.fetch(
+        """select stream_created, max(sequence) from progress
+           where stream_created > '-infinity' group by stream_created"""
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
+async def read_again(connection: Connection) -> None:
+    """Forgets the progress of all partitions: the queue is read from its beginning.
+
+    Outcomes keep what is still there from being decided twice.
+    """
+    await connection.execute("update progress set sequence = 0, stream_created = '-infinity'")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
+from commander.eventstore.log.epochs import FIRST, Epochs, read_epochs
 
 
 class AnotherName(CommanderError):
@@ -17,10 +18,12 @@ class Identity(NamedTuple):
     """A system. name: "" for one that is older than names; its streams and subjects on NATS have no prefix.
 
     id: tells it from another system of the same name. A copy of the database has the same id.
+    epochs: those of its log.
     """
 
     name: str
     id: UUID
+    epochs: Epochs = FIRST
 
 
 async def settle_identity(database: Database, given: str | None, default: str) -> Identity:
@@ -49,4 +52,6 @@ async def settle_identity(database: Database, given: str | None, default: str) -
 async def identity_of(database: Database) -> Identity | None:
     """The identity of the system; None before its first start."""
     row = await database.fetchrow("select name, id from system_identity")
-    return None if row is None or row["name"] is None else Identity(*row)
+    if row is None or row["name"] is None:
+        return None
+    return Identity(row["name"], row["id"], await read_epochs(database))

@@ -20,6 +20,12 @@ async def known_outcomes(connection: Connection, command_ids: Sequence[UUID]) ->
     return {row["command_id"]: Outcome(*row) for row in rows}
 
 
+async def ended_among(database: Database, command_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these commands that have an outcome. Raises Unavailable."""
+    rows = await database.fetch("select command_id from commands where command_id = any($1)", command_ids)
+    return {row["command_id"] for row in rows}
+
+
 async def outcome_of(database: Database, command_id: UUID) -> Outcome | None:
     """The outcome of a command; None if it is pending or unknown."""
     row = await database.fetchrow(_KNOWN, array_text([command_id]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from commander.eventstore.records import EventFilter, RecordedEvent
@@ -118,3 +118,24 @@ class FanOutGroup(Generic[T]):
         for waiter in waiting:
             if not waiter.done():  # the subscriber may have been cancelled
                 waiter.set_result(None)
+
+
+def addresses(where: EventFilter) -> list[Hashable]:
+    """The index entries of a group. An event is matched only against groups under its own entries."""
+    if where.streams is not None:
+        return [("stream", stream) for stream in where.streams]
+    if where.command_id is not None:
+        return [("command", where.command_id)]
+    if where.correlation_id is not None:
+        return [("correlation", where.correlation_id)]
+    return ["all"]
+
+
+def addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
+    """The entries under which the groups are that may want an event."""
+    return (
+        "all",
+        ("stream", event.stream),
+        ("command", event.command_id),
+        ("correlation", event.correlation_id),
+    )

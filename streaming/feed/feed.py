@@ -21,12 +21,20 @@ from typing import Any, TypeVar
 
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.catch_up import CatchUp
-from commander.streaming.feed.fan_out import CaughtUp, FanOutGroup, FeedItem, Heartbeat
-from commander.streaming.log.event_codec import event_of
+from commander.streaming.feed.fan_out import (
+    CaughtUp,
+    FanOutGroup,
+    FeedItem,
+    Heartbeat,
+    addressed,
+    addresses,
+)
+from commander.streaming.log.event_codec import believed
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.names import StoresDiffer
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
 from commander.streaming.nats.signals import listen_to_log
 from commander.streaming.running import keep_running
@@ -61,6 +69,7 @@ class Feed:
         self._groups: dict[Hashable, FanOutGroup[Any]] = {}
         self._listed: defaultdict[Hashable, set[FanOutGroup[Any]]] = defaultdict(set)
         self._wanted = asyncio.Event()  # there is a subscriber
+        self._set_back: StoresDiffer | None = None
         self._tail_bytes = 0
         self._added_weight = 0  # the weight added since the last check of the limit
 
@@ -85,7 +94,7 @@ class Feed:
         return sum(group.readers for group in self._groups.values())
 
     async def run(self) -> None:
-        """Fills the tail until cancelled."""
+        """Fills the tail until cancelled. Raises StoresDiffer."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat())
             await keep_running(self._follow, logger)
@@ -96,8 +105,9 @@ class Feed:
         """The matching events after the cursor, rendered, each once, in order, in lists.
 
         after: the cursor; None begins with the next event. key: subscribers with an equal key share a group;
-        their `where` and `render` must be equal too. Raises InvalidRequest for a cursor beyond the log, and
-        Unavailable if Postgres is needed and cannot be reached.
+        their `where` and `render` must be equal too. Raises InvalidRequest for a cursor beyond the log,
+        Unavailable if Postgres is needed and cannot be reached, and StoresDiffer if the log lacks an event
+        that the tail has.
         """
         cursor, began_at = await self._begin(after)
         group = self._join(key, where, render)
@@ -133,7 +143,14 @@ class Feed:
 
     async def _begin(self, after: int | None) -> tuple[int, int]:
         """The first cursor, and the head of the log. Events up to the head count as past, mirrored or not."""
+        seen = self._head
         head = await head_position(self._database)
+        if head < seen:
+            self._set_back = StoresDiffer(
+                f"the log ends at {head}, but this process has delivered event {seen}: Postgres was set "
+                "back to an older state; run commander restore, with --new-epoch if it finds no difference"
+            )
+            raise self._set_back
         if self._head < 0:
             self._head = head
         if after is None:
@@ -163,7 +180,7 @@ class Feed:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = FanOutGroup(where, render, self._head)
-            for address in _addresses(where):
+            for address in addresses(where):
                 self._listed[address].add(group)
         group.readers += 1
         self._wanted.set()
@@ -174,7 +191,7 @@ class Feed:
         if group.readers:
             return
         del self._groups[key]
-        for address in _addresses(group.where):
+        for address in addresses(group.where):
             self._listed[address].discard(group)
             if not self._listed[address]:
                 del self._listed[address]
@@ -204,7 +221,9 @@ class Feed:
         try:
             async with OrderedConsumer(self._nats, self._nats.names.events, [], self._head) as mirror:
                 while loop.time() < active_at + _IDLE_SECONDS:
-                    self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                    await self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
+                    if self._set_back is not None:
+                        raise self._set_back
                     if self._groups:
                         active_at = loop.time()
         finally:
@@ -219,11 +238,23 @@ class Feed:
         if new and new[0].position == self._head + 1:
             self._append(new)
 
-    def _append_mirrored(self, messages: list[InMessage]) -> None:
-        new = [message for message in messages if message.sequence > self._head]
-        if new and new[0].sequence != self._head + 1:
-            self._restart(new[0].sequence - 1)
-        self._append([event_of(message) for message in new])
+    async def _append_mirrored(self, messages: list[InMessage]) -> None:
+        unseen = [message for message in messages if message.sequence > self._head]
+        if not unseen:
+            return
+        events = await self._believed(unseen)
+        new = [event for event in events if event.position > self._head]
+        if new and new[0].position != self._head + 1:
+            self._restart(new[0].position - 1)
+        self._append(new)
+
+    async def _believed(self, messages: list[InMessage]) -> list[RecordedEvent]:
+        """The events of these messages; from Postgres, if one does not carry the epoch of the log."""
+        names = self._nats.names
+        events = [event for message in messages if (event := believed(names, message)) is not None]
+        if len(events) == len(messages):
+            return events
+        return await read_log(self._database, messages[0].sequence - 1, messages[-1].sequence, len(messages))
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Appends events with adjacent positions, after the head or after a gap."""
@@ -235,7 +266,7 @@ class Feed:
             self._head = event.position
             while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
                 self._tail_bytes -= len(self._tail.popleft().data)
-            for address in _addressed(event):
+            for address in addressed(event):
                 for group in self._listed.get(address, ()):
                     if group.add(event):
                         grown.add(group)
@@ -266,23 +297,3 @@ class Feed:
             await asyncio.sleep(self._heartbeat_seconds)
             for group in list(self._groups.values()):
                 group.beat(self._head)
-
-
-def _addresses(where: EventFilter) -> list[Hashable]:
-    """The index entries of a group. An event is matched only against groups under its own entries."""
-    if where.streams is not None:
-        return [("stream", stream) for stream in where.streams]
-    if where.command_id is not None:
-        return [("command", where.command_id)]
-    if where.correlation_id is not None:
-        return [("correlation", where.correlation_id)]
-    return ["all"]
-
-
-def _addressed(event: RecordedEvent) -> tuple[Hashable, ...]:
-    return (
-        "all",
-        ("stream", event.stream),
-        ("command", event.command_id),
-        ("correlation", event.correlation_id),
-    )

@@ -5,19 +5,32 @@ The form is a public contract: docs/contract.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from commander.domain.errors import CommanderError
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import event_subject, parse_event_subject
 
+_EPOCH = "Commander-Epoch"
+
+
+class ForeignMessage(CommanderError):
+    """A message of EVENTS that is not an event: somebody else has published it. message: the message."""
+
+    def __init__(self, message: InMessage) -> None:
+        super().__init__(f"message {message.sequence}, with the subject {message.subject}, is not an event")
+        self.message = message
+
 
 def message_of(names: Names, event: RecordedEvent) -> OutMessage:
     """The message of an event. Its sequence must be the event's position."""
     headers = {
+        _EPOCH: str(names.identity.epochs.at(event.position)),
         "Commander-Version": str(event.version),
         "Commander-Schema-Version": str(event.schema_version),
         "Commander-Command-Id": str(event.command_id),
@@ -32,8 +45,28 @@ def message_of(names: Names, event: RecordedEvent) -> OutMessage:
 
 
 def event_of(message: InMessage) -> RecordedEvent:
-    """The event of a message."""
+    """The event of a message. Raises ForeignMessage if it is not an event."""
+    try:
+        return _event_of(message, message.headers)
+    except (KeyError, ValueError, UnicodeDecodeError) as error:
+        raise ForeignMessage(message) from error
+
+
+def believed(names: Names, message: InMessage) -> RecordedEvent | None:
+    """The event of a message that carries the epoch of the log at its position. None for any other message.
+
+    Messages without an epoch are of an earlier version, or of somebody else. The log has what they stand for.
+    """
     headers = message.headers
+    if headers.get(_EPOCH) != str(names.identity.epochs.at(message.sequence)):
+        return None
+    try:
+        return _event_of(message, headers)
+    except (KeyError, ValueError, UnicodeDecodeError):
+        return None
+
+
+def _event_of(message: InMessage, headers: Mapping[str, str]) -> RecordedEvent:
     type_, stream = parse_event_subject(message.subject)
     causation = headers.get("Commander-Causation-Position")
     return RecordedEvent(

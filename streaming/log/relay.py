@@ -2,7 +2,8 @@
 
 Each batch is published with the sequence that it must follow. JetStream rejects a batch that does not
 continue the mirror exactly. So two concurrent relays, or a repeat after a lost acknowledgement, do no harm.
-The lock only saves a second relay useless work.
+The lock only saves a second relay useless work. After a rejection the relay looks at what is there: behind a
+message that the log does not have at this position it does not go on.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import logging
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
-from commander.eventstore.log.event_log import head_position
 from commander.eventstore.records import RecordedEvent
+from commander.streaming.log.agreement import must_agree, must_mirror
 from commander.streaming.log.event_codec import message_of
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
@@ -26,13 +27,6 @@ logger = logging.getLogger("commander.relay")
 
 _PAUSE_SECONDS = 0.005
 """The pause between two reads. It delays other systems under load; Commander's feed does not wait for it."""
-
-
-class MirrorAhead(CommanderError):
-    """The EVENTS stream has more events than the log: Postgres was restored to an older state.
-
-    Delete the stream: the relay rebuilds it from the log.
-    """
 
 
 class Relay:
@@ -48,7 +42,8 @@ class Relay:
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries.
 
-        Raises MirrorAhead and AnotherSystem.
+        Raises StoresDiffer, before it publishes anything behind an event that the log does not have, or
+        behind a message that is no event; and AnotherSystem.
         """
         await keep_running(self._hold, logger)
 
@@ -70,10 +65,6 @@ class Relay:
     async def _mirror(self, connection: Connection, log: LogReader) -> None:
         names = self._nats.names
         self.position = await self._mirrored()
-        head = await head_position(self._database)
-        if self.position > head:
-            problem = f"the stream {names.events} ends at {self.position}, the log at {head}"
-            raise MirrorAhead(f"{problem}; delete the stream, it is rebuilt from the log")
         logger.info("mirroring the log from position %d", self.position)
         while not connection.is_closed():
             if self._unsure:
@@ -89,6 +80,7 @@ class Relay:
                 if failed := next((s for s in stored if isinstance(s, CommanderError)), None):
                     if not isinstance(failed, UnexpectedSequence):
                         raise failed
+                    await must_mirror(self._database, self._nats, self.position + 1)
                     self.position = await self._mirrored()
                     break
                 self.position += len(chunk)
@@ -98,8 +90,9 @@ class Relay:
         return event.position <= self.position
 
     async def _mirrored(self) -> int:
-        """The last position in the mirror."""
+        """The last position in the mirror, which has the events of the log up to it. Raises StoresDiffer."""
         self._unsure = False
+        await must_agree(self._database, self._nats, strict=True)
         async with self._nats.answering():
             info = await claimed(self._nats, self._nats.names.events)
         self._atomic_above = FEW if info.config.allow_atomic else MAX_MESSAGES

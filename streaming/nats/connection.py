@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from urllib.parse import urlsplit
 
 import nats
@@ -56,6 +57,10 @@ def reaching_nats() -> Iterator[None]:
         raise asyncio.CancelledError
 
 
+_is_comparing: ContextVar[bool] = ContextVar("is_comparing", default=False)
+"""Whether this task compares Postgres and NATS. Its own requests must not wait for the comparison."""
+
+
 class Nats:
     """A connection of a system that reconnects by itself. connected: whether it is established now."""
 
@@ -64,6 +69,10 @@ class Nats:
         self.servers = [server.strip() for server in url.split(",")]
         self.client = ChunkedClient()
         self._on_reconnect: set[Callable[[], None]] = set()
+        self._compare: Callable[[], Awaitable[None]] | None = None
+        self._doubts = 0  # how often something made a comparison necessary
+        self._compared = 0  # the doubts that the last comparison has settled
+        self._comparing = asyncio.Lock()
         self._answering: set[asyncio.Timeout] = set()
         self._logged = ""
 
@@ -117,6 +126,18 @@ class Nats:
         self._on_reconnect.add(callback)
         return lambda: self._on_reconnect.discard(callback)
 
+    def compare_first(self, compare: Callable[[], Awaitable[None]]) -> None:
+        """Calls `compare` before the next request, at once and after each `doubt` and reconnection.
+
+        Until it returns, no request is sent except its own. Whatever it raises, each request raises.
+        """
+        self._compare = compare
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Says that Postgres or NATS may be another server than before, or the same one set back."""
+        self._doubts += 1
+
     def must_be_connected(self) -> None:
         """Raises Unavailable at once while the connection is down."""
         if not self.connected:
@@ -129,6 +150,8 @@ class Nats:
         No reply can arrive after that, but the client would wait for its timeout.
         """
         self.must_be_connected()
+        if self._compared != self._doubts and self._compare is not None and not _is_comparing.get():
+            await self._settle(self._compare)
         lost = asyncio.timeout(None)
         try:
             with reaching_nats():
@@ -142,6 +165,17 @@ class Nats:
             if lost.expired():
                 raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
             raise
+
+    async def _settle(self, compare: Callable[[], Awaitable[None]]) -> None:
+        async with self._comparing:
+            while self._compared != self._doubts:
+                doubts = self._doubts
+                token = _is_comparing.set(True)
+                try:
+                    await compare()
+                finally:
+                    _is_comparing.reset(token)
+                self._compared = doubts
 
     async def publish_signals(self, messages: Sequence[OutMessage]) -> None:
         """Publishes on core NATS, at most once: only for signals, which may be lost.
@@ -187,6 +221,7 @@ class Nats:
 
     async def _on_reconnected(self) -> None:
         self._logged = ""
+        self.doubt()
         logger.warning("connected to NATS again")
         for callback in list(self._on_reconnect):
             callback()

@@ -7,10 +7,12 @@ leader, message by message (JetStreamContext.get_msg).
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
 from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
@@ -49,6 +51,20 @@ async def last_messages(nats: Nats, stream: str, subjects: Sequence[str]) -> lis
     Raises TooManyMessages and Unavailable.
     """
     return (await _request(nats, stream, {"multi_last": subjects})).messages
+
+
+async def message_at(nats: Nats, stream: str, sequence: int) -> InMessage | None:
+    """The message with this sequence, from the leader of the stream; None if there is none.
+
+    Raises Unavailable.
+    """
+    async with nats.answering():
+        try:
+            found = await nats.jetstream.get_msg(stream, sequence)
+        except NotFoundError:
+            return None
+    raw = b64decode(found.hdrs) if found.hdrs else b""
+    return InMessage(sequence, found.subject or "", found.data or b"", raw)
 
 
 async def _request(nats: Nats, stream: str, wanted: dict[str, Any]) -> Found:

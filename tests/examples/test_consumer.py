@@ -134,7 +134,8 @@ async def test_a_message_has_the_subject_and_the_headers_on_the_page(system: Sys
     headers = {k: v for k, v in (message.headers or {}).items() if not k.startswith("Nats-")}
     [edge] = system.data("query ($p: Position!) { event(position: $p) { recordedAt } }", p=str(head)).values()
     assert headers == {
-        **{"Commander-Version": "1", "Commander-Schema-Version": "1", "traceparent": trace},
+        **{"Commander-Epoch": "1", "Commander-Version": "1", "Commander-Schema-Version": "1"},
+        "traceparent": trace,
         **{"Commander-Command-Id": made["commandId"], "Commander-Correlation-Id": made["commandId"]},
         "Commander-Recorded-At": edge["recordedAt"],
     }

@@ -103,7 +103,7 @@ async def until_reacted(servers: Bank, reactor: str) -> None:
 
 async def settle_as(database: Database, identity: Identity) -> None:
     """Makes the database that of this system."""
-    await database.fetch("update system_identity set name = $1, id = $2", *identity)
+    await database.fetch("update system_identity set name = $1, id = $2", identity.name, identity.id)
 
 
 @pytest_asyncio.fixture

@@ -9,7 +9,7 @@ import pytest
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.log.reading import LogReader
-from commander.streaming.log.relay import MirrorAhead, Relay
+from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.signals import log_signals
@@ -99,9 +99,3 @@ async def test_a_mirror_for_one_server_cannot_be_replicated() -> None:
     [wanted] = [config for config in _configs(NAMES, 3) if config.name == "EVENTS"]
     with pytest.raises(StreamFixed, match="Delete it"):
         _kept(made, wanted)
-
-
-async def test_a_mirror_that_is_ahead_of_the_log_is_not_touched(servers: Bank) -> None:
-    await servers.nats.jetstream.publish("events.account.AccountOpened.x", b"{}")
-    with pytest.raises(MirrorAhead, match="ends at 1, the log at 0"):
-        await Relay(servers.database, servers.nats).run()
