@@ -225,7 +225,7 @@ async def test_kills_from_outside_set_nothing_aside(zoo: Zoo, name: str, who: st
         await until(began, "the first is at work", timeout_seconds=PATIENCE_SECONDS)
         for kills, position in enumerate((0, 3, 6, 9), 1):
             part.kill()
-            await until(lambda n=kills: len(part.ends) == n, "it has died")  # type: ignore[misc]
+            await until(lambda n=kills: len(part.ends) == n, "it has died")
             what = f"the next one is past position {position}"
             await until(partial(is_past, position), what, timeout_seconds=PATIENCE_SECONDS)
         if name == "projections":
