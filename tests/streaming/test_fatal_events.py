@@ -21,7 +21,7 @@ from tests.faults.waiting import until
 from tests.streaming.conftest import PARTITIONS, Bank, running
 from tests.streaming.lethal import Poke, lethal
 
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 60
 
 
 @dataclass
@@ -124,9 +124,8 @@ def pokes(how: str) -> tuple[UUID, list[tuple[UUID, str]]]:
     return bear, [*well, *well[1:], (bear, how), *well, *well]
 
 
-@pytest.mark.parametrize("how", ["exit", "kill"])
-async def test_a_table_stays_before_an_event_that_ends_its_process_three_times(zoo: Zoo, how: str) -> None:
-    await zoo.poke(pokes(f"table {how}")[1])
+async def test_a_table_stays_before_an_event_that_ends_its_process_three_times(zoo: Zoo) -> None:
+    await zoo.poke(pokes("table exit")[1])
     async with zoo.supervised("projections") as part:
         error = await zoo.until_table("frail", 7, failed=8)
         assert error is not None
