@@ -5,7 +5,7 @@ STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev test test-fast test-minute lint docs settings format graphiql clean
+.PHONY: dev test test-fast test-minute faults lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
@@ -27,6 +27,10 @@ test-fast: $(STAMP)
 
 test-minute: $(STAMP) graphiql
 	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
+
+# Each part, stopped or cut off from a server, for half an hour. Needs root and network namespaces.
+faults: $(STAMP) graphiql
+	$(BIN)/pytest -s tests/faults/matrix.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -110,6 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many days in the future the time of a command (`notBefore`) may be."""
     max_page: Annotated[int, Meta(ge=1)] = 500
     """The most items that one page of a list has."""
+    max_answer_items: Annotated[int, Meta(ge=1)] = 50_000
+    """The most items that all lists of one answer have together."""
     max_live_rows: Annotated[int, Meta(ge=1)] = 1000
     """The most rows of a live list."""
     max_connections: Annotated[int, Meta(ge=1)] = 10_000

@@ -1,17 +1,20 @@
 """Postgres: the log, command outcomes, projection tables, checkpoints. May import commander.domain.
 
+sockets.py      how long a connection may be silent
+sql/            the SQL statements, one per file
 sessions.py     how each session is set up, and the time limits of the server that hold for it
+presence.py     a process that falls silent loses its sessions with locks
 database.py     connections, and the errors that mean that Postgres cannot be reached
 locks.py        advisory locks: at most one process does a task
 migrate.py      numbered migrations under an advisory lock; schema.sql is their sum
 records.py      the structures that other packages exchange with this one
-sql/            the SQL statements, one per file
 sharing.py      who shares partitions, with which code, and what a code has left to others
 handling.py     which run handles events, and the events that may have ended a run
 log/            events and command outcomes: append, read, list, snapshots, checkpoints
 projections/    projection tables: fold the log into rows, query rows
 reactions/      the states of reactors, and the calls of effects
-archive/        export, import and verify a log
+archive/        export and import a log
+audit/          check what is stored, and write again what can be
 
 Within the package, a module imports only from modules above it in this list.
 """

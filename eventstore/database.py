@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from commander.domain.errors import Unavailable
+from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
 from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session, server_of
 
@@ -71,11 +72,19 @@ class Database:
     The first use connects. After a loss of the server, the next use connects again.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 10, command_timeout_seconds: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int = 10,
+        command_timeout_seconds: float = 30,
+        presence: Presence | None = None,
+    ) -> None:
         self.url = url
         self._max_connections = max_connections
         self._command_timeout_seconds = command_timeout_seconds
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._presence = presence or Presence(url)
         self._opening = asyncio.Lock()
         self._down: str | None = None
         self._server: str | None = None
@@ -105,20 +114,16 @@ class Database:
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
         """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
 
+        Other processes end it if this process falls silent, see presence.py.
         durable: whether a commit waits for the disk. If not, a crash of the server may undo the newest
         commits, whole and in order. Use that only for data that is derived from the log: it is derived again.
         """
         settings = {"application_name": application_name} | ({} if durable else {"synchronous_commit": "off"})
         with reaching_postgres():
-            connection: Connection = await asyncpg.connect(
-                self.url,
-                timeout=5,
-                command_timeout=self._command_timeout_seconds,
-                server_settings=settings,
-            )
+            connection = await self._connected(settings)
             try:
-                await begin_session(connection)
                 await self._know_server(connection)
+                await self._presence.bind(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -178,7 +183,8 @@ class Database:
         while True:
             slow = loop.call_later(_RECONNECT_SECONDS, self._found_down, "it does not answer")
             try:
-                connection = await self.connect("commander watch")
+                with reaching_postgres():
+                    connection = await self._connected({"application_name": "commander watch"})
             except Unavailable as error:
                 self._found_down(error.reason)
                 await asyncio.sleep(retry_seconds)
@@ -200,12 +206,24 @@ class Database:
 
     async def close(self) -> None:
         """Closes the pool. After five seconds it ends connections that are still in use."""
+        self._presence.close()
         if self._pool is not None:
             try:
                 async with asyncio.timeout(5):
                     await self._pool.close()
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self._pool.terminate()
+
+    async def _connected(self, settings: dict[str, str]) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            self.url, timeout=5, command_timeout=self._command_timeout_seconds, server_settings=settings
+        )
+        try:
+            await begin_session(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def _acquired(self, timeout_seconds: float) -> Any:
         """A connection of the pool that the other side has not ended while it was idle."""

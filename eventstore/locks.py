@@ -17,7 +17,10 @@ from commander.eventstore.database import Connection, Database, reaching_postgre
 
 
 class Lock(IntEnum):
-    """The first key of each kind of lock. The prefix 0x434d00 separates them from other programs' locks."""
+    """The first key of each kind of lock. The prefix 0x434d00 separates them from other programs' locks.
+
+    presence.py has two more.
+    """
 
     MIGRATIONS = 0x434D01
     PARTITION = 0x434D02

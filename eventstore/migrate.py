@@ -13,6 +13,8 @@ from commander.eventstore.sessions import unlimited
 logger = logging.getLogger("commander.postgres")
 
 _LONG_SECONDS = 24 * 3600
+_MOST_IDLE = "set local idle_in_transaction_session_timeout = '10s'"
+"""All processes that start wait for the one that migrates. So it may not fall silent."""
 
 
 class SchemaTooNew(CommanderError):
@@ -26,6 +28,7 @@ async def migrate(database: Database) -> None:
     """
     async with database.connection() as connection, connection.transaction():
         await unlimited(connection)
+        await connection.execute(_MOST_IDLE)
         await connection.execute(
             "select pg_advisory_xact_lock($1, 0)", int(Lock.MIGRATIONS), timeout=_LONG_SECONDS
         )

@@ -3,6 +3,10 @@
 An operator can limit sessions, transactions and statements for a role or a database. Our sessions wait for
 work, so they are never ended for being idle. Statements and transactions keep the operator's limits, except
 those whose time grows with the log (`unlimited`).
+
+A session ends when the network to the other side is lost, see sockets.py. A transaction of the pool also
+ends when its process is silent. A session with locks is bound to its process in another way, see
+presence.py.
 """
 
 from __future__ import annotations
@@ -12,16 +16,39 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from commander.eventstore.sockets import (
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    KEEPALIVES,
+    SILENT_SECONDS,
+    limit_silence,
+)
+
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:  # it is generic in the type stubs only
     Connection = asyncpg.Connection
 
-_SESSION = "set idle_session_timeout = 0"
-_POOLED_SESSION = f"{_SESSION}; set plan_cache_mode = force_custom_plan"
-"""Statements of the pool have optional parts and binds of any selectivity.
+_SESSION = f"""
+set idle_session_timeout = 0;
+set tcp_user_timeout = {SILENT_SECONDS * 1000};
+set tcp_keepalives_idle = {KEEPALIVE_IDLE_SECONDS};
+set tcp_keepalives_interval = {KEEPALIVE_INTERVAL_SECONDS};
+set tcp_keepalives_count = {KEEPALIVES}
+"""
+_MOST_IDLE_SECONDS = 10
+"""How long a transaction of the pool may wait for its process, which waits for nothing else meanwhile."""
+_POOLED_SESSION = f"""{_SESSION};
+set plan_cache_mode = force_custom_plan;
+select set_config(name, '{_MOST_IDLE_SECONDS}s', false) from pg_settings
+where name = 'idle_in_transaction_session_timeout'
+  and setting::int not between 1 and {_MOST_IDLE_SECONDS * 1000}
+"""
+"""A plan for each use, and a limit for transactions, unless the operator's is lower.
 
-Without this setting, Postgres keeps a generic plan after five costly uses of a statement on a connection.
+Statements of the pool have optional parts and binds of any selectivity.
+
+Without custom plans, Postgres keeps a generic plan after five costly uses of a statement on a connection.
 Such a plan reads the whole log for the events of one stream. Planning a lookup by one key took 40 µs; for
 statements that Postgres plans anew anyway it makes no difference.
 """
@@ -36,12 +63,18 @@ where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'tran
 
 async def begin_session(connection: Connection) -> None:
     """Sets up a session outside the pool. A lock may depend on it, which must not end with an idle hour."""
+    _limit_silence(connection)
     await connection.execute(_SESSION)
 
 
 async def begin_pooled_session(connection: Connection) -> None:
     """Sets up a session of the pool."""
+    _limit_silence(connection)
     await connection.execute(_POOLED_SESSION)
+
+
+def _limit_silence(connection: Any) -> None:
+    limit_silence(connection._transport)
 
 
 async def server_of(connection: Connection) -> str:

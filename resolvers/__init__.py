@@ -1,6 +1,7 @@
 """What a field of the API does: plain async functions over streaming and eventstore. No GraphQL here.
 
 services.py         the services that resolvers use, one instance per process
+answer_size.py      the size of an answer, and its limit
 request_context.py  the request context, made here for every transport and for the command line
 commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request

@@ -86,6 +86,11 @@ class Lineage:
         return all(one.applied for event in events for one in event.projections)
 
     @property
+    def items(self) -> int:
+        """How many commands and events the tree has."""
+        return sum(1 + len(command.events) for command in self.root.walk())
+
+    @property
     def settled(self) -> bool:
         return self.ended and self.applied
 

@@ -37,11 +37,15 @@ class Reactions:
         self._searched: set[UUID] = set()
         self._pending: dict[int, list[SubmittedCommand]] = {}
 
-    async def to(self, events: Sequence[tuple[int, UUID]]) -> list[list[CommandState]]:
-        """The reactions to each event, given by position and correlation id. Ended ones come first."""
+    async def to(self, events: Sequence[tuple[int, UUID]], limit: int) -> list[list[CommandState]]:
+        """The reactions to each event, given by position and correlation id. Ended ones come first.
+
+        limit: the most ended ones together. Beyond it, those to the last events are missing.
+        """
         services = self._services
         await self._search({correlation_id for _, correlation_id in events} - self._searched)
-        ended = await reactions_to(services.database, [position for position, _ in events], MAX_REACTIONS)
+        positions = [position for position, _ in events]
+        ended = await reactions_to(services.database, positions, MAX_REACTIONS, limit)
         shown = []
         for position, _ in events:
             ids = {outcome.command_id for outcome in ended[position]}

@@ -27,6 +27,7 @@ class Limits:
     max_page: the most items of a page. max_wait_seconds: the longest wait of a mutation.
     max_batch: the most commands in one request.
     max_events_of_rows: the most events of all rows of a list together.
+    max_answer_items: the most items of all lists in an answer.
     max_schedule_days: how far in the future `notBefore` may be.
     max_live_rows: the most rows of a live list.
     heartbeat_seconds: after how long without a change a live list sends a heartbeat.
@@ -38,6 +39,7 @@ class Limits:
     max_command_bytes: int = 512 * 1024
     max_batch: int = 100
     max_events_of_rows: int = 10_000
+    max_answer_items: int = 50_000
     max_schedule_days: int = 366
     max_live_rows: int = 1000
     heartbeat_seconds: float = 15

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
 from commander.eventstore.log.lineage import events_of_commands
 from commander.eventstore.records import Outcome, RecordedEvent
+from commander.resolvers.answer_size import AnswerSize
+from commander.resolvers.events import Page
 from commander.resolvers.reactions import Reactions
 from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState
+from commander.resolvers.stream_events import StreamPage, pages_of
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Batching:
-    """The loaders of one answer. Of what they load, only pending commands are cached; see Reactions."""
+    """The loaders of one answer. Of what they load, only pending commands are cached; see Reactions.
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self.events: DataLoader[Outcome, list[RecordedEvent]] = DataLoader(self._events, cache=False)
-        self.reactions: DataLoader[tuple[int, UUID], list[CommandState]] = DataLoader(
-            Reactions(services).to, cache=False
-        )
+    size: that of the answer. A level that alone exceeds it is not loaded whole.
+    """
 
-    async def _events(self, outcomes: list[Outcome]) -> list[list[RecordedEvent]]:
-        made = await events_of_commands(self._database, outcomes)
+    def __init__(self, services: Services, size: AnswerSize) -> None:
+        self._services = services
+        self._size = size
+        self._reactions = Reactions(services)
+        self.events = _loader(self._events)
+        self.reactions = _loader(self._reactions_to)
+        self.stream_events = _loader(self._pages)
+
+    async def _events(self, outcomes: Sequence[Outcome]) -> list[list[RecordedEvent]]:
+        room = self._size.room
+        made = await events_of_commands(self._services.database, outcomes, room + 1)
+        self._size.allow(sum(map(len, made.values())))
         return [made[outcome.command_id] for outcome in outcomes]
+
+    async def _reactions_to(self, events: Sequence[tuple[int, UUID]]) -> list[list[CommandState]]:
+        room = self._size.room
+        found = await self._reactions.to(events, room + 1)
+        self._size.allow(sum(map(len, found)))
+        return found
+
+    async def _pages(self, asked: Sequence[StreamPage]) -> list[Page[RecordedEvent]]:
+        return await pages_of(self._services, asked)
+
+
+def _loader(load: Callable[[Sequence[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
+    """A loader that caches nothing. `load` gets each key once, however often the answer shows it."""
+
+    async def loaded(keys: list[K]) -> list[V]:
+        distinct = list(dict.fromkeys(keys))
+        found = dict(zip(distinct, await load(distinct), strict=True))
+        return [found[key] for key in keys]
+
+    return DataLoader(loaded, cache=False)

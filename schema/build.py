@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.names import camel, uncapitalized
@@ -17,10 +18,11 @@ from commander.schema.types.command_status import history_fields
 from commander.schema.types.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
 from commander.schema.types.effects import effect_fields
 from commander.schema.types.events import EventTypes, event_fields
-from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.field_types import TypeMap
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
+from commander.schema.types.scalars import SCALARS
 
 
 def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
@@ -62,6 +64,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             types=events.classes,
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
+            execution_context_class=CountingExecution,
         )
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})

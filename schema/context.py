@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
-from strawberry.dataloader import DataLoader
-
-from commander.eventstore.records import RecordedEvent
-from commander.resolvers.events import Page
+from commander.resolvers.answer_size import AnswerSize
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import Services
-from commander.resolvers.stream_events import StreamPage, pages_of
 from commander.schema.batching import Batching
 
 
@@ -20,15 +16,16 @@ class Context(RequestContext[Services]):
     """The context of one operation. A connection has one too, and each of its operations gets its own."""
 
     @cached_property
-    def stream_events(self) -> DataLoader[StreamPage, Page[RecordedEvent]]:
-        """The events of all rows of a list, read together."""
-        return DataLoader(partial(pages_of, self.services), cache=False)
+    def size(self) -> AnswerSize:
+        """The size of the answer so far."""
+        return AnswerSize(self.services.limits.max_answer_items)
 
     @cached_property
     def batching(self) -> Batching:
         """Loads data for many fields of one answer together."""
-        return Batching(self.services)
+        return Batching(self.services, self.size)
 
     def forget(self) -> None:
-        """Drops cached data. Call it between two answers of one operation: the next one reads again."""
+        """Drops cached data and the size. Call it between two answers of one operation."""
         self.__dict__.pop("batching", None)
+        self.__dict__.pop("size", None)

@@ -4,6 +4,7 @@ extensions.code is one of:
 
 UNAVAILABLE          a server is down; try again
 OVERLOADED           a limit is reached; try again later
+ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
@@ -29,6 +30,7 @@ from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
@@ -37,10 +39,12 @@ from commander.streaming.nats.names import StoresDiffer
 logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
+_MAX_MESSAGE = 1000
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
+    AnswerTooLarge: "ANSWER_TOO_LARGE",
     ProjectionBuilding: "PROJECTION_BUILDING",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
@@ -59,7 +63,7 @@ def typed(error: GraphQLError) -> GraphQLError:
     original = _original(error)
     if original is None:  # GraphQL's own; below a root field: a value that GraphQL cannot represent
         code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
-        message, extensions = error.message, {"code": code}
+        message, extensions = shortened(error.message), {"code": code}
     else:
         message, extensions = message_and_extensions(original)
     return GraphQLError(
@@ -70,6 +74,11 @@ def typed(error: GraphQLError) -> GraphQLError:
         path=error.path,
         extensions=extensions,
     )
+
+
+def shortened(message: str) -> str:
+    """A message of GraphQL's own, which can hold what the client sent, in at most 1,000 characters."""
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
 
 
 def coerced(error: Exception) -> GraphQLError:
@@ -89,11 +98,13 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 
-def _details(error: Exception) -> dict[str, str]:
+def _details(error: Exception) -> dict[str, Any]:
     """The details that an error carries. Positions are strings."""
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
+        case AnswerTooLarge():
+            return {"limit": error.limit}
         case InvalidRequest():
             return {"argument": error.argument}
         case ProjectionBehind():

@@ -17,6 +17,7 @@ effects/        events to calls outside
 feed/           history and live events for subscribers
 live/           live rows for subscribers
 restoring/      after a store was set back: what was lost, and how to go on
+audit/          check what is on NATS and what code folds; repair
 
 Inside, a room imports only rooms above it in this list.
 """

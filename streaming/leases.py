@@ -2,8 +2,8 @@
 
 Every process of the group holds a shared lock, which makes it a member, and an exclusive lock for each
 partition it owns. All locks belong to the connection that writes. So a process that has lost its session
-cannot write any more. A process that is alive but disconnected keeps its partitions only as long as Postgres
-keeps its session.
+cannot write any more. A process that is stopped or disconnected loses its session within seconds
+(eventstore/presence.py).
 
 Every member computes which one is to own each partition (eventstore/sharing.py). It releases the others and
 takes its own once they are free. While processes with different code share, a partition is assigned to one
@@ -22,7 +22,7 @@ from uuid import UUID
 
 from commander.domain import DomainCode
 from commander.domain.errors import LeasesLost
-from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, join, lock_key, try_lock, unlock
 from commander.eventstore.log.quarantine import (
     Run,
@@ -104,10 +104,6 @@ class Leases:
         connection = await self._database.connect(shared.application, durable=shared.durable)
         self._connection = connection
         try:
-            with reaching_postgres(connection):
-                await connection.execute("set tcp_keepalives_idle = 5")
-                await connection.execute("set tcp_keepalives_interval = 2")
-                await connection.execute("set tcp_keepalives_count = 3")
             await join(connection, shared.members, shared.key)
             await register(connection, shared.application, self._code)
             self._pid = connection.get_server_pid()

@@ -92,12 +92,17 @@ class ForkServer:
         output: int,
         errors: int,
         directory: Path | None = None,
+        network: str | None = None,
     ) -> Forked:
-        """Starts `commander` with these arguments. output, errors: the file descriptors it writes to."""
+        """Starts `commander` with these arguments.
+
+        output, errors: the file descriptors it writes to. network: its network namespace, by name.
+        """
         request = {
             "arguments": arguments,
             "environment": dict(environment),
             "directory": str(directory or Path.cwd()),
+            "network": network,
         }
         end, told = os.pipe()
         try:
@@ -140,6 +145,7 @@ class _Request(NamedTuple):
     arguments: list[str]
     environment: dict[str, str]
     directory: str
+    network: str | None
     output: int
     errors: int
     told: int
@@ -214,6 +220,8 @@ def _tell_ends(running: dict[int, int]) -> None:
 
 def _become(request: _Request) -> None:
     os.setsid()
+    if request.network is not None:
+        _enter(request.network)
     os.chdir(request.directory)
     for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), request.output, request.errors)):
         os.dup2(descriptor, number)
@@ -221,6 +229,15 @@ def _become(request: _Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = ["commander", *request.arguments]
+
+
+def _enter(network: str) -> None:
+    import ctypes
+
+    namespace = os.open(f"/run/netns/{network}", os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, 0):
+        raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {network}")
+    os.close(namespace)
 
 
 def _main() -> None:

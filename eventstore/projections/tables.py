@@ -64,6 +64,22 @@ def select_differences(before: str, after: str, key: str, columns: list[tuple[st
     )
 
 
+def take_from(source: str, table: str, key: str, columns: list[tuple[str, str]]) -> tuple[str, str]:
+    """The statements that make a table equal to another one. They write only the rows that differ."""
+
+    def row(alias: str) -> str:
+        values = (f"{alias}.{quoted(name)}{'::text' if type_ == 'json' else ''}" for name, type_ in columns)
+        return f"row({', '.join(values)})"
+
+    names, same = ", ".join(quoted(name) for name, _ in columns), f"a.{quoted(key)} = b.{quoted(key)}"
+    return (
+        f"delete from {quoted(table)} b where not exists (select from {quoted(source)} a "
+        f"where {same} and {row('a')} is not distinct from {row('b')})",
+        f"insert into {quoted(table)} ({names}) select {names} from {quoted(source)} a "
+        f"where not exists (select from {quoted(table)} b where {same})",
+    )
+
+
 def column_type(field: Field) -> str:
     """The Postgres type of a field:
 

@@ -178,7 +178,7 @@ async def save_reactor(
     async with _transaction(connection):
         await connection.execute(_SAVE, name, list(positions), list(positions.values()))
         if changed:
-            await _save_states(connection, name, changed)
+            await save_states(connection, name, changed)
         if parked:
             await store_parked(connection, name, parked)
 
@@ -199,7 +199,7 @@ async def save_retry(
     """
     async with _transaction(connection):
         if changed:
-            await _save_states(connection, name, changed)
+            await save_states(connection, name, changed)
         if failure is not None:
             await store_parked(connection, name, [failure])
         elif caught_up:
@@ -208,7 +208,8 @@ async def save_retry(
             await move_parked(connection, name, key, handled)
 
 
-async def _save_states(connection: Connection, name: str, changed: Mapping[str, StoredState | None]) -> None:
+async def save_states(connection: Connection, name: str, changed: Mapping[str, StoredState | None]) -> None:
+    """Stores these states by key; None for a state that has ended. Call it in a transaction of the owner."""
     kept = {key: state for key, state in changed.items() if state is not None}
     ended = [key for key, state in changed.items() if state is None]
     if ended:

@@ -4,6 +4,7 @@ limits.py           the limits of a document and of a request body
 selections.py       the fields that an operation selects
 documents.py        from the text of a document to operations
 gate.py             each operation passes it once, before it is executed
+counting.py         execution that counts the items of an answer
 rendering.py        compiled rendering of the selected fields of an event
 mutation_plans.py   compiled execution of the common mutations
 following.py        subscribers of the feed and of live rows

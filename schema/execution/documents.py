@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    Source,
+    SourceLocation,
     VariableDefinitionNode,
     VariableNode,
     Visitor,
@@ -21,8 +25,8 @@ from graphql import (
 )
 from strawberry.types.graphql import OperationType
 
-from commander.schema.errors import BAD_REQUEST
-from commander.schema.execution.limits import MAX_NESTING, MAX_TOKENS, excess_of, nesting_of
+from commander.schema.errors import BAD_REQUEST, shortened
+from commander.schema.execution.limits import MAX_ERRORS, MAX_TOKENS, excess_of, excess_of_tokens
 from commander.schema.execution.selections import SelectedField, selected_fields
 
 _KEPT = 128
@@ -89,6 +93,19 @@ class _CountVariables(Visitor):
             self._uses[node.name.value] += 1
 
 
+class _IndexedSource(Source):
+    """A text that finds its lines once. graphql-core searches all of it for the place of each error."""
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        """Where each line begins."""
+        return [0, *(match.end() for match in re.finditer(r"\r\n|[\n\r]", self.body))]
+
+    def get_location(self, position: int) -> SourceLocation:
+        line = bisect_right(self._lines, position)
+        return SourceLocation(line, position + 1 - self._lines[line - 1])
+
+
 class Documents:
     """Reads documents for one schema."""
 
@@ -103,18 +120,14 @@ class Documents:
         return self._kept(text) if len(text) <= _KEEP_UP_TO else self._read(text)
 
     def _read(self, text: str) -> Document:
-        nesting = nesting_of(text)
-        if nesting > MAX_NESTING:
-            message = f"the document is nested {nesting} deep; {MAX_NESTING} is the limit"
-            return Document(errors=[_bad_request(message)])
         try:
-            tree = parse(text, max_tokens=MAX_TOKENS)
+            tree = parse(_IndexedSource(text), max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS)
         except GraphQLError as error:
             return Document(errors=[_coded(error)])
-        excess = excess_of(tree)
+        excess = excess_of_tokens(tree) or excess_of(tree)
         if excess is not None:
             return Document(errors=[_bad_request(excess)])
-        if errors := validate(self._schema, tree):
+        if errors := validate(self._schema, tree, max_errors=MAX_ERRORS):
             return Document(errors=[_coded(error) for error in errors])
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
         return Document(
@@ -129,7 +142,7 @@ def _bad_request(message: str) -> GraphQLError:
 def _coded(error: GraphQLError) -> GraphQLError:
     """The error with its code, as a plain GraphQLError: Strawberry closes the socket on a syntax error."""
     return GraphQLError(
-        error.message,
+        shortened(error.message),
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,

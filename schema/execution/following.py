@@ -26,7 +26,8 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from commander.eventstore.records import EventFilter
 from commander.resolvers.cursors import live_cursor_of
 from commander.resolvers.events import follow
-from commander.schema.errors import BAD_REQUEST, coerced, typed
+from commander.schema.errors import BAD_REQUEST, coerced
+from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
 from commander.schema.execution.rendering import Rendered, Renderer
@@ -90,11 +91,12 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
 
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
         operation = self.admitted.operation
+        context = self.admitted.context.for_operation()  # no cached data of the previous item
         result = execute(
             self.executor.schema,
             operation.tree,
             root_value=item,
-            context_value=self.admitted.context.for_operation(),  # no cached data of the previous item
+            context_value=context,
             variable_values=self.admitted.variables,
             operation_name=operation.name,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
@@ -102,7 +104,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
         )
         if inspect.isawaitable(result):
             result = await result
-        errors = [typed(error) for error in result.errors or []]
+        errors = errors_of(result, context)
         return Rendered(cursor.position, msgspec.json.encode(result.data), errors, live_cursor_of(cursor))
 
 

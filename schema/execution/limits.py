@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 from graphql import (
@@ -14,31 +13,45 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Token,
+    TokenKind,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_NESTING = 64
-"""The deepest nesting of brackets in a document, also through its fragments: parsing it recurses."""
+"""The deepest nesting of brackets in a document, also through its fragments: executing it recurses."""
 MAX_TOKENS = 2000
-"""The most tokens of a document: some validation rules compare each field with every other."""
+"""The most tokens, and the most comments: some validation rules compare each field with every other."""
 MAX_DEPTH = 20
 """The deepest nesting of fields in fields."""
 MAX_ALIASES = 100
 """The most aliases of an operation. An alias in a fragment counts once per spread."""
 
-_SKIPPED = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|([{(\[])|([})\]])', re.DOTALL)
+MAX_NAME = 200
+"""The longest name, in characters: an error about an unknown name compares it with all that are known."""
+MAX_ERRORS = 20
+"""After this many errors of validation a document is not read further."""
+
+_OPENING = frozenset({TokenKind.BRACE_L, TokenKind.PAREN_L, TokenKind.BRACKET_L})
+_CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.PAREN_R, TokenKind.BRACKET_R})
 
 
-def nesting_of(document: str) -> int:
-    """The deepest nesting of brackets in a document. Strings and comments do not count."""
-    depth = deepest = 0
-    for match in _SKIPPED.finditer(document):
-        if match.group(1):
+def excess_of_tokens(document: DocumentNode) -> str | None:
+    """The limit that the tokens of this document exceed, as a message. None if there is none."""
+    assert document.loc is not None, "the parser records locations"
+    token: Token | None = document.loc.start_token
+    depth = 0
+    while token is not None:
+        if token.kind in _OPENING:
             depth += 1
-            deepest = max(deepest, depth)
-        elif match.group(2):
+            if depth > MAX_NESTING:
+                return f"the document is nested more than {MAX_NESTING} deep"
+        elif token.kind in _CLOSING:
             depth -= 1
-    return deepest
+        elif token.kind is TokenKind.NAME and (length := token.end - token.start) > MAX_NAME:
+            return f"line {token.line} has a name of {length} characters; {MAX_NAME} is the limit"
+        token = token.next
+    return None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from strawberry.types.graphql import OperationType
 from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
 from commander.schema.errors import coerced, typed
+from commander.schema.execution.counting import errors_of
 from commander.schema.execution.following import Followed, FollowedRows, Following, Subscriber
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
@@ -145,7 +146,7 @@ class CommanderSchema(strawberry.Schema):
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # every error becomes a result
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
-        answer = _answer(result)
+        answer = _answer(result, context)
         answer.extensions = context.extensions or None
         return answer
 
@@ -167,7 +168,7 @@ class CommanderSchema(strawberry.Schema):
                 return
             async with aclosing(_Resolved(admitted, source).pages()) as results:
                 async for result in results:
-                    yield _answer(result)
+                    yield _answer(result, admitted.context)
                     admitted.context.forget()
         except OperationRejected as ended:
             yield ExecutionResult(data=None, errors=ended.errors)
@@ -237,9 +238,9 @@ async def _one_by_one(followed: Followed | FollowedRows) -> AsyncGenerator[Execu
         yield (ExecutionResult if began else PreExecutionError)(data=None, errors=ended.errors)
 
 
-def _answer(result: RawResult) -> ExecutionResult:
-    if not result.errors:
+def _answer(result: RawResult, context: Context) -> ExecutionResult:
+    errors = errors_of(result, context)
+    if not errors:
         return ExecutionResult(data=result.data, errors=None)
-    errors = [typed(error) for error in result.errors]
-    before_execution = result.data is None and all(error.path is None for error in result.errors)
+    before_execution = result.data is None and all(error.path is None for error in errors)
     return (PreExecutionError if before_execution else ExecutionResult)(data=result.data, errors=errors)

@@ -24,7 +24,7 @@ from commander.domain.fields import EnumType, FieldType, ListType, RecordType, S
 from commander.schema.errors import typed
 from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import SCALARS
+from commander.schema.types.scalars import SCALARS
 from commander.streaming.feed.fan_out import FeedItem
 
 _INT = range(-(2**31), 2**31)

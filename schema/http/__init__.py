@@ -3,6 +3,7 @@
 wire.py             JSON, and HTTP errors
 negotiation.py      the media type of an answer
 connections.py      limit and end of long-lived connections
+departures.py       end the work for a client that has gone
 sse.py              cursors on Server-Sent Events
 frames.py           shared WebSocket frames
 websocket.py        both WebSocket protocols

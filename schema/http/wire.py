@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from cross_web import HTTPException
@@ -37,6 +38,30 @@ def decoded_json(data: str | bytes) -> object:
         raise json.JSONDecodeError("it is nested too deep", "", 0) from error
     except ValueError as error:
         raise json.JSONDecodeError("a number has too many digits", "", 0) from error
+
+
+def request_in_url(params: Mapping[str, str | None]) -> dict[str, Any]:
+    """The request in the parameters of a URL. Raises HttpError."""
+    given: dict[str, Any] = dict(params)
+    for name in ("variables", "extensions"):
+        if text := given.get(name):
+            try:
+                given[name] = decoded_json(text)
+            except json.JSONDecodeError as error:
+                raise HttpError(400, f"{name} is not JSON: {error}") from error
+    return given
+
+
+def request_in_body(data: str | bytes) -> dict[str, Any]:
+    """The request in a body. Raises HttpError."""
+    try:
+        parsed = decoded_json(data)
+    except json.JSONDecodeError as error:
+        raise HttpError(400, f"the request is not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        hint = "; submit takes many commands" if isinstance(parsed, list) else ""
+        raise HttpError(400, f"the request must be a JSON object with a query{hint}")
+    return parsed
 
 
 def encoded_json(data: object) -> str:

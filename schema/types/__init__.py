@@ -1,6 +1,7 @@
 """The GraphQL types, and the fields of Query, Mutation and Subscription.
 
-field_types.py      field types to GraphQL types: scalars, enums, value objects
+scalars.py          the scalars: what they read, refuse and show
+field_types.py      field types to GraphQL types: enums, value objects, inputs
 paging.py           PageInfo
 direct_field.py     a field that graphql-core resolves without Strawberry
 records.py          the types that refer to one another: Event, Command, Reaction

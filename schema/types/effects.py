@@ -12,8 +12,8 @@ from strawberry.types import Info
 from commander.eventstore.reactions.effects import EffectFailure as Failure
 from commander.resolvers import effects as resolving
 from commander.schema.context import Context
-from commander.schema.types.field_types import Position
 from commander.schema.types.records import DeadLetterDeed
+from commander.schema.types.scalars import Position
 
 
 @strawberry.enum(

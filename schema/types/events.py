@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry.types import Info
@@ -15,9 +16,10 @@ from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at, events_page
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField, Given
-from commander.schema.types.field_types import Position, TypeMap
+from commander.schema.types.field_types import TypeMap, from_domain
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
+from commander.schema.types.scalars import Position
 from commander.streaming.feed import feed
 
 FOLLOWED = "events"
@@ -155,6 +157,19 @@ class EventTypes:
         """The present name of a command type."""
         type_ = self.domain.command_type(stored)
         return stored if type_ is None else type_.name
+
+    def command_input(self, stored: str, data: str | bytes) -> Any:
+        """The input of a stored command as JSON, in the form of its GraphQL input type.
+
+        A command that this code does not know or cannot read: as it is stored.
+        """
+        type_ = self.domain.command_type(stored)
+        if type_ is not None:
+            try:
+                return from_domain(type_.fields, type_.decode(data))
+            except Exception:  # a __post_init__ may raise anything
+                pass
+        return msgspec.json.decode(data)
 
     @property
     def names(self) -> list[str]:

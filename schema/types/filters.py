@@ -21,7 +21,8 @@ from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
 from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.schema.names import capitalized
-from commander.schema.types.field_types import SCALARS, TypeMap
+from commander.schema.types.field_types import TypeMap
+from commander.schema.types.scalars import SCALARS
 
 MAX_DEPTH = 8
 """The deepest nesting of `and`, `or` and `not`."""

@@ -15,8 +15,8 @@ from commander.resolvers import lineage as resolving
 from commander.resolvers.lineage_watch import follow_lineage
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import Position
 from commander.schema.types.records import Command, Event, command_of
+from commander.schema.types.scalars import Position
 from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
 
@@ -83,6 +83,7 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
     ) -> Lineage:
         found = await resolving.lineage_of(info.context.services, command_id, depth, first)
+        info.context.size.add(found.items)
         return _lineage(found, types)
 
     async def watched(

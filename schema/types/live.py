@@ -14,9 +14,10 @@ from commander.resolvers.cursors import live_cursor_from, live_cursor_of
 from commander.resolvers.live import follow_row, follow_rows
 from commander.schema.context import Context
 from commander.schema.names import camel
-from commander.schema.types.field_types import Position, TypeMap
+from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import Where
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
+from commander.schema.types.scalars import Position
 from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem
 
 strawberry.enum(

@@ -187,7 +187,7 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
         row: Any, info: GraphQLResolveInfo[Context], /, first: int, after: str | None = None
     ) -> EventConnection:
         asked = stream_page(info.context.services, aggregate.stream_of(row), after, first)
-        page = await info.context.stream_events.load(asked)
+        page = await info.context.batching.stream_events.load(asked)
         return events.connection(page, lambda event: event.version)
 
     description = "The events of the stream of this row, oldest first. A cursor is a version of the stream."

@@ -12,8 +12,8 @@ from strawberry.types import Info
 from commander.eventstore.reactions.parked import ParkedKey
 from commander.resolvers import reactor_failures as resolving
 from commander.schema.context import Context
-from commander.schema.types.field_types import Position
 from commander.schema.types.paging import PageInfo, page_info
+from commander.schema.types.scalars import Position
 
 
 @strawberry.enum(

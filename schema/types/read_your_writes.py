@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from commander.schema.types.field_types import Position
+from commander.schema.types.scalars import Position
 
 _AT_LEAST = strawberry.argument(
     description="Wait until the rows show this position: that of a mutation, to read your own write."

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-import msgspec
 import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
@@ -16,7 +15,7 @@ from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
 from commander.schema.context import Context
-from commander.schema.types.field_types import Position
+from commander.schema.types.scalars import Position
 from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
 
@@ -26,6 +25,8 @@ class EventTypes(Protocol):
     def of(self, recorded: RecordedEvent) -> Event: ...
 
     def command_name(self, stored: str) -> str: ...
+
+    def command_input(self, stored: str, data: str | bytes) -> Any: ...
 
 
 @strawberry.interface(description="An item of the subscription `events`: an event, CaughtUp or Heartbeat.")
@@ -118,7 +119,10 @@ class Command:
     type: str
     status: CommandStatus
     stream: str
-    input: JSON = strawberry.field(description="The command as it was submitted.")
+    input: JSON = strawberry.field(
+        description="The command as JSON, in the form of its input type. As it is stored if this code cannot "
+        "read it."
+    )
     code: str | None
     message: str | None
     position: Position | None = strawberry.field(description="The position of the command's last event.")
@@ -166,7 +170,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
         type=events.command_name(queued.type),
         status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
-        input=JSON(msgspec.json.decode(queued.data)),
+        input=JSON(events.command_input(queued.type, queued.data)),
         code=None,
         message=None,
         position=None,
@@ -191,7 +195,7 @@ def ended(outcome: Outcome, events: EventTypes) -> Command:
         type=events.command_name(outcome.type),
         status=CommandStatus(outcome.status),
         stream=outcome.stream,
-        input=JSON(msgspec.json.decode(outcome.data)),
+        input=JSON(events.command_input(outcome.type, outcome.data)),
         code=outcome.code,
         message=outcome.message,
         position=Position(outcome.position),

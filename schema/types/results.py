@@ -13,8 +13,8 @@ from strawberry.scalars import JSON
 from commander.resolvers import results as resolving
 from commander.schema.names import camel
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import Position
 from commander.schema.types.records import Event
+from commander.schema.types.scalars import Position
 
 Stage = strawberry.enum(resolving.Stage, name="PendingStage", description=resolving.Stage.__doc__)
 

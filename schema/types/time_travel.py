@@ -15,9 +15,9 @@ from commander.domain.errors import InvalidRequest
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
-from commander.schema.types.field_types import Position
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Command, Event, ended
+from commander.schema.types.scalars import Position
 
 _HISTORY = "history"
 

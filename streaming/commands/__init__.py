@@ -15,5 +15,4 @@ processor_settings.py      the settings of a processor
 processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id
-verifying.py               compare snapshots with folds of their streams
 """

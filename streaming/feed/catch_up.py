@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
+from commander.streaming.log.event_codec import believed
+from commander.streaming.nats.names import Names
+from commander.streaming.nats.ordered_consumer import InMessage
 
 _FIRST_PAGE = 100
 _MAX_PAGE = 1000
@@ -52,6 +55,16 @@ class CatchUp:
     async def _page(self, cursor: int, up_to: int, where: EventFilter, limit: int) -> list[RecordedEvent]:
         async with self._turns:
             return await read_log(self._database, cursor, up_to, limit, where)
+
+
+async def believed_events(
+    database: Database, names: Names, messages: Sequence[InMessage]
+) -> list[RecordedEvent]:
+    """The events of these messages; from Postgres, if one does not carry the epoch of the log."""
+    events = [event for message in messages if (event := believed(names, message)) is not None]
+    if len(events) == len(messages):
+        return events
+    return await read_log(database, messages[0].sequence - 1, messages[-1].sequence, len(messages))
 
 
 def _next_limit(page: list[RecordedEvent]) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from commander.eventstore.records import EventFilter, RecordedEvent
 
@@ -52,6 +52,13 @@ class FanOutGroup(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._rendered)
+
+    @staticmethod
+    def evict_all(groups: Collection[FanOutGroup[Any]], most: int) -> None:
+        """Evicts rendered events until the weight of all groups together is at most `most`."""
+        while sum(group.weight for group in groups) > most:
+            for group in groups:
+                group.evict(len(group) // 2)
 
     def add(self, event: RecordedEvent) -> bool:
         """Renders the newest event if it matches. Returns whether it does."""

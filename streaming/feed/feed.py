@@ -1,10 +1,11 @@
 """The feed: past events from a cursor, then live events, without a gap, for many subscribers in one process.
 
-While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives them as
-signals when they are committed. If a signal is lost, the EVENTS stream brings them. Subscribers with the same
-query and form share a fan-out group, which renders each event once. A subscriber is only a cursor. It reads
-from its group while the cursor is inside, and otherwise from the tail or from Postgres. So a slow subscriber
-takes no memory and delays no other: it leaves the group, catches up at its own pace, and returns.
+While it has subscribers, a process keeps the newest events in memory, in one shared tail. It receives
+them as signals when they are committed. If a signal is lost, the EVENTS stream brings them, or Postgres
+if no relay works. Subscribers with the same query and form share a fan-out group, which renders each
+event once. A subscriber is only a cursor. It reads from its group while the cursor is inside, and
+otherwise from the tail or from Postgres. So a slow subscriber takes no memory and delays no other: it
+leaves the group, catches up at its own pace, and returns.
 
     catching up ◄─► reading the group ─► waiting ─► reading the group …
 """
@@ -23,16 +24,9 @@ from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
-from commander.streaming.feed.catch_up import CatchUp
-from commander.streaming.feed.fan_out import (
-    CaughtUp,
-    FanOutGroup,
-    FeedItem,
-    Heartbeat,
-    addressed,
-    addresses,
-)
-from commander.streaming.log.event_codec import believed
+from commander.streaming.feed.catch_up import CatchUp, believed_events
+from commander.streaming.feed.fan_out import CaughtUp, FanOutGroup, FeedItem, Heartbeat, addressed, addresses
+from commander.streaming.feed.keeping_up import KeepingUp
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import StoresDiffer
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
@@ -71,12 +65,21 @@ class Feed:
         self._wanted = asyncio.Event()  # there is a subscriber
         self._set_back: StoresDiffer | None = None
         self._tail_bytes = 0
+        self._has_missed = False  # a signal came ahead of the tail
+        self._keeping_up = KeepingUp(database)
         self._added_weight = 0  # the weight added since the last check of the limit
 
     @property
     def live(self) -> bool:
         """Whether the tail has started."""
         return self._head >= 0
+
+    @property
+    def state(self) -> str:
+        """'ok', or why subscribers do not get what the log has."""
+        if self.live:
+            return self._keeping_up.state(self._head) if self._groups else "ok"
+        return "not live yet"
 
     @property
     def position(self) -> int:
@@ -178,6 +181,8 @@ class Feed:
 
     def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> FanOutGroup[T]:
         group = self._groups.get(key)
+        if not self._groups:
+            self._keeping_up.begin()
         if group is None:
             group = self._groups[key] = FanOutGroup(where, render, self._head)
             for address in addresses(where):
@@ -224,37 +229,39 @@ class Feed:
                     await self._append_mirrored(await mirror.next_batch(_PAGE, timeout_seconds=1))
                     if self._set_back is not None:
                         raise self._set_back
+                    if await self._keeping_up.lacks_events(self._head):
+                        await self._read_missing()
                     if self._groups:
                         active_at = loop.time()
         finally:
             await stop_listening()
 
     def _append_signalled(self, events: list[RecordedEvent]) -> None:
-        """Appends events from a signal if they follow the head.
-
-        If not, the mirror brings the missing ones.
-        """
+        """Appends events from a signal if they follow the head. If not, the mirror brings what is missing."""
         new = [event for event in events if event.position > self._head]
         if new and new[0].position == self._head + 1:
             self._append(new)
+        elif new:
+            self._has_missed = True
+
+    async def _read_missing(self) -> None:
+        """Appends what neither a signal nor the mirror has brought, signals that come meanwhile included."""
+        while True:
+            self._has_missed, after = False, self._head
+            events = await read_log(self._database, after, after + _PAGE, _PAGE)
+            self._append([event for event in events if event.position > self._head])
+            if len(events) < _PAGE and not self._has_missed:
+                return
 
     async def _append_mirrored(self, messages: list[InMessage]) -> None:
         unseen = [message for message in messages if message.sequence > self._head]
         if not unseen:
             return
-        events = await self._believed(unseen)
+        events = await believed_events(self._database, self._nats.names, unseen)
         new = [event for event in events if event.position > self._head]
         if new and new[0].position != self._head + 1:
             self._restart(new[0].position - 1)
         self._append(new)
-
-    async def _believed(self, messages: list[InMessage]) -> list[RecordedEvent]:
-        """The events of these messages; from Postgres, if one does not carry the epoch of the log."""
-        names = self._nats.names
-        events = [event for message in messages if (event := believed(names, message)) is not None]
-        if len(events) == len(messages):
-            return events
-        return await read_log(self._database, messages[0].sequence - 1, messages[-1].sequence, len(messages))
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Appends events with adjacent positions, after the head or after a gap."""
@@ -276,7 +283,7 @@ class Feed:
         self._added_weight += sum(group.weight for group in grown)
         if self._added_weight > _MAX_RENDERED_BYTES // 4:
             self._added_weight = 0
-            self._evict()
+            FanOutGroup.evict_all(self._groups.values(), _MAX_RENDERED_BYTES)
 
     def _restart(self, floor: int) -> None:
         """Restarts the tail after a gap. Subscribers before it read the missing events from Postgres."""
@@ -285,12 +292,6 @@ class Feed:
         for group in self._groups.values():
             group.restart(floor)
             group.wake()
-
-    def _evict(self) -> None:
-        """Evicts rendered events until all groups are within the limit."""
-        while sum(group.weight for group in self._groups.values()) > _MAX_RENDERED_BYTES:
-            for group in self._groups.values():
-                group.evict(len(group) // 2)
 
     async def _beat(self) -> None:
         while True:

@@ -4,7 +4,6 @@ reading.py      follow the log: from signals, and from Postgres if signals are m
 prefetch.py     read the next events while the last ones are folded
 event_codec.py  an event as a message of EVENTS, and back
 relay.py        publish the log onto EVENTS
-verifying.py    audit the mirror
 agreement.py    compare Postgres and NATS at a start, after a new connection, and every few seconds
 remaking.py     make the mirror again from the log
 """

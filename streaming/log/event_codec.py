@@ -44,6 +44,12 @@ def message_of(names: Names, event: RecordedEvent) -> OutMessage:
     return OutMessage(event_subject(names, event), event.data.encode(), headers)
 
 
+def epoch_of(message: InMessage) -> int | None:
+    """The epoch that a message carries; None if it has none: an earlier version has published it."""
+    epoch = message.headers.get(_EPOCH, "")
+    return int(epoch) if epoch.isdecimal() else None
+
+
 def event_of(message: InMessage) -> RecordedEvent:
     """The event of a message. Raises ForeignMessage if it is not an event."""
     try:

@@ -48,6 +48,7 @@ class Relay:
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
+        self._nats.must_be_connected()  # a process without NATS leaves the mirror to another
         forget = self._nats.on_reconnect(self._become_unsure)
         try:
             async with (

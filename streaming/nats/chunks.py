@@ -20,6 +20,8 @@ from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionReconnectingError
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
+from commander.eventstore.sockets import limit_silence
+
 # HMSG <subject> <sid> [reply] <bytes of headers> <bytes in all>, or MSG without the bytes of headers
 _MESSAGE = re.compile(rb"(?:MSG|HMSG) (\S+) (\d+) (?:(\S*[^\d\s]\S*) )?(?:(\d+) )?(\d+)\r\n")
 
@@ -99,6 +101,12 @@ class ChunkedClient(Client):
             _, number, index = message.subject.rsplit(b".", 2)
             if (requests := self._requests.get(int(number))) is not None:
                 requests.answered(int(index), message)
+
+    async def _process_connect_init(self) -> None:
+        writer = getattr(self._transport, "_io_writer", None)  # a transport over a WebSocket has none
+        if writer is not None:
+            limit_silence(writer.transport)
+        await super()._process_connect_init()
 
     async def _write(self, commands: bytes) -> None:
         if self.is_closed:

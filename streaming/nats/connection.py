@@ -21,6 +21,10 @@ from commander.streaming.nats.names import Names
 
 logger = logging.getLogger("commander.nats")
 
+_PING_SECONDS = 2
+_PINGS = 2
+"""A server that has not answered so many pings is lost when the next one is due."""
+
 _CANNOT_REACH = (
     OSError,
     TimeoutError,
@@ -113,8 +117,8 @@ class Nats:
             connect_timeout=2,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; fractions work
             max_reconnect_attempts=-1,
-            ping_interval=5,
-            max_outstanding_pings=2,
+            ping_interval=_PING_SECONDS,
+            max_outstanding_pings=_PINGS,
             pending_size=64 * 1024 * 1024,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,

@@ -119,6 +119,7 @@ class ReactorRunner:
         await keep_running(self._share, logger)
 
     async def _share(self) -> None:
+        self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         partitions = self._submitter.partitions
         async with (
             ReactorLeases(self._database, partitions, self.name, self._code, self._run) as leases,

@@ -64,6 +64,7 @@ class Ticker:
         await keep_running(self._hold, logger)
 
     async def _hold(self) -> None:
+        self._nats.must_be_connected()  # a process without NATS leaves the ticks to another
         async with sole_holder(self._database, Lock.RECURRING, 0, "commander recurring") as connection:
             self._set.clear()  # another process may have set other ticks meanwhile
             while True:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from commander.dev.embedded import EmbeddedNats
-from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.projections.folding import ensure_tables
@@ -19,15 +17,13 @@ from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.log.relay import Relay
-from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.projecting import Projector
 from tests.commander.conftest import Run
+from tests.commander.damages import forced
 from tests.faults.waiting import until
 from tests.streaming.conftest import Bank, running, servers
 
 __all__ = ["servers"]
-
-Break = Callable[[Bank, Table], Awaitable[object]]
 
 
 async def worked(servers: Bank) -> Table:
@@ -50,12 +46,14 @@ async def worked(servers: Bank) -> Table:
     return table
 
 
-async def verified(servers: Bank, commander: Run, nats: EmbeddedNats, *options: str) -> tuple[int, str]:
+async def verified(
+    servers: Bank, commander: Run, nats: EmbeddedNats, *options: str, command: str = "verify"
+) -> tuple[int, str]:
     """How it ended, and all that it said."""
     url = servers.database.url
     ended = await asyncio.to_thread(
         commander,
-        "verify",
+        command,
         "commander.examples.bank:bank",
         *options,
         COMMANDER_POSTGRES_URL=url,
@@ -69,74 +67,61 @@ async def test_a_sound_system_is_ok(servers: Bank, commander: Run, nats_server: 
     code, told = await verified(servers, commander, nats_server)
     assert code == 0, told
     for promise in (
-        "ok the log is dense; each command has one outcome",
-        "ok the mirror is exact",
+        "ok the log is dense, and its events are those of its outcomes",
+        "ok each message of the mirror is its event",
         "ok the projection account is a fold of the log",
         "ok the projection transfer is a fold of the log",
     ):
         assert promise in told
 
 
-async def forced(database: Database, statement: str) -> None:
-    """Past the triggers that keep the log as it is."""
-    async with database.connection() as connection, connection.transaction():
-        await connection.execute("set local session_replication_role = replica")
-        await connection.execute(statement)
-
-
-async def another_message(nats: Nats) -> None:
-    await nats.jetstream.publish("events.account.AccountOpened.account-1", b"{}")
-
-
-BREAKS: dict[str, tuple[Break, str]] = {
-    "event": (
-        lambda s, _: forced(s.database, "delete from events where position = 3"),
-        "there are 9 events",
-    ),
-    "version": (
-        lambda s, _: forced(s.database, "update events set version = 9 where position = 2"),
-        "of versions 1 to 9",
-    ),
-    "outcome": (
-        lambda s, _: forced(s.database, "update commands set event_count = 2 where number = 1"),
-        "says 2 events, the log has 1",
-    ),
-    "count": (
-        lambda s, _: forced(s.database, "update commands set number = 16 where number = 15"),
-        "there are 15 outcomes, the newest has number 16",
-    ),
-    "row": (
-        lambda s, t: forced(s.database, f'update "{t.name}" set balance = balance + 1'),
-        "no the projection account is a fold of the log",
-    ),
-    "message": (
-        lambda s, _: forced(s.database, """update events set data = '{"x": 1}' where position = 4"""),
-        "message 4 differs from the event at this position",
-    ),
-    "beyond": (lambda s, _: another_message(s.nats), "EVENTS ends at 11, the log at 10"),
-}
-
-
-@pytest.mark.parametrize("what", BREAKS)
-async def test_what_is_broken_is_named(
-    servers: Bank, commander: Run, nats_server: EmbeddedNats, what: str
+async def test_what_is_broken_is_named_and_mended(
+    servers: Bank, commander: Run, nats_server: EmbeddedNats
 ) -> None:
-    broken, told = BREAKS[what]
-    await broken(servers, await worked(servers))
+    """The kinds of damage are in test_repair.py. This is what the command line says of some."""
+    table = await worked(servers)
+    await forced(servers.database, "delete from events where position = 3")
+    await servers.database.fetch(f'delete from "{table.name}"')
     code, said = await verified(servers, commander, nats_server)
-    assert (code, told in said) == (1, True), said
+    assert code == 1
+    for told in (
+        "no the log is dense, and its events are those of its outcomes",
+        "no the projection account is a fold of the log",
+        f"projection fails {table.name} it cannot be folded",
+        "event missing position 3 the log has no event here write the event again, from the mirror",
+        "findings",
+    ):
+        assert told in said
+    code, said = await verified(servers, commander, nats_server, command="repair")
+    assert code == 1
+    assert "would write the event again, from the mirror: 3" in said
+    assert "nothing was changed, --apply does it" in said
+    code, said = await verified(servers, commander, nats_server, "--apply", command="repair")
+    assert code == 0, said
+    assert f"fold the log again, and write the rows that differ: {table.name}" in said
+    assert (await verified(servers, commander, nats_server))[0] == 0
+
+
+async def test_what_is_lost_is_told(servers: Bank, commander: Run, nats_server: EmbeddedNats) -> None:
+    await worked(servers)
+    await forced(servers.database, "delete from events where position = 3")
+    await servers.nats.jetstream.purge_stream(servers.nats.names.events, keep=2)
+    code, said = await verified(servers, commander, nats_server, command="repair")
+    assert code == 1
+    assert "no: the event at position 3 is lost: the mirror does not have it" in said
+    assert "EVENTS up to 8 the mirror begins at 9" in said
 
 
 @pytest.mark.parametrize(
     ("change", "code", "finding"),
     [
-        ("", 0, "ok each snapshot is a fold of its stream (2 of 4 compared)"),
+        ("", 0, "ok each snapshot is a fold of its stream"),
         (
             "set state = jsonb_set(state::jsonb, '{balance}', '\"5000.00\"')::json",
             1,
             "balance is Decimal('5000.00'), ",
         ),
-        ("set fingerprint = 'other', state = '{}'", 0, "(0 of 0 compared)"),
+        ("set fingerprint = 'other', state = '{}'", 0, "ok each snapshot is a fold of its stream"),
     ],
 )
 async def test_snapshots_are_compared_with_folds(
@@ -154,5 +139,5 @@ async def test_snapshots_are_compared_with_folds(
     assert (ended, finding in said) == (code, True), said
     if code:
         assert "account-" in said
-        assert "at version 2: balance" in said
+        assert "at version 2 balance" in said
         assert "the fold gives Decimal('7.50')" in said

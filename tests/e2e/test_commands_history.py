@@ -67,7 +67,7 @@ def test_a_command_is_shown_with_all_that_is_known_of_it_alike_by_id_and_in_the_
     times = {"submittedAt": "", "decidedAt": "", "deciderNow": ""}
     assert {**found, **times} == {
         **{"id": id, "type": "Deposit", "status": "APPLIED", "stream": f"account-{account}"},
-        **{"input": {"account_id": account, "amount": "1.50"}, "code": None, "message": None},
+        **{"input": {"accountId": account, "amount": "1.50"}, "code": None, "message": None},
         **{"position": applied["position"], "version": 2, "correlationId": correlation},
         **{"causationPosition": None, "reactor": None, "actor": None, **times},
         "events": [{"type": "MoneyDeposited", "position": applied["position"], "amount": "1.50"}],

@@ -113,7 +113,7 @@ def test_a_conflict_that_is_queued_behind_the_first_does_not_make_the_first_one_
     assert again["__typename"] == "CommandAccepted"
     query = "query ($id: UUID!) { command(id: $id) { status input } }"
     found = api.data(query, id=command)["command"]
-    assert found == {"status": "ACCEPTED", "input": {"owner": "Ada", "account_id": account}}
+    assert found == {"status": "ACCEPTED", "input": {"owner": "Ada", "accountId": account}}
     parts.start("processor")
     found = until(
         lambda: api.data(query, id=command)["command"], lambda command: command["status"] == "APPLIED"

@@ -37,7 +37,9 @@ FIELDS = """
 KEEP = f"""mutation ($input: KeepInput!, $wait: Wait! = PROJECTED) {{
   keep(input: $input, options: {{wait: $wait}}) {{
     __typename
-    ... on CommandApplied {{ stream events {{ ... on Kept {{ thingId copies everything {{ {FIELDS} }} }} }} }}
+    ... on CommandApplied {{
+      commandId stream events {{ ... on Kept {{ thingId copies everything {{ {FIELDS} }} }} }}
+    }}
     ... on CommandInvalid {{ problems {{ path message }} }}
   }}
 }}"""
@@ -48,6 +50,7 @@ ROW = f"""query ($id: UUID!) {{
   }}
 }}"""
 
+INPUT = "query ($id: UUID!) { command(id: $id) { input } }"
 FOUND = "query ($where: ThingWhere) { things(where: $where) { edges { node { thingId } } } }"
 
 
@@ -133,6 +136,10 @@ def test_every_type_is_the_same_in_the_event_and_in_the_row_as_it_was_in_the_inp
     assert same_moments(row.pop("everything")) == same_moments(given)
     assert Decimal(row.pop("exact")) == drawn["exact"]  # numeric has no exponent: 1E+2 is 100
     assert same_moments(row) == {name: same_moments(given)[name] for name in row}
+
+    sent = own.data(INPUT, id=applied["commandId"])["command"]["input"]
+    assert same_moments(sent.pop("everything")) == same_moments(given)
+    assert sent == {"copies": 1, "thingId": event["thingId"]}
 
     columns = [camel(name) for name in SCALARS]
     where = {

@@ -95,7 +95,7 @@ async def test_no_step_reads_a_table_from_end_to_end(database: Database) -> None
     asked: list[tuple[str, list[Any]]] = [
         ("descendants", [ids[0], 20, 200]),
         ("events_of_commands", [list(range(0, 90, 2)), list(range(2, 92, 2)), None]),
-        ("reactions_to", [list(range(1, 90)), 500]),
+        ("reactions_to", [list(range(1, 90)), 500, None]),
     ]
     for name, binds in asked:
         for setting in ("force_custom_plan", "force_generic_plan"):

@@ -79,7 +79,9 @@ async def test_the_sole_holder_hands_over_when_it_leaves(database: Database) -> 
             entered.set()
             await leave.wait()
             return await connection.fetchval(
-                "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+                """select count(*) from pg_locks
+                   where locktype = 'advisory' and pid = pg_backend_pid() and classid = $1""",
+                int(Lock.RELAY),
             )
 
     events = [(asyncio.Event(), asyncio.Event()) for _ in range(2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,9 @@ import pytest_asyncio
 
 from commander import Domain
 from commander.domain.errors import Unavailable
-from commander.eventstore.archive.verifying import verify_log, verify_projection
+from commander.eventstore.audit.events import EVENTS
+from commander.eventstore.audit.findings import Check, begun
+from commander.eventstore.audit.tables import tables_checks
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, held_keys, sole_holder
 from commander.eventstore.migrate import migrate
@@ -93,8 +95,13 @@ async def vacuumed(database: Database) -> Any:
         assert await connection.fetchval("show statement_timeout") == f"{int(LIMIT_SECONDS * 1000)}ms"
 
 
-async def verified_projection(database: Database) -> Any:
-    return await verify_projection(database, shop, TABLE, lambda position, up_to: None)
+def audited(check: Check) -> Callable[[Database], Awaitable[Any]]:
+    async def run(database: Database) -> None:
+        audit = replace(await begun(shop, database), position=1)  # so that it reads
+        found = [one async for one in check.run(audit, lambda done, all_: None)]
+        assert len(found) <= 1
+
+    return run
 
 
 @pytest_asyncio.fixture
@@ -109,8 +116,11 @@ async def with_table(database: Database) -> Database:
 
 LONG: dict[str, tuple[str, Callable[[Database], Awaitable[Any]]]] = {
     "migrations": (f"select pg_advisory_lock({int(Lock.MIGRATIONS)}, 0)", migrate),
-    "an audit of the log": ("lock table events in access exclusive mode", verify_log),
-    "an audit of a projection": ("lock table projections in access exclusive mode", verified_projection),
+    "an audit of the log": ("lock table events in access exclusive mode", audited(EVENTS)),
+    "an audit of a projection": (
+        f'lock table "{TABLE.name}" in access exclusive mode',
+        audited(tables_checks(shop)[0]),
+    ),
     "indexes": (f'lock table "{TABLE.name}" in access exclusive mode', indexes),
     "a vacuum": (f'lock table "{TABLE.name}" in access exclusive mode', vacuumed),
 }

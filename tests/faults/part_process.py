@@ -19,23 +19,33 @@ class PartProcess:
     """Starts on entering, is killed on leaving if it still runs.
 
     environment: its COMMANDER_… variables. fork: False where a test is about starting or about memory.
+    network: the network namespace of a fork.
     """
 
     def __init__(
-        self, name: str, data_dir: Path, environment: Mapping[str, str], *, fork: bool = True
+        self,
+        name: str,
+        data_dir: Path,
+        environment: Mapping[str, str],
+        *,
+        fork: bool = True,
+        network: str | None = None,
     ) -> None:
         self.name = name
         self.log = data_dir / f"{name}.log"
         self.process: Forked | subprocess.Popen[bytes]
         self._environment = environment
         self._fork = fork
+        self._network = network
 
     def __enter__(self) -> PartProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
         environment = {**inherited, **self._environment}
         with self.log.open("wb") as log:
             if self._fork:
-                self.process = fork_server().start([self.name], environment, log.fileno(), log.fileno())
+                self.process = fork_server().start(
+                    [self.name], environment, log.fileno(), log.fileno(), network=self._network
+                )
             else:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "commander", self.name],

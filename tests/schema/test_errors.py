@@ -1,6 +1,7 @@
 """Which error a client sees: a code for each of ours and of GraphQL's, and only a number for all others."""
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from graphql import GraphQLError
 
 from commander.domain import HookFailed, UndecodableEvent
 from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
+from commander.resolvers.services import Limits
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
 from commander.streaming.commands.submitting import Overloaded
@@ -39,7 +41,7 @@ class Query:
 
 
 SCHEMA = CommanderSchema(Query)
-NO_SERVICES: Any = None  # no resolver here asks for any
+NO_SERVICES: Any = SimpleNamespace(limits=Limits())  # no resolver here asks for more
 
 
 async def error_of(document: str, **variables: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from strawberry.types.graphql import OperationType
 from commander.domain.errors import Unavailable
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
-from commander.resolvers.services import Services
+from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution import following, operations, rendering
@@ -245,7 +246,7 @@ async def test_of_an_operation_with_a_refused_field_nothing_runs(servers: Bank, 
                     assert watched.used - {"actor_header"}, f"{where}: what is admitted uses services"
 
 
-NO_SERVICES = cast(Services, None)
+NO_SERVICES = cast(Services, SimpleNamespace(limits=Limits()))
 CONTEXT = Context(NO_SERVICES, "ada")
 
 

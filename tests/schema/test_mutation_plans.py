@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,10 +11,10 @@ import pytest
 from commander.domain.errors import InvalidRequest
 from commander.examples.bank import bank
 from commander.resolvers.results import Stage
+from commander.resolvers.services import Limits
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.mutation_plans import Mutating, Unplanned
-from commander.schema.types.field_types import Position
 from commander.schema.types.results import (
     CommandAccepted,
     CommandApplied,
@@ -24,6 +25,7 @@ from commander.schema.types.results import (
     InputProblem,
     VersionConflict,
 )
+from commander.schema.types.scalars import Position
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
 RESULTS = [
@@ -70,7 +72,7 @@ VARIABLES: list[dict[str, Any]] = [
 ]
 SCHEMA = build_schema(bank)
 PLANS = cast(Mutating, SCHEMA._mutating)
-CONTEXT = Context(cast(Any, None))
+CONTEXT = Context(cast(Any, SimpleNamespace(limits=Limits())))
 
 
 async def answer(

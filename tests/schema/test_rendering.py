@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from commander import BigInt, Domain
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
+from commander.resolvers.services import Limits
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.following import Followed
@@ -49,7 +51,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
-    services: Any = None  # no field of an event asks for them
+    services: Any = SimpleNamespace(limits=Limits())  # no field of an event asks for more
     admitted = schema.gate.admit(document, variables, None, Context(services))
     followed = schema.followed(admitted)
     assert isinstance(followed, Followed)

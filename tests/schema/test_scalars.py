@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import BigInt
-from commander.schema.types.field_types import SCALARS, Position
+from commander.schema.types.scalars import SCALARS, Position
 
 ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
@@ -53,6 +53,9 @@ def given_out(kind: object, value: Any) -> Any:
         (Decimal, 1e22, Decimal("1E+22")),
         (UUID, str(ID), ID),
         (UUID, ID.hex.upper(), ID),
+        (UUID, f"{{{ID}}}", ID),
+        (UUID, f"urn:uuid:{ID}", ID),
+        (datetime, "2030-01-31T12:00:00.123456000Z", datetime(2030, 1, 31, 12, 0, 0, 123456, UTC)),
         (datetime, "2030-01-31T12:00:00Z", datetime(2030, 1, 31, 12, tzinfo=UTC)),
         (datetime, "2030-01-31T12:00:00.5+02:00", datetime(2030, 1, 31, 10, 0, 0, 500000, UTC)),
         (date, "2030-01-31", date(2030, 1, 31)),
@@ -92,10 +95,14 @@ def test_a_literal_is_read_from_its_digits(kind: object, text: str, expected: An
         (Decimal, [True, None, [], {}]),
         (Decimal, ["1" * 1001, "0." + "1" * 1001, "1e1001", "1e-1001", "1e99999999999", float("nan"), 1 / 3]),
         (UUID, ["", "x", 5, str(ID)[:-1], f"{ID}0", b"x"]),
+        (UUID, ["0x" + ID.hex[2:], "+" + ID.hex[1:], " " + ID.hex[1:], ID.hex[:15] + "_" + ID.hex[16:]]),
+        (UUID, ["\u0663" + ID.hex[1:], "-" + ID.hex[:31]]),
         (datetime, ["", "yesterday", 5, "2030-13-01T00:00:00Z", "0001-01-01T00:00:00+01:00"]),
         (datetime, ["9999-12-31T23:59:59-00:01"]),
+        (datetime, ["2030-01-31T12:00:00.1234567Z", "2030-01-31T12:00:00,0000001Z"]),
+        (datetime, ["2030-01-31T12:00:00+01:00:30", "2030-01-31T12:00:00+01:00:00.5"]),
         (date, ["2030-02-30", "2030-01-31T12:00:00Z", 20300131]),
-        (time, ["25:00", "noon", 12]),
+        (time, ["25:00", "noon", 12, "12:00:00.1234567"]),
     ],
 )
 def test_what_does_not_fit_is_refused_naming_the_scalar_and_the_value(

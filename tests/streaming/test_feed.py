@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 import commander.streaming.feed.feed
+import commander.streaming.feed.keeping_up
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.feed import CaughtUp, Feed, FeedItem, Heartbeat
@@ -70,6 +71,32 @@ async def test_caught_up_comes_after_all_that_the_log_held_mirrored_yet_or_not(s
         assert (await take_positions(subscribe(feed, after=602), 1)) == [603]
         await fill(servers.database, 2)
         assert await take_positions(reader, 2) == [604, 605]
+
+
+async def test_without_a_relay_and_without_signals_it_reads_what_the_log_has(servers: Bank) -> None:
+    feed = Feed(servers.database, servers.nats)
+    async with running(feed.run()):
+        reader = subscribe(feed, after=0)
+        assert await take(reader, 1) == [CaughtUp(0)]
+        await fill(servers.database, 600)
+        assert await take_positions(reader, 600) == list(range(1, 601))
+        assert feed.state == "ok"
+
+
+async def test_a_feed_that_cannot_read_says_that_it_stands_still(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commander.streaming.feed.keeping_up, "_STANDS_STILL_SECONDS", 0.1)
+    feed = Feed(servers.database, servers.nats)  # it does not run
+    assert feed.state == "not live yet"
+    reader = subscribe(feed, after=0)
+    assert await take(reader, 1) == [CaughtUp(0)]
+    async with asyncio.timeout(10):
+        while feed.state == "ok":
+            await asyncio.sleep(0.01)
+    assert feed.state.startswith("it stands still at 0 since")
+    await reader.aclose()
+    assert feed.state == "ok", "nobody waits for it"
 
 
 async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank) -> None:

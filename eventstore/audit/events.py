@@ -1,0 +1,95 @@
+"""The log: positions and versions without gaps, and each event as its outcome says.
+
+The outcomes of a range of the log are those between the outcome of its first event and that of its last. So a
+range is compared with one join. An event that does not fit is compared again with all outcomes, because its
+range may begin or end with another damaged one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
+from commander.eventstore.audit.reading import LONG_SECONDS, reading
+from commander.eventstore.database import Connection
+from commander.eventstore.sql import statement
+
+_EVENTS = statement("audit_events")
+_STREAMS = statement("audit_streams")
+_MISSING = statement("missing_positions")
+_RANGE = 20_000
+_MOST = 100
+_NUMBER = "select number from events join commands using (command_id) where events.position"
+_BOUNDS = f"select ({_NUMBER} = $1), ({_NUMBER} = $2)"
+
+
+async def _events(audit: Audit, show: Show) -> AsyncIterator[Finding]:
+    found = 0
+    async with reading(audit.database) as connection:
+        for after in range(0, audit.position, _RANGE):
+            up_to = min(after + _RANGE, audit.position)
+            for finding in await _in_range(connection, audit, after, up_to):
+                found += 1
+                yield finding
+            if found >= _MOST:
+                return
+            show(up_to, audit.position)
+
+
+async def _in_range(connection: Connection, audit: Audit, after: int, up_to: int) -> list[Finding]:
+    low, high = await connection.fetchrow(_BOUNDS, after + 1, up_to) or (None, None)
+    if low is None or high is None or low > high:
+        low, high = 0, audit.commands
+    rows = await connection.fetch(_EVENTS, after, up_to, low, high)
+    if rows[0]["position"] is not None and (low, high) != (0, audit.commands):
+        rows = await connection.fetch(_EVENTS, after, up_to, 0, audit.commands)
+    missing: list[asyncpg.Record] = []
+    if rows[0]["seen"] < up_to - after:
+        missing = await connection.fetch(_MISSING, after, up_to, _MOST)
+    return [_missing(row["position"]) for row in missing] + [
+        _unlike_its_outcome(row) for row in rows if row["position"] is not None
+    ]
+
+
+def _missing(position: int) -> Finding:
+    repair = Repair(Mend.EVENT, str(position))
+    return Finding(Kind.EVENT_MISSING, f"position {position}", "the log has no event here", repair)
+
+
+def _unlike_its_outcome(row: asyncpg.Record) -> Finding:
+    where = f"position {row['position']}"
+    if not row["decided"]:
+        lost = "which has no outcome: its content, its digest and its status are lost"
+        return Finding(
+            Kind.OUTCOME_MISSING, where, f"the event is of the command {row['command_id']}, {lost}"
+        )
+    command = f"the command {row['command_id']}"
+    first, last = row["last"] - row["event_count"] + 1, row["last"]
+    own = row["stream"] == row["command_stream"]
+    if not first <= row["position"] <= last or own != (row["status"] == "APPLIED"):
+        extent = f"events {first} to {last}" if first <= last else "no events"
+        what = f"{command} is {row['status']} with {extent}, and this event of {row['stream']} is its"
+        return Finding(Kind.OUTCOME_DIFFERS, where, what, Repair(Mend.OUTCOME, str(row["command_id"])))
+    wanted = {
+        "version": row["last_version"] - (last - row["position"]) if own else 1,
+        "correlation_id": row["command_correlation"],
+        "causation_position": row["command_causation"],
+        "recorded_at": row["decided_at"],
+    }
+    wrong = [f"{name} {row[name]}, not {value}" for name, value in wanted.items() if row[name] != value]
+    what = f"{command} says of this event: {'; '.join(wrong) or 'it is a rejection'}"
+    return Finding(Kind.EVENT_DIFFERS, where, what, Repair(Mend.EVENT, str(row["position"])))
+
+
+async def _versions(audit: Audit, show: Show) -> AsyncIterator[Finding]:
+    async with reading(audit.database) as connection:
+        rows = await connection.fetch(_STREAMS, audit.position, timeout=LONG_SECONDS)
+    for stream, many, first, last in rows:
+        what = f"{many} events, of versions {first} to {last}: one is missing, or has another's version"
+        yield Finding(Kind.VERSIONS, stream, what)
+
+
+EVENTS = Check("the log is dense, and its events are those of its outcomes", _events)
+VERSIONS = Check("versions within a stream are dense", _versions)

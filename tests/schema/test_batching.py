@@ -1,0 +1,106 @@
+"""The loaders of an answer: each place has what it would have alone, and the answer has a largest size."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from strawberry.dataloader import DataLoader
+
+from commander.eventstore.log.command_history import CommandFilter
+from commander.resolvers.answer_size import AnswerSize, AnswerTooLarge
+from commander.resolvers.services import Limits, Services
+from commander.resolvers.status import commands_page
+from commander.resolvers.stream_events import StreamPage
+from commander.schema.batching import Batching
+from commander.schema.context import Context
+from tests.resolvers.conftest import servers, services
+from tests.schema.lineages import SCHEMA, asked, transferred
+from tests.streaming.conftest import Bank
+
+__all__ = ["servers", "services"]
+UNBOUNDED = AnswerSize(1_000_000)
+
+
+async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Sequence[Hashable]]:
+    log = await servers.log()
+    found = await commands_page(services, 100, None, CommandFilter())
+    return {
+        "events": found.items,
+        "reactions": [(event.position, event.correlation_id) for event in log],
+        "stream_events": [
+            StreamPage(stream, after, first)
+            for stream in {event.stream for event in log}
+            for after, first in ((0, 1), (0, 3), (1, 3))
+        ],
+    }
+
+
+async def test_what_a_loader_gives_for_a_key_depends_on_no_other_key(
+    servers: Bank, services: Services
+) -> None:
+    await transferred(servers, 3)
+    keys = await keys_of_all_loaders(servers, services)
+    loaders = {
+        name for name, one in vars(Batching(services, UNBOUNDED)).items() if isinstance(one, DataLoader)
+    }
+    assert loaders == set(keys)
+    for name, known in keys.items():
+        alone = {
+            key: (await getattr(Batching(services, UNBOUNDED), name).load_many([key]))[0] for key in known
+        }
+        assert len({str(value) for value in alone.values()}) > 1
+        chosen = random.Random(name)
+        for _ in range(20):
+            several = chosen.choices(known, k=chosen.randint(1, 3 * len(known)))
+            together = await getattr(Batching(services, UNBOUNDED), name).load_many(several)
+            assert together == [alone[key] for key in several], name
+
+
+async def test_a_command_that_an_answer_shows_twice_has_its_events_once_each(
+    servers: Bank, services: Services
+) -> None:
+    await transferred(servers, 1)
+    [transfer] = [event for event in await servers.log() if event.type == "TransferRequested"]
+    aliases = """query ($id: UUID!) { a: command(id: $id) { events { position } }
+      b: command(id: $id) { events { position } } }"""
+    result = await SCHEMA.execute(aliases, {"id": str(transfer.command_id)}, Context(services))
+    one = {"events": [{"position": str(transfer.position)}]}
+    assert result.data == {"a": one, "b": one}
+    nested = """{ events(first: 500) { edges { node { position reactions { command { id events { position
+      reactions { command { id events { position } } } } } } } } } }"""
+    for edge in (await asked(services, nested))["edges"]:
+        for reaction in edge["node"]["reactions"]:
+            positions = [event["position"] for event in reaction["command"]["events"]]
+            assert len(positions) == len(set(positions))
+
+
+async def items_of(services: Services, document: str, limit: int) -> Any:
+    limited = replace(services, limits=Limits(max_answer_items=limit))
+    return await SCHEMA.execute(document, None, Context(limited))
+
+
+async def test_an_answer_has_a_largest_number_of_items(servers: Bank, services: Services) -> None:
+    await transferred(servers, 2)
+    count = len(await servers.log())
+    page = "events(first: 500) { edges { cursor } }"
+    assert (await items_of(services, f"{{ {page} }}", count)).errors is None
+    twice = f"{{ {page} other: {page} }}"
+    assert (await items_of(services, twice, 2 * count)).errors is None
+    result = await items_of(services, twice, 2 * count - 1)
+    [error] = result.errors
+    assert (result.data, error.extensions) == (None, {"code": "ANSWER_TOO_LARGE", "limit": 2 * count - 1})
+    assert error.message.startswith(f"the answer has more than {2 * count - 1} items in its lists; ask for")
+
+
+async def test_a_level_that_alone_exceeds_the_limit_is_not_loaded_whole(
+    servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await transferred(servers, 3)
+    keys = await keys_of_all_loaders(servers, services)
+    for name in ("events", "reactions"):
+        with pytest.raises(AnswerTooLarge):
+            await getattr(Batching(services, AnswerSize(2)), name).load_many(keys[name])
