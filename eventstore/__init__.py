@@ -1,10 +1,12 @@
 """Postgres: the log, command outcomes, projection tables, checkpoints. May import commander.domain.
 
+circuits.py     what a process knows of a server, and what it then refuses and ends
 sockets.py      how long a connection may be silent
 sql/            the SQL statements, one per file
 sessions.py     how each session is set up, and the time limits of the server that hold for it
 presence.py     a process that falls silent loses its sessions with locks
 database.py     connections, and the errors that mean that Postgres cannot be reached
+watching.py     find out whether Postgres is lost, silent or read-only
 locks.py        advisory locks: at most one process does a task
 migrate.py      numbered migrations under an advisory lock; schema.sql is their sum
 records.py      the structures that other packages exchange with this one

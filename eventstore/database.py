@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
-from commander.domain.errors import Unavailable
+from commander.domain.errors import Trouble, Unavailable
+from commander.eventstore.circuits import Circuit
 from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
-from commander.eventstore.sessions import PooledConnection, begin_pooled_session, begin_session, server_of
+from commander.eventstore.sessions import (
+    OwnConnection,
+    PooledConnection,
+    begin_pooled_session,
+    begin_session,
+    server_of,
+)
 
 logger = logging.getLogger("commander.postgres")
 
@@ -29,6 +36,10 @@ _CANNOT_REACH = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+_TROUBLES: Mapping[type[BaseException], Trouble] = {
+    asyncpg.DiskFullError: Trouble.FULL,
+    asyncpg.ReadOnlySQLTransactionError: Trouble.READ_ONLY,
+}
 
 
 def without_password(url: str) -> str:
@@ -40,12 +51,17 @@ def without_password(url: str) -> str:
 def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
     """Turns connection errors of the driver and the system into Unavailable. Other errors pass unchanged.
 
-    connection: the connection in use. It is terminated if the driver has lost track of its state.
+    connection: the connection in use. It is terminated if the driver has lost track of its state. A failed
+    write is noted in its circuit.
     """
     try:
         yield
     except _CANNOT_REACH as error:
-        raise Unavailable("Postgres", str(error) or type(error).__name__) from error
+        unavailable = Unavailable("Postgres", str(error) or type(error).__name__, _TROUBLES.get(type(error)))
+        circuit: Circuit | None = getattr(connection, "circuit", None)
+        if circuit is not None:
+            circuit.note(unavailable)
+        raise unavailable from error
     except asyncpg.InternalClientError as error:  # the server ended the session, the socket is still open
         if connection is not None and not _is_gone(connection):
             connection.terminate()
@@ -63,13 +79,11 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
-_RECONNECT_SECONDS = 0.25
-
-
 class Database:
     """A pool of connections to one database.
 
-    The first use connects. After a loss of the server, the next use connects again.
+    The first use connects. After a loss of the server, the next use connects again. circuit: what is known of
+    the server; without `watch_postgres`, that it works.
     """
 
     def __init__(
@@ -86,7 +100,7 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._presence = presence or Presence(url)
         self._opening = asyncio.Lock()
-        self._down: str | None = None
+        self.circuit = Circuit("Postgres", logger)
         self._server: str | None = None
         self._new_server: Callable[[], None] | None = None
 
@@ -99,17 +113,21 @@ class Database:
     async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
         """A pooled connection. Raises Unavailable if none is free in time, or if it breaks during its use.
 
-        A connection that the server, or a proxy before it, ended while it was idle is replaced.
+        Raises it too, at once, when the server is found unreachable. A connection that the server, or a proxy
+        before it, ended while it was idle is replaced.
         """
-        with reaching_postgres():
-            connection = await self._acquired(timeout_seconds)
-        try:
-            with reaching_postgres(connection):
-                yield connection
-        finally:
+        async with self.circuit.answering():
             with reaching_postgres():
-                assert self._pool is not None, "the connection is from it"
-                await self._pool.release(connection, timeout=timeout_seconds)
+                connection = await self._acquired(timeout_seconds)
+            try:
+                with reaching_postgres(connection):
+                    yield connection
+            finally:
+                if self.circuit.unreachable is not None:
+                    connection.terminate()  # a silent server would not let it go
+                with reaching_postgres():
+                    assert self._pool is not None, "the connection is from it"
+                    await self._pool.release(connection, timeout=timeout_seconds)
 
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
         """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
@@ -124,6 +142,17 @@ class Database:
             try:
                 await self._know_server(connection)
                 await self._presence.bind(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+
+    async def connect_without_locks(self, application_name: str) -> Connection:
+        """A connection outside the pool, for no session locks. The caller closes it. Raises Unavailable."""
+        with reaching_postgres():
+            connection = await self._connected({"application_name": application_name})
+            try:
+                await self._know_server(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -170,39 +199,13 @@ class Database:
             await asyncio.sleep(retry_seconds)
 
     def must_be_up(self) -> None:
-        """Raises Unavailable at once while `watch` finds the server unreachable."""
-        if self._down is not None:
-            raise Unavailable("Postgres", self._down)
+        """Raises Unavailable at once while `watch_postgres` finds the server unreachable."""
+        self.circuit.must_answer()
 
-    async def watch(self, retry_seconds: float = 0.5) -> None:
-        """Holds a connection open to detect at once that the server is lost. Runs until cancelled.
-
-        The loss of this connection alone means nothing: the server is lost if it cannot be replaced at once.
-        """
-        loop = asyncio.get_running_loop()
-        while True:
-            slow = loop.call_later(_RECONNECT_SECONDS, self._found_down, "it does not answer")
-            try:
-                with reaching_postgres():
-                    connection = await self._connected({"application_name": "commander watch"})
-            except Unavailable as error:
-                self._found_down(error.reason)
-                await asyncio.sleep(retry_seconds)
-                continue
-            finally:
-                slow.cancel()
-            if self._down is not None:
-                logger.warning("connected to Postgres again")
-            self._down = None
-            connected_at = loop.time()
-            await _end_of(connection)
-            if loop.time() < connected_at + retry_seconds:  # whatever ends it so soon may do so again
-                await asyncio.sleep(retry_seconds)
-
-    def _found_down(self, reason: str) -> None:
-        if self._down is None:
-            logger.warning("the connection to Postgres at %s is down: %s", self.shown_url, reason)
-        self._down = reason
+    async def renew(self) -> None:
+        """Replaces each connection of the pool before its next use."""
+        if self._pool is not None:
+            await self._pool.expire_connections()
 
     async def close(self) -> None:
         """Closes the pool. After five seconds it ends connections that are still in use."""
@@ -215,9 +218,14 @@ class Database:
                 self._pool.terminate()
 
     async def _connected(self, settings: dict[str, str]) -> Connection:
-        connection: Connection = await asyncpg.connect(
-            self.url, timeout=5, command_timeout=self._command_timeout_seconds, server_settings=settings
+        connection: OwnConnection = await asyncpg.connect(
+            self.url,
+            timeout=5,
+            command_timeout=self._command_timeout_seconds,
+            server_settings=settings,
+            connection_class=OwnConnection,
         )
+        connection.circuit = self.circuit
         try:
             await begin_session(connection)
         except BaseException:
@@ -236,7 +244,8 @@ class Database:
             await pool.release(acquired)
         return await pool.acquire(timeout=timeout_seconds)
 
-    async def _begin_pooled(self, connection: Connection) -> None:
+    async def _begin_pooled(self, connection: Any) -> None:
+        connection.circuit = self.circuit
         await begin_pooled_session(connection)
         await self._know_server(connection)
 
@@ -261,14 +270,3 @@ class Database:
                     init=self._begin_pooled,
                 )
             return self._pool
-
-
-async def _end_of(connection: Connection) -> None:
-    """Returns when the connection ends; cancelled, it ends it."""
-    ended = asyncio.Event()
-    connection.add_termination_listener(lambda _: ended.set())
-    try:
-        if not connection.is_closed():
-            await ended.wait()
-    finally:
-        connection.terminate()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from commander.eventstore.circuits import Circuit
 from commander.eventstore.sockets import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
@@ -90,7 +91,13 @@ async def unlimited(connection: Connection) -> None:
     await connection.execute(_UNLIMITED)
 
 
-class PooledConnection(Connection):
+class OwnConnection(Connection):
+    """A connection that knows the circuit of its server, so that failed writes are noted there."""
+
+    circuit: Circuit | None = None
+
+
+class PooledConnection(OwnConnection):
     """A connection without a reset after each use.
 
     No code here changes the session, and a reset costs a trip.

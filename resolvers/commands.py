@@ -67,8 +67,9 @@ class Options(msgspec.Struct, frozen=True):
 async def submit(services: Services, command: Any, options: Options) -> Result:
     """Submits a command and waits for the stage that the options name.
 
-    Raises Unavailable at once while NATS is down. Raises it too while Postgres is down, unless `wait` is
-    ACCEPTED and the client chose no id.
+    Raises Unavailable at once while NATS is down or full. Raises it too while Postgres is down, unless `wait`
+    is ACCEPTED and the client chose no id, and while Postgres takes no writes, unless `wait` is ACCEPTED.
+    Such an outage also ends a wait that has begun. The command is then stored, and will be decided.
     """
     request = _assembled(services, command, options)
     if isinstance(request, InvalidResult):
@@ -150,9 +151,10 @@ async def _answered(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
-        with services.outcomes.expect(options.command_id) as expected:
-            await services.submitter.submit(made, alone=options.given_id)
-            ended = await expected.outcome(max(0.0, deadline - loop.time()))
+        async with services.database.circuit.answering(writes=True):
+            with services.outcomes.expect(options.command_id) as expected:
+                await services.submitter.submit(made, alone=options.given_id)
+                ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return PendingResult(options.command_id, Stage.DECISION, None)
     if not await is_repeated(services, request, ended):

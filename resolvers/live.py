@@ -40,8 +40,8 @@ async def follow_row(
     after: Cursor | None,
     at_least: int | None,
     timeout_ms: int,
-) -> AsyncGenerator[tuple[Cursor, Any | None], None]:
-    """The row with this key, then the row after each change, each with a cursor."""
+) -> AsyncGenerator[tuple[LiveItem, Any | None], None]:
+    """The row with this key, then the row after each change, each with the item that it came with."""
     field = type_.key_field
     # Some impossible keys are values that Postgres does not accept at all.
     possible = not problems_of((field,), SimpleNamespace(**{field.name: key}))
@@ -53,4 +53,4 @@ async def follow_row(
         async for item in items:
             if item.snapshot or item.changes:
                 row = item.changes[-1].row if item.changes else None
-            yield item.cursor, row
+            yield item, row

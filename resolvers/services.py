@@ -18,6 +18,7 @@ from commander.streaming.feed.feed import Feed
 from commander.streaming.live.live import Live
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.standstill import Standstill
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Services:
 
     tables: by the name of the projection. actor_header: the header of a request that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
-    read, by projection.
+    read, by projection. standstill: whether events and rows move with the log.
     """
 
     domain: Domain
@@ -80,6 +81,7 @@ class Services:
     actor_header: str | None = None
     now: Callable[[], datetime] = utc_now
     table_errors: Callable[[], Mapping[str, str]] = dict
+    standstill: Standstill | None = None
 
     @cached_property
     def versions(self) -> RowVersions:
@@ -96,4 +98,5 @@ class Services:
             self.tables,
             max_rows=self.limits.max_live_rows,
             heartbeat_seconds=self.limits.heartbeat_seconds,
+            standstill=self.standstill,
         )

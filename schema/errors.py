@@ -2,7 +2,7 @@
 
 extensions.code is one of:
 
-UNAVAILABLE          a server is down; try again
+UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
 OVERLOADED           a limit is reached; try again later
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
@@ -103,6 +103,9 @@ def _details(error: Exception) -> dict[str, Any]:
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
+        case Unavailable(service=server, trouble=trouble, since=since):
+            known = {} if trouble is None else {"trouble": trouble.value}
+            return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}
         case AnswerTooLarge():
             return {"limit": error.limit}
         case InvalidRequest():

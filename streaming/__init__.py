@@ -9,9 +9,11 @@ spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
+outages.py      tell other processes which server takes no writes
 log/            follow the log; the mirror: the stream EVENTS
 commands/       submit commands, decide them, announce their outcomes
 projections/    fold the log into projection tables
+standstill.py   whether events and rows move with the log, or stand still
 reactors/       events to commands
 effects/        events to calls outside
 feed/           history and live events for subscribers

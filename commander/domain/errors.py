@@ -13,7 +13,7 @@ CommanderError
 ├─ EndedItsProcess      a call of the domain's code ended its process, each time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
-└─ Unavailable          Postgres or NATS cannot be reached
+└─ Unavailable          Postgres or NATS cannot be reached, or cannot work
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
 
 HandlerStuck, not part of the tree, is raised in a call that ignores HandlerTimedOut.
@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 
@@ -169,13 +171,33 @@ class NotFound(CommanderError):
     """There is no object with this id, or not yet. The message names the id."""
 
 
-class Unavailable(CommanderError):
-    """A required server cannot be reached at the moment. `service` is its name. Try again later."""
+class Trouble(Enum):
+    """What is wrong with a server.
 
-    def __init__(self, service: str, reason: str) -> None:
+    AWAY: it cannot be reached. SILENT: it is connected and does not answer. FULL: its disk is full.
+    READ_ONLY: it takes no writes.
+    """
+
+    AWAY = "away"
+    SILENT = "silent"
+    FULL = "full"
+    READ_ONLY = "read-only"
+
+
+class Unavailable(CommanderError):
+    """A required server cannot be reached, or cannot work, at the moment. Try again later.
+
+    service: its name. trouble, since: what is wrong with it, and since when in UTC; None if it is not known.
+    """
+
+    def __init__(
+        self, service: str, reason: str, trouble: Trouble | None = None, since: datetime | None = None
+    ) -> None:
         super().__init__(f"{service} is unavailable: {reason}")
         self.service = service
         self.reason = reason
+        self.trouble = trouble
+        self.since = since
 
 
 class LeasesLost(Unavailable):

@@ -34,6 +34,7 @@ from commander.streaming.feed.feed import Feed
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.serving import ServingTables
+from commander.streaming.standstill import Standstill
 
 
 class ApiPart(Part):
@@ -53,18 +54,21 @@ class ApiPart(Part):
         await ensure_tables(database, [Table(projection) for projection in self.domain.projections.values()])
         tables = ServingTables(database, nats, self.domain.projections)
         await tables.refresh()
+        progress = ProjectionProgress(nats, database, tables)
+        standstill = Standstill(progress, (database.circuit, nats.circuit), self.domain.projections)
         services = Services(
             domain=self.domain,
             database=database,
             nats=nats,
             submitter=Submitter(nats, self.settings.partitions),
             outcomes=OutcomeWaiter(nats, database),
-            progress=ProjectionProgress(nats, database, tables),
+            progress=progress,
             feed=Feed(
                 database,
                 nats,
                 tail_size=self.settings.feed_tail_events,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                standstill=standstill,
             ),
             tables=tables,
             table_errors=lambda: tables.errors,
@@ -77,11 +81,12 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
+            standstill=standstill,
         )
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), database.watch(), tables.run())
+        await run_all(services.feed.run(), tables.run(), standstill.run(services.feed.followed_position))
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from commander.domain import DomainCode
-from commander.domain.errors import Unavailable
+from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import open_dead_letters
 from commander.eventstore.log.event_log import ended_commands, head_position
@@ -22,7 +22,7 @@ from commander.streaming.nats.connection import Nats
 
 Measure = Callable[[], Coroutine[Any, Any, list[Metric]]]
 """Reads some metrics. May raise Unavailable."""
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 1.5
 """How long metrics may take. A server that is frozen must not hide the metrics of the process itself."""
 
 
@@ -53,12 +53,22 @@ def metrics_answers(measures: Callable[[], Iterable[Measure]]) -> Answers:
 
 
 async def servers_up(database: Database | None, nats: Nats | None) -> list[Metric]:
-    up = {"nats": nats is not None and nats.connected, "postgres": False}
-    with suppress(Unavailable):
-        if database is not None:
-            await database.ping()
-            up["postgres"] = True
-    return [gauges("server_up", "1 while this process can reach the server.", "server", up)]
+    """What this process knows of the servers. It asks nobody."""
+    circuits = {
+        "nats": None if nats is None else nats.circuit,
+        "postgres": None if database is None else database.circuit,
+    }
+    outages = {name: None if circuit is None else circuit.outage for name, circuit in circuits.items()}
+    up = {name: float(circuit is not None and circuit.answers) for name, circuit in circuits.items()}
+    states = [
+        ({"server": name, "state": trouble.value}, float(outage is not None and outage.trouble is trouble))
+        for name, outage in outages.items()
+        for trouble in Trouble
+    ]
+    return [
+        gauges("server_up", "1 while this process can reach the server.", "server", up),
+        labelled("gauge", "server_trouble", "1 for what is wrong with the server, as far as known.", states),
+    ]
 
 
 async def of_the_code(code: DomainCode) -> list[Metric]:

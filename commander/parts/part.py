@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from commander.domain import Domain
-from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
@@ -19,6 +18,7 @@ from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import watch_streams
+from commander.streaming.outages import share_outages
 
 
 class Server(Protocol):
@@ -65,7 +65,8 @@ class Part(ABC):
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)
-        await run_all(self.run(database, nats), watch_streams(nats))
+        sharing = share_outages(nats, (database.circuit, nats.circuit))
+        await run_all(self.run(database, nats), watch_streams(nats), sharing)
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
@@ -101,14 +102,8 @@ class Part(ABC):
             return {self.name: "stopping"}
         if self._database is None or self._nats is None:
             return {self.name: "not started yet"}
-        states = {"postgres": "ok", "nats": "ok"}
-        try:
-            await self._database.ping()
-            self._database.must_be_up()
-        except Unavailable as error:
-            states["postgres"] = error.reason
-        if not self._nats.connected:
-            states["nats"] = f"the connection to {self._nats.shown_url} is down"
+        circuits = {"postgres": self._database.circuit, "nats": self._nats.circuit}
+        states = {name: str(circuit.outage or "ok") for name, circuit in circuits.items()}
         if not self._started:
             return {**states, self.name: self.waits_for or "not started yet"}
         return {**states, **self.own_readiness()}

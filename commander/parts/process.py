@@ -16,6 +16,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.identity import settle_identity
 from commander.eventstore.migrate import migrate
+from commander.eventstore.watching import watch_postgres
 from commander.parts.hold import until_released
 from commander.parts.part import Part, run_all
 from commander.settings import Settings, SettingsError, SystemName, demand_on
@@ -23,6 +24,7 @@ from commander.streaming.log.agreement import Agreement
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names, StoresDiffer
 from commander.streaming.nats.streams import ensure_streams
+from commander.streaming.nats.watching import watch_nats
 from commander.streaming.watchdog import Watchdog
 
 logger = logging.getLogger("commander")
@@ -84,19 +86,23 @@ async def _work(part: Part) -> None:
     nats = Nats(given_url(part.settings.nats_url, "COMMANDER_NATS_URL"))
     part.will_use(database, nats)
     try:
-        await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
-        agreement = Agreement(database, nats, strict=part.mirrors)
-        while True:
-            try:
-                await _prepare(part, agreement, database, nats)
-                await run_all(part.start(database, nats), agreement.watch())
-                return
-            except Unavailable as error:
-                logger.warning("%s; retrying", error)
-                await asyncio.sleep(_RETRY_SECONDS)
+        await run_all(_started(part, database, nats), watch_postgres(database), watch_nats(nats))
     finally:
         await nats.close()
         await database.close()
+
+
+async def _started(part: Part, database: Database, nats: Nats) -> None:
+    await asyncio.gather(nats.connect(f"commander {part.name}"), database.until_reachable())
+    agreement = Agreement(database, nats, strict=part.mirrors)
+    while True:
+        try:
+            await _prepare(part, agreement, database, nats)
+            await run_all(part.start(database, nats), agreement.watch())
+            raise RuntimeError(f"the part {part.name} ended by itself")
+        except Unavailable as error:
+            logger.warning("%s; retrying", error)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _prepare(part: Part, agreement: Agreement, database: Database, nats: Nats) -> None:

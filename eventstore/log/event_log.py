@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import accumulate, count, repeat
+from itertools import accumulate, count
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -74,21 +74,20 @@ class Append:
 
         the partitions' new checkpoint, if it moves. A decision's version gives its events' versions.
         """
-        self._rows = _event_rows(decisions)
-        traces = _traces(decisions)
-        self._traces: Iterable[str | None] = traces or repeat(None)
+        self._rows, made_by = _event_rows(decisions)
+        commands = [decision.command for decision in decisions]
+        self._traces = [commands[place - 1].traceparent for place in made_by]
         moved = progress or Progress((), 0, None)
         self._binds = (
             len(self._rows),
             *_event_columns(self._rows),
-            *_command_columns(decisions),
+            array_text(made_by),
+            len(decisions),
+            *_command_columns(decisions, commands),
+            *_rare_columns(decisions, commands),
             array_text(moved.partitions),
             moved.sequence,
             moved.stream_created,
-            len(decisions),
-            array_text(traces) if traces else None,
-            array_text([d.decider_now for d in decisions]),
-            _guards_column(decisions),
         )
 
     async def run(self, connection: Connection) -> Appended:
@@ -115,24 +114,19 @@ async def append(
     return await Append(decisions, progress).run(connection)
 
 
-def _event_rows(decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
-    rows = []
-    for decision in decisions:
+def _event_rows(decisions: Sequence[Decision]) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """The events, and for each the place of its command, from 1."""
+    rows, made_by = [], []
+    for place, decision in enumerate(decisions, 1):
         stream, first = decision.command.stream, decision.version - len(decision.events) + 1
         for version, event in enumerate(decision.events, first):
             rows.append(_row(stream, version, event, decision.command))
+            made_by.append(place)
         if decision.rejection is not None:
             stream = f"reaction-{decision.command.command_id}"
             rows.append(_row(stream, 1, decision.rejection, decision.command))
-    return rows
-
-
-def _traces(decisions: Sequence[Decision]) -> list[str | None]:
-    """The trace context of each event; an empty list if no event has one."""
-    if all(decision.command.traceparent is None for decision in decisions):
-        return []
-    events = ((d, len(d.events) + (d.rejection is not None)) for d in decisions)
-    return [decision.command.traceparent for decision, made in events for _ in range(made)]
+            made_by.append(place)
+    return rows, made_by
 
 
 def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
@@ -149,13 +143,15 @@ def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) 
 
 
 def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 8
-    return [_joined(column) if n == _DATA else array_text(column) for n, column in enumerate(columns)]
+    """Without what an event has from its command."""
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * (_DATA + 1)
+    return [*map(array_text, columns[:_DATA]), _joined(columns[_DATA])]
 
 
-def _command_columns(decisions: Sequence[Decision]) -> list[str]:
-    commands = [decision.command for decision in decisions]
+def _command_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCommand]) -> list[str]:
     counts = [len(d.events) + (d.rejection is not None) for d in decisions]
+    nows = {d.decider_now: None for d in decisions if d.decider_now is not None}
+    places: dict[datetime | None, int] = {now: place for place, now in enumerate(nows, 1)}
     return [
         array_text([c.command_id for c in commands]),
         array_text([c.type for c in commands]),
@@ -168,24 +164,29 @@ def _command_columns(decisions: Sequence[Decision]) -> list[str]:
         array_text(counts),
         array_text([d.version for d in decisions]),
         array_text(list(accumulate(counts))),
-        array_text([c.correlation_id for c in commands]),
-        array_text([c.causation_position for c in commands]),
         array_text([c.reactor for c in commands]),
         array_text([c.actor for c in commands]),
         array_text([c.submitted_at for c in commands]),
+        array_text([places.get(d.decider_now) for d in decisions]),
+        array_text(list(nows)),
     ]
 
 
-def _guards_column(decisions: Sequence[Decision]) -> str | None:
-    """The guards of the failed commands, for their retry; None if there are none."""
-    failed = Status.FAILED
-    if all(decision.status is not failed for decision in decisions):
+def _rare_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCommand]) -> list[str | None]:
+    """Columns of which often no command has a value. The bind is null then."""
+    rare: list[list[Any]] = [
+        [None if c.correlation_id.int == c.command_id.int else c.correlation_id for c in commands],
+        [c.causation_position for c in commands],
+        [c.traceparent for c in commands],
+        [_guards(d) for d in decisions],  # for the retry of a failed command
+    ]
+    return [None if all(value is None for value in column) else array_text(column) for column in rare]
+
+
+def _guards(decision: Decision) -> str | None:
+    if decision.status is not Status.FAILED:
         return None
-    return array_text([_guards(d.command) if d.status is failed else None for d in decisions])
-
-
-def _guards(command: SubmittedCommand) -> str | None:
-    guards = Guards(command.expected_version, command.rejected)
+    guards = Guards(decision.command.expected_version, decision.command.rejected)
     return None if guards == Guards() else guards.encode()
 
 

@@ -1,70 +1,72 @@
 -- Appends decided commands and their events, and moves the progress of the partitions, in one statement.
 -- lock_log() locks the log until commit, so positions are assigned in commit order, without gaps. Meanwhile no other
--- processor can append. So what needs no position comes before: the condition counts the rows of the binds, which
--- makes Postgres parse all of them before it takes the lock. (It parsed a third of the time. With two processors, that
+-- processor can append. So what needs no position comes before: the condition of `head` reads `binds`, which makes
+-- Postgres parse all of them before it takes the lock. (It parsed a third of the time. With two processors, that
 -- third now runs beside the transaction of the other.)
 -- No row is updated that a long snapshot keeps old versions of, see 0019_no_hot_rows.sql.
 -- A column of many values is one bind: the text of an array (see array_text). A column of JSON documents is one
 -- text, separated by U+001F, which JSON contains only escaped. (The driver's array encoder took a third of the time.)
--- Each bind is in a select of its own: the planner does not see how long it is, so it keeps one plan for all appends.
--- (It made a plan for each, which took more time than an append of one command.)
+-- What an event has from its command is not sent again. Text of UUIDs and times takes Postgres long to parse.
+-- unnest() stands in the lists of columns: in a list of tables it would store each column once more.
+-- The planner does not see how long the arrays of `binds` are, so it keeps one plan for all appends.
 -- binds, events:   $1 how many int  $2 stream text[]  $3 version bigint[]  $4 type text[]  $5 schema_version int[]
---                  $6 data (joined)  $7 command_id uuid[]  $8 correlation_id uuid[]  $9 causation_position bigint[]
--- binds, commands: $10 command_id uuid[]  $11 type text[]  $12 stream text[]  $13 data (joined)
---                  $14 digest text[] (hex)  $15 status text[]  $16 code text[]  $17 message text[]
---                  $18 event_count int[]  $19 version bigint[]  $20 last_event int[] (the number of events of
---                  this batch up to its last one)  $21 correlation_id uuid[]  $22 causation_position bigint[]
---                  $23 reactor text[]  $24 actor text[]  $25 submitted_at timestamptz[]
---                  $31 decider_now timestamptz[]  $32 guards text[] (JSON); null if no command has one
--- binds, traces:   $30 traceparent text[] of the events; null if no event has one
--- binds, progress: $26 partition int[]  $27 sequence bigint (the same for all)  $28 stream_created timestamptz
---                  $29 how many commands int
+--                  $6 data (joined)  $7 command int[] (the place of its command in this batch, from 1)
+-- binds, commands: $8 how many int  $9 command_id uuid[]  $10 type text[]  $11 stream text[]  $12 data (joined)
+--                  $13 digest text[] (hex)  $14 status text[]  $15 code text[]  $16 message text[]
+--                  $17 event_count int[]  $18 version bigint[]  $19 last_event int[] (the number of events of
+--                  this batch up to its last one)  $20 reactor text[]  $21 actor text[]
+--                  $22 submitted_at timestamptz[]  $23 decider_now int[] (its place in $24)
+--                  $24 all values of decider_now timestamptz[]
+--                  null if no command has one: $25 correlation_id uuid[] (null: the command_id)
+--                  $26 causation_position bigint[]  $27 traceparent text[]  $28 guards text[] (JSON)
+-- binds, progress: $29 partition int[]  $30 sequence bigint (the same for all)  $31 stream_created timestamptz
 -- result: base bigint (the head before), recorded_at timestamptz (never earlier than that of an older event)
-with new_events as materialized (
-    select *
-    from unnest((select $2::text::text[]), (select $3::text::bigint[]),
-                (select $4::text::text[]), (select $5::text::int[]),
-                (select string_to_array($6, e'\x1f')::json[]), (select $7::text::uuid[]),
-                (select $8::text::uuid[]), (select $9::text::bigint[]), (select $30::text::text[]))
-         with ordinality as e (stream, version, type, schema_version, data, command_id, correlation_id,
-                               causation_position, traceparent, n)
-),
-new_commands as materialized (
-    select *
-    from unnest((select $10::text::uuid[]), (select $11::text::text[]),
-                (select $12::text::text[]), (select string_to_array($13, e'\x1f')::json[]),
-                (select $14::text::text[]), (select $15::text::text[]),
-                (select $16::text::text[]), (select $17::text::text[]),
-                (select $18::text::int[]), (select $19::text::bigint[]),
-                (select $20::text::int[]), (select $21::text::uuid[]),
-                (select $22::text::bigint[]), (select $23::text::text[]),
-                (select $24::text::text[]), (select $25::text::timestamptz[]),
-                (select $31::text::timestamptz[]), (select $32::text::text[]))
-         with ordinality as c (command_id, type, stream, data, digest, status, code, message, event_count,
-                               version, last_event, correlation_id, causation_position, reactor, actor,
-                               submitted_at, decider_now, guards, n)
+with binds as materialized (
+    select $2::text::text[] as stream, $3::text::bigint[] as version, $4::text::text[] as type,
+           $5::text::int[] as schema_version, string_to_array($6, e'\x1f')::json[] as data,
+           $7::text::int[] as command,
+           $9::text::uuid[] as command_id, $10::text::text[] as command_type, $11::text::text[] as command_stream,
+           string_to_array($12, e'\x1f')::json[] as command_data, $13::text::text[] as digest,
+           $14::text::text[] as status, $15::text::text[] as code, $16::text::text[] as message,
+           $17::text::int[] as event_count, $18::text::bigint[] as command_version, $19::text::int[] as last_event,
+           $20::text::text[] as reactor, $21::text::text[] as actor, $22::text::timestamptz[] as submitted_at,
+           $23::text::int[] as decider_now, $24::text::timestamptz[] as decider_nows,
+           $25::text::uuid[] as correlation_id, $26::text::bigint[] as causation_position,
+           $27::text::text[] as traceparent, $28::text::json[] as guards
 ),
 head as materialized (
     select head as base, outcomes as commands, greatest(newest_at, clock_timestamp()) as recorded_at
     from lock_log()
-    where (select count(*) from new_events) = $1::int
-      and (select count(*) from new_commands) = $29::int
+    where (select count(*) from binds) = 1
 ),
 appended as (
     insert into events (position, stream, version, type, schema_version, data, command_id, correlation_id,
                         causation_position, recorded_at, traceparent)
-    select head.base + e.n, e.stream, e.version, e.type, e.schema_version, e.data, e.command_id,
-           e.correlation_id, e.causation_position, head.recorded_at, e.traceparent
-    from head, new_events as e
+    select head.base + e.n, e.stream, e.version, e.type, e.schema_version, e.data, b.command_id[e.command],
+           coalesce(b.correlation_id[e.command], b.command_id[e.command]), b.causation_position[e.command],
+           head.recorded_at, b.traceparent[e.command]
+    from head, binds as b,
+         lateral (select generate_series(1, $1::int) as n, unnest(b.stream) as stream, unnest(b.version) as version,
+                         unnest(b.type) as type, unnest(b.schema_version) as schema_version,
+                         unnest(b.data) as data, unnest(b.command) as command) as e
 ),
 decided as (
     insert into commands (command_id, type, stream, data, digest, status, code, message, position, event_count,
                           version, correlation_id, causation_position, reactor, actor, submitted_at, decided_at, number,
                           decider_now, guards)
     select c.command_id, c.type, c.stream, c.data, decode(c.digest, 'hex'), c.status, c.code, c.message,
-           head.base + c.last_event, c.event_count, c.version, c.correlation_id, c.causation_position,
-           c.reactor, c.actor, c.submitted_at, head.recorded_at, head.commands + c.n,
-           c.decider_now, c.guards::json
-    from head, new_commands as c
+           head.base + c.last_event, c.event_count, c.version, coalesce(c.correlation_id, c.command_id),
+           c.causation_position, c.reactor, c.actor, c.submitted_at, head.recorded_at, head.commands + c.n,
+           b.decider_nows[c.decider_now], c.guards
+    from head, binds as b,
+         lateral (select generate_series(1, $8::int) as n, unnest(b.command_id) as command_id,
+                         unnest(b.command_type) as type, unnest(b.command_stream) as stream,
+                         unnest(b.command_data) as data, unnest(b.digest) as digest, unnest(b.status) as status,
+                         unnest(b.code) as code, unnest(b.message) as message,
+                         unnest(b.event_count) as event_count, unnest(b.command_version) as version,
+                         unnest(b.last_event) as last_event, unnest(b.reactor) as reactor,
+                         unnest(b.actor) as actor, unnest(b.submitted_at) as submitted_at,
+                         unnest(b.decider_now) as decider_now, unnest(b.correlation_id) as correlation_id,
+                         unnest(b.causation_position) as causation_position, unnest(b.guards) as guards) as c
 )
-select base, recorded_at, move_progress($26::text::int[], $28, $27) from head
+select base, recorded_at, move_progress($29::text::int[], $31, $30) from head

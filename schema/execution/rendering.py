@@ -250,6 +250,7 @@ _ENVELOPE: Mapping[str, Read] = {
     "causationPosition": lambda item, _: (
         None if item.causation_position is None else str(item.causation_position)
     ),
-    "reason": lambda _, error: error.reason,  # of an UnreadableEvent
+    "reason": lambda _, event: event.reason,  # of an UnreadableEvent (its error) and of StandsStill
+    "since": lambda item, _: item.since.isoformat(),
 }
 """The fields that the API adds to the fields of an event. Other items have only `position`."""

@@ -93,6 +93,7 @@ def _subscription(domain: Domain) -> Example:
     __typename
     position
     ... on Event {{ stream version recordedAt }}{own}
+    ... on StandsStill {{ stood: since why: reason }}
   }}
 }}"""
     # GraphiQL ends a subscription when another of its own tabs is opened, hence the second window.

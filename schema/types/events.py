@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,15 @@ class CaughtUp(FeedItem):
 @strawberry.type(description="No event has matched for a while. Resume from this position.")
 class Heartbeat(FeedItem):
     pass
+
+
+@strawberry.type(
+    description="What the subscription shows stands still: later changes do not arrive, or nobody knows "
+    "whether there are any. It comes within 5 seconds, and again in place of heartbeats."
+)
+class StandsStill(FeedItem):
+    since: datetime = strawberry.field(description="Until then, everything was delivered.")
+    reason: str
 
 
 @strawberry.input(name="EventFilter", description="Selects events. All given conditions must hold.")
@@ -95,7 +105,7 @@ class EventTypes:
 
     @property
     def classes(self) -> list[Any]:
-        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat]
+        return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat, StandsStill]
 
     def of(self, recorded: RecordedEvent) -> Event:
         """The event as its GraphQL type, or as an UnreadableEvent if it cannot be decoded."""
@@ -129,14 +139,16 @@ class EventTypes:
                 return CaughtUp(position=Position(position))
             case feed.Heartbeat(position):
                 return Heartbeat(position=Position(position))
+            case feed.StandsStill(position, since, reason):
+                return StandsStill(position=Position(position), since=since, reason=reason)
 
     def decoded(self, item: feed.FeedItem) -> tuple[Any, str]:
         """The decoded event of an item, and the name of the item's GraphQL type.
 
-        The event is None for CaughtUp and Heartbeat. For an UnreadableEvent it is the error.
+        For CaughtUp, Heartbeat and StandsStill it is the item. For an UnreadableEvent it is the error.
         """
         if not isinstance(item, RecordedEvent):
-            return None, type(item).__name__
+            return item, type(item).__name__
         try:
             event = self.domain.decode(item.type, item.schema_version, item.data, item.position)
         except UndecodableEvent as error:

@@ -14,6 +14,7 @@ from commander.resolvers.cursors import live_cursor_from, live_cursor_of
 from commander.resolvers.live import follow_row, follow_rows
 from commander.schema.context import Context
 from commander.schema.names import camel
+from commander.schema.types.events import StandsStill
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import Where
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
@@ -31,6 +32,7 @@ _AFTER = strawberry.argument(
 )
 After = Annotated[str | None, _AFTER]
 _POSITION = "The position of the log up to which the item shows the rows."
+_STANDS_STILL = "Why the rows stand still, and since when. Null if they move with the log."
 _CURSOR = "To resume, subscribe with `after:` this cursor, on any server."
 
 
@@ -74,8 +76,13 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
     item = _type(
         f"{name}LiveRow",
         "A row as it is at a position of the log.",
-        {"position": Position, "cursor": str, "row": row | None},
-        {"position": _POSITION, "cursor": _CURSOR, "row": "The row. Null if there is no such row."},
+        {"position": Position, "cursor": str, "row": row | None, "stands_still": StandsStill | None},
+        {
+            "position": _POSITION,
+            "cursor": _CURSOR,
+            "row": "The row. Null if there is no such row.",
+            "stands_still": _STANDS_STILL,
+        },
     )
 
     async def declared(
@@ -91,11 +98,8 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
     async def items(context: Context, given: Mapping[str, Any]) -> AsyncGenerator[tuple[Cursor, Any], None]:
         following = follow_row(context.services, type_, given[shown], *_begin(context, given))
         async with aclosing(following) as rows:
-            async for cursor, found in rows:
-                yield (
-                    cursor,
-                    item(position=Position(cursor.position), cursor=live_cursor_of(cursor), row=found),
-                )
+            async for one, found in rows:
+                yield one.cursor, item(**_about(one), row=found)
 
     description = "A row: first as it is now, then after each change."
     return LiveField(
@@ -117,13 +121,20 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
     item = _type(
         f"{name}LiveList",
         "The changes of a live list up to a position of the log.",
-        {"position": Position, "cursor": str, "snapshot": bool, "changes": list[change]},  # type: ignore[valid-type]
+        {
+            "position": Position,
+            "cursor": str,
+            "snapshot": bool,
+            "changes": list[change],  # type: ignore[valid-type]
+            "stands_still": StandsStill | None,
+        },
         {
             "position": _POSITION,
             "cursor": _CURSOR,
             "snapshot": "If true, the changes are all rows that match. Drop the rows that you had.",
             "changes": "In no order. Each row occurs at most once. After a resume, CHANGED can be a row that "
             "is new to you, and LEFT a row that you never had. Empty if the item only reports a position.",
+            "stands_still": _STANDS_STILL,
         },
     )
 
@@ -140,8 +151,7 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
 
     def shown_item(found: LiveItem) -> Any:
         return item(
-            position=Position(found.cursor.position),
-            cursor=live_cursor_of(found.cursor),
+            **_about(found),
             snapshot=found.snapshot,
             changes=[made(one) for one in found.changes],
         )
@@ -157,6 +167,13 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
     return LiveField(
         strawberry.subscription(declared, name=camel(type_.plural), description=description), items
     )
+
+
+def _about(found: LiveItem) -> dict[str, Any]:
+    """The fields that every item of live rows has."""
+    position, standing = Position(found.cursor.position), found.standing
+    still = None if standing is None else StandsStill(position=position, **standing._asdict())
+    return {"position": position, "cursor": live_cursor_of(found.cursor), "stands_still": still}
 
 
 def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, int | None, int]:

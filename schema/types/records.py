@@ -29,7 +29,9 @@ class EventTypes(Protocol):
     def command_input(self, stored: str, data: str | bytes) -> Any: ...
 
 
-@strawberry.interface(description="An item of the subscription `events`: an event, CaughtUp or Heartbeat.")
+@strawberry.interface(
+    description="An item of the subscription `events`: an event, CaughtUp, Heartbeat or StandsStill."
+)
 class FeedItem:
     position: Position = strawberry.field(
         description="The position in the log. To resume a subscription, give it as `after`."

@@ -69,8 +69,9 @@ class Submitter:
         return len(self._waiting)
 
     def must_accept(self) -> None:
-        """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS is unreachable."""
+        """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS cannot store."""
         self._nats.must_be_connected()
+        self._nats.circuit.must_write()
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 

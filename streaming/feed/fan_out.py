@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
 
 from commander.eventstore.records import EventFilter, RecordedEvent
 
@@ -22,7 +23,19 @@ class Heartbeat(NamedTuple):
     position: int
 
 
-FeedItem = RecordedEvent | CaughtUp | Heartbeat
+class StandsStill(NamedTuple):
+    """Events after `position` do not arrive, or it is not known whether there are any.
+
+    since: until then, all events were delivered (UTC). It comes once, and then in place of heartbeats. When
+    events arrive again, an event or a heartbeat follows.
+    """
+
+    position: int
+    since: datetime
+    reason: str
+
+
+FeedItem = RecordedEvent | CaughtUp | Heartbeat | StandsStill
 T = TypeVar("T")
 
 _OVERHEAD = 400
@@ -52,13 +65,6 @@ class FanOutGroup(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._rendered)
-
-    @staticmethod
-    def evict_all(groups: Collection[FanOutGroup[Any]], most: int) -> None:
-        """Evicts rendered events until the weight of all groups together is at most `most`."""
-        while sum(group.weight for group in groups) > most:
-            for group in groups:
-                group.evict(len(group) // 2)
 
     def add(self, event: RecordedEvent) -> bool:
         """Renders the newest event if it matches. Returns whether it does."""
@@ -101,11 +107,11 @@ class FanOutGroup(Generic[T]):
         self.evict(0)
         self.floor = floor
 
-    def beat(self, position: int) -> None:
-        """Sends a heartbeat to the waiting subscribers if no event has arrived since the last call."""
+    def beat(self, item: Heartbeat | StandsStill) -> None:
+        """Sends the item to the waiting subscribers if no event has arrived since the last call."""
         if self._quiet and self._waiting:
             self.beats += 1
-            self.last_beat = self.render(Heartbeat(position))
+            self.last_beat = self.render(item)
             self._release()
         self._quiet = True
 

@@ -14,27 +14,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.catch_up import CatchUp, believed_events
-from commander.streaming.feed.fan_out import CaughtUp, FanOutGroup, FeedItem, Heartbeat, addressed, addresses
+from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat, StandsStill
+from commander.streaming.feed.groups import Groups
 from commander.streaming.feed.keeping_up import KeepingUp
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import StoresDiffer
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
 from commander.streaming.nats.signals import listen_to_log
 from commander.streaming.running import keep_running
+from commander.streaming.standstill import Standstill
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
-__all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat"]
+__all__ = ["CaughtUp", "Feed", "FeedItem", "Heartbeat", "StandsStill"]
 
 logger = logging.getLogger("commander.feed")
 T = TypeVar("T")
@@ -43,15 +46,23 @@ _PAGE = 500
 _IDLE_SECONDS = 10
 """How long the mirror is followed after the last subscriber has left."""
 _MAX_TAIL_BYTES = 64 * 1024 * 1024
-_MAX_RENDERED_BYTES = 128 * 1024 * 1024
-"""The approximate limit of all groups together. Beyond it, each group evicts its older half."""
 
 
 class Feed:
-    """The shared tail and its groups. tail_size: the maximum of events in the tail."""
+    """The shared tail and its groups.
+
+    tail_size: the maximum of events in the tail. standstill: finds out whether events stand still; None: they
+    never seem to.
+    """
 
     def __init__(
-        self, database: Database, nats: Nats, *, tail_size: int = 10_000, heartbeat_seconds: float = 15
+        self,
+        database: Database,
+        nats: Nats,
+        *,
+        tail_size: int = 10_000,
+        heartbeat_seconds: float = 15,
+        standstill: Standstill | None = None,
     ) -> None:
         self._database = database
         self._nats = nats
@@ -60,14 +71,15 @@ class Feed:
         self._history = CatchUp(database)
         self._tail: deque[RecordedEvent] = deque()  # without gaps: positions _head - len + 1 to _head
         self._head = -1  # -1 until the log was read
-        self._groups: dict[Hashable, FanOutGroup[Any]] = {}
-        self._listed: defaultdict[Hashable, set[FanOutGroup[Any]]] = defaultdict(set)
+        self._groups = Groups()
         self._wanted = asyncio.Event()  # there is a subscriber
         self._set_back: StoresDiffer | None = None
         self._tail_bytes = 0
         self._has_missed = False  # a signal came ahead of the tail
         self._keeping_up = KeepingUp(database)
-        self._added_weight = 0  # the weight added since the last check of the limit
+        self._standstill = standstill
+        if standstill is not None:
+            standstill.on_change(self._groups.wake)
 
     @property
     def live(self) -> bool:
@@ -77,14 +89,21 @@ class Feed:
     @property
     def state(self) -> str:
         """'ok', or why subscribers do not get what the log has."""
-        if self.live:
-            return self._keeping_up.state(self._head) if self._groups else "ok"
-        return "not live yet"
+        if not self.live:
+            return "not live yet"
+        item = self._quiet_item(self._head)
+        if isinstance(item, Heartbeat):
+            return "ok"
+        return f"stands still since {item.since:%Y-%m-%d %H:%M:%S} UTC: {item.reason}"
 
     @property
     def position(self) -> int:
         """The end of the tail; 0 before it has started."""
         return max(0, self._head)
+
+    def followed_position(self) -> int | None:
+        """The end of the tail; None while nobody follows it."""
+        return self._head if self._groups and self._head >= 0 else None
 
     @property
     def groups(self) -> int:
@@ -94,7 +113,7 @@ class Feed:
     @property
     def subscribers(self) -> int:
         """How many subscribers there are."""
-        return sum(group.readers for group in self._groups.values())
+        return self._groups.readers
 
     async def run(self) -> None:
         """Fills the tail until cancelled. Raises StoresDiffer."""
@@ -113,8 +132,12 @@ class Feed:
         that the tail has.
         """
         cursor, began_at = await self._begin(after)
-        group = self._join(key, where, render)
+        if not self._groups:
+            self._keeping_up.begin()
+        group = self._groups.join(key, where, render, self._head)
+        self._wanted.set()
         caught_up = False
+        since: datetime | None = None  # the subscriber knows that events stand still since then
         try:
             while True:
                 if self._head < began_at and cursor < began_at:  # the tail is behind the head at the start
@@ -131,6 +154,10 @@ class Feed:
                         caught_up = True
                         yield [render(CaughtUp(cursor))]
                         continue
+                    item = self._quiet_item(cursor)
+                    if since != (since := getattr(item, "since", None)):
+                        yield [render(item)]
+                        continue
                     beats = group.beats
                     await group.changes()
                     if group.beats != beats and cursor == self._head and group.last_beat is not None:
@@ -142,7 +169,7 @@ class Feed:
                         if events:
                             yield [render(event) for event in events]
         finally:
-            self._leave(key, group)
+            self._groups.leave(key, group)
 
     async def _begin(self, after: int | None) -> tuple[int, int]:
         """The first cursor, and the head of the log. Events up to the head count as past, mirrored or not."""
@@ -178,28 +205,6 @@ class Feed:
             page = list(islice(self._tail, first, first + min(_PAGE, up_to - cursor)))
             cursor = page[-1].position
             yield [event for event in page if where.matches(event)], cursor
-
-    def _join(self, key: Hashable, where: EventFilter, render: Callable[[FeedItem], T]) -> FanOutGroup[T]:
-        group = self._groups.get(key)
-        if not self._groups:
-            self._keeping_up.begin()
-        if group is None:
-            group = self._groups[key] = FanOutGroup(where, render, self._head)
-            for address in addresses(where):
-                self._listed[address].add(group)
-        group.readers += 1
-        self._wanted.set()
-        return group
-
-    def _leave(self, key: Hashable, group: FanOutGroup[Any]) -> None:
-        group.readers -= 1
-        if group.readers:
-            return
-        del self._groups[key]
-        for address in addresses(group.where):
-            self._listed[address].discard(group)
-            if not self._listed[address]:
-                del self._listed[address]
 
     async def _follow(self) -> None:
         """Follows the log while there are subscribers, and a little longer."""
@@ -265,7 +270,6 @@ class Feed:
 
     def _append(self, events: list[RecordedEvent]) -> None:
         """Appends events with adjacent positions, after the head or after a gap."""
-        grown: set[FanOutGroup[Any]] = set()
         began = now_ns()
         for event in events:
             self._tail.append(event)
@@ -273,28 +277,21 @@ class Feed:
             self._head = event.position
             while len(self._tail) > self._tail_size or self._tail_bytes > _MAX_TAIL_BYTES:
                 self._tail_bytes -= len(self._tail.popleft().data)
-            for address in addressed(event):
-                for group in self._listed.get(address, ()):
-                    if group.add(event):
-                        grown.add(group)
-        for group in grown:
-            group.wake()
+        self._groups.add(events)
         mark_events("feed", events, began, SpanKind.CONSUMER)
-        self._added_weight += sum(group.weight for group in grown)
-        if self._added_weight > _MAX_RENDERED_BYTES // 4:
-            self._added_weight = 0
-            FanOutGroup.evict_all(self._groups.values(), _MAX_RENDERED_BYTES)
 
     def _restart(self, floor: int) -> None:
         """Restarts the tail after a gap. Subscribers before it read the missing events from Postgres."""
         self._tail.clear()
         self._tail_bytes = 0
-        for group in self._groups.values():
-            group.restart(floor)
-            group.wake()
+        self._groups.restart(floor)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
-            for group in list(self._groups.values()):
-                group.beat(self._head)
+            self._groups.beat(self._quiet_item(self._head))
+
+    def _quiet_item(self, position: int) -> Heartbeat | StandsStill:
+        """What a subscriber without new events is sent now and then."""
+        standing = None if self._standstill is None else self._standstill.of_events()
+        return Heartbeat(position) if standing is None else StandsStill(position, *standing)

@@ -8,7 +8,6 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
 
 _CHECK_SECONDS = 1.5
-_STANDS_STILL_SECONDS = 8.0
 
 
 class KeepingUp:
@@ -34,8 +33,3 @@ class KeepingUp:
         self._log_head = await head_position(self._database)
         self._checked_at = asyncio.get_running_loop().time()
         return lacking
-
-    def state(self, head: int) -> str:
-        """'ok', or since when the tail, which ends at `head`, stands still."""
-        still = asyncio.get_running_loop().time() - self._checked_at
-        return "ok" if still < _STANDS_STILL_SECONDS else f"it stands still at {head} since {still:.0f} s"

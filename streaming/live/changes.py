@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from commander.eventstore.projections.filters import Filter, matches
 from commander.eventstore.projections.live import Matching, RowChanges, TooManyRows
 from commander.eventstore.projections.tables import Table
+from commander.streaming.standstill import Standing
 
 _MOST_BUFFERED = 50
 """The maximum of changes that are buffered while the rows are read."""
@@ -59,11 +60,13 @@ class LiveItem:
 
     snapshot: `changes` are all rows, and replace everything sent before. If it is false, they are the changes
     since the last item, or since the client's cursor.
+    standing: why the rows stand still; None if they do not.
     """
 
     cursor: Cursor
     snapshot: bool
     changes: Sequence[Change]
+    standing: Standing | None = None
 
 
 class RowWatch:
@@ -97,6 +100,10 @@ class RowWatch:
     def end(self, reason: BaseException) -> None:
         """Ends the watch: this table sends no more changes."""
         self.ended = reason
+        self._ready.set()
+
+    def nudge(self) -> None:
+        """Ends the wait."""
         self._ready.set()
 
     async def wait(self, timeout_seconds: float) -> bool:

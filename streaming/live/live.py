@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from commander.domain import Domain
@@ -22,6 +23,7 @@ from commander.eventstore.projections.tables import Table
 from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem, RowWatch, cursor_in
 from commander.streaming.live.watching import Follower, Switched
 from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.standstill import Standing, Standstill
 
 _RETRY_SECONDS = 0.5
 _READERS = 2
@@ -30,7 +32,11 @@ _FEW = 100
 
 
 class Live:
-    """The live rows of this process. max_rows: the maximum of rows in a live list."""
+    """The live rows of this process.
+
+    max_rows: the maximum of rows in a live list. standstill: finds out whether rows stand still; None: they
+    never seem to.
+    """
 
     def __init__(
         self,
@@ -41,6 +47,7 @@ class Live:
         *,
         max_rows: int = 1000,
         heartbeat_seconds: float = 15,
+        standstill: Standstill | None = None,
     ) -> None:
         self._domain = domain
         self._database = database
@@ -50,6 +57,9 @@ class Live:
         self._heartbeat_seconds = heartbeat_seconds
         self._followers: dict[str, Follower] = {}
         self._reading = asyncio.Semaphore(_READERS)
+        self._standstill = standstill
+        if standstill is not None:
+            standstill.on_change(self._nudge_all)
 
     @property
     def watched(self) -> int:
@@ -61,7 +71,8 @@ class Live:
     ) -> AsyncGenerator[LiveItem, None]:
         """The matching rows, then their changes.
 
-        Without changes, an empty item with the position now and then.
+        Without changes, an empty item with the position now and then. Also one when the rows begin to stand
+        still, and when they move again.
 
         key: the key of the one row that can match, if it is known. after: resumes after this cursor, with the
         rows that changed since; with a snapshot if that is smaller or the changed rows are unknown. When
@@ -69,19 +80,23 @@ class Live:
         for a cursor beyond the log, and Unavailable if Postgres cannot be reached at the start; later it
         retries.
         """
-        begun = False
+        last: LiveItem | None = None
         while True:
             table = self._tables[name]
             try:
                 async with aclosing(self._follow(table, where, key, after)) as items:
                     async for item in items:
-                        begun = True
+                        last = item
                         yield item
             except Switched:
                 pass
             except Unavailable:
-                if not begun:
+                if last is None:
                     raise
+                standing = self._standing(name)
+                if standing is not None and last.standing is None:
+                    last = LiveItem(last.cursor, False, (), standing)
+                    yield last
                 await asyncio.sleep(_RETRY_SECONDS)
             except TableGone:
                 await self._until_dropped(name, table)
@@ -95,8 +110,8 @@ class Live:
         try:
             await follower.begin()
             item = await self._beginning(watch, table, where, after)
-            sent = item.cursor.position
-            yield item
+            sent, standing = item.cursor.position, self._standing(table.projection.name)
+            yield replace(item, standing=standing)
             while True:
                 changes: list[Change] = []
                 ready = await watch.wait(self._heartbeat_seconds)
@@ -105,12 +120,14 @@ class Live:
                 if not ready:
                     position = max(watch.position, follower.position)
                 elif watch.must_read:
-                    position, changes = await self._reread(watch, table, where)
+                    position, changes = await self._reread(watch, table, where, sent)
                 else:
                     position, changes = watch.position, watch.take()
-                if changes or (not ready and position > sent):
-                    sent = position
-                    yield LiveItem(cursor_in(table, position), False, changes)
+                before, standing = standing, self._standing(table.projection.name)
+                turned = (before and before.since) != (standing and standing.since)
+                if changes or turned or (not ready and (position > sent or standing is not None)):
+                    sent = max(sent, position)
+                    yield LiveItem(cursor_in(table, sent), False, changes, standing)
         finally:
             self._leave(table, follower, watch)
 
@@ -136,19 +153,29 @@ class Live:
         ]
         return LiveItem(cursor, False, since)
 
-    async def _reread(self, watch: RowWatch, table: Table, where: Filter) -> tuple[int, list[Change]]:
+    async def _reread(
+        self, watch: RowWatch, table: Table, where: Filter, sent: int
+    ) -> tuple[int, list[Change]]:
         """Reads the rows again.
 
-        Returns their position and changes. It retries while Postgres is unreachable.
+        Returns their position and changes. While Postgres is unreachable: none, and it must read again.
         """
-        while True:
-            watch.begin_reading()
-            try:
-                found = await self._read(table, where)
-            except Unavailable:
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                return found.position, watch.read(found)
+        watch.begin_reading()
+        try:
+            found = await self._read(table, where)
+        except Unavailable:
+            await asyncio.sleep(_RETRY_SECONDS)
+            watch.must_read = True
+            watch.nudge()
+            return sent, []
+        return found.position, watch.read(found)
+
+    def _standing(self, name: str) -> Standing | None:
+        return None if self._standstill is None else self._standstill.of_rows(name)
+
+    def _nudge_all(self) -> None:
+        for follower in self._followers.values():
+            follower.nudge()
 
     async def _read(self, table: Table, where: Filter, after: int | None = None) -> Matching:
         async with self._reading:

@@ -79,6 +79,11 @@ class Follower:
         if not self._by_key[watch.key]:
             del self._by_key[watch.key]
 
+    def nudge(self) -> None:
+        """Ends the waits of all watches."""
+        for watch in self._watches():
+            watch.nudge()
+
     async def begin(self) -> None:
         """Starts following, if it has not started. Raises Unavailable and TableGone."""
         async with self._beginning:

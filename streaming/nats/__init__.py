@@ -7,6 +7,7 @@ streams.py           the streams COMMANDS and EVENTS, their subjects and partiti
 publishing.py        publish many messages: separately, or as an atomic batch
 ordered_consumer.py  read a stream in order, without gaps
 direct_get.py        read many messages of a stream with one request
+watching.py          find out whether NATS is silent or full
 signals.py           the signals on core NATS; a lost signal costs time, never an event
 """
 

@@ -14,7 +14,8 @@ import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from commander.domain.errors import Unavailable
+from commander.domain.errors import Trouble, Unavailable
+from commander.eventstore.circuits import Circuit
 from commander.eventstore.database import without_password
 from commander.streaming.nats.chunks import ChunkedClient, OutMessage
 from commander.streaming.nats.names import Names
@@ -39,10 +40,21 @@ _CANNOT_REACH = (
     nats.js.errors.ServerError,  # it cannot write to its disk, for example
     nats.js.errors.ServiceUnavailableError,
 )
+_FULL_CODES = {10023, 10047}  # insufficient resources, insufficient storage
 _FROM_SERVER = (
     nats.errors.Error,
     nats.errors.AuthorizationError,
 )  # exactly these: subclasses are the client's
+
+
+def is_full(error: nats.js.errors.APIError) -> bool:
+    """Whether the error says that the server's disk is full, or that it has stored as much as it may."""
+    return full_disk(error.err_code, error.description)
+
+
+def full_disk(code: int | None, description: str | None) -> bool:
+    """As `is_full`, for the code and the description of an error of JetStream."""
+    return code in _FULL_CODES or "no space left" in (description or "")
 
 
 @contextmanager
@@ -55,7 +67,8 @@ def reaching_nats() -> Iterator[None]:
     try:
         yield
     except _CANNOT_REACH as error:
-        raise Unavailable("NATS", str(error) or type(error).__name__) from error
+        trouble = Trouble.FULL if isinstance(error, nats.js.errors.APIError) and is_full(error) else None
+        raise Unavailable("NATS", str(error) or type(error).__name__, trouble) from error
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
@@ -66,7 +79,10 @@ _is_comparing: ContextVar[bool] = ContextVar("is_comparing", default=False)
 
 
 class Nats:
-    """A connection of a system that reconnects by itself. connected: whether it is established now."""
+    """A connection of a system that reconnects by itself. connected: whether it is established now.
+
+    circuit: what is known of the server; without `watch_nats`, whether it is connected.
+    """
 
     def __init__(self, url: str, names: Names | None = None) -> None:
         self._names = names
@@ -77,14 +93,19 @@ class Nats:
         self._doubts = 0  # how often something made a comparison necessary
         self._compared = 0  # the doubts that the last comparison has settled
         self._comparing = asyncio.Lock()
-        self._answering: set[asyncio.Timeout] = set()
         self._logged = ""
+        self.circuit = Circuit("NATS", logger)
 
     @property
     def names(self) -> Names:
         """The names of the system's streams and subjects."""
         assert self._names is not None, "the identity of the system is read before anything is published"
         return self._names
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the names are known."""
+        return self._names is not None
 
     def use(self, names: Names) -> None:
         """Sets the names, which are known once Postgres has answered."""
@@ -124,6 +145,7 @@ class Nats:
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,
         )
+        self.circuit.close()
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` after each reconnection. Returns a function that stops this."""
@@ -143,31 +165,32 @@ class Nats:
         self._doubts += 1
 
     def must_be_connected(self) -> None:
-        """Raises Unavailable at once while the connection is down."""
+        """Raises Unavailable at once while the connection is down, or the server is silent."""
         if not self.connected:
-            raise Unavailable("NATS", f"the connection to {self.shown_url} is down")
+            self.is_down()
+        self.circuit.must_answer()
+
+    def is_down(self) -> None:
+        """Notes that there is no connection. One that was silent before is still said to be silent."""
+        if self.circuit.unreachable is None:
+            self.circuit.open(Trouble.AWAY, f"the connection to {self.shown_url} is down")
 
     @asynccontextmanager
-    async def answering(self) -> AsyncIterator[None]:
-        """Ends a block that waits for a reply with Unavailable as soon as the connection is lost.
+    async def answering(self, *, writes: bool = False) -> AsyncIterator[None]:
+        """Ends a block that waits for a reply with Unavailable as soon as the server is lost or silent.
 
-        No reply can arrive after that, but the client would wait for its timeout.
+        No reply can arrive after that, but the client would wait for its timeout. writes: whether the block
+        stores messages; then a full server ends it too. Notes a server that is full.
         """
         self.must_be_connected()
         if self._compared != self._doubts and self._compare is not None and not _is_comparing.get():
             await self._settle(self._compare)
-        lost = asyncio.timeout(None)
         try:
             with reaching_nats():
-                async with lost:
-                    self._answering.add(lost)
-                    try:
-                        yield
-                    finally:
-                        self._answering.discard(lost)
+                async with self.circuit.answering(writes=writes):
+                    yield
         except Unavailable as error:
-            if lost.expired():
-                raise Unavailable("NATS", f"the connection to {self.shown_url} was lost") from error
+            self.circuit.note(error)
             raise
 
     async def _settle(self, compare: Callable[[], Awaitable[None]]) -> None:
@@ -186,7 +209,7 @@ class Nats:
 
         Does nothing while the connection is down. Raises Unavailable.
         """
-        if messages and self.connected:
+        if messages and self.connected and self.circuit.unreachable is None:
             with reaching_nats():
                 await self.client.publish_many(messages)
 
@@ -218,14 +241,12 @@ class Nats:
             logger.debug("%s", error or type(error).__name__)
 
     async def _on_disconnected(self) -> None:
-        while self._answering:
-            self._answering.pop().reschedule(0)
         if not self.client.is_closed:
-            logger.warning("lost the connection to NATS at %s; reconnecting", self.shown_url)
+            self.is_down()
 
     async def _on_reconnected(self) -> None:
         self._logged = ""
+        self.circuit.close()
         self.doubt()
-        logger.warning("connected to NATS again")
         for callback in list(self._on_reconnect):
             callback()

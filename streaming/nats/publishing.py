@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import msgspec
 
-from commander.domain.errors import CommanderError, Unavailable
+from commander.domain.errors import CommanderError, Trouble, Unavailable
 from commander.streaming.nats.chunks import OutMessage, RawMessage, status_of
-from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.connection import Nats, full_disk
 
 MAX_MESSAGES = 500
 MAX_BYTES = 4 * 1024 * 1024
@@ -79,9 +79,9 @@ async def publish(
             OutMessage(subject, payload, {**headers, _EXPECTED_LAST: str(expected_last + n)})
             for n, (subject, payload, headers) in enumerate(messages)
         ]
-    async with nats.answering():
+    async with nats.answering(writes=True):
         replies = await nats.client.request_many(messages, timeout_seconds)
-    return [_stored(reply) for reply in replies]
+        return [_stored(reply) for reply in replies]
 
 
 async def publish_atomically(
@@ -95,10 +95,10 @@ async def publish_atomically(
     numbered = _numbered(messages)
     if expected_last is not None:
         numbered[0].headers[_EXPECTED_LAST] = str(expected_last)
-    async with nats.answering():
+    async with nats.answering(writes=True):
         await nats.client.publish_many(numbered[:-1])
         [reply] = await nats.client.request_many(numbered[-1:], timeout_seconds)
-    stored = _stored(reply)
+        stored = _stored(reply)
     if isinstance(stored, CommanderError):
         raise stored
     return stored
@@ -114,7 +114,8 @@ def _stored(reply: RawMessage) -> int | CommanderError:
     if ack.error.err_code in _WRONG_LAST_SEQUENCE:
         return UnexpectedSequence(ack.error.description)
     if ack.error.code == 408 or ack.error.code >= 500 or ack.error.err_code == _INCOMPLETE:
-        raise Unavailable("NATS", ack.error.description)
+        full = full_disk(ack.error.err_code, ack.error.description)
+        raise Unavailable("NATS", ack.error.description, Trouble.FULL if full else None)
     return AtomicBatchRejected(f"{ack.error.description} ({ack.error.err_code})")
 
 

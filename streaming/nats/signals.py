@@ -6,6 +6,7 @@ signals.log                   the events of one committed transaction; an empty 
 signals.head                  the new head of the log, for readers that need only the position
 signals.projection.<table>    the new checkpoint of a projection's table
 signals.tables                another table serves, or there is a new one to fill
+signals.outages               a server that takes no writes, see outages.py
 signals.ended                 the ids of decided commands, see outcomes.py
 """
 

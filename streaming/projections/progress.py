@@ -66,6 +66,15 @@ class ProjectionProgress:
         return Reached(self.position_of(name), self._head)
 
     @property
+    def head(self) -> int:
+        """The head of the log, as last known."""
+        return self._head
+
+    async def refresh(self) -> None:
+        """Reads the head of the log and the checkpoints of all projections. Raises Unavailable."""
+        await self._poll(self._tables)
+
+    @property
     def moved(self) -> asyncio.Event:
         """The event of the next move; each move sets it and replaces it.
 

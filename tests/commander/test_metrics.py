@@ -168,7 +168,11 @@ def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) 
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [part] = started.start("processor", ready=False)
         code = {"commander_code_info", "commander_code_commands", "commander_code_events"}
-        assert {name for name, _ in scraped(part)} == {"commander_server_up", *code}
+        assert {name for name, _ in scraped(part)} == {
+            "commander_server_up",
+            "commander_server_trouble",
+            *code,
+        }
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0
 
 

@@ -22,6 +22,7 @@ from commander.eventstore.migrate import migrate
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.serving import make_indexes, vacuum
 from commander.eventstore.projections.tables import Table
+from commander.eventstore.watching import watch_postgres
 from tests.databases import EMPTYING
 from tests.eventstore.test_database import name_of
 
@@ -71,10 +72,10 @@ async def until_longer_than_the_limit(admin: Database, database: Database, state
 
 async def test_no_session_is_ended_for_being_idle(database: Database, postgres_admin: Database) -> None:
     async with limited(database, postgres_admin, "idle_session_timeout"):
-        watching = asyncio.create_task(database.watch())
+        watching = asyncio.create_task(watch_postgres(database))
         async with sole_holder(database, Lock.RELAY, 7, "test") as holder:
             pid = await database.fetchval("select pg_backend_pid()")
-            await until_longer_than_the_limit(postgres_admin, database, "idle", 3)
+            await until_longer_than_the_limit(postgres_admin, database, "idle", 2)
             assert await database.fetchval("select pg_backend_pid()") == pid
             assert await held_keys(database, Lock.RELAY) == {7}
             assert await holder.fetchval("select 1") == 1

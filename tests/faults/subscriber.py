@@ -17,7 +17,7 @@ _EVENTS = gql("""
 subscription ($after: Position) {
   events(after: $after) { __typename position ... on Event { type stream version commandId } }
 }""")
-_NO_EVENTS = ("CaughtUp", "Heartbeat")
+_NO_EVENTS = ("CaughtUp", "Heartbeat", "StandsStill")
 
 
 class Subscriber:

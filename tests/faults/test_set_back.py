@@ -92,7 +92,7 @@ async def followed(api: Part, after: str | None, count: int) -> list[Any]:
                 if "errors" in given:
                     return [*found, *given["errors"]]
                 item = given["data"]["events"]
-                if item["__typename"] not in ("CaughtUp", "Heartbeat"):
+                if item["__typename"] not in ("CaughtUp", "Heartbeat", "StandsStill"):
                     found.append(int(item["position"]))
                 if len(found) == count:
                     break

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-import commander.streaming.feed.feed
+import commander.streaming.feed.groups
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.fan_out import FanOutGroup, FeedItem
 from commander.streaming.feed.feed import Feed
@@ -79,7 +79,7 @@ async def test_an_event_is_rendered_once_for_all_who_want_the_same(servers: Bank
         assert shared.counts == other.counts == Counter(everything)
         assert len(feed._groups) == 2
     assert not feed._groups, "nothing is left of who has gone"
-    assert not feed._listed
+    assert not feed._groups._listed
 
 
 async def test_who_comes_later_shares_from_then_on_and_renders_its_own_history(servers: Bank) -> None:
@@ -100,13 +100,13 @@ async def test_who_comes_later_shares_from_then_on_and_renders_its_own_history(s
 async def test_a_reader_that_stands_still_falls_out_of_the_channel_and_misses_nothing(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commander.streaming.feed.feed, "_MAX_RENDERED_BYTES", 40_000)
+    monkeypatch.setattr(commander.streaming.feed.groups, "_MAX_RENDERED_BYTES", 40_000)
     async with following(servers, tail_size=20) as feed:
         quick, slow = await caught_up(feed, "shared", int_of), await caught_up(feed, "shared", int_of)
         for upto in range(200, 2001, 200):
             await fill(servers.database, 200)
             assert (await read(quick, upto))[-1] == upto
-        [channel] = feed._groups.values()
+        [channel] = feed._groups._groups.values()
         assert channel.weight < 60_000
         assert channel.floor > 1000
         assert await read(slow, 2000) == list(range(1, 2001))
@@ -132,10 +132,10 @@ async def test_only_groups_that_an_event_is_for_are_asked(servers: Bank) -> None
         ]
         readers = [feed.follow(where, 0, where, rendering) for where in filters]
         assert [list(await anext(pages)) for pages in readers] == [[1], [2], [3], [0]]
-        assert len(feed._listed) == 5
+        assert len(feed._groups._listed) == 5
         for pages in readers:
             await pages.aclose()
-        assert not feed._listed
+        assert not feed._groups._listed
 
 
 def test_a_gap_lets_go_of_what_stood_before_it() -> None:
@@ -158,7 +158,7 @@ async def test_a_subscriber_that_is_cut_leaves_nothing_behind(servers: Bank) -> 
 
         tasks = [asyncio.create_task(subscriber()) for _ in range(200)]
         async with asyncio.timeout(10):
-            while not feed._groups or len(next(iter(feed._groups.values()))._waiting) < 200:
+            while not feed._groups or len(next(iter(feed._groups._groups.values()))._waiting) < 200:
                 await asyncio.sleep(0.01)
         for task in tasks:
             task.cancel()

@@ -83,22 +83,6 @@ async def test_without_a_relay_and_without_signals_it_reads_what_the_log_has(ser
         assert feed.state == "ok"
 
 
-async def test_a_feed_that_cannot_read_says_that_it_stands_still(
-    servers: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commander.streaming.feed.keeping_up, "_STANDS_STILL_SECONDS", 0.1)
-    feed = Feed(servers.database, servers.nats)  # it does not run
-    assert feed.state == "not live yet"
-    reader = subscribe(feed, after=0)
-    assert await take(reader, 1) == [CaughtUp(0)]
-    async with asyncio.timeout(10):
-        while feed.state == "ok":
-            await asyncio.sleep(0.01)
-    assert feed.state.startswith("it stands still at 0 since")
-    await reader.aclose()
-    assert feed.state == "ok", "nobody waits for it"
-
-
 async def test_readers_that_start_while_the_log_grows_miss_nothing(servers: Bank) -> None:
     async with following(servers, tail_size=20) as feed:
 

@@ -12,15 +12,18 @@ from uuid import uuid4
 import pytest
 
 from commander.dev.embedded import EmbeddedNats
-from commander.domain.errors import Unavailable
+from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.database import Database
 from commander.examples.bank.messages import OpenAccount
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import publish
 from commander.streaming.nats.streams import ensure_streams
+from commander.streaming.nats.watching import watch_nats
 from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
+
+SLACK_SECONDS = 1.5
 
 
 @pytest.mark.parametrize("sqlstate", ["disk_full", "out_of_memory", "io_error"])
@@ -70,6 +73,48 @@ async def test_a_nats_that_cannot_write_is_unavailable(small_disk: Path) -> None
         with pytest.raises(Unavailable, match="no space left"):
             async with nats.answering():
                 await nats.jetstream.purge_stream("COMMANDS", seq=10)
+    finally:
+        await nats.close()
+        await server.stop()
+
+
+async def test_a_nats_that_was_full_says_that_it_must_be_restarted(small_disk: Path) -> None:
+    server = EmbeddedNats(small_disk)
+    await server.start()
+    nats = Nats(server.url, NAMES)
+    await nats.connect("test")
+    loop = asyncio.get_running_loop()
+    message = OutMessage("commands.0.test", bytes(100_000), {})
+
+    async def refused_after() -> float:
+        began = loop.time()
+        with pytest.raises(Unavailable, match=r"no space left on device .*restart it") as caught:
+            while True:
+                began = loop.time()
+                await publish(nats, [message])
+        assert caught.value.trouble is Trouble.FULL
+        return loop.time() - began
+
+    try:
+        await ensure_streams(nats, replicas=1)
+        async with running(watch_nats(nats)):
+            ballast = small_disk / "ballast"
+            free = os.statvfs(small_disk)
+            ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - 1_000_000))
+            assert await refused_after() < 2 + SLACK_SECONDS, "it does not answer, and says why when asked"
+            assert await refused_after() < 0.1
+            ballast.unlink()
+            freed_at = loop.time()
+            while loop.time() < freed_at + 2.5:  # longer than a failed write is believed
+                assert await refused_after() < 0.1
+                await asyncio.sleep(0.1)
+            await server.stop()
+            await server.start()
+            async with asyncio.timeout(10):
+                while nats.circuit.outage is not None:
+                    await asyncio.sleep(0.01)
+            [stored] = await publish(nats, [message])
+            assert isinstance(stored, int)
     finally:
         await nats.close()
         await server.stop()
