@@ -6,11 +6,11 @@ nothing is stored per event. If a run finds the mark of another one, that one ha
 
     (no row) ─► marked ─► (no row: the run has ended)
                 marked ─ another run finds it ─► deaths 1, 2: it handles the next events one by one
-                                                 deaths 3: the suspect is set aside
+                                                 deaths 3: the cause is set aside
                                                  all is handled ─► marked
 
-Before each event `suspect` is stored, its position. If very many events may be the cause, they are handled in
-ranges first, and `suspect` is the last position of the range. So a run that is killed from outside sets
+Before each event `cause` is stored, its position. If very many events may be the cause, they are handled in
+ranges first, and `cause` is the last position of the range. So a run that is killed from outside sets
 nothing aside, unless runs are killed at the same event again and again.
 """
 
@@ -33,14 +33,14 @@ _BEGIN = statement("begin_handling")
 
 
 class Left(NamedTuple):
-    """A handler that another run has left marked. deaths, suspect: what that run had stored."""
+    """A handler that another run has left marked. deaths, cause: what that run had stored."""
 
     deaths: int
-    suspect: int | None
+    cause: int | None
 
     def deaths_now(self, handled: int) -> int:
         """How many runs the next events may have ended, the last one included. handled: the checkpoint."""
-        if self.suspect is None or self.suspect <= handled:
+        if self.cause is None or self.cause <= handled:
             return 1
         return min(self.deaths + 1, MOST_DEATHS)
 
@@ -52,26 +52,26 @@ async def begin_handling(connection: Connection, handlers: Collection[str], run:
     """
     with reaching_postgres(connection):
         rows = await connection.fetch(_BEGIN, handlers, run)
-    return {row["handler"]: Left(row["deaths"], row["suspect"]) for row in rows}
+    return {row["handler"]: Left(row["deaths"], row["cause"]) for row in rows}
 
 
 async def mark_handling(
-    connection: Connection, handlers: Collection[str], run: UUID, deaths: int = 0, suspect: int | None = None
+    connection: Connection, handlers: Collection[str], run: UUID, deaths: int = 0, cause: int | None = None
 ) -> None:
     """Marks these handlers, whoever has left them marked. Raises Unavailable.
 
-    deaths, suspect: in quarantine, before the events up to this position are handled.
+    deaths, cause: in quarantine, before the events up to this position are handled.
     """
     with reaching_postgres(connection):
         await connection.execute(
-            """insert into handling (handler, run, deaths, suspect)
+            """insert into handling (handler, run, deaths, cause)
                select handler, $2, $3, $4 from unnest($1::text[]) as handler
                on conflict (handler) do update
-               set run = excluded.run, deaths = excluded.deaths, suspect = excluded.suspect""",
+               set run = excluded.run, deaths = excluded.deaths, cause = excluded.cause""",
             handlers,
             run,
             deaths,
-            suspect,
+            cause,
         )
 
 

@@ -217,7 +217,7 @@ create table handling (
     handler text primary key,
     run uuid not null,
     deaths integer not null default 0,
-    suspect bigint
+    cause bigint
 );
 
 create table effects (

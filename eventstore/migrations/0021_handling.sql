@@ -4,5 +4,5 @@ create table handling (
     handler text primary key,
     run uuid not null,
     deaths integer not null default 0,
-    suspect bigint
+    cause bigint
 );

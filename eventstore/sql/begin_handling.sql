@@ -1,8 +1,8 @@
 -- Marks handlers of events as those of this run, except those that another run has left marked and those that are set aside.
 -- binds: $1 handlers text[]  $2 run uuid
--- result: handler, deaths, suspect: the handlers that are not marked
+-- result: handler, deaths, cause: the handlers that are not marked
 with before as (
-    select handler, deaths, suspect
+    select handler, deaths, cause
     from handling
     where handler = any($1::text[]) and (run <> $2 or deaths >= 3)
     for update
@@ -11,6 +11,6 @@ marked as (
     insert into handling (handler, run)
     select handler, $2 from unnest($1::text[]) as handler
     where handler not in (select handler from before)
-    on conflict (handler) do update set run = excluded.run, deaths = 0, suspect = null
+    on conflict (handler) do update set run = excluded.run, deaths = 0, cause = null
 )
-select handler, deaths, suspect from before
+select handler, deaths, cause from before

@@ -11,7 +11,7 @@ from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import EndedItsProcess
 from commander.eventstore.database import Connection
 from commander.eventstore.handling import MOST_DEATHS, Left, begin_handling, mark_handling
-from commander.eventstore.projections.filling import MOST_AHEAD
+from commander.eventstore.projections.filling import MOST_UNSTORED
 from commander.eventstore.projections.folding import save_failure
 from commander.eventstore.projections.inline import is_behind, leave_inline
 from commander.eventstore.projections.log_ranges import LogRange, read_range
@@ -22,7 +22,7 @@ from commander.streaming.handling import HandlingRun
 
 logger = logging.getLogger("commander.projections")
 
-_AHEAD = 10_000
+_IN_PROGRESS = 10_000
 """How many events a projector folds at once: its process may have died of any of them."""
 _RANGE = 500
 """More events than that are folded in ranges of so many first, and one by one after another death."""
@@ -61,9 +61,9 @@ async def begin_table(
     if record.inline:  # the processors fold its events
         await mark_handling(connection, [handler], run.id)
         return
-    most = _AHEAD if record.state != BUILDING else MOST_AHEAD
+    most = _IN_PROGRESS if record.state != BUILDING else MOST_UNSTORED
     try:
-        await _fold_suspects(connection, table, left, run, record.position, most, fold)
+        await _fold_possible_causes(connection, table, left, run, record.position, most, fold)
     except SetAside:
         raise
     except (ProjectionFailed, UndecodableEvent, Unwritable):  # the normal fold finds the event
@@ -79,7 +79,7 @@ async def stay_stopped(connection: Connection, table: Table, error: SetAside) ->
         await table_record(connection, table)
 
 
-async def _fold_suspects(
+async def _fold_possible_causes(
     connection: Connection,
     table: Table,
     left: Left,
@@ -91,7 +91,7 @@ async def _fold_suspects(
     """Folds the events after this position that may have ended the process: at most so many."""
     handlers, types = [handler_of(table)], frozenset(table.projection.by_event)
     deaths = left.deaths_now(position)
-    last = left.suspect if deaths > 1 else None
+    last = left.cause if deaths > 1 else None
     if deaths == MOST_DEATHS and last is not None:
         if failed := await _set_aside(connection, table, last):
             await mark_handling(connection, handlers, run.id, deaths, last)

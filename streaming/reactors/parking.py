@@ -139,11 +139,11 @@ class Parking:
         retries = {self._handler(one): one for one in self._keys.values() if one.state == RETRYING}
         left = await begin_handling(connection, list(retries), self._run.id)
         for handler, found in left.items():
-            key, handled, _, suspect = retries[handler].key, retries[handler].handled, *found
-            if suspect is not None and found.deaths_now(handled) > 1:
-                self.fatal.add(suspect)
-            elif suspect is not None:
-                self._alone_until[key] = suspect
+            key, handled, _, cause = retries[handler].key, retries[handler].handled, *found
+            if cause is not None and found.deaths_now(handled) > 1:
+                self.fatal.add(cause)
+            elif cause is not None:
+                self._alone_until[key] = cause
 
     def _handler(self, parked: ParkedKey) -> str:
         """The name under which the retry of a key is marked."""

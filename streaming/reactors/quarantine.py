@@ -37,10 +37,10 @@ class ReactorLeases(Leases):
         left = await begin_handling(self.connection, list(handlers), self._run.id)
         return {handlers[handler]: one for handler, one in left.items()}
 
-    async def mark(self, partitions: Collection[int], deaths: int = 0, suspect: int | None = None) -> None:
+    async def mark(self, partitions: Collection[int], deaths: int = 0, cause: int | None = None) -> None:
         """As mark_handling."""
         if partitions:
-            await mark_handling(self.connection, self._handlers(partitions), self._run.id, deaths, suspect)
+            await mark_handling(self.connection, self._handlers(partitions), self._run.id, deaths, cause)
 
     def _handlers(self, partitions: Collection[int]) -> list[str]:
         return [f"reactor {self._reactor} {partition}" for partition in partitions]
@@ -53,7 +53,7 @@ class ReactorLeases(Leases):
         await super()._leave(connection)
 
 
-class Suspects(NamedTuple):
+class PossibleCauses(NamedTuple):
     """Events that may have ended `deaths` runs: those after the checkpoints of these partitions.
 
     last: the last one of them; None if it is unknown, after a first death.
@@ -69,25 +69,25 @@ class Suspects(NamedTuple):
         return self.last if self.deaths == MOST_DEATHS else None
 
 
-def suspects_of(left: Mapping[int, Left], handled: Mapping[int, int]) -> list[Suspects]:
-    """The suspects of partitions that were left marked, those with the most deaths first.
+def possible_causes_of(left: Mapping[int, Left], handled: Mapping[int, int]) -> list[PossibleCauses]:
+    """The possible causes in partitions that were left marked, those with the most deaths first.
 
     handled: the checkpoint of each partition.
     """
     found: dict[tuple[int, int | None], set[int]] = {}
     for partition, one in left.items():
         deaths = one.deaths_now(handled[partition])
-        found.setdefault((deaths, one.suspect if deaths > 1 else None), set()).add(partition)
-    suspects = [Suspects(partitions, deaths, last) for (deaths, last), partitions in found.items()]
-    return sorted(suspects, key=lambda one: -one.deaths)
+        found.setdefault((deaths, one.cause if deaths > 1 else None), set()).add(partition)
+    causes = [PossibleCauses(partitions, deaths, last) for (deaths, last), partitions in found.items()]
+    return sorted(causes, key=lambda one: -one.deaths)
 
 
-async def handle_suspects(
+async def handle_possible_causes(
     database: Database,
     leases: ReactorLeases,
     run: HandlingRun,
     reactor: str,
-    suspects: Suspects,
+    causes: PossibleCauses,
     most: int,
     active: Callable[[], Mapping[int, int]],
     handle: Callable[[Collection[int], Sequence[RecordedEvent]], Awaitable[None]],
@@ -96,7 +96,7 @@ async def handle_suspects(
 
     active: the checkpoints of the partitions that have not stopped. handle: handles events and commits.
     """
-    partitions, deaths, last = suspects
+    partitions, deaths, last = causes
     text = "reactor %s: the owner of partitions %s has died; their next events are handled one by one"
     logger.warning(text, reactor, ", ".join(map(str, sorted(partitions))))
     end = last
@@ -109,5 +109,5 @@ async def handle_suspects(
         async with run.alone():
             await leases.mark(checkpoints, deaths, events[-1].position)
             await handle(checkpoints, events)
-    stopped = partitions - active().keys() if suspects.fatal is not None else set()
+    stopped = partitions - active().keys() if causes.fatal is not None else set()
     await leases.mark(partitions & set(leases.owned) - stopped)

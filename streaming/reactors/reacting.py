@@ -46,7 +46,7 @@ from commander.streaming.handling import HandlingRun
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.parking import Parking
-from commander.streaming.reactors.quarantine import ReactorLeases, handle_suspects, suspects_of
+from commander.streaming.reactors.quarantine import ReactorLeases, handle_possible_causes, possible_causes_of
 from commander.streaming.reactors.reactions import Reacting, ReactionFailed
 from commander.streaming.running import keep_running
 
@@ -149,7 +149,7 @@ class ReactorRunner:
     async def _react_until_rebalanced(self, leases: ReactorLeases, log: LogReader) -> None:
         taken = [p for p in leases.owned if p not in self._checkpoints]
         await self._begin(leases.connection, taken)
-        await self._handle_suspects(leases, await leases.begin(taken))
+        await self._handle_possible_causes(leases, await leases.begin(taken))
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + _REBALANCE_SECONDS
         while True:
@@ -183,17 +183,17 @@ class ReactorRunner:
         await self._parking.begin(connection, taken)
         await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
 
-    async def _handle_suspects(self, leases: ReactorLeases, left: Mapping[int, Left]) -> None:
+    async def _handle_possible_causes(self, leases: ReactorLeases, left: Mapping[int, Left]) -> None:
         """Handles the events that may have ended the process that owned partitions before."""
 
         def active() -> dict[int, int]:
             now = asyncio.get_running_loop().time()
             return {partition: self._checkpoints[partition].folded for partition in self._active(now)}
 
-        for one in suspects_of(left, {p: at.folded for p, at in self._checkpoints.items()}):
+        for one in possible_causes_of(left, {p: at.folded for p, at in self._checkpoints.items()}):
             if one.fatal is not None:
                 self._parking.fatal.add(one.fatal)
-            await handle_suspects(
+            await handle_possible_causes(
                 *(self._database, leases, self._run, self.name, one, _BATCH, active),
                 lambda partitions, events: self._follow(leases, partitions, events),
             )

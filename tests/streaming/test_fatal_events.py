@@ -96,12 +96,12 @@ class Zoo:
 
         await until(there, f"{reactor} at {position}, parked {parked}", timeout_seconds=PATIENCE_SECONDS)
 
-    async def until_nothing_is_suspected(self) -> None:
+    async def until_no_death_counts(self) -> None:
         async def all_is_well() -> bool:
             sql = "select count(*) = 0 from handling where deaths > 0"
             return bool(await self.servers.database.fetchval(sql))
 
-        await until(all_is_well, "no event is suspected", timeout_seconds=PATIENCE_SECONDS)
+        await until(all_is_well, "no death counts any more", timeout_seconds=PATIENCE_SECONDS)
 
 
 @pytest_asyncio.fixture
@@ -162,7 +162,7 @@ async def test_a_key_of_a_reactor_is_parked_before_an_event_that_ends_its_proces
         await act_on_parked(zoo.servers.database, "shy", key, "SKIPPED", None)
         await zoo.until_reacted("shy", 16)
         assert len(part.ends) == 5
-        await zoo.until_nothing_is_suspected()
+        await zoo.until_no_death_counts()
     state = await zoo.servers.database.fetchval("select state from reactor_states where key = $1", key)
     assert state == '{"pokes":3}', "it handled its other events"
 
@@ -232,4 +232,4 @@ async def test_kills_from_outside_set_nothing_aside(zoo: Zoo, name: str, who: st
         else:
             await zoo.until_reacted("shy", 40)
         assert part.ends == [-signal.SIGKILL] * 4
-        await zoo.until_nothing_is_suspected()
+        await zoo.until_no_death_counts()

@@ -25,7 +25,7 @@ HANDLER = quarantine.handler_of(TABLE)
 
 
 @pytest.mark.parametrize(
-    ("stored", "suspects", "deaths"),
+    ("stored", "causes", "deaths"),
     [
         (None, [], 0),
         ((0, None), [500, 1000, 1200], 1),
@@ -38,7 +38,7 @@ async def test_a_projector_marks_what_may_have_ended_the_run_before_and_nothing_
     servers: Bank,
     monkeypatch: pytest.MonkeyPatch,
     stored: tuple[int, int | None] | None,
-    suspects: list[int],
+    causes: list[int],
     deaths: int,
 ) -> None:
     marks: list[tuple[int, int | None]] = []
@@ -57,9 +57,9 @@ async def test_a_projector_marks_what_may_have_ended_the_run_before_and_nothing_
     projector = Projector(bank, servers.database, servers.nats, TABLE, run)
     async with running(projector.run()):
         await until(lambda: projector.position == 1200, "the table is at the head")
-        rows = await servers.database.fetch("select handler, run, deaths, suspect from handling")
+        rows = await servers.database.fetch("select handler, run, deaths, cause from handling")
         assert [tuple(row) for row in rows] == [(HANDLER, run.id, 0, None)]
-    assert marks == [*((deaths, one) for one in suspects), *([(0, None)] if stored else [])]
+    assert marks == [*((deaths, one) for one in causes), *([(0, None)] if stored else [])]
     assert not await servers.database.fetchval("select count(*) from handling"), "it ended cleanly"
 
 
@@ -94,7 +94,7 @@ async def test_what_is_set_aside_stays_so_and_only_marks_of_others_are_deaths(se
         }
 
 
-def test_a_death_counts_for_the_suspect_only_if_that_is_not_handled() -> None:
+def test_a_death_counts_for_the_cause_only_if_that_is_not_handled() -> None:
     assert Left(0, None).deaths_now(5) == 1
     assert Left(1, 5).deaths_now(5) == 1
     assert Left(1, 6).deaths_now(5) == 2
