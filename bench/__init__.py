@@ -3,6 +3,7 @@
 commands/     how fast commands are stored, decided and answered
 feed/         how fast events reach subscribers, and what subscribers cost
 footprint/    what each process carries, and how soon it is ready
+latency/      what a mutation takes when both servers are far away
 projections/  how fast a table is filled, how far it is behind, and what a long history costs
 scaling/      what a second process brings, and what a death costs
 
@@ -11,6 +12,7 @@ measuring.py          every subject in turn, again and again
 servers.py            Postgres for all; a database, a NATS, a system for each use
 processes.py          what is measured or measures, each a process, perhaps on a core of its own
 peer_environments.py  peers are installed beside their programs
+distance.py           a server that is far away
 filling.py            the bank's accounts, commands and events
 load.py               clients that send mutations
 audit.py              what must be true of every database that was measured

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from typing import cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import uvloop
@@ -29,11 +29,14 @@ _DOCUMENT = """mutation Deposit($input: DepositInput!, $options: CommandOptions)
     ... on CommandApplied { commandId position version }
   }
 }"""
-_EXPECTED = {"ACCEPTED": "CommandAccepted", "APPLIED": "CommandApplied"}
+_EXPECTED = {"ACCEPTED": "CommandAccepted", "APPLIED": "CommandApplied", "PROJECTED": "CommandApplied"}
 
 
 class Load(msgspec.Struct, frozen=True):
-    """wait: the option of each deposit. per_second: None is closed. warm_up: before the clock, closed."""
+    """wait: the option of each deposit. per_second: None is closed. warm_up: before the clock, closed.
+
+    given_ids: the clients choose the ids of the commands.
+    """
 
     port: int
     wait: str
@@ -42,6 +45,7 @@ class Load(msgspec.Struct, frozen=True):
     warm_up: int
     mutations: int
     per_second: float | None = None
+    given_ids: bool = False
 
 
 class LoadResult(msgspec.Struct, frozen=True):
@@ -122,7 +126,7 @@ class _Crowd:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._expected = _EXPECTED[load.wait]
-        self._requests = [_request(load.port, load.wait, account) for account in load.accounts]
+        self._requests = [_request(load, account) for account in load.accounts]
         self._idle: deque[_Client] = deque()
         self._line: deque[float] = deque()
         self._sent = 0
@@ -178,7 +182,10 @@ class _Crowd:
             self._done.set_result(None)
 
     def _send(self, client: _Client, due: float) -> None:
-        client.send(self._requests[self._sent % len(self._requests)], due)
+        request = self._requests[self._sent % len(self._requests)]
+        if self._load.given_ids:
+            request = request.replace(_ANY_ID, str(uuid4()).encode())
+        client.send(request, due)
         self._sent += 1
 
     def answered(self, client: _Client, head: bytes, body: bytes) -> None:
@@ -220,6 +227,7 @@ def _checked(head: bytes, body: bytes, expected: str) -> UUID:
 
 
 _decoder = msgspec.json.Decoder(_Answer)
+_ANY_ID = str(UUID(int=0)).encode()  # replaced in each request
 
 
 def _content_length(head: bytes) -> int:
@@ -229,11 +237,12 @@ def _content_length(head: bytes) -> int:
     return int(lower[begin : end if end > 0 else len(lower)])
 
 
-def _request(port: int, wait: str, account: UUID) -> bytes:
-    variables = {"input": {"accountId": account, "amount": str(AMOUNT)}, "options": {"wait": wait}}
+def _request(load: Load, account: UUID) -> bytes:
+    options = {"wait": load.wait} | ({"commandId": _ANY_ID.decode()} if load.given_ids else {})
+    variables = {"input": {"accountId": account, "amount": str(AMOUNT)}, "options": options}
     body = msgspec.json.encode({"query": _DOCUMENT, "variables": variables})
     head = (
-        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{load.port}\r\nContent-Type: application/json\r\n"
         f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -79,18 +79,23 @@ class Servers:
             try:
                 await settle_partitions(database, PARTITIONS)
                 async with self.nats(await settle_identity(database, None, name)) as nats:
-                    yield System(self.folder, database, nats)
+                    yield System(self.folder, database, nats, url, nats.servers[0])
             finally:
                 await database.close()
 
 
 @dataclass(frozen=True)
 class System:
-    """database and nats: this process's own connections."""
+    """database and nats: this process's own connections.
+
+    postgres_url, nats_url: what the parts connect to.
+    """
 
     folder: Path
     database: Database
     nats: Nats
+    postgres_url: str
+    nats_url: str
 
     async def until_followed(self) -> None:
         """Waits until the relay and the projections have come as far as the log."""
@@ -107,8 +112,8 @@ class System:
     async def part(self, module: str, *arguments: str, core: int | None = None) -> AsyncIterator[Process]:
         """A part as a process, from its start until it is told to end. core: the one it may run on."""
         environment = {
-            "COMMANDER_POSTGRES_URL": self.database.url,
-            "COMMANDER_NATS_URL": self.nats.servers[0],
+            "COMMANDER_POSTGRES_URL": self.postgres_url,
+            "COMMANDER_NATS_URL": self.nats_url,
         }
         process = await Process.started(
             [sys.executable, "-m", module, *arguments], environment, self.folder / f"{uuid4().hex}.log", core

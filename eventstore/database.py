@@ -222,6 +222,7 @@ class Database:
             self.url,
             timeout=5,
             command_timeout=self._command_timeout_seconds,
+            max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
             server_settings=settings,
             connection_class=OwnConnection,
         )
@@ -265,6 +266,7 @@ class Database:
                     timeout=5,
                     command_timeout=self._command_timeout_seconds,
                     max_inactive_connection_lifetime=300,
+                    max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
                     server_settings={"application_name": "commander"},
                     connection_class=PooledConnection,
                     init=self._begin_pooled,

@@ -68,6 +68,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     rejected: code and message of the hook that rejected it. It is submitted only for its outcome.
     code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     deadline: of a reactor's Deadline, the key of its state and the partition of the key.
+    fresh: when it was submitted, no command had ended under its id. Only a hint: one may have since.
     """
 
     command_id: UUID
@@ -88,6 +89,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     rejected: tuple[str, str] | None = None
     code: str | None = None
     deadline: tuple[str, int] | None = None
+    fresh: bool = False
 
     @property
     def digest(self) -> bytes:

@@ -89,6 +89,7 @@ def _assembled(services: Services, command: Any, options: Options) -> Request | 
         reply=services.outcomes.reply,
         traceparent=options.traceparent,
         not_before=options.not_before,
+        fresh=options.not_before is None,  # for a given id, Postgres is asked before it is submitted
     )
     try:
         made = assembled(services.domain, command, envelope, services.limits.max_command_bytes, options.given)
@@ -174,7 +175,7 @@ async def _first_sent(
         return await services.outcomes.look_up(made.command_id)  # it may have ended in the meantime
     if not await is_repeated(services, request, queued):
         return ConflictResult(made.command_id)
-    return replace(queued, reply=made.reply)
+    return replace(queued, reply=made.reply, fresh=False)
 
 
 def _check_options(services: Services, options: Options) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from commander.eventstore.records import Decision, SubmittedCommand
 from commander.resolvers.services import Services
 from commander.streaming.commands.aggregate_cache import AggregateCache
@@ -18,5 +16,5 @@ async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
     states = AggregateCache(services.domain, capacity=1, snapshot_every=2**62)
     async with services.database.connection() as connection:
         await states.load(connection, [command.stream])
-    decision, _ = decide(services.domain, command, states[command.stream], datetime.now(UTC))
+    decision, _ = decide(services.domain, command, states[command.stream], services.now())
     return decision

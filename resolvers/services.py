@@ -13,9 +13,10 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
 from commander.streaming.commands.outcomes import OutcomeWaiter
-from commander.streaming.commands.submitting import Submitter, utc_now
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.live.live import Live
+from commander.streaming.nats.clock import utc_now
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.standstill import Standstill

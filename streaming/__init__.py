@@ -3,12 +3,14 @@
 counters.py     counters for the metrics of a process
 handling.py     one run of a process that handles events
 newer_code.py   what newer code knows, to which an event may have to be left
+grouping.py     what comes at once shares a trip to a server
 running.py      keep a part running while a server is unreachable
 watchdog.py     interrupt domain code that does not return, or end the process
 spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
+clocks.py       measure the clocks of the servers, and tell when they differ
 outages.py      tell other processes which server takes no writes
 log/            follow the log; the mirror: the stream EVENTS
 commands/       submit commands, decide them, announce their outcomes

@@ -33,6 +33,11 @@ class DecidingCounters:
         self.batch_sizes = Histogram((1, 5, 10, 25, 50, 100, 250, 500, 1000, 5000))
         self.commit_seconds = Histogram((0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
 
+    @property
+    def batches(self) -> int:
+        """How many batches were committed."""
+        return sum(self.batch_sizes.counts)
+
     def committed(self, decisions: Sequence[Decision], commands: int, seconds: float) -> None:
         """Counts a committed batch. commands: its size. decisions: those that were made in it."""
         applied = Status.APPLIED

@@ -34,6 +34,7 @@ from commander.resolvers import reactor_failures
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 from commander.settings import read_settings
+from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import replayed, take_back_deadlines
@@ -150,7 +151,7 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
         least = min((at.position for at in checkpoints.values()), default=0)
         if domain.reactors[name].key is not None:
             await states_are_of(connection, name, domain.fingerprint_of(domain.reactors[name]))
-            reacting = Reacting(domain, database, domain.reactors[name], partitions)
+            reacting = Reacting(domain, database, domain.reactors[name], partitions, Clock())
             async for position in replayed(connection, database, reacting, checkpoints):
                 console.print(f"{position:,} of {least:,}")
         console.print(f"{name} is at position {least:,}; no command was sent")

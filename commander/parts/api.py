@@ -81,6 +81,7 @@ class ApiPart(Part):
                 heartbeat_seconds=self.settings.heartbeat_seconds,
             ),
             actor_header=self.settings.actor_header or None,
+            now=nats.clock.now,
             standstill=standstill,
         )
         await services.outcomes.start()

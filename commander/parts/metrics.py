@@ -18,6 +18,7 @@ from commander.eventstore.log.command_history import open_dead_letters
 from commander.eventstore.log.event_log import ended_commands, head_position
 from commander.parts.exposition import MEDIA_TYPE, Metric, exposition, gauge, gauges, labelled
 from commander.parts.status_server import Answer, Answers
+from commander.streaming.clocks import ClockWatch
 from commander.streaming.nats.connection import Nats
 
 Measure = Callable[[], Coroutine[Any, Any, list[Metric]]]
@@ -68,6 +69,19 @@ async def servers_up(database: Database | None, nats: Nats | None) -> list[Metri
     return [
         gauges("server_up", "1 while this process can reach the server.", "server", up),
         labelled("gauge", "server_trouble", "1 for what is wrong with the server, as far as known.", states),
+    ]
+
+
+async def of_the_clocks(clocks: ClockWatch) -> list[Metric]:
+    found = clocks.differences
+    ahead = {
+        "process": found.process.total_seconds(),
+        "postgres": found.postgres.total_seconds(),
+    }
+    held = found.recorded_at.total_seconds()
+    return [
+        gauges("clock_ahead_seconds", "How far a clock is ahead of that of NATS.", "clock", ahead),
+        gauge("recorded_at_held_seconds", "How long recorded_at still stands still.", held),
     ]
 
 

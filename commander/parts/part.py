@@ -12,10 +12,18 @@ from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.sharing import register_code
 from commander.parts.health import health_answers
-from commander.parts.metrics import Measure, metrics_answers, of_the_code, of_the_log, servers_up
+from commander.parts.metrics import (
+    Measure,
+    metrics_answers,
+    of_the_clocks,
+    of_the_code,
+    of_the_log,
+    servers_up,
+)
 from commander.parts.status_server import Answers, StatusServer
 from commander.parts.stored_names import compare_names
 from commander.settings import Settings
+from commander.streaming.clocks import ClockWatch
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import watch_streams
 from commander.streaming.outages import share_outages
@@ -52,6 +60,7 @@ class Part(ABC):
         self.code = domain.code
         self._database: Database | None = None
         self._nats: Nats | None = None
+        self._clocks: ClockWatch | None = None
         self._started = False
         self.stopping = False
 
@@ -62,11 +71,13 @@ class Part(ABC):
     async def start(self, database: Database, nats: Nats) -> None:
         """Works until cancelled. The servers have answered just before. Raises StoredNamesDiffer."""
         await compare_names(database, self.domain, self.name)
+        self._clocks = clocks = ClockWatch(nats, database)
+        await clocks.measure()
         self._started = True
         async with database.connection() as connection:
             await register_code(connection, self.code)
         sharing = share_outages(nats, (database.circuit, nats.circuit))
-        await run_all(self.run(database, nats), watch_streams(nats), sharing)
+        await run_all(self.run(database, nats), watch_streams(nats), clocks.run(), sharing)
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...
@@ -90,6 +101,8 @@ class Part(ABC):
         measures: list[Measure] = [partial(servers_up, database, nats), partial(of_the_code, self.code)]
         if database is not None and nats is not None and self._started:
             measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
+        if self._clocks is not None:
+            measures.append(partial(of_the_clocks, self._clocks))
         return measures
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:

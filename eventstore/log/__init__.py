@@ -1,5 +1,6 @@
 """The log of events and the outcomes of commands.
 
+clock.py            the clock of Postgres, and the last time that it gave to the log
 event_log.py        append decisions, read events
 outcomes.py         the one outcome of each command
 command_history.py  the list of decided commands, and the dead letters

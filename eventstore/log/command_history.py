@@ -13,7 +13,8 @@ from commander.eventstore.sql import statement
 
 _LIST = statement("list_commands")
 _LIST_DEAD_LETTERS = statement("list_dead_letters")
-_ENDED_EARLY = "not a.submitted and a.at < now() - interval '1 minute'"
+_ENDED_EARLY = """not a.submitted
+                  and a.at not between now() - interval '1 minute' and now() + interval '1 minute'"""
 """The process of a retry ended before its submission. A submission takes a few seconds at most."""
 
 

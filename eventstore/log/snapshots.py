@@ -13,6 +13,7 @@ import msgspec
 
 from commander.domain import AggregateType
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.records import RecordedEvent
 from commander.eventstore.sql import statement
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -24,6 +25,7 @@ _SAVE = """insert into snapshots (stream, version, fingerprint, state)
                taken_at = now()"""
 
 
+_LOAD = statement("load_streams")
 _SAMPLE = statement("sample_snapshots")
 
 
@@ -113,13 +115,20 @@ async def usable_snapshots(
     return [Snapshot(*row) for row in rows]
 
 
-async def load_snapshots(connection: Connection, streams: Sequence[str]) -> list[Snapshot]:
-    """The snapshots of these streams. One whose version is not in the log is left out."""
+async def load_streams(
+    connection: Connection, fingerprints: Mapping[str, str], page: int
+) -> tuple[list[Snapshot], list[RecordedEvent]]:
+    """The snapshots of these streams, and one page of each stream after its snapshot, in one trip.
+
+    fingerprints: that of the aggregate's code by stream. A snapshot by other code is left out, and so is one
+    whose version is not in the log. Then the page is the first of the stream. Events are in order within a
+    stream. page: events per stream. Raises Unavailable.
+    """
     with reaching_postgres(connection):
-        rows = await connection.fetch(
-            """select s.stream, s.version, s.fingerprint, s.state from snapshots as s
-               where s.stream = any($1::text[])
-                 and exists (select from events as e where e.stream = s.stream and e.version = s.version)""",
-            streams,
-        )
-    return [Snapshot(*row) for row in rows]
+        rows = await connection.fetch(_LOAD, list(fingerprints), list(fingerprints.values()), page)
+    snapshots = [
+        Snapshot(stream, version, fingerprints[stream], state)
+        for stream, version, state, *_ in rows
+        if state is not None
+    ]
+    return snapshots, [RecordedEvent(*event) for _, _, _, *event in rows if event[0] is not None]

@@ -9,7 +9,7 @@ import asyncpg
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.projections.folding import move
+from commander.eventstore.projections.folding import store
 from commander.eventstore.projections.rows import Changes, LoggedEvent, Rows, touches_of
 from commander.eventstore.projections.serving import TableGone
 from commander.eventstore.projections.tables import Table
@@ -87,9 +87,7 @@ class Filling:
     async def _stored(self, changes: Changes, up_to: int) -> None:
         with reaching_postgres(self._connection):
             try:
-                async with self._connection.transaction():
-                    await changes.write(self._connection, self._table)
-                    await move(self._connection, self._table, up_to)
+                await store(self._connection, self._table, changes, up_to)
             except asyncpg.UndefinedTableError as error:
                 raise TableGone(f"the table {self._table.name} was dropped") from error
         self.stored = up_to

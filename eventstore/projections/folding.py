@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import asyncpg
 from commander.domain import Domain, ProjectionFailed
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock
-from commander.eventstore.projections.rows import LoggedEvent, Rows, Touch, Unwritable, touches_of
+from commander.eventstore.projections.rows import Changes, LoggedEvent, Rows, Touch, Unwritable, touches_of
 from commander.eventstore.projections.serving import TableGone, make_table
 from commander.eventstore.projections.tables import Table
 
@@ -63,21 +64,23 @@ async def fold(
 ) -> None:
     """Folds these events into the table and moves its checkpoint to `up_to`, in one transaction.
 
-    The touched rows are read once, folded in memory and written once. The caller must be the only writer of
-    the table. rows: the rows in memory from the fold before. Raises ProjectionFailed or UndecodableEvent if
-    an event cannot be folded; then nothing is written. Raises TableGone and Unavailable.
+    The touched rows are read once, folded in memory and written once, with the checkpoint. That is one trip,
+    and one more to read rows that are not in memory. The caller must be the only writer of the table. Inside
+    a transaction a failure takes back only the fold. rows: the rows in memory from the fold before. Raises
+    ProjectionFailed or UndecodableEvent if an event cannot be folded; then nothing is written. Raises
+    TableGone and Unavailable.
     """
     touches = touches_of(domain, table, events)
     rows = Rows(table) if rows is None else rows
     with reaching_postgres(connection):
         try:
             if not touches:
-                await move(connection, table, up_to)
+                await _move(connection, table, up_to)
                 return
-            async with connection.transaction():
+            inside = not connection.is_closed() and connection.is_in_transaction()
+            async with connection.transaction() if inside else nullcontext():
                 await rows.fold(connection, touches)
-                await rows.take_changes().write(connection, table)
-                await move(connection, table, up_to)
+                await store(connection, table, rows.take_changes(), up_to)
         except Unwritable as error:
             rows.clear()
             event = await _first_unwritable(connection, table, touches)
@@ -89,11 +92,16 @@ async def fold(
             raise
 
 
-async def move(connection: Connection, table: Table, up_to: int) -> None:
-    """Moves the checkpoint and clears a stored failure. Raises TableGone.
+async def store(connection: Connection, table: Table, changes: Changes, up_to: int) -> None:
+    """Writes the changes and moves the checkpoint. Raises Unwritable and TableGone."""
+    if not (changes.kept or changes.gone):
+        await _move(connection, table, up_to)
+    elif not await changes.store(connection, table, up_to):
+        raise TableGone(f"the table {table.name} was dropped")
 
-    Call it after writing the rows: serving.py gives the order of locks.
-    """
+
+async def _move(connection: Connection, table: Table, up_to: int) -> None:
+    """Moves the checkpoint and clears a stored failure. Raises TableGone."""
     moved = await connection.fetchval(
         """update projections set position = $2, failed_position = null, error = null, updated_at = now()
            where table_name = $1 returning true""",

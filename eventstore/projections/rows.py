@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
@@ -219,18 +220,37 @@ class Changes(NamedTuple):
 
     async def write(self, connection: Connection, table: Table) -> None:
         """Writes the changes. Raises Unwritable."""
-        try:
-            columns = table.columns_of(self.kept)
-            keys = [table.key_bind(key) for key in self.gone]
-        except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
-            raise Unwritable(f"{type(error).__name__}: {error}") from error
-        try:
+        columns, keys = self._binds(table)
+        with _writable():
             if self.kept:
                 await connection.execute(table.upsert, *columns)
             if self.gone:
-                await connection.execute(table.delete, keys)
-        except _REJECTED as error:
-            raise Unwritable(str(error)) from error
+                await connection.execute(table.delete(), keys)
+
+    async def store(self, connection: Connection, table: Table, up_to: int) -> bool:
+        """Writes the changes and moves the checkpoint, in one statement. Returns whether there is one.
+
+        Raises Unwritable.
+        """
+        columns, keys = self._binds(table)
+        with _writable():
+            return bool(await connection.fetchval(table.store, *columns, keys, up_to, table.name))
+
+    def _binds(self, table: Table) -> tuple[list[list[Any]], list[Any]]:
+        try:
+            return table.columns_of(self.kept), [table.key_bind(key) for key in self.gone]
+        except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise Unwritable(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except _REJECTED as error:
+        if getattr(error, "table_name", None) == "projections":
+            raise  # it is no row of the projection that was rejected
+        raise Unwritable(str(error)) from error
 
 
 def _wrong(table: Table, touch: Touch, returned: str) -> ProjectionFailed:

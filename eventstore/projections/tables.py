@@ -174,13 +174,29 @@ class Table:
         arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(self.projection.fields, 1))
         return f'select {names} from unnest({arrays}) with ordinality as made ({names}, "#") order by "#"'
 
-    @cached_property
-    def delete(self) -> str:
-        """binds: $1 keys"""
+    def delete(self, keys: int = 1) -> str:
+        """keys: the number of the bind with the keys."""
         return (
             f"delete from {quoted(self.name)} "
-            f"where {quoted(self.projection.key)} = any($1::{self._key_type}[])"
+            f"where {quoted(self.projection.key)} = any(${keys}::{self._key_type}[])"
         )
+
+    @cached_property
+    def store(self) -> str:
+        """Upserts rows, deletes others and moves the checkpoint, all in one. Returns a row if there is one.
+
+        The conditions let Postgres write the rows before it locks the record: see serving.py.
+        binds: an array per column, the keys to delete, the checkpoint, the table's name
+        """
+        keys = len(self.projection.fields) + 1
+        return f"""
+            with kept as ({self.upsert} returning 1), gone as ({self.delete(keys)} returning 1)
+            update projections
+            set position = ${keys + 1}, failed_position = null, error = null, updated_at = now()
+            where table_name = ${keys + 2}
+              and (select count(*) from kept) >= 0 and (select count(*) from gone) >= 0
+            returning true
+        """
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:
         """The binds of `upsert`.

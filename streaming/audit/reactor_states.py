@@ -21,6 +21,7 @@ from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.eventstore.records import EventFilter
+from commander.streaming.nats.clock import Clock
 from commander.streaming.reactors.reactions import Parked, Reacting
 
 _BATCH = 2_000
@@ -70,7 +71,7 @@ async def _differences(audit: Audit, reactor: ReactorType, show: Show) -> list[F
         )
         end = {row["partition"]: row["folded_position"] for row in rows}
         stored = await hide_states(connection)
-        reacting = Reacting(audit.domain, database, reactor, partitions)
+        reacting = Reacting(audit.domain, database, reactor, partitions, Clock())
         types = stored_types(audit.domain, reactor)
         await _fold(connection, database, reacting, types, known["begin"], end, show)
         different = await different_states(connection, stored, name, _SHOWN)

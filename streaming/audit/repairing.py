@@ -213,7 +213,7 @@ async def _mend_reactor(system: System, name: str) -> None:
             return
         partitions = await settled_partitions(system.database)
         checkpoints = await reactor_checkpoints(connection, name, range(partitions))
-        reacting = Reacting(system.domain, system.database, reactor, partitions)
+        reacting = Reacting(system.domain, system.database, reactor, partitions, system.nats.clock)
         async for _ in replayed(connection, system.database, reacting, checkpoints):
             pass
     await _schedule_again(system)

@@ -3,6 +3,7 @@
 assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
 submitting.py              collect commands into messages and publish them durably
+outcome_look_ups.py        find outcomes in Postgres, many with one query
 outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions
 deciding.py                from commands to decisions; pure
@@ -12,6 +13,7 @@ command_batch.py           one batch: look up, decide, commit, publish
 committing.py              commit batches one after another
 crash_quarantine.py        commands that may have crashed their processor are decided in slices
 processor_settings.py      the settings of a processor
+upkeep.py                  what an owner of partitions does beside deciding
 processor.py               read, decide, commit, publish
 pending_by_id.py           pending commands, found by their id
 pending_by_correlation.py  pending commands, found by their correlation id

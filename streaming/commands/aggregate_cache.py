@@ -13,7 +13,7 @@ from time import monotonic
 from commander.domain import Domain
 from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import PAGE, read_streams
-from commander.eventstore.log.snapshots import Snapshot, load_snapshots, snapshot_of, state_from
+from commander.eventstore.log.snapshots import Snapshot, load_streams, snapshot_of, state_from
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.deciding import StreamState, evolved, initial_state
 
@@ -41,6 +41,12 @@ class AggregateCache(OrderedDict[str, StreamState]):
             del self[stream]
         self._snapshot_at = {one: version for one, version in self._snapshot_at.items() if is_kept(one)}
 
+    def evict(self, streams: Iterable[str]) -> None:
+        """Evicts these streams: what was decided on them was not committed."""
+        for stream in streams:
+            self.pop(stream, None)
+            self._snapshot_at.pop(stream, None)
+
     async def load(
         self, connection: Connection, streams: Iterable[str], limit: int | None = None
     ) -> dict[str, StreamState]:
@@ -53,30 +59,41 @@ class AggregateCache(OrderedDict[str, StreamState]):
         at the same time, and one must not decide on a state that the other has partly loaded.
         """
         async with self._loading:
-            missing = []
-            for stream in streams:
-                if stream in self:
-                    self.move_to_end(stream)
-                else:
-                    missing.append(stream)
-            if not missing:
+            loaded = {stream: initial_state(self._domain, stream) for stream in self.missing(streams)}
+            if not loaded:
                 return {}
-            loaded = {stream: initial_state(self._domain, stream) for stream in missing}
-            for snapshot in await load_snapshots(connection, missing):
-                self._begin_from(snapshot, loaded)
+            fingerprints = {stream: self._fingerprint_of(stream) for stream in loaded}
+            snapshots, events = await load_streams(connection, fingerprints, PAGE)
+            unusable = {one.stream for one in snapshots if not self._begin_from(one, loaded)}
+            if unusable:
+                events = [event for event in events if event.stream not in unusable]
             begun = {stream: state.version for stream, state in loaded.items()}
-            after, long = begun, dict[str, StreamState]()
-            while after:
-                events = await read_streams(connection, after)
+            long = dict[str, StreamState]()
+            while True:
                 await self._fold(loaded, events)
                 counts = Counter(event.stream for event in events)
-                after = {stream: loaded[stream].version for stream, n in counts.items() if n == PAGE}
+                full = [stream for stream, n in counts.items() if n == PAGE]
+                after = {stream: loaded[stream].version for stream in (*full, *unusable)}
+                unusable = set()
                 for stream, version in list(after.items()):
                     if limit is not None and version - begun[stream] >= limit:
                         long[stream] = loaded.pop(stream)
                         del after[stream]
+                if not after:
+                    break
+                events = await read_streams(connection, after)
             self.update(loaded)
             return long
+
+    def missing(self, streams: Iterable[str]) -> list[str]:
+        """Those of these streams that are not in the cache. The others count as used."""
+        missing = []
+        for stream in streams:
+            if stream in self:
+                self.move_to_end(stream)
+            else:
+                missing.append(stream)
+        return missing
 
     async def folded(self, stream: str, state: StreamState, events: Iterable[RecordedEvent]) -> StreamState:
         """The state of a stream after these events, which follow it. Meanwhile other tasks run."""
@@ -122,11 +139,18 @@ class AggregateCache(OrderedDict[str, StreamState]):
         fingerprint = self._domain.fingerprint_of(aggregate)
         return snapshot_of(aggregate, fingerprint, stream, state.version, state.state)
 
-    def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> None:
+    def _fingerprint_of(self, stream: str) -> str:
+        """The fingerprint that a snapshot of this stream must have; no snapshot has an empty one."""
+        aggregate = self._domain.aggregate_type(stream.partition("-")[0])
+        return "" if aggregate is None else self._domain.fingerprint_of(aggregate)
+
+    def _begin_from(self, snapshot: Snapshot, loaded: dict[str, StreamState]) -> bool:
+        """Begins a load from a snapshot. Returns False if it cannot be decoded."""
         aggregate = self._domain.aggregate_type(snapshot.stream.partition("-")[0])
-        if aggregate is None:
-            return
+        assert aggregate is not None, "its fingerprint is asked for"
         state = state_from(aggregate, self._domain.fingerprint_of(aggregate), snapshot)
-        if state is not None:
-            loaded[snapshot.stream] = StreamState(state, snapshot.version)
-            self._snapshot_at[snapshot.stream] = snapshot.version
+        if state is None:
+            return False
+        loaded[snapshot.stream] = StreamState(state, snapshot.version)
+        self._snapshot_at[snapshot.stream] = snapshot.version
+        return True

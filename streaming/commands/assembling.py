@@ -19,6 +19,7 @@ from commander.domain.new_ids import ids_of_hooks
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
+from commander.streaming.nats.clock import Clock
 
 MAX_COMMAND_BYTES = 900 * 1024
 """The limit of a command's JSON. With its envelope it must fit into one NATS message (1 MiB by default)."""
@@ -62,6 +63,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None = None
     not_before: datetime | None = None
     depth: int = 0
+    fresh: bool = False
 
     @classmethod
     def of_client(
@@ -75,8 +77,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         reply: str,
         traceparent: str | None,
         not_before: datetime | None,
+        fresh: bool = False,
     ) -> Envelope:
-        """The envelope of a client's command. A not_before in the past is ignored."""
+        """The envelope of a client's command. A not_before in the past is ignored.
+
+        fresh: no command has ended under its id, because the id was made just now or Postgres was asked.
+        """
         return cls(
             Origin.CLIENT,
             command_id,
@@ -88,6 +94,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             reply=reply,
             traceparent=traceparent,
             not_before=not_before if not_before and not_before > now else None,
+            fresh=fresh,
         )
 
     @classmethod
@@ -97,7 +104,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         event: RecordedEvent,
         index: int,
         depth: int,
-        now: datetime,
+        clock: Clock,
         *,
         traceparent: str | None,
         after: timedelta | None,
@@ -107,12 +114,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             Origin.REACTOR,
             reaction_id(reactor, event.position, index),
             event.correlation_id,
-            now,
+            clock.now(),
             event.recorded_at,
             causation_position=event.position,
             reactor=reactor,
             traceparent=traceparent,
-            not_before=None if after is None else event.recorded_at + after,
+            not_before=None if after is None else clock.recorded(event.recorded_at) + after,
             depth=0 if after is not None and after >= APART else depth + 1,
         )
 
@@ -231,4 +238,5 @@ def _sealed(
         digest,
         rejected,
         code,
+        fresh=envelope.fresh,
     )

@@ -6,7 +6,7 @@ they are looked up, decided, committed in one transaction, and their outcomes pu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -59,11 +59,13 @@ class CommandBatch:
         recent: Sequence[CommandBatch],
         loads: LongLoads | None = None,
         after: int = 0,
+        stored_since: bool = False,
     ) -> None:
         """loads: where commands of long streams wait; None: the batch waits for its streams, however long.
 
-        after: the last sequence before the batch.
+        after: the last sequence before the batch. stored_since: see `Received`.
         """
+        self._stored_since = stored_since
         self._loads = loads
         self._after = after
         self.commands = commands
@@ -83,21 +85,36 @@ class CommandBatch:
         self.folds_inline = True
 
     async def look_up(self, database: Database, states: AggregateCache) -> None:
-        """Reads earlier outcomes and loads the states of the streams.
+        """Reads earlier outcomes and loads the states of the streams: in one trip, or in none.
 
-        This runs on a connection of the pool, concurrently with earlier batches. It is not the final check:
+        This runs on connections of the pool, concurrently with earlier batches. It is not the final check:
         the primary key of the outcomes is, at the commit.
         """
+        asked = self.commands
+        if (
+            self._stored_since
+        ):  # nobody else has decided them, and if their ids have ended since, see Processor
+            asked = [command for command in self.commands if not command.fresh]
+        streams = dict.fromkeys(command.stream for command in self.commands)
+        await asyncio.gather(
+            *([self._look_up_outcomes(database, asked)] if asked else []),
+            *([self._load(database, states, streams)] if states.missing(streams) else []),
+        )
+
+    async def _look_up_outcomes(self, database: Database, asked: Sequence[SubmittedCommand]) -> None:
+        fired = [command for command in asked if command.deadline is not None]
         async with database.connection() as connection:
-            self._known = await known_outcomes(connection, [c.command_id for c in self.commands])
-            streams = {c.stream: None for c in self.commands if c.command_id not in self._known}
+            self._known = await known_outcomes(connection, [command.command_id for command in asked])
+            fired = [command for command in fired if command.command_id not in self._known]
+            if fired:
+                self._cancelled = await cancelled_deadlines(connection, fired)
+
+    async def _load(self, database: Database, states: AggregateCache, streams: Iterable[str]) -> None:
+        async with database.connection() as connection:
             if self._loads is None:
                 await states.load(connection, streams)
             else:
                 await self._loads.load(connection, streams)
-            fired = [c for c in self.commands if c.deadline is not None and c.command_id not in self._known]
-            if fired:
-                self._cancelled = await cancelled_deadlines(connection, fired)
 
     async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.

@@ -135,8 +135,9 @@ class LongLoads:
         for stream in loaded:
             load = self._loads.pop(stream)
             self._states[stream] = load.task.result()
-            released += load.waiting
-            after.append(load.after)
+            if load.waiting:
+                released += load.waiting
+                after.append(load.after)
         for command in released:
             self._stream_of.pop(command.command_id, None)
         return released, min(after, default=0)

@@ -16,8 +16,9 @@ from nats.aio.subscription import Subscription
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
-from commander.eventstore.log.outcomes import events_of_outcome, outcome_of
+from commander.eventstore.log.outcomes import events_of_outcome
 from commander.eventstore.records import Outcome, RecordedEvent
+from commander.streaming.commands.outcome_look_ups import OutcomeLookUps
 from commander.streaming.nats.chunks import OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
 from commander.streaming.nats.names import Names
@@ -89,6 +90,7 @@ class OutcomeWaiter:
     def __init__(self, nats: Nats, database: Database) -> None:
         self._nats = nats
         self._database = database
+        self._look_ups = OutcomeLookUps(database)
         self._waiting: dict[UUID, list[asyncio.Future[Ended]]] = {}
         self._watching: dict[bytes, list[OutcomeWatch]] = {}
         self._listening: Subscription | None = None  # to ENDED, while there is a watch
@@ -115,7 +117,7 @@ class OutcomeWaiter:
 
     async def look_up(self, command_id: UUID) -> Ended | None:
         """The outcome in Postgres; None if there is none yet. Raises Unavailable."""
-        outcome = await outcome_of(self._database, command_id)
+        outcome = await self._look_ups.of(command_id)
         if outcome is None:
             return None
         return ended_from(outcome, await events_of_outcome(self._database, outcome))

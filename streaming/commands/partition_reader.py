@@ -6,6 +6,7 @@ are read again. The partition's progress in Postgres tells which of them to skip
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from commander.eventstore.database import Connection
+from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.messages import (
@@ -40,10 +41,15 @@ _CAPACITY = 2000
 
 
 class Received(NamedTuple):
-    """Some commands, possibly none, and the progress of the partitions after them."""
+    """Some commands, possibly none, and the progress of the partitions after them.
+
+    stored_since: whether all of them were stored after the reader was opened. Then no other owner has decided
+    any of them.
+    """
 
     commands: list[SubmittedCommand]
     progress: Progress
+    stored_since: bool = False
 
 
 class PartitionReader:
@@ -57,6 +63,7 @@ class PartitionReader:
         self._decided_by_some = 0  # the last message that an owned partition has decided
         self._all_are_its_own_after = float("inf")
         self._pull: OrderedConsumer | None = None
+        self._stored_before = 0  # the last message in the stream when the reader was opened
 
     async def open(self, progress: dict[int, Progress]) -> None:
         """Starts after the messages that all owned partitions have decided; in a new stream, at its start.
@@ -67,6 +74,7 @@ class PartitionReader:
         names = self._nats.names
         async with self._nats.answering():
             info = await claimed(self._nats, names.commands)
+        self._stored_before = info.state.last_seq
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         self._decided_by_some = max(self._decided.values())
         subjects = [command_subject(names, partition, "*") for partition in self._owned]
@@ -97,7 +105,7 @@ class PartitionReader:
         messages = await self._pull.next_batch(limit, timeout_seconds)
         if not messages:
             return None
-        last = messages[-1]
+        last, stored_since = messages[-1], messages[0].sequence > self._stored_before
         commands = [command for message in messages for command in self._own(message)]
         for _ in range(_MORE):
             if limit - len(commands) < MAX_TOGETHER:
@@ -106,7 +114,8 @@ class PartitionReader:
                 break
             last = messages[-1]
             commands += [command for message in messages for command in self._own(message)]
-        return Received(commands, Progress(self._owned, last.sequence, self._pull.stream_created))
+        progress = Progress(self._owned, last.sequence, self._pull.stream_created)
+        return Received(commands, progress, stored_since)
 
     async def first(self, count: int) -> list[Received]:
         """The first commands that wait, at least `count` if there are so many, one item for each message.
@@ -147,16 +156,19 @@ class PartitionReader:
         """The owned partitions whose commands in the message with this sequence are not decided."""
         return {partition for partition, decided in self._decided.items() if decided < sequence}
 
-    async def purge(self, connection: Connection, decided: int) -> None:
+    async def purge(self, database: Database, decided: int) -> None:
         """Removes decided commands.
 
-        decided: the stored sequence up to which all owned partitions have decided.
+        decided: the stored sequence up to which all owned partitions have decided. Raises Unavailable.
         """
         assert self._pull is not None, "it was opened"
-        least = await least_sequence(connection, self._pull.stream_created)
+        async with database.connection() as connection:
+            least = await least_sequence(connection, self._pull.stream_created)
         names = self._nats.names
-        subjects = {command_subject(names, p, "*"): max(decided, self._decided[p]) for p in self._owned}
+        ends = {command_subject(names, p, "*"): max(decided, self._decided[p]) for p in self._owned}
+        ends[many_subject(names)] = least
+        purge = self._nats.jetstream.purge_stream
         async with self._nats.answering():
-            for subject, up_to in {**subjects, many_subject(names): least}.items():
-                if up_to:
-                    await self._nats.jetstream.purge_stream(names.commands, seq=up_to + 1, subject=subject)
+            await asyncio.gather(
+                *(purge(names.commands, seq=end + 1, subject=subject) for subject, end in ends.items() if end)
+            )

@@ -2,13 +2,11 @@
 
 Four batches are in progress under load. One commits, and one is ready behind it, so that Postgres always has
 work. The next is decided on the states that they left. For the one after that, earlier outcomes are looked
-up. If a commit fails, the later batches fail with it, and nothing is lost: the leases end, the cache is
-cleared, and the next owner begins after the last progress in Postgres.
+up. If a commit fails, the later batches fail with it, and what follows the last progress is read again.
 
 The progress of a partition is stored in the transaction of the outcomes. That is the acknowledgement, once
 per batch, and it cannot disagree with the outcomes. A new owner begins after it and so gets each command in
-order. (With JetStream's acknowledgements, a takeover would get the unacknowledged messages only after their
-wait, after newer ones. Acknowledging those with AckPolicy.ALL would drop the older ones: see docs/decisions.)
+order. (JetStream's acknowledgements would lose commands at a takeover: see docs/decisions.)
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from commander.domain import Domain
@@ -41,6 +38,7 @@ from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
+from commander.streaming.commands.upkeep import Upkeep
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
@@ -90,6 +88,7 @@ class Processor:
         self._last: CommandBatch | None = None
         self._read: Progress | None = None  # after the messages that were read
         self._passed: Progress | None = None  # after messages without a command of these partitions
+        self._committed_at_conflict: int | None = None
         self._run = Run()
         self.owned: tuple[int, ...] = ()
         self.refused: Sequence[Refusal] = ()
@@ -142,10 +141,14 @@ class Processor:
                 await self._decide_quarantined(leases, crashed)
                 await leases.clear(crashed)
             logger.info("deciding partitions %s", ", ".join(map(str, self.owned)))
-            async with self._reader(self.owned) as reader:
+            async with PartitionReader(self._nats, self.owned, self._settings.partitions) as reader:
                 await reader.open(await partition_progress(leases.connection, self.owned))
-                await self._decide_in_batches(leases, reader)
-                await self._commits.announced()
+                try:
+                    await self._decide_in_batches(leases, reader)
+                except AppendConflict as error:
+                    self._begin_again(error)
+                else:
+                    await self._commits.announced()
         except CannotDecide as error:
             await self._commits.announced()  # everything before the command is committed
             partition = partition_of(error.command.stream, self._settings.partitions)
@@ -154,14 +157,23 @@ class Processor:
         finally:
             await self._abandon()
 
-    def _reader(self, partitions: Sequence[int]) -> PartitionReader:
-        return PartitionReader(self._nats, partitions, self._settings.partitions)
+    def _begin_again(self, error: AppendConflict) -> None:
+        """Forgets what was not committed. It is read again, and all that is queued by now is looked up.
+
+        So a fresh command that has an outcome gets it. Raises the error if nothing was committed since the
+        one before: then the leases end too.
+        """
+        before, self._committed_at_conflict = self._committed_at_conflict, self.counters.batches
+        if before == self._committed_at_conflict:
+            raise error
+        self._states.evict(command.stream for batch in self._recent for command in batch.commands)
+        logger.info("some commands are decided again: %s", error)
 
     async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
         """Decides the commands that may be the cause. crashed: partitions with one last owner."""
         names = ", ".join(map(str, crashed))
         logger.warning("the last owner of partitions %s has crashed or lost Postgres", names)
-        async with self._reader(crashed) as reader:
+        async with PartitionReader(self._nats, crashed, self._settings.partitions) as reader:
             await reader.open(await partition_progress(leases.connection, crashed))
             in_progress = _IN_PROGRESS * max(self._settings.batch_size, MAX_TOGETHER)
             waiting = await possible_causes(leases.connection, reader, in_progress)
@@ -176,35 +188,28 @@ class Processor:
         Under load four batches are in progress: one is looked up while the one before is decided and the two
         before that are committed, one after the other.
         """
-        settings = self._settings
-        loop = asyncio.get_running_loop()
-        rebalance_at = loop.time() + settings.rebalance_seconds
-        purge_at = loop.time() + settings.purge_seconds
-        while True:
-            if self._loads and self._loads.are_ready:
-                await self._release_loaded(leases)
-            received = await self._receive(reader)
-            before, self._current_look_up = self._current_look_up, None
-            if received is not None and received.commands:
-                self._current_look_up = self._look_up(received, self._loads)
-            elif received is not None:
-                self._passed = self._read = received.progress
-            if before is not None:
-                await self._process(leases, before)
-            if received is not None and len(received.commands) < _FEW:
-                await self._caught_up(leases)
-            if loop.time() >= purge_at:
-                await self._caught_up(leases)
-                await self._purge(leases, reader)
-                purge_at = loop.time() + settings.purge_seconds
-            if loop.time() >= rebalance_at:
-                balanced = await leases.is_balanced()
-                self.refused = leases.waiting
-                if not balanced:
+        async with Upkeep(self._database, leases, self._settings) as upkeep:
+            while True:
+                if self._loads and self._loads.are_ready:
+                    await self._release_loaded(leases)
+                received = await self._receive(reader)
+                before, self._current_look_up = self._current_look_up, None
+                if received is not None and received.commands:
+                    self._current_look_up = self._look_up(received, self._loads)
+                elif received is not None:
+                    self._passed = self._read = received.progress
+                if before is not None:
+                    await self._process(leases, before)
+                if received is not None and len(received.commands) < _FEW:
+                    await self._caught_up(leases)
+                if upkeep.purge_is_due:
+                    await self._caught_up(leases)
+                    upkeep.purge(reader, await self._decided(leases))
+                unbalanced, self.refused = await upkeep.found_unbalanced(), leases.waiting
+                if unbalanced:
                     await self._caught_up(leases)
                     if await leases.rebalance():
                         return
-                rebalance_at = loop.time() + settings.rebalance_seconds
 
     async def _receive(self, reader: PartitionReader) -> Received | None:
         """The next commands; None if there are none in time, or while too many wait for long streams."""
@@ -232,7 +237,8 @@ class Processor:
         if after is None:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
-        batch = CommandBatch(received.commands, received.progress, tuple(self._recent), loads, after)
+        commands, progress, since = received
+        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
@@ -242,7 +248,7 @@ class Processor:
         Raises CannotDecide: the batch ended before that command. Its commit has started then too.
         """
         await look_up.done
-        await look_up.batch.decide(self._domain, self._states, datetime.now(UTC))
+        await look_up.batch.decide(self._domain, self._states, self._nats.clock.now())
         await self._committed(but=_COMMITS - 1)
         await self._commits.start(leases, look_up.batch)
         if look_up.batch.stopped is not None:
@@ -259,7 +265,7 @@ class Processor:
     async def _process_slice(self, leases: ProcessorLeases, slice_: Slice) -> None:
         """Decides and commits a slice. A command without an attempt left fails."""
         if slice_.is_exhausted:
-            batch = CommandBatch(*slice_.received, ())
+            batch = CommandBatch(slice_.received.commands, slice_.received.progress, ())
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
             await self._commits.start(leases, batch)
         else:
@@ -284,12 +290,12 @@ class Processor:
             look_up.done.cancel()
             await asyncio.gather(look_up.done, return_exceptions=True)
 
-    async def _purge(self, leases: ProcessorLeases, reader: PartitionReader) -> None:
-        """Removes decided commands from the stream."""
+    async def _decided(self, leases: ProcessorLeases) -> int:
+        """The sequence up to which the partitions have decided, once it is stored."""
         if self._passed is not None:  # progress after messages of other partitions is stored only here
             self._passed = self._loads.held(self._passed)
             await append(leases.connection, [], self._passed)
         decided = 0 if self._last is None else self._last.progress.sequence
         passed = 0 if self._passed is None else self._passed.sequence
         self._passed = None
-        await reader.purge(leases.connection, max(decided, passed))
+        return max(decided, passed)

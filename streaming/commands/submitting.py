@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.records import SubmittedCommand
@@ -18,10 +18,14 @@ from commander.streaming.commands.messages import (
     message_of_many,
     schedule_of,
 )
+from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
 from commander.streaming.tracing import SpanKind, mark, now_ns
+
+_AT_ONCE = 64
+"""How many groups may wait for the answer of a far NATS."""
 
 
 class Overloaded(CommanderError):
@@ -36,15 +40,12 @@ class _Waiting:
     stored: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
-    while NATS is slow. now: the clock. submitted: how many commands were stored.
+    while NATS is slow. now: the clock; None for that of NATS, which fires schedules. submitted: how many
+    commands were stored.
     """
 
     def __init__(
@@ -53,26 +54,25 @@ class Submitter:
         partitions: int,
         *,
         max_waiting: int = 10_000,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._nats = nats
-        self._now = now
+        self._now = now or nats.clock.now
         self.partitions = partitions
         self._max_waiting = max_waiting
-        self._waiting: list[_Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)
         self.submitted = 0
 
     @property
     def waiting(self) -> int:
-        """How many commands are not sent yet."""
-        return len(self._waiting)
+        """How many commands are not stored yet, as far as is known."""
+        return len(self._groups)
 
     def must_accept(self) -> None:
         """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS cannot store."""
         self._nats.must_be_connected()
         self._nats.circuit.must_write()
-        if len(self._waiting) >= self._max_waiting:
+        if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
@@ -83,26 +83,22 @@ class Submitter:
         """
         self.must_accept()
         waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
-        self._waiting.append(waiting)
+        self._groups.add(waiting)
         began = now_ns()
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
         await waiting.stored
         self.submitted += 1
         if began:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_MESSAGES], self._waiting[MAX_MESSAGES:]
-            groups = _groups(batch)
-            try:
-                stored = await publish(self._nats, [self._message(group) for group in groups])
-            except Exception as error:
-                _settle(batch, error)
-            else:
-                for group, result in zip(groups, stored, strict=True):
-                    _settle(group, result)
+    async def _store(self, batch: Sequence[_Waiting]) -> None:
+        groups = _groups(batch)
+        try:
+            stored = await publish(self._nats, [self._message(group) for group in groups])
+        except Exception as error:
+            _settle(batch, error)
+        else:
+            for group, result in zip(groups, stored, strict=True):
+                _settle(group, result)
 
     def _message(self, group: Sequence[_Waiting]) -> OutMessage:
         if len(group) == 1:

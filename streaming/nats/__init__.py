@@ -1,5 +1,6 @@
 """NATS: one connection, streams and signals.
 
+clock.py             the clock of NATS, by which everything with a time goes
 chunks.py            nats-py's client, with subscriptions that receive messages in lists
 connection.py        one NATS connection, and the errors that mean that NATS cannot be reached
 names.py             the names of a system's streams and subjects, and its identity

@@ -18,6 +18,7 @@ from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.circuits import Circuit
 from commander.eventstore.database import without_password
 from commander.streaming.nats.chunks import ChunkedClient, OutMessage
+from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.names import Names
 
 logger = logging.getLogger("commander.nats")
@@ -88,6 +89,7 @@ class Nats:
         self._names = names
         self.servers = [server.strip() for server in url.split(",")]
         self.client = ChunkedClient()
+        self.clock = Clock()
         self._on_reconnect: set[Callable[[], None]] = set()
         self._compare: Callable[[], Awaitable[None]] | None = None
         self._doubts = 0  # how often something made a comparison necessary

@@ -81,7 +81,7 @@ class ReactorRunner:
         self._nats = nats
         self._submitter = submitter
         self._reactor = reactor
-        self._reacting = Reacting(domain, database, reactor, submitter.partitions)
+        self._reacting = Reacting(domain, database, reactor, submitter.partitions, nats.clock)
         self._parking = Parking(
             *(domain, database, nats, submitter, reactor, self._reacting, most_parked, self._run)
         )

@@ -27,7 +27,7 @@ from commander.eventstore.reactions.reactors import Checkpoint, StoredState, loa
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.deciding import described, without_nul
-from commander.streaming.commands.submitting import utc_now
+from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.tracing import SpanKind, mark, now_ns
@@ -90,10 +90,13 @@ class Reacted(NamedTuple):
 class Reactions:
     """The reactions to some events, added in the order of the log.
 
-    states: the stored states of their keys.
+    states: the stored states of their keys. clock: see `Reacting`.
     """
 
-    def __init__(self, domain: Domain, reactor: ReactorType, states: Mapping[str, StoredState]) -> None:
+    def __init__(
+        self, domain: Domain, reactor: ReactorType, states: Mapping[str, StoredState], clock: Clock
+    ) -> None:
+        self._clock = clock
         self._domain = domain
         self._reactor = reactor
         self._states = states
@@ -149,15 +152,21 @@ class Reactions:
         command = answer if later is None else later.command
         after = None if later is None else later.after
         envelope = Envelope.of_reaction(
-            self._reactor.name, event, index, depth, utc_now(), traceparent=traceparent, after=after
+            self._reactor.name, event, index, depth, self._clock, traceparent=traceparent, after=after
         )
         return assembled(self._domain, command, envelope)
 
 
 class Reacting:
-    """Computes the reactions of one reactor. partitions: how many its keys are spread over."""
+    """Computes the reactions of one reactor.
 
-    def __init__(self, domain: Domain, database: Database, reactor: ReactorType, partitions: int) -> None:
+    partitions: how many its keys are spread over. clock: the one that deadlines go by.
+    """
+
+    def __init__(
+        self, domain: Domain, database: Database, reactor: ReactorType, partitions: int, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._domain = domain
         self._database = database
         self._reactor = reactor
@@ -194,7 +203,7 @@ class Reacting:
             taken = [one for one in taken if one.parking_key == only]
         keys = {one.key for one in taken if one.key is not None}
         states = await load_states(connection, self.name, keys) if keys else {}
-        reactions = Reactions(self._domain, self._reactor, states)
+        reactions = Reactions(self._domain, self._reactor, states, self._clock)
         failures: dict[str, Failure] = {}
         for one in taken:
             position, key = one.event.position, one.parking_key

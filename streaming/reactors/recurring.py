@@ -27,7 +27,7 @@ from commander.eventstore.reactions.recurring import SetTick, forget_tick, save_
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.pending_by_id import unschedule
-from commander.streaming.commands.submitting import Submitter, utc_now
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
 from commander.streaming.reactors.found_ticks import scheduled_ticks
@@ -39,7 +39,10 @@ _LONGEST_PAUSE = timedelta(seconds=30)
 
 
 class Ticker:
-    """Schedules the recurring commands of a domain until its task is cancelled. now: the clock."""
+    """Schedules the recurring commands of a domain until its task is cancelled.
+
+    now: the clock; None for that of NATS, which fires schedules.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,13 @@ class Ticker:
         nats: Nats,
         submitter: Submitter,
         *,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._domain = domain
         self._database = database
         self._nats = nats
         self._submitter = submitter
-        self._now = now
+        self._now = now or nats.clock.now
         self._set: dict[str, datetime] = {}
         self._stream_created: datetime | None = None
         self.failures: dict[str, str] = {}

@@ -80,6 +80,8 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     for part in (api, processor, relay, projections, reactors, effects):
         assert (value(part, "log_position"), value(part, "commands_ended")) == (2, 5)
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
+        assert all(abs(value(part, "clock_ahead_seconds", clock=of)) < 2 for of in ("process", "postgres"))
+        assert value(part, "recorded_at_held_seconds") < 1
     until(lambda: value(relay, "relay_lag_events"), lambda lag: lag == 0)
     assert value(relay, "relay_position") == 2
     until(lambda: value(reactors, "reactor_position", reactor="transfers"), lambda at: at == 2)

@@ -37,13 +37,13 @@ from commander.eventstore.log.quarantine import (
 )
 from commander.eventstore.log.snapshots import (
     Snapshot,
-    load_snapshots,
     save_snapshots,
     snapshot_of,
     state_from,
 )
 from commander.eventstore.records import Decision, Outcome, Status
 from tests.eventstore.decisions import decision, refusal
+from tests.snapshots import stored_snapshots
 
 CORRELATIONS = [UUID(int=1), UUID(int=2)]
 STREAMS = ["account-1", "account-2", "transfer-1"]
@@ -216,7 +216,7 @@ async def test_a_snapshot_gives_back_the_state_it_was_taken_of(database: Databas
         await append(connection, [decision("item-1", 0, 8)], None)
         await save_snapshots(connection, [taken, taken._replace(stream="item-2")])
         await save_snapshots(connection, [taken._replace(version=8)])
-        (found,) = await load_snapshots(connection, ["item-1", "item-3"])
+        (found,) = await stored_snapshots(connection, ["item-1", "item-3"])
     assert found == taken._replace(version=8)
     assert state_from(aggregate, "01234567", found) == state
 

@@ -206,11 +206,12 @@ async def test_a_retry_is_the_same_request_in_every_field(servers: Bank) -> None
     kept |= {"expected_version", "rejected"}  # what guards it
     kept |= {"actor", "correlation_id", "causation_position", "reactor"}  # who asked, and why
     own = {"command_id", "submitted_at", "reply", "traceparent"}
-    begun_again = {"depth", "not_before", "code", "deadline"}
+    begun_again = {"depth", "not_before", "code", "deadline", "fresh"}
     assert kept | own | begun_again == set(SubmittedCommand.__struct_fields__), "each field is decided on"
     assert {name: getattr(again, name) for name in kept} == {name: getattr(command, name) for name in kept}
     assert (again.reply, again.traceparent) == (None, MINE)
     assert (again.depth, again.not_before, again.code, again.deadline) == (0, None, None, None)
+    assert not again.fresh, "a retry can be a repeat"
     assert all(getattr(again, name) != getattr(command, name) for name in own)
 
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from commander.eventstore.log.snapshots import load_snapshots
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from tests.snapshots import stored_snapshots
 from tests.streaming import points
 from tests.streaming.conftest import Bank, running
 
@@ -32,7 +32,7 @@ async def test_a_long_stream_gets_snapshots_and_is_folded_from_the_last(
 ) -> None:
     stream, withdrawal = await deposited(servers, 50, snapshot_every=10)
     async with servers.database.connection() as connection:
-        (snapshot,) = await load_snapshots(connection, [stream])
+        (snapshot,) = await stored_snapshots(connection, [stream])
         assert snapshot.version >= 40
         read: list[int] = []
         decode = bank.decode

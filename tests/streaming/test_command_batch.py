@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import msgspec
 
-from commander.eventstore.log.snapshots import load_snapshots
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.examples.bank import bank
@@ -18,6 +17,7 @@ from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.outcomes import Ended, OutcomeWaiter, outcome_signals
+from tests.snapshots import stored_snapshots
 from tests.streaming.conftest import Bank, submitted
 
 decoder = msgspec.json.Decoder(list[Ended])
@@ -122,7 +122,7 @@ async def test_a_snapshot_holds_nothing_that_a_later_batch_decided(servers: Bank
     await decided(servers, states, [submitted(Deposit(account, Decimal(7)))], before)
     await end(servers, before)
     async with servers.database.connection() as connection:
-        [snapshot] = await load_snapshots(connection, [first[0].stream])
+        [snapshot] = await stored_snapshots(connection, [first[0].stream])
     assert snapshot.version == len(await servers.log()) == 3
     assert '"10.00"' in snapshot.state
 

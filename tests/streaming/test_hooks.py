@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from commander.domain import InvalidCommand, Origin
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.assembling import MAX_COMMAND_BYTES, Envelope, assembled, tick_id
+from commander.streaming.nats.clock import Clock
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.streaming.reactors.recurring import Ticker
 from tests.streaming.conftest import Bank, running, until_reacted
@@ -104,8 +106,10 @@ def recorded(**given: Any) -> RecordedEvent:
 
 def test_a_reaction_that_is_repeated_is_the_same_command_with_the_same_content() -> None:
     event, made = recorded(), []
+    clock = Clock()
     for now in (MIDNIGHT, MIDNIGHT + timedelta(days=1)):
-        envelope = Envelope.of_reaction("till", event, 0, 3, now, traceparent=None, after=None)
+        clock.set(now, monotonic())
+        envelope = Envelope.of_reaction("till", event, 0, 3, clock, traceparent=None, after=None)
         made.append(assembled(parking, Enter(UUID(int=3), "a"), envelope))
     first, again = made
     assert (first.command_id, bytes(first.data), first.digest) == (

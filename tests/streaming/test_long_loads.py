@@ -15,7 +15,6 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import PAGE, append
 from commander.eventstore.log.event_log import read_stream as read_stream_of_log
 from commander.eventstore.log.outcomes import outcome_of
-from commander.eventstore.log.snapshots import load_snapshots
 from commander.eventstore.records import NewEvent, Outcome, RecordedEvent
 from commander.streaming.commands import long_loads
 from commander.streaming.commands.aggregate_cache import AggregateCache
@@ -23,6 +22,7 @@ from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.nats.streams import partition_of
 from tests.eventstore.decisions import decision
 from tests.faults.waiting import until
+from tests.snapshots import stored_snapshots
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 
 LONG = 3 * PAGE
@@ -135,7 +135,7 @@ async def test_others_are_decided_while_a_long_stream_is_loaded_and_its_commands
     assert first < min(one.number for one in decided)
     assert max(one.number for one in decided) < own[0].number < own[1].number < own[2].number
     async with servers.database.connection() as connection:
-        [snapshot] = await load_snapshots(connection, [stream])
+        [snapshot] = await stored_snapshots(connection, [stream])
     assert (snapshot.version, snapshot.state) == (LONG, f'{{"count":{LONG}}}')
     await assert_each_once(servers, [earlier, *ids])
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
 from commander import Domain
 from commander.domain.digests import stored_digest
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.commands.messages import command_subject
 from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.commands.partition_reader import PartitionReader
+from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.publishing import publish_atomically
 from tests.names import NAMES
@@ -56,6 +60,68 @@ async def test_an_id_used_on_two_partitions_at_once_has_one_outcome(servers: Ban
             while len(await servers.log()) < 2:
                 await asyncio.sleep(0.01)
     assert [e.command_id for e in await servers.log()].count(command_id) == 1
+
+
+async def test_a_fresh_command_that_has_ended_after_all_is_not_decided_again(
+    servers: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its outcome is not looked up. The commit finds it, and the processor keeps its partitions."""
+    caplog.set_level(logging.INFO)
+    waiter = OutcomeWaiter(servers.nats, servers.database)
+    await waiter.start()
+    account, processor = uuid4(), servers.processor(batch_size=1)
+    async with running(processor.run()):
+        opening = structs.replace(submitted(OpenAccount("Ada", account), reply=waiter.reply), fresh=True)
+        await servers.submitter.submit(opening)
+        for _ in range(10):  # more batches than are remembered
+            await servers.outcome(await servers.submit(Deposit(account, Decimal(1))))
+        with waiter.expect(opening.command_id) as expected:
+            await servers.submitter.submit(opening)
+            later = await servers.submit(Deposit(account, Decimal(2)))
+            async with asyncio.timeout(10):
+                assert (await expected._future).position == 1  # Postgres is not asked
+        assert (await servers.outcome(later)).version == 12
+        assert len(processor.owned) == PARTITIONS
+    assert [event.version for event in await servers.log()] == list(range(1, 13))
+    assert sum("deciding partitions" in line for line in caplog.messages) == 2
+    assert not any("another writer" in line for line in caplog.messages), "the leases were lost"
+
+
+async def test_a_fresh_command_is_looked_up_by_the_next_owner(
+    servers: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one before may have decided it."""
+    caplog.set_level(logging.INFO)
+    opening = structs.replace(submitted(OpenAccount("Ada", uuid4())), fresh=True)
+    async with running(servers.processor().run()):
+        await servers.submitter.submit(opening)
+        await servers.outcome(opening.command_id)
+    await servers.submitter.submit(opening)
+    async with running(servers.processor().run()):
+        await servers.outcome(await servers.submit(OpenAccount("Eve", uuid4())))
+    assert len(await servers.log()) == 2
+    assert not any("decided again" in line for line in caplog.messages)
+
+
+async def test_deciding_waits_neither_for_a_check_of_the_sharing_nor_for_a_purge(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take trips to a server, which may be far."""
+    begun = {"check": asyncio.Event(), "purge": asyncio.Event()}
+    for owner, name in ((ProcessorLeases, "is_balanced"), (PartitionReader, "purge")):
+        what = "check" if name == "is_balanced" else "purge"
+
+        async def never(*_: object, event: asyncio.Event = begun[what]) -> None:
+            event.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(owner, name, never)
+    async with running(servers.processor(purge_seconds=0.1).run()):
+        async with asyncio.timeout(10):
+            for event in begun.values():
+                await event.wait()
+        for _ in range(3):
+            await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
 
 
 async def test_the_outcome_reaches_who_waits_and_is_told_again(servers: Bank) -> None:
