@@ -55,7 +55,7 @@ _IN_PROGRESS = _COMMITS + 2
 _FEW = 100
 """After a batch of fewer commands, the processor waits for the commit before it reads more.
 
-Those that arrive meanwhile make one larger batch. It costs less, and each waits for one commit, not for two."""
+Those that arrive meanwhile make one larger batch: it costs less, and each waits for one commit, not two."""
 _LOADING_PAUSE_SECONDS = 0.02
 """How long the processor waits for commands at most while a long stream is loaded."""
 
