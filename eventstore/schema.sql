@@ -316,3 +316,19 @@ create table recurring (
     commands json not null,
     updated_at timestamptz not null default now()
 );
+
+create table pending_commands (
+    command_id uuid not null,
+    stream_created timestamptz not null,
+    due timestamptz not null,
+    command text not null
+);
+create index pending_commands_due on pending_commands (stream_created, due);
+
+create table command_streams (
+    created timestamptz primary key,
+    messages bigint not null,
+    seen_at timestamptz not null,
+    lost_at timestamptz,
+    sent_again bigint not null default 0
+);

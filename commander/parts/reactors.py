@@ -14,6 +14,7 @@ from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
+from commander.streaming.commands.sending_again import LossWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reacting import ReactorRunner
@@ -37,7 +38,8 @@ class ReactorsPart(Part):
             for reactor in self.domain.reactors.values()
         ]
         self._ticker = Ticker(self.domain, database, nats, submitter)
-        await run_all(*(runner.run() for runner in self._runners), self._ticker.run())
+        lost = LossWatch(database, nats, submitter)
+        await run_all(*(runner.run() for runner in self._runners), self._ticker.run(), lost.run())
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         failures = {runner.name: runner.failure for runner in self._runners}

@@ -165,10 +165,12 @@ class Parking:
                 *(key, parked.partition, position, position - 1, max(parked.sent, position - 1), type_),
                 *(reason, "", self._domain.fingerprint_of(self._reactor)),
             )
-        await asyncio.gather(*map(self._submitter.submit, reactions.to_send({key})))
+        sent = await self._submitter.submit_all(reactions.to_send({key}))
         await unschedule(self._nats, reactions.cancelled.values())
         caught_up = failure is None and not left and end >= checkpoint
-        await save_retry(connection, name, key, reactions.changed, end, failure, caught_up=caught_up)
+        await save_retry(
+            connection, name, key, reactions.changed, end, failure, caught_up=caught_up, sent=sent
+        )
         if failure is not None:
             await self.parked(connection, {key: failure})
         elif caught_up:

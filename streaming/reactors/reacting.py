@@ -25,9 +25,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from commander.domain import Domain, ReactorType
+from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.reactions.reactors import (
     Checkpoint,
@@ -83,6 +86,7 @@ class ReactorRunner:
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
         self._waiting: Sequence[Refusal] = ()
+        self._stream_created: datetime | None = None  # of the COMMANDS that has the deadlines
         self._fingerprint = None if reactor.key is None else domain.fingerprint_of(reactor)
 
     @property
@@ -157,6 +161,7 @@ class ReactorRunner:
                 self._waiting = leases.waiting
                 if changed:
                     return
+                await self._set_lost_deadlines(leases.connection)
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
     async def _begin(self, connection: Connection, taken: Collection[int]) -> None:
@@ -171,6 +176,7 @@ class ReactorRunner:
             logger.info("reactor %s rebuilds its states", self.name)
         await self._compare_code(connection)
         await self._parking.begin(connection, taken)
+        await self._set_lost_deadlines(connection)
         await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
 
     async def _compare_code(self, connection: Connection) -> None:
@@ -198,11 +204,11 @@ class ReactorRunner:
         parked = self._parking.state(connection)
         reactions, stopped, failures = await self._reacting.to(connection, events, before, parked)
         took_seconds = loop.time() - began
-        await asyncio.gather(*map(self._submitter.submit, reactions.to_send(failures)))
+        sent = await self._submitter.submit_all(reactions.to_send(failures))
         await unschedule(self._nats, reactions.cancelled.values())
         ends = {p: stopped[p].position - 1 if p in stopped else events[-1].position for p in active}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
-        await save_reactor(connection, self.name, moved, reactions.changed, tuple(failures.values()))
+        await save_reactor(connection, self.name, moved, reactions.changed, tuple(failures.values()), sent)
         for partition, end in moved.items():
             self._checkpoints[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
@@ -215,6 +221,16 @@ class ReactorRunner:
             else:
                 pause_seconds = max(_RETRY_FAILED_SECONDS, 20 * took_seconds)
                 await self._stop(connection, partition, failure, pause_seconds)
+
+    async def _set_lost_deadlines(self, connection: Connection) -> None:
+        """Submits all deadlines again if there is another stream COMMANDS."""
+        if self._reactor.key is None:
+            return
+        with suppress(Unavailable):  # an idle reactor need not wait for NATS
+            before, self._stream_created = self._stream_created, await self._submitter.stream_created()
+            if before is not None and before != self._stream_created:
+                known = self._checkpoints.items()
+                await self._send_deadlines(connection, {p for p, at in known if not at.is_rebuilding})
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
         """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect.

@@ -110,8 +110,8 @@ async def differences(database: Database, nats: Nats) -> Differences:
         assert commands.created is not None, "the server always sends it"
         found.decided = (await furthest_sequences(database)).get(commands.created, 0)
         queued: set[UUID] = set()
-        first = commands.state.first_seq
-        async for message in messages_after(nats, names.commands, first - 1, found.queue_end):
+        before = max(0, commands.state.first_seq - 1)  # 0 in a stream that never had a message
+        async for message in messages_after(nats, names.commands, before, found.queue_end):
             await _count_queued(database, found, message, queued)
         ended = await _ended(database, queued)
         found.queued, found.to_decide = len(queued), len(queued - ended)
