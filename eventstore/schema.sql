@@ -213,6 +213,13 @@ create table reactor_actions (
 create index reactor_actions_key on reactor_actions (reactor, key);
 create index reactor_actions_skipped on reactor_actions (reactor, position) where action = 'SKIPPED';
 
+create table handling (
+    handler text primary key,
+    run uuid not null,
+    deaths integer not null default 0,
+    cause bigint
+);
+
 create table effects (
     name text primary key,
     position bigint not null,

@@ -258,6 +258,7 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         if position is not None:
             await connection.execute("delete from reactor_failures where reactor = $1", name)
         await connection.execute("delete from reactor_states where reactor = $1", name)
+        await connection.execute("delete from handling where starts_with(handler, $1)", f"reactor {name} ")
         await connection.execute(
             """insert into reactors (name, position) values ($1, coalesce($2, 0))
                on conflict (name) do update

@@ -112,8 +112,10 @@ async def _publish_rest(database: Database, nats: Nats, message: InMessage, shar
     """Publishes the other commands of a message again, each alone, at the end of the queue."""
     commands = commands_in(message.subject, message.data)
     rest = [command for command in commands if not await is_stale(database, command, shared)]
+    if not rest:
+        return
+    assert not is_scheduled(message.subject), "a schedule has one command"
     partitions = await settled_partitions(database)
-    assert not rest or not is_scheduled(message.subject), "a schedule has one command"
     for stored in await publish(
         nats, [message_of(nats.names, command, partitions, encoded(command)) for command in rest]
     ):
