@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from commander.domain.effects import EffectCall, EffectType
+from commander.domain.source import raised
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.commands.deciding import described, without_nul
+from commander.streaming.commands.deciding import without_nul
 from commander.streaming.tracing import SpanKind, span
 
 
@@ -101,5 +102,5 @@ async def attempt(effect: EffectType, event: RecordedEvent, instance: Any, numbe
             async with asyncio.timeout(effect.timeout_seconds):
                 await effect.call(instance, call)
     except BaseException as error:  # the author's code may raise anything, even SystemExit
-        return without_nul(described(error))
+        return without_nul(raised(error))
     return None

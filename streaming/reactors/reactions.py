@@ -18,6 +18,7 @@ from commander.domain.errors import RAISED, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.new_ids import ids_of_reaction
 from commander.domain.reactors import RecordedRejection
+from commander.domain.source import raised
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.causation import Depths
 from commander.eventstore.log.outcomes import outcome_of
@@ -25,7 +26,7 @@ from commander.eventstore.reactions.parked import Failure
 from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
-from commander.streaming.commands.deciding import described, without_nul
+from commander.streaming.commands.deciding import without_nul
 from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.newer_code import NewerCode, NotKnown
@@ -292,4 +293,4 @@ class Reacting:
 
 
 def _described(error: BaseException) -> str:
-    return without_nul(described(error))
+    return without_nul(raised(error))
