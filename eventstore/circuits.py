@@ -156,9 +156,9 @@ class Circuit:
 
     def close(self) -> bool:
         """The server has answered. Returns whether it was unreachable."""
-        self._answered_at = datetime.now(UTC)
+        before, self._answered_at = self._answered_at, datetime.now(UTC)
         was, self._unreachable = self._unreachable, None
-        if was is not None:
+        if was is not None and before is not None:
             self._logger.warning("%s answers again", self.service)
         return was is not None
 
