@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from random import Random
 
 import pytest
 import pytest_asyncio
@@ -91,6 +92,34 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
     during.assert_within_bound()
     after.assert_within_bound()
     assert BOUND_SECONDS < _LASTS_SECONDS
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_parts_that_are_stopped_at_random_for_random_times_cost_nothing_but_time(
+    system: Networked, seed: int
+) -> None:
+    random = Random(seed)
+    names = [name for name in system.parts if name != "api2"]
+    async with (
+        Client(system.url(2)) as client,
+        Subscriber(system.url(2, "ws")) as subscriber,
+        Subscriber(system.url(1, "ws")) as of_the_other,
+        Customers(client) as customers,
+    ):
+        for _ in range(10):
+            await asyncio.sleep(random.uniform(0, 1))
+            process = system.parts[random.choice(names)].process
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(random.choice((random.uniform(0, 2), random.uniform(5, 9))))
+            process.send_signal(signal.SIGCONT)
+        after = Recovery(system, client, subscriber)
+        await after.measure()
+        _times[f"random {seed}: continued"] = after.seconds
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+        await of_the_other.until_position(subscriber.cursor or 0)
+        of_the_other.assert_each_position_once()
+    after.assert_within_bound()
 
 
 async def test_verify_finds_nothing_after_all_that(system: Networked) -> None:
