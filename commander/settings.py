@@ -108,6 +108,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The largest command, as JSON."""
     max_schedule_days: Annotated[int, Meta(ge=1, le=36500)] = 366
     """How many days in the future the time of a command (`notBefore`) may be."""
+    keep_accepted: bool = False
+    """Whether a command of a client is stored in Postgres too before its receipt, until it has an outcome.
+
+    If NATS loses its disk, it is then sent again. While Postgres is away, no command is accepted. See
+    [A lost NATS](running.md#a-lost-nats) for the price."""
     max_page: Annotated[int, Meta(ge=1)] = 500
     """The most items that one page of a list has."""
     max_answer_items: Annotated[int, Meta(ge=1)] = 50_000
@@ -175,6 +180,8 @@ def demand_on(kind: Any) -> str:
     metas = [part for part in get_args(kind) if isinstance(part, Meta)]
     if get_origin(kind) is Literal:
         return f"must be one of {', '.join(get_args(kind))}"
+    if kind is bool:
+        return "must be true or false"
     if not metas:  # an optional type, or a type without a constraint
         return demand_on(get_args(kind)[0]) if get_args(kind) else f"must be of the type {kind.__name__}"
     [meta] = metas

@@ -29,7 +29,9 @@ from commander.domain import (
     Rejected,
     SubmitContext,
 )
-from commander.domain.messages import CommandType
+from commander.domain.checking import problems_of
+from commander.domain.errors import described
+from commander.domain.messages import CommandType, EventType
 from commander.domain.new_ids import ids_of_hooks, ids_of_reaction
 
 _NOW = datetime(2000, 1, 1, tzinfo=UTC)
@@ -57,8 +59,10 @@ class Given:
     ) -> Decided:
         """Checks the command, runs the hooks and decides, as Commander does.
 
-        A Rejected and an InvalidCommand are part of the result. Any other exception is raised.
-        Raises TypeError for a command or an event of another aggregate or domain.
+        The events, those before and those decided, are checked and read back from JSON as Commander stores
+        them. A Rejected and an InvalidCommand are part of the result. Any other exception is raised.
+        Raises TypeError for a command or an event of another aggregate or domain, and for an event before
+        the command that Commander would not have stored.
         """
         domain = domain_of(command)
         type_ = domain.type_of(command)
@@ -69,16 +73,28 @@ class Given:
             if type(event) not in aggregate.evolvers:
                 name = type(event).__name__
                 raise TypeError(f"{name} is not an event of the aggregate {aggregate.name}")
-        state = aggregate.fold(self.events)
+        state = aggregate.fold(map(_stored, self.events))
         try:
             type_.check(command)
             stream = aggregate.stream_of(command)
             with ids_of_hooks(_ID):
                 command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
             context = CommandContext(_ID, _ID, now, actor)
-            return Decided(domain.decided(aggregate, state, command, lambda: context), None)
+            events = domain.decided(aggregate, state, command, lambda: context)
+            for event in events:
+                state = aggregate.evolve(state, domain.event_of[type(event)].read_back(event)[1])
+            return Decided(events, None)
         except (Rejected, InvalidCommand) as refusal:
             return Decided((), refusal)
+
+
+def _stored(event: Any) -> Any:
+    """The event as it is read back. Raises TypeError if it would not have been stored."""
+    type_ = domain_of(event).type_of(event)
+    if problems := problems_of(type_.fields, event):
+        raise TypeError(f"{type_.name} could not be stored: {described(problems)}")
+    assert isinstance(type_, EventType), "the aggregate has evolved by it"
+    return type_.read_back(event)[1]
 
 
 @dataclass(frozen=True)
@@ -144,6 +160,10 @@ class Reactors:
         elif reactor.key is not None:
             self.states[place] = reactor.decode(reactor.encode(reaction.state))
         for one in reaction.commands:
+            command = one.command if isinstance(one, Later) else one
+            type_ = domain_of(command).type_of(command)
+            if isinstance(type_, CommandType):
+                type_.check(command)
             if isinstance(one, Later):
                 of = place if isinstance(one, Deadline) and reaction.state is not None else None
                 self._later.append(_Later(self.now + one.after, one.command, of))

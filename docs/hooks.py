@@ -16,7 +16,16 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 FIRST = (
-    *("index.md", "domain.md", "api.md", "reacting.md", "running.md", "deploying.md", "settings.md"),
+    *(
+        "index.md",
+        "domain.md",
+        "api.md",
+        "reacting.md",
+        "running.md",
+        "deploying.md",
+        "backups.md",
+        "settings.md",
+    ),
     "contract.md",
 )
 """The pages that the navigation begins with; the others follow by name, then the folders."""

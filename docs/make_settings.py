@@ -68,7 +68,7 @@ def _values(hint: Any) -> str:
     if get_origin(hint) is typing.Literal:
         return ", ".join(f"`{value}`" for value in get_args(hint))
     if not hasattr(hint, "__metadata__"):
-        return {str: "text", int: "integer", float: "number"}[hint]
+        return {str: "text", bool: "`true` or `false`", int: "integer", float: "number"}[hint]
     found = [_values(hint.__origin__)]
     for meta in (one for given in hint.__metadata__ for one in getattr(given, "metadata", [given])):
         for bound, words in BOUNDS.items():
@@ -80,6 +80,8 @@ def _values(hint: Any) -> str:
 def _default(value: object) -> str:
     if value in (None, ""):
         return "not set"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 

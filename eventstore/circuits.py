@@ -62,6 +62,7 @@ class Circuit:
         self._held_until = 0.0
         self._answered_at: datetime | None = None
         self._under_way: dict[asyncio.Timeout, float | None] = {}
+        self._callbacks: list[Callable[[Outage], None]] = []
 
     @property
     def answers(self) -> bool:
@@ -89,12 +90,12 @@ class Circuit:
     def must_answer(self) -> None:
         """Raises Unavailable at once while the server is unreachable."""
         if self._unreachable is not None:
-            raise self._unavailable(self._unreachable)
+            raise self.unavailable(self._unreachable)
 
     def must_write(self) -> None:
         """Raises Unavailable at once while the server is unreachable, full or read-only."""
         if (outage := self.outage) is not None:
-            raise self._unavailable(outage)
+            raise self.unavailable(outage)
 
     @asynccontextmanager
     async def answering(self, *, writes: bool = False) -> AsyncIterator[None]:
@@ -113,8 +114,12 @@ class Circuit:
                     self._under_way.pop(ended, None)
         except Exception as error:
             if ended.expired() and (outage := self.outage) is not None:
-                raise self._unavailable(outage) from error
+                raise self.unavailable(outage) from error
             raise
+
+    def on_open(self, callback: Callable[[Outage], None]) -> None:
+        """Calls `callback` each time that the server is found unreachable, full or read-only."""
+        self._callbacks.append(callback)
 
     def writing_for(self) -> float:
         """For how many seconds the oldest block that writes is under way; 0 if there is none."""
@@ -124,6 +129,7 @@ class Circuit:
     async def probe(self, asked: Coroutine[Any, Any, T]) -> T:
         """The answer to a question, waited for. Opens the circuit if it is late.
 
+        A server that has never answered is starting, or this process is: that it is late means nothing yet.
         Raises TimeoutError if it does not come at all, and the errors of the question.
         """
         task = asyncio.ensure_future(asked)
@@ -132,7 +138,7 @@ class Circuit:
                 done, _ = await asyncio.wait((task,), timeout=_TICK_SECONDS)
                 if done:
                     return task.result()
-                if tick == _SILENT_TICKS:
+                if tick == _SILENT_TICKS and self._answered_at is not None:
                     self.open(Trouble.SILENT, "it does not answer", self._answered_at)
             raise TimeoutError
         finally:
@@ -147,13 +153,13 @@ class Circuit:
         self._unreachable = Outage(trouble, reason, began if before is None else before.since)
         if self._answered_at is not None and (before is None or before.trouble is not trouble):
             self._logger.warning("%s is %s", self.service, self._unreachable)
-        self._end(lambda _: True)
+        self._end(self._unreachable, lambda _: True)
 
     def close(self) -> bool:
         """The server has answered. Returns whether it was unreachable."""
-        self._answered_at = datetime.now(UTC)
+        before, self._answered_at = self._answered_at, datetime.now(UTC)
         was, self._unreachable = self._unreachable, None
-        if was is not None:
+        if was is not None and before is not None:
             self._logger.warning("%s answers again", self.service)
         return was is not None
 
@@ -170,7 +176,8 @@ class Circuit:
             self._unwritable = Outage(trouble, reason, since or datetime.now(UTC))
             self._logger.warning("%s is %s", self.service, self._unwritable)
             self.doubted.set()
-        self._end(lambda began: began is not None)
+        assert self._unwritable is not None, "it was set above, or is the same"
+        self._end(self._unwritable, lambda began: began is not None)
 
     def note(self, error: Unavailable) -> None:
         """Reports an error of the server if it says that the server takes no writes."""
@@ -193,12 +200,15 @@ class Circuit:
             pass
         self.doubted.clear()
 
-    def _end(self, which: Callable[[float | None], bool]) -> None:
+    def _end(self, outage: Outage, which: Callable[[float | None], bool]) -> None:
         for ended in [one for one, began in self._under_way.items() if which(began)]:
             del self._under_way[ended]
             ended.reschedule(0)
+        for callback in self._callbacks:
+            callback(outage)
 
-    def _unavailable(self, outage: Outage) -> Unavailable:
+    def unavailable(self, outage: Outage) -> Unavailable:
+        """The error for this outage of the server."""
         return Unavailable(self.service, str(outage), outage.trouble, outage.since)
 
 

@@ -57,7 +57,8 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
     try:
         yield
     except _CANNOT_REACH as error:
-        unavailable = Unavailable("Postgres", str(error) or type(error).__name__, _TROUBLES.get(type(error)))
+        reason = " ".join(str(error).split("\n")) or type(error).__name__
+        unavailable = Unavailable("Postgres", reason, _TROUBLES.get(type(error)))
         circuit: Circuit | None = getattr(connection, "circuit", None)
         if circuit is not None:
             circuit.note(unavailable)

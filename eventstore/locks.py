@@ -31,6 +31,7 @@ class Lock(IntEnum):
     EFFECT = 0x434D07
     REACTORS = 0x434D08
     RECURRING = 0x434D0A
+    PENDING = 0x434D0B
 
 
 def lock_key(name: str) -> int:

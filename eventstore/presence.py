@@ -8,6 +8,8 @@ bound to it, by a shared lock on the presence's key.
     present ─► silent: Postgres ends the presence ─► other processes end the bound sessions
     present ─► the presence alone is lost ─► present …     (sooner than others end the bound sessions)
 
+A presence that has just begun ends nobody: if Postgres itself was stopped, all presences have to begin again.
+
 A thread speaks for the process. So neither a long call of the domain's code nor a busy event loop makes a
 process silent. What does: a signal that stops it, a frozen machine, a lost network, and C code that does
 not let other threads run.
@@ -60,7 +62,7 @@ class Presence:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._speaking: asyncio.Task[None] | None = None
-        self._is_present = False
+        self._is_present = self._is_closed = False
         self._absent_because = "it did not answer"
         self._spoke_at = 0.0
 
@@ -82,6 +84,7 @@ class Presence:
 
     def close(self) -> None:
         """Ends the presence. Call it when the bound sessions have ended."""
+        self._is_closed = True
         loop, speaking = self._loop, self._speaking
         if loop is not None and speaking is not None and not loop.is_closed():
             loop.call_soon_threadsafe(speaking.cancel)
@@ -92,7 +95,7 @@ class Presence:
 
     async def _speak_always(self) -> None:
         self._loop, self._speaking = asyncio.get_running_loop(), asyncio.current_task()
-        while True:
+        while not self._is_closed:
             try:
                 await self._speak()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -115,6 +118,7 @@ class Presence:
             await connection.execute("select pg_advisory_lock($1, $2)", PRESENCES, self._key)
             self._was_answered()
             self._is_present = True
+            may_end_at = time.monotonic() + self._silent_seconds  # see the top
             found: list[int] = []
             while True:
                 silent = await connection.fetch(_END_SILENT, PRESENCES, BOUND, found)
@@ -122,7 +126,8 @@ class Presence:
                 for pid, application, ended in silent:
                     if ended:
                         logger.warning("ended the session %d (%s): its process is silent", pid, application)
-                found = [pid for pid, _, ended in silent if not ended]
+                may_end = time.monotonic() >= may_end_at
+                found = [pid for pid, _, ended in silent if may_end and not ended]
                 await asyncio.sleep(self._pause_seconds)
         finally:
             connection.terminate()
@@ -131,8 +136,6 @@ class Presence:
         """Notes that Postgres has answered. Logs a silence after which others may have ended sessions."""
         now = time.monotonic()
         if self._spoke_at and now > self._spoke_at + self._silent_seconds:
-            text = (
-                "this process was stopped, or cut off from Postgres, for %.0f s; it may have lost its locks"
-            )
+            text = "this process was stopped, or cut off from Postgres, for %.0f s; it may have lost locks"
             logger.warning(text, now - self._spoke_at)
         self._spoke_at = now

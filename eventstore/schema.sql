@@ -213,6 +213,13 @@ create table reactor_actions (
 create index reactor_actions_key on reactor_actions (reactor, key);
 create index reactor_actions_skipped on reactor_actions (reactor, position) where action = 'SKIPPED';
 
+create table handling (
+    handler text primary key,
+    run uuid not null,
+    deaths integer not null default 0,
+    cause bigint
+);
+
 create table effects (
     name text primary key,
     position bigint not null,
@@ -315,4 +322,20 @@ create table recurring (
     tick timestamptz not null,
     commands json not null,
     updated_at timestamptz not null default now()
+);
+
+create table pending_commands (
+    command_id uuid not null,
+    stream_created timestamptz not null,
+    due timestamptz not null,
+    command text not null
+);
+create index pending_commands_due on pending_commands (stream_created, due);
+
+create table command_streams (
+    created timestamptz primary key,
+    messages bigint not null,
+    seen_at timestamptz not null,
+    lost_at timestamptz,
+    sent_again bigint not null default 0
 );

@@ -30,6 +30,7 @@ async def follow(url: str, system: str, name: str, subject: str = ">") -> None:
         headers = message.headers or {}
         event = {
             "position": message.metadata.sequence.stream,
+            "epoch": int(headers.get("Commander-Epoch", "1")),  # keep it beside the position
             "type": message.subject.split(".")[3],
             "correlation": headers["Commander-Correlation-Id"],
             "data": json.loads(message.data),

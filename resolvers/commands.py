@@ -152,10 +152,10 @@ async def _answered(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout_ms / 1000
     if ended is None:
-        async with services.database.circuit.answering(writes=True):
-            with services.outcomes.expect(options.command_id) as expected:
-                await services.submitter.submit(made, alone=options.given_id)
-                ended = await expected.outcome(max(0.0, deadline - loop.time()))
+        services.database.circuit.must_write()
+        with services.outcomes.expect(options.command_id) as expected:
+            await services.submitter.submit(made, alone=options.given_id)
+            ended = await expected.outcome(max(0.0, deadline - loop.time()))
     if ended is None:
         return PendingResult(options.command_id, Stage.DECISION, None)
     if not await is_repeated(services, request, ended):

@@ -3,7 +3,8 @@
 rows of a projection    opaque: the list, its order, and a place in it; valid also after the row is gone
 commands                opaque: the list and a number; the same for the versions of a row
 events of a stream      the version of the event
-items of subscriptions  the position of the log; for rows also `-` and the table; the same in Last-Event-ID
+items of subscriptions  the position of the log, in a later epoch than the first: `2.710`; for rows also
+                        `-` and the table; the same in Last-Event-ID
 
 A cursor does not depend on the filter. It is valid under any filter.
 """
@@ -22,12 +23,13 @@ import msgspec
 
 from commander.domain import Field
 from commander.domain.checking import unusable_scalar
-from commander.domain.errors import InvalidRequest
+from commander.domain.errors import CommanderError, InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
+from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.filters import Order, Place
 from commander.streaming.live.changes import Cursor
 
-_LIVE = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
+_LIVE = re.compile(r"(?:([1-9][0-9]{0,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
 _LARGEST_VERSION = 2**31 - 1
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
@@ -75,9 +77,47 @@ def version_from(argument: str, cursor: str) -> int:
     return version
 
 
-def live_cursor_of(cursor: Cursor) -> str:
-    """The cursor of a live item."""
-    return f"{cursor.position}-{cursor.table}" if cursor.table else str(cursor.position)
+class LostCursor(CommanderError):
+    """A cursor behind events that were lost when Postgres was set back. Resume after `kept`, in `epoch`.
+
+    kept: the last position up to which the log is what the owner of the cursor has read. epoch: the newest.
+    """
+
+    def __init__(self, position: int, kept: int, epoch: int) -> None:
+        super().__init__(
+            f"the log was set back: what you have read up to position {position} is in it only up to {kept}; "
+            f"drop what came after, and subscribe after position {kept} in epoch {epoch}"
+        )
+        self.kept = kept
+        self.epoch = epoch
+
+
+def must_be_kept(epochs: Epochs, position: int, epoch: int) -> None:
+    """Raises LostCursor if the log is no longer what it was in this epoch up to this position."""
+    kept = epochs.last_kept(epoch) if epoch <= epochs.current else 0
+    if kept is not None and position > kept:
+        raise LostCursor(position, kept, epochs.current)
+
+
+def is_kept(epochs: Epochs, cursor: Cursor) -> bool:
+    """Whether the log is still what it was at this cursor."""
+    try:
+        must_be_kept(epochs, cursor.position, cursor.epoch)
+    except LostCursor:
+        return False
+    return True
+
+
+def live_cursor_of(cursor: Cursor, epochs: Epochs) -> str:
+    """The cursor of a live item. epochs: those of the log that it is of."""
+    position = position_cursor_of(cursor.position, epochs)
+    return f"{position}-{cursor.table}" if cursor.table else position
+
+
+def position_cursor_of(position: int, epochs: Epochs) -> str:
+    """The cursor of a position."""
+    epoch = epochs.at(position)
+    return str(position) if epoch == 1 else f"{epoch}.{position}"
 
 
 def live_cursor_from(argument: str, text: str) -> Cursor:
@@ -86,9 +126,9 @@ def live_cursor_from(argument: str, text: str) -> Cursor:
     Raises InvalidRequest, as place_from does.
     """
     match = _LIVE.fullmatch(text)
-    if match is None or int(match[1]) > _LARGEST:
+    if match is None or int(match[2]) > _LARGEST:
         raise _no_cursor(argument, text, "a subscription's items")
-    return Cursor(int(match[1]), match[2] or "")
+    return Cursor(int(match[2]), match[3] or "", int(match[1] or 1))
 
 
 def _opaque(list_name: str, *content: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
+from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor
 from commander.streaming.tracing import traceparent_from
@@ -46,6 +47,11 @@ class RequestContext(Generic[S_co]):
             None if name is None else _actor(headers.get(name, "")),
             traceparent_from(headers.get("traceparent")),
         )
+
+    @property
+    def epochs(self: RequestContext[Services]) -> Epochs:
+        """The epochs of the log."""
+        return self.services.epochs
 
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""

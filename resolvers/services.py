@@ -10,6 +10,7 @@ from typing import Protocol
 
 from commander.domain import Domain
 from commander.eventstore.database import Database
+from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
 from commander.streaming.commands.outcomes import OutcomeWaiter
@@ -83,6 +84,11 @@ class Services:
     now: Callable[[], datetime] = utc_now
     table_errors: Callable[[], Mapping[str, str]] = dict
     standstill: Standstill | None = None
+
+    @property
+    def epochs(self) -> Epochs:
+        """The epochs of the log. A process ends when there is a new one."""
+        return self.nats.names.identity.epochs
 
     @cached_property
     def versions(self) -> RowVersions:

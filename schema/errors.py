@@ -8,6 +8,8 @@ ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
+CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
+                     subscribe again with these)
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -31,6 +33,7 @@ from commander.domain.errors import InvalidRequest, NotFound, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.answer_size import AnswerTooLarge
+from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.submitting import Overloaded
@@ -49,6 +52,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
+    LostCursor: "CURSOR_LOST",
     UndecodableEvent: "UNREADABLE",
     CannotDecide: "UNREADABLE",
     ProjectionFailed: "UNREADABLE",
@@ -110,6 +114,8 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"limit": error.limit}
         case InvalidRequest():
             return {"argument": error.argument}
+        case LostCursor():
+            return {"position": str(error.kept), "logEpoch": error.epoch}
         case ProjectionBehind():
             position, wanted = str(error.position), str(error.wanted)
             return {"projection": camel(error.projection), "position": position, "wanted": wanted}

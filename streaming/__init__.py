@@ -1,6 +1,7 @@
 """NATS JetStream: commands in, events out. May import eventstore and commander.domain.
 
 counters.py     counters for the metrics of a process
+handling.py     one run of a process that handles events
 newer_code.py   what newer code knows, to which an event may have to be left
 grouping.py     what comes at once shares a trip to a server
 running.py      keep a part running while a server is unreachable

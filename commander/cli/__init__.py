@@ -13,6 +13,7 @@ processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 restoring.py          commander restore
 snapshots.py          commander snapshots drop
+auditing.py           run the checks of an audit in several processes
 verifying.py          commander verify
 repairing.py          commander repair
 parts.py              run one part, or all of them

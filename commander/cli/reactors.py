@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,11 +16,12 @@ from commander.cli.dead_letters import as_user
 from commander.cli.joining import join
 from commander.cli.loading import load_domain
 from commander.domain import CommanderError, Domain
-from commander.domain.errors import NotFound
+from commander.domain.errors import NotFound, Unavailable
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.pending import UndecidedReactions, undecided_reactions
 from commander.eventstore.reactions.parked import list_parked
 from commander.eventstore.reactions.reactors import (
     ReactorStatus,
@@ -34,8 +36,11 @@ from commander.resolvers import reactor_failures
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 from commander.settings import read_settings
+from commander.streaming.commands.sending_again import send_again
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.streams import queue_depth
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import replayed, take_back_deadlines
 
@@ -46,7 +51,12 @@ console = Console(highlight=False)
 
 Reactor = Annotated[str, typer.Argument(metavar="REACTOR", help="The name of the reactor.")]
 
-_COLUMNS = ("reactor", "position", "of", "states", "parked", "stopped", "failed at", "error")
+_COLUMNS = (
+    *("reactor", "position", "of", "states", "parked", "undecided", "missing"),
+    *("stopped", "failed at", "error"),
+)
+_LOOK_SECONDS = 3.0
+"""How long NATS may take to say which stream COMMANDS there is."""
 
 
 class ReactorRuns(CommanderError):
@@ -55,17 +65,25 @@ class ReactorRuns(CommanderError):
 
 @app.command("list")
 def list_all() -> None:
-    """List all reactors that have run. In a pipe: tab-separated lines."""
+    """List all reactors that have run. In a pipe: tab-separated lines.
+
+    undecided: how many of its commands have no outcome yet. missing: how many of those NATS has lost; they
+    are sent again while a processor or the part reactors runs. It is ? if NATS does not answer.
+    """
+    settings = read_settings()
 
     async def show(database: Database) -> None:
         head, found = await reactor_statuses(database)
+        created = await _stream_created(database, settings.nats_url)
+        sent = await undecided_reactions(database, created)
+        lines = [_cells(one, head, sent.get(one.name), known=created is not None) for one in found]
         if not console.is_terminal:
-            for one in found:
-                print("\t".join(_cells(one, head)))
+            for cells in lines:
+                print("\t".join(cells))
             return
         table = Table(*_COLUMNS)
-        for one in found:
-            table.add_row(*map(Text, _cells(one, head)))
+        for cells in lines:
+            table.add_row(*map(Text, cells))
         console.print(table)
 
     _with_database(show)
@@ -128,15 +146,28 @@ def replay(
             "--skip", help="Also skip all events that it has not reacted to yet. It never reacts to them."
         ),
     ] = False,
+    send: Annotated[
+        bool,
+        typer.Option(
+            "--send", help="Also send its commands again that have no outcome, in case NATS has lost them."
+        ),
+    ] = False,
 ) -> None:
-    """Rebuild the states of a reactor from the log, up to its position. No command is sent."""
+    """Rebuild the states of a reactor from the log, up to its position. No command is sent without --send."""
     settings = read_settings(domain=domain)
     loaded = load_domain(settings.domain)
     stored = loaded.names.stored("reactor", name)
     if stored is None:
         known = ", ".join(sorted(loaded.reactors)) or "none"
         raise NotFound(f"the domain {loaded.name} has no reactor {name}; it has {known}")
-    _with_database(lambda database: _replay(database, settings.nats_url, loaded, stored, skip))
+
+    async def work(database: Database) -> None:
+        await _replay(database, settings.nats_url, loaded, stored, skip)
+        if send:
+            count = await _send_again(database, settings.nats_url, stored)
+            console.print(f"{count:,} commands of {stored} that have no outcome are sent again")
+
+    _with_database(work)
 
 
 async def _replay(database: Database, nats_url: str | None, domain: Domain, name: str, skip: bool) -> None:
@@ -173,12 +204,41 @@ async def _take_back(database: Database, connection: Connection, nats_url: str |
     console.print(f"{count:,} deadlines are taken back; those of the new states are set when {name} runs")
 
 
-def _cells(one: ReactorStatus, head: int) -> tuple[str, ...]:
+async def _send_again(database: Database, nats_url: str | None, name: str) -> int:
+    nats = Nats(given_url(nats_url, "COMMANDER_NATS_URL"))
+    try:
+        await join(nats, database)
+        await nats.connect("commander reactors replay")
+        return await send_again(database, Submitter(nats, await settled_partitions(database)), name)
+    finally:
+        await nats.close()
+
+
+async def _stream_created(database: Database, nats_url: str | None) -> datetime | None:
+    """When the stream COMMANDS was created; None if NATS does not say."""
+    if nats_url is None:
+        return None
+    nats = Nats(nats_url)
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await join(nats, database)
+            await nats.connect("commander reactors list")
+            return (await queue_depth(nats)).created
+    except (Unavailable, NotFound, TimeoutError):
+        return None
+    finally:
+        await nats.close()
+
+
+def _cells(one: ReactorStatus, head: int, sent: UndecidedReactions | None, *, known: bool) -> tuple[str, ...]:
     stopped = f"{one.stopped} of {one.partitions}" if one.stopped else ""
     failed = "" if one.failed_position is None else str(one.failed_position)
     error = " ".join((one.error or "").split())
     parked = str(one.parked or "")
-    return one.name, str(one.position), str(head), str(one.states), parked, stopped, failed, error
+    undecided = "" if sent is None else str(sent.undecided)
+    missing = "" if sent is None else str(sent.missing or "") if known else "?"
+    numbers = str(one.position), str(head), str(one.states)
+    return one.name, *numbers, parked, undecided, missing, stopped, failed, error
 
 
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:

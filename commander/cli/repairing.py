@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from commander.cli.joining import joined_with_any_epoch
-from commander.cli.verifying import VerificationFailed, audited, console, show
+from commander.cli.auditing import Audited, audit, console
+from commander.cli.verifying import VerificationFailed, audited_with, show
 from commander.domain import Domain
-from commander.eventstore.audit.findings import Finding, Mend, begun
-from commander.eventstore.database import Database
-from commander.parts.process import given_url
+from commander.eventstore.audit.findings import Finding, Mend
 from commander.settings import read_settings
-from commander.streaming.audit.checks import all_checks
 from commander.streaming.audit.repairing import LOG, NotRepaired, System, repair, repairs_of, restorable
-from commander.streaming.nats.connection import Nats
 
 _SHOWN = 10
 
@@ -25,56 +21,44 @@ def run_repair(domain: Domain, *, apply: bool) -> None:
     Raises VerificationFailed if something is left, SettingsError, PartRuns, Unavailable.
     """
     settings = read_settings()
-    postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
-    nats_url = given_url(settings.nats_url, "COMMANDER_NATS_URL")
+    audited = audited_with(domain, settings)
+    found = audit(audited)
+    if not apply:
+        asyncio.run(_plan(audited, repairs_of(found)))
+    for stage in (True, False) if apply else ():  # the log first, and what is made from it after another look
+        wanted = {mend: subjects for mend, subjects in repairs_of(found).items() if (mend in LOG) is stage}
+        if wanted:
+            asyncio.run(_apply(audited, wanted, settings.nats_replicas))
+            found = audit(audited)
+    _end(found, apply=apply)
 
-    async def run() -> list[Finding]:
-        database = Database(postgres_url, command_timeout_seconds=24 * 3600)
-        nats = Nats(nats_url)
-        try:
-            await nats.connect("commander repair")
-            await joined_with_any_epoch(nats, database)
-            system = System(domain, database, nats, settings.nats_replicas)
-            return await (_repaired(system) if apply else _planned(system))
-        finally:
-            await nats.close()
-            await database.close()
 
-    found = asyncio.run(run())
+def _end(found: Sequence[Finding], *, apply: bool) -> None:
     if found:
         show(found)
-        left = "left" if apply else "; nothing was changed, --apply does it"
-        raise VerificationFailed(f"{len(found)} findings{' ' if apply else ''}{left}")
+        left = " left" if apply else "; nothing was changed, --apply does it"
+        raise VerificationFailed(f"{len(found)} findings{left}")
 
 
-async def _planned(system: System) -> list[Finding]:
-    found = await _audited(system)
-    for mend, subjects in repairs_of(found).items():
-        console.print(f"would {_described(mend, subjects)}")
-        for position in subjects if mend is Mend.EVENT else ():
-            try:
-                await restorable(system, int(position))
-            except NotRepaired as error:
-                console.print(f"    no: {error}")
-    return found
+async def _plan(audited: Audited, wanted: Mapping[Mend, Sequence[str]]) -> None:
+    async with audited.connected("commander repair") as (database, nats):
+        system = System(audited.domain, database, nats)
+        for mend, subjects in wanted.items():
+            console.print(f"would {_described(mend, subjects)}")
+            for position in subjects if mend is Mend.EVENT else ():
+                try:
+                    await restorable(system, int(position))
+                except NotRepaired as error:
+                    console.print(f"    no: {error}")
 
 
-async def _repaired(system: System) -> list[Finding]:
-    """The log first, and what is made from it after another look. Returns what is left."""
-    found = await _audited(system)
-    for stage in (True, False):
-        wanted = {mend: subjects for mend, subjects in repairs_of(found).items() if (mend in LOG) is stage}
+async def _apply(audited: Audited, wanted: Mapping[Mend, Sequence[str]], replicas: int) -> None:
+    async with audited.connected("commander repair") as (database, nats):
+        system = System(audited.domain, database, nats, replicas)
         for mend, subjects in wanted.items():
             console.print(_described(mend, subjects))
             for problem in await repair(system, mend, subjects):
                 console.print(f"    no: {problem}")
-        if wanted:
-            found = await _audited(system)
-    return found
-
-
-async def _audited(system: System) -> list[Finding]:
-    return await audited(await begun(system.domain, system.database), all_checks(system.domain, system.nats))
 
 
 def _described(mend: Mend, subjects: Sequence[str]) -> str:

@@ -63,7 +63,8 @@ async def _run(
     if not apply:
         console.print(f"nothing was changed; with --yes it begins epoch {found.newest_epoch + 1}")
         return
-    begun = await restore(database, nats, found, settings.nats_replicas)
+    begun, sent_again = await restore(database, nats, found, settings.nats_replicas)
+    console.print(f"{sent_again} pending commands that Postgres has are sent again")
     console.print(
         f"epoch {begun.number} of the log begins at position {begun.first_position}; start the parts, or "
         "wait until they go on"

@@ -5,17 +5,20 @@ The pattern is described by Jérémie Chassaing, "Functional Event Sourcing Deci
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from commander.domain.decisions import CommandContext, events_of
-from commander.domain.errors import DefinitionError, InvalidCommand, Problem
+from commander.domain.errors import DefinitionError, InvalidCommand, InvalidDecision, Problem
 from commander.domain.fields import BigInt, ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
+from commander.domain.mutability import is_mutable
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
 
@@ -47,16 +50,32 @@ class AggregateType(Named):
         """The state before the first event."""
         return self.cls()
 
+    @cached_property
+    def is_mutable(self) -> bool:
+        """Whether the domain's code could change a state in place."""
+        return is_mutable(self.cls)
+
+    def own(self, state: Any) -> Any:
+        """A state that the domain's code may change in place: a copy if that is possible."""
+        return copy.deepcopy(state) if self.is_mutable else state
+
     def decide(self, state: Any, command: Any, context: Callable[[], CommandContext]) -> tuple[Any, ...]:
-        """The events that `command` leads to in `state`. Pure. Raises Rejected or InvalidDecision.
+        """The events that `command` leads to in `state`. Raises Rejected or InvalidDecision.
 
         context: a function that makes the context. It is called only for a decider that takes one.
         """
-        return self.deciders[type(command)](state, command, context)
+        return self.deciders[type(command)](self.own(state), command, context)
 
     def evolve(self, state: Any, event: Any) -> Any:
-        """The state after `event`. Pure."""
-        return self.evolvers[type(event)](state, event)
+        """The state after `event`. It may share parts with `state`, which must not be used any more.
+
+        Raises InvalidDecision if the evolver returns anything but a state.
+        """
+        after = self.evolvers[type(event)](state, event)
+        if not isinstance(after, self.cls):
+            returned = f"{type(after).__name__}, not the next state, for {type(event).__name__}"
+            raise InvalidDecision(f"an evolver of {self.cls.__name__} returned {returned}")
+        return after
 
     def fold(self, events: Iterable[Any]) -> Any:
         """The state after these events, starting from the initial state."""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from commander.domain.constraints import first_broken
 from commander.domain.errors import Problem
-from commander.domain.fields import Field, FieldType, ListType, RecordType
+from commander.domain.fields import BigInt, EnumType, Field, FieldType, ListType, RecordType, ScalarType
+
+_INT = -(2**31)
 
 
 def problems_of(fields: tuple[Field, ...], value: Any, path: tuple[str, ...] = ()) -> list[Problem]:
     """Every problem in `value`, a dataclass with these fields. path: where `value` itself stands."""
     problems: list[Problem] = []
     for field in fields:
-        if field.always_usable:
-            continue
-        item = getattr(value, field.name)
+        item = getattr(value, field.name, None)
         if item is None:
-            continue
-        if field.is_plain and _surely_usable(item):
+            if not field.optional:
+                problems.append(Problem((*path, field.name), "must not be None"))
+        elif type(item) is field.python and (field.always_usable or _surely_usable(item)):
             if field.constraints:
                 problems += _broken(field.constraints, item, (*path, field.name))
         else:
@@ -42,18 +44,46 @@ def _broken(constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> 
 
 def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Problem]:
     """The problems of the value itself: JSON or Postgres cannot store it without a change."""
+    if (wrong := _of_another_type(type_, value)) is not None:
+        return [Problem(path, wrong)]
     match type_:
         case RecordType(_, fields):
             return problems_of(fields, value, path)
-        case ListType(_, item_type, _, constraints):
+        case ListType(_, item_type, optional, constraints):
             return [
                 problem
                 for index, item in enumerate(value)
-                if item is not None
+                if item is not None or not optional
                 for problem in _problems(item_type, constraints, item, (*path, str(index)))
             ]
+        case ScalarType(python) if python is int and not _INT <= value < -_INT:
+            return [Problem(path, f"must fit into 32 bits (a BigInt has 64), got {value}")]
     unusable = unusable_scalar(value)
     return [] if unusable is None else [Problem(path, unusable)]
+
+
+def _of_another_type(type_: FieldType, value: Any) -> str | None:
+    """What is wrong with the class of a value; None if nothing is.
+
+    An int is a float too, as type checkers say. A subclass is read back as its base, so it is refused where
+    the two are not equal by nature: a bool for an int, a datetime for a date.
+    """
+    match type_:
+        case ListType():
+            expected, fits = "a list or a tuple", isinstance(value, list | tuple)
+        case ScalarType(python) if python in (int, BigInt):
+            expected, fits = "an int", isinstance(value, int) and not isinstance(value, bool | Enum)
+        case ScalarType(python) if python is float:
+            expected, fits = "a float", isinstance(value, float | int) and not isinstance(value, bool | Enum)
+        case ScalarType(python) if python is date:
+            expected, fits = "a date", isinstance(value, date) and not isinstance(value, datetime)
+        case ScalarType(python):
+            expected, fits = f"a {python.__name__}", isinstance(value, python) and not isinstance(value, Enum)
+        case EnumType(python):
+            expected, fits = f"a {python.__name__}", isinstance(value, python)
+        case RecordType(python):
+            expected, fits = f"a {python.__name__}", type(value) is python
+    return None if fits else f"must be {expected}, got {type(value).__name__} {value!r:.80}"
 
 
 def _surely_usable(value: Any) -> bool:

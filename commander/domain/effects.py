@@ -65,9 +65,13 @@ class EffectType:
     timeout_seconds: float = 30
     begins: Begins | None = None
 
-    def key(self, position: int) -> UUID:
-        """The idempotency key of this effect for the event at this position."""
-        return uuid5(_NAMESPACE, f"{self.name}:{position}")
+    def key(self, position: int, epoch: int = 1) -> UUID:
+        """The idempotency key of this effect for the event at this position. epoch: that of the position.
+
+        After the log was set back, there is another event at the position, and its call is another one.
+        """
+        place = f"{position}" if epoch == 1 else f"{epoch}.{position}"
+        return uuid5(_NAMESPACE, f"{self.name}:{place}")
 
     async def call(self, event: Any, call: EffectCall) -> None:
         """Calls the function once. Raises whatever it raises."""

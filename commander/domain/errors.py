@@ -10,6 +10,7 @@ CommanderError
 │  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
 ├─ HandlerTimedOut      a call of the domain's code did not return in time
+├─ EndedItsProcess      a call of the domain's code ended its process, each time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
@@ -137,6 +138,14 @@ class HandlerStuck(BaseException):
 
     def __init__(self, seconds: float, where: str) -> None:
         super().__init__(f"did not return within {seconds:g} seconds and ignored it; it was in {where}")
+
+
+class EndedItsProcess(CommanderError):
+    """A handler of the domain ended its process each time it handled an event. The message names it."""
+
+    def __init__(self, times: int, handler: object) -> None:
+        where = f"{getattr(handler, '__qualname__', handler)} of {handler.__module__}"
+        super().__init__(f"{where} ended its process {times} times; the log of the process may say why")
 
 
 RAISED = (Exception, HandlerStuck)

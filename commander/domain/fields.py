@@ -100,8 +100,18 @@ class Field:
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
+    def python(self) -> Any:
+        """The class of its values; None for a list, whose values are lists or tuples."""
+        match self.type:
+            case ScalarType(python):
+                return int if python is BigInt else python
+            case EnumType(python) | RecordType(python):
+                return python
+        return None
+
+    @cached_property
     def always_usable(self) -> bool:
-        """Whether every value of its type is valid, so that no check is needed."""
+        """Whether every value of exactly its class is valid."""
         match self.type:
             case ScalarType(python):
                 return python in (UUID, bool, date) and not self.constraints

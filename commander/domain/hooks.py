@@ -149,7 +149,7 @@ class HookedDomain(ABC):
                 type_.check(changed)
             except InvalidCommand:
                 raise
-            except Exception as error:  # a field has a value of another type
+            except Exception as error:  # a predicate may raise anything
                 raise hook.failed(f"returned an invalid {type_.name}: {error}") from error
             if aggregate.stream_of(changed) != context.stream:
                 raise hook.failed(f"changed {type_.name}.{aggregate.key}, the key of the aggregate")

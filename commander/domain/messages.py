@@ -14,7 +14,7 @@ import msgspec
 
 from commander.domain.checking import problems_of
 from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
-from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, UndecodableEvent
+from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import where_is
@@ -24,7 +24,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 # The fields of the GraphQL interface Event. An event's own fields appear beside them.
 EVENT_FIELDS = frozenset(
     {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
-    | {"causation_position", "schema_version", "reactions"}
+    | {"causation_position", "schema_version", "reactions", "log_epoch"}
 )
 
 
@@ -51,6 +51,14 @@ class EventType(Named):
     def encode(self, event: object) -> bytes:
         """The JSON that is stored, as UTF-8."""
         return _encoder.encode(event)
+
+    def read_back(self, event: object) -> tuple[bytes, Any]:
+        """The JSON that is stored, and the event that is read from it. Raises InvalidDecision."""
+        data = self.encode(event)
+        try:
+            return data, self.decode(data, 0)
+        except UndecodableEvent as error:
+            raise InvalidDecision(f"{self.name} could not be read back: {error.reason}") from error
 
     def decode(self, data: bytes | str, position: int) -> Any:
         """The event from its stored JSON. Raises UndecodableEvent with the position and the reason."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
+from commander.eventstore.log.pending import Keep
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
@@ -60,7 +61,11 @@ class ApiPart(Part):
             domain=self.domain,
             database=database,
             nats=nats,
-            submitter=Submitter(nats, self.settings.partitions),
+            submitter=Submitter(
+                nats,
+                self.settings.partitions,
+                keep=Keep(database) if self.settings.keep_accepted else None,
+            ),
             outcomes=OutcomeWaiter(nats, database),
             progress=progress,
             feed=Feed(

@@ -77,7 +77,9 @@ class Part(ABC):
         async with database.connection() as connection:
             await register_code(connection, self.code)
         sharing = share_outages(nats, (database.circuit, nats.circuit))
-        await run_all(self.run(database, nats), watch_streams(nats), clocks.run(), sharing)
+        await run_all(
+            self.run(database, nats), watch_streams(nats, self.settings.nats_replicas), clocks.run(), sharing
+        )
 
     @abstractmethod
     async def run(self, database: Database, nats: Nats) -> None: ...

@@ -35,11 +35,12 @@ _RETRY_SECONDS = 1.0
 def run(part: Part) -> None:
     """Runs a part until SIGTERM or SIGINT. Raises the error of a part that fails."""
     gc.set_threshold(*part.garbage_thresholds)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(part))
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """The event loop of a process: uvloop where it is installed, else None: the one of asyncio."""
     try:
         import uvloop
     except ImportError:  # not on Windows

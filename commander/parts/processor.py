@@ -10,9 +10,11 @@ from commander.eventstore.log.checkpoints import partition_progress, settled_par
 from commander.eventstore.sharing import Refusal
 from commander.parts.exposition import Metric, gauge, gauges, histogram, labelled
 from commander.parts.metrics import Measure
-from commander.parts.part import Part
+from commander.parts.part import Part, run_all
 from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
+from commander.streaming.commands.sending_again import LossWatch
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
 
@@ -27,7 +29,8 @@ class ProcessorPart(Part):
     async def run(self, database: Database, nats: Nats) -> None:
         settings = ProcessorSettings(self.settings.partitions, self.settings.batch_size)
         self._processor = Processor(self.domain, database, nats, settings)
-        await self._processor.run()
+        lost = LossWatch(database, nats, Submitter(nats, self.settings.partitions))
+        await run_all(self._processor.run(), lost.run())
 
     def own_readiness(self) -> Mapping[str, str]:
         refused = () if self._processor is None else self._processor.refused

@@ -14,7 +14,9 @@ from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
 from commander.settings import Settings
+from commander.streaming.commands.sending_again import LossWatch
 from commander.streaming.commands.submitting import Submitter
+from commander.streaming.handling import HandlingRun
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.streaming.reactors.recurring import Ticker
@@ -32,12 +34,14 @@ class ReactorsPart(Part):
 
     async def run(self, database: Database, nats: Nats) -> None:
         submitter = Submitter(nats, self.settings.partitions)
+        most, run = self.settings.reactor_parked_keys, HandlingRun()
         self._runners = [
-            ReactorRunner(self.domain, database, nats, submitter, reactor, self.settings.reactor_parked_keys)
+            ReactorRunner(self.domain, database, nats, submitter, reactor, most, run)
             for reactor in self.domain.reactors.values()
         ]
         self._ticker = Ticker(self.domain, database, nats, submitter)
-        await run_all(*(runner.run() for runner in self._runners), self._ticker.run())
+        lost = LossWatch(database, nats, submitter)
+        await run_all(*(runner.run() for runner in self._runners), self._ticker.run(), lost.run())
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         failures = {runner.name: runner.failure for runner in self._runners}

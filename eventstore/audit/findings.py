@@ -40,6 +40,7 @@ class Kind(StrEnum):
     DEADLINE_MISSING = "deadline missing"
     DEADLINE_ORPHANED = "deadline orphaned"
     TICK_MISSING = "tick missing"
+    PENDING_MISSING = "pending missing"
 
 
 class Mend(StrEnum):
@@ -56,6 +57,7 @@ class Mend(StrEnum):
     EFFECT = "set the checkpoint to the end of the log"
     REACTOR = "set its checkpoints back to what it has handled, and fold its states again"
     DEADLINES = "schedule again what the states have, and take back the rest"
+    PENDING = "send the pending commands again that Postgres has"
 
 
 @dataclass(frozen=True)

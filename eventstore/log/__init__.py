@@ -9,6 +9,7 @@ causation.py        how many reactions led to an event
 quarantine.py       attempts at commands that may have crashed their processor
 snapshots.py        states of long streams, so that a load reads few events
 identity.py         the identity of the system, and its name
+pending.py          pending commands that Postgres has too, in case NATS loses them
 epochs.py           the epochs of the log, which begin when a store was set back
 stored_names.py     the names of stored events and commands, with their counts
 checkpoints.py      the checkpoint of each partition of the COMMANDS stream

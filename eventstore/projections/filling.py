@@ -16,6 +16,8 @@ from commander.eventstore.projections.tables import Table
 
 _MOST_CHANGED = 50_000
 _MOST_EVENTS = 100_000
+MOST_UNSTORED = 2 * (_MOST_EVENTS + 10_000)
+"""The maximum of events that are folded and not stored, with log ranges of 10,000 events."""
 _MOST_KNOWN = 250_000
 """The maximum of rows in memory, some hundred bytes each. Beyond it, all are dropped and read again."""
 

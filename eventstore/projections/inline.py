@@ -77,6 +77,21 @@ class InlineProjections:
                 await _stop(connection, table, position + 1, error, f"{type(error).__name__}: {error}")
         return folded
 
+    async def leave(self, connection: Connection) -> None:
+        """All of them leave inline mode, in a transaction that appends: one may have ended the process.
+
+        A command must not be blamed for that. The projectors fold its events.
+        """
+        left = await connection.fetch(
+            """update projections set inline = false
+               where inline and (name, fingerprint) in (select * from unnest($1::text[], $2::text[]))
+               returning table_name""",
+            list(self._projections),
+            [p.fingerprint for p in self._projections.values()],
+        )
+        for (name,) in left:
+            logger.warning("%s leaves inline mode: it may have ended the processor", name)
+
 
 async def _stop(connection: Connection, table: Table, position: int, error: Exception, reason: str) -> None:
     logger.error("%s; %s leaves inline mode", reason, table.name, exc_info=error)

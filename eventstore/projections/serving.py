@@ -280,4 +280,5 @@ async def drop(database: Database, name: str, table_name: str) -> None:
         except asyncpg.LockNotAvailableError as error:
             raise CannotServe(f"{table_name} is being read; try again") from error
         await connection.execute("delete from projections where table_name = $1", table_name)
+        await connection.execute("delete from handling where handler = $1", f"projection {table_name}")
         await connection.execute(drop_table(table_name))

@@ -27,6 +27,7 @@ _COLUMN_TYPES: dict[Any, str] = {
     time: "time",
 }
 _MAX_NUMERIC_EXPONENT = 131_071
+_INT = 2**31
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -253,9 +254,11 @@ def to_column(field: Field, value: Any) -> Any:
     match field.type:
         case _ if value is None:
             return None
-        case ScalarType():
+        case ScalarType(python):
             if isinstance(value, Decimal) and value.adjusted() > _MAX_NUMERIC_EXPONENT:
                 raise ValueError(f"{value} is too large for Postgres")  # asyncpg would store something else
+            if python is int and not -_INT <= value < _INT:
+                raise ValueError(f"{value} does not fit into 32 bits, as an Int of GraphQL has; use BigInt")
             return value
         case EnumType():
             return value.name

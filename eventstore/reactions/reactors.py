@@ -17,6 +17,7 @@ import msgspec
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.pending import Sent, remember, remembered_columns
 from commander.eventstore.reactions.parked import Failure, move_parked, store_parked, unpark
 from commander.eventstore.records import SubmittedCommand
 from commander.eventstore.sql import statement
@@ -169,14 +170,17 @@ async def save_reactor(
     positions: Mapping[int, int],
     changed: Mapping[str, StoredState | None] | None = None,
     parked: Sequence[Failure] = (),
+    sent: Sent | None = None,
 ) -> None:
     """Moves partitions to these positions, stores the changed states and parks keys, in one transaction.
 
-    positions: by partition. changed: states by key; None for a state that has ended.
+    positions: by partition. changed: states by key; None for a state that has ended. sent: the commands of
+    the events; they are stored until they have an outcome.
     connection: it holds the locks of the partitions. Raises Unavailable.
     """
     async with _transaction(connection):
-        await connection.execute(_SAVE, name, list(positions), list(positions.values()))
+        commands = remembered_columns(sent)
+        await connection.execute(_SAVE, name, list(positions), list(positions.values()), *commands)
         if changed:
             await save_states(connection, name, changed)
         if parked:
@@ -192,6 +196,7 @@ async def save_retry(
     failure: Failure | None,
     *,
     caught_up: bool,
+    sent: Sent | None = None,
 ) -> None:
     """Stores how far the retry of a parked key has come: its state, and up to which event it is handled.
 
@@ -200,6 +205,8 @@ async def save_retry(
     async with _transaction(connection):
         if changed:
             await save_states(connection, name, changed)
+        if sent is not None:
+            await remember(connection, sent)
         if failure is not None:
             await store_parked(connection, name, [failure])
         elif caught_up:
@@ -251,6 +258,7 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
         if position is not None:
             await connection.execute("delete from reactor_failures where reactor = $1", name)
         await connection.execute("delete from reactor_states where reactor = $1", name)
+        await connection.execute("delete from handling where starts_with(handler, $1)", f"reactor {name} ")
         await connection.execute(
             """insert into reactors (name, position) values ($1, coalesce($2, 0))
                on conflict (name) do update

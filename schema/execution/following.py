@@ -24,7 +24,7 @@ from graphql.execution.values import get_argument_values
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from commander.eventstore.records import EventFilter
-from commander.resolvers.cursors import live_cursor_of
+from commander.resolvers.cursors import live_cursor_of, must_be_kept
 from commander.resolvers.events import follow
 from commander.schema.errors import BAD_REQUEST, coerced
 from commander.schema.execution.counting import errors_of
@@ -64,16 +64,20 @@ class Subscriber(ABC, Generic[T]):
 
 @dataclass(frozen=True)
 class Followed(Subscriber[Sequence[Rendered]]):
-    """One subscriber of the log. key: equal for subscribers that share renderings."""
+    """One subscriber of the log. key: equal for subscribers that share renderings. epoch: that of `after`."""
 
     key: Hashable
     after: int | None
+    epoch: int
     where: EventFilter
     renderer: Renderer
 
     def _source(self) -> AsyncGenerator[Sequence[Rendered], None]:
         """Each page has all items that are ready."""
-        return follow(self.admitted.context.services, self.key, self.after, self.where, self.renderer.render)
+        services = self.admitted.context.services
+        if self.after is not None:
+            must_be_kept(services.epochs, self.after, self.epoch)
+        return follow(services, self.key, self.after, self.where, self.renderer.render)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
         if inspect.isawaitable(result):
             result = await result
         errors = errors_of(result, context)
-        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, live_cursor_of(cursor))
+        position = live_cursor_of(cursor, self.admitted.context.epochs)
+        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, position)
 
 
 class Following:
@@ -135,7 +140,7 @@ class Following:
         )
         if isinstance(executor, list):
             raise OperationRejected(executor)
-        renderer = Renderer(admitted, executor, self._types)
+        renderer = Renderer(admitted, executor, self._types, admitted.context.epochs)
         field = renderer.field
         if field is None:
             return None
@@ -155,9 +160,10 @@ class Following:
         kept = {name: value for name, value in variables.items() if name != cursor}
         key = (operation.text, operation.name, msgspec.json.encode(kept, order="deterministic"))
         renderer = self._renderers.setdefault(key, renderer)
-        if admitted.context.resume_after is not None:
-            after = admitted.context.resume_after.position
-        return Followed(admitted, key, after, where, renderer)
+        epoch = given["logEpoch"]
+        if (resumed := admitted.context.resume_after) is not None:
+            after, epoch = resumed.position, resumed.epoch
+        return Followed(admitted, key, after, epoch, where, renderer)
 
     def _given(self, executor: Executor[Any], field: FieldNode) -> dict[str, Any]:
         root = self._schema.subscription_type

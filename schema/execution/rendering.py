@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ from graphql.execution.collect_fields import FieldDetailsList, collect_fields, c
 
 from commander.domain import BigInt, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.eventstore.log.epochs import Epochs
+from commander.resolvers.cursors import position_cursor_of
 from commander.schema.errors import typed
 from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
@@ -37,6 +39,12 @@ Read = Callable[[Any, Any], Any]
 
 class Unshowable(Exception):
     """GraphQL cannot represent a value."""
+
+
+class _OfTheLog(NamedTuple):
+    """What the fields of an item may ask of their context: it is the same for all who share a rendering."""
+
+    epochs: Epochs
 
 
 class Rendered:
@@ -78,10 +86,13 @@ class Renderer:
     Subscribers share it, so it keeps nothing of the context of the first one.
     """
 
-    def __init__(self, admitted: Admitted, executor: Executor[Any], types: EventTypes) -> None:
+    def __init__(
+        self, admitted: Admitted, executor: Executor[Any], types: EventTypes, epochs: Epochs
+    ) -> None:
         self._document = admitted.operation.tree
         self._executor = executor
         self._types = types
+        self._epochs = epochs
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}
         root = executor.schema.subscription_type
         assert root is not None, "a subscription needs a root type"
@@ -114,7 +125,7 @@ class Renderer:
         if plan is not None:
             try:
                 shown = {self._key: {key: read(item, event) for key, read in plan}}
-                return Rendered(item.position, msgspec.json.encode(shown))
+                return self._rendered(item, msgspec.json.encode(shown))
             except Unshowable:
                 pass
         return self._executed(item)
@@ -131,6 +142,8 @@ class Renderer:
                 plan.append((key, self._read(own[name], details)))
             elif name == "type":
                 plan.append((key, lambda item, _event: self._types.type_name(item.type)))
+            elif name == "logEpoch":
+                plan.append((key, lambda item, _event: self._epochs.at(item.position)))
             elif name == "aggregate":
                 plan.append((key, lambda item, _event: self._types.aggregate_name(item.aggregate)))
             elif name in _ENVELOPE:
@@ -215,13 +228,19 @@ class Renderer:
             self._executor.schema,
             self._document,
             root_value=self._types.item(item),
+            context_value=_OfTheLog(self._epochs),
             variable_values=self._given_variables(),
             operation_name=operation.name.value if operation.name else None,
             executor_class=type(self._executor),
         )
         assert isinstance(result, RawResult), "no field of an event has an async resolver"
         errors = [typed(error) for error in result.errors or []]
-        return Rendered(item.position, msgspec.json.encode(result.data), errors)
+        return self._rendered(item, msgspec.json.encode(result.data), errors)
+
+    def _rendered(self, item: FeedItem, data: bytes, errors: Sequence[GraphQLError] = ()) -> Rendered:
+        epochs = self._epochs
+        cursor = None if epochs.current == 1 else position_cursor_of(item.position, epochs)
+        return Rendered(item.position, data, errors, cursor)
 
     def _given_variables(self) -> dict[str, Any]:
         """The variables as sent by the client: graphql-core reads them again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -28,6 +28,13 @@ FOLLOWED = "events"
 NOT_FOLLOWED = "reactions"
 """The field of an event that the subscription does not offer."""
 _BEGINNING = Position(0)
+LogEpoch = Annotated[
+    int,
+    strawberry.argument(
+        description="The epoch of the item whose position is `after`. If the log was set back since then, "
+        "and had other events up to there, the error CURSOR_LOST says where to begin."
+    ),
+]
 
 
 @strawberry.type(description="An event that the code of this server cannot read. `reason` says why.")
@@ -230,7 +237,7 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
         return None if found is None else types.of(found)
 
     async def declared(
-        after: Position | None = None, filter: EventFilterInput | None = None
+        after: Position | None = None, log_epoch: LogEpoch = 1, filter: EventFilterInput | None = None
     ) -> AsyncIterator[FeedItem]:
         raise AssertionError("following.py serves this subscription")
         yield

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import strawberry
 
 from commander.domain import DefinitionError, ProjectionType
-from commander.resolvers.cursors import live_cursor_from, live_cursor_of
+from commander.eventstore.log.epochs import Epochs
+from commander.resolvers.cursors import is_kept, live_cursor_from, live_cursor_of
 from commander.resolvers.live import follow_row, follow_rows
 from commander.schema.context import Context
 from commander.schema.names import camel
@@ -99,7 +100,7 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
         following = follow_row(context.services, type_, given[shown], *_begin(context, given))
         async with aclosing(following) as rows:
             async for one, found in rows:
-                yield one.cursor, item(**_about(one), row=found)
+                yield one.cursor, item(**_about(one, context.epochs), row=found)
 
     description = "A row: first as it is now, then after each change."
     return LiveField(
@@ -149,9 +150,9 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
     def made(one: Change) -> Any:
         return change(kind=one.kind, key=one.key, row=one.row)
 
-    def shown_item(found: LiveItem) -> Any:
+    def shown_item(found: LiveItem, epochs: Epochs) -> Any:
         return item(
-            **_about(found),
+            **_about(found, epochs),
             snapshot=found.snapshot,
             changes=[made(one) for one in found.changes],
         )
@@ -161,7 +162,7 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
         following = follow_rows(context.services, type_, wanted, *_begin(context, given))
         async with aclosing(following) as found:
             async for one in found:
-                yield one.cursor, shown_item(one)
+                yield one.cursor, shown_item(one, context.epochs)
 
     description = "The rows that match: first all of them, then each change."
     return LiveField(
@@ -169,18 +170,23 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
     )
 
 
-def _about(found: LiveItem) -> dict[str, Any]:
+def _about(found: LiveItem, epochs: Epochs) -> dict[str, Any]:
     """The fields that every item of live rows has."""
     position, standing = Position(found.cursor.position), found.standing
     still = None if standing is None else StandsStill(position=position, **standing._asdict())
-    return {"position": position, "cursor": live_cursor_of(found.cursor), "stands_still": still}
+    return {"position": position, "cursor": live_cursor_of(found.cursor, epochs), "stands_still": still}
 
 
 def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, int | None, int]:
-    """after, at_least and timeout_ms. The cursor of a reconnecting client overrides the argument `after`."""
+    """after, at_least and timeout_ms. The cursor of a reconnecting client overrides the argument `after`.
+
+    After a cursor that the log is no longer the same for, everything is sent: the client drops what it had.
+    """
     after = context.resume_after
     if after is None and given.get("after") is not None:
         after = live_cursor_from("after", given["after"])
+    if after is not None and not is_kept(context.services.epochs, after):
+        after = None
     return after, given.get("atLeast"), given["timeoutMs"]
 
 

@@ -29,12 +29,21 @@ class EventTypes(Protocol):
     def command_input(self, stored: str, data: str | bytes) -> Any: ...
 
 
+def _log_epoch(root: FeedItem, info: Info[Context, None]) -> int:
+    return info.context.epochs.at(root.position)
+
+
 @strawberry.interface(
     description="An item of the subscription `events`: an event, CaughtUp, Heartbeat or StandsStill."
 )
 class FeedItem:
     position: Position = strawberry.field(
         description="The position in the log. To resume a subscription, give it as `after`."
+    )
+    log_epoch: int = strawberry.field(
+        resolver=_log_epoch,
+        description="The epoch of the log that the position belongs to. A new one begins when the log was "
+        "set back. To resume a subscription, give it as `logEpoch`.",
     )
 
 

@@ -6,6 +6,7 @@ mirror.py          EVENTS: its range, its limits, and each message against its e
 snapshots.py       snapshots against folds of their streams
 reactor_states.py  the states of reactors against folds of the log
 schedules.py       deadlines and ticks against what is scheduled
+pending.py         pending commands that Postgres has against COMMANDS
 progress.py        the progress of the partitions against COMMANDS
 repairing.py       what `commander repair` does, and which parts must be stopped for it
 """

@@ -12,6 +12,7 @@ from commander.eventstore.audit.positions import POSITIONS
 from commander.eventstore.audit.tables import tables_checks
 from commander.streaming.audit.epoch import epoch_check
 from commander.streaming.audit.mirror import mirror_checks
+from commander.streaming.audit.pending import pending_check
 from commander.streaming.audit.progress import progress_check
 from commander.streaming.audit.reactor_states import states_checks
 from commander.streaming.audit.schedules import schedules_checks
@@ -35,4 +36,5 @@ def all_checks(domain: Domain, nats: Nats) -> list[Check]:
         SNAPSHOTS,
         *states_checks(domain),
         *schedules_checks(nats),
+        pending_check(nats),
     ]

@@ -37,6 +37,7 @@ from commander.streaming.audit.mirror import event_in_mirror
 from commander.streaming.audit.schedules import awaited, orphans, undecided
 from commander.streaming.clocks import ClockWatch
 from commander.streaming.commands.pending_by_id import unschedule
+from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.remaking import remake_mirror
 from commander.streaming.nats.connection import Nats
@@ -95,6 +96,9 @@ async def repair(system: System, mend: Mend, subjects: Sequence[str]) -> list[st
                 await drop_these_snapshots(system.database, subjects)
         case Mend.DEADLINES:
             await _schedule_again(system)
+        case Mend.PENDING:
+            submitter = Submitter(system.nats, await settled_partitions(system.database))
+            await send_again(system.database, submitter)
         case Mend.PROJECTION:
             return await _each(subjects, partial(_mend_table, system))
         case Mend.EFFECT:

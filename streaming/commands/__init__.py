@@ -3,6 +3,7 @@
 assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
 submitting.py              collect commands into messages and publish them durably
+sending_again.py           send again what a lost COMMANDS had
 outcome_look_ups.py        find outcomes in Postgres, many with one query
 outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions

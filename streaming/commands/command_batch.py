@@ -49,6 +49,7 @@ class CommandBatch:
 
     recent: the earlier batches that may not be committed yet; their decisions count as earlier outcomes.
     stopped: the first command that this code cannot decide. The batch then ends before it.
+    folds_inline: False if the inline projections leave inline mode, instead of folding its events.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CommandBatch:
         self._snapshots: list[Snapshot] = []
         self._appended: Appended | None = None
         self._projected: list[str] = []
+        self.folds_inline = True
 
     async def look_up(self, database: Database, states: AggregateCache) -> None:
         """Reads earlier outcomes and loads the states of the streams: in one trip, or in none.
@@ -167,7 +169,10 @@ class CommandBatch:
             with reaching_postgres(connection):
                 async with connection.transaction():
                     self._appended = await self._append.run(connection)
-                    self._projected = await inline.fold(connection, self._appended)
+                    if self.folds_inline:
+                        self._projected = await inline.fold(connection, self._appended)
+                    else:
+                        await inline.leave(connection)
         else:
             self._appended = await self._append.run(connection)
         if self._snapshots:

@@ -8,6 +8,9 @@ committed. A command that ends its processor is found in its third attempt:
 
 A slice is decided and committed by itself. An attempt at each of its commands is stored before. So without a
 second crash a slice costs one more transaction, and after one only its commands are decided alone.
+
+An inline projection can also be the cause, because it folds the events of a batch in its transaction. So a
+command is alone without them: they leave inline mode, and their projectors fold its events.
 """
 
 from __future__ import annotations

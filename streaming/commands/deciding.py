@@ -188,10 +188,10 @@ def _applied(
     now: datetime,
 ) -> tuple[Decision, StreamState]:
     aggregate = domain.aggregate_of_command(type_.name)
-    state = current.state
+    state = aggregate.own(current.state)
     recorded = []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
-    for event in deciding(state, instance, lambda: _context(command, now)):
+    for event in deciding(current.state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
         state = aggregate.evolve(state, read_back)
@@ -210,13 +210,9 @@ def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
 
 def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
     """The event as it is stored, and as it is read back. States are folded only from the latter."""
-    data = type_.encode(event)
+    data, read_back = type_.read_back(event)
     if len(data) > MAX_EVENT_BYTES:
         raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
-    try:
-        read_back = type_.decode(data, 0)
-    except UndecodableEvent as error:
-        raise InvalidDecision(f"{type_.name} could not be read back: {error.reason}") from error
     return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
 
 

@@ -15,6 +15,7 @@ import msgspec
 from nats.aio.subscription import Subscription
 
 from commander.domain.errors import Unavailable
+from commander.eventstore.circuits import Outage
 from commander.eventstore.database import Database
 from commander.eventstore.log.outcomes import events_of_outcome
 from commander.eventstore.records import Outcome, RecordedEvent
@@ -106,6 +107,7 @@ class OutcomeWaiter:
         """Subscribes to the reply subject. Raises Unavailable."""
         with reaching_nats():
             await self._nats.client.subscribe_chunks(self.reply, self._on_announcements)
+        self._database.circuit.on_open(self._on_outage)
 
     def expect(self, command_id: UUID) -> Expected:
         """Starts to listen. Call it before the command is submitted, so that no outcome is missed."""
@@ -128,6 +130,13 @@ class OutcomeWaiter:
                 for future in self._waiting.get(ended.command_id, ()):
                     if not future.done():
                         future.set_result(ended)
+
+    def _on_outage(self, outage: Outage) -> None:
+        """Nothing can be decided now: nobody waits for it."""
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(self._database.circuit.unavailable(outage))
 
     def _on_ended(self, messages: list[RawMessage]) -> None:
         for message in messages:
@@ -198,11 +207,16 @@ class Expected:
     def __exit__(self, *_: object) -> None:
         futures = self._waiter._waiting[self._command_id]
         futures.remove(self._future)
+        if self._future.done():
+            self._future.exception()  # an outage that came before the wait is no error that nobody saw
         if not futures:
             del self._waiter._waiting[self._command_id]
 
     async def outcome(self, timeout_seconds: float) -> Ended | None:
-        """The outcome; None if it is unknown after the timeout. Raises Unavailable."""
+        """The outcome; None if it is unknown after the timeout.
+
+        Raises Unavailable, also as soon as Postgres is found unreachable, full or read-only.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         for poll in count():

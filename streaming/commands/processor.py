@@ -55,8 +55,7 @@ _IN_PROGRESS = _COMMITS + 2
 _FEW = 100
 """After a batch of fewer commands, the processor waits for the commit before it reads more.
 
-The commands that arrive
-meanwhile make one larger batch, which costs less, and each of them waits for one commit instead of two."""
+Those that arrive meanwhile make one larger batch: it costs less, and each waits for one commit, not two."""
 _LOADING_PAUSE_SECONDS = 0.02
 """How long the processor waits for commands at most while a long stream is loaded."""
 
@@ -269,7 +268,9 @@ class Processor:
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
             await self._commits.start(leases, batch)
         else:
-            await self._process(leases, self._look_up(slice_.received, None))
+            look_up = self._look_up(slice_.received, None)
+            look_up.batch.folds_inline = not slice_.attempts
+            await self._process(leases, look_up)
         await self._committed()
 
     async def _committed(self, *, but: int = 0) -> None:

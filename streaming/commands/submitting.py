@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from commander.domain.errors import CommanderError
+from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
     MAX_TOGETHER,
@@ -22,8 +23,11 @@ from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, publish
+from commander.streaming.nats.streams import queue_depth
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
+_KNOWN_SECONDS = 1.0
+"""How long the time at which COMMANDS was created is believed."""
 _AT_ONCE = 64
 """How many groups may wait for the answer of a far NATS."""
 
@@ -44,8 +48,8 @@ class Submitter:
     """Submits commands, in the order of the calls. A command that is not due is scheduled.
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
-    while NATS is slow. now: the clock; None for that of NATS, which fires schedules. submitted: how many
-    commands were stored.
+    while NATS is slow. keep: stores commands in Postgres too; without it, NATS alone has them. now: the
+    clock; None for that of NATS, which fires schedules. submitted: how many commands were stored.
     """
 
     def __init__(
@@ -54,12 +58,15 @@ class Submitter:
         partitions: int,
         *,
         max_waiting: int = 10_000,
+        keep: Keep | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._nats = nats
         self._now = now or nats.clock.now
         self.partitions = partitions
         self._max_waiting = max_waiting
+        self._keep = keep
+        self._stream: tuple[datetime, float] | None = None  # when it was created, and when that was read
         self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)
         self.submitted = 0
 
@@ -69,11 +76,23 @@ class Submitter:
         return len(self._groups)
 
     def must_accept(self) -> None:
-        """Raises what `submit` would raise at once: Overloaded, or Unavailable while NATS cannot store."""
+        """Raises what `submit` would raise at once: Overloaded, or Unavailable if a server cannot store."""
         self._nats.must_be_connected()
         self._nats.circuit.must_write()
+        if self._keep is not None:
+            self._keep.must_write()
         if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
+
+    async def stream_created(self) -> datetime:
+        """When the stream COMMANDS was created, as of a moment ago. Raises Unavailable.
+
+        Read it before commands are submitted: they are in this stream or in a newer one.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._stream is None or now - self._stream[1] > _KNOWN_SECONDS:
+            self._stream = (await queue_depth(self._nats)).created, now
+        return self._stream[0]
 
     async def submit(self, command: SubmittedCommand, *, alone: bool = False) -> None:
         """Returns when JetStream has the command on disk. alone: in a message of its own (messages.py).
@@ -90,10 +109,26 @@ class Submitter:
         if began:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
+    async def submit_all(self, commands: Sequence[SubmittedCommand]) -> Sent | None:
+        """Submits commands in this order. Returns them with their stream; None if there are none.
+
+        Raises as `submit`.
+        """
+        if not commands:
+            return None
+        sent = Sent(await self.stream_created(), commands)
+        await asyncio.gather(*map(self.submit, commands))
+        return sent
+
     async def _store(self, batch: Sequence[_Waiting]) -> None:
         groups = _groups(batch)
         try:
+            created = None if self._keep is None else await self.stream_created()
             stored = await publish(self._nats, [self._message(group) for group in groups])
+            if self._keep is not None and created is not None:
+                pairs = zip(groups, stored, strict=True)
+                kept = [one.command for group, result in pairs if isinstance(result, int) for one in group]
+                await self._keep(Sent(created, kept))
         except Exception as error:
             _settle(batch, error)
         else:

@@ -12,11 +12,11 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from commander.domain.effects import EffectCall, EffectType
-from commander.eventstore.records import RecordedEvent
+from commander.eventstore.log.epochs import Epochs
 from commander.streaming.commands.deciding import described, without_nul
+from commander.streaming.effects.calls import Call
 from commander.streaming.tracing import SpanKind, span
 
 
@@ -89,17 +89,18 @@ class CallExclusion:
                 self.closed = None
 
 
-async def attempt(effect: EffectType, event: RecordedEvent, instance: Any, number: int) -> str | None:
+async def attempt(effect: EffectType, call: Call, epochs: Epochs) -> str | None:
     """Calls the effect once. Returns None, or the error as text. It raises no error of the author's code.
 
-    number: the number of the attempt, from 1. Run it in a task of its own: cancelled, it returns an error.
+    epochs: those of the log. Run it in a task of its own: cancelled, it returns an error.
     """
-    key, position = effect.key(event.position), event.position
-    call = EffectCall(key, position, event.stream, event.recorded_at, event.correlation_id, number)
+    event, number = call.event, call.record.attempts
+    key, position = effect.key(event.position, epochs.at(event.position)), event.position
+    about = EffectCall(key, position, event.stream, event.recorded_at, event.correlation_id, number)
     try:
         with span(f"effect {effect.name}", event.traceparent, SpanKind.CONSUMER):
             async with asyncio.timeout(effect.timeout_seconds):
-                await effect.call(instance, call)
+                await effect.call(call.instance, about)
     except BaseException as error:  # the author's code may raise anything, even SystemExit
         return without_nul(described(error))
     return None

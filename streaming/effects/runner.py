@@ -253,7 +253,7 @@ class EffectRunner:
 
     def _start(self, call: Call) -> asyncio.Task[str | None]:
         """Starts the attempt, which is stored by now."""
-        making = attempt(self._effect, call.event, call.instance, call.record.attempts)
+        making = attempt(self._effect, call, self._nats.names.identity.epochs)
         call.attempt = asyncio.create_task(making)
         return call.attempt
 

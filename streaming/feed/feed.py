@@ -210,7 +210,8 @@ class Feed:
         """Follows the log while there are subscribers, and a little longer."""
         while True:
             if self._head < 0:
-                self._head = await head_position(self._database)
+                head = await head_position(self._database)
+                self._head = head if self._head < 0 else self._head  # a subscriber may have been first
             if not self._groups:
                 self._wanted.clear()
                 await self._wanted.wait()

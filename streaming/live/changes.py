@@ -42,11 +42,12 @@ class Change(NamedTuple):
 class Cursor(NamedTuple):
     """A place in the changes of one table. Another table may have other rows at the same position.
 
-    table: identifies the table; empty if unknown.
+    table: identifies the table; empty if unknown. epoch: that of the log, in a cursor that a client sends.
     """
 
     position: int
     table: str = ""
+    epoch: int = 1
 
 
 def cursor_in(table: Table, position: int) -> Cursor:

@@ -32,6 +32,8 @@ logger = logging.getLogger("commander.nats")
 
 WATCH_SECONDS = 10.0
 """How often each part looks whose the streams are."""
+LOST_SECONDS = 4.0
+"""How long a stream must not exist before a part makes it again. An operator may be about to put it back."""
 _OVERLAPS = 10065  # the subjects are those of another stream
 
 
@@ -91,21 +93,32 @@ async def claimed(nats: Nats, stream: str) -> api.StreamInfo:
     return info
 
 
-async def watch_streams(nats: Nats) -> None:
+async def watch_streams(nats: Nats, replicas: int) -> None:
     """Runs until cancelled, or until a stream is another system's: then it raises AnotherSystem.
 
-    An operator can delete a stream while parts run, and another system can then make it.
+    An operator can delete a stream while parts run, and another system can then make it. A stream that does
+    not exist for some seconds, also because NATS has lost its disk, is made again.
+    Raises StreamFixed too.
     """
+    loop = asyncio.get_running_loop()
     reconnected = asyncio.Event()
     forget = nats.on_reconnect(reconnected.set)
+    missing_at: float | None = None
     try:
         while True:
-            for stream in (nats.names.commands, nats.names.events):
-                with suppress(Unavailable, NotFoundError):
-                    async with nats.answering():
-                        await claimed(nats, stream)
+            with suppress(Unavailable, NotFoundError):  # it can be deleted again in this moment
+                try:
+                    for stream in (nats.names.commands, nats.names.events):
+                        async with nats.answering():
+                            await claimed(nats, stream)
+                    missing_at = None
+                except NotFoundError:
+                    missing_at = missing_at or loop.time()
+                    if loop.time() - missing_at >= LOST_SECONDS:
+                        logger.error("the stream %s is lost; another one is made in its place", stream)
+                        await ensure_streams(nats, replicas)
             with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_SECONDS):
+                async with asyncio.timeout(WATCH_SECONDS if missing_at is None else LOST_SECONDS / 2):
                     await reconnected.wait()
             reconnected.clear()
     finally:

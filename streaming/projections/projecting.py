@@ -17,11 +17,12 @@ from commander.domain import Domain, ProjectionFailed, UndecodableEvent, Unknown
 from commander.domain.comparing import unknown_event_types
 from commander.domain.errors import timed_out
 from commander.eventstore.database import Connection, Database
+from commander.eventstore.handling import end_handling
 from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
 from commander.eventstore.log.stored_names import stored_names
 from commander.eventstore.projections.filling import Filling
 from commander.eventstore.projections.folding import ensure_tables, fold, save_failure
-from commander.eventstore.projections.inline import enter_inline, is_behind, leave_inline
+from commander.eventstore.projections.inline import enter_inline
 from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.eventstore.projections.rows import Rows, Unwritable
 from commander.eventstore.projections.serving import (
@@ -36,12 +37,15 @@ from commander.eventstore.projections.serving import (
 )
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
+from commander.streaming.handling import HandlingRun
 from commander.streaming.log.prefetch import LogPrefetch
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import projection_signal, tables_signal
 from commander.streaming.newer_code import NotKnown
 from commander.streaming.projections.abandoned import replace_abandoned
+from commander.streaming.projections.inline_mode import enter, watch
+from commander.streaming.projections.quarantine import SetAside, begin_table, handler_of, stay_stopped
 from commander.streaming.running import keep_running
 from commander.streaming.tracing import SpanKind, mark_events, now_ns
 
@@ -53,7 +57,6 @@ _KNOWN_ROWS = 100_000
 _RETRY_FAILED_SECONDS = 5.0
 _RETRY_TIMED_OUT_SECONDS = 600.0
 """Rarely: each retry takes its time from the other projections of the process."""
-_WATCH_SECONDS = 0.5
 
 
 class Projector:
@@ -63,7 +66,16 @@ class Projector:
     of the table, for those that do not hold its lock. abandoned: a table that this one takes over from.
     """
 
-    def __init__(self, domain: Domain, database: Database, nats: Nats, table: Table) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        database: Database,
+        nats: Nats,
+        table: Table,
+        run: HandlingRun | None = None,
+    ) -> None:
+        """run: that of this process."""
+        self._run = run or HandlingRun()
         self._domain = domain
         self._database = database
         self._nats = nats
@@ -113,11 +125,8 @@ class Projector:
             logger.info("%s", error)
 
     async def _hold(self) -> None:
-        """Folds while it holds the lock.
-
-        The lock and the writes share a connection: nobody else can write.
-        """
-        self._record = None
+        """Folds while it holds the lock. The connection that has the lock writes: nobody else can write."""
+        self._record = self._filling = None
         if not self._made:
             await ensure_tables(self._database, [self._table])
             self._made = True
@@ -132,8 +141,9 @@ class Projector:
             self.position = self._record.position
             self._rows = Rows(self._table)
             logger.info("%s continues from position %d", self._table.name, self.position)
-            self._filling = self._new_filling(connection, self._record)
             try:
+                await self._begin(connection, self._record)
+                self._filling = self._new_filling(connection, self._record)
                 async with LogPrefetch(
                     self._database, reader, self._types, self.position, limit=_BATCH
                 ) as log:
@@ -142,22 +152,40 @@ class Projector:
             finally:
                 if self._filling is not None:
                     await self._filling.abandon()
+                await end_handling(connection, [handler_of(self._table)], self._run.id)
+
+    async def _begin(self, connection: Connection, record: TableRecord) -> None:
+        """Marks the table. If the run before has died, folds the events that may have been the cause."""
+        try:
+            await begin_table(
+                *(connection, self._table, self._run, record),
+                lambda: self._read_record(connection),
+                lambda log_range: self._fold(connection, log_range),
+            )
+        except SetAside as error:
+            self.failure = str(error)
+            await stay_stopped(connection, self._table, error)
+        self._record = await table_record(connection, self._table)
 
     def _new_filling(self, connection: Connection, record: TableRecord) -> Filling | None:
         if record.state != BUILDING or self._table.projection.found_by:
             return None
-        return Filling(self._database, connection, self._domain, self._table, record.position)
+        return Filling(self._database, connection, self._domain, self._table, self.position)
 
     async def _follow(self, connection: Connection, log: LogPrefetch) -> None:
         if self._record is not None and self._record.inline:
-            await self._watch(connection)
+            record = await self._read_record(connection)
+            if record.inline:
+                await watch(connection, self._domain, self._table, record, self._run)
+                await self._read_record(connection)
             await log.restart(self.position)
             return
         log_range = await log.next()
         self._head = log_range.head
         if log_range.events or log_range.up_to > self.position:
             try:
-                await self._fold(connection, log_range)
+                async with self._run.together():
+                    await self._fold(connection, log_range)
             except Unwritable:  # somewhere in a large part: folding range by range finds the event
                 await log.restart(self.position)
                 return
@@ -174,7 +202,8 @@ class Projector:
         else:
             abandoned, self.abandoned = self.abandoned, None
             await replace_abandoned(connection, self._nats, self._table, abandoned)
-            await self._enter_inline(connection)
+            if self._table.projection.inline:
+                self._record = await enter(connection, self._domain, self._table, self.position, self._run)
 
     async def _fold(self, connection: Connection, log_range: LogRange) -> None:
         if self._filling is not None:
@@ -226,7 +255,7 @@ class Projector:
             return False
         skipped = unknown_event_types(self._domain, await stored_names(self._database))
         try:
-            async with connection.transaction():
+            async with self._run.together(), connection.transaction():
                 serves = await mark_built(connection, self._table, skipped)
                 if serves and self._table.projection.inline:
                     await enter_inline(connection, self._domain, self._table, self.position)
@@ -243,51 +272,20 @@ class Projector:
         await self._nats.publish_signals([reached, tables_signal(self._nats.names)])
         return True
 
-    async def _enter_inline(self, connection: Connection) -> bool:
-        """At the head: enters inline mode if the table serves. Returns whether it is in inline mode."""
-        if not self._table.projection.inline:
-            return False
-        self._record = await table_record(connection, self._table)
-        if not self._record.serving:
-            return False
-        try:
-            if await enter_inline(connection, self._domain, self._table, self.position):
-                logger.info("%s enters inline mode", self._table.name)
-        except (ProjectionFailed, UndecodableEvent):
-            return True  # a new event fails: the normal fold finds it
-        self._record = await table_record(connection, self._table)
-        return self._record.inline
-
-    async def _watch(self, connection: Connection) -> None:
-        """In inline mode: checks that all processors fold their events, and that the table still serves.
-
-        A processor whose code does not have this projection appends without folding. Its events are folded
-        here, or by the next processor that has the projection.
-        """
+    async def _read_record(self, connection: Connection) -> TableRecord:
+        """The record with the checkpoint, after others may have written the table."""
         self._record = await table_record(connection, self._table)
         self.position = self._record.position
         self._rows.clear()
-        if not self._record.inline:
-            return
-        if not (self._record.serving and self._table.projection.inline):
-            await leave_inline(connection, self._table)
-        elif await is_behind(connection, self._table):
-            try:
-                await enter_inline(connection, self._domain, self._table, self.position)
-            except (ProjectionFailed, UndecodableEvent):
-                await leave_inline(connection, self._table)  # the normal fold finds the event
-        else:
-            await asyncio.sleep(_WATCH_SECONDS)
-            return
-        self._record = await table_record(connection, self._table)
-        self.position = self._record.position
+        return self._record
 
     async def _stop_at(self, connection: Connection, error: ProjectionFailed | UndecodableEvent) -> None:
         """Folds the events before the failing one, stores and logs the failure, and pauses before a retry."""
         while self.position < error.position - 1:
             before = await read_range(connection, self.position, self._types, _BATCH, error.position - 1)
             try:
-                await self._fold(connection, before)
+                async with self._run.together():
+                    await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
         if str(error) != self.failure:

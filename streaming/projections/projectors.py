@@ -12,6 +12,7 @@ from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.rebuilding import rebuild_held
 from commander.eventstore.projections.serving import BUILT, TableRecord, table_records
 from commander.eventstore.projections.tables import Table
+from commander.streaming.handling import HandlingRun
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import TABLES, SignalListener
 from commander.streaming.projections.abandoned import AbandonedTables
@@ -37,6 +38,7 @@ class Projectors:
         self._database = database
         self._nats = nats
         self._made = False
+        self._run = HandlingRun()
         self._running: dict[str, Projector] = {}
 
     async def run(self) -> None:
@@ -110,7 +112,7 @@ class Projectors:
 
     def _projector(self, record: TableRecord) -> Projector:
         table = Table(self._domain.projections[record.name], record.table_name)
-        return Projector(self._domain, self._database, self._nats, table)
+        return Projector(self._domain, self._database, self._nats, table, self._run)
 
     async def _keep(self, projector: Projector) -> None:
         try:

@@ -9,16 +9,21 @@ together. A crash before that repeats a page, whose commands then find their fir
 
 The deadlines of a parked key wait too. Otherwise one would be sent although the event that cancels it is in
 the log.
+
+A retry can end its process, as a new event can. It is marked (eventstore/handling.py), and the next process
+goes on event by event. An event that ends it once more is parked again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from commander.domain import Domain, ReactorType
 from commander.eventstore.database import Connection, Database
+from commander.eventstore.handling import begin_handling, end_handling, mark_handling
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.parked import (
     RETRYING,
@@ -30,11 +35,12 @@ from commander.eventstore.reactions.parked import (
     skipped_positions,
 )
 from commander.eventstore.reactions.reactors import Checkpoint, load_states, save_retry
-from commander.eventstore.records import EventFilter
+from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
+from commander.streaming.handling import HandlingRun
 from commander.streaming.nats.connection import Nats
-from commander.streaming.reactors.reactions import Parked, Reacting
+from commander.streaming.reactors.reactions import Parked, Reacted, Reacting
 
 logger = logging.getLogger("commander.reactors")
 
@@ -49,7 +55,10 @@ _MOST_POSITIONS = 20_000
 
 
 class Parking:
-    """The parked keys of the partitions that this process owns. most: the maximum of parked keys."""
+    """The parked keys of the partitions that this process owns. most: the maximum of parked keys.
+
+    run: that of this process. fatal: see Parked.
+    """
 
     def __init__(
         self,
@@ -60,7 +69,11 @@ class Parking:
         reactor: ReactorType,
         reacting: Reacting,
         most: int,
+        run: HandlingRun,
     ) -> None:
+        self._run = run
+        self._alone_until: dict[str, int] = {}
+        self.fatal: set[int] = set()
         self._domain = domain
         self._database = database
         self._nats = nats
@@ -94,6 +107,7 @@ class Parking:
             retried = await retry_other_code(connection, name, partitions, fingerprint)
             if retried:
                 logger.info("reactor %s: its code has changed; retrying %d keys", name, retried)
+            await self._begin_retries(connection)
         self._skipped = await skipped_positions(connection, self._reactor.name)
         self._poll_at = 0.0
 
@@ -104,14 +118,14 @@ class Parking:
     def state(self, connection: Connection) -> Parked:
         """What a reaction must know of the parked keys."""
         handled = {key: one.handled for key, one in self._keys.items()}
-        return Parked(
-            handled, self._skipped, self._most, lambda: count_parked(connection, self._reactor.name)
-        )
+        count = partial(count_parked, connection, self._reactor.name)
+        return Parked(handled, self._skipped, self._most, count, self.fatal)
 
     async def parked(self, connection: Connection, failures: Mapping[str, Failure]) -> None:
         """Takes note of keys that were parked just now. Their deadlines wait from now on."""
         if not failures:
             return
+        self.fatal -= {one.position for one in failures.values()}  # a retry tries them again
         for one in failures.values():
             text = "reactor %s failed at position %d; its key %s is parked: %s\n%s"
             logger.error(text, self._reactor.name, one.position, one.key, one.error, one.traceback)
@@ -119,6 +133,21 @@ class Parking:
         if self._reactor.key is not None:
             states = await load_states(connection, self._reactor.name, failures)
             await unschedule(self._nats, (d for state in states.values() for d in state.deadlines))
+
+    async def _begin_retries(self, connection: Connection) -> None:
+        """Finds the retries whose process has died. They go on event by event, or without the cause."""
+        retries = {self._handler(one): one for one in self._keys.values() if one.state == RETRYING}
+        left = await begin_handling(connection, list(retries), self._run.id)
+        for handler, found in left.items():
+            key, handled, _, cause = retries[handler].key, retries[handler].handled, *found
+            if cause is not None and found.deaths_now(handled) > 1:
+                self.fatal.add(cause)
+            elif cause is not None:
+                self._alone_until[key] = cause
+
+    def _handler(self, parked: ParkedKey) -> str:
+        """The name under which the retry of a key is marked."""
+        return f"reactor {self._reactor.name} key {parked.key}"
 
     async def retry(self, connection: Connection, checkpoints: Mapping[int, Checkpoint]) -> None:
         """Goes on with the retries that somebody has requested, for a moment. Raises Unavailable."""
@@ -147,13 +176,17 @@ class Parking:
         """
         name, key = self._reactor.name, parked.key
         end = min(parked.handled + _MOST_POSITIONS, checkpoint)
-        events = await read_log(self._database, parked.handled, end, _BATCH, self._filter(key))
-        if len(events) == _BATCH:
+        alone = parked.handled < self._alone_until.get(key, 0)
+        limit = 1 if alone else _BATCH
+        events = await read_log(self._database, parked.handled, end, limit, self._filter(key))
+        if len(events) == limit:
             end = events[-1].position
-        before = {parked.partition: Checkpoint(parked.sent, parked.handled)}
-        reactions, stopped, failures = await self._reacting.to(
-            connection, events, before, Parked({}, self._skipped, most=1), only=key
-        )
+        async with self._run.alone() if alone else self._run.together():
+            await mark_handling(connection, [self._handler(parked)], self._run.id, int(alone), end)
+            try:
+                reactions, stopped, failures = await self._react(connection, events, parked)
+            finally:
+                await end_handling(connection, [self._handler(parked)], self._run.id)
         failure = failures.get(key)
         left = failure is None and parked.partition in stopped and stopped[parked.partition].unknown
         if left:
@@ -165,10 +198,12 @@ class Parking:
                 *(key, parked.partition, position, position - 1, max(parked.sent, position - 1), type_),
                 *(reason, "", self._domain.fingerprint_of(self._reactor)),
             )
-        await asyncio.gather(*map(self._submitter.submit, reactions.to_send({key})))
+        sent = await self._submitter.submit_all(reactions.to_send({key}))
         await unschedule(self._nats, reactions.cancelled.values())
         caught_up = failure is None and not left and end >= checkpoint
-        await save_retry(connection, name, key, reactions.changed, end, failure, caught_up=caught_up)
+        await save_retry(
+            connection, name, key, reactions.changed, end, failure, caught_up=caught_up, sent=sent
+        )
         if failure is not None:
             await self.parked(connection, {key: failure})
         elif caught_up:
@@ -179,6 +214,13 @@ class Parking:
         else:
             self._keys[key] = parked._replace(handled=end, sent=max(parked.sent, end))
         return not left
+
+    async def _react(
+        self, connection: Connection, events: Sequence[RecordedEvent], parked: ParkedKey
+    ) -> Reacted:
+        before = {parked.partition: Checkpoint(parked.sent, parked.handled)}
+        every = Parked({}, self._skipped, most=1, fatal=self.fatal)
+        return await self._reacting.to(connection, events, before, every, only=parked.key)
 
     def _filter(self, key: str) -> EventFilter | None:
         """The events among which are those of a key. A reactor without a key parks streams.

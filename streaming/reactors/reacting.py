@@ -24,11 +24,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from commander.domain import Domain, ReactorType
+from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
+from commander.eventstore.handling import Left
 from commander.eventstore.reactions.reactors import (
     Checkpoint,
     reactor_checkpoints,
@@ -41,10 +45,11 @@ from commander.eventstore.records import RecordedEvent
 from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.submitting import Submitter
-from commander.streaming.leases import Leases, reactor_leases
+from commander.streaming.handling import HandlingRun
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.parking import Parking
+from commander.streaming.reactors.quarantine import ReactorLeases, handle_possible_causes, possible_causes_of
 from commander.streaming.reactors.reactions import Reacting, ReactionFailed
 from commander.streaming.running import keep_running
 
@@ -59,8 +64,8 @@ _RETRY_FAILED_SECONDS = 5.0
 class ReactorRunner:
     """Runs this process's partitions of one reactor until its task is cancelled.
 
-    most_parked: the maximum of parked keys of the reactor, in all processes. A partition that stops before an
-    event tries it again every few seconds.
+    most_parked: the maximum of parked keys of the reactor, in all processes. run: that of this process. A
+    partition that stops before an event tries it again every few seconds.
     """
 
     def __init__(
@@ -71,18 +76,23 @@ class ReactorRunner:
         submitter: Submitter,
         reactor: ReactorType,
         most_parked: int = 100,
+        run: HandlingRun | None = None,
     ) -> None:
+        self._run = run or HandlingRun()
         self._code = domain.code
         self._database = database
         self._nats = nats
         self._submitter = submitter
         self._reactor = reactor
         self._reacting = Reacting(domain, database, reactor, submitter.partitions, nats.clock)
-        self._parking = Parking(domain, database, nats, submitter, reactor, self._reacting, most_parked)
+        self._parking = Parking(
+            *(domain, database, nats, submitter, reactor, self._reacting, most_parked, self._run)
+        )
         self._checkpoints: dict[int, Checkpoint] = {}
         self._failures: dict[int, ReactionFailed] = {}
         self._stopped_until: dict[int, float] = {}
         self._waiting: Sequence[Refusal] = ()
+        self._stream_created: datetime | None = None  # of the COMMANDS that has the deadlines
         self._fingerprint = None if reactor.key is None else domain.fingerprint_of(reactor)
 
     @property
@@ -114,9 +124,9 @@ class ReactorRunner:
 
     async def _share(self) -> None:
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
-        shared = reactor_leases(self.name)
+        partitions = self._submitter.partitions
         async with (
-            Leases(self._database, self._submitter.partitions, shared, self._code) as leases,
+            ReactorLeases(self._database, partitions, self.name, self._code, self._run) as leases,
             LogReader(self._database, self._nats, pause_seconds=_PAUSE_SECONDS) as log,
         ):
             try:
@@ -140,15 +150,19 @@ class ReactorRunner:
                 del by_partition[partition]
         self._parking.keep(kept)
 
-    async def _react_until_rebalanced(self, leases: Leases, log: LogReader) -> None:
-        await self._begin(leases.connection, [p for p in leases.owned if p not in self._checkpoints])
+    async def _react_until_rebalanced(self, leases: ReactorLeases, log: LogReader) -> None:
+        taken = [p for p in leases.owned if p not in self._checkpoints]
+        await self._begin(leases.connection, taken)
+        await self._handle_possible_causes(leases, await leases.begin(taken))
         loop = asyncio.get_running_loop()
         rebalance_at = loop.time() + _REBALANCE_SECONDS
         while True:
             active = self._active(loop.time())
             if active:
                 after = min(self._checkpoints[partition].folded for partition in active)
-                await self._follow(leases, active, await log.after(after, _BATCH))
+                events = await log.after(after, _BATCH)
+                async with self._run.together():
+                    await self._follow(leases, active, events)
             else:
                 await asyncio.sleep(_REBALANCE_SECONDS)
             await self._parking.retry(leases.connection, self._checkpoints)
@@ -157,6 +171,7 @@ class ReactorRunner:
                 self._waiting = leases.waiting
                 if changed:
                     return
+                await self._set_lost_deadlines(leases.connection)
                 rebalance_at = loop.time() + _REBALANCE_SECONDS
 
     async def _begin(self, connection: Connection, taken: Collection[int]) -> None:
@@ -171,7 +186,23 @@ class ReactorRunner:
             logger.info("reactor %s rebuilds its states", self.name)
         await self._compare_code(connection)
         await self._parking.begin(connection, taken)
+        await self._set_lost_deadlines(connection)
         await self._send_deadlines(connection, {p for p, at in checkpoints.items() if not at.is_rebuilding})
+
+    async def _handle_possible_causes(self, leases: ReactorLeases, left: Mapping[int, Left]) -> None:
+        """Handles the events that may have ended the process that owned partitions before."""
+
+        def active() -> dict[int, int]:
+            now = asyncio.get_running_loop().time()
+            return {partition: self._checkpoints[partition].folded for partition in self._active(now)}
+
+        for one in possible_causes_of(left, {p: at.folded for p, at in self._checkpoints.items()}):
+            if one.fatal is not None:
+                self._parking.fatal.add(one.fatal)
+            await handle_possible_causes(
+                *(self._database, leases, self._run, self.name, one, _BATCH, active),
+                lambda partitions, events: self._follow(leases, partitions, events),
+            )
 
     async def _compare_code(self, connection: Connection) -> None:
         """Warns once if other code made the states. They are kept: to fold them again is for an operator."""
@@ -187,7 +218,9 @@ class ReactorRunner:
         """The partitions that have not stopped, or whose retry is due."""
         return {partition for partition in self._checkpoints if self._stopped_until.get(partition, 0) <= now}
 
-    async def _follow(self, leases: Leases, active: Collection[int], events: Sequence[RecordedEvent]) -> None:
+    async def _follow(
+        self, leases: ReactorLeases, active: Collection[int], events: Sequence[RecordedEvent]
+    ) -> None:
         """Reacts to these events and stores the result. A partition skips those that it has handled."""
         if not events:
             return
@@ -198,11 +231,11 @@ class ReactorRunner:
         parked = self._parking.state(connection)
         reactions, stopped, failures = await self._reacting.to(connection, events, before, parked)
         took_seconds = loop.time() - began
-        await asyncio.gather(*map(self._submitter.submit, reactions.to_send(failures)))
+        sent = await self._submitter.submit_all(reactions.to_send(failures))
         await unschedule(self._nats, reactions.cancelled.values())
         ends = {p: stopped[p].position - 1 if p in stopped else events[-1].position for p in active}
         moved = {partition: end for partition, end in ends.items() if end > before[partition].folded}
-        await save_reactor(connection, self.name, moved, reactions.changed, tuple(failures.values()))
+        await save_reactor(connection, self.name, moved, reactions.changed, tuple(failures.values()), sent)
         for partition, end in moved.items():
             self._checkpoints[partition] = Checkpoint(max(before[partition].position, end), end)
             self._failures.pop(partition, None)
@@ -215,6 +248,16 @@ class ReactorRunner:
             else:
                 pause_seconds = max(_RETRY_FAILED_SECONDS, 20 * took_seconds)
                 await self._stop(connection, partition, failure, pause_seconds)
+
+    async def _set_lost_deadlines(self, connection: Connection) -> None:
+        """Submits all deadlines again if there is another stream COMMANDS."""
+        if self._reactor.key is None:
+            return
+        with suppress(Unavailable):  # an idle reactor need not wait for NATS
+            before, self._stream_created = self._stream_created, await self._submitter.stream_created()
+            if before is not None and before != self._stream_created:
+                known = self._checkpoints.items()
+                await self._send_deadlines(connection, {p for p, at in known if not at.is_rebuilding})
 
     async def _send_deadlines(self, connection: Connection, partitions: Collection[int]) -> None:
         """Submits the stored deadlines again, because NATS may have lost them. A known one has no effect.
@@ -231,7 +274,7 @@ class ReactorRunner:
             else:
                 await asyncio.gather(*map(self._submitter.submit, stored.deadlines))
 
-    async def _leave(self, leases: Leases, partition: int, failure: ReactionFailed) -> None:
+    async def _leave(self, leases: ReactorLeases, partition: int, failure: ReactionFailed) -> None:
         """Leaves a partition to a process whose code knows the event."""
         await save_reactor_error(leases.connection, self.name, partition, failure.position, failure.reason)
         await leases.refuse_event(partition, failure.position, failure.reason)

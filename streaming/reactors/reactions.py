@@ -14,11 +14,12 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from commander.domain import Deadline, Domain, Later, ReactionRejected, ReactorType
-from commander.domain.errors import RAISED, Unavailable, UnknownEvent
+from commander.domain.errors import RAISED, EndedItsProcess, Unavailable, UnknownEvent
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.new_ids import ids_of_reaction
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.database import Connection, Database
+from commander.eventstore.handling import MOST_DEATHS
 from commander.eventstore.log.causation import Depths
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.parked import Failure
@@ -63,13 +64,15 @@ class Parked:
 
     handled: by key, the position up to which its events are handled. Its later events wait. skipped: the
     positions of events that are not handled. most: how many keys may be parked; 0 for none. count: how many
-    are parked, which is read when another one fails.
+    are parked, which is read when another one fails. fatal: the positions of events that have ended their
+    process each time.
     """
 
     handled: Mapping[str, int]
     skipped: Collection[int]
     most: int = 0
     count: Callable[[], Awaitable[int]] | None = None
+    fatal: Collection[int] = ()
 
     async def room(self) -> int:
         """How many more keys may be parked. Raises Unavailable."""
@@ -211,6 +214,8 @@ class Reacting:
             muted = position <= checkpoints[one.partition].position
             depth = 0 if muted else await self._depths.of(connection, one.event)
             try:
+                if position in parked.fatal:
+                    raise EndedItsProcess(MOST_DEATHS, self._reactor.cls)
                 reactions.add(one, depth, muted=muted)
             except RAISED as error:  # an exception of the domain's code stops only this key
                 if len(failures) < await parked.room():

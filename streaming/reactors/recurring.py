@@ -23,6 +23,7 @@ from commander.domain.new_ids import ids_of_tick
 from commander.domain.recurring import RecurringType
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
+from commander.eventstore.log.pending import forget, remember
 from commander.eventstore.reactions.recurring import SetTick, forget_tick, save_tick, set_ticks
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
@@ -88,7 +89,7 @@ class Ticker:
         if any(self._set.get(name) != tick for name, tick in ticks.items()) or not ticks:
             stored = await set_ticks(connection) or (await scheduled_ticks(self._nats) if ticks else {})
             for name in stored.keys() - ticks.keys():
-                await self._take_back(stored[name], now)
+                await self._take_back(connection, stored[name], now)
                 await forget_tick(connection, name)
             for recurring in self._domain.recurring.values():
                 if self._set.get(recurring.name) != ticks[recurring.name]:
@@ -112,13 +113,15 @@ class Ticker:
                 logger.error("%s failed at its tick %s: %s", recurring.name, tick.isoformat(), reason)
             self.failures[recurring.name] = reason
             if before is not None and before.cron != recurring.cron.text:
-                await self._take_back(before, now)
+                await self._take_back(connection, before, now)
                 await forget_tick(connection, recurring.name)
             return
         if before is not None:
-            await self._take_back(before, now, {command.command_id for command in commands})
+            await self._take_back(connection, before, now, {command.command_id for command in commands})
         await save_tick(connection, SetTick(recurring.name, recurring.cron.text, tick, commands))
-        await asyncio.gather(*map(self._submitter.submit, commands))
+        if (sent := await self._submitter.submit_all(commands)) is not None:
+            await forget(connection, [command.command_id for command in commands])  # set by another process
+            await remember(connection, sent)
         self._set[recurring.name] = tick
         self.failures.pop(recurring.name, None)
 
@@ -129,7 +132,9 @@ class Ticker:
         envelopes = ((one, Envelope.of_tick(recurring.name, tick, n, self._now())) for n, one in numbered)
         return tuple(assembled(self._domain, command, envelope) for command, envelope in envelopes)
 
-    async def _take_back(self, before: SetTick, now: datetime, kept: Collection[UUID] = ()) -> None:
+    async def _take_back(
+        self, connection: Connection, before: SetTick, now: datetime, kept: Collection[UUID] = ()
+    ) -> None:
         """Cancels the commands of a tick that is not due yet, except for those that are set again.
 
         A tick that is due was in force when it was set, so its commands stay.
@@ -138,5 +143,6 @@ class Ticker:
         if before.tick <= now or not left:
             return
         await unschedule(self._nats, left)
+        await forget(connection, [command.command_id for command in left])
         text = "%s: %d commands of its tick %s, which other code has set (%s), are taken back"
         logger.info(text, before.name, len(left), before.tick.isoformat(), before.cron)

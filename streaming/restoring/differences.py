@@ -11,6 +11,7 @@ from nats.js.errors import NotFoundError
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import furthest_sequences
+from commander.eventstore.log.epochs import read_epochs
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import ended_among
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
@@ -96,7 +97,8 @@ async def differences(database: Database, nats: Nats) -> Differences:
     The names of the connection must accept any epoch.
     """
     names = nats.names
-    found = Differences(names.identity.epochs.current, head=await head_position(database))
+    epochs = await read_epochs(database)
+    found = Differences(epochs.current, head=await head_position(database))
     lost_by: set[UUID] = set()
     if (events := await _info(nats, names.events)) is not None:
         found.events_epoch = epoch_in(events.config.metadata)
@@ -110,8 +112,8 @@ async def differences(database: Database, nats: Nats) -> Differences:
         assert commands.created is not None, "the server always sends it"
         found.decided = (await furthest_sequences(database)).get(commands.created, 0)
         queued: set[UUID] = set()
-        first = commands.state.first_seq
-        async for message in messages_after(nats, names.commands, first - 1, found.queue_end):
+        before = max(0, commands.state.first_seq - 1)  # 0 in a stream that never had a message
+        async for message in messages_after(nats, names.commands, before, found.queue_end):
             await _count_queued(database, found, message, queued)
         ended = await _ended(database, queued)
         found.queued, found.to_decide = len(queued), len(queued - ended)

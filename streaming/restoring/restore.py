@@ -3,8 +3,9 @@
 The log in Postgres is what counts. Its own state is consistent: events, outcomes, progress, checkpoints and
 projections are of one transaction or follow from it. So nothing of it changes but the epoch and the progress
 of the partitions. EVENTS is made again if it has what the log does not have. Commands that are still in
-COMMANDS are decided if they have no outcome. Reactions to events that the log does not have are taken out:
-their ids derive from positions at which there will be other events.
+COMMANDS are decided if they have no outcome. So are the pending commands that Postgres has. Reactions to
+events that the log does not have are taken out: their ids derive from positions at which there will be other
+events.
 
 Each step can be repeated. If this ends in the middle, the parts still find a difference, and wait.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 from nats.js.errors import NotFoundError
 
@@ -28,6 +30,8 @@ from commander.streaming.commands.messages import (
     is_scheduled,
     message_of,
 )
+from commander.streaming.commands.sending_again import send_again
+from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.remaking import empty_mirror
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names
@@ -49,8 +53,15 @@ class PartsRun(CommanderError):
     """Parts of the system run. Stop them first."""
 
 
-async def restore(database: Database, nats: Nats, found: Differences, replicas: int) -> Epoch:
-    """Begins a new epoch and makes NATS agree with it. Returns the epoch. found: what was compared just now.
+class Restored(NamedTuple):
+    """sent_again: how many pending commands that Postgres has were put into COMMANDS again."""
+
+    epoch: Epoch
+    sent_again: int
+
+
+async def restore(database: Database, nats: Nats, found: Differences, replicas: int) -> Restored:
+    """Begins a new epoch and makes NATS agree with it. found: what was compared just now.
 
     Raises PartsRun, AnotherSystem and Unavailable. Call it again after an error.
     """
@@ -68,7 +79,8 @@ async def restore(database: Database, nats: Nats, found: Differences, replicas: 
         if found.mirror_differs:
             await empty_mirror(nats, replicas)
         await ensure_streams(nats, replicas)
-        return begun
+        submitter = Submitter(nats, await settled_partitions(database))
+        return Restored(begun, await send_again(database, submitter))
     finally:
         connection.terminate()
 
@@ -100,8 +112,10 @@ async def _publish_rest(database: Database, nats: Nats, message: InMessage, shar
     """Publishes the other commands of a message again, each alone, at the end of the queue."""
     commands = commands_in(message.subject, message.data)
     rest = [command for command in commands if not await is_stale(database, command, shared)]
+    if not rest:
+        return
+    assert not is_scheduled(message.subject), "a schedule has one command"
     partitions = await settled_partitions(database)
-    assert not rest or not is_scheduled(message.subject), "a schedule has one command"
     for stored in await publish(
         nats, [message_of(nats.names, command, partitions, encoded(command)) for command in rest]
     ):

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from commander.eventstore.audit.findings import Kind
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.pending import Sent, remember
 from commander.streaming.commands.messages import all_scheduled
 from commander.streaming.log.event_codec import message_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import publish
 from commander.streaming.nats.streams import ensure_streams
+from tests.commander.yard import Inspect, yard
+from tests.streaming.conftest import submitted
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,13 @@ async def schedules_purged(place: Place) -> None:
     await place.nats.jetstream.purge_stream(
         place.nats.names.commands, subject=all_scheduled(place.nats.names)
     )
+
+
+async def lost_from_the_queue(place: Place) -> None:
+    """A reactor has sent it, and COMMANDS does not have it."""
+    command = replace(submitted(Inspect(UUID(int=1)), yard), reactor="voyage")
+    async with place.database.connection() as connection:
+        await remember(connection, Sent(datetime.now(UTC), [command]))
 
 
 _FAILS = frozenset({Kind.PROJECTION_FAILS, Kind.STATE_FAILS, Kind.SNAPSHOT_DIFFERS})
@@ -251,10 +264,10 @@ DAMAGES = {
         sql("insert into epochs (epoch, first_position) select max(epoch) + 1, 1000 from epochs"), Kind.EPOCH
     ),
     "a deadline is not scheduled": Damage(
-        schedules_purged, Kind.DEADLINE_MISSING, frozenset({Kind.TICK_MISSING})
+        schedules_purged, Kind.DEADLINE_MISSING, frozenset({Kind.TICK_MISSING, Kind.PENDING_MISSING})
     ),
     "a tick is not scheduled": Damage(
-        schedules_purged, Kind.TICK_MISSING, frozenset({Kind.DEADLINE_MISSING})
+        schedules_purged, Kind.TICK_MISSING, frozenset({Kind.DEADLINE_MISSING, Kind.PENDING_MISSING})
     ),
     "the mirror is purged": Damage(purged_to_two, Kind.MIRROR_GAP),
     "the mirror has holes": Damage(purged_inside, Kind.MIRROR_GAP),
@@ -262,4 +275,5 @@ DAMAGES = {
     "the mirror is ahead": Damage(foreign_at_the_end, Kind.MIRROR_BEYOND),
     "the mirror has a foreign message": Damage(foreign_inside, Kind.MIRROR_DIFFERS),
     "the mirror forgets": Damage(limited, Kind.MIRROR_LIMITED),
+    "a pending command is not queued": Damage(lost_from_the_queue, Kind.PENDING_MISSING),
 }

@@ -16,6 +16,7 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.parked import parked_actions
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import SubmittedCommand
+from commander.streaming.nats.streams import ensure_streams
 from tests.commander.conftest import Run
 from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order
@@ -50,7 +51,29 @@ async def counted(servers: Bank) -> None:
 
 async def test_reactors_are_listed_as_they_stand(servers: Bank, commander: Run) -> None:
     await counted(servers)
-    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\t\n", "")
+    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t2\t\t\t\t\t\t\n", "")
+
+
+async def test_what_nats_has_lost_of_a_reactor_is_listed_and_sent_by_a_replay(
+    servers: Bank, nats_server: EmbeddedNats, commander: Run
+) -> None:
+    async with running(servers.processor(orders_domain).run()):
+        await orders_of(servers, *["Ada"] * 6)
+    async with running(runner(servers, "loyalty").run()):
+        await until_reacted(servers, "loyalty")
+    url = nats_server.url
+    assert await asked(servers, commander, "list") == (0, "loyalty\t6\t6\t1\t\t2\t?\t\t\t\n", "")
+    assert await asked(servers, commander, "list", nats=url) == (0, "loyalty\t6\t6\t1\t\t2\t\t\t\t\n", "")
+    await servers.nats.jetstream.delete_stream("COMMANDS")
+    await ensure_streams(servers.nats, 1)
+    assert await asked(servers, commander, "list", nats=url) == (0, "loyalty\t6\t6\t1\t\t2\t2\t\t\t\n", "")
+    code, out, err = await asked(servers, commander, "replay", "loyalty", "--send", nats=url)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "2 commands of loyalty that have no outcome are sent again"
+    async with running(servers.processor(orders_domain).run()), asyncio.timeout(20):
+        while [event.type for event in await servers.log()].count("Rewarded") < 2:
+            await asyncio.sleep(0.02)
+    assert len(await servers.log()) == 8
 
 
 async def test_a_replay_makes_the_states_again_and_sends_nothing(servers: Bank, commander: Run) -> None:
@@ -158,7 +181,7 @@ async def test_parked_keys_are_listed_retried_and_skipped(servers: Bank, command
             await orders_of(servers, "Ada", "poison", "poison")
             await until_reacted(servers, "loyalty")
         code, out, err = await asked(servers, commander, "list")
-        assert (code, out, err) == (0, "loyalty\t3\t3\t1\t1\t\t\t\n", "")
+        assert (code, out, err) == (0, "loyalty\t3\t3\t1\t1\t\t\t\t\t\n", "")
         code, out, err = await asked(servers, commander, "failures", "loyalty", "--traceback")
         line, *traceback = out.splitlines()
         cells = line.split("\t")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -140,6 +142,12 @@ async def test_a_sound_system_has_no_finding(place: Place) -> None:
     assert await found(place) == []
 
 
+def test_every_kind_of_finding_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "repairing.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted(["kind", *Kind])
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 async def test_damage_is_named_and_mended(place: Place, name: str) -> None:
     damage = DAMAGES[name]
@@ -184,6 +192,12 @@ async def put_back(database: Database, kept: str) -> None:
         database, "insert into commands select * from json_populate_recordset(null::commands, $1::json)", kept
     )
     await recount_names(database)
+
+
+async def test_messages_are_compared_by_their_digest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form of a message in audit_mirror.sql is that of the relay, or each event would be decoded."""
+    monkeypatch.delattr("commander.streaming.audit.mirror._one_by_one")
+    assert await found(place) == []
 
 
 async def test_a_repair_waits_for_no_part_that_runs(place: Place) -> None:

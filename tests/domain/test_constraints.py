@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 from annotated_types import Interval, LowerCase
@@ -120,6 +121,14 @@ def test_an_amount_beyond_what_can_be_computed_with_breaks_the_constraint(hint: 
     assert [problem.path for problem in checker(hint)(Decimal("1E+50"))] == [("value",)]
 
 
+def test_none_is_only_for_a_field_that_may_be_none() -> None:
+    for hint in (int, str, UUID, tuple[int, ...]):
+        assert [problem.message for problem in checker(hint)(None)] == ["must not be None"]
+        assert checker(hint | None)(None) == ()
+    [problem] = checker(tuple[int, ...])((1, None))
+    assert (problem.path, problem.message) == (("value", "1"), "must be an int, got NoneType None")
+
+
 @pytest.mark.parametrize(
     ("hint", "bad", "message"),
     [
@@ -130,7 +139,19 @@ def test_an_amount_beyond_what_can_be_computed_with_breaks_the_constraint(hint: 
         (float, float("nan"), "must be a finite number, got nan"),
         (float, float("inf"), "must be a finite number, got inf"),
         (BigInt, 2**63, "must fit into 64 bits"),
-        (int, -(2**63) - 1, "must fit into 64 bits"),
+        (BigInt, -(2**63) - 1, "must fit into 64 bits"),
+        (int, 2**31, "must fit into 32 bits (a BigInt has 64), got 2147483648"),
+        (int, -(2**31) - 1, "must fit into 32 bits"),
+        (int, "5", "must be an int, got str '5'"),
+        (int, True, "must be an int, got bool True"),
+        (BigInt, 1.0, "must be an int, got float 1.0"),
+        (float, True, "must be a float, got bool True"),
+        (Decimal, 1.5, "must be a Decimal, got float 1.5"),
+        (Decimal, 1, "must be a Decimal, got int 1"),
+        (UUID, "0f8fad5b-d9cb-469f-a165-70867728950e", "must be a UUID, got str"),
+        (bool, 1, "must be a bool, got int 1"),
+        (date, datetime(2000, 1, 1, tzinfo=UTC), "must be a date, got datetime"),
+        (tuple[int, ...], {1}, "must be a list or a tuple, got set"),
         (str, "a\0b", "must not contain the character NUL"),
         (str, "ab\ud800", "is not valid Unicode: a lone surrogate at index 2"),
         (datetime, datetime(2000, 1, 1), "must have a time zone"),

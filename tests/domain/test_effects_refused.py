@@ -26,6 +26,8 @@ def test_an_effect_takes_an_event_and_at_most_a_call(domain: Domain) -> None:
     ]
     assert domain.effects["tell"].key(1) != domain.effects["tell_more"].key(1)
     assert domain.effects["tell"].key(1) != domain.effects["tell"].key(2)
+    assert domain.effects["tell"].key(1) == domain.effects["tell"].key(1, epoch=1)
+    assert domain.effects["tell"].key(1) != domain.effects["tell"].key(1, epoch=2)
 
 
 def test_an_effect_that_is_not_async(domain: Domain) -> None:

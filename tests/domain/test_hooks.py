@@ -47,7 +47,6 @@ def test_what_a_hook_returns_is_checked_as_input() -> None:
         ),
         ("EXITS", "raised SystemExit: 3"),
         ("WAIVES", "returned Waive for a command Enter"),
-        ("RETYPES", "returned an invalid Enter"),
         ("MOVES", "changed Enter.car_id, the key of the aggregate"),
         ("BUG", "the after_decide hook reword raised SystemExit: 3"),
         ("ANSWERS", "returned Enter; it must return None or raise Rejected"),
@@ -56,6 +55,10 @@ def test_what_a_hook_returns_is_checked_as_input() -> None:
 def test_a_hook_that_goes_wrong(plate: str, said: str) -> None:
     with pytest.raises(HookFailed, match=said):
         given().when(Enter(CAR, plate))
+
+
+def test_a_hook_that_changes_a_field_to_another_type_makes_the_command_invalid() -> None:
+    given().when(Enter(CAR, "RETYPES")).then_invalid("plate")
 
 
 def test_a_decision_can_be_vetoed_and_a_rejection_said_otherwise() -> None:

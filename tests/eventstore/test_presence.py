@@ -25,6 +25,16 @@ async def silent(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
+@pytest_asyncio.fixture
+async def other(database_url: str) -> AsyncIterator[Database]:
+    """Another process, which looks for silent ones."""
+    opened = Database(
+        database_url, presence=Presence(database_url, pause_seconds=0.1, silent_seconds=SILENT_SECONDS)
+    )
+    yield opened
+    await opened.close()
+
+
 async def idle(_: Connection) -> None:
     """It does nothing."""
 
@@ -54,14 +64,14 @@ _copies: list[asyncio.Task[str]] = []
 
 @pytest.mark.parametrize("state", [idle, in_a_transaction, in_the_middle_of_a_copy])
 async def test_its_locks_are_taken_over_within_seconds(
-    silent: Database, database: Database, state: Callable[[Connection], Awaitable[None]]
+    silent: Database, other: Database, state: Callable[[Connection], Awaitable[None]]
 ) -> None:
     lost = await silent.connect("lost")
     assert await try_lock(lost, Lock.RELAY)
     await state(lost)
     async with (
         asyncio.timeout(10 * SILENT_SECONDS),
-        sole_holder(database, Lock.RELAY, 0, "next", retry_seconds=0.05) as holder,
+        sole_holder(other, Lock.RELAY, 0, "next", retry_seconds=0.05) as holder,
         holder.transaction(),
     ):
         await holder.execute("select from log_lock for update")
@@ -73,13 +83,13 @@ async def test_its_locks_are_taken_over_within_seconds(
 
 
 async def test_a_process_that_speaks_keeps_its_locks_although_its_event_loop_is_blocked(
-    database: Database, database_url: str
+    other: Database, database_url: str
 ) -> None:
     speaking = Presence(database_url, pause_seconds=0.2, silent_seconds=2 * SILENT_SECONDS)
     blocked = Database(database_url, presence=speaking)
     async with (
         sole_holder(blocked, Lock.RELAY, 0, "holder") as holder,
-        sole_holder(database, Lock.RECURRING, 0, "other"),
+        sole_holder(other, Lock.RECURRING, 0, "other"),
     ):
         until = asyncio.get_running_loop().time() + 3.5 * SILENT_SECONDS
         while asyncio.get_running_loop().time() < until:
@@ -88,19 +98,43 @@ async def test_a_process_that_speaks_keeps_its_locks_although_its_event_loop_is_
     await blocked.close()
 
 
+async def test_a_presence_that_has_just_begun_ends_nobody(silent: Database, database: Database) -> None:
+    """Postgres may have been stopped for a while: then all others have to begin again too."""
+    lost = await silent.connect("lost")
+    looks = "select query_start from pg_stat_activity where pid = $1"
+    async with sole_holder(database, Lock.RECURRING, 0, "new") as new:
+        async with asyncio.timeout(10):
+            while len(pids := await presences(new)) > 1:
+                await asyncio.sleep(0.02)
+            seen = {await new.fetchval(looks, *pids)}
+            while len(seen) < 4:
+                await asyncio.sleep(0.02)
+                seen.add(await new.fetchval(looks, *pids))
+        assert await lost.fetchval("select 1") == 1
+    lost.terminate()
+
+
 async def test_a_presence_that_is_lost_alone_comes_back_and_nothing_is_ended(
-    database: Database, database_url: str
+    database: Database, other: Database
 ) -> None:
-    other = Database(database_url)
     async with (
         sole_holder(database, Lock.RELAY, 0, "holder") as holder,
         sole_holder(other, Lock.RECURRING, 0, "other") as looking,
     ):
-        pids = "select array_agg(pid) from pg_locks where classid = $1 and granted"
-        before = set(await looking.fetchval(pids, PRESENCES))
+        before = await presences(looking)
+        assert len(before) == 2
         await looking.execute("select pg_terminate_backend(pid) from unnest($1::int[]) as pid", before)
         async with asyncio.timeout(10):
-            while len(set(await looking.fetchval(pids, PRESENCES) or ()) - before) < 2:
+            while len(await presences(looking) - before) < 2:
                 await asyncio.sleep(0.02)
         assert await holder.fetchval("select 1") == 1
-    await other.close()
+
+
+async def presences(connection: Connection) -> set[int]:
+    """The sessions that are presences in this database."""
+    rows = await connection.fetch(
+        """select pid from pg_locks where classid = $1 and granted
+             and database = (select oid from pg_database where datname = current_database())""",
+        PRESENCES,
+    )
+    return {row["pid"] for row in rows}

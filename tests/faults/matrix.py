@@ -1,4 +1,4 @@
-"""Each part, stopped or cut off from each server, in each direction, while commands flow: `make faults`.
+"""Each part, stopped or cut off from a server, in each direction, while commands flow: `make faults`.
 
 It takes about half an hour. The times of each case are printed at the end.
 """
@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from random import Random
 
 import pytest
 import pytest_asyncio
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 PARTS = ("api", "processor", "relay", "projections", "reactors", "effects")
 STOPPED = "stopped"
-FAULTS = [STOPPED, *((server, cut) for server in ("postgres", "nats") for cut in Cut)]
+ALONE = "cut off from both servers"
+FAULTS = [STOPPED, ALONE, *((server, cut) for server in ("postgres", "nats") for cut in Cut)]
 _LASTS_SECONDS = 14.0
 """How long a fault lasts at least, so that whoever has it is certainly taken for lost."""
 _times: dict[str, dict[str, float]] = {}
@@ -44,6 +46,12 @@ def _told() -> Iterator[None]:
     yield
     for case, seconds in _times.items():
         print(f"{case:45} " + "  ".join(f"{what} {taken:4.1f}" for what, taken in seconds.items()))
+
+
+def _cuts(fault: str | tuple[str, Cut]) -> list[tuple[str, Cut]]:
+    if isinstance(fault, str):
+        return [(server, Cut.BOTH_WAYS) for server in ("postgres", "nats") if fault == ALONE]
+    return [fault]
 
 
 def _named(fault: str | tuple[str, Cut]) -> str:
@@ -66,10 +74,10 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
         name = "api1" if part == "api" else await system.owner(part)
         process = system.parts[name].process
         began = asyncio.get_running_loop().time()
-        if isinstance(fault, str):
+        if fault == STOPPED:
             process.send_signal(signal.SIGSTOP)
-        else:
-            system.cut(name, *fault)
+        for server, cut in _cuts(fault):
+            system.cut(name, server, cut)
         try:
             during = Recovery(system, client, subscriber)
             await during.measure()
@@ -91,6 +99,34 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
     during.assert_within_bound()
     after.assert_within_bound()
     assert BOUND_SECONDS < _LASTS_SECONDS
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_parts_that_are_stopped_at_random_for_random_times_cost_nothing_but_time(
+    system: Networked, seed: int
+) -> None:
+    random = Random(seed)
+    names = [name for name in system.parts if name != "api2"]
+    async with (
+        Client(system.url(2)) as client,
+        Subscriber(system.url(2, "ws")) as subscriber,
+        Subscriber(system.url(1, "ws")) as of_the_other,
+        Customers(client) as customers,
+    ):
+        for _ in range(10):
+            await asyncio.sleep(random.uniform(0, 1))
+            process = system.parts[random.choice(names)].process
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(random.choice((random.uniform(0, 2), random.uniform(5, 9))))
+            process.send_signal(signal.SIGCONT)
+        after = Recovery(system, client, subscriber)
+        await after.measure()
+        _times[f"random {seed}: continued"] = after.seconds
+        await customers.stop()
+        await assert_all_well(client, subscriber)
+        await of_the_other.until_position(subscriber.cursor or 0)
+        of_the_other.assert_each_position_once()
+    after.assert_within_bound()
 
 
 async def test_verify_finds_nothing_after_all_that(system: Networked) -> None:

@@ -23,7 +23,9 @@ from tests.faults.waiting import until
 from tests.forking import fork_server
 from tests.streaming.filling import fill
 
-EVENTS = """subscription ($after: Position) { events(after: $after) { __typename position } }"""
+EVENTS = """subscription ($after: Position, $logEpoch: Int! = 1) {
+  events(after: $after, logEpoch: $logEpoch) { __typename position logEpoch }
+}"""
 ALL = ("processor", "relay", "api")
 
 
@@ -77,14 +79,15 @@ def ready(started: list[Part]) -> Part:
     return started[-1]
 
 
-async def followed(api: Part, after: str | None, count: int) -> list[Any]:
-    """The positions of a subscription's events, and the errors."""
+async def followed(api: Part, after: str, count: int, log_epoch: int = 1, resume: str = "") -> list[Any]:
+    """The positions of a subscription's events, and the errors. resume: its Last-Event-ID."""
     found: list[Any] = []
-    body = {"query": EVENTS, "variables": {"after": after}}
+    body = {"query": EVENTS, "variables": {"after": after, "logEpoch": log_epoch}}
+    headers = {"accept": "text/event-stream", **({"last-event-id": resume} if resume else {})}
     async with (
         asyncio.timeout(20),
         httpx.AsyncClient(trust_env=False, timeout=20) as http,
-        http.stream("POST", api.url, json=body, headers={"accept": "text/event-stream"}) as answer,
+        http.stream("POST", api.url, json=body, headers=headers) as answer,
     ):
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
@@ -129,6 +132,11 @@ async def test_postgres_set_back_behind_nats(stores: Stores, parts: Parts) -> No
     assert len(mirrored) == 21
     assert {event.command_id for event in mirrored} >= lost
     assert await followed(api, "9", 12) == list(range(10, 22))
+    [lost_cursor] = await followed(api, "15", 1)
+    assert lost_cursor["extensions"] == {"code": "CURSOR_LOST", "position": "10", "logEpoch": 2}
+    assert await followed(api, "0", 1, resume="15") == [lost_cursor]
+    assert await followed(api, "15", 2, log_epoch=2) == [16, 17]
+    assert await followed(api, "0", 2, resume="2.15") == [16, 17]
     assert "no difference" in restore(parts)
 
 

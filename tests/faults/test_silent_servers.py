@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ from tests.faults.customers import Client
 from tests.faults.servers import Servers
 from tests.faults.subscriber import Subscriber
 from tests.faults.test_servers_gone import READS, codes_of, health
+from tests.faults.waiting import until
 from tests.system import NO_TLS, System
 
 BOUND_SECONDS = 2.0
@@ -37,6 +40,12 @@ MORE_READS = (
     f'{{ account(accountId: "{NOBODY}", atLeast: "1") {{ balance }} }}',
 )
 ACCEPT = {"wait": "ACCEPTED"}
+STREAM_SECONDS = 5.0
+EVENTS = "subscription { events { __typename position ... on StandsStill { since reason } } }"
+ROWS = "subscription { accounts { position changes { kind } standsStill { since reason } } }"
+ROW = """subscription ($account: UUID!) {
+  account(accountId: $account) { position row { balance } standsStill { since reason } } }"""
+STATUS = "subscription ($id: UUID!) { commandStatus(commandId: $id) { status } }"
 
 
 @contextmanager
@@ -99,15 +108,103 @@ async def customer(parts: System) -> AsyncIterator[tuple[Client, str]]:
         yield client, str(opened.result["stream"]).partition("-")[2]
 
 
+class Stream:
+    """A subscription over Server-Sent Events. answers: what came, in order, until the stream ended."""
+
+    def __init__(self, parts: System, document: str, **variables: Any) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self._url = parts.url
+        self._body = {"query": document, "variables": variables}
+
+    async def read(self) -> None:
+        accept = {"accept": "text/event-stream"}
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=30) as http,
+            http.stream("POST", self._url, json=self._body, headers=accept) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if line.startswith("data: {"):
+                    self.answers.append(json.loads(line.removeprefix("data: ")))
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The item of the last answer."""
+        item: dict[str, Any]
+        [item] = self.answers[-1]["data"].values()
+        return item
+
+
+@asynccontextmanager
+async def streams(parts: System, account: str) -> AsyncIterator[dict[str, Stream]]:
+    """A subscription of each kind, begun; of a command that nothing decides."""
+    command_id = str(uuid4())
+    opened = {
+        "events": Stream(parts, EVENTS),
+        "rows": Stream(parts, ROWS),
+        "row": Stream(parts, ROW, account=account),
+        "status": Stream(parts, STATUS, id=command_id),
+    }
+    async with Client(parts.url) as client:
+        later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        options = {"commandId": command_id, "notBefore": later}
+        await client.data(DEPOSIT, account=account, options=options)
+        reading = [asyncio.create_task(stream.read()) for stream in opened.values()]
+        await until(lambda: all(stream.answers for stream in opened.values()), "each subscription begins")
+        try:
+            yield opened
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            await client.data(CANCEL.replace(NOBODY, command_id))
+
+
+async def told_that_they_stand_still(
+    parts: System, opened: dict[str, Stream], began: float, server: str
+) -> None:
+    """Each stream says in time that it stands still, or ends with an error that says it; so do new ones."""
+    events, rows, row, status = opened.values()
+
+    def told() -> bool:
+        return (
+            events.last["__typename"] == "StandsStill"
+            and rows.last["standsStill"] is not None
+            and row.last["standsStill"] is not None
+            and "errors" in status.answers[-1]
+        )
+
+    await until(told, "each stream says that it stands still", timeout_seconds=STREAM_SECONDS + SLACK_SECONDS)
+    assert asyncio.get_running_loop().time() - began < STREAM_SECONDS + SLACK_SECONDS
+    for item in (events.last, rows.last["standsStill"], row.last["standsStill"]):
+        assert item["reason"].startswith(f"{server} is silent since ")
+        assert item["since"]
+    assert rows.last["changes"] == []
+    [error] = status.answers[-1]["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["server"]) == ("UNAVAILABLE", server)
+    assert error["extensions"]["since"]
+
+
 async def well_again(parts: System, client: Client, account: str, subscriber: Subscriber) -> None:
     await asyncio.to_thread(parts.wait_ready)
     await client.submit("deposit", {"accountId": account, "amount": "1.00"})  # behind all that were stored
     await assert_all_well(client, subscriber)
 
 
+def moves(opened: dict[str, Stream]) -> bool:
+    """Whether none of the streams says that it stands still."""
+    events, rows, row, _ = opened.values()
+    still = [events.last["__typename"] == "StandsStill"]
+    return not any([*still, rows.last["standsStill"], row.last["standsStill"]])
+
+
 async def test_while_postgres_is_silent_everything_ends_in_time(parts: System, servers: Servers) -> None:
-    async with customer(parts) as (client, account), Subscriber(parts.ws_url) as subscriber:
+    async with (
+        customer(parts) as (client, account),
+        Subscriber(parts.ws_url) as subscriber,
+        streams(parts, account) as opened,
+    ):
         with silent(servers.process("postgres")):
+            began = asyncio.get_running_loop().time()
             for seconds in (BOUND_SECONDS, AT_ONCE_SECONDS):  # the first are under way when it is found out
                 async with asyncio.TaskGroup() as tasks:
                     for variables in mutations(account).values():
@@ -115,17 +212,27 @@ async def test_while_postgres_is_silent_everything_ends_in_time(parts: System, s
                     for document in (*READS.values(), *MORE_READS, RETRY, DROP, CANCEL):
                         tasks.create_task(bounded(client, document, seconds, "Postgres"))
             await told(parts, "postgres")
+            await told_that_they_stand_still(parts, opened, began, "Postgres")
+            new = Stream(parts, EVENTS)
+            await new.read()
+            assert codes_of(new.answers[0]) == ["UNAVAILABLE"]
             accepted = await client.ask(DEPOSIT, account=account, options=ACCEPT)
             assert accepted["data"]["deposit"]["__typename"] == "CommandAccepted", "it needs only NATS"
         await well_again(parts, client, account, subscriber)
+        await until(lambda: moves(opened), "each stream moves again", timeout_seconds=10)
 
 
 async def test_while_nats_is_silent_everything_ends_in_time(parts: System, servers: Servers) -> None:
-    async with customer(parts) as (client, account), Subscriber(parts.ws_url) as subscriber:
+    async with (
+        customer(parts) as (client, account),
+        Subscriber(parts.ws_url) as subscriber,
+        streams(parts, account) as opened,
+    ):
         both = mutations(account)
         both["accepted"] = {"account": account, "options": ACCEPT}
         del both["dry"]
         with silent(servers.process("nats")):
+            began = asyncio.get_running_loop().time()
             for seconds in (BOUND_SECONDS, AT_ONCE_SECONDS):
                 async with asyncio.TaskGroup() as tasks:
                     for variables in both.values():
@@ -134,4 +241,6 @@ async def test_while_nats_is_silent_everything_ends_in_time(parts: System, serve
                     tasks.create_task(bounded(client, CANCEL, seconds, "NATS"))
             assert (await client.data(READS["accounts"]))["accounts"]["totalCount"] > 0
             await told(parts, "nats")
+            await told_that_they_stand_still(parts, opened, began, "NATS")
         await well_again(parts, client, account, subscriber)
+        await until(lambda: moves(opened), "each stream moves again", timeout_seconds=10)

@@ -76,6 +76,7 @@ def test_an_event_has_the_fields_of_every_event_beside_its_own() -> None:
     fields = fields_of(types_of(bank), "MoneyDeposited")
     assert fields == {
         "position": "Position!",
+        "logEpoch": "Int!",
         "stream": "String!",
         "version": "Int!",
         "aggregate": "String!",

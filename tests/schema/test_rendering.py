@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from commander import BigInt, Domain
+from commander.eventstore.log.epochs import Epoch, Epochs
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
 from commander.resolvers.services import Limits
@@ -29,7 +30,7 @@ from tests.e2e.vault import Kept, vault
 
 ENVELOPE = (
     "position stream version aggregate type schemaVersion recordedAt commandId correlationId "
-    "causationPosition"
+    "causationPosition logEpoch"
 )
 VALUE = (
     "text truth whole big real exact identity moment day hour colour size kind numbers bigs gaps nested "
@@ -51,7 +52,8 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
-    services: Any = SimpleNamespace(limits=Limits())  # no field of an event asks for more
+    epochs = Epochs((Epoch(1, 1), Epoch(2, 7)))
+    services: Any = SimpleNamespace(limits=Limits(), epochs=epochs)  # no field of an event asks for more
     admitted = schema.gate.admit(document, variables, None, Context(services))
     followed = schema.followed(admitted)
     assert isinstance(followed, Followed)

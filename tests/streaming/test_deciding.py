@@ -126,9 +126,9 @@ async def test_what_a_rejection_says_is_stored(
         (lambda: raising(SystemExit(3)), "DECIDER_RAISED", "SystemExit: 3"),
         (lambda: Sold(ITEM, 0), "DECIDER_RAISED", "ZeroDivisionError"),
         (lambda: Sold(ITEM, 9), "DECIDER_RAISED", "AssertionError: not nine"),
-        (lambda: object.__new__(Sold), "INVALID_DECISION", "could not be read back"),
-        (lambda: Sold("no id"), "INVALID_DECISION", "could not be read back"),  # type: ignore[arg-type]
-        (lambda: Sold(ITEM, 2**63), "INVALID_DECISION", "must fit into 64 bits"),
+        (lambda: object.__new__(Sold), "INVALID_DECISION", "item_id: must not be None"),
+        (lambda: Sold("no id"), "INVALID_DECISION", "item_id: must be a UUID, got str"),  # type: ignore[arg-type]
+        (lambda: Sold(ITEM, 2**31), "INVALID_DECISION", "must fit into 32 bits"),
         (lambda: "Sold", "INVALID_DECISION", "returned str"),
         (lambda: [Sold(ITEM), None], "INVALID_DECISION", "returned NoneType"),
     ],

@@ -7,25 +7,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 import commander.streaming.feed.feed
 import commander.streaming.feed.keeping_up
 from commander.domain.errors import InvalidRequest
+from commander.eventstore.database import Database
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.feed import CaughtUp, Feed, FeedItem, Heartbeat
+from commander.streaming.log.event_codec import message_of
 from commander.streaming.log.relay import Relay
+from tests.faults.waiting import until
+from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 from tests.streaming.subscribing import subscribe
 
 
 @asynccontextmanager
-async def following(servers: Bank, tail_size: int = 50, heartbeat_seconds: float = 30) -> AsyncIterator[Feed]:
+async def following(
+    servers: Bank, tail_size: int = 50, heartbeat_seconds: float = 30, *, wait: bool = True
+) -> AsyncIterator[Feed]:
     feed = Feed(servers.database, servers.nats, tail_size=tail_size, heartbeat_seconds=heartbeat_seconds)
     async with running(Relay(servers.database, servers.nats).run()), running(feed.run()):
         async with asyncio.timeout(10):
-            while not feed.live:
+            while wait and not feed.live:
                 await asyncio.sleep(0.01)
         yield feed
 
@@ -56,6 +64,46 @@ async def test_history_then_caught_up_then_live_without_a_seam(servers: Bank) ->
         assert history[-1] == CaughtUp(700)
         await fill(servers.database, 120)
         assert await take_positions(reader, 120) == list(range(701, 821))
+
+
+async def test_what_is_committed_while_the_feed_starts_is_not_skipped(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, calls, filled = head_position, 0, asyncio.Event()
+
+    async def slow_at_first(database: Database) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:  # the feed's own; the next one is the subscriber's
+            await filled.wait()
+        return await read(database)
+
+    monkeypatch.setattr(commander.streaming.feed.feed, "head_position", slow_at_first)
+    async with following(servers, wait=False) as feed:
+        await until(lambda: calls == 1, "the feed starts")
+        reader = subscribe(feed, after=0)
+        assert await take(reader, 1) == [CaughtUp(0)]
+        await fill(servers.database, 2)
+        filled.set()
+        assert await take_positions(reader, 2) == [1, 2]
+
+
+async def test_a_foreign_message_in_the_mirror_is_read_from_the_log_instead(servers: Bank) -> None:
+    feed = Feed(servers.database, servers.nats)
+    async with running(feed.run()):
+        reader = subscribe(feed, after=0)
+        assert await take(reader, 1) == [CaughtUp(0)]
+        real = await fill(servers.database, 3)
+        await servers.nats.jetstream.publish("events.account.AccountOpened.x", b"{}")
+        forged = message_of(NAMES, msgspec.structs.replace(real[1], data='{"owner":"Eve"}'))
+        del forged.headers["Commander-Epoch"]
+        mirrored = message_of(NAMES, real[2])
+        for message in (forged, mirrored):
+            await servers.nats.jetstream.publish(message.subject, message.payload, headers=message.headers)
+        found: list[FeedItem] = []
+        while len(positions(found)) < 3:
+            found += await take(reader, 1)
+        assert [item for item in found if isinstance(item, RecordedEvent)] == real
 
 
 async def test_caught_up_comes_after_all_that_the_log_held_mirrored_yet_or_not(servers: Bank) -> None:

@@ -202,6 +202,7 @@ async def test_states_rebuilt_while_a_key_is_parked_end_before_its_failing_event
         async with running(runner(servers).run()):
             await filled(servers, ("u", "b"))
             await until_noted(servers, "u", [["a"], ["a", "b"]])
+            await until_reacted(servers, "keeper")  # the checkpoint is saved after the command is sent
             assert (await stored(servers, "keeper"))["t"] == before["t"]
             await act_on_parked(servers.database, "keeper", "t", "RETRIED", None)
             await until_unparked(servers)

@@ -23,7 +23,7 @@ from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
 
 
-def runner(servers: Bank, name: str, domain: Domain = orders, **options: int) -> ReactorRunner:
+def runner(servers: Bank, name: str, domain: Domain = orders, **options: Any) -> ReactorRunner:
     reactor = domain.reactors[name]
     return ReactorRunner(domain, servers.database, servers.nats, servers.submitter, reactor, **options)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from nats.js.errors import NotFoundError
 
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.log.identity import Identity
@@ -117,7 +118,7 @@ async def test_a_part_that_reads_no_stream_sees_that_they_are_replaced(
     nats: Nats, second: Nats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "WATCH_SECONDS", 0.05)
-    watching = asyncio.create_task(watch_streams(nats))
+    watching = asyncio.create_task(watch_streams(nats, 1))
     async with asyncio.timeout(20):
         await replaced(nats, second)
         with pytest.raises(AnotherSystem):
@@ -181,3 +182,23 @@ async def test_a_system_from_before_names_takes_its_identity_back_if_it_is_taken
         await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
     info = await claimed(servers.nats, "COMMANDS")
     assert identity_in(info.config.metadata) == servers.nats.names.identity.id
+
+
+async def test_a_stream_that_is_lost_while_parts_run_is_made_again(
+    nats: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(streams, "LOST_SECONDS", 0.1)
+    async with running(watch_streams(nats, 1)), asyncio.timeout(20):
+        for stream in ("COMMANDS", "EVENTS"):
+            before = (await claimed(nats, stream)).created
+            await nats.jetstream.delete_stream(stream)
+            while await created(nats, stream) in (before, None):
+                await asyncio.sleep(0.02)
+        assert (await claimed(nats, "COMMANDS")).config.allow_msg_schedules
+
+
+async def created(nats: Nats, stream: str) -> datetime | None:
+    with suppress(NotFoundError):
+        return (await claimed(nats, stream)).created
+    return None
