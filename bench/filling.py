@@ -15,6 +15,7 @@ from commander.domain import CommandType, Domain
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.commands.messages import message_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import chunks, publish_atomically
@@ -49,7 +50,7 @@ def submitted(domain: Domain, command: Any, reply: str | None = None) -> Submitt
     """A command of the domain as an API process submits it."""
     type_ = domain.type_of(command)
     assert isinstance(type_, CommandType), "the domain's own"
-    command_id = uuid4()
+    command_id = client_command_id()
     return SubmittedCommand(
         command_id=command_id,
         type=type_.stored_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.scaling.beside import measure_beside_a_snapshot
 from bench.scaling.deciding import measure_deciding
 from bench.scaling.dying import measure_dying
 from bench.scaling.finding import measure_finding
@@ -19,6 +20,7 @@ SUBJECTS = {
     "c": measure_reacting,
     "d": measure_dying,
     "e": measure_finding,
+    "f": measure_beside_a_snapshot,
 }
 
 if __name__ == "__main__":

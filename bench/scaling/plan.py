@@ -14,6 +14,7 @@ class Plan(suite.Counts):
     accounts: that the deposits go to in turn. queued: commands that wait in a, of each kind. joined: in b.
     phase_seconds: of each phase of b and c: one alone, both, one alone. knocked: events that wait in c.
     killed: commands that wait when the processor is ended in d. found: commands around the one of e.
+    beside_seconds: how long f submits.
     """
 
     accounts: int
@@ -23,6 +24,7 @@ class Plan(suite.Counts):
     knocked: int
     killed: int
     found: int
+    beside_seconds: float
 
 
 Bench = suite.Bench[Plan]
@@ -36,6 +38,7 @@ FULL = Plan(
     knocked=400_000,
     killed=50_000,
     found=5000,
+    beside_seconds=60,
 )
 
 QUICK = Plan(
@@ -47,4 +50,5 @@ QUICK = Plan(
     knocked=120_000,
     killed=20_000,
     found=1000,
+    beside_seconds=10,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.report import Target
-from bench.scaling import deciding, dying, finding, joining, reacting, windows
+from bench.scaling import beside, deciding, dying, finding, joining, reacting, windows
 
 _ABOVE_LONGEST = windows.LONGEST_SECONDS + windows.WINDOW_SECONDS / 2
 
@@ -12,4 +12,5 @@ TARGETS = (
     *(Target(windows.longest_below(name), below=_ABOVE_LONGEST) for name in (joining.NAME, reacting.NAME)),
     Target(dying.KILLED, dying.STOPPED, at_least=0.8),
     Target(finding.DEATHS, below=3.5),
+    Target(beside.LAST, beside.FIRST, below=1.5),
 )

@@ -24,6 +24,7 @@ _FAILURES = frozenset(
         "CRASHED_PROCESSOR",
         "DECIDER_RAISED",
         "DECIDER_TIMED_OUT",
+        "GIVEN_UP",
         "HOOK_RAISED",
         "INVALID_DECISION",
         "UNDECODABLE_COMMAND",

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import strawberry
 from strawberry.types import Info
@@ -24,6 +24,7 @@ from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap, to_domain
 from commander.schema.types.results import CommandResult, result_of
+from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.tracing import SpanKind, span
 
 strawberry.enum(Wait, description=Wait.__doc__)
@@ -111,7 +112,7 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
     async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
         given = options or {}
         given_id = given.get("commandId")
-        command_id = given_id or uuid4()
+        command_id = given_id or client_command_id()
         command = made.command(input, command_id)
         with span(f"mutation {made.field}", context.traceparent, SpanKind.SERVER) as traceparent:
             result = await resolving.submit(
@@ -163,7 +164,7 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
         items = []
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
-            command_id = uuid4() if ids is None else ids[index]
+            command_id = client_command_id() if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
             options = _options(given, command_id, ids is not None, context.actor, traceparent, input)
             items.append((command, options))

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import uuid4
 
+import asyncpg
+
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import partition_progress, settle_partitions
 from commander.eventstore.log.event_log import append, head_position
@@ -28,9 +30,13 @@ _PAGES = """select sum(coalesce(heap_blks_hit, 0) + coalesce(heap_blks_read, 0) 
 
 @asynccontextmanager
 async def long_snapshot(database: Database) -> AsyncIterator[None]:
-    async with database.connection() as connection, connection.transaction(isolation="repeatable_read"):
-        await connection.fetch("select count(*) from commands")
-        yield
+    connection = await asyncpg.connect(database.url)  # ours may not stay idle in a transaction
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.fetch("select count(*) from commands")
+            yield
+    finally:
+        await connection.close()
 
 
 async def pages_touched(connection: Connection) -> int:
