@@ -80,6 +80,10 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
+_FIRST_SECONDS = 8.0
+"""How long the first answer may take: a far server needs some seven trips until then."""
+
+
 class Database:
     """A pool of connections to one database.
 
@@ -192,7 +196,7 @@ class Database:
         logged = ""
         while True:
             try:
-                return await self.ping()
+                return await self.ping(_FIRST_SECONDS)
             except Unavailable as error:
                 if error.reason != logged:
                     logger.warning("cannot reach Postgres at %s: %s; retrying", self.shown_url, error.reason)
