@@ -35,6 +35,7 @@ from commander.eventstore.reactions.reactors import reactor_checkpoints
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.mirror import event_in_mirror
 from commander.streaming.audit.schedules import awaited, orphans, undecided
+from commander.streaming.clocks import ClockWatch
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
@@ -226,6 +227,7 @@ async def _mend_reactor(system: System, name: str) -> None:
 
 async def _schedule_again(system: System) -> None:
     """Submits what states and ticks wait for and has no outcome, and takes back what no state has."""
+    await ClockWatch(system.nats, system.database).measure()  # not this process's clock says what is due
     submitter = Submitter(system.nats, await settled_partitions(system.database))
     async for page in awaited(system.database):
         lost = await undecided(system.database, page)
