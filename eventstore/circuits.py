@@ -129,6 +129,7 @@ class Circuit:
     async def probe(self, asked: Coroutine[Any, Any, T]) -> T:
         """The answer to a question, waited for. Opens the circuit if it is late.
 
+        A server that has never answered is starting, or this process is: that it is late means nothing yet.
         Raises TimeoutError if it does not come at all, and the errors of the question.
         """
         task = asyncio.ensure_future(asked)
@@ -137,7 +138,7 @@ class Circuit:
                 done, _ = await asyncio.wait((task,), timeout=_TICK_SECONDS)
                 if done:
                     return task.result()
-                if tick == _SILENT_TICKS:
+                if tick == _SILENT_TICKS and self._answered_at is not None:
                     self.open(Trouble.SILENT, "it does not answer", self._answered_at)
             raise TimeoutError
         finally:
@@ -156,9 +157,9 @@ class Circuit:
 
     def close(self) -> bool:
         """The server has answered. Returns whether it was unreachable."""
-        self._answered_at = datetime.now(UTC)
+        before, self._answered_at = self._answered_at, datetime.now(UTC)
         was, self._unreachable = self._unreachable, None
-        if was is not None:
+        if was is not None and before is not None:
             self._logger.warning("%s answers again", self.service)
         return was is not None
 

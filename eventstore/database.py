@@ -57,7 +57,8 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
     try:
         yield
     except _CANNOT_REACH as error:
-        unavailable = Unavailable("Postgres", str(error) or type(error).__name__, _TROUBLES.get(type(error)))
+        reason = " ".join(str(error).split("\n")) or type(error).__name__
+        unavailable = Unavailable("Postgres", reason, _TROUBLES.get(type(error)))
         circuit: Circuit | None = getattr(connection, "circuit", None)
         if circuit is not None:
             circuit.note(unavailable)
@@ -77,6 +78,10 @@ def _is_gone(connection: Connection) -> bool:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # the pool has already released the broken connection
         return True
+
+
+_FIRST_SECONDS = 8.0
+"""How long the first answer may take: a far server needs some seven trips until then."""
 
 
 class Database:
@@ -191,7 +196,7 @@ class Database:
         logged = ""
         while True:
             try:
-                return await self.ping()
+                return await self.ping(_FIRST_SECONDS)
             except Unavailable as error:
                 if error.reason != logged:
                     logger.warning("cannot reach Postgres at %s: %s; retrying", self.shown_url, error.reason)

@@ -25,13 +25,13 @@ class Plan(suite.Counts):
 Bench = suite.Bench[Plan]
 
 FULL = Plan(
-    repetitions=3,
-    one_way_ms=(0, 10, 50, 200),
+    repetitions=2,
+    one_way_ms=(0, 10, 50),
     accounts=500,
     connections=300,
-    warm_up_mutations=600,
+    warm_up_mutations=300,
     per_second=100,
-    mutations=1000,
+    mutations=500,
 )
 
 QUICK = Plan(

@@ -1,5 +1,6 @@
 -- Finds the outcomes of a range that do not follow the one before, or whose parts contradict one another.
 -- The positions of an outcome's events end at its position, and begin after that of the outcome before.
+-- The version of an outcome without events may be older than its position: who cancels a command reads it before.
 -- binds: $1 after number bigint  $2 up to number bigint
 -- result: number, command_id, status, code, message, event_count, version, stream, position,
 --         before_number, before_position (0 before the first; null if the outcome before is missing),
@@ -25,9 +26,6 @@ checked as (
                    or (version > 0 and not exists (
                        select from events as e
                        where e.stream = ordered.stream and e.version = ordered.version and e.position <= ordered.position))
-                   or exists (
-                       select from events as e where e.stream = ordered.stream and e.version = ordered.version + 1
-                           and e.position <= ordered.position)
                else false end as wrong_version
     from ordered where number > $1
 )

@@ -1,5 +1,6 @@
 -- Compares the stored states of a reactor with those of a fold, which are in a temporary table.
--- Of a deadline only what it does is compared: when it was submitted, and by which code, differs in a fold.
+-- Of a deadline only what it does is compared: when it was submitted, and by which code, differs in a fold. So does when
+-- it is due, if it was set while a clock was wrong: see streaming/nats/clock.py.
 -- binds: $1 reactor text  $2 limit int;  STORED stands for the table of the stored states
 -- result: key text, total bigint, stored text, folded text: state, position and deadlines as JSON; null: none
 with stored as (
@@ -11,15 +12,15 @@ folded as (
 ),
 told_stored as (
     select key, jsonb_build_object('state', state, 'position', position, 'deadlines', (
-        select coalesce(jsonb_agg(jsonb_build_array(d ->> 'command_id', d ->> 'type', d ->> 'stream', d -> 'not_before',
-                                                    d -> 'data') order by n), '[]')
+        select coalesce(jsonb_agg(jsonb_build_array(d ->> 'command_id', d ->> 'type', d ->> 'stream', d -> 'data')
+                               order by n), '[]')
         from jsonb_array_elements(deadlines) with ordinality as one (d, n))) as told
     from stored
 ),
 told_folded as (
     select key, jsonb_build_object('state', state, 'position', position, 'deadlines', (
-        select coalesce(jsonb_agg(jsonb_build_array(d ->> 'command_id', d ->> 'type', d ->> 'stream', d -> 'not_before',
-                                                    d -> 'data') order by n), '[]')
+        select coalesce(jsonb_agg(jsonb_build_array(d ->> 'command_id', d ->> 'type', d ->> 'stream', d -> 'data')
+                               order by n), '[]')
         from jsonb_array_elements(deadlines) with ordinality as one (d, n))) as told
     from folded
 )

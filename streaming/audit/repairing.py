@@ -25,7 +25,7 @@ from commander.eventstore.audit.resetting import (
 )
 from commander.eventstore.audit.restoring import fits, restore_events, restore_outcomes
 from commander.eventstore.audit.tables import table_named
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import read_log
@@ -35,6 +35,7 @@ from commander.eventstore.reactions.reactors import reactor_checkpoints
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.mirror import event_in_mirror
 from commander.streaming.audit.schedules import awaited, orphans, undecided
+from commander.streaming.clocks import ClockWatch
 from commander.streaming.commands.pending_by_id import unschedule
 from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
@@ -125,7 +126,8 @@ async def _stopped(database: Database, lock: Lock, key: int = 0) -> AsyncIterato
     try:
         if not await try_lock(connection, lock, key):
             raise PartRuns(f"the part that has the lock {lock.name} runs: stop it, and repair again")
-        yield connection
+        with reaching_postgres(connection):
+            yield connection
     finally:
         connection.terminate()
 
@@ -225,6 +227,7 @@ async def _mend_reactor(system: System, name: str) -> None:
 
 async def _schedule_again(system: System) -> None:
     """Submits what states and ticks wait for and has no outcome, and takes back what no state has."""
+    await ClockWatch(system.nats, system.database).measure()  # not this process's clock says what is due
     submitter = Submitter(system.nats, await settled_partitions(system.database))
     async for page in awaited(system.database):
         lost = await undecided(system.database, page)

@@ -30,7 +30,7 @@ class ForeignMessage(CommanderError):
 def message_of(names: Names, event: RecordedEvent) -> OutMessage:
     """The message of an event. Its sequence must be the event's position."""
     headers = {
-        _EPOCH: str(names.identity.epochs.at(event.position)),
+        _EPOCH: names.epoch_at(event.position),
         "Commander-Version": str(event.version),
         "Commander-Schema-Version": str(event.schema_version),
         "Commander-Command-Id": str(event.command_id),
@@ -64,7 +64,7 @@ def believed(names: Names, message: InMessage) -> RecordedEvent | None:
     Messages without an epoch are of an earlier version, or of somebody else. The log has what they stand for.
     """
     headers = message.headers
-    if headers.get(_EPOCH) != str(names.identity.epochs.at(message.sequence)):
+    if headers.get(_EPOCH) != names.epoch_at(message.sequence):
         return None
     try:
         return _event_of(message, headers)

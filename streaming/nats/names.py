@@ -44,6 +44,8 @@ class Names:
     def __init__(self, identity: Identity, *, any_epoch: bool = False) -> None:
         self.identity = identity
         self._any_epoch = any_epoch
+        newest = identity.epochs[-1]
+        self._newest, self._newest_from = str(newest.number), newest.first_position
         self.prefix = f"{identity.name}." if identity.name else ""
         self.commands = f"{identity.name}-COMMANDS" if identity.name else "COMMANDS"
         self.events = f"{identity.name}-EVENTS" if identity.name else "EVENTS"
@@ -54,6 +56,10 @@ class Names:
         epochs = self.identity.epochs
         every = " ".join(f"{one.number}:{one.first_position}" for one in epochs)
         return {IDENTITY: str(self.identity.id), EPOCH: str(epochs.current), EPOCHS: every}
+
+    def epoch_at(self, position: int) -> str:
+        """The epoch of a position, as text. It is asked for each event."""
+        return self._newest if position >= self._newest_from else str(self.identity.epochs.at(position))
 
     def must_own(self, info: api.StreamInfo) -> None:
         """Raises AnotherSystem if the stream is not this system's. An empty one without identity may be.

@@ -60,7 +60,8 @@ class ProjectionProgress:
 
         If a signal may be missing, Postgres is polled, at a limited rate.
         """
-        doubtful = self.position_of(name) < self._head or not self._nats.connected
+        listens = self._nats.connected and self._nats.circuit.unreachable is None
+        doubtful = self.position_of(name) < self._head or not listens
         if doubtful and asyncio.get_running_loop().time() > self._polled_at + _POLL_SECONDS:
             await self._poll([name])
         return Reached(self.position_of(name), self._head)

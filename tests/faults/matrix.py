@@ -1,4 +1,4 @@
-"""Each part, stopped or cut off from each server, in each direction, while commands flow: `make faults`.
+"""Each part, stopped or cut off from a server, in each direction, while commands flow: `make faults`.
 
 It takes about half an hour. The times of each case are printed at the end.
 """
@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 PARTS = ("api", "processor", "relay", "projections", "reactors", "effects")
 STOPPED = "stopped"
-FAULTS = [STOPPED, *((server, cut) for server in ("postgres", "nats") for cut in Cut)]
+ALONE = "cut off from both servers"
+FAULTS = [STOPPED, ALONE, *((server, cut) for server in ("postgres", "nats") for cut in Cut)]
 _LASTS_SECONDS = 14.0
 """How long a fault lasts at least, so that whoever has it is certainly taken for lost."""
 _times: dict[str, dict[str, float]] = {}
@@ -45,6 +46,12 @@ def _told() -> Iterator[None]:
     yield
     for case, seconds in _times.items():
         print(f"{case:45} " + "  ".join(f"{what} {taken:4.1f}" for what, taken in seconds.items()))
+
+
+def _cuts(fault: str | tuple[str, Cut]) -> list[tuple[str, Cut]]:
+    if isinstance(fault, str):
+        return [(server, Cut.BOTH_WAYS) for server in ("postgres", "nats") if fault == ALONE]
+    return [fault]
 
 
 def _named(fault: str | tuple[str, Cut]) -> str:
@@ -67,10 +74,10 @@ async def test_the_others_go_on_and_so_does_the_part_when_the_fault_ends(
         name = "api1" if part == "api" else await system.owner(part)
         process = system.parts[name].process
         began = asyncio.get_running_loop().time()
-        if isinstance(fault, str):
+        if fault == STOPPED:
             process.send_signal(signal.SIGSTOP)
-        else:
-            system.cut(name, *fault)
+        for server, cut in _cuts(fault):
+            system.cut(name, server, cut)
         try:
             during = Recovery(system, client, subscriber)
             await during.measure()

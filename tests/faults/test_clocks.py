@@ -15,17 +15,19 @@ import pytest_asyncio
 
 from commander.dev.embedded import EmbeddedPostgres
 from commander.domain import Domain
+from commander.eventstore.audit.findings import begun
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from commander.streaming.audit.reactor_states import states_checks
 from commander.streaming.clocks import ClockWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.clusters import Clusters
 from tests.faults.part_process import PartProcess
-from tests.streaming.conftest import PARTITIONS, Bank, running, settle_as
+from tests.streaming.conftest import PARTITIONS, Bank, running, settle_as, until_reacted
 from tests.streaming.filling import fill
 from tests.streaming.orders import Order, Pay, orders
 
@@ -107,7 +109,11 @@ def runner(servers: Bank, domain: Domain, name: str) -> ReactorRunner:
 @needs_faketime
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 async def test_deadlines_come_in_time_while_and_after_the_clock_of_postgres_has_jumped(
-    far_from_right: Bank, shifted: Shifted, jump: timedelta, caplog: pytest.LogCaptureFixture
+    far_from_right: Bank,
+    shifted: Shifted,
+    jump: timedelta,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     servers, watch = far_from_right, ClockWatch(far_from_right.nats, far_from_right.database)
     await watch.measure()
@@ -129,6 +135,12 @@ async def test_deadlines_come_in_time_while_and_after_the_clock_of_postgres_has_
         await servers.submit(Order(uuid4(), "Kim"), orders)
         await until_logged(servers, "Abandoned", 4)
         await until_logged(servers, "Shipped")
+        monkeypatch.setattr("tests.streaming.orders.PATIENCE", timedelta(minutes=5))
+        await servers.outcome(await servers.submit(Order(uuid4(), "Zoe"), orders))
+        await until_reacted(servers, "payment")
+    audit = await begun(orders, servers.database)
+    [check] = [one for one in states_checks(orders) if "payment" in one.promise]
+    assert [finding async for finding in check.run(audit, lambda *_: None)] == []
     times = [event.recorded_at for event in await servers.log()]
     assert times == sorted(times)
     if jump == HOUR:

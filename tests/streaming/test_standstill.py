@@ -18,7 +18,7 @@ from commander.streaming.live.live import Live
 from commander.streaming.log.relay import Relay
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
-from commander.streaming.standstill import Standstill
+from commander.streaming.standstill import Standing, Standstill
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 from tests.streaming.shelf import SHELF
@@ -95,8 +95,10 @@ async def test_rows_of_a_projection_that_has_stopped_stand_still_until_it_goes_o
         assert (await following(late)).standing == still.standing
         async with running(projections().run()):
             shown: list[int] = []
-            while (item := await following(items)).standing is not None or not shown:
-                shown += weights_in(item)
+            standing: Standing | None = still.standing
+            while not shown or standing is not None:
+                item = await following(items)
+                shown, standing = shown + weights_in(item), item.standing
             assert shown == [7]
         await items.aclose()
         await late.aclose()
