@@ -29,7 +29,7 @@ from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.filters import Order, Place
 from commander.streaming.live.changes import Cursor
 
-_LIVE = re.compile(r"(?:([1-9][0-9]{0,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
+_LIVE = re.compile(r"(?:([2-9]|[1-9][0-9]{1,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
 _LARGEST_VERSION = 2**31 - 1
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)

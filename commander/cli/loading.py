@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
+from types import ModuleType
 
 from commander.domain import CommanderError, Domain
 
@@ -14,16 +16,17 @@ class DomainNotFound(CommanderError):
 
 
 def load_domain(reference: str) -> Domain:
-    """The domain at 'module:name', after its check. The current directory is searched last.
+    """The domain at 'module:name', after its check.
 
-    Raises DomainNotFound and DefinitionError. An error of the module itself is raised unchanged.
+    A module in the current directory comes before one of the same name elsewhere. Other modules in it are
+    searched last. Raises DomainNotFound and DefinitionError. An error of the module is raised unchanged.
     """
     module_name, _, name = reference.partition(":")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.append(here)
     try:
-        module = importlib.import_module(module_name)
+        module = _imported(module_name, here)
     except ModuleNotFoundError as error:
         if error.name and not (module_name + ".").startswith(error.name + "."):
             raise
@@ -35,3 +38,18 @@ def load_domain(reference: str) -> Domain:
         raise DomainNotFound(f"{module_name} has no domain with the name {name}{hint}")
     domain.check()
     return domain
+
+
+def _imported(module_name: str, here: str) -> ModuleType:
+    top = module_name.partition(".")[0]
+    own = Path(here, top)
+    if not (own.is_dir() or own.with_suffix(".py").is_file()):
+        return importlib.import_module(module_name)
+    loaded = getattr(sys.modules.get(top), "__file__", None)
+    if top in sys.modules and (loaded is None or Path(here) not in Path(loaded).parents):
+        raise DomainNotFound(f"the name {top} is taken by {loaded or 'a module of Python'}: rename {own}")
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    finally:
+        sys.path.remove(here)

@@ -12,6 +12,7 @@ from rich.console import Console
 from commander.cli.joining import joined_with_any_epoch
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
+from commander.eventstore.log.pending import lost_streams
 from commander.eventstore.records import RecordedEvent
 from commander.parts.process import given_url
 from commander.settings import Settings, read_settings
@@ -55,6 +56,10 @@ async def _run(
     found = await differences(database, nats)
     for line in described(nats, found):
         console.print(line)
+    for lost in await lost_streams(database):
+        when = f"{nats.names.commands} was lost at {lost.lost_at:%Y-%m-%d %H:%M:%S}"
+        seen = f"it had {lost.messages} messages at the last look, at {lost.seen_at:%H:%M:%S}"
+        console.print(f"{when}: {seen}; {lost.sent_again} commands were sent again")
     if save is not None:
         count = await _save(nats, found, save)
         console.print(f"wrote {count} events to {save}")

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.mutability import is_mutable
 from commander.domain.naming import GivenNames, Named
+from commander.domain.returns import check_returns
 from commander.domain.source import where_is
 
 Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
@@ -127,11 +128,27 @@ def aggregate_type(
             raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
         seen.add(handler.parameter)
         if handler.parameter in commands:
+            check_returns(handler, label, partial(_not_an_event_of, cls, allowed, commands, events))
             _check_key(commands[handler.parameter], key, label, handler.where)
             deciders[handler.parameter] = _decider(handler, allowed, label)
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
     return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was)
+
+
+def _not_an_event_of(
+    cls: type,
+    allowed: Mapping[type, EventType],
+    commands: Mapping[type, CommandType],
+    events: Mapping[type, EventType],
+    returned: type,
+) -> str | None:
+    """The problem with a class that a decider is annotated to return; None if there is none."""
+    if returned in commands:
+        return "a command; a decider returns events"
+    if returned in events and returned not in allowed:
+        return f"an event that {cls.__name__} does not evolve by: add a method that takes it"
+    return "an error: raise it" if issubclass(returned, Exception) else None
 
 
 def _check_key(command: CommandType, key: str, label: str, where: str) -> None:

@@ -39,6 +39,8 @@ def events_of(answer: object, allowed: Mapping[type, EventType], decider: str) -
     events = tuple(answer)
     for event in events:
         type_ = allowed.get(type(event))
+        if isinstance(event, Exception):
+            raise InvalidDecision(f"{decider} returned {type(event).__name__}; write raise, not return")
         if type_ is None:
             problem = f"returned {type(event).__name__}, which is not an event of its aggregate"
             raise InvalidDecision(f"{decider} {problem}")

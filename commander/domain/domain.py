@@ -9,6 +9,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
+from commander.domain.class_bodies import check_still_frozen
 from commander.domain.code import DomainCode, code_of
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
@@ -23,6 +24,7 @@ from commander.domain.messages import (
 )
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, check_public, given_names
+from commander.domain.parentheses import needs_parentheses
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
@@ -122,6 +124,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
 
         return register if cls is None else register(cls)
 
+    @needs_parentheses("@domain.upcast(Event, from_version=1)", takes_classes=True)
     def upcast(self, event: type, /, *, from_version: int) -> Callable[[Upcast], Upcast]:
         """Declares a function that turns the JSON of `event` at from_version into that of the next version.
 
@@ -145,6 +148,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         return register
 
     @dataclass_transform(frozen_default=True)
+    @needs_parentheses('@domain.aggregate(key="account_id")')
     def aggregate(
         self, /, *, key: str, name: str | None = None, was: Sequence[str] = ()
     ) -> Callable[[type[T]], type[T]]:
@@ -167,6 +171,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         return register
 
     @dataclass_transform(frozen_default=True)
+    @needs_parentheses('@domain.projection("account", key="account_id")')
     def projection(
         self,
         name: str,
@@ -258,6 +263,9 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
 
     def check(self) -> None:
         """Raises DefinitionError if a command or an event has no aggregate, or the domain has no commands."""
+        for types in (self.commands, self.events, self.aggregates, self.projections):
+            for one in types.values():
+                check_still_frozen(one.cls, one.where)
         if not self.commands:
             raise DefinitionError(self.where, f"the domain {self.name} has no commands")
         for command in self.commands.values():

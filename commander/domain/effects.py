@@ -11,9 +11,11 @@ from typing import Any, TypedDict, TypeVar
 from uuid import UUID, uuid5
 
 from commander.domain.errors import DefinitionError
+from commander.domain.handlers import hints_of
 from commander.domain.messages import EventType
 from commander.domain.naming import GivenNames, TakenNames, given_names
 from commander.domain.reactions import Begins, check_begins
+from commander.domain.returns import returned_classes
 from commander.domain.source import running, where_is
 
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
@@ -123,6 +125,7 @@ def _effect_type(
             raise DefinitionError(where, f"{name}: {shown} is not an event of this domain")
     if not 1 <= len(inspect.signature(function).parameters) <= 2:
         raise DefinitionError(where, f"{name} must take an event and at most an EffectCall")
+    _check_parameter(function, events, where)
     made = EffectType(
         names.stored,
         frozenset(events),
@@ -136,3 +139,15 @@ def _effect_type(
         if not getattr(made, limit) > 0:
             raise DefinitionError(where, f"{name}: {limit} must be greater than 0")
     return made
+
+
+def _check_parameter(function: Callable[..., Any], events: Sequence[type], where: str) -> None:
+    """Raises DefinitionError if the annotation of its parameter does not include each of its events."""
+    hints = hints_of(function, where, function.__name__)
+    parameter = next(iter(inspect.signature(function).parameters))
+    taken = tuple(returned_classes(hints.get(parameter)))
+    for event in events:
+        if taken and not issubclass(event, taken):
+            named = " | ".join(cls.__name__ for cls in taken)
+            problem = f"is declared for {event.__name__}, but its {parameter} is annotated {named}"
+            raise DefinitionError(where, f"{function.__name__} {problem}")

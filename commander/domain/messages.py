@@ -13,6 +13,8 @@ from uuid import UUID
 import msgspec
 
 from commander.domain.checking import problems_of
+from commander.domain.class_bodies import check_body
+from commander.domain.defaults import check_defaults
 from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
@@ -141,8 +143,9 @@ class CommandType(Named):
 def frozen_dataclass(cls: type) -> type:
     """`cls` itself if it is a frozen dataclass, else a frozen dataclass made from it.
 
-    Raises DefinitionError if it is a mutable dataclass or cannot be made one.
+    Raises DefinitionError if it is a mutable dataclass or cannot be made one, and for a mistake in its body.
     """
+    check_body(cls)
     if "__dataclass_params__" not in cls.__dict__:
         try:
             return dataclass(frozen=True)(cls)
@@ -170,6 +173,7 @@ def event_type(cls: type, version: int, names: GivenNames) -> EventType:
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
     fields = fields_of(cls, EVENT_FIELDS)
+    check_defaults(cls, fields)
     return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
 
 
@@ -179,4 +183,5 @@ def command_type(cls: type, internal: bool, names: GivenNames) -> CommandType:
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
+    check_defaults(cls, fields)
     return CommandType(names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was)

@@ -8,6 +8,7 @@ from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any
 
+from commander.domain.defaults import check_defaults
 from commander.domain.errors import DefinitionError
 from commander.domain.fields import EnumType, Field, FieldType, ListType, RecordType, ScalarType, fields_of
 from commander.domain.handlers import Handler, handled_twice, handlers_of
@@ -140,6 +141,11 @@ def projection_type(
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
     fields = fields_of(cls)
+    check_defaults(cls, fields)
+    for option, columns in (("indexes", indexes), ("filterable", filterable)):
+        if isinstance(columns, str):
+            problem = f"{option} must be a tuple of columns: {option}=({columns!r},)"
+            raise DefinitionError(where, f"{cls.__name__}: {problem}")
     together = tuple((index,) if isinstance(index, str) else tuple(index) for index in indexes)
     indexed = {key, *(column for index in together for column in index)}
     for column in (key, *(column for index in together for column in index), *filterable):

@@ -11,6 +11,7 @@ from commander.domain.effects import EffectLimits, EffectType, registering
 from commander.domain.effects import F as Effect
 from commander.domain.messages import CommandType, EventType
 from commander.domain.naming import TakenNames, given_names
+from commander.domain.parentheses import needs_parentheses
 from commander.domain.reactions import Begins, check_begins
 from commander.domain.reactors import Lifetime, ReactorType, reactor_type
 from commander.domain.recurring import RecurringType, recurring_type
@@ -69,6 +70,7 @@ class ReactingDomain(ABC):
         return register if cls is None else register(cls)
 
     @dataclass_transform(frozen_default=True)
+    @needs_parentheses('@domain.process(key="order_id", starts={OrderPlaced})')
     def process(
         self,
         /,
@@ -88,6 +90,7 @@ class ReactingDomain(ABC):
         """
         return self._reacting(key, Lifetime(frozenset(starts), frozenset(ends)), name, was, begins)
 
+    @needs_parentheses("@domain.effect(MoneyWithdrawn)", takes_classes=True)
     def effect(
         self,
         *events: type,
@@ -103,6 +106,7 @@ class ReactingDomain(ABC):
         known = self._event_classes()
         return registering(self.effects, events, known, limits, self.names, name, was, begins)
 
+    @needs_parentheses('@domain.every("0 7 * * *")')
     def every(
         self, expression: str, /, *, name: str | None = None, was: Sequence[str] = ()
     ) -> Callable[[F], F]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from commander.domain.fields import ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType, docstring, frozen_dataclass
 from commander.domain.reactions import Begins, Reaction, answered
+from commander.domain.returns import check_returns
 from commander.domain.source import running, where_is
 
 C = TypeVar("C")
@@ -164,6 +165,7 @@ def reactor_type(
         if trigger in table:
             problem = handled_twice(trigger)
             raise DefinitionError(handler.where, f"{cls.__name__}.{handler.name}: {problem}")
+        check_returns(handler, f"{cls.__name__}.{handler.name}", partial(_not_a_command, events))
         table[trigger] = _called(handler)
         if key is not None:
             taken = events[trigger] if table is reactions else commands[trigger]
@@ -176,6 +178,11 @@ def reactor_type(
         _check_lifetime(type_, events)
         _check_state(type_)
     return type_
+
+
+def _not_a_command(events: Mapping[type, EventType], returned: type) -> str | None:
+    """The problem with a class that a handler is annotated to return; None if there is none."""
+    return "an event; a reactor sends commands" if returned in events else None
 
 
 def _called(handler: Handler) -> React:

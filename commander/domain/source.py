@@ -6,7 +6,8 @@ import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -14,6 +15,9 @@ from types import CodeType
 from typing import Any
 
 _THIS_FOLDER = os.path.dirname(__file__)
+_PACKAGE = os.path.dirname(_THIS_FOLDER) + os.sep
+_EXAMPLES = os.path.join(_PACKAGE, "examples", "")
+_PYTHON = os.path.dirname(os.__file__) + os.sep
 
 
 def running() -> str:
@@ -34,29 +38,70 @@ def where_is(definition: type | Callable[..., Any]) -> str:
         return f"{code.co_filename}:{code.co_firstlineno}"
     module = definition.__module__
     file = getattr(sys.modules.get(module), "__file__", None)
-    line = None if file is None else _lines_of_classes(module, file).get(definition.__qualname__)
-    if line is None:
+    body = None if file is None else _bodies(module, file).get(definition.__qualname__)
+    if body is None:
         return f"{module}.{definition.__qualname__}"
-    return f"{file}:{line}"
+    return f"{file}:{body.line}"
+
+
+def methods_of(cls: type) -> Mapping[str, Sequence[int]]:
+    """The first line of each function in the body of a class, by name. Empty if there is no source.
+
+    A name that is defined twice has two lines.
+    """
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    body = None if file is None else _bodies(cls.__module__, file).get(cls.__qualname__)
+    return {} if body is None else body.methods
+
+
+def raised(error: BaseException) -> str:
+    """The type and the message of an error, and file:line of the author's code that raised it.
+
+    The author's code is neither Commander's nor a library's. The last of its lines counts.
+    """
+    place, traceback = "", error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        ours = file.startswith(_PACKAGE) and not file.startswith(_EXAMPLES)
+        if not (ours or "site-packages" in file or file.startswith(_PYTHON)):
+            place = f" ({file}:{traceback.tb_lineno})"
+        traceback = traceback.tb_next
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The body of a class. line: its first line, decorators included. methods: see methods_of."""
+
+    line: int
+    methods: Mapping[str, Sequence[int]]
 
 
 @lru_cache(maxsize=64)  # inspect would parse the whole file again for each of its classes
-def _lines_of_classes(module: str, file: str) -> Mapping[str, int]:
-    """The first line of each class in a module, decorators included, by qualified name.
+def _bodies(module: str, file: str) -> Mapping[str, _Body]:
+    """The bodies of the classes in a module, by qualified name.
 
-    Its compiled code has both, and costs a process next to nothing. To parse the source costs 0.5 MB.
+    Its compiled code has them, and costs a process next to nothing. To parse the source costs 0.5 MB.
     """
-    lines: dict[str, int] = {}
+    bodies: dict[str, _Body] = {}
 
     def visit(code: CodeType) -> None:
         for inner in code.co_consts:
             if isinstance(inner, CodeType):
                 if not inner.co_flags & inspect.CO_OPTIMIZED:  # the body of a class, not a function
-                    lines[inner.co_qualname] = inner.co_firstlineno
+                    bodies[inner.co_qualname] = _Body(inner.co_firstlineno, _functions_in(inner))
                 visit(inner)
 
     with contextlib.suppress(OSError, ImportError, SyntaxError):  # the source may be missing
         visit(_code_of(module, file))
+    return bodies
+
+
+def _functions_in(body: CodeType) -> Mapping[str, Sequence[int]]:
+    lines: dict[str, list[int]] = {}
+    for inner in body.co_consts:
+        if isinstance(inner, CodeType) and inner.co_flags & inspect.CO_OPTIMIZED:
+            lines.setdefault(inner.co_name, []).append(inner.co_firstlineno)
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -42,6 +43,10 @@ def touches(*rows: str | Callable[[Any], Iterable[Any]], **column: str) -> Calla
     """
     where = running()
     functions = [row for row in rows if callable(row)]
+    for function in functions:
+        if isinstance(function, staticmethod | classmethod) or not _takes_one(function):
+            problem = "touches needs names of fields, or a function that takes the event, in parentheses"
+            raise DefinitionError(where, problem)
     fields = tuple(row for row in rows if isinstance(row, str))
     if len(functions) + len(column) + bool(fields) != 1 or len(functions) + len(fields) != len(rows):
         problem = "touches() takes either names of fields, or one function, or one column=field"
@@ -55,6 +60,16 @@ def touches(*rows: str | Callable[[Any], Iterable[Any]], **column: str) -> Calla
         return handler
 
     return mark
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # a function in C without a signature
+        pass
+    return True
 
 
 def declared(handler: Handler) -> Touches | None:

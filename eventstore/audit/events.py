@@ -21,13 +21,18 @@ _STREAMS = statement("audit_streams")
 _MISSING = statement("missing_positions")
 _RANGE = 20_000
 _MOST = 100
-_NUMBER = "select number from events join commands using (command_id) where events.position"
-_BOUNDS = f"select ({_NUMBER} = $1), ({_NUMBER} = $2)"
+_NUMBER = "select number from commands where command_id = (select command_id from events where position"
+_BOUNDS = f"select ({_NUMBER} = $1)), ({_NUMBER} = $2))"
+_HASHED = "set local enable_nestloop to off"
+"""A table without statistics, because it was filled a moment ago, looks small to the planner.
+
+It would compare each event of a range with each outcome."""
 
 
 async def _events(audit: Audit, show: Show) -> AsyncIterator[Finding]:
     found = 0
     async with reading(audit.database) as connection:
+        await connection.execute(_HASHED)
         for after in range(0, audit.position, _RANGE):
             up_to = min(after + _RANGE, audit.position)
             for finding in await _in_range(connection, audit, after, up_to):

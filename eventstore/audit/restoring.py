@@ -12,6 +12,7 @@ import asyncpg
 from msgspec.structs import astuple
 
 from commander.domain import Domain, UndecodableEvent, UnknownEvent
+from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection
 from commander.eventstore.records import Outcome, RecordedEvent, Status
 from commander.eventstore.sql import statement
@@ -32,6 +33,10 @@ _FAILURES = frozenset(
     }
 )
 """The codes of failed commands. Any other code is that of a rejection."""
+
+
+class CannotRestore(CommanderError):
+    """Events cannot be written again. The message says why; nothing was changed."""
 
 
 def fits(domain: Domain, event: RecordedEvent, outcomes: Mapping[UUID, Outcome]) -> bool:
@@ -64,16 +69,18 @@ def fits(domain: Domain, event: RecordedEvent, outcomes: Mapping[UUID, Outcome])
 async def restore_events(connection: Connection, events: Sequence[RecordedEvent]) -> None:
     """Writes these events in place of what the log has at their positions, in the caller's transaction.
 
-    The database user must own the tables. Raises asyncpg.UniqueViolationError if another event has one's
-    version.
+    Raises CannotRestore if the database user does not own the tables, or if another event has one's version.
     """
-    await connection.execute("alter table events disable trigger events_are_immutable")
-    await connection.execute(
-        "delete from events where position = any($1::bigint[])", [event.position for event in events]
-    )
-    await connection.execute("alter table events enable trigger events_are_immutable")
     columns = RecordedEvent.__struct_fields__
-    await connection.copy_records_to_table("events", records=map(astuple, events), columns=columns)
+    try:
+        await connection.execute("alter table events disable trigger events_are_immutable")
+        await connection.execute(
+            "delete from events where position = any($1::bigint[])", [event.position for event in events]
+        )
+        await connection.execute("alter table events enable trigger events_are_immutable")
+        await connection.copy_records_to_table("events", records=map(astuple, events), columns=columns)
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UniqueViolationError) as error:
+        raise CannotRestore(f"the events cannot be written again: {error}") from error
 
 
 async def restore_outcomes(connection: Connection, command_ids: Sequence[UUID]) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 from commander.domain import Domain, ProjectionFailed
 from commander.domain.errors import RAISED
 from commander.domain.projections import RowHandler
+from commander.domain.source import raised
 from commander.eventstore.database import Connection
 from commander.eventstore.projections.tables import Table
 
@@ -259,5 +260,4 @@ def _wrong(table: Table, touch: Touch, returned: str) -> ProjectionFailed:
 
 
 def _failed(table: Table, event: LoggedEvent, error: BaseException) -> ProjectionFailed:
-    reason = f"{type(error).__name__}: {error}"
-    return ProjectionFailed(table.projection.name, event.position, event.type, reason)
+    return ProjectionFailed(table.projection.name, event.position, event.type, raised(error))

@@ -6,7 +6,7 @@ select s.pid, s.application, s.fingerprint, c.domain, c.commands, c.events, c.ag
 from code_sessions as s
 join domain_codes as c using (fingerprint)
 join (
-    select pid, count(*) - 1 as owned  -- one lock tells that the session is a member
+    select pid, count(*) filter (where classid in (0x434d02, 0x434d06)) as owned  -- PARTITION, REACTOR in locks.py
     from pg_locks
     where locktype = 'advisory' and granted
       and database = (select oid from pg_database where datname = current_database())

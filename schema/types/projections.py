@@ -24,7 +24,7 @@ from commander.schema.types.filters import ConditionTypes, Where, order_input, r
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
-from commander.schema.types.time_travel import AsOfInput, add_history
+from commander.schema.types.time_travel import AsOfInput, add_history, history_names
 
 _PAGE = ("first", "after", "last", "before")
 _EVENTS = "events"
@@ -56,7 +56,7 @@ class ProjectionFields:
             more={f"{field.graphql_name}_": field.declared for field in own},
         )
         if aggregate is not None:
-            add_history(type_, row, self._events)
+            add_history(type_, row, self._types, self._events)
         edge = _type(f"{name}Edge", {"cursor": str, "node": row})
         connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)
@@ -81,7 +81,7 @@ def names_of(type_: ProjectionType) -> list[str]:
     """The names of the types that a projection adds to the schema."""
     name = type_name(type_)
     made = [name + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
-    return made + live_names(name)
+    return made + history_names(name) + live_names(name)
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:

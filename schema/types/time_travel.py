@@ -15,6 +15,7 @@ from commander.domain.errors import InvalidRequest
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import TypeMap
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Command, Event, ended
 from commander.schema.types.scalars import Position
@@ -48,17 +49,27 @@ class RowVersion:
     command: Command = strawberry.field(description="The command that made the event.")
 
 
-def add_history(type_: ProjectionType, row: Any, events: EventTypes) -> None:
-    """Adds the field `history` to the type of a row, unless a column has that name."""
+def history_names(name: str) -> list[str]:
+    """The names of the types that the history of a row adds to the schema. name: that of the row's type."""
+    return [f"{name}Version", f"{name}VersionEdge", f"{name}VersionConnection"]
+
+
+def add_history(type_: ProjectionType, row: Any, types: TypeMap, events: EventTypes) -> None:
+    """Adds the field `history` to the type of a row, unless a column has that name.
+
+    Raises DefinitionError if another type has the name of one of its types.
+    """
     if any(field.graphql_name == _HISTORY for field in type_.fields):
         return
     definition = get_object_definition(row, strict=True)
     name = definition.name
-    version_name = f"{name}Version"
+    for one in history_names(name):
+        types.claim(one, type_.where)
+    version_name, edge_name, connection_name = history_names(name)
     description = f"{name} as it was after one event. `row` is null if the event removed the row."
     version = _type(version_name, {"row": row | None}, RowVersion, description)
-    edge: Any = _type(f"{version_name}Edge", {"cursor": str, "node": version})
-    connection = _type(f"{version_name}Connection", {"edges": list[edge], "page_info": PageInfo})
+    edge: Any = _type(edge_name, {"cursor": str, "node": version})
+    connection = _type(connection_name, {"edges": list[edge], "page_info": PageInfo})
 
     async def history(
         root: Any, info: Info[Context, None], first: int | None = None, after: str | None = None

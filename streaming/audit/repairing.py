@@ -25,7 +25,7 @@ from commander.eventstore.audit.resetting import (
 )
 from commander.eventstore.audit.restoring import fits, restore_events, restore_outcomes
 from commander.eventstore.audit.tables import table_named
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import read_log
@@ -126,7 +126,8 @@ async def _stopped(database: Database, lock: Lock, key: int = 0) -> AsyncIterato
     try:
         if not await try_lock(connection, lock, key):
             raise PartRuns(f"the part that has the lock {lock.name} runs: stop it, and repair again")
-        yield connection
+        with reaching_postgres(connection):
+            yield connection
     finally:
         connection.terminate()
 

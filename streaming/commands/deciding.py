@@ -135,6 +135,7 @@ def decide(
     except Rejected as rejection:
         status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
+        logger.error("command %s: %s", command.command_id, error, exc_info=error)
         status, code, message = Status.FAILED, "INVALID_DECISION", str(error)
     except HookFailed as error:
         logger.exception("a hook raised on command %s", command.command_id)

@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from commander.domain.effects import EffectCall, EffectType
+from commander.domain.source import raised
 from commander.eventstore.log.epochs import Epochs
-from commander.streaming.commands.deciding import described, without_nul
+from commander.streaming.commands.deciding import without_nul
 from commander.streaming.effects.calls import Call
 from commander.streaming.tracing import SpanKind, span
 
@@ -102,5 +103,5 @@ async def attempt(effect: EffectType, call: Call, epochs: Epochs) -> str | None:
             async with asyncio.timeout(effect.timeout_seconds):
                 await effect.call(call.instance, about)
     except BaseException as error:  # the author's code may raise anything, even SystemExit
-        return without_nul(described(error))
+        return without_nul(raised(error))
     return None

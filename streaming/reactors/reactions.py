@@ -18,6 +18,7 @@ from commander.domain.errors import RAISED, EndedItsProcess, Unavailable, Unknow
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.new_ids import ids_of_reaction
 from commander.domain.reactors import RecordedRejection
+from commander.domain.source import raised
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.handling import MOST_DEATHS
 from commander.eventstore.log.causation import Depths
@@ -26,7 +27,7 @@ from commander.eventstore.reactions.parked import Failure
 from commander.eventstore.reactions.reactors import Checkpoint, StoredState, load_states
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
-from commander.streaming.commands.deciding import described, without_nul
+from commander.streaming.commands.deciding import without_nul
 from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.newer_code import NewerCode, NotKnown
@@ -223,19 +224,19 @@ class Reacting:
                     failures[key] = self._failure(one, sent, error)
                 else:
                     full = f"; {parked.most} keys are parked, no more may be" if parked.most else ""
-                    stopped[one.partition] = ReactionFailed(position, f"{_described(error)}{full}")
+                    stopped[one.partition] = ReactionFailed(position, f"{without_nul(raised(error))}{full}")
         return Reacted(reactions, stopped, failures)
 
     def _failure(self, taken: _Taken, sent: int, error: BaseException) -> Failure:
-        before = taken.event.position - 1
+        position = taken.event.position
         return Failure(
             taken.parking_key,
             taken.partition,
-            taken.event.position,
-            handled=before,
-            sent=max(sent, before),
+            position,
+            handled=position - 1,
+            sent=max(sent, position - 1),
             event_type=taken.event.type,
-            error=_described(error),
+            error=without_nul(raised(error)),
             traceback=without_nul("".join(traceback.format_exception(error))[-_MOST_OF_A_TRACEBACK:]),
             fingerprint=self._domain.fingerprint_of(self._reactor),
         )
@@ -261,7 +262,7 @@ class Reacting:
                 failed |= dict.fromkeys(concerned, ReactionFailed(event.position, str(error), unknown=True))
                 continue
             except RAISED as error:  # the key is unknown, so it may be that of any partition
-                failed |= dict.fromkeys(concerned, ReactionFailed(event.position, _described(error)))
+                failed |= dict.fromkeys(concerned, ReactionFailed(event.position, without_nul(raised(error))))
                 continue
             if trigger is None or (key is None and self._reactor.key is not None):
                 continue
@@ -284,17 +285,13 @@ class Reacting:
     async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         assert isinstance(recorded, RecordedRejection)
-        type_ = self._domain.command_type(recorded.command_type)
         if recorded.reactor != self.name:
             return None
         if unknown := await self._newer.unknown_rejection(recorded.command_type, event.position):
             raise NotKnown(unknown)
+        type_ = self._domain.command_type(recorded.command_type)
         if type_ is None or type_.cls not in self._reactor.rejections:
             return None
         outcome = await outcome_of(self._database, event.command_id)
         assert outcome is not None, "a rejection is stored with its outcome"
         return ReactionRejected(type_.decode(outcome.data), recorded.code, recorded.message)
-
-
-def _described(error: BaseException) -> str:
-    return without_nul(described(error))

@@ -21,6 +21,7 @@ from uuid import UUID
 from commander.domain import Domain
 from commander.domain.new_ids import ids_of_tick
 from commander.domain.recurring import RecurringType
+from commander.domain.source import raised
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
 from commander.eventstore.log.pending import forget, remember
@@ -108,7 +109,7 @@ class Ticker:
         try:
             commands = self._commands_at(recurring, tick)
         except Exception as error:  # an exception of the domain's code stops only this one
-            reason = f"{type(error).__name__}: {error}"
+            reason = raised(error)
             if self.failures.get(recurring.name) != reason:
                 logger.error("%s failed at its tick %s: %s", recurring.name, tick.isoformat(), reason)
             self.failures[recurring.name] = reason

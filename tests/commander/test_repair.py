@@ -9,15 +9,17 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from commander.cli.joining import joined_with_any_epoch
 from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.audit.findings import Finding, Kind, Mend, begun
 from commander.eventstore.audit.refolding import recount_names
+from commander.eventstore.audit.restoring import CannotRestore, restore_events
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, sole_holder
 from commander.eventstore.log.checkpoints import settle_partitions
-from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.identity import Identity
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.log.stored_names import count_names
@@ -209,4 +211,12 @@ async def test_a_repair_waits_for_no_part_that_runs(place: Place) -> None:
         with pytest.raises(PartRuns, match="PROCESSORS"):
             await repair(system, Mend.SNAPSHOT, [f"ship-{SHIPS[0]}"])
     await repair(system, Mend.SNAPSHOT, [f"ship-{SHIPS[0]}"])
+    assert await found(place) == []
+
+
+async def test_an_event_whose_version_another_has_is_not_written(place: Place) -> None:
+    first, _ = await read_log(place.database, 0, 2)
+    with pytest.raises(CannotRestore, match="events_stream_version"):
+        async with place.database.connection() as connection, connection.transaction():
+            await restore_events(connection, [replace(first, position=2)])
     assert await found(place) == []

@@ -330,3 +330,27 @@ def test_a_row_of_another_key_than_its_aggregate_s_has_no_events() -> None:
 def test_two_domains_can_share_a_value_object_and_an_enum() -> None:
     for _ in range(2):
         assert "Colour" in types_of(vault)
+
+
+def test_a_projection_whose_types_have_names_of_the_api_is_refused() -> None:
+    domain = Domain("keys")
+    Begin: Any = domain.command(make_dataclass("Begin", [("thing_id", UUID)], frozen=True))
+    Begun: Any = domain.event(make_dataclass("Begun", [("thing_id", UUID)], frozen=True))
+
+    @domain.aggregate(key="thing_id")
+    @dataclass(frozen=True)
+    class Thing:
+        def begin(self, command: Begin) -> Any: ...
+
+        def begun(self, event: Begun) -> Any: ...
+
+    @domain.projection("row", key="thing_id")
+    @dataclass(frozen=True)
+    class Row:
+        thing_id: UUID
+
+        @classmethod
+        def begun(cls, event: Begun) -> Any: ...
+
+    with pytest.raises(DefinitionError, match="the name RowVersion is taken by the API"):
+        types_of(domain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from commander.streaming.reactors.recurring import Ticker
 from commander.streaming.restoring.differences import differences
 from commander.streaming.restoring.restore import restore
 from tests.e2e.parts import Part, Parts
+from tests.forking import fork_server
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
 from tests.streaming.errands import Ask, Run, errands
 
@@ -226,7 +228,7 @@ async def test_a_long_queue_is_sent_again_in_its_order(
 
 
 async def test_what_clients_had_queued_is_named_as_lost(
-    servers: Bank, caplog: pytest.LogCaptureFixture
+    servers: Bank, nats_server: EmbeddedNats, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
         await servers.submit(Ask(uuid4()), errands)
@@ -240,6 +242,11 @@ async def test_what_clients_had_queued_is_named_as_lost(
     assert "it had 3 messages. 0 pending commands that Postgres has are sent again" in told.message
     [lost] = await lost_streams(servers.database)
     assert (lost.messages, lost.sent_again) == (3, 0)
+    urls = {"COMMANDER_POSTGRES_URL": database_url, "COMMANDER_NATS_URL": nats_server.url}
+    ended = await asyncio.to_thread(fork_server().run, ["restore"], {**os.environ, **urls})
+    shown = ended.stdout
+    assert "no difference" in shown
+    assert "COMMANDS was lost at" in shown and "it had 3 messages" in shown
 
 
 async def test_kept_commands_of_clients_are_sent_again(
