@@ -184,10 +184,13 @@ class Endpoint(GraphQL[Context, None]):
         Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
         A query ends when its client goes. A mutation does not: it may have done half of its work.
         """
+        services = self._services()
+        if not data.is_mutation:
+            services.database.must_take_another()
         work = self.schema.execute(
             data.query,
             variable_values=data.variables,
-            context_value=Context.from_headers(self._services(), request.headers),
+            context_value=Context.from_headers(services, request.headers),
             operation_name=data.operation_name,
         )
         result = await (work if data.is_mutation else unless_gone(request.receive, work))

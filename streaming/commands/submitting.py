@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.domain.errors import CommanderError
+from commander.domain.errors import Overloaded
 from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
@@ -30,10 +30,6 @@ _KNOWN_SECONDS = 1.0
 """How long the time at which COMMANDS was created is believed."""
 _AT_ONCE = 64
 """How many groups may wait for the answer of a far NATS."""
-
-
-class Overloaded(CommanderError):
-    """Too many commands of this process wait to be stored. Try again later."""
 
 
 @dataclass
