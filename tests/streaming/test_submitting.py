@@ -17,6 +17,10 @@ from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.streaming.commands.messages import MAX_TOGETHER, commands_in, many_subject
 from commander.streaming.commands.pending_by_id import pending_alone, pending_command
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import next_messages
+from commander.streaming.nats.publishing import AtomicBatchRejected, publish
 from commander.streaming.nats.streams import ensure_streams, partition_of
 from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
@@ -148,3 +152,25 @@ async def test_a_stream_of_a_former_release_takes_commands_with_a_time(servers: 
     async with running(servers.processor().run()):
         assert (await servers.outcome(queued)).status == "APPLIED"
         assert (await servers.outcome(later)).decided_at > due
+
+
+async def test_the_same_schedule_twice_among_many_is_stored_and_so_are_the_others(servers: Bank) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    schedules = [submitted(OpenAccount("Ada", uuid4()), not_before=later) for _ in range(20)]
+    others = openings(20)
+    twice = [*schedules[:3], schedules[1], *schedules[3:], *others, schedules[1]]
+    results = await asyncio.gather(
+        *(servers.submitter.submit(one, alone=True) for one in twice), return_exceptions=True
+    )
+    assert results == [None] * len(twice)
+    found = (await next_messages(servers.nats, "COMMANDS", ">", 1, 100, 1_000_000)).messages
+    stored = [one for message in found for one in ids(commands_in(message.subject, message.data))]
+    assert sorted(stored) == sorted(ids([*schedules, *others]))
+
+
+async def test_one_message_that_is_refused_takes_no_other_with_it(nats: Nats) -> None:
+    messages = [OutMessage(f"commands.1.{n}", b"{}", {}) for n in range(20)]
+    messages[7] = OutMessage("commands.1.7", b"{}", {"Nats-Schedule": "never", "Nats-Schedule-Target": "x"})
+    stored = await publish(nats, messages)
+    assert [isinstance(one, AtomicBatchRejected) for one in stored] == [n == 7 for n in range(20)]
+    assert (await nats.jetstream.stream_info("COMMANDS")).state.messages == 19
