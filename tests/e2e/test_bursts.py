@@ -35,10 +35,9 @@ async def test_a_burst_of_mixed_operations_ends_without_an_error(system: System)
 async def test_beyond_the_limit_a_query_is_told_to_come_back_and_a_mutation_goes_on(
     system: System, tmp_path: Path
 ) -> None:
-    settings = {"postgres_connections": 2, "max_waiting_operations": 1}
     account, locking = opened(system), await asyncpg.connect(system.settings["COMMANDER_POSTGRES_URL"])
     row = {"query": ROW, "variables": {"id": account}}
-    with api_beside(system, tmp_path, **settings) as api:
+    with api_beside(system, tmp_path, postgres_connections=2, max_waiting_operations=1) as api:
         async with httpx.AsyncClient(timeout=60, verify=NO_TLS) as http:
             transaction = locking.transaction()
             await transaction.start()
