@@ -206,12 +206,8 @@ class Endpoint(GraphQL[Context, None]):
         if refused and data.media_type == GRAPHQL_JSON:
             codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
             status = max((http_status_of(code) for code in codes), default=400)
-        return Response(
-            encoded_json(answer),
-            status_code=status,
-            media_type=f"{data.media_type}; charset=utf-8",
-            headers={"vary": "accept"},
-        )
+        media_type = f"{data.media_type}; charset=utf-8"
+        return Response(encoded_json(answer), status, {"vary": "accept"}, media_type)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> _Request:
         """Reads a request that Strawberry handles: by GET, or for a stream."""

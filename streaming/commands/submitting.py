@@ -97,7 +97,9 @@ class Submitter:
         whether the command was stored; submit it again with the same id.
         """
         self.must_accept()
-        waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
+        # A deadline is not in Postgres, so it must be found by its id, as what is not due.
+        alone = alone or command.deadline is not None or not is_due(command, self._now())
+        waiting = _Waiting(command, encoded(command), alone)
         self._groups.add(waiting)
         began = now_ns()
         await waiting.stored
