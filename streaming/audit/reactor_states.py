@@ -17,7 +17,7 @@ from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Men
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position, read_log_within
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.eventstore.records import EventFilter
@@ -110,10 +110,8 @@ async def _fold(
     last = max(left.values(), default=0)
     position = begin
     while left:
-        end = min(left.values())
-        events = await read_log(database, position, end, _BATCH, EventFilter(types))
-        if len(events) == _BATCH:
-            end = events[-1].position
+        end = min(*left.values(), position + _BATCH)
+        events = await read_log_within(connection, position, end, EventFilter(types))
         folding = {partition: Checkpoint(up_to, position) for partition, up_to in left.items()}
         reactions, failed, _ = await reacting.to(connection, events, folding, parked)
         if failed:
