@@ -71,7 +71,7 @@ def test_an_attribute_without_an_annotation(domain: Domain) -> None:
         (UUID, uuid4(), "the default of value is made once and shared by all"),
         (datetime, datetime.now(UTC), "Deciders take the time of the decision: CommandContext.now"),
     ],
-    ids=str,
+    ids=["text", "whole", "none", "constraint", "id", "time"],
 )
 def test_a_default_that_no_value_should_be(domain: Domain, hint: Any, default: Any, problem: str) -> None:
     for declare in (domain.event, domain.command):
