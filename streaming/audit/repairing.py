@@ -41,6 +41,7 @@ from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.remaking import remake_mirror
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.stream_settings import lift_limits
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.reactors.reactions import Reacting
 from commander.streaming.reactors.replaying import ReplayStopped, replayed
@@ -86,6 +87,7 @@ async def repair(system: System, mend: Mend, subjects: Sequence[str]) -> list[st
         case Mend.RESTORE:
             await _restore(system)
         case Mend.MIRROR_LIMITS:
+            await lift_limits(system.nats)
             await ensure_streams(system.nats, system.replicas)
         case Mend.MIRROR:
             await _remake_mirror(system)

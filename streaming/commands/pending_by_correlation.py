@@ -13,7 +13,7 @@ may lag for a moment.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,13 +29,14 @@ from commander.streaming.commands.messages import (
     scheduled_together,
 )
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.direct_get import TooManyMessages, last_messages, next_messages
+from commander.streaming.nats.direct_get import Found, TooManyMessages, last_messages, next_messages
 from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import queue_depth
 
 MAX_MESSAGES = 2000
 """The maximum of messages that are scanned in the queue, each with up to a hundred commands."""
 MAX_BYTES = 32 * 1024 * 1024
+"""The maximum that is scanned in the queue, and that is read of schedules; a message more can be."""
 MAX_SCHEDULED = 1000
 """The maximum of schedules that are read of a correlation with more than the server returns at once."""
 _MESSAGES_AT_ONCE = 500
@@ -58,35 +59,40 @@ async def pending_by_correlation(
     nats: Nats, database: Database, correlation_ids: Collection[UUID]
 ) -> PendingCommands:
     """The scheduled and queued commands of these correlations. Raises Unavailable."""
-    (scheduled, all_schedules), decided = await asyncio.gather(
-        _scheduled(nats, list(correlation_ids)), _decided(nats, database)
+    schedules, decided = await asyncio.gather(
+        _scheduled(nats, list(correlation_ids), MAX_BYTES), _decided(nats, database)
     )
+    scheduled = [command for message in schedules.messages for command in _commands(message)]
     queued, all_queued = await _queued(nats, set(correlation_ids), decided)
     found: dict[UUID, SubmittedCommand] = {}
     for command in (*queued, *sorted(scheduled, key=lambda one: one.not_before or one.submitted_at)):
         found.setdefault(command.command_id, command)
-    return PendingCommands(tuple(found.values()), all_schedules and all_queued)
+    return PendingCommands(tuple(found.values()), all_queued and not schedules.left)
 
 
-async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID]) -> PendingCommands:
-    if len(correlation_ids) <= _CORRELATIONS_AT_ONCE:
+async def _scheduled(nats: Nats, correlation_ids: Sequence[UUID], max_bytes: int) -> Found:
+    """The schedules of these correlations, about `max_bytes` of them at most."""
+    stream = nats.names.commands
+    subjects = [scheduled_together(nats.names, one) for one in correlation_ids]
+    if not subjects:
+        return Found([], 0)
+    if len(subjects) <= _CORRELATIONS_AT_ONCE:
+        messages: list[InMessage] = []
         try:
-            subjects = [scheduled_together(nats.names, one) for one in correlation_ids]
-            messages = await last_messages(nats, nats.names.commands, subjects) if subjects else []
-            return PendingCommands([command for message in messages for command in _commands(message)], True)
+            async for page in last_messages(nats, stream, subjects, min(max_bytes, _BYTES_AT_ONCE)):
+                messages += page.messages
+                if page.left and _size_of(messages) >= max_bytes:
+                    return Found(messages, page.left)
         except TooManyMessages:
-            if len(correlation_ids) == 1:
-                return await _first_scheduled(nats, correlation_ids[0])
+            if len(subjects) == 1:
+                at_once = min(max_bytes, _BYTES_AT_ONCE)
+                return await next_messages(nats, stream, subjects[0], 1, MAX_SCHEDULED, at_once)
+        else:
+            return Found(messages, 0)
     half = len(correlation_ids) // 2
-    first = await _scheduled(nats, correlation_ids[:half])
-    second = await _scheduled(nats, correlation_ids[half:])
-    return PendingCommands([*first.commands, *second.commands], first.whole and second.whole)
-
-
-async def _first_scheduled(nats: Nats, correlation_id: UUID) -> PendingCommands:
-    subject = scheduled_together(nats.names, correlation_id)
-    found = await next_messages(nats, nats.names.commands, subject, 1, MAX_SCHEDULED, _BYTES_AT_ONCE)
-    return PendingCommands([c for message in found.messages for c in _commands(message)], not found.left)
+    first = await _scheduled(nats, correlation_ids[:half], max_bytes)
+    second = await _scheduled(nats, correlation_ids[half:], max(1, max_bytes - _size_of(first.messages)))
+    return Found([*first.messages, *second.messages], first.left + second.left)
 
 
 async def _decided(nats: Nats, database: Database) -> int:
@@ -110,8 +116,13 @@ async def _queued(nats: Nats, correlation_ids: Collection[UUID], decided: int) -
             return PendingCommands(commands, True)
         last = found.messages[-1].sequence
         count += len(found.messages)
-        size += sum(len(message.data) for message in found.messages)
+        size += _size_of(found.messages)
     return PendingCommands(commands, False)
+
+
+def _size_of(messages: Iterable[InMessage]) -> int:
+    """Their data, in bytes."""
+    return sum(len(message.data) for message in messages)
 
 
 def _commands(message: InMessage) -> list[SubmittedCommand]:

@@ -5,6 +5,7 @@ chunks.py            nats-py's client, with subscriptions that receive messages 
 connection.py        one NATS connection, and the errors that mean that NATS cannot be reached
 names.py             the names of a system's streams and subjects, and its identity
 streams.py           the streams COMMANDS and EVENTS, their subjects and partitions
+stream_settings.py   what the streams need of their settings, and which of an operator's are refused
 publishing.py        publish many messages: separately, or as an atomic batch
 ordered_consumer.py  read a stream in order, without gaps
 direct_get.py        read many messages of a stream with one request

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,12 +45,22 @@ async def next_messages(
     return await _request(nats, stream, wanted)
 
 
-async def last_messages(nats: Nats, stream: str, subjects: Sequence[str]) -> list[InMessage]:
-    """The last message of every subject that matches one of these, in one snapshot of the stream.
+async def last_messages(
+    nats: Nats, stream: str, subjects: Sequence[str], max_bytes: int
+) -> AsyncIterator[Found]:
+    """The last message of every subject that matches one of these, in pages of about `max_bytes` at most.
 
+    A message that is replaced between two pages is in a later page too, or only there.
     Raises TooManyMessages and Unavailable.
     """
-    return (await _request(nats, stream, {"multi_last": subjects})).messages
+    sequence, left = 1, 1
+    while left:
+        wanted = {"multi_last": subjects, "seq": sequence, "max_bytes": max_bytes}
+        page = await _request(nats, stream, wanted)
+        if not page.messages:
+            return
+        yield page
+        sequence, left = page.messages[-1].sequence + 1, page.left
 
 
 async def message_at(nats: Nats, stream: str, sequence: int) -> InMessage | None:

@@ -7,6 +7,7 @@ reorder any.
 
 from __future__ import annotations
 
+import logging
 from uuid import uuid4
 
 import msgspec
@@ -14,6 +15,8 @@ import msgspec
 from commander.domain.errors import CommanderError, Trouble, Unavailable
 from commander.streaming.nats.chunks import OutMessage, RawMessage, status_of
 from commander.streaming.nats.connection import Nats, full_disk
+
+logger = logging.getLogger("commander.nats")
 
 MAX_MESSAGES = 500
 MAX_BYTES = 4 * 1024 * 1024
@@ -26,6 +29,7 @@ the server creates files (measured: 10 ms, even for a small one)."""
 _EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 _WRONG_LAST_SEQUENCE = {10071, 10164}  # the second: while another batch is in progress
 _INCOMPLETE = 10176  # a part was lost with a connection, or too many batches were in progress
+_REPLACES_WITHIN = 10111  # a schedule replaces another one of the same batch
 
 
 class UnexpectedSequence(CommanderError):
@@ -33,7 +37,10 @@ class UnexpectedSequence(CommanderError):
 
 
 class AtomicBatchRejected(CommanderError):
-    """JetStream rejected the batch, and a retry would not help. The message has the reason and its code."""
+    """JetStream rejected the batch or the message, and a retry would not help.
+
+    The message has the reason and its code.
+    """
 
 
 class _Problem(msgspec.Struct):
@@ -63,6 +70,8 @@ async def publish(
     Returns for each its sequence, or the error that kept it from being stored.
 
     messages: at most MAX_MESSAGES. Up to `atomic_above` are published separately, more as an atomic batch.
+    If JetStream rejects a batch, its messages are published separately: one may be the reason, the others
+    are stored.
     expected_last: the sequence that the first message must follow. If a message fails, all after it fail with
     UnexpectedSequence. Raises Unavailable: then it is unknown which messages were stored.
     """
@@ -71,9 +80,12 @@ async def publish(
             last = await publish_atomically(
                 nats, messages, expected_last=expected_last, timeout_seconds=timeout_seconds
             )
-        except (UnexpectedSequence, AtomicBatchRejected) as error:
+        except UnexpectedSequence as error:
             return [error] * len(messages)
-        return list(range(last - len(messages) + 1, last + 1))
+        except AtomicBatchRejected as error:
+            logger.info("%d messages are stored separately: %s", len(messages), error)
+        else:
+            return list(range(last - len(messages) + 1, last + 1))
     if expected_last is not None:
         messages = [
             OutMessage(subject, payload, {**headers, _EXPECTED_LAST: str(expected_last + n)})
@@ -113,7 +125,8 @@ def _stored(reply: RawMessage) -> int | CommanderError:
         return ack.seq
     if ack.error.err_code in _WRONG_LAST_SEQUENCE:
         return UnexpectedSequence(ack.error.description)
-    if ack.error.code == 408 or ack.error.code >= 500 or ack.error.err_code == _INCOMPLETE:
+    transient = ack.error.code == 408 or ack.error.code >= 500 or ack.error.err_code == _INCOMPLETE
+    if transient and ack.error.err_code != _REPLACES_WITHIN:
         full = full_disk(ack.error.err_code, ack.error.description)
         raise Unavailable("NATS", ack.error.description, Trouble.FULL if full else None)
     return AtomicBatchRejected(f"{ack.error.description} ({ack.error.err_code})")

@@ -23,10 +23,11 @@ from zlib import crc32
 from nats.js import api
 from nats.js.errors import BadRequestError, NotFoundError
 
-from commander.domain.errors import CommanderError, Unavailable
+from commander.domain.errors import Unavailable
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.connection import Nats, reaching_nats
 from commander.streaming.nats.names import Names, identity_in
+from commander.streaming.nats.stream_settings import StreamFixed, must_suit, update
 
 logger = logging.getLogger("commander.nats")
 
@@ -35,10 +36,6 @@ WATCH_SECONDS = 10.0
 LOST_SECONDS = 4.0
 """How long a stream must not exist before a part makes it again. An operator may be about to put it back."""
 _OVERLAPS = 10065  # the subjects are those of another stream
-
-
-class StreamFixed(CommanderError):
-    """A stream cannot be changed to match the settings. The message says what to do."""
 
 
 def partition_of(stream: str, partitions: int) -> int:
@@ -61,10 +58,10 @@ def parse_event_subject(subject: str) -> tuple[str, str]:
 
 
 async def ensure_streams(nats: Nats, replicas: int) -> None:
-    """Creates the missing streams, and updates the configuration of the others.
+    """Creates the missing streams, and sets what the others need.
 
-    Raises AnotherSystem if a stream is not this system's, StreamFixed if one cannot be changed, and
-    Unavailable.
+    Raises AnotherSystem if a stream is not this system's, StreamFixed if it has a setting that is refused or
+    cannot be changed, and Unavailable.
     """
     for config in _configs(nats.names, replicas):
         with reaching_nats():
@@ -74,7 +71,7 @@ async def ensure_streams(nats: Nats, replicas: int) -> None:
                 await _create(nats, config)
             else:
                 nats.names.must_own(found)
-                await nats.jetstream.update_stream(_kept(found.config, config))
+                await update(nats, found.config, config)
             await claimed(nats, config.name or "")  # of two systems at once, the one that was second sees it
 
 
@@ -98,7 +95,7 @@ async def watch_streams(nats: Nats, replicas: int) -> None:
 
     An operator can delete a stream while parts run, and another system can then make it. A stream that does
     not exist for some seconds, also because NATS has lost its disk, is made again.
-    Raises StreamFixed too.
+    Raises StreamFixed, also when an operator gives a stream a setting that is refused.
     """
     loop = asyncio.get_running_loop()
     reconnected = asyncio.Event()
@@ -110,7 +107,7 @@ async def watch_streams(nats: Nats, replicas: int) -> None:
                 try:
                     for stream in (nats.names.commands, nats.names.events):
                         async with nats.answering():
-                            await claimed(nats, stream)
+                            must_suit(nats.names, (await claimed(nats, stream)).config)
                     missing_at = None
                 except NotFoundError:
                     missing_at = missing_at or loop.time()
@@ -123,21 +120,6 @@ async def watch_streams(nats: Nats, replicas: int) -> None:
             reconnected.clear()
     finally:
         forget()
-
-
-def _kept(found: api.StreamConfig, wanted: api.StreamConfig) -> api.StreamConfig:
-    """The wanted configuration, with what the existing stream keeps: metadata of others, and its persist
-    mode, which cannot be changed.
-    """
-    wanted = replace(wanted, metadata={**(found.metadata or {}), **(wanted.metadata or {})})
-    if found.persist_mode != api.PersistMode.ASYNC:
-        return replace(wanted, persist_mode=None, allow_atomic=True)
-    if (wanted.num_replicas or 1) > 1:
-        raise StreamFixed(
-            f"the stream {wanted.name} was created for one replica and cannot have {wanted.num_replicas}. "
-            "Delete it: it is rebuilt from the log"
-        )
-    return wanted
 
 
 class QueueDepth(NamedTuple):

@@ -24,6 +24,11 @@ def subjects_of(found: Found) -> list[str]:
     return [message.subject for message in found.messages]
 
 
+async def last_of_each(nats: Nats, *subjects: str) -> list[tuple[int, str]]:
+    pages = [page async for page in last_messages(nats, "COMMANDS", subjects, SIZE * 100)]
+    return [(message.sequence, message.subject) for page in pages for message in page.messages]
+
+
 async def test_the_next_messages_of_a_subject_come_in_order_from_a_sequence_on(nats: Nats) -> None:
     await publish(nats, *(f"commands.{n % 2}.{n}" for n in range(20)))
     found = await next_messages(nats, "COMMANDS", "commands.1.*", 5, 3, SIZE * 100)
@@ -45,19 +50,29 @@ async def test_no_more_bytes_come_than_were_asked_for_but_always_a_message(nats:
 
 async def test_nothing_that_fits_is_an_empty_answer(nats: Nats) -> None:
     assert await next_messages(nats, "COMMANDS", "commands.0.*", 1, 10, SIZE) == ([], 0)
-    assert await last_messages(nats, "COMMANDS", ["commands.0.*", "commands.1.*"]) == []
+    assert await last_of_each(nats, "commands.0.*", "commands.1.*") == []
 
 
 async def test_the_last_of_each_subject_comes_and_too_many_are_refused(nats: Nats) -> None:
     await publish(nats, "commands.0.a", "commands.0.b", "commands.0.a", "commands.1.c")
-    found = await last_messages(nats, "COMMANDS", ["commands.0.*", "commands.2.*"])
-    assert [(message.sequence, message.subject) for message in found] == [
-        (2, "commands.0.b"),
-        (3, "commands.0.a"),
-    ]
+    expected = [(2, "commands.0.b"), (3, "commands.0.a")]
+    assert await last_of_each(nats, "commands.0.*", "commands.2.*") == expected
     await publish(nats, *(f"commands.3.{n}" for n in range(1025)))
     with pytest.raises(TooManyMessages):
-        await last_messages(nats, "COMMANDS", ["commands.3.*"])
+        await last_of_each(nats, "commands.3.*")
+
+
+async def test_the_last_of_each_subject_come_in_pages_also_when_one_is_replaced(nats: Nats) -> None:
+    await publish(nats, *(f"commands.0.{n}" for n in range(20)))
+    found: list[str] = []
+    pages = 0
+    async for page in last_messages(nats, "COMMANDS", ["commands.0.*"], SIZE * 5):
+        found += subjects_of(page)
+        if not pages:
+            await publish(nats, "commands.0.0", "commands.0.19")
+        pages += 1
+    assert pages > 3
+    assert found == [*(f"commands.0.{n}" for n in range(19)), "commands.0.0", "commands.0.19"]
 
 
 async def test_a_stream_or_a_server_that_is_not_there_is_unavailable(

@@ -25,9 +25,9 @@ from tests.streaming.conftest import Bank, running, submitted
 HOUR = timedelta(hours=1)
 
 
-def command(correlation_id: UUID, *, after: timedelta | None = None) -> SubmittedCommand:
+def command(correlation_id: UUID, *, after: timedelta | None = None, owner: str = "Ada") -> SubmittedCommand:
     due = None if after is None else datetime.now(UTC) + after
-    made = submitted(OpenAccount("Ada", uuid4()), not_before=due)
+    made = submitted(OpenAccount(owner, uuid4()), not_before=due)
     return msgspec.structs.replace(made, correlation_id=correlation_id)
 
 
@@ -135,6 +135,19 @@ async def test_more_schedules_of_one_correlation_are_cut(
     assert (len(found.commands), found.whole) == (7, False)
 
 
+async def test_large_schedules_of_one_correlation_are_all_found_or_said_to_be_cut(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = uuid4(), uuid4()
+    large = [command(mine, after=HOUR, owner="x" * 400_000) for _ in range(30)]
+    await submit(servers, [*large, command(other, after=HOUR)])
+    found = await look(servers, mine, other)
+    assert (len(found.commands), found.whole) == (31, True)
+    monkeypatch.setattr("commander.streaming.commands.pending_by_correlation.MAX_BYTES", 2_000_000)
+    found = await look(servers, mine)
+    assert 5 <= len(found.commands) <= 7 and not found.whole
+
+
 async def test_one_that_falls_due_between_the_looks_is_found(
     servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,11 +168,11 @@ async def test_one_that_falls_due_between_the_looks_is_found(
 
         return looked
 
-    for name in ("last_messages", "next_messages"):
+    for name in ("_scheduled", "_queued"):
         monkeypatch.setattr(f"commander.streaming.commands.pending_by_correlation.{name}", moving(name))
     await submit(servers, [due])
     assert ids((await look(servers, mine)).commands) == [due.command_id]
-    assert looks == ["last_messages", "next_messages"]
+    assert looks == ["_scheduled", "_queued"]
 
 
 async def until_queued(servers: Bank) -> None:

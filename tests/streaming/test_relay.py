@@ -13,7 +13,8 @@ from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.signals import log_signals
-from commander.streaming.nats.streams import StreamFixed, _configs, _kept, ensure_streams
+from commander.streaming.nats.stream_settings import StreamFixed, _suited
+from commander.streaming.nats.streams import _configs, ensure_streams
 from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
@@ -98,4 +99,4 @@ async def test_a_mirror_for_one_server_cannot_be_replicated() -> None:
     [made] = [config for config in _configs(NAMES, 1) if config.name == "EVENTS"]
     [wanted] = [config for config in _configs(NAMES, 3) if config.name == "EVENTS"]
     with pytest.raises(StreamFixed, match="Delete it"):
-        _kept(made, wanted)
+        _suited(made, wanted)

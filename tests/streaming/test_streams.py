@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.dev.embedded import EmbeddedNats
@@ -23,7 +25,8 @@ from commander.streaming.nats import streams
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import AnotherSystem, Names, identity_in
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
-from commander.streaming.nats.streams import StreamFixed, claimed, ensure_streams, watch_streams
+from commander.streaming.nats.stream_settings import StreamFixed
+from commander.streaming.nats.streams import claimed, ensure_streams, watch_streams
 from tests.streaming.conftest import Bank, running
 from tests.streaming.subscribing import subscribe
 
@@ -202,3 +205,73 @@ async def created(nats: Nats, stream: str) -> datetime | None:
     with suppress(NotFoundError):
         return (await claimed(nats, stream)).created
     return None
+
+
+async def given(nats: Nats, stream: str, **settings: Any) -> None:
+    """An operator makes the empty stream again with these settings."""
+    config = (await nats.jetstream.stream_info(stream)).config
+    await nats.jetstream.delete_stream(stream)
+    await nats.jetstream.add_stream(replace(config, **settings))
+
+
+async def test_settings_of_an_operator_stay_if_they_harm_nothing(nats: Nats) -> None:
+    chosen: dict[str, dict[str, Any]] = {
+        "COMMANDS": {
+            "compression": api.StoreCompression.S2,
+            "max_msg_size": 500_000,
+            "allow_msg_ttl": True,
+            "duplicate_window": 60,
+            "description": "mine",
+            "republish": api.RePublish("commands.*.*", "copies.commands.{{wildcard(1)}}"),
+        },
+        "EVENTS": {"compression": api.StoreCompression.S2, "deny_purge": True, "allow_msg_ttl": True},
+    }
+    for stream, settings in chosen.items():
+        await given(nats, stream, **settings)
+        await ensure_streams(nats, replicas=1)
+        config = (await nats.jetstream.stream_info(stream)).config
+        assert {name: getattr(config, name) for name in settings} == settings
+        assert config.allow_direct
+
+
+@pytest.mark.parametrize(
+    ("stream", "settings"),
+    [
+        ("COMMANDS", {"deny_purge": True, "allow_msg_schedules": False, "allow_rollup_hdrs": False}),
+        ("COMMANDS", {"deny_delete": True}),
+        ("COMMANDS", {"max_age": 3600}),
+        ("COMMANDS", {"max_bytes": 1_000_000}),
+        ("COMMANDS", {"max_msgs_per_subject": 1}),
+        ("COMMANDS", {"storage": api.StorageType.MEMORY}),
+        ("COMMANDS", {"retention": api.RetentionPolicy.INTEREST}),
+        ("COMMANDS", {"persist_mode": api.PersistMode.ASYNC, "allow_atomic": False}),
+        ("EVENTS", {"max_bytes": 1_000_000}),
+        ("EVENTS", {"max_age": 3600}),
+        ("EVENTS", {"max_msg_size": 1000}),
+        ("EVENTS", {"max_consumers": 3}),
+        ("EVENTS", {"sources": [api.StreamSource("OTHER")]}),
+        ("EVENTS", {"subject_transform": api.SubjectTransform("events.>", "moved.>")}),
+        ("EVENTS", {"no_ack": True}),
+    ],
+)
+async def test_a_setting_that_breaks_a_promise_is_refused_in_one_sentence(
+    nats: Nats, stream: str, settings: dict[str, Any]
+) -> None:
+    await given(nats, stream, **settings)
+    before = (await nats.jetstream.stream_info(stream)).config
+    with pytest.raises(StreamFixed) as refused:
+        await ensure_streams(nats, replicas=1)
+    said = str(refused.value)
+    assert said.startswith(f"the stream {stream} has {next(iter(settings))}, with which ")
+    assert "nats stream edit" in said or f"delete {stream}" in said
+    assert (await nats.jetstream.stream_info(stream)).config == before
+
+
+async def test_running_parts_refuse_it_too(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "WATCH_SECONDS", 0.05)
+    watching = asyncio.create_task(watch_streams(nats, 1))
+    config = (await nats.jetstream.stream_info("COMMANDS")).config
+    await nats.jetstream.update_stream(replace(config, max_age=3600))
+    async with asyncio.timeout(20):
+        with pytest.raises(StreamFixed, match="the stream COMMANDS has max_age"):
+            await watching

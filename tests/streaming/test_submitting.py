@@ -7,16 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
+import pytest
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from commander.eventstore.locks import Lock, try_lock
+from commander.eventstore.log.pending import remember
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands import pending_by_id
+from commander.streaming.commands.assembling import client_command_id, reaction_id
 from commander.streaming.commands.messages import MAX_TOGETHER, commands_in, many_subject
 from commander.streaming.commands.pending_by_id import pending_alone, pending_command
+from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.direct_get import next_messages
+from commander.streaming.nats.publishing import AtomicBatchRejected, publish
 from commander.streaming.nats.streams import ensure_streams, partition_of
 from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
@@ -72,8 +80,39 @@ async def test_each_of_many_is_found_by_its_id(servers: Bank) -> None:
     for commands in (first, second):
         await submit_at_once(servers, commands)
     for command in (*first, *second):
-        assert await pending_command(servers.nats, command.command_id) == command
-    assert await pending_command(servers.nats, uuid4()) is None
+        assert await pending_command(servers.nats, servers.database, command.command_id) == command
+
+
+async def test_each_of_many_of_a_reactor_is_found_by_its_id(servers: Bank) -> None:
+    ids = [reaction_id("greeter", 1, index) for index in range(3)]
+    commands = [submitted(OpenAccount("Ada", uuid4()), command_id=one) for one in ids]
+    sent = await servers.submitter.submit_all(commands)
+    assert sent is not None
+    async with servers.database.connection() as connection:
+        await remember(connection, sent)
+    for command in commands:
+        assert await pending_command(servers.nats, servers.database, command.command_id) == command
+
+
+async def test_an_unknown_id_is_told_without_reading_the_queue(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(40):
+        await submit_at_once(servers, openings(2))
+    asked, first = list[str](), pending_by_id._first
+
+    async def counted(nats: Nats, subject: str, sequence: int) -> RawStreamMsg | None:
+        asked.append(subject)
+        return await first(nats, subject, sequence)
+
+    monkeypatch.setattr(pending_by_id, "_first", counted)
+    now = servers.nats.clock.now()
+    unknown = [uuid4(), uuid5(uuid4(), "x")]
+    unknown += [client_command_id(now + timedelta(hours=hours)) for hours in (-1, 0, 1)]
+    for command_id in unknown:
+        asked.clear()
+        assert await pending_command(servers.nats, servers.database, command_id) is None
+        assert len(asked) <= 10, f"40 messages are queued; {command_id} of version {command_id.version}"
 
 
 async def test_two_processors_each_decide_their_own_of_the_same_messages(servers: Bank) -> None:
@@ -148,3 +187,25 @@ async def test_a_stream_of_a_former_release_takes_commands_with_a_time(servers: 
     async with running(servers.processor().run()):
         assert (await servers.outcome(queued)).status == "APPLIED"
         assert (await servers.outcome(later)).decided_at > due
+
+
+async def test_the_same_schedule_twice_among_many_is_stored_and_so_are_the_others(servers: Bank) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    schedules = [submitted(OpenAccount("Ada", uuid4()), not_before=later) for _ in range(20)]
+    others = openings(20)
+    twice = [*schedules[:3], schedules[1], *schedules[3:], *others, schedules[1]]
+    results = await asyncio.gather(
+        *(servers.submitter.submit(one, alone=True) for one in twice), return_exceptions=True
+    )
+    assert results == [None] * len(twice)
+    found = (await next_messages(servers.nats, "COMMANDS", ">", 1, 100, 1_000_000)).messages
+    stored = [one for message in found for one in ids(commands_in(message.subject, message.data))]
+    assert sorted(stored) == sorted(ids([*schedules, *others]))
+
+
+async def test_one_message_that_is_refused_takes_no_other_with_it(nats: Nats) -> None:
+    messages = [OutMessage(f"commands.1.{n}", b"{}", {}) for n in range(20)]
+    messages[7] = OutMessage("commands.1.7", b"{}", {"Nats-Schedule": "never", "Nats-Schedule-Target": "x"})
+    stored = await publish(nats, messages)
+    assert [isinstance(one, AtomicBatchRejected) for one in stored] == [n == 7 for n in range(20)]
+    assert (await nats.jetstream.stream_info("COMMANDS")).state.messages == 19
