@@ -15,6 +15,7 @@ from commander.domain.lookups import REACTION_REJECTED
 from commander.eventstore.audit.comparing import different_states, hide_states
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position, read_log
@@ -111,8 +112,9 @@ async def _fold(
     position = begin
     while left:
         end = min(left.values())
-        events = await read_log(database, position, end, _BATCH, EventFilter(types))
-        if len(events) == _BATCH:
+        where = EventFilter(types)
+        events = await read_log(database, position, end, _BATCH, where, max_bytes=BATCH_BYTES)
+        if may_be_cut(events, _BATCH):
             end = events[-1].position
         folding = {partition: Checkpoint(up_to, position) for partition, up_to in left.items()}
         reactions, failed, _ = await reacting.to(connection, events, folding, parked)
