@@ -69,8 +69,7 @@ class OrderedConsumer:
     """A reader of one stream, for one task. A context manager.
 
     subjects: the subjects to read; an empty list means all. after: the sequence before the first message.
-    capacity: the maximum of messages that are requested and not taken yet. With a maximum of bytes, it limits
-    the memory.
+    capacity: the maximum of messages that are requested and not taken yet; their bytes are bounded too.
     weigh: a function from a message's subject to the part of a batch's limit that the message takes.
     """
 
