@@ -17,6 +17,7 @@ from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.commands.messages import message_of
+from commander.streaming.nats.clock import utc_now
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import chunks, publish_atomically
 
@@ -50,7 +51,7 @@ def submitted(domain: Domain, command: Any, reply: str | None = None) -> Submitt
     """A command of the domain as an API process submits it."""
     type_ = domain.type_of(command)
     assert isinstance(type_, CommandType), "the domain's own"
-    command_id = client_command_id()
+    command_id = client_command_id(utc_now())
     return SubmittedCommand(
         command_id=command_id,
         type=type_.stored_name,

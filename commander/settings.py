@@ -96,7 +96,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=5000)] = 500
     """The most commands decided in one transaction."""
     postgres_connections: Annotated[int, Meta(ge=1, le=1000)] = 10
-    """The most connections in the pool of a process. A process holds a few more for its locks."""
+    """The most connections in the pool of a process. A process holds a few more for its locks.
+
+    An API process has at least 2, and uses three of five for queries."""
+
+    max_waiting_operations: Annotated[int, Meta(ge=0)] = 5000
+    """The most reads of an API process that wait for a connection to Postgres. One more gets OVERLOADED."""
+    postgres_wait_seconds: Annotated[float, Meta(gt=0)] = 20
+    """How long a read of an API process waits for a connection to Postgres. Then it gets OVERLOADED."""
 
     projection_takeover_seconds: Annotated[float, Meta(ge=0)] = 15
     """How long a projection's serving table may be without a process that keeps it up with the log. After

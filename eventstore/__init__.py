@@ -5,6 +5,7 @@ sockets.py      how long a connection may be silent
 sql/            the SQL statements, one per file
 sessions.py     how each session is set up, and the time limits of the server that hold for it
 presence.py     a process that falls silent loses its sessions with locks
+pool.py         the pool of connections, and whose turn it is to take one
 database.py     connections, and the errors that mean that Postgres cannot be reached
 watching.py     find out whether Postgres is lost, silent or read-only
 locks.py        advisory locks: at most one process does a task

@@ -7,17 +7,18 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from typing import Any
 
 import asyncpg
 
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.circuits import Circuit
+from commander.eventstore.pool import Pool, Turns
 from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
 from commander.eventstore.sessions import (
     OwnConnection,
-    PooledConnection,
     begin_pooled_session,
     begin_session,
     server_of,
@@ -102,9 +103,10 @@ class Database:
         self.url = url
         self._max_connections = max_connections
         self._command_timeout_seconds = command_timeout_seconds
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        # One more for the share of others: each kind of work has a connection at least.
+        self._pool = Pool(url, max(2, max_connections), command_timeout_seconds, self._begin_pooled)
+        self._turns = Turns(max_connections)
         self._presence = presence or Presence(url)
-        self._opening = asyncio.Lock()
         self.circuit = Circuit("Postgres", logger)
         self._server: str | None = None
         self._new_server: Callable[[], None] | None = None
@@ -116,23 +118,48 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
-        """A pooled connection. Raises Unavailable if none is free in time, or if it breaks during its use.
+        """A pooled connection, when it is this task's turn. Raises Unavailable if it breaks during its use.
 
-        Raises it too, at once, when the server is found unreachable. A connection that the server, or a proxy
-        before it, ended while it was idle is replaced.
+        Raises it too, at once, when the server is found unreachable, and Overloaded at a limit of `share`. A
+        connection that the server, or a proxy before it, ended while it was idle is replaced.
+        timeout_seconds: how long a new connection may take.
         """
+        turns = self._turns
         async with self.circuit.answering():
-            with reaching_postgres():
-                connection = await self._acquired(timeout_seconds)
+            await turns.take()
             try:
-                with reaching_postgres(connection):
-                    yield connection
-            finally:
-                if self.circuit.unreachable is not None:
-                    connection.terminate()  # a silent server would not let it go
                 with reaching_postgres():
-                    assert self._pool is not None, "the connection is from it"
-                    await self._pool.release(connection, timeout=timeout_seconds)
+                    connection = await self._pool.acquire(timeout_seconds)
+                try:
+                    with reaching_postgres(connection):
+                        yield connection
+                finally:
+                    if self.circuit.unreachable is not None:
+                        connection.terminate()  # a silent server would not let it go
+                    with reaching_postgres():
+                        await self._pool.release(connection, timeout_seconds)
+            finally:
+                turns.give_back()
+
+    def share(self, connections: int, *, max_waiting: int, max_wait_seconds: float) -> Database:
+        """The same database for operations of clients, which take at most this many connections of the pool.
+
+        The rest, at least one, is left for this one, which has no limits. max_waiting, max_wait_seconds: how
+        many operations wait for a connection, and how long. Beyond that, `connection` raises Overloaded.
+        """
+        shared = copy(self)
+        shared._turns = Turns(connections, max_waiting=max_waiting, max_wait_seconds=max_wait_seconds)
+        self._turns = Turns(max(1, self._max_connections - connections))
+        return shared
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a connection."""
+        return self._turns.waiting
+
+    def must_take_another(self) -> None:
+        """Raises Overloaded at once if as many tasks wait for a connection as may."""
+        self._turns.must_take_another()
 
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
         """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
@@ -209,18 +236,12 @@ class Database:
 
     async def renew(self) -> None:
         """Replaces each connection of the pool before its next use."""
-        if self._pool is not None:
-            await self._pool.expire_connections()
+        await self._pool.renew()
 
     async def close(self) -> None:
         """Closes the pool. After five seconds it ends connections that are still in use."""
         self._presence.close()
-        if self._pool is not None:
-            try:
-                async with asyncio.timeout(5):
-                    await self._pool.close()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                self._pool.terminate()
+        await self._pool.close()
 
     async def _connected(self, settings: dict[str, str]) -> Connection:
         connection: OwnConnection = await asyncpg.connect(
@@ -239,17 +260,6 @@ class Database:
             raise
         return connection
 
-    async def _acquired(self, timeout_seconds: float) -> Any:
-        """A connection of the pool that the other side has not ended while it was idle."""
-        pool = await self._opened()
-        for _ in range(self._max_connections):
-            acquired: Any = await pool.acquire(timeout=timeout_seconds)
-            if not acquired.is_ended():
-                return acquired
-            acquired.terminate()
-            await pool.release(acquired)
-        return await pool.acquire(timeout=timeout_seconds)
-
     async def _begin_pooled(self, connection: Any) -> None:
         connection.circuit = self.circuit
         await begin_pooled_session(connection)
@@ -260,20 +270,3 @@ class Database:
         before, self._server = self._server, found
         if found != before and before is not None and self._new_server is not None:
             self._new_server()
-
-    async def _opened(self) -> asyncpg.Pool[asyncpg.Record]:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self.url,
-                    min_size=0,
-                    max_size=self._max_connections,
-                    timeout=5,
-                    command_timeout=self._command_timeout_seconds,
-                    max_inactive_connection_lifetime=300,
-                    max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
-                    server_settings={"application_name": "commander"},
-                    connection_class=PooledConnection,
-                    init=self._begin_pooled,
-                )
-            return self._pool

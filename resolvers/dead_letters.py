@@ -57,7 +57,7 @@ async def retry(
             if not await begin_retry(connection, command_id, again.command_id, context.actor):
                 raise _late(command_id)
         try:
-            await services.submitter.submit(again)
+            await services.submitter.submit(again, alone=True)
         except BaseException:
             async with services.database.connection() as connection:
                 await retry_ended_early(connection, command_id)

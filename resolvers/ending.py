@@ -71,7 +71,7 @@ async def _end(services: EndingServices, command_id: UUID, status: Status, code:
         ended = await _ended(database, command_id)
         if ended is not None:
             return ended
-        queued = await pending_command(services.nats, command_id)
+        queued = await pending_command(services.nats, database, command_id)
         if queued is None:
             continue  # it may have been decided and purged between the two reads
         rejection = refusal(services.domain, queued, "FAILED" if status is Status.FAILED else code, message)

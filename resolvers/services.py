@@ -66,7 +66,8 @@ class SubmittingService(DatabaseService, Protocol):
 class Services:
     """All services of an API process.
 
-    tables: by the name of the projection. actor_header: the header of a request that names the actor.
+    database: for operations; it raises Overloaded when too many of them wait. background: for subscriptions;
+    None: the same. tables: by the name of the projection. actor_header: the header that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
     read, by projection. standstill: whether events and rows move with the log.
     """
@@ -84,6 +85,7 @@ class Services:
     now: Callable[[], datetime] = utc_now
     table_errors: Callable[[], Mapping[str, str]] = dict
     standstill: Standstill | None = None
+    background: Database | None = None
 
     @property
     def epochs(self) -> Epochs:
@@ -100,7 +102,7 @@ class Services:
         """Rows and their changes."""
         return Live(
             self.domain,
-            self.database,
+            self.background or self.database,
             self.progress,
             self.tables,
             max_rows=self.limits.max_live_rows,

@@ -48,7 +48,7 @@ async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     outcome = await outcome_of(services.database, command_id)
     if outcome is not None:
         return CommandState(None, outcome)
-    queued = await pending_command(services.nats, command_id)
+    queued = await pending_command(services.nats, services.database, command_id)
     outcome = await outcome_of(services.database, command_id)  # it may have ended in the meantime
     if outcome is not None:
         return CommandState(None, outcome)

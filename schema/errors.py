@@ -3,7 +3,7 @@
 extensions.code is one of:
 
 UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
-OVERLOADED           a limit is reached; try again later
+OVERLOADED           a limit is reached; try again later (extensions.retryAfterSeconds)
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
@@ -29,14 +29,13 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
-from commander.domain.errors import InvalidRequest, NotFound, Unavailable
+from commander.domain.errors import InvalidRequest, NotFound, Overloaded, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
 from commander.streaming.commands.deciding import CannotDecide
-from commander.streaming.commands.submitting import Overloaded
 from commander.streaming.nats.names import StoresDiffer
 
 logger = logging.getLogger("commander.api")
@@ -110,6 +109,8 @@ def _details(error: Exception) -> dict[str, Any]:
         case Unavailable(service=server, trouble=trouble, since=since):
             known = {} if trouble is None else {"trouble": trouble.value}
             return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}
+        case Overloaded():
+            return {"retryAfterSeconds": error.retry_after_seconds}
         case AnswerTooLarge():
             return {"limit": error.limit}
         case InvalidRequest():

@@ -13,6 +13,7 @@ CommanderError
 ├─ EndedItsProcess      a call of the domain's code ended its process, each time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
+├─ Overloaded           a limit of what may wait at once is reached
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
 
@@ -169,6 +170,14 @@ class InvalidRequest(CommanderError):
 
 class NotFound(CommanderError):
     """There is no object with this id, or not yet. The message names the id."""
+
+
+class Overloaded(CommanderError):
+    """As much waits or is open as may. Nothing was stored. Try again after `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Trouble(Enum):

@@ -59,7 +59,7 @@ class ApiPart(Part):
         standstill = Standstill(progress, (database.circuit, nats.circuit), self.domain.projections)
         services = Services(
             domain=self.domain,
-            database=database,
+            database=self._for_operations(database),
             nats=nats,
             submitter=Submitter(
                 nats,
@@ -88,11 +88,20 @@ class ApiPart(Part):
             actor_header=self.settings.actor_header or None,
             now=nats.clock.now,
             standstill=standstill,
+            background=database,
         )
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
         await run_all(services.feed.run(), tables.run(), standstill.run(services.feed.followed_position))
+
+    def _for_operations(self, database: Database) -> Database:
+        """Three of five connections are for operations, the others for subscriptions and outcomes."""
+        return database.share(
+            max(1, self.settings.postgres_connections * 3 // 5),
+            max_waiting=self.settings.max_waiting_operations,
+            max_wait_seconds=self.settings.postgres_wait_seconds,
+        )
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(
@@ -118,6 +127,7 @@ class ApiPart(Part):
             return []
         return [
             partial(of_submitting, services.submitter, services.outcomes),
+            partial(of_the_pool, services.database),
             partial(of_the_feed, services.feed, self._streams),
             partial(of_read_tables, services.tables, services.table_errors()),
         ]
@@ -155,6 +165,10 @@ async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[M
         gauge("submit_waiting", "Commands that are being stored in JetStream.", submitter.waiting),
         gauge("outcomes_waiting", "Mutations that wait for an outcome.", outcomes.waiting),
     ]
+
+
+async def of_the_pool(operations: Database) -> list[Metric]:
+    return [gauge("operations_waiting", "Operations that wait for a connection.", operations.waiting)]
 
 
 async def of_read_tables(tables: Iterable[str], errors: Container[str]) -> list[Metric]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
@@ -11,6 +11,7 @@ from commander.eventstore.records import Outcome, RecordedEvent
 from commander.eventstore.sql import array_text, statement
 
 _KNOWN = statement("known_commands")
+_EVENTS = statement("events_of_commands")
 
 
 async def known_outcomes(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
@@ -38,3 +39,19 @@ async def events_of_outcome(database: Database, outcome: Outcome) -> list[Record
         return []
     first = outcome.position - outcome.event_count
     return await read_log(database, first, outcome.position, outcome.event_count)
+
+
+async def events_of_outcomes(
+    connection: Connection, outcomes: Collection[Outcome]
+) -> dict[UUID, list[RecordedEvent]]:
+    """The events of these commands, by command id, with one query. A command without events has none."""
+    found: dict[UUID, list[RecordedEvent]] = {one.command_id: [] for one in outcomes}
+    with_events = [one for one in outcomes if one.event_count]
+    if with_events:
+        after = [one.position - one.event_count for one in with_events]
+        up_to = [one.position for one in with_events]
+        with reaching_postgres(connection):
+            rows = await connection.fetch(_EVENTS, after, up_to, sum(one.event_count for one in with_events))
+        for row in rows:
+            found[row["command_id"]].append(RecordedEvent(*row))
+    return found

@@ -178,6 +178,14 @@ async def undecided_commands(
         after = rows[-1]["stream_created"], rows[-1]["due"], rows[-1]["command_id"]
 
 
+async def remembered(database: Database, command_id: UUID) -> SubmittedCommand | None:
+    """The stored command with this id; None if there is none. It may have an outcome. Raises Unavailable."""
+    found = await database.fetchval(
+        "select command from pending_commands where command_id = $1 limit 1", command_id
+    )
+    return None if found is None else _decoder.decode(found)
+
+
 async def undecided_reactions(
     database: Database, stream_created: datetime | None
 ) -> dict[str, UndecidedReactions]:

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from commander.domain.errors import Unavailable
-from commander.streaming.commands.submitting import Overloaded
+from commander.domain.errors import Overloaded, Unavailable
 
 
 class Streams:

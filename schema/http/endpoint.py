@@ -184,10 +184,13 @@ class Endpoint(GraphQL[Context, None]):
         Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
         A query ends when its client goes. A mutation does not: it may have done half of its work.
         """
+        services = self._services()
+        if not data.is_mutation:
+            services.database.must_take_another()
         work = self.schema.execute(
             data.query,
             variable_values=data.variables,
-            context_value=Context.from_headers(self._services(), request.headers),
+            context_value=Context.from_headers(services, request.headers),
             operation_name=data.operation_name,
         )
         result = await (work if data.is_mutation else unless_gone(request.receive, work))
@@ -203,12 +206,8 @@ class Endpoint(GraphQL[Context, None]):
         if refused and data.media_type == GRAPHQL_JSON:
             codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
             status = max((http_status_of(code) for code in codes), default=400)
-        return Response(
-            encoded_json(answer),
-            status_code=status,
-            media_type=f"{data.media_type}; charset=utf-8",
-            headers={"vary": "accept"},
-        )
+        media_type = f"{data.media_type}; charset=utf-8"
+        return Response(encoded_json(answer), status, {"vary": "accept"}, media_type)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> _Request:
         """Reads a request that Strawberry handles: by GET, or for a stream."""

@@ -87,7 +87,7 @@ def error_response(request: Request, error: Exception) -> Response:
         message, extensions = message_and_extensions(error)
         status = http_status_of(extensions["code"])
     if status == 503:
-        headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
+        headers["retry-after"] = str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))
     media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
     body = {"errors": [{"message": message, "extensions": extensions}]}
     return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")

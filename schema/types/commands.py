@@ -112,7 +112,7 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
     async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
         given = options or {}
         given_id = given.get("commandId")
-        command_id = given_id or client_command_id()
+        command_id = given_id or client_command_id(context.services.now())
         command = made.command(input, command_id)
         with span(f"mutation {made.field}", context.traceparent, SpanKind.SERVER) as traceparent:
             result = await resolving.submit(
@@ -164,7 +164,7 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
         items = []
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
-            command_id = client_command_id() if ids is None else ids[index]
+            command_id = client_command_id(context.services.now()) if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
             options = _options(given, command_id, ids is not None, context.actor, traceparent, input)
             items.append((command, options))

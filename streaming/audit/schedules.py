@@ -22,7 +22,7 @@ from commander.eventstore.reactions.reactors import cancelled_deadlines
 from commander.eventstore.reactions.recurring import set_ticks
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import all_scheduled, commands_in, scheduled_subject
-from commander.streaming.commands.pending_by_id import pending_command
+from commander.streaming.commands.pending_by_id import pending_alone
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import last_messages, next_messages
 
@@ -145,7 +145,7 @@ async def _lost(nats: Nats, database: Database, page: Sequence[Awaited]) -> list
                 scheduled |= {one.command_id for one in _read(message.subject, message.data)}
     left = [one for one in page if one.command.command_id not in scheduled]
     left = await undecided(database, left)
-    left = [one for one in left if await pending_command(nats, one.command.command_id) is None]
+    left = [one for one in left if await pending_alone(nats, one.command.command_id) is None]
     return await undecided(database, left)
 
 

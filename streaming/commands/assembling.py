@@ -7,9 +7,8 @@ cause (an event, a tick, a dead letter). So a repeat gives the same id.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import randbits
 from typing import Any
 from uuid import UUID, uuid5
@@ -26,17 +25,20 @@ from commander.streaming.nats.clock import Clock
 MAX_COMMAND_BYTES = 900 * 1024
 """The limit of a command's JSON. With its envelope it must fit into one NATS message (1 MiB by default)."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REACTIONS = UUID("6e5a4c9e-0d0e-5d4b-9a43-b0a3e8a3f5d1")
 _TICKS = UUID("0c1f1f4e-6a35-5c0b-8a57-2b8f7c8f5d1e")
 
 
-def client_command_id() -> UUID:
+def client_command_id(now: datetime) -> UUID:
     """An id for a command whose client gives none: a UUID of version 7 (RFC 9562). It begins with the time.
+
+    now: by the clock of NATS, so that the command is found among those that were stored at about that time.
 
     Such ids are neighbours in the index of the outcomes, so storing one touches fewer pages than a random id.
     """
-    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
-    fraction = nanoseconds * 4096 // 1_000_000
+    milliseconds, microseconds = divmod((now - _EPOCH) // timedelta(microseconds=1), 1000)
+    fraction = microseconds * 4096 // 1000
     return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | randbits(62))
 
 

@@ -14,7 +14,8 @@ ids replaces the first. Schedules are searched by command id and by correlation 
 server tries all tokens at that place. The two digits before the ids limit that: a search by correlation tries
 256 tokens, a search by command tries one schedule in 256, and none tries all schedules. A command whose id
 the client chose is alone in its message, so that a second command with the same id and other content is
-detected quickly. A command in a message of several is found by a scan of the queue.
+detected quickly. A command in a message of several is found by the time in its id, or in Postgres
+(pending_by_id.py).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from commander.eventstore.database import Database
-from commander.eventstore.log.outcomes import known_outcomes
-from commander.eventstore.records import Outcome
+from commander.eventstore.log.outcomes import events_of_outcomes, known_outcomes
+from commander.eventstore.records import Outcome, RecordedEvent
 from commander.streaming.grouping import Groups
 
 _LARGEST = 500
@@ -16,9 +16,16 @@ _AT_ONCE = 4
 """Each takes a connection of the pool."""
 
 
+class Known(NamedTuple):
+    """An outcome, with its events."""
+
+    outcome: Outcome
+    events: list[RecordedEvent]
+
+
 class _Asked(NamedTuple):
     command_id: UUID
-    answer: asyncio.Future[Outcome | None]
+    answer: asyncio.Future[Known | None]
 
 
 class OutcomeLookUps:
@@ -28,7 +35,7 @@ class OutcomeLookUps:
         self._database = database
         self._groups = Groups(self._look_up, largest=_LARGEST, at_once=_AT_ONCE)
 
-    async def of(self, command_id: UUID) -> Outcome | None:
+    async def of(self, command_id: UUID) -> Known | None:
         """The outcome of a command as stored after this call; None if there is none. Raises Unavailable."""
         asked = _Asked(command_id, asyncio.get_running_loop().create_future())
         self._groups.add(asked)
@@ -38,6 +45,7 @@ class OutcomeLookUps:
         try:
             async with self._database.connection() as connection:
                 found = await known_outcomes(connection, [asked.command_id for asked in group])
+                events = await events_of_outcomes(connection, found.values())
         except Exception as error:
             for asked in group:
                 if not asked.answer.done():  # else the caller was cancelled
@@ -45,4 +53,6 @@ class OutcomeLookUps:
         else:
             for asked in group:
                 if not asked.answer.done():
-                    asked.answer.set_result(found.get(asked.command_id))
+                    outcome = found.get(asked.command_id)
+                    known = None if outcome is None else Known(outcome, events[asked.command_id])
+                    asked.answer.set_result(known)

@@ -17,7 +17,6 @@ from nats.aio.subscription import Subscription
 from commander.domain.errors import Unavailable
 from commander.eventstore.circuits import Outage
 from commander.eventstore.database import Database
-from commander.eventstore.log.outcomes import events_of_outcome
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.streaming.commands.outcome_look_ups import OutcomeLookUps
 from commander.streaming.nats.chunks import OutMessage, RawMessage
@@ -119,10 +118,8 @@ class OutcomeWaiter:
 
     async def look_up(self, command_id: UUID) -> Ended | None:
         """The outcome in Postgres; None if there is none yet. Raises Unavailable."""
-        outcome = await self._look_ups.of(command_id)
-        if outcome is None:
-            return None
-        return ended_from(outcome, await events_of_outcome(self._database, outcome))
+        known = await self._look_ups.of(command_id)
+        return None if known is None else ended_from(*known)
 
     def _on_announcements(self, messages: list[RawMessage]) -> None:
         for message in messages:

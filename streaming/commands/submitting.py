@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.domain.errors import CommanderError
+from commander.domain.errors import Overloaded
 from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
@@ -30,10 +30,6 @@ _KNOWN_SECONDS = 1.0
 """How long the time at which COMMANDS was created is believed."""
 _AT_ONCE = 64
 """How many groups may wait for the answer of a far NATS."""
-
-
-class Overloaded(CommanderError):
-    """Too many commands of this process wait to be stored. Try again later."""
 
 
 @dataclass
@@ -101,7 +97,9 @@ class Submitter:
         whether the command was stored; submit it again with the same id.
         """
         self.must_accept()
-        waiting = _Waiting(command, encoded(command), alone or not is_due(command, self._now()))
+        # A deadline is not in Postgres, so it must be found by its id, as what is not due.
+        alone = alone or command.deadline is not None or not is_due(command, self._now())
+        waiting = _Waiting(command, encoded(command), alone)
         self._groups.add(waiting)
         began = now_ns()
         await waiting.stored

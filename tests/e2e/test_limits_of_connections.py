@@ -75,7 +75,7 @@ async def assert_full(api: Api) -> None:
             refused = await http.post(api.url, json=SUBSCRIPTION, headers={"accept": accept})
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
             [error] = refused.json()["errors"]
-            assert error["extensions"] == {"code": "OVERLOADED"}
+            assert error["extensions"] == {"code": "OVERLOADED", "retryAfterSeconds": 5}
             assert "4 connections" in error["message"]
         answer = await http.post(api.url, json={"query": "{ __typename }"})
     assert answer.json() == {"data": {"__typename": "Query"}}, "what ends by itself is not counted"

@@ -154,16 +154,6 @@ async def test_errors_of_a_statement_are_no_unavailability(database: Database) -
     assert await database.fetchval("select 1") == 1
 
 
-async def test_a_pool_that_is_exhausted_is_unavailable_in_time(database_url: str) -> None:
-    database = Database(database_url, max_connections=1)
-    async with database.connection():
-        with pytest.raises(Unavailable):
-            async with database.connection(timeout_seconds=0.05):
-                raise AssertionError("there is but one")
-    await database.ping()
-    await database.close()
-
-
 async def is_down(database: Database, expected: bool) -> None:
     """Returns when the database is known to be down, or up."""
     async with asyncio.timeout(10):

@@ -9,11 +9,17 @@ import strawberry
 from graphql import GraphQLError
 
 from commander.domain import HookFailed, UndecodableEvent
-from commander.domain.errors import CommanderError, InvalidRequest, LeasesLost, NotFound, Unavailable
+from commander.domain.errors import (
+    CommanderError,
+    InvalidRequest,
+    LeasesLost,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
 from commander.resolvers.services import Limits
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
-from commander.streaming.commands.submitting import Overloaded
 
 RAISED: list[Exception] = []
 

@@ -231,7 +231,7 @@ async def test_it_has_not_settled_before_a_refusal_has_come_to_who_sent_the_comm
     transfer = await reacted_to(servers, amount=2000)
     async with running(projecting(servers, services)):
         [_, _, deadline] = (await asked(services, LINEAGE + TREE, id=str(transfer)))["commands"]
-        scheduled = await pending_command(servers.nats, UUID(deadline["command"]["id"]))
+        scheduled = await pending_command(servers.nats, servers.database, UUID(deadline["command"]["id"]))
         assert scheduled is not None
         await unschedule(servers.nats, [scheduled])
         await decide_and_purge(servers)

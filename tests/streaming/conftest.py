@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -24,9 +24,11 @@ from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank
+from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.submitting import Submitter
+from commander.streaming.nats.clock import utc_now
 from commander.streaming.nats.connection import Nats
 from tests.holding import nothing_is_held
 
@@ -50,7 +52,7 @@ def submitted(command: Any, domain: Domain = bank, **given: Any) -> SubmittedCom
     """A command as the API or a reactor would submit it."""
     type_ = domain.type_of(command)
     assert isinstance(type_, CommandType)
-    command_id: UUID = given.pop("command_id", None) or uuid4()
+    command_id: UUID = given.pop("command_id", None) or client_command_id(utc_now())
     return SubmittedCommand(
         command_id=command_id,
         type=type_.stored_name,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from nats.js.api import RawStreamMsg
@@ -16,8 +16,11 @@ from nats.js.errors import NotFoundError
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.locks import Lock, try_lock
+from commander.eventstore.log.pending import remember
 from commander.eventstore.records import SubmittedCommand
 from commander.examples.bank.messages import Deposit, OpenAccount
+from commander.streaming.commands import pending_by_id
+from commander.streaming.commands.assembling import client_command_id, reaction_id
 from commander.streaming.commands.messages import MAX_TOGETHER, commands_in, many_subject
 from commander.streaming.commands.pending_by_id import pending_alone, pending_command
 from commander.streaming.nats.chunks import OutMessage
@@ -79,8 +82,39 @@ async def test_each_of_many_is_found_by_its_id(servers: Bank) -> None:
     for commands in (first, second):
         await submit_at_once(servers, commands)
     for command in (*first, *second):
-        assert await pending_command(servers.nats, command.command_id) == command
-    assert await pending_command(servers.nats, uuid4()) is None
+        assert await pending_command(servers.nats, servers.database, command.command_id) == command
+
+
+async def test_each_of_many_of_a_reactor_is_found_by_its_id(servers: Bank) -> None:
+    ids = [reaction_id("greeter", 1, index) for index in range(3)]
+    commands = [submitted(OpenAccount("Ada", uuid4()), command_id=one) for one in ids]
+    sent = await servers.submitter.submit_all(commands)
+    assert sent is not None
+    async with servers.database.connection() as connection:
+        await remember(connection, sent)
+    for command in commands:
+        assert await pending_command(servers.nats, servers.database, command.command_id) == command
+
+
+async def test_an_unknown_id_is_told_without_reading_the_queue(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(40):
+        await submit_at_once(servers, openings(2))
+    asked, first = list[str](), pending_by_id._first
+
+    async def counted(nats: Nats, subject: str, sequence: int) -> RawStreamMsg | None:
+        asked.append(subject)
+        return await first(nats, subject, sequence)
+
+    monkeypatch.setattr(pending_by_id, "_first", counted)
+    now = servers.nats.clock.now()
+    unknown = [uuid4(), uuid5(uuid4(), "x")]
+    unknown += [client_command_id(now + timedelta(hours=hours)) for hours in (-1, 0, 1)]
+    for command_id in unknown:
+        asked.clear()
+        assert await pending_command(servers.nats, servers.database, command_id) is None
+        assert len(asked) <= 10, f"40 messages are queued; {command_id} of version {command_id.version}"
 
 
 async def test_two_processors_each_decide_their_own_of_the_same_messages(servers: Bank) -> None:
