@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.domain.errors import Overloaded
+from commander.domain.errors import CommanderError, Overloaded
 from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
