@@ -278,6 +278,15 @@ async def read_log(
     return [RecordedEvent(*row) for row in rows]
 
 
+async def read_log_within(
+    connection: Connection, after: int, up_to: int, where: EventFilter
+) -> list[RecordedEvent]:
+    """Matching events of a range, as `read_log` up to BATCH_BYTES, in the caller's transaction."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where), BATCH_BYTES)
+    return [RecordedEvent(*row) for row in rows]
+
+
 def _log_binds(after: int, up_to: int, limit: int, where: EventFilter | None) -> tuple[Any, ...]:
     where = where or EventFilter()
     return (

@@ -89,7 +89,8 @@ class LogReader:
         if self._received[0].position != position + 1:
             self._must_poll = True
             return []
-        taken, size = [], 0
+        taken: list[RecordedEvent] = []
+        size = 0
         while self._received and len(taken) < limit and size < BATCH_BYTES:
             taken.append(self._received.popleft())
             size += len(taken[-1].data)
