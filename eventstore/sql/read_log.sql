@@ -1,5 +1,6 @@
--- Reads the events in a range of the log that match a filter, in order: a page by count and by bytes.
--- The page ends with the event that reaches the bytes. octet_length() does not read what is stored out of line.
+-- Reads the events in a range of the log that match a filter, in order.
+-- The page has a maximum of events, and ends with the event that reaches the bytes. octet_length() does not read what is
+-- stored out of line.
 -- binds: $1 after bigint  $2 up to and including bigint  $3 types text[] or null  $4 streams text[] or null
 --        $5 aggregates text[] or null  $6 correlation_id uuid or null  $7 command_id uuid or null  $8 limit int
 --        $9 bytes bigint or null

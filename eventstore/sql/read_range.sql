@@ -1,5 +1,6 @@
--- Reads the events of some types in a range of the log, in order: the input of a projection, a page by count and by
--- bytes. The page ends with the event that reaches the bytes. octet_length() does not read what is stored out of line.
+-- Reads the events of some types in a range of the log, in order: the input of a projection.
+-- The page has a maximum of events, and ends with the event that reaches the bytes. octet_length() does not read what is
+-- stored out of line.
 -- binds: $1 after bigint  $2 up to and including bigint  $3 types text[]  $4 limit int  $5 bytes bigint
 -- result: position, type, schema_version, data; bytes: the sum up to this event
 select position, type, schema_version, data, bytes
