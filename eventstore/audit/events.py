@@ -19,6 +19,7 @@ from commander.eventstore.sql import statement
 _EVENTS = statement("audit_events")
 _STREAMS = statement("audit_streams")
 _MISSING = statement("missing_positions")
+_COUNT = "select count(*) from events where position > $1 and position <= $2"
 _RANGE = 20_000
 _MOST = 100
 _NUMBER = "select number from commands where command_id = (select command_id from events where position"
@@ -47,15 +48,13 @@ async def _in_range(connection: Connection, audit: Audit, after: int, up_to: int
     low, high = await connection.fetchrow(_BOUNDS, after + 1, up_to) or (None, None)
     if low is None or high is None or low > high:
         low, high = 0, audit.commands
-    rows = await connection.fetch(_EVENTS, after, up_to, low, high)
-    if rows[0]["position"] is not None and (low, high) != (0, audit.commands):
-        rows = await connection.fetch(_EVENTS, after, up_to, 0, audit.commands)
+    different = await connection.fetch(_EVENTS, after, up_to, low, high)
+    if different and (low, high) != (0, audit.commands):
+        different = await connection.fetch(_EVENTS, after, up_to, 0, audit.commands)
     missing: list[asyncpg.Record] = []
-    if rows[0]["seen"] < up_to - after:
+    if await connection.fetchval(_COUNT, after, up_to) < up_to - after:
         missing = await connection.fetch(_MISSING, after, up_to, _MOST)
-    return [_missing(row["position"]) for row in missing] + [
-        _unlike_its_outcome(row) for row in rows if row["position"] is not None
-    ]
+    return [_missing(row["position"]) for row in missing] + [_unlike_its_outcome(row) for row in different]
 
 
 def _missing(position: int) -> Finding:

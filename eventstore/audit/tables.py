@@ -84,9 +84,10 @@ async def fold_beside(connection: Connection, domain: Domain, table: Table, up_t
     types = frozenset(table.projection.by_event)
     position = 0
     while position < up_to:
-        log_range = await read_range(connection, position, types, _EVENTS_PER_RANGE, up_to)
+        end = min(position + _EVENTS_PER_RANGE, up_to)
+        log_range = await read_range(connection, position, types, _EVENTS_PER_RANGE, end)
         await rows.fold(connection, touches_of(domain, folded, log_range.events))
-        position = log_range.up_to
+        position = end
         if position >= up_to or rows.changed > _CHANGED_ROWS or table.projection.found_by:
             await rows.take_changes().write(connection, folded)
         if len(rows) > _KNOWN_ROWS and not rows.changed:

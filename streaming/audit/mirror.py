@@ -123,9 +123,10 @@ async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncIter
             while position < end:
                 messages = await _next(mirror, position, end)
                 before, position = position, messages[-1].sequence if messages else end
-                for after, message in pairwise([before, *(one.sequence for one in messages)]):
-                    if message != after + 1 and after > 0:
-                        yield _gap(name, after + 1, message - 1)
+                if position - before != len(messages):
+                    for after, message in pairwise([before, *(one.sequence for one in messages)]):
+                        if message != after + 1 and after > 0:
+                            yield _gap(name, after + 1, message - 1)
                 if not messages:
                     yield _gap(name, before + 1, end)
                 if comparing is not None:

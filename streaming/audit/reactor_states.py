@@ -15,9 +15,10 @@ from commander.domain.lookups import REACTION_REJECTED
 from commander.eventstore.audit.comparing import different_states, hide_states
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
+from commander.eventstore.batches import may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position, read_log_within
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.eventstore.records import EventFilter
@@ -110,9 +111,9 @@ async def _fold(
     last = max(left.values(), default=0)
     position = begin
     while left:
-        end = min(left.values())
-        events = await read_log(database, position, end, _BATCH, EventFilter(types))
-        if len(events) == _BATCH:
+        end = min(*left.values(), position + _BATCH)
+        events = await read_log_within(connection, position, end, EventFilter(types))
+        if may_be_cut(events, _BATCH):
             end = events[-1].position
         folding = {partition: Checkpoint(up_to, position) for partition, up_to in left.items()}
         reactions, failed, _ = await reacting.to(connection, events, folding, parked)

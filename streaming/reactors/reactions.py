@@ -247,14 +247,25 @@ class Reacting:
         """The events of these partitions. All of them stop before an event that cannot be decoded."""
         taken: list[_Taken] = []
         failed: dict[int, ReactionFailed] = {}
+        folded = max((at.folded for at in checkpoints.values()), default=0)
         for event in events:
-            concerned = {p for p, at in checkpoints.items() if at.folded < event.position and p not in failed}
+            concerned: Collection[int] = checkpoints.keys()
+            if event.position <= folded or failed:
+                behind = (p for p, at in checkpoints.items() if at.folded < event.position)
+                concerned = [p for p in behind if p not in failed]
             if self._reactor.key is None:
-                concerned &= {self.partition_of(event.stream)}
+                concerned = {self.partition_of(event.stream)}.intersection(concerned)
             if not concerned:
                 continue
             try:
-                trigger = await self._trigger(event)
+                type_, data = self._domain.event_type(event.type), event.data
+                if type_ is None and (unknown := await self._newer.unknown_to_reactor(self.name, event)):
+                    raise NotKnown(unknown)
+                trigger = None
+                if event.type == REACTION_REJECTED:
+                    trigger = await self._rejection(event)
+                elif type_ is not None and self._reactor.takes(type_.cls):
+                    trigger = self._domain.decode(event.type, event.schema_version, data, event.position)
                 key = None if trigger is None or self._reactor.key is None else self._reactor.key_of(trigger)
             except Unavailable:
                 raise
@@ -270,17 +281,6 @@ class Reacting:
             if partition in concerned:
                 taken.append(_Taken(event, trigger, key, partition))
         return taken, failed
-
-    async def _trigger(self, event: RecordedEvent) -> Any | None:
-        """The event as the argument of the reactor's method; None if the reactor does not handle it."""
-        if event.type == REACTION_REJECTED:
-            return await self._rejection(event)
-        type_ = self._domain.event_type(event.type)
-        if type_ is None and (unknown := await self._newer.unknown_to_reactor(self.name, event)):
-            raise NotKnown(unknown)
-        if type_ is None or not self._reactor.takes(type_.cls):
-            return None
-        return self._domain.decode(event.type, event.schema_version, event.data, event.position)
 
     async def _rejection(self, event: RecordedEvent) -> ReactionRejected[Any] | None:
         recorded = self._domain.decode(event.type, event.schema_version, event.data, event.position)

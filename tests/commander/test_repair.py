@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from commander.cli.joining import joined_with_any_epoch
 from commander.dev.embedded import EmbeddedNats
-from commander.eventstore.audit.findings import Finding, Kind, Mend, begun
+from commander.eventstore.audit.findings import Check, Finding, Kind, Mend, begun
 from commander.eventstore.audit.refolding import recount_names
 from commander.eventstore.audit.restoring import CannotRestore, restore_events
 from commander.eventstore.database import Database
@@ -129,11 +130,13 @@ async def snapshot(database: Database) -> None:
 async def found(place: Place) -> list[Finding]:
     await joined_with_any_epoch(place.nats, place.database)
     audit = await begun(yard, place.database)
-    return [
-        finding
-        for check in all_checks(yard, place.nats)
-        async for finding in check.run(audit, lambda done, all_: None)
-    ]
+
+    async def of(check: Check) -> list[Finding]:
+        return [finding async for finding in check.run(audit, lambda done, all_: None)]
+
+    async with asyncio.TaskGroup() as checking:  # they wait for servers most of the time
+        tasks = [checking.create_task(of(check)) for check in all_checks(yard, place.nats)]
+    return [finding for task in tasks for finding in task.result()]
 
 
 def test_every_kind_of_finding_has_its_damage() -> None:

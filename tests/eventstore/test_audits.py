@@ -1,0 +1,36 @@
+"""Audits read the log along its index, also before Postgres has any statistics of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from commander.eventstore.audit.reading import reading
+from commander.eventstore.database import Database
+from commander.eventstore.sql import statement
+
+MANY = 20_000
+_FILL = f"""
+alter table events disable trigger all;
+alter table events set (autovacuum_enabled = off);
+insert into events (position, stream, version, type, schema_version, data, command_id, correlation_id,
+                    recorded_at)
+select n, 'account-' || n / 20, n % 20 + 1, 'Moved', 1, '{{}}', gen_random_uuid(), gen_random_uuid(), now()
+from generate_series(1, {MANY}) as n"""
+
+
+@pytest.mark.parametrize(
+    ("name", "binds"),
+    [
+        ("read_range", (["Moved"], 1000)),
+        ("read_log", (["Moved"], None, None, None, None, 1000)),
+        ("audit_mirror", ()),
+    ],
+)
+async def test_a_page_does_not_sort_what_is_left_of_the_log(
+    database: Database, name: str, binds: tuple[object, ...]
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute(_FILL)
+    async with reading(database) as connection:
+        plan = await connection.fetch(f"explain {statement(name)}", 100, MANY, *binds)
+    assert not [row[0] for row in plan if "Sort" in row[0] or "Bitmap" in row[0]]
