@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.domain.errors import Overloaded
+from commander.domain.errors import CommanderError, Overloaded
 from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
@@ -23,7 +23,7 @@ from commander.streaming.commands.queue_watch import QueueWatch
 from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.publishing import MAX_MESSAGES, publish
+from commander.streaming.nats.publishing import MAX_MESSAGES, chunks, publish
 from commander.streaming.nats.streams import queue_depth
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
@@ -130,7 +130,9 @@ class Submitter:
         groups = _groups(batch)
         try:
             created = None if self._keep is None else await self.stream_created()
-            stored = await publish(self._nats, [self._message(group) for group in groups])
+            stored: list[int | CommanderError] = []
+            for chunk in chunks([self._message(group) for group in groups]):
+                stored += await publish(self._nats, chunk)
             if self._keep is not None and created is not None:
                 pairs = zip(groups, stored, strict=True)
                 kept = [one.command for group, result in pairs if isinstance(result, int) for one in group]
