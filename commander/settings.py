@@ -105,6 +105,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_wait_seconds: Annotated[float, Meta(gt=0)] = 20
     """How long a read of an API process waits for a connection to Postgres. Then it gets OVERLOADED."""
 
+    queue_max_commands: Annotated[int, Meta(ge=1)] = 500_000
+    """The most commands that are queued. Beyond it, and beyond the next two limits, a new command of a client
+    gets OVERLOADED. Commands of reactors and of cron expressions are never refused."""
+    queue_max_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024**3
+    """The most bytes that the stream COMMANDS has, with its schedules."""
+    queue_max_age_seconds: Annotated[float, Meta(gt=0)] = 86_400
+    """How long a command may be queued before new ones are refused, also in a partition that waits for other
+    code."""
+
     projection_takeover_seconds: Annotated[float, Meta(ge=0)] = 15
     """How long a projection's serving table may be without a process that keeps it up with the log. After
     that, the table of the code that runs serves in its place. `commander dev` uses 0."""

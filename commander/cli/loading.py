@@ -41,9 +41,9 @@ def load_domain(reference: str) -> Domain:
 
 
 def _imported(module_name: str, here: str) -> ModuleType:
-    top = module_name.partition(".")[0]
-    own = Path(here, top)
-    if not (own.is_dir() or own.with_suffix(".py").is_file()):
+    top, dot, _ = module_name.partition(".")
+    own = Path(here, top if dot else f"{top}.py")
+    if not (own.is_dir() if dot else own.is_file()):
         return importlib.import_module(module_name)
     loaded = getattr(sys.modules.get(top), "__file__", None)
     if top in sys.modules and (loaded is None or Path(here) not in Path(loaded).parents):

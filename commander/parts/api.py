@@ -30,6 +30,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
 from commander.settings import Settings
 from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.nats.connection import Nats
@@ -47,6 +48,7 @@ class ApiPart(Part):
         super().__init__(settings, domain)
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
+        self._queue: QueueWatch | None = None
 
     def servers(self) -> list[Server]:
         return [AsgiServer(self.app(), self.settings), *super().servers()]
@@ -57,6 +59,8 @@ class ApiPart(Part):
         await tables.refresh()
         progress = ProjectionProgress(nats, database, tables)
         standstill = Standstill(progress, (database.circuit, nats.circuit), self.domain.projections)
+        limits = self.settings.queue_max_commands, self.settings.queue_max_bytes
+        self._queue = queue = QueueWatch(nats, QueueLimits(*limits, self.settings.queue_max_age_seconds))
         services = Services(
             domain=self.domain,
             database=self._for_operations(database),
@@ -65,6 +69,7 @@ class ApiPart(Part):
                 nats,
                 self.settings.partitions,
                 keep=Keep(database) if self.settings.keep_accepted else None,
+                queue=queue,
             ),
             outcomes=OutcomeWaiter(nats, database),
             progress=progress,
@@ -93,7 +98,8 @@ class ApiPart(Part):
         await services.outcomes.start()
         await services.progress.start()
         self._services = services
-        await run_all(services.feed.run(), tables.run(), standstill.run(services.feed.followed_position))
+        followed = services.feed.followed_position
+        await run_all(services.feed.run(), tables.run(), standstill.run(followed), queue.run())
 
     def _for_operations(self, database: Database) -> Database:
         """Three of five connections are for operations, the others for subscriptions and outcomes."""
@@ -128,6 +134,7 @@ class ApiPart(Part):
         return [
             partial(of_submitting, services.submitter, services.outcomes),
             partial(of_the_pool, services.database),
+            partial(of_the_queue, self._queue),
             partial(of_the_feed, services.feed, self._streams),
             partial(of_read_tables, services.tables, services.table_errors()),
         ]
@@ -138,6 +145,9 @@ class ApiPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         return {"feed": "not live yet" if self._services is None else self._services.feed.state}
+
+    def warnings(self) -> Mapping[str, str]:
+        return {} if self._queue is None else self._queue.warnings
 
     def _connected(self) -> Services:
         if self._services is None:
@@ -169,6 +179,16 @@ async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[M
 
 async def of_the_pool(operations: Database) -> list[Metric]:
     return [gauge("operations_waiting", "Operations that wait for a connection.", operations.waiting)]
+
+
+async def of_the_queue(queue: QueueWatch | None) -> list[Metric]:
+    if queue is None or queue.last is None:
+        return []
+    return [
+        gauge("queue_commands", "Queued commands: due, and not removed yet.", queue.last.commands),
+        gauge("queue_age_seconds", "For how long the oldest of them has been queued.", queue.age_seconds),
+        gauge("queue_full", "1 while commands of clients are refused.", float(queue.problem is not None)),
+    ]
 
 
 async def of_read_tables(tables: Iterable[str], errors: Container[str]) -> list[Metric]:

@@ -17,16 +17,20 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 """For each thing that the process needs: 'ok', or why it is not ready."""
 
 
-def health_answers(ready: Readiness, code: DomainCode) -> Answers:
+def health_answers(
+    ready: Readiness, code: DomainCode, warnings: Callable[[], Mapping[str, str]] = dict
+) -> Answers:
     """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why.
 
-    The body of /health/ready also tells the fingerprint of the domain's code, and what it knows.
+    The body of /health/ready also tells the fingerprint of the domain's code, and what it knows. It has
+    warnings too: what operators should know, although the process is ready.
     """
 
     async def readiness() -> Answer:
         parts = dict(await ready())
         is_ready = _all_ok(parts)
-        return _json(200 if is_ready else 503, {"ready": is_ready, "parts": parts, "code": code})
+        body = {"ready": is_ready, "parts": parts, "warnings": warnings(), "code": code}
+        return _json(200 if is_ready else 503, body)
 
     return {"/health/live": _live, "/health/ready": readiness}
 

@@ -96,7 +96,7 @@ class Part(ABC):
 
     def status(self) -> Answers:
         """The answers of every part on the operators' port: its health in detail, and its metrics."""
-        return {**health_answers(self.readiness, self.code), **metrics_answers(self._measures)}
+        return {**health_answers(self.readiness, self.code, self.warnings), **metrics_answers(self._measures)}
 
     def _measures(self) -> list[Measure]:
         database, nats = self._database, self._nats
@@ -122,6 +122,10 @@ class Part(ABC):
         if not self._started:
             return {**states, self.name: self.waits_for or "not started yet"}
         return {**states, **self.own_readiness()}
+
+    def warnings(self) -> Mapping[str, str]:
+        """What operators should know, although the process is ready."""
+        return {}
 
     def own_readiness(self) -> Mapping[str, str]:
         return {}

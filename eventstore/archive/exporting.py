@@ -19,6 +19,7 @@ from commander.eventstore.archive.format import (
     command_line,
     event_line,
 )
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.log.event_log import read_log
@@ -98,7 +99,7 @@ async def _events(
     database: Database, after: int, up_to: int, where: EventFilter
 ) -> AsyncIterator[RecordedEvent]:
     """The matching events, page by page. Raises LogBroken if a position is missing and there is no filter."""
-    while page := await read_log(database, after, up_to, _PAGE, where):
+    while page := await read_log(database, after, up_to, _PAGE, where, max_bytes=BATCH_BYTES):
         if where == EventFilter() and page[-1].position != after + len(page):
             raise LogBroken(f"events are missing between the positions {after} and {page[-1].position}")
         for event in page:
@@ -109,7 +110,7 @@ async def _events(
 async def _with_commands(
     database: Database, after: int, up_to: int, where: EventFilter
 ) -> AsyncIterator[tuple[RecordedEvent, Outcome]]:
-    while page := await read_log(database, after, up_to, _PAGE, where):
+    while page := await read_log(database, after, up_to, _PAGE, where, max_bytes=BATCH_BYTES):
         async with database.connection() as connection:
             outcomes = await known_outcomes(connection, list({event.command_id for event in page}))
         for event in page:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from commander.domain.errors import CommanderError
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.records import (
     Decision,
@@ -41,6 +42,10 @@ _LOG_EXTENT = statement("log_extent")
 PAGE = 500
 """The events of a page, by default."""
 _DATA = 4  # the index of the JSON column in a row, see _row
+_EVENT_DATA, _COMMAND_DATA = 5, 11  # the places of the documents among the binds of an append, from 0
+_MAX_STATEMENT = 4 * BATCH_BYTES
+"""The maximum of characters in the documents of one statement, unless one command has more. Postgres takes a
+gigabyte, and needs several times as much memory."""
 
 
 class AppendConflict(CommanderError):
@@ -67,7 +72,10 @@ class Extent(NamedTuple):
 
 
 class Append:
-    """An append of decisions to the log. The constructor encodes them; `run` stores them."""
+    """An append of decisions to the log. The constructor encodes them; `run` stores them.
+
+    Large ones are stored by several statements, in one transaction.
+    """
 
     def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
         """progress:
@@ -78,7 +86,7 @@ class Append:
         commands = [decision.command for decision in decisions]
         self._traces = [commands[place - 1].traceparent for place in made_by]
         moved = progress or Progress((), 0, None)
-        self._binds = (
+        self._binds: tuple[Any, ...] = (
             len(self._rows),
             *_event_columns(self._rows),
             array_text(made_by),
@@ -89,12 +97,23 @@ class Append:
             moved.sequence,
             moved.stream_created,
         )
+        self._parts: tuple[Append, ...] = ()
+        size = len(self._binds[_EVENT_DATA]) + len(self._binds[_COMMAND_DATA])
+        if size > _MAX_STATEMENT and len(decisions) > 1:
+            half = len(decisions) // 2
+            self._parts = Append(decisions[:half], None), Append(decisions[half:], progress)
+            self._binds = ()
 
     async def run(self, connection: Connection) -> Appended:
-        """Stores outcomes, events and progress in one transaction and one round trip: all or nothing.
+        """Stores outcomes, events and progress in one transaction, and one round trip if they are not large.
 
         Raises AppendConflict and Unavailable.
         """
+        if self._parts:
+            with reaching_postgres(connection):
+                async with connection.transaction():  # the log stays locked, so the positions follow
+                    done = [await part.run(connection) for part in self._parts]
+            return Appended(done[0].base, done[-1].recorded_at, tuple(e for one in done for e in one.events))
         try:
             with reaching_postgres(connection):
                 head = await connection.fetchrow(_APPEND, *self._binds)
@@ -243,19 +262,28 @@ async def log_extent(database: Database) -> Extent | None:
 
 
 async def read_log(
-    database: Database, after: int, up_to: int, limit: int = PAGE, where: EventFilter | None = None
+    database: Database,
+    after: int,
+    up_to: int,
+    limit: int = PAGE,
+    where: EventFilter | None = None,
+    *,
+    max_bytes: int | None = None,
 ) -> list[RecordedEvent]:
-    """The matching events at positions p with after < p <= up_to, oldest first, at most `limit`."""
-    rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where))
+    """The matching events at positions p with after < p <= up_to, oldest first, at most `limit`.
+
+    max_bytes: the page ends with the event that reaches it. Then `may_be_cut` is true.
+    """
+    rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where), max_bytes)
     return [RecordedEvent(*row) for row in rows]
 
 
 async def read_log_within(
     connection: Connection, after: int, up_to: int, where: EventFilter
 ) -> list[RecordedEvent]:
-    """All matching events of a range, as `read_log`, in the caller's transaction. Raises Unavailable."""
+    """Matching events of a range, as `read_log` up to BATCH_BYTES, in the caller's transaction."""
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where))
+        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where), BATCH_BYTES)
     return [RecordedEvent(*row) for row in rows]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, reaching_postgres
 from commander.eventstore.projections.rows import LoggedEvent
 from commander.eventstore.sql import statement
@@ -44,15 +45,17 @@ class LogRange:
 async def read_range(
     connection: Connection, after: int, types: Collection[str], limit: int, up_to: int | None = None
 ) -> LogRange:
-    """The next range after a position, with at most `limit` events. up_to: its last possible position.
+    """The next range after a position, with at most `limit` events and about BATCH_BYTES.
 
-    The head is read first. A reader that sees the head sees every event below it. Raises Unavailable.
+    up_to: its last possible position. The head is read first. A reader that sees the head sees every event
+    below it. Raises Unavailable.
     """
     with reaching_postgres(connection):
         head: int = await connection.fetchval("select position from log_head")
         end = min(head if up_to is None else up_to, after + _SPAN)
         if end <= after:
             return LogRange((), after, head)
-        rows = await connection.fetch(_READ, after, end, list(types), limit)
-    events = [RangeEvent(*row) for row in rows]
-    return LogRange(events, events[-1].position if len(events) == limit else end, head)
+        rows = await connection.fetch(_READ, after, end, list(types), limit, BATCH_BYTES)
+    events = [RangeEvent(position, type_, version, data) for position, type_, version, data, _ in rows]
+    is_cut = len(rows) == limit or (bool(rows) and rows[-1]["bytes"] >= BATCH_BYTES)
+    return LogRange(events, events[-1].position if is_cut else end, head)

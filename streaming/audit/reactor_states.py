@@ -15,6 +15,7 @@ from commander.domain.lookups import REACTION_REJECTED
 from commander.eventstore.audit.comparing import different_states, hide_states
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.reading import reading
+from commander.eventstore.batches import may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
 from commander.eventstore.log.event_log import head_position, read_log_within
@@ -112,6 +113,8 @@ async def _fold(
     while left:
         end = min(*left.values(), position + _BATCH)
         events = await read_log_within(connection, position, end, EventFilter(types))
+        if may_be_cut(events, _BATCH):
+            end = events[-1].position
         folding = {partition: Checkpoint(up_to, position) for partition, up_to in left.items()}
         reactions, failed, _ = await reacting.to(connection, events, folding, parked)
         if failed:

@@ -2,6 +2,7 @@
 
 assembling.py              make a command of the domain into one to submit: checks, hooks, ids
 messages.py                commands as messages: one alone, or several in one
+queue_watch.py             how long the queue is, and whether it takes more
 submitting.py              collect commands into messages and publish them durably
 sending_again.py           send again what a lost COMMANDS had
 outcome_look_ups.py        find outcomes in Postgres, many with one query

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import least_sequence
 from commander.eventstore.records import Progress, SubmittedCommand
@@ -37,7 +38,7 @@ _SILENT_SECONDS = 2.0
 _MORE = 3
 """How often a batch gets more messages that are here, because many commands of the first had other owners."""
 _CAPACITY = 2000
-"""The maximum of messages in memory. One may have 256 KiB; few do."""
+"""The maximum of messages in memory."""
 
 
 class Received(NamedTuple):
@@ -97,7 +98,7 @@ class PartitionReader:
             await self._pull.__aexit__(kind, error, trace)
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> Received | None:
-        """The next commands, about `limit`; None if no message arrives within the timeout.
+        """The next commands, about `limit` and BATCH_BYTES; None if no message arrives within the timeout.
 
         Raises Unavailable and StreamReplaced.
         """
@@ -108,7 +109,8 @@ class PartitionReader:
         last, stored_since = messages[-1], messages[0].sequence > self._stored_before
         commands = [command for message in messages for command in self._own(message)]
         for _ in range(_MORE):
-            if limit - len(commands) < MAX_TOGETHER:
+            size = sum(len(command.data) for command in commands)
+            if limit - len(commands) < MAX_TOGETHER or size >= BATCH_BYTES:
                 break
             if not (messages := await self._pull.next_batch(limit - len(commands), 0)):
                 break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commander.domain.errors import Overloaded
+from commander.domain.errors import CommanderError, Overloaded
 from commander.eventstore.log.pending import Keep, Sent
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import (
@@ -19,10 +19,11 @@ from commander.streaming.commands.messages import (
     message_of_many,
     schedule_of,
 )
+from commander.streaming.commands.queue_watch import QueueWatch
 from commander.streaming.grouping import Groups
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.publishing import MAX_MESSAGES, publish
+from commander.streaming.nats.publishing import MAX_MESSAGES, chunks, publish
 from commander.streaming.nats.streams import queue_depth
 from commander.streaming.tracing import SpanKind, mark, now_ns
 
@@ -45,7 +46,8 @@ class Submitter:
 
     partitions: the number of partitions. max_waiting: the maximum of waiting commands; it limits the memory
     while NATS is slow. keep: stores commands in Postgres too; without it, NATS alone has them. now: the
-    clock; None for that of NATS, which fires schedules. submitted: how many commands were stored.
+    clock; None for that of NATS, which fires schedules. queue: refuses commands while the queue is too long;
+    None: none is refused. submitted: how many commands were stored.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Submitter:
         max_waiting: int = 10_000,
         keep: Keep | None = None,
         now: Callable[[], datetime] | None = None,
+        queue: QueueWatch | None = None,
     ) -> None:
         self._nats = nats
         self._now = now or nats.clock.now
         self.partitions = partitions
         self._max_waiting = max_waiting
         self._keep = keep
+        self._queue = queue
         self._stream: tuple[datetime, float] | None = None  # when it was created, and when that was read
         self._groups = Groups(self._store, largest=MAX_MESSAGES, at_once=_AT_ONCE)
         self.submitted = 0
@@ -77,6 +81,8 @@ class Submitter:
         self._nats.circuit.must_write()
         if self._keep is not None:
             self._keep.must_write()
+        if self._queue is not None:
+            self._queue.must_take_another()
         if self.waiting >= self._max_waiting:
             raise Overloaded(f"{self._max_waiting} commands are waiting to be stored; try again later")
 
@@ -104,6 +110,8 @@ class Submitter:
         began = now_ns()
         await waiting.stored
         self.submitted += 1
+        if self._queue is not None:
+            self._queue.stored(len(waiting.data))
         if began:
             mark(f"submit {command.type}", command.traceparent, began, SpanKind.PRODUCER)
 
@@ -122,7 +130,9 @@ class Submitter:
         groups = _groups(batch)
         try:
             created = None if self._keep is None else await self.stream_created()
-            stored = await publish(self._nats, [self._message(group) for group in groups])
+            stored: list[int | CommanderError] = []
+            for chunk in chunks([self._message(group) for group in groups]):
+                stored += await publish(self._nats, chunk)
             if self._keep is not None and created is not None:
                 pairs = zip(groups, stored, strict=True)
                 kept = [one.command for group, result in pairs if isinstance(result, int) for one in group]

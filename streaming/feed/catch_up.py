@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
@@ -42,7 +43,7 @@ class CatchUp:
         try:
             while True:
                 page = await reading
-                if len(page) < limit:
+                if not may_be_cut(page, limit):
                     yield page, up_to
                     return
                 cursor = page[-1].position
@@ -54,7 +55,7 @@ class CatchUp:
 
     async def _page(self, cursor: int, up_to: int, where: EventFilter, limit: int) -> list[RecordedEvent]:
         async with self._turns:
-            return await read_log(self._database, cursor, up_to, limit, where)
+            return await read_log(self._database, cursor, up_to, limit, where, max_bytes=BATCH_BYTES)
 
 
 async def believed_events(

@@ -22,6 +22,7 @@ from itertools import islice
 from typing import TypeVar
 
 from commander.domain.errors import InvalidRequest
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
@@ -254,9 +255,9 @@ class Feed:
         """Appends what neither a signal nor the mirror has brought, signals that come meanwhile included."""
         while True:
             self._has_missed, after = False, self._head
-            events = await read_log(self._database, after, after + _PAGE, _PAGE)
+            events = await read_log(self._database, after, after + _PAGE, _PAGE, max_bytes=BATCH_BYTES)
             self._append([event for event in events if event.position > self._head])
-            if len(events) < _PAGE and not self._has_missed:
+            if not may_be_cut(events, _PAGE) and not self._has_missed:
                 return
 
     async def _append_mirrored(self, messages: list[InMessage]) -> None:

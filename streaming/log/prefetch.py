@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection
 from types import TracebackType
 
+from commander.eventstore.batches import may_be_cut
 from commander.eventstore.database import Database
 from commander.eventstore.projections.log_ranges import LogRange, read_range
 from commander.streaming.log.reading import LogReader
@@ -59,7 +60,7 @@ class LogPrefetch:
         events = await self._reader.after(self._after, self._limit)
         up_to = events[-1].position if events else self._after
         wanted = [event for event in events if event.type in self._types]
-        return LogRange(wanted, up_to, up_to + 1 if len(events) == self._limit else up_to)
+        return LogRange(wanted, up_to, up_to + 1 if may_be_cut(events, self._limit) else up_to)
 
     async def _read(self) -> LogRange:
         async with self._database.connection() as connection:

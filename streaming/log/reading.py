@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.records import RecordedEvent
@@ -53,9 +54,10 @@ class LogReader:
             await self._stop_listening()
 
     async def after(self, position: int, limit: int) -> list[RecordedEvent]:
-        """The next events, at most `limit`. If none arrives for a moment, the list is empty.
+        """The next events, at most `limit` and about BATCH_BYTES.
 
-        Raises Unavailable if Postgres must be polled and cannot be reached.
+        If none arrives for a moment, the list is empty. Raises Unavailable if Postgres must be polled and
+        cannot be reached.
         """
         loop = asyncio.get_running_loop()
         early = self._read_at + self._pause_seconds - loop.time()
@@ -71,8 +73,9 @@ class LogReader:
             events = self._take_received(position, limit)
         if not events and self._must_poll:
             self._must_poll = False  # before the poll: a signal during it may require another poll
-            events = await read_log(self._database, position, position + limit, limit)
-            self._must_poll |= len(events) == limit
+            up_to = position + limit
+            events = await read_log(self._database, position, up_to, limit, max_bytes=BATCH_BYTES)
+            self._must_poll |= may_be_cut(events, limit)
         self._read_at = loop.time() if len(events) < limit else 0.0
         return events
 
@@ -86,8 +89,12 @@ class LogReader:
         if self._received[0].position != position + 1:
             self._must_poll = True
             return []
-        taken = [self._received.popleft() for _ in range(min(limit, len(self._received)))]
-        self._received_bytes -= sum(len(event.data) for event in taken)
+        taken: list[RecordedEvent] = []
+        size = 0
+        while self._received and len(taken) < limit and size < BATCH_BYTES:
+            taken.append(self._received.popleft())
+            size += len(taken[-1].data)
+        self._received_bytes -= size
         return taken
 
     def _on_events(self, events: list[RecordedEvent]) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.streaming.log.event_codec import message_of
@@ -28,7 +29,7 @@ async def remake_mirror(
     await empty_mirror(nats, replicas)
     position, head = 0, await head_position(database)
     while position < head:
-        events = await read_log(database, position, head, MAX_MESSAGES)
+        events = await read_log(database, position, head, MAX_MESSAGES, max_bytes=BATCH_BYTES)
         for chunk in chunks([message_of(nats.names, event) for event in events]):
             stored = await publish(nats, chunk, expected_last=position, atomic_above=MAX_MESSAGES)
             if any(isinstance(one, CommanderError) for one in stored):

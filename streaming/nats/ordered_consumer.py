@@ -14,6 +14,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from uuid import uuid4
@@ -24,6 +25,7 @@ from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
+from commander.eventstore.batches import BATCH_BYTES
 from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats, reaching_nats
 
@@ -33,6 +35,9 @@ _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
 _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
+_CAPACITY_BYTES = 4 * BATCH_BYTES
+"""The maximum that is requested and not taken yet. The server ends a connection that is 64 MiB behind."""
+_NO_MORE_FIT = "Message Size Exceeds MaxBytes"  # the end of a request whose bytes are used up
 
 
 class InMessage(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +53,14 @@ class InMessage(msgspec.Struct, frozen=True, gc=False):
         return headers_of(self.raw_headers)
 
 
+@dataclass
+class _Request:
+    """What a request may still bring."""
+
+    messages: int
+    bytes: int
+
+
 class StreamReplaced(CommanderError):
     """The stream was deleted and created again since this reader began, so its sequences are different."""
 
@@ -56,7 +69,7 @@ class OrderedConsumer:
     """A reader of one stream, for one task. A context manager.
 
     subjects: the subjects to read; an empty list means all. after: the sequence before the first message.
-    capacity: the maximum of messages that are requested and not taken yet; it limits the memory.
+    capacity: the maximum of messages that are requested and not taken yet; their bytes are bounded too.
     weigh: a function from a message's subject to the part of a batch's limit that the message takes.
     """
 
@@ -80,7 +93,8 @@ class OrderedConsumer:
         self._consumer = ""
         self._subscription: Subscription | None = None
         self._buffer: deque[InMessage] = deque()
-        self._requested = 0  # messages that are requested and have not arrived
+        self._buffered_bytes = 0
+        self._requests: deque[_Request] = deque()  # what is requested and has not arrived; the server's order
         self._delivered = 0  # the consumer's number of the last message
         self._pending: int | bytes = 0  # messages on the server behind the last one that has arrived
         self._active_at = 0.0  # when the last message or heartbeat arrived
@@ -110,7 +124,9 @@ class OrderedConsumer:
         await self._delete_consumer()
 
     async def next_batch(self, limit: int, timeout_seconds: float) -> list[InMessage]:
-        """The next messages, up to a weight of `limit`, or one heavier message. Empty after the timeout.
+        """The next messages, up to a weight of `limit` and about BATCH_BYTES, or one heavier message.
+
+        Empty after the timeout.
 
         Raises Unavailable if NATS cannot be reached. The next call continues without loss. Raises
         StreamReplaced, and AnotherSystem if the stream is now of another system.
@@ -137,16 +153,19 @@ class OrderedConsumer:
                     self._break("the server is silent")
 
     def _take(self, limit: int) -> list[InMessage]:
-        if self._weigh is not None:
-            taken = [self._buffer.popleft()]
-            weight = self._weigh(taken[0].subject)
-            while self._buffer and (weight := weight + self._weigh(self._buffer[0].subject)) <= limit:
-                taken.append(self._buffer.popleft())
+        if self._weigh is None and limit >= len(self._buffer) and self._buffered_bytes <= BATCH_BYTES:
+            taken, self._buffer, self._buffered_bytes = list(self._buffer), deque(), 0
             return taken
-        if limit >= len(self._buffer):
-            taken, self._buffer = list(self._buffer), deque()
-            return taken
-        return [self._buffer.popleft() for _ in range(limit)]
+        taken, weigh, weight, size = [], self._weigh, 0, 0
+        while self._buffer and size < BATCH_BYTES:
+            message = self._buffer[0]
+            weight += 1 if weigh is None else weigh(message.subject)
+            if taken and weight > limit:
+                break
+            taken.append(self._buffer.popleft())
+            size += len(message.data)
+        self._buffered_bytes -= size
+        return taken
 
     async def _start(self) -> None:
         """Creates a consumer that begins after the last message read."""
@@ -166,7 +185,8 @@ class OrderedConsumer:
             raise StreamReplaced(f"the stream {self._stream} was replaced")
         self._created = info.created
         self._consumer = f"pull-{uuid4().hex}"
-        self._requested = self._delivered = 0
+        self._delivered = 0
+        self._requests.clear()
         inbox = self._nats.client.new_inbox()
         self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
         made = await self._nats.jetstream.add_consumer(self._stream, self._config())
@@ -198,15 +218,24 @@ class OrderedConsumer:
             pass
 
     async def _request(self) -> None:
-        wanted = self._capacity - self._requested - len(self._buffer)
-        if self._broken or self._subscription is None or wanted < self._capacity // 2:
+        """Requests more, once half of the capacity is free in messages and in bytes."""
+        if self._broken or self._subscription is None:
             return
+        wanted = self._capacity - len(self._buffer)
+        size = _CAPACITY_BYTES - self._buffered_bytes
+        for one in self._requests:
+            wanted -= one.messages
+            size -= one.bytes
+        if wanted < self._capacity // 2 or size < _CAPACITY_BYTES // 2:
+            return
+        size = max(size, 2 * self._nats.client.max_payload)  # the largest message must fit into a request
         request = {
             "batch": wanted,
+            "max_bytes": size,
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
-        self._requested += wanted
+        self._requests.append(_Request(wanted, size))
         with reaching_nats():
             await self._nats.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
@@ -241,22 +270,26 @@ class OrderedConsumer:
             self._break(f"message {self._delivered + 1} was lost")
             return
         self._delivered = delivered
-        if self._requested:
-            self._requested -= 1
+        size = len(message.data)
+        self._buffered_bytes += size
+        if self._requests:
+            request = self._requests[0]
+            request.messages -= 1
+            request.bytes -= size + len(message.headers) + len(message.subject) + len(message.reply)
+            if request.messages <= 0 or request.bytes <= 0:
+                self._requests.popleft()
         self._last = sequence
         self._pending = tokens[base + 6]  # parsed only when asked for
         self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
 
     def _on_status(self, raw: bytes) -> None:
         status, description = status_of(raw)
-        headers = headers_of(raw)
         if status == "100":
-            if int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
+            if int(headers_of(raw).get("Nats-Last-Consumer", self._delivered)) != self._delivered:
                 self._break("a message was lost")
-        elif status in ("404", "408"):
-            self._requested = max(
-                0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
-            )
+        elif status in ("404", "408") or (status == "409" and description == _NO_MORE_FIT):
+            if self._requests:
+                self._requests.popleft()
         else:
             self._break(f"{status} {description}")
 

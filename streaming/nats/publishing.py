@@ -13,14 +13,13 @@ from uuid import uuid4
 import msgspec
 
 from commander.domain.errors import CommanderError, Trouble, Unavailable
+from commander.eventstore.batches import BATCH_BYTES
 from commander.streaming.nats.chunks import OutMessage, RawMessage, status_of
 from commander.streaming.nats.connection import Nats, full_disk
 
 logger = logging.getLogger("commander.nats")
 
 MAX_MESSAGES = 500
-MAX_BYTES = 4 * 1024 * 1024
-
 FEW = 12
 """Up to so many messages, separate publishes are faster.
 
@@ -146,11 +145,11 @@ def _numbered(messages: list[OutMessage]) -> list[OutMessage]:
 
 
 def chunks(messages: list[OutMessage]) -> list[list[OutMessage]]:
-    """The messages, in order, split into batches within MAX_MESSAGES and MAX_BYTES."""
+    """The messages, in order, split into batches within MAX_MESSAGES and BATCH_BYTES."""
     cut: list[list[OutMessage]] = []
     size = 0
     for message in messages:
-        if not cut or len(cut[-1]) == MAX_MESSAGES or size + len(message.payload) > MAX_BYTES:
+        if not cut or len(cut[-1]) == MAX_MESSAGES or size + len(message.payload) > BATCH_BYTES:
             cut.append([])
             size = 0
         cut[-1].append(message)

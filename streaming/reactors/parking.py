@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from commander.domain import Domain, ReactorType
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.handling import begin_handling, end_handling, mark_handling
 from commander.eventstore.log.event_log import read_log
@@ -178,8 +179,9 @@ class Parking:
         end = min(parked.handled + _MOST_POSITIONS, checkpoint)
         alone = parked.handled < self._alone_until.get(key, 0)
         limit = 1 if alone else _BATCH
-        events = await read_log(self._database, parked.handled, end, limit, self._filter(key))
-        if len(events) == limit:
+        where = self._filter(key)
+        events = await read_log(self._database, parked.handled, end, limit, where, max_bytes=BATCH_BYTES)
+        if may_be_cut(events, limit):
             end = events[-1].position
         async with self._run.alone() if alone else self._run.together():
             await mark_handling(connection, [self._handler(parked)], self._run.id, int(alone), end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 
 from commander.domain.errors import CommanderError
+from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import read_log
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
@@ -51,7 +52,9 @@ async def replayed(
     while rebuilding:
         begin = min(at.folded for at in rebuilding.values())
         end = min(begin + _BATCH, *(at.position for at in rebuilding.values()))
-        events = await read_log(database, begin, end, _BATCH)
+        events = await read_log(database, begin, end, _BATCH, max_bytes=BATCH_BYTES)
+        if may_be_cut(events, _BATCH):
+            end = events[-1].position
         reactions, failed, _ = await reacting.to(connection, events, rebuilding, parked)
         moved = {p: failed[p].position - 1 if p in failed else end for p in rebuilding}
         await save_reactor(connection, reacting.name, moved, reactions.changed)

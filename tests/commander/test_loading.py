@@ -59,11 +59,8 @@ def test_a_domain_is_found_in_a_package_of_the_current_directory(here: Path) -> 
     assert load_domain("company.myshop:shop").name == "shop"
 
 
-def test_the_current_directory_is_searched_last(here: Path) -> None:
-    (here / "json.py").write_text("raise AssertionError('this is not the json that was meant')")
+def test_other_modules_of_the_current_directory_are_searched_last(here: Path) -> None:
     (here / "commander.py").write_text("raise AssertionError('this is not our package')")
-    with pytest.raises(DomainNotFound, match="json has no domain with the name shop"):
-        load_domain("json:shop")
     assert load_domain("commander.examples.bank:bank") is bank
     assert sys.path[-1] == str(here)
     assert sys.path.count(str(here)) == 1

@@ -78,6 +78,7 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     assert value(api, "commands_submitted_total") == 5
     assert (value(api, "submit_waiting"), value(api, "outcomes_waiting")) == (0, 0)
     assert value(api, "operations_waiting") == 0
+    assert value(api, "queue_full") == 0
     for part in (api, processor, relay, projections, reactors, effects):
         assert (value(part, "log_position"), value(part, "commands_ended")) == (2, 5)
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
@@ -130,7 +131,7 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
     told = detailed.json()
     code = told.pop("code")
-    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected})
+    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected, "warnings": {}})
     assert (code["domain"], code["events"]["AccountOpened"]) == ("bank", 1)
     assert "Withdraw" in code["commands"]
     assert re.fullmatch("[0-9a-f]{8}", code["fingerprint"])

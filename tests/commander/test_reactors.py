@@ -18,6 +18,7 @@ from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.nats.streams import ensure_streams
 from tests.commander.conftest import Run
+from tests.placed import Placed
 from tests.streaming.conftest import Bank, running, servers, until_reacted
 from tests.streaming.orders import Order
 from tests.streaming.orders import orders as orders_domain
@@ -164,7 +165,10 @@ async def test_a_replay_that_fails_is_one_line_and_keeps_where_it_came(servers: 
     async with running(servers.processor(orders_domain).run()):
         await orders_of(servers, "Ada", "poison")
     code, _, err = await asked(servers, commander, "replay", "loyalty", "--skip")
-    assert (code, err) == (1, "commander: the reactor loyalty failed at position 2: RuntimeError: boom\n")
+    assert (code, err) == (
+        1,
+        Placed("commander: the reactor loyalty failed at position 2: RuntimeError: boom…\n"),
+    )
     _, [status] = await reactor_statuses(servers.database)
     assert (status.position, status.folded_position) == (2, 1)
 
@@ -187,7 +191,7 @@ async def test_parked_keys_are_listed_retried_and_skipped(servers: Bank, command
         cells = line.split("\t")
         assert (code, err) == (0, "")
         assert cells[:6] == ["loyalty", "poison", "PARKED", "2", "Ordered", "1"]
-        assert cells[7] == "RuntimeError: boom"
+        assert cells[7] == Placed("RuntimeError: boom")
         assert "RuntimeError: boom" in traceback
         code, out, err = await asked(servers, commander, "skip", "loyalty", "poison")
         assert (code, out, err) == (0, "loyalty skips the event at position 2\n", "")

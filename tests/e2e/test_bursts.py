@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
+from commander.dev.embedded import free_port
 from tests.e2e.api_process import api_beside
 from tests.e2e.bank import document_of, opened
 from tests.system import NO_TLS, System
@@ -55,6 +56,24 @@ async def test_beyond_the_limit_a_query_is_told_to_come_back_and_a_mutation_goes
             await transaction.rollback()
             assert [_kind((await one).json()) for one in held] == ["account", "account"]
     await locking.close()
+
+
+async def test_at_a_limit_of_the_queue_clients_and_operators_are_told(system: System, tmp_path: Path) -> None:
+    settings = {"queue_max_age_seconds": 0.001, "health_port": free_port()}
+    opened(system)  # a decided command stays in the stream for some seconds
+    with api_beside(system, tmp_path, **settings) as api:  # type: ignore[arg-type]
+        async with httpx.AsyncClient(timeout=60, verify=NO_TLS) as http:
+            opening = _operation(2, "")
+            async with asyncio.timeout(60):
+                while "errors" not in (answer := (await http.post(api.url, json=opening)).json()):
+                    opening = _operation(2, "")
+            [error] = answer["errors"]
+            assert error["extensions"] == {"code": "OVERLOADED", "retryAfterSeconds": 10}
+            assert "a command is queued for" in error["message"]
+            operators = f"http://127.0.0.1:{settings['health_port']}"
+            ready = (await http.get(f"{operators}/health/ready")).json()
+            assert ready["ready"] and "commands of clients are refused" in ready["warnings"]["queue"]
+            assert "commander_queue_full 1" in (await http.get(f"{operators}/metrics")).text
 
 
 async def _post(port: int, body: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from commander.eventstore.database import Database
 from tests.e2e.parts import Parts
 from tests.e2e.sockets import LEGACY_WS, TRANSPORT_WS, socket_to
 
-EVENTS = "{ events(first: 5) { edges { cursor } } }"
+COMMANDS = "{ commands(first: 5) { edges { cursor } } }"
 _WAITING = """select count(*) from pg_stat_activity
               where datname = current_database() and wait_event_type = 'Lock'"""
 
@@ -26,11 +26,11 @@ async def test_a_query_ends_when_its_client_goes(parts: Parts, database: Databas
     holder = await database.connect("a test")
     try:
         async with holder.transaction():
-            await holder.execute("lock table events in access exclusive mode")
+            await holder.execute("lock table commands in access exclusive mode")
             for accept in ("application/json", "text/event-stream"):
                 async with httpx.AsyncClient() as client:
                     asked = asyncio.create_task(
-                        client.post(api.url, json={"query": EVENTS}, headers={"accept": accept})
+                        client.post(api.url, json={"query": COMMANDS}, headers={"accept": accept})
                     )
                     await until_waiting(database, 1)
                     asked.cancel()
@@ -38,11 +38,11 @@ async def test_a_query_ends_when_its_client_goes(parts: Parts, database: Databas
                 await until_waiting(database, 0)
             for protocol, begin in ((TRANSPORT_WS, "subscribe"), (LEGACY_WS, "start")):
                 async with socket_to(api, protocol) as socket:
-                    await socket.send({"type": begin, "id": "1", "payload": {"query": EVENTS}})
+                    await socket.send({"type": begin, "id": "1", "payload": {"query": COMMANDS}})
                     await until_waiting(database, 1)
                 await until_waiting(database, 0)
                 async with socket_to(api, protocol) as socket:
-                    await socket.send({"type": begin, "id": "1", "payload": {"query": EVENTS}})
+                    await socket.send({"type": begin, "id": "1", "payload": {"query": COMMANDS}})
                     await until_waiting(database, 1)
                     ending = "complete" if protocol == TRANSPORT_WS else "stop"
                     await socket.send({"type": ending, "id": "1"})

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.bank import apply, until
 from tests.e2e.parts import Part, Parts
 from tests.forking import fork_server
+from tests.placed import Placed
 
 FAILURES = """{ effectFailures { effect position state attempts error failedAt actions { deed actor } } }"""
 
@@ -90,7 +91,7 @@ def test_what_failed_is_listed_and_retried_or_dropped_from_both_sides(post: Post
     first = next(one for one in failed if one["position"] == "1")
     assert {**first, "failedAt": ""} == {
         **{"effect": "send", "position": "1", "state": "FAILED", "attempts": 2, "failedAt": ""},
-        **{"error": "ConnectionError: the post office is closed", "actions": []},
+        **{"error": Placed("ConnectionError: the post office is closed"), "actions": []},
     }
     listed = [line.split("\t")[:4] for line in command_line(parts, "list").splitlines()]
     assert sorted(listed) == [["send", position, "FAILED", "2"] for position in ("1", "3", "4")]

@@ -174,7 +174,7 @@ def test_an_accepted_command_is_decided_and_its_outcome_can_be_asked_for(system:
         "type": "OpenAccount",
         "status": "APPLIED",
         "stream": f"account-{account}",
-        "input": {"owner": "Grace", "account_id": account},
+        "input": {"owner": "Grace", "accountId": account},
         "code": None,
         "message": None,
         "position": "",

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.bank import until
 from tests.e2e.parts import Part, Parts
 from tests.forking import fork_server
+from tests.placed import Placed
 from tests.system import NO_TLS
 
 TILL = "tests.e2e.till:till"
@@ -132,7 +133,7 @@ def test_a_projection_that_raises_stops_alone_and_its_error_event_and_position_a
     pay(api, 13)
     pay(api, 1)
     [failing] = parts.start("projections", domain=TILL, TILL="raising", ready=False)
-    error = "projection sum failed on Paid at position 4: ValueError: 13 is unlucky"
+    error = Placed("projection sum failed on Paid at position 4: ValueError: 13 is unlucky")
     ready = until(failing.readiness, lambda answer: answer["parts"].get("projection sum", "") == error)
     assert (ready["ready"], ready["parts"]["projection well"]) == (False, "ok")
     (row,) = (row for row in listed(run).values() if row[-1])

@@ -17,10 +17,10 @@ from msgspec.structs import astuple, replace
 
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import partition_progress, settle_partitions
-from commander.eventstore.log.event_log import AppendConflict, append, head_position, read_log
+from commander.eventstore.log.event_log import Append, AppendConflict, append, head_position, read_log
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes, outcome_of
 from commander.eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
-from tests.eventstore.decisions import command, decision, digest_of, new_event, refusal
+from tests.eventstore.decisions import NOW, command, decision, digest_of, new_event, refusal
 
 # A command: which of its connection's streams it is for, and how many events it makes or how it is refused.
 steps = st.tuples(st.integers(0, 1), st.sampled_from([0, 1, 1, 2, 5, "REJECTED", "FAILED", "REACTION"]))
@@ -334,3 +334,35 @@ async def test_what_is_stored_is_parsed_before_the_head_is_locked(database: Data
             async with asyncio.timeout(10):
                 await append(connection, [wrong], None)
     assert await head_position(database) == 0
+
+
+async def test_what_is_too_large_for_a_statement_is_stored_by_several_or_not_at_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settle_partitions(database, 4)
+    monkeypatch.setattr("commander.eventstore.log.event_log._MAX_STATEMENT", 300)
+    streams = [f"account-{uuid4()}" for _ in range(9)]
+    decisions = [
+        *(decision(stream, 0, 2) for stream in streams),
+        *(refusal(stream, 2, reactor="r", causation_position=1) for stream in streams),
+        *(decision(stream, 2, 1) for stream in streams),
+    ]
+    progress = Progress((1, 3), 7, NOW)
+    before = await head_position(database)
+    made = Append(decisions, progress)
+    assert made._parts and made._parts[0]._parts
+    async with database.connection() as connection:
+        appended = await made.run(connection)
+        assert (await partition_progress(connection, [3]))[3].sequence == 7
+        assert appended.base == before
+        assert list(appended.events) == await whole_log(database, before)
+        assert [event.position - before for event in appended.events] == list(range(1, 37))
+        ends = 0
+        for one in decisions:
+            ends += len(one.events) + (one.rejection is not None)
+            outcome = await outcome_of(database, one.command.command_id)
+            assert outcome is not None and outcome.position == before + ends
+        fresh = [decision(f"account-{uuid4()}", 0, 3) for _ in range(9)]
+        with pytest.raises(AppendConflict):
+            await append(connection, [*fresh, decisions[0]], None)
+    assert await head_position(database) == before + 36

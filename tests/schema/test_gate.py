@@ -240,12 +240,14 @@ async def test_of_an_operation_with_a_refused_field_nothing_runs(servers: Bank, 
                     assert error["message"] == f"{field.partition('.')[2]} is not for you"
                     assert error["extensions"] == {"code": "FORBIDDEN", "field": field}
                     assert error["locations"], where
-                    assert watched.used <= {"actor_header"}, where  # it says who asks
+                    assert watched.used <= BEFORE, where
                     rule.refused = ()
                     await first(client, document)
-                    assert watched.used - {"actor_header"}, f"{where}: what is admitted uses services"
+                    assert watched.used - BEFORE, f"{where}: what is admitted uses services"
 
 
+BEFORE = {"actor_header", "database"}
+"""What is read of the services before the gate: who asks, and whether Postgres can take another."""
 NO_SERVICES = cast(Services, SimpleNamespace(limits=Limits()))
 CONTEXT = Context(NO_SERVICES, "ada")
 
@@ -280,7 +282,7 @@ def test_a_rule_that_fails_lets_nothing_pass() -> None:
     bug, away = rejected(build_schema(bank, [broken]), '{ event(position: "1") { type stream } }')
     assert bug["extensions"]["code"] == "INTERNAL"
     assert "a bug" not in bug["message"]
-    assert away["extensions"] == {"code": "UNAVAILABLE", "field": "Event.stream"}
+    assert away["extensions"] == {"code": "UNAVAILABLE", "server": "Postgres", "field": "Event.stream"}
 
 
 def test_no_rule_sees_what_is_rejected_for_its_form() -> None:

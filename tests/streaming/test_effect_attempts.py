@@ -11,6 +11,7 @@ import pytest
 
 from commander.eventstore.reactions.effects import act_on_effect, list_effect_failures
 from commander.streaming.effects.attempts import Backoff
+from tests.placed import Placed
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import (
     Empty,
@@ -43,7 +44,7 @@ async def test_attempts_go_on_counting_after_a_restart(servers: Bank) -> None:
         await until(lambda: second.position == 1)
     assert [call.attempt for _, call in office.calls] == [1, 2, 3]
     [failed] = await list_effect_failures(servers.database, 10)
-    assert (failed.attempts, failed.error) == (3, "OSError: no answer")
+    assert (failed.attempts, failed.error) == (3, Placed("OSError: no answer"))
     assert await calls(servers) == []
 
 

@@ -18,6 +18,7 @@ from commander.eventstore.reactions.effects import (
     open_effect_failures,
 )
 from commander.streaming.effects.attempts import Backoff
+from tests.placed import Placed
 from tests.streaming.conftest import Bank, running
 from tests.streaming.post import Empty, Office, begun, post, runner, until, written
 
@@ -88,8 +89,8 @@ async def test_out_of_attempts_it_is_a_dead_letter_that_can_be_retried_or_droppe
         failed = await list_effect_failures(servers.database, 10)
         shown = [(one.effect, one.position, one.state, one.attempts, one.error) for one in failed]
         assert sorted(shown) == [
-            ("send", 1, "FAILED", 2, "OSError: closed�"),
-            ("send", 3, "FAILED", 2, "OSError: closed�"),
+            ("send", 1, "FAILED", 2, Placed("OSError: closed�")),
+            ("send", 3, "FAILED", 2, Placed("OSError: closed�")),
         ]
         assert await open_effect_failures(servers.database) == {"send": 2}
         await act_on_effect(servers.database, "send", 3, "DROPPED", "ada")

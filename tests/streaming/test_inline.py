@@ -22,6 +22,7 @@ from commander.streaming.projections.projecting import Projector
 from commander.streaming.projections.projectors import Projectors
 from commander.testing import rows as rows_in_memory
 from tests.eventstore.listing import page_of_rows
+from tests.placed import Placed
 from tests.streaming.conftest import Bank, running
 
 UNLUCKY = 13
@@ -151,7 +152,7 @@ async def test_one_that_fails_stops_no_command_and_goes_on_when_it_is_mended(ser
             assert ended.status == "APPLIED"
         stopped = await record(servers.database)
         assert (stopped.inline, stopped.position, stopped.failed_position) == (False, 1, 2)
-        assert stopped.error == "projection sum failed on Paid at position 2: ValueError: unlucky"
+        assert stopped.error == Placed("projection sum failed on Paid at position 2: ValueError: unlucky")
         async with running(projector.run()):
 
             async def tried() -> bool:

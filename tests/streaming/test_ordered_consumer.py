@@ -39,6 +39,23 @@ async def test_more_than_the_capacity_is_read_in_order(nats: Nats) -> None:
         assert await read(pull, 2000, limit=7) == list(range(2000))
 
 
+async def test_large_messages_are_requested_and_taken_by_their_bytes(nats: Nats) -> None:
+    large = [OutMessage(f"commands.0.{n}", b"%d" % n + b" " * 500_000, {}) for n in range(60)]
+    await publish_atomically(nats, large)
+    await publish(nats, 60, 100)
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0) as pull, asyncio.timeout(30):
+        first = await pull.next_batch(1, 5)
+        while pull._requests:  # until the server sends no more
+            await asyncio.sleep(0.01)
+        assert 20 <= len(pull._buffer) <= 34
+        found = [int(message.data) for message in first]
+        while len(found) < 160:
+            batch = await pull.next_batch(1000, 5)
+            assert sum(len(message.data) for message in batch) < 4_800_000
+            found += [int(message.data) for message in batch]
+    assert found == list(range(160))
+
+
 async def test_reading_begins_behind_a_sequence_and_keeps_to_its_subjects(nats: Nats) -> None:
     await publish(nats, 0, 10, partition=0)
     await publish(nats, 100, 10, partition=1)

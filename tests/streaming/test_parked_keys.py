@@ -24,6 +24,7 @@ from commander.eventstore.reactions.reactors import (
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until as until_true
+from tests.placed import Placed
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Paid, Pay, orders
 from tests.streaming.tanks import Fill, tanks
@@ -101,7 +102,7 @@ async def test_a_key_that_fails_is_parked_and_the_others_of_its_partition_go_on(
             one = await parked(servers)
             await until_reacted(servers, "keeper")
         assert (one.reactor, one.key, one.state, one.attempts) == ("keeper", bad, "PARKED", 1)
-        assert (one.event_type, one.error) == ("Filled", "RuntimeError: poison does not fit")
+        assert (one.event_type, one.error) == ("Filled", Placed("RuntimeError: poison does not fit"))
         assert 'raise RuntimeError(f"{what} does not fit")' in one.traceback
         event = next(event for event in await servers.log() if "poison" in event.data)
         assert (one.position, one.handled) == (event.position, event.position - 1)
@@ -165,7 +166,9 @@ async def test_a_skip_passes_over_the_failing_event_only_also_when_the_states_ar
             await filled(servers, ("t", "a"), ("t", "poison 1"), ("t", "b"), ("t", "poison 2"), ("t", "c"))
             first = await parked(servers)
             await act_on_parked(servers.database, "keeper", "t", "SKIPPED", "Ada")
-            second = await parked(servers, state="PARKED", error="RuntimeError: poison 2 does not fit")
+            second = await parked(
+                servers, state="PARKED", error=Placed("RuntimeError: poison 2 does not fit")
+            )
             assert (second.position > first.position, second.attempts) == (True, 1)
             await until_noted(servers, "t", [["a"], ["a", "b"]])
             await act_on_parked(servers.database, "keeper", None, "SKIPPED", "Ada")
@@ -223,7 +226,7 @@ async def test_when_too_many_keys_are_parked_the_partition_of_the_next_one_stops
             return status.stopped == 1
 
         await until_true(stopped, "the partition has stopped")
-        reason = "RuntimeError: poison 2 does not fit; 1 keys are parked, no more may be"
+        reason = Placed("RuntimeError: poison 2 does not fit…; 1 keys are parked, no more may be")
         assert failing.failure == reason
         assert await notes(servers, three) == []
         (folder / "MENDED").touch()

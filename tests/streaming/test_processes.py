@@ -18,6 +18,7 @@ from commander.eventstore.reactions.reactors import forget_states, load_states, 
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.testing import Reactors
+from tests.placed import Placed
 from tests.streaming import points
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import PATIENCE, Loyalty, Order, Pay, Payment, Ring, orders
@@ -135,7 +136,7 @@ async def test_it_stops_before_an_event_it_fails_on_and_its_states_with_it(serve
         async with running(failing.run()), asyncio.timeout(10):
             while failing.failure is None:
                 await asyncio.sleep(0.01)
-    assert failing.failure == "RuntimeError: boom"
+    assert failing.failure == Placed("RuntimeError: boom")
     _, [status] = await reactor_statuses(servers.database)
     assert (status.position, status.folded_position, status.failed_position) == (2, 2, 3)
     assert (status.partitions, status.stopped) == (PARTITIONS, 1)

@@ -14,6 +14,7 @@ from commander.eventstore.reactions.reactors import ReactorStatus, load_states, 
 from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.names import NAMES
+from tests.placed import Placed
 from tests.streaming.conftest import PARTITIONS, Bank, running, until_reacted
 from tests.streaming.orders import Loyalty, Order, Ordered, Ring, orders
 from tests.streaming.test_processes import folded, orders_of, runner, stored, until
@@ -101,8 +102,12 @@ async def test_without_parked_keys_a_partition_stops_alone_and_goes_on_when_the_
         await orders_of(servers, "poison", *["Ada"] * 3)
         await until(servers, lambda types: "Rewarded" in types)
         stopped = await standing(servers, lambda now: now.stopped == 1)
-        assert (stopped.position, stopped.failed_position, stopped.error) == (0, 1, "RuntimeError: boom")
-        assert failing.failure == "RuntimeError: boom"
+        assert (stopped.position, stopped.failed_position, stopped.error) == (
+            0,
+            1,
+            Placed("RuntimeError: boom"),
+        )
+        assert failing.failure == Placed("RuntimeError: boom")
         mended = lambda state, event: Loyalty(state.orders + 1)  # noqa: E731
         monkeypatch.setitem(orders.reactors["loyalty"].reactions, Ordered, mended)
         await until_reacted(servers, "loyalty")

@@ -18,6 +18,7 @@ from commander.streaming.commands.messages import scheduled_subject
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.reactors.recurring import Ticker
 from tests.names import NAMES
+from tests.placed import Placed
 from tests.streaming.conftest import Bank, running
 from tests.streaming.ledger import YEARLY, ledger
 
@@ -147,7 +148,7 @@ async def test_one_that_raises_stops_alone_and_goes_on_with_the_next_tick(
     async with running(servers.processor(books).run()):
         for _ in range(2):
             await next_set(servers, failing)
-        assert failing.failures == {"on_the_second": "RuntimeError: not in February"}
+        assert failing.failures == {"on_the_second": Placed("RuntimeError: not in February")}
         tick = datetime(2020, 2, 2, tzinfo=UTC)
         assert ("sales", tick) in await closings(servers, tick_id("nightly", tick, 1))
         clock.now = datetime(2020, 3, 1, 23, 59, tzinfo=UTC)

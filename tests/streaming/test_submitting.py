@@ -13,6 +13,8 @@ import pytest
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from commander.domain.errors import CommanderError
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.locks import Lock, try_lock
 from commander.eventstore.log.pending import remember
 from commander.eventstore.records import SubmittedCommand
@@ -209,3 +211,19 @@ async def test_one_message_that_is_refused_takes_no_other_with_it(nats: Nats) ->
     stored = await publish(nats, messages)
     assert [isinstance(one, AtomicBatchRejected) for one in stored] == [n == 7 for n in range(20)]
     assert (await nats.jetstream.stream_info("COMMANDS")).state.messages == 19
+
+
+async def test_large_commands_that_come_at_once_are_sent_in_batches_by_their_bytes(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    async def measured(nats: Nats, messages: list[OutMessage]) -> list[int | CommanderError]:
+        sizes.append(sum(len(message.payload) for message in messages))
+        return await publish(nats, messages)
+
+    monkeypatch.setattr("commander.streaming.commands.submitting.publish", measured)
+    large = [submitted(OpenAccount("x" * 300_000, uuid4())) for _ in range(40)]
+    await submit_at_once(servers, large, alone=True)
+    assert max(sizes) <= BATCH_BYTES and sum(sizes) > 12_000_000
+    assert [one for some in ids_in(await queue(servers)) for one in some] == ids(large)
