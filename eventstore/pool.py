@@ -41,6 +41,9 @@ class Turns:
 
     async def take(self) -> None:
         """Returns when it is this task's turn, which ends with `give_back`. Raises Overloaded at a limit."""
+        if not self._free.locked():
+            await self._free.acquire()  # it does not wait, so it needs no timer
+            return
         self.must_take_another()
         self.waiting += 1
         try:

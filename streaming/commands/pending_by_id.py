@@ -74,6 +74,9 @@ async def _pending_since(nats: Nats, command_id: UUID, made: datetime) -> Submit
     """The command in a message of several that was stored about when its id was made."""
     many, last = many_subject(nats.names), made + _STORED_WITHIN
     sequence = await _first_sequence_since(nats, made - _CLOCKS_DIFFER)
+    oldest = await _first(nats, many, sequence)
+    if oldest is None or _time_of(oldest) > last:
+        return None
     while True:  # fast, but a replica may lag
         found = await next_messages(nats, nats.names.commands, many, sequence, _PAGE, _PAGE_BYTES)
         for message in found.messages:
