@@ -76,6 +76,9 @@ async def test_without_nats_mutations_answer_unavailable_at_once_reads_go_on(
     async with Client(parts.url) as client, Subscriber(parts.ws_url) as subscriber:
         deposit = {"accountId": await _account(client), "amount": "1.00"}
         command_id = str(uuid4())
+        async with asyncio.timeout(20):  # the projections may still be starting
+            while (await client.data(READS["accounts"]))["accounts"]["totalCount"] == 0:
+                await asyncio.sleep(0.05)
 
         await servers.kill("nats")
         await assert_unavailable(client.attempt("deposit", deposit, command_id))
