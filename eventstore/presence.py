@@ -98,7 +98,7 @@ class Presence:
         while not self._is_closed:
             try:
                 await self._speak()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # the driver has errors of many kinds, and the presence must go on
                 self._absent_because = str(error) or type(error).__name__
             finally:
                 self._is_present = False

@@ -12,7 +12,8 @@ from tests.e2e.sockets import LEGACY_WS, TRANSPORT_WS, socket_to
 
 COMMANDS = "{ commands(first: 5) { edges { cursor } } }"
 _WAITING = """select count(*) from pg_stat_activity
-              where datname = current_database() and wait_event_type = 'Lock'"""
+              where datname = current_database() and wait_event_type = 'Lock'
+                and query like '%decider_now%'"""
 
 
 async def until_waiting(database: Database, count: int) -> None:

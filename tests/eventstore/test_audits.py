@@ -21,8 +21,8 @@ from generate_series(1, {MANY}) as n"""
 @pytest.mark.parametrize(
     ("name", "binds"),
     [
-        ("read_range", (["Moved"], 1000)),
-        ("read_log", (["Moved"], None, None, None, None, 1000)),
+        ("read_range", (["Moved"], 1000, 1_000_000)),
+        ("read_log", (["Moved"], None, None, None, None, 1000, 1_000_000)),
         ("audit_mirror", ()),
     ],
 )

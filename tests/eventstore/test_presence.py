@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -12,6 +13,7 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder, try_lock
 from commander.eventstore.presence import PRESENCES, Presence
+from commander.eventstore.sessions import begin_session
 
 SILENT_SECONDS = 1.0
 
@@ -138,3 +140,21 @@ async def presences(connection: Connection) -> set[int]:
         PRESENCES,
     )
     return {row["pid"] for row in rows}
+
+
+async def test_a_presence_outlives_any_error_of_the_driver(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [asyncpg.InternalClientError("cannot switch to state 12"), RuntimeError("x")]
+
+    async def begin(connection: Connection) -> None:
+        if errors:
+            raise errors.pop()
+        await begin_session(connection)
+
+    monkeypatch.setattr("commander.eventstore.presence.begin_session", begin)
+    presence = Presence(database_url, pause_seconds=0.1)
+    opened = Database(database_url, presence=presence)
+    async with sole_holder(opened, Lock.RELAY, 0, "a test"):
+        assert errors == []
+    await opened.close()

@@ -108,7 +108,7 @@ async def test_mutations_under_way_when_a_server_goes_answer_unavailable_soon(
             attempts = [asyncio.create_task(client.attempt("deposit", deposit, id_)) for id_ in ids]
             await asyncio.gather(*(client.data(READS["accounts"]) for _ in ids))  # behind the mutations
             if waits_for == "processor":  # while NATS is silent, they are ended by and by
-                assert not any(attempt.done() for attempt in attempts)
+                assert not [attempt.result() for attempt in attempts if attempt.done()]
             await servers.kill(killed)
             for attempt in attempts:
                 await assert_unavailable(attempt)
