@@ -11,6 +11,7 @@ command, the event or the row is known.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import faulthandler
 import inspect
 import os
@@ -48,6 +49,7 @@ class Watchdog:
         pause = self._seconds / _CHECKS
         signal.setitimer(signal.ITIMER_REAL, pause, pause)
         self._expect_next_check()
+        atexit.register(_end_timers)  # an ending interpreter has no handlers: the signal would kill it
 
     def _expect_next_check(self) -> None:
         """Lets a thread of C code end the process if Python runs no more signal handlers."""
@@ -84,6 +86,11 @@ class Watchdog:
                 call = frame
             frame = frame.f_back
         return call
+
+
+def _end_timers() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _modules_of(domain: Domain) -> frozenset[str]:

@@ -21,6 +21,7 @@ from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
 
 TABLE = Table(bank.projections["account"])
+_MARKS = "select handler, run, deaths, cause from handling"
 HANDLER = quarantine.handler_of(TABLE)
 
 
@@ -57,8 +58,11 @@ async def test_a_projector_marks_what_may_have_ended_the_run_before_and_nothing_
     projector = Projector(bank, servers.database, servers.nats, TABLE, run)
     async with running(projector.run()):
         await until(lambda: projector.position == 1200, "the table is at the head")
-        rows = await servers.database.fetch("select handler, run, deaths, cause from handling")
-        assert [tuple(row) for row in rows] == [(HANDLER, run.id, 0, None)]
+        async with asyncio.timeout(10):  # the last mark follows the last events
+            while [tuple(row) for row in await servers.database.fetch(_MARKS)] != [
+                (HANDLER, run.id, 0, None)
+            ]:
+                await asyncio.sleep(0.01)
     assert marks == [*((deaths, one) for one in causes), *([(0, None)] if stored else [])]
     assert not await servers.database.fetchval("select count(*) from handling"), "it ended cleanly"
 
