@@ -169,11 +169,13 @@ async def is_down(database: Database, expected: bool) -> None:
 
 
 async def until_replaced(admin: Database, database: Database, application_name: str) -> None:
-    """Ends a connection and returns when there is another one."""
+    """Ends a connection that watches, and returns when another one does. One that still begins is spared."""
+    sql = """select count(*) from pg_stat_activity
+             where datname = $1 and application_name = $2 and query like '%pg_is_in_recovery%'"""
     async with asyncio.timeout(10):
-        while not await kill_all(admin, database, application_name):
+        while not await admin.fetchval(sql, name_of(database), application_name):
             await asyncio.sleep(0.005)
-        sql = "select count(*) from pg_stat_activity where datname = $1 and application_name = $2"
+        await kill_all(admin, database, application_name)
         while not await admin.fetchval(sql, name_of(database), application_name):
             await asyncio.sleep(0.005)
 
