@@ -32,6 +32,7 @@ else:  # it is generic in the type stubs only
 
 _SESSION = f"""
 set idle_session_timeout = 0;
+set default_transaction_isolation = 'read committed';
 set tcp_user_timeout = {SILENT_SECONDS * 1000};
 set tcp_keepalives_idle = {KEEPALIVE_IDLE_SECONDS};
 set tcp_keepalives_interval = {KEEPALIVE_INTERVAL_SECONDS};

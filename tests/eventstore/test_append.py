@@ -263,6 +263,23 @@ async def until_waiting_for_a_lock(database: Database, connection: Connection) -
             await asyncio.sleep(0.005)
 
 
+async def test_an_operator_s_isolation_level_does_not_hide_the_append_before(database: Database) -> None:
+    name = await database.fetchval("select current_database()")
+    await database.fetch(f"alter database \"{name}\" set default_transaction_isolation = 'repeatable read'")
+    other = Database(database.url)
+    try:
+
+        async def one(number: int) -> None:
+            async with other.connection() as connection:
+                await append(connection, [decision(f"account-{number}", 0)], None)
+
+        await asyncio.gather(*map(one, range(40)))
+        assert await head_position(other) == 40
+    finally:
+        await other.close()
+        await database.fetch(f'alter database "{name}" reset default_transaction_isolation')
+
+
 async def test_a_reader_that_polls_for_what_is_new_sees_every_position_in_order(database: Database) -> None:
     """Invariant 3: who has seen n knows that n + 1 is next, however the appends overlap."""
     plan = [[(0, 2), (1, 1), (0, 5)], [(1, 1)], [], [(0, 1), (1, 5), (1, 2)]] * 15
