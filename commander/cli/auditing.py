@@ -1,7 +1,7 @@
 """Runs the checks of an audit in several processes, and shows how far each is.
 
-Folds share one reading of the log. Other checks are dealt out one by one. The processes are forks, because a domain
-cannot be sent to a process: they have what this one has loaded.
+Folds share one reading of the log. Other checks are dealt out one by one. The processes are forks, because a
+domain cannot be sent to a process: they have what this one has loaded.
 """
 
 from __future__ import annotations

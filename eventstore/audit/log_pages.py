@@ -1,9 +1,9 @@
-"""The log as audits fold it: in pages, read once for several folds, each event decoded once for all of them."""
+"""The log as audits fold it: in pages that are read once for several folds, and decoded once for them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from commander.domain.mutability import is_mutable
 from commander.eventstore.audit.copying import copied
 from commander.eventstore.database import Database
 
-_SELECT = """select position, stream, version, type, schema_version, data from events
+SELECT = """select position, stream, version, type, schema_version, data from events
              where position > {after} and position <= {up_to} order by position"""
 _RANGE = 50_000
 
@@ -33,18 +33,19 @@ class LogEvent(msgspec.Struct, gc=False):
     _instance: Any = None
 
     def instance(self, domain: Domain) -> Any:
-        """As `Domain.decode`, and raises what that raises. An event that nobody can change is decoded once."""
+        """As `Domain.decode`, and raises what that raises. What cannot be changed is decoded once."""
         found = self._instance
         if found is None:
             found = domain.decode(self.type, self.schema_version, self.data, self.position)
-            if _may_be_shared(type(found)):
+            kind: Any = type(found)
+            if _may_be_shared(kind):
                 self._instance = found
         return found
 
 
 @cache
-def _may_be_shared(cls: type) -> bool:
-    return not is_mutable(cls)
+def _may_be_shared(cls: Hashable) -> bool:
+    return isinstance(cls, type) and not is_mutable(cls)
 
 
 class LogPage(NamedTuple):
@@ -59,7 +60,7 @@ class LogPage(NamedTuple):
 
 
 Pages = Callable[[int], AsyncGenerator[LogPage, None]]
-"""From the last position that is wanted to the pages of the log, from its beginning. Close them: `aclosing`."""
+"""From the last position that is wanted to the pages of the log until there. Close them: `aclosing`."""
 
 
 def log_pages(database: Database) -> Pages:
@@ -67,7 +68,7 @@ def log_pages(database: Database) -> Pages:
 
     async def pages(up_to: int) -> AsyncGenerator[LogPage, None]:
         ranges = range(0, up_to, _RANGE)
-        selects = (_SELECT.format(after=after, up_to=min(after + _RANGE, up_to)) for after in ranges)
+        selects = (SELECT.format(after=after, up_to=min(after + _RANGE, up_to)) for after in ranges)
         async with aclosing(copied(database, selects, columns=6)) as read:
             async for position, stream, version, type_, schema_version, data in read:
                 found = map(
@@ -116,11 +117,11 @@ class SharedPages:
             try:
                 position = 0
                 while position < up_to:
-                    page = await seat.pages.get()
-                    if isinstance(page, Unavailable):
-                        raise page
-                    yield page if page.up_to <= up_to else page.cut(up_to)
-                    position = page.up_to
+                    given = await seat.pages.get()
+                    if isinstance(given, Unavailable):
+                        raise given
+                    yield given if given.up_to <= up_to else given.cut(up_to)
+                    position = given.up_to
             finally:
                 seat.leave()
 
@@ -138,7 +139,10 @@ class SharedPages:
             self._decided.set()
 
     async def read(self) -> None:
-        """Reads the log for all seats, until each has what it wants. A failure is raised where a page is taken."""
+        """Reads the log for all seats, until each has what it wants.
+
+        A failure is raised where a page is taken.
+        """
         await self._decided.wait()
         end = max((seat.up_to for seat in self._seats), default=0)
         try:

@@ -203,8 +203,10 @@ class Rows:
             if not isinstance(after, projection.cls):
                 raise _wrong(self._table, touch, f"{type(after).__name__}, not {projection.cls.__name__}")
             key = getattr(after, projection.key)
-            if key is not cell.key and key != cell.key:
-                raise _wrong(self._table, touch, f"a row with another {projection.key}")
+            if key is not cell.key:
+                if key != cell.key:
+                    raise _wrong(self._table, touch, f"a row with another {projection.key}")
+                cell.key = key  # the next row has this object too, and comparing ids takes long
         cell.row = after
         if not cell.changed:
             cell.changed = True

@@ -1,7 +1,7 @@
 """Snapshots: each is the state that a fold of its stream from the beginning gives.
 
-Snapshots of other code are not used, and not compared. The log is read once for all streams, and once more for
-each further 20,000 snapshots. So at most that many states are in memory.
+Snapshots of other code are not used, and not compared. The log is read once for 20,000 snapshots, and again
+for each further 20,000. So at most that many states are in memory.
 """
 
 from __future__ import annotations
