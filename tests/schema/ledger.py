@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 from uuid import UUID
 
-from commander import Domain, touches
+from commander import Domain, Ge, Message, touches
 
 ledger = Domain("ledger")
 UNLUCKY = 13
@@ -30,7 +31,7 @@ class Signed:
 @dataclass(frozen=True)
 class Write:
     book_id: UUID
-    amount: int
+    amount: Annotated[int, Ge(0), Message("no debts")]
     tag: str | None = None
 
 

@@ -143,7 +143,7 @@ async def test_a_mutation_names_at_once_the_projection_that_has_stopped_before_i
     await desk.project("sound", "tag")
     began = time.monotonic()
     [answer] = await desk.asked(writing(1, f"wait: PROJECTED, timeoutMs: {PATIENT}"), transport)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PATIENT / 2000
     found = answer["data"]["write"]
     assert (found["__typename"], found["stage"], found["position"]) == ("CommandPending", "PROJECTION", "4")
     [page] = [one for one in found["behind"] if one["projection"] == "page"]
@@ -158,7 +158,7 @@ async def test_the_mutation_whose_own_event_stops_a_projection_is_told_so_withou
     await desk.project("page", "sound", "tag")
     began = time.monotonic()
     found = await desk.written(UNLUCKY, f"wait: PROJECTED, timeoutMs: {PATIENT}")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PATIENT / 2000
     assert [one["stopped"]["position"] for one in found["behind"] if one["stopped"]] == ["1"]
 
 
@@ -231,7 +231,7 @@ async def test_a_query_that_waits_for_a_position_is_told_at_once_that_its_projec
     ):
         began = time.monotonic()
         [answer] = await desk.asked(document, transport)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < PATIENT / 2000
         told = answer["errors"][0]["extensions"]
         stopped = without_place(told.pop("stopped"))
         assert stopped == named(stopping)
@@ -255,7 +255,7 @@ async def test_a_projection_that_is_only_late_is_named_when_the_time_is_over(des
     await desk.project("page", "tag")
     began = time.monotonic()
     found = await desk.written(1, "wait: PROJECTED, timeoutMs: 700")
-    assert 0.7 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.7
     assert found["behind"] == [
         {
             "projection": "sound",
@@ -277,6 +277,13 @@ async def test_when_its_code_is_mended_mutations_wait_for_it_again(
     await until(lambda: desk.services.progress.stopped("page") is None, desk.services)
     found = await desk.written(1, f"wait: PROJECTED, timeoutMs: {PATIENT}")
     assert found["__typename"] == "CommandApplied"
+
+
+async def test_a_client_that_breaks_a_constraint_gets_the_message_of_its_author(desk: Desk) -> None:
+    document = writing(-1, "wait: APPLIED").replace(
+        PENDING, "... on CommandInvalid { problems { path message } }"
+    )
+    assert await desk.data(document) == {"write": {"problems": [{"path": ["amount"], "message": "no debts"}]}}
 
 
 @pytest.mark.parametrize(
