@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commander.cli.parts import DATA_DIR, run_part, run_tree
+from commander.cli.parts import run_part, run_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,9 +42,10 @@ _GROUPS = {
 def dev(
     domain: DomainArgument = None,
     port: Port = None,
-    data_dir: Annotated[Path, typer.Option(help="The directory for the data of Postgres and NATS.")] = Path(
-        DATA_DIR
-    ),
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="The directory for the data of Postgres and NATS. Default: .commander/<system>."),
+    ] = None,
 ) -> None:
     """Run Postgres, NATS and all parts on this machine, until Ctrl-C."""
     run_tree(domain, port, data_dir)
