@@ -142,8 +142,8 @@ class Documents:
         if excess is not None:
             return Document(errors=[_bad_request(excess)])
         if errors := validate(self._schema, tree, max_errors=MAX_ERRORS, hide_suggestions=True):
-            told = suggesting(errors, lambda most: validate(self._schema, tree, max_errors=most))
-            return Document(errors=bounded([_coded(error) for error in told]))
+            shown = suggesting(errors, lambda most: validate(self._schema, tree, max_errors=most))
+            return Document(errors=bounded([_coded(error) for error in shown]))
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
         return Document(
             [Operation(self._schema, tree, text, d, OperationType(d.operation.value)) for d in definitions]
