@@ -122,7 +122,7 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            routes_of(public_health_answers(self.readiness, self.warnings)),
+            routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
             examples_of(self.domain),
             self._streams,
         )
@@ -145,6 +145,13 @@ class ApiPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         return {"feed": "not live yet" if self._services is None else self._services.feed.state}
+
+    def answers(self) -> bool:
+        """Whether a client gets more than errors: to read needs Postgres, to accept commands needs NATS."""
+        if self._services is None or self.stopping:
+            return False
+        reads = self._services.database.circuit.unreachable is None
+        return reads or self._services.nats.circuit.outage is None
 
     def warnings(self) -> Mapping[str, str]:
         """Full queues, and projections that have stopped: other operations work, so the API stays ready."""

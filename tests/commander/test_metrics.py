@@ -127,6 +127,7 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     assert httpx.get(f"{public}/health/live", verify=NO_TLS).json() == {"live": True}
     ready = httpx.get(f"{public}/health/ready", verify=NO_TLS)
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "degraded": False})
+    assert httpx.get(f"{public}/health/answering", verify=NO_TLS).json() == {"answering": True}
     detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
     told = detailed.json()
@@ -149,6 +150,8 @@ def test_an_api_that_reaches_no_server_says_on_its_public_port_only_that_it_is_n
         [api] = started.start("api", ready=False)
         public = httpx.get(f"http://127.0.0.1:{api.port}/health/ready", verify=NO_TLS)
         assert (public.status_code, public.json()) == (503, {"ready": False, "degraded": False})
+        public = httpx.get(f"http://127.0.0.1:{api.port}/health/answering", verify=NO_TLS)
+        assert (public.status_code, public.json()) == (503, {"answering": False})
 
 
 def test_without_an_operators_port_an_api_has_no_metrics(parts: Parts) -> None:
