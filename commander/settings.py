@@ -191,6 +191,17 @@ def _converted(value: object, kind: Any) -> Any:
     return msgspec.convert(value.strip() if isinstance(value, str) else value, kind, strict=False)
 
 
+def system_name_of(domain: str) -> str:
+    """The name of a system that has none given: the domain's. Raises SettingsError if it cannot be one."""
+    try:
+        return msgspec.convert(domain, SystemName)
+    except msgspec.ValidationError:
+        raise SettingsError(
+            f"the domain's name {domain!r} cannot be the name of a system on NATS: set "
+            f"COMMANDER_SYSTEM, which {demand_on(SystemName)}"
+        ) from None
+
+
 def demand_on(kind: Any) -> str:
     """The requirement for a value of this type, as text."""
     metas = [part for part in get_args(kind) if isinstance(part, Meta)]
