@@ -85,8 +85,8 @@ def connecting_to_postgres() -> Iterator[None]:
         cause = error.__cause__ or error
         if not is_refusal(cause):
             raise
-        said = " ".join(str(cause).split("\n"))
-        reason = f"it refuses this process: {said}; check COMMANDER_POSTGRES_URL"
+        message = " ".join(str(cause).split("\n"))
+        reason = f"it refuses this process: {message}; check COMMANDER_POSTGRES_URL"
         raise Unavailable("Postgres", reason, Trouble.REFUSED) from cause
 
 

@@ -29,7 +29,7 @@ _POOLER_REFUSES = re.compile(
     '(database|role) ".*" does not exist'
 )
 """PgBouncer has one SQLSTATE for these and for an outage of Postgres: only its message tells them apart."""
-_HEARD_SECONDS = 5.0
+_NOTIFY_SECONDS = 5.0
 """How long a message from one session to another may take."""
 
 
@@ -51,26 +51,26 @@ async def must_be_session(connection: OwnConnection, url: str) -> None:
     """
     if connection.backend_pid == connection.get_server_pid():
         return
-    heard = asyncio.Event()
+    notified = asyncio.Event()
     channel = f"commander_{secrets.token_hex(8)}"
 
-    def hear(*_: object) -> None:
-        heard.set()
+    def on_notify(*_: object) -> None:
+        notified.set()
 
-    await connection.add_listener(channel, hear)
+    await connection.add_listener(channel, on_notify)
     other: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url, timeout=5)
     try:
         if await other.fetchval("select pg_backend_pid()") == connection.backend_pid:
             raise NotASession
         await other.execute(f"notify {channel}")
         try:
-            async with asyncio.timeout(_HEARD_SECONDS):
-                await heard.wait()
+            async with asyncio.timeout(_NOTIFY_SECONDS):
+                await notified.wait()
         except TimeoutError:
             raise NotASession from None
     finally:
         other.terminate()
-    await connection.remove_listener(channel, hear)
+    await connection.remove_listener(channel, on_notify)
 
 
 def must_be_the_same(connection: object, pid: int) -> None:

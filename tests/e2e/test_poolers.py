@@ -37,7 +37,7 @@ async def test_in_session_mode_every_part_works(
 async def test_in_transaction_mode_no_lock_is_taken(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
 ) -> None:
-    monkeypatch.setattr("commander.eventstore.poolers._HEARD_SECONDS", 0.5)
+    monkeypatch.setattr("commander.eventstore.poolers._NOTIFY_SECONDS", 0.5)
     async with pgbouncer(tmp_path, database_url, "transaction", **options) as url:
         if options:  # so that there are several to be given out
             others = [await connect(url, statement_cache_size=0) for _ in range(3)]
