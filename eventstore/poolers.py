@@ -52,17 +52,17 @@ async def must_be_session(connection: OwnConnection, url: str) -> None:
     if connection.backend_pid == connection.get_server_pid():
         return
     notified = asyncio.Event()
-    channel = f"commander_{secrets.token_hex(8)}"
+    name = f"commander_{secrets.token_hex(8)}"
 
     def on_notify(*_: object) -> None:
         notified.set()
 
-    await connection.add_listener(channel, on_notify)
+    await connection.add_listener(name, on_notify)
     other: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url, timeout=5)
     try:
         if await other.fetchval("select pg_backend_pid()") == connection.backend_pid:
             raise NotASession
-        await other.execute(f"notify {channel}")
+        await other.execute(f"notify {name}")
         try:
             async with asyncio.timeout(_NOTIFY_SECONDS):
                 await notified.wait()
@@ -70,7 +70,7 @@ async def must_be_session(connection: OwnConnection, url: str) -> None:
             raise NotASession from None
     finally:
         other.terminate()
-    await connection.remove_listener(channel, on_notify)
+    await connection.remove_listener(name, on_notify)
 
 
 def must_be_the_same(connection: object, pid: int) -> None:
