@@ -208,6 +208,15 @@ def restore(
             "positions that clients and consumers have may be of what was lost."
         ),
     ] = False,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=2**31 - 1,
+            help="As --new-epoch, with this number. Give one above all that there have been, if both backups "
+            "are older than an earlier restore.",
+        ),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Write the events that were lost to this new file, as lines of JSON.")
     ] = None,
@@ -219,7 +228,7 @@ def restore(
     """
     from commander.cli.restoring import run_restore
 
-    run_restore(apply=yes, new_epoch=new_epoch, save=save)
+    run_restore(apply=yes, new_epoch=new_epoch or epoch is not None, number=epoch, save=save)
 
 
 def run_app(arguments: Sequence[str]) -> None:

@@ -127,6 +127,7 @@ async def _prepare(part: Part, agreement: Agreement, database: Database, nats: N
 
 
 async def _settle(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
+    await database.must_have_sessions()
     await migrate(database)
     identity = await settle_identity(database, settings.system, system_name_of(domain.name))
     nats.use(Names(identity))

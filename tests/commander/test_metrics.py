@@ -131,13 +131,16 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     assert httpx.get(f"{public}/metrics", verify=NO_TLS).status_code == 404
     assert httpx.get(f"{public}/health/live", verify=NO_TLS).json() == {"live": True}
     ready = httpx.get(f"{public}/health/ready", verify=NO_TLS)
-    assert (ready.status_code, ready.json()) == (200, {"ready": True})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "degraded": False})
     assert httpx.get(f"{public}/health/answering", verify=NO_TLS).json() == {"answering": True}
     detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
     told = detailed.json()
     code = told.pop("code")
-    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected, "warnings": {}})
+    assert (detailed.status_code, told) == (
+        200,
+        {"ready": True, "degraded": False, "parts": expected, "warnings": {}},
+    )
     assert (code["domain"], code["events"]["AccountOpened"]) == ("bank", 1)
     assert "Withdraw" in code["commands"]
     assert re.fullmatch("[0-9a-f]{8}", code["fingerprint"])
@@ -151,7 +154,7 @@ def test_an_api_that_reaches_no_server_says_on_its_public_port_only_that_it_is_n
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [api] = started.start("api", ready=False)
         public = httpx.get(f"http://127.0.0.1:{api.port}/health/ready", verify=NO_TLS)
-        assert (public.status_code, public.json()) == (503, {"ready": False})
+        assert (public.status_code, public.json()) == (503, {"ready": False, "degraded": False})
         public = httpx.get(f"http://127.0.0.1:{api.port}/health/answering", verify=NO_TLS)
         assert (public.status_code, public.json()) == (503, {"answering": False})
 

@@ -123,6 +123,18 @@ def test_a_projection_that_does_not_return_stops_alone(wheels: System) -> None:
         at=last["position"],
     )
     assert rows["spin"] == {"turns": 2}
+    url = f"http://127.0.0.1:{wheels.operators_port('api')}"
+    ready = until(
+        lambda: httpx.get(f"{url}/health/ready", timeout=10, verify=NO_TLS).json(),
+        lambda told: "projection lap" in told["warnings"],
+    )
+    assert (ready["ready"], ready["degraded"]) == (True, True), "other operations work"
+    stopped = ready["warnings"]["projection lap"]
+    assert stopped.startswith("stopped before Turned at position ") and "did not return" in stopped
+    assert wheels.readiness() == {"ready": True, "degraded": True}
+    metrics = httpx.get(f"{url}/metrics", timeout=10, verify=NO_TLS).text
+    assert 'commander_projection_stopped{projection="lap"} 1' in metrics
+    assert 'commander_projection_stopped{projection="spin"} 0' in metrics
 
 
 def test_time_travel_through_code_that_does_not_return_is_an_error_of_its_own(wheels: System) -> None:
