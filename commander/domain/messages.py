@@ -19,7 +19,7 @@ from commander.domain.digests import input_form, own_form, sent_digest, stored_d
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
 from commander.domain.naming import GivenNames, Named
-from commander.domain.source import where_is
+from commander.domain.source import place_of, where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -67,14 +67,14 @@ class EventType(Named):
         try:
             return self._decoder.decode(data)
         except RAISED as error:  # a __post_init__ may raise anything
-            raise UndecodableEvent(position, self.name, str(error)) from error
+            raise UndecodableEvent(position, self.name, f"{error}{place_of(error)}") from error
 
     def from_json(self, value: Any, position: int) -> Any:
         """The event from parsed JSON. Raises UndecodableEvent with the position and the reason."""
         try:
             return msgspec.convert(value, self.cls)
         except RAISED as error:  # a __post_init__ may raise anything
-            raise UndecodableEvent(position, self.name, str(error)) from error
+            raise UndecodableEvent(position, self.name, f"{error}{place_of(error)}") from error
 
 
 @dataclass(frozen=True)
