@@ -29,8 +29,6 @@ MAX_ALIASES = 100
 
 MAX_NAME = 200
 """The longest name, in characters: an error about an unknown name compares it with all that are known."""
-MAX_ERRORS = 20
-"""After this many errors of validation a document is not read further."""
 
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.PAREN_L, TokenKind.BRACKET_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.PAREN_R, TokenKind.BRACKET_R})

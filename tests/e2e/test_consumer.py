@@ -34,7 +34,7 @@ EVENTS = """query ($after: Position!) { events(after: $after, first: 500) {
 
 
 def nats_url(system: System) -> str:
-    """As `source .commander/environment` has it."""
+    """As `source .commander/bank/environment` has it."""
     for line in (system.data_dir / "environment").read_text().splitlines():
         name, _, value = line.removeprefix("export ").partition("=")
         if name == "COMMANDER_NATS_URL":
