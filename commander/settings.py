@@ -166,6 +166,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     handler_seconds: Annotated[float, Meta(gt=0, le=86400)] = 10
     """How long one call of the domain's code may take: of a decider, a handler, a hook. A longer call is
     interrupted. Effects have a timeout each instead."""
+    loop_blocked_seconds: Annotated[float, Meta(ge=0.05, le=3600)] = 1
+    """How long code may block the event loop of a process before it is counted in the metric
+    `commander_event_loop_blocks_total` and logged with its stack."""
     reactor_parked_keys: Annotated[int, Meta(ge=0)] = 100
     """How many keys of a reactor may be parked, because an event of them failed. If one more key fails, its
     partition stops. With 0 the partition stops at once."""

@@ -7,6 +7,8 @@ OVERLOADED           a limit is reached; try again later (extensions.retryAfterS
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
+PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
+                     PROJECTION_BEHIND, and stopped: position, type and error of the event)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
@@ -33,10 +35,11 @@ from strawberry.types.execution import PreExecutionError
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Overloaded, Unavailable
 from commander.domain.names import camel
+from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
-from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
+from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, ProjectionStopped
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.nats.names import StoresDiffer
 
@@ -60,6 +63,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
+    ProjectionStopped: "PROJECTION_STOPPED",
     LostCursor: "CURSOR_LOST",
     UndecodableEvent: "UNREADABLE",
     CannotDecide: "UNREADABLE",
@@ -153,10 +157,18 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"argument": error.argument}
         case LostCursor():
             return {"position": str(error.kept), "logEpoch": error.epoch}
-        case ProjectionBehind():
+        case ProjectionBehind() | ProjectionStopped():
             position, wanted = str(error.position), str(error.wanted)
-            return {"projection": camel(error.projection), "position": position, "wanted": wanted}
+            known = {"projection": camel(error.projection), "position": position, "wanted": wanted}
+            if isinstance(error, ProjectionBehind):
+                return known
+            return {**known, "stopped": stopped_extension(error.stopped)}
     return {}
+
+
+def stopped_extension(stopped: Stopped) -> dict[str, str]:
+    """The event that a projection cannot fold, in extensions."""
+    return {"position": str(stopped.position), "type": stopped.type, "error": stopped.error}
 
 
 def is_request_error(result: ExecutionResult) -> bool:
