@@ -37,6 +37,7 @@ from commander.eventstore.sql import array_text, statement
 
 _APPEND = statement("append")
 _READ_LOG = statement("read_log")
+_READ_EVENTS = statement("read_events")
 _READ_STREAMS = statement("read_streams")
 _LOG_EXTENT = statement("log_extent")
 PAGE = 500
@@ -280,12 +281,10 @@ async def read_log(
     return [RecordedEvent(*row) for row in rows]
 
 
-async def read_log_within(
-    connection: Connection, after: int, up_to: int, where: EventFilter
-) -> list[RecordedEvent]:
-    """Matching events of a range, as `read_log` up to BATCH_BYTES, in the caller's transaction."""
+async def read_events(connection: Connection, positions: Sequence[int]) -> list[RecordedEvent]:
+    """The events at these positions, oldest first, in the caller's transaction. Raises Unavailable."""
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where), BATCH_BYTES)
+        rows = await connection.fetch(_READ_EVENTS, positions)
     return [RecordedEvent(*row) for row in rows]
 
 

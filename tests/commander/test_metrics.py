@@ -63,7 +63,8 @@ def subscribed(api: Part) -> Iterator[None]:
 
 def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     api, processor, relay, projections, reactors, effects = parts.start(
-        "api", "processor", "relay", "projections", "reactors", "effects"
+        *("api", "processor", "relay", "projections", "reactors", "effects"),
+        COMMANDER_LOOP_BLOCKED_SECONDS="5",  # the machine of the tests may be busy
     )
     account = opened(api, balance="10")
     for _ in range(3):
@@ -84,6 +85,10 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
         assert all(abs(value(part, "clock_ahead_seconds", clock=of)) < 2 for of in ("process", "postgres"))
         assert value(part, "recorded_at_held_seconds") < 1
+        assert (value(part, "event_loop_blocks_total"), value(part, "event_loop_longest_block_seconds")) == (
+            0,
+            0,
+        )
     until(lambda: value(relay, "relay_lag_events"), lambda lag: lag == 0)
     assert value(relay, "relay_position") == 2
     until(lambda: value(reactors, "reactor_position", reactor="transfers"), lambda at: at == 2)
@@ -181,6 +186,8 @@ def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) 
         assert {name for name, _ in scraped(part)} == {
             "commander_server_up",
             "commander_server_trouble",
+            "commander_event_loop_blocks_total",
+            "commander_event_loop_longest_block_seconds",
             *code,
         }
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0

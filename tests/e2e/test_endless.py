@@ -25,6 +25,7 @@ def wheels(clusters: Clusters) -> Iterator[System]:
         clusters.copy("wheels"),
         COMMANDER_DOMAIN="tests.e2e.endless:endless",
         COMMANDER_HANDLER_SECONDS="0.8",
+        COMMANDER_LOOP_BLOCKED_SECONDS="0.4",
         COMMANDER_PARTITIONS="3",
     ) as running:
         until(lambda: [answers(running, part) for part in PARTS], all)  # the API is ready before the others
@@ -77,6 +78,27 @@ def test_a_hook_that_does_not_return_fails_its_request_only(wheels: System) -> N
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
     assert "look_at raised HandlerTimedOut: did not return within 0.8 seconds" in wheels.log.read_text()
     assert turned(wheels)["__typename"] == "CommandApplied"
+
+
+@pytest.mark.parametrize(("part", "place"), [("processor", "decide"), ("api", "hook")])
+def test_code_that_blocks_the_event_loop_is_counted_and_logged(wheels: System, part: str, place: str) -> None:
+    before, logged = blocks(wheels, part), wheels.log.read_text()
+    wheels.query(TURN, wheel=str(uuid4()), how=place, options=PATIENT)
+    until(lambda: blocks(wheels, part)[0], lambda count: count > before[0])
+    assert 0.4 < blocks(wheels, part)[1] < 30
+    new = wheels.log.read_text().removeprefix(logged)
+    assert "the event loop was blocked for" in new
+    assert "in go_on_for_ever\n    while True:\n" in new
+
+
+def blocks(wheels: System, part: str) -> tuple[float, float]:
+    """How many blocks a part has counted, and the longest in seconds."""
+    url = f"http://127.0.0.1:{wheels.operators_port(part)}/metrics"
+    lines = httpx.get(url, timeout=10, verify=NO_TLS).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    names = ("event_loop_blocks_total", "event_loop_longest_block_seconds")
+    count, longest = (float(values[f"commander_{name}"]) for name in names)
+    return count, longest
 
 
 def test_an_inline_projection_that_does_not_return_leaves_inline_mode(wheels: System) -> None:
