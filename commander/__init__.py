@@ -29,6 +29,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Pre
 from typing_extensions import Doc
 
 from commander.domain import (
+    ApiName,
     BigInt,
     CommandContext,
     CommanderError,
@@ -47,6 +48,7 @@ from commander.domain import (
 )
 
 __all__ = [
+    "ApiName",
     "BigInt",
     "CommandContext",
     "CommanderError",

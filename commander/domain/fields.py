@@ -52,6 +52,18 @@ def new_id() -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
+class ApiName:
+    """The name of an event's field in the API, in camel case. What is stored has the name in Python.
+
+    Annotated[PaymentStatus, ApiName("paymentStatus")]
+
+    It tells two fields apart that have the same name, but other types, in two events.
+    """
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ScalarType:
     python: Any
 
@@ -87,7 +99,7 @@ class Field:
     """One field of an event, command, row or value object.
 
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
-    default: makes the default; None if it has none.
+    default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
     """
 
     name: str
@@ -98,6 +110,7 @@ class Field:
     constraints: tuple[Any, ...]
     doc: str | None
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
+    api_name: str | None = None
 
     @cached_property
     def python(self) -> Any:
@@ -126,7 +139,7 @@ class Field:
 
     @cached_property
     def graphql_name(self) -> str:
-        return camel(self.name)
+        return self.api_name or camel(self.name)
 
 
 def fields_of(
@@ -134,12 +147,13 @@ def fields_of(
     reserved: frozenset[str] = frozenset(),
     *,
     may_generate: bool = False,
+    may_rename: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    within: the classes that this one is nested in.
+    may_rename: whether ApiName is allowed. within: the classes that this one is nested in.
     """
     where = where_is(cls)
     if cls in within:
@@ -156,12 +170,16 @@ def fields_of(
     for field in dataclasses.fields(cls):
         at_field = f"{cls.__name__}.{field.name}"
         check_name(field.name, where, at_field)
-        name = camel(field.name)
+        read = _field(field, hints[field.name], where, at_field, (*within, cls))
+        name = read.graphql_name
+        if read.api_name is not None:
+            if not may_rename:
+                raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
+            check_name(name, where, at_field)
         if name in taken:
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
         taken[name] = field.name
-        read = _field(field, hints[field.name], where, at_field, (*within, cls))
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
             raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
@@ -177,6 +195,7 @@ def _field(
     hint, optional, metadata = _unwrapped(hint)
     type_ = _field_type(hint, where, at_field, within)
     docs = [m.documentation for m in metadata if isinstance(m, Doc)]
+    shown = [m.name for m in metadata if isinstance(m, ApiName)]
     default = _default_of(field)
     return Field(
         name=field.name,
@@ -187,6 +206,7 @@ def _field(
         constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
         default=default,
+        api_name=shown[0] if shown else None,
     )
 
 
@@ -197,7 +217,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not isinstance(m, Doc)]
+    declared = [m for m in metadata if not isinstance(m, Doc | ApiName)]
     match type_:
         case ListType():
             sample: object = ()

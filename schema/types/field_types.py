@@ -20,7 +20,7 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
-_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult", "RowVersion")
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "RowVersion")
 """Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 
@@ -103,7 +103,7 @@ class TypeMap:
 def _strawberry_field(field: Field, is_input: bool) -> Any:
     if is_input and not field.required:
         return strawberry.field(default=strawberry.UNSET, description=field.doc)
-    return strawberry.field(description=field.doc)
+    return strawberry.field(name=field.api_name, description=field.doc)
 
 
 def to_domain(
