@@ -114,7 +114,8 @@ async def open_effect_failures(database: Database) -> Mapping[str, int]:
     """How many dead letters of each effect are neither retried nor dropped, by name."""
     rows = await database.fetch(
         """select name, count(effect) as failed
-           from newest_effects() left join effect_failures on effect = name and state = 'FAILED' group by name"""
+           from newest_effects() left join effect_failures on effect = name and state = 'FAILED'
+           group by name"""
     )
     return {row["name"]: row["failed"] for row in rows}
 
