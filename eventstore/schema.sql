@@ -101,7 +101,7 @@ create table progress (
 );
 
 create function move_progress(moved integer[], created timestamptz, reached bigint) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update progress
     set stream_created = created, sequence = reached
@@ -113,7 +113,7 @@ end $$;
 
 -- The newest version of each partition's progress.
 create function newest_progress() returns setof progress
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return query
     select newest.*
@@ -176,7 +176,7 @@ create table positions_of_projections (
 );
 
 create function projection_position(of_table text) returns bigint
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return (select position from positions_of_projections where table_name = of_table order by position desc limit 1);
 end $$;
@@ -189,7 +189,7 @@ from tables_of_projections;
 
 -- Moves the checkpoint of a table and clears a stored failure. Returns false if there is no such table.
 create function move_projection(of_table text, reached bigint) returns boolean
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update positions_of_projections
     set position = reached
@@ -222,7 +222,7 @@ create table reactor_partitions (
 
 -- The newest version of each partition of a reactor, from the end of the index.
 create function checkpoints_of_reactor(of_reactor text) returns setof reactor_partitions
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 declare
     newest reactor_partitions;
     below integer := 2147483647;
@@ -240,7 +240,7 @@ end $$;
 
 -- Moves partitions of a reactor. While states are rebuilt, only folded_position moves.
 create function move_reactor(of_reactor text, moved integer[], reached bigint[]) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update reactor_partitions as p
     set position = greatest(p.position, newest.reached), folded_position = newest.reached,
@@ -266,7 +266,7 @@ create table reactor_states (
 
 -- Reads the states of these keys.
 create function states_of_reactor(of_reactor text, of_keys text[]) returns setof reactor_states
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return query
     select newest.*
@@ -282,7 +282,7 @@ end $$;
 create function save_reactor_states(
     of_reactor text, of_keys text[], states text[], of_deadlines text[], positions bigint[]
 ) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     with changed as materialized (
         select c.*, (select ctid from reactor_states as s
@@ -304,7 +304,7 @@ end $$;
 
 -- Deletes the states of these keys.
 create function end_reactor_states(of_reactor text, of_keys text[]) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     delete from reactor_states
     where ctid = any (array(
@@ -359,7 +359,7 @@ create table effects (
 
 -- The newest version of each effect, from the end of the index.
 create function newest_effects() returns setof effects
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 declare
     newest effects;
 begin
@@ -372,7 +372,7 @@ end $$;
 
 -- Moves the checkpoint of an effect, which never goes back.
 create function move_effect(of_effect text, reached bigint) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update effects
     set position = reached
@@ -408,6 +408,19 @@ create table effect_calls (
     state text not null check (state in ('RUNNING', 'ALONE', 'WAITING', 'DONE')),
     primary key (effect, position)
 );
+
+-- Stores the states of an effect's calls, and deletes those of others.
+create function save_effect_calls(
+    of_effect text, positions bigint[], of_attempts integer[], states text[], ended bigint[]
+) returns void
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
+begin
+    delete from effect_calls where effect = of_effect and position = any (ended);
+    insert into effect_calls (effect, position, attempts, state)
+    select of_effect, c.position, c.attempts, c.state
+    from unnest(positions, of_attempts, states) as c (position, attempts, state)
+    on conflict (effect, position) do update set attempts = excluded.attempts, state = excluded.state;
+end $$;
 
 create table domain_codes (
     fingerprint text primary key,

@@ -174,8 +174,7 @@ async def _measure(
 ) -> None:
     async with servers.system(name=visits.name) as system, AsyncExitStack() as stack:
         parts = {
-            name: await stack.enter_async_context(system.part("commander", name, _DOMAIN))
-            for name in PARTS
+            name: await stack.enter_async_context(system.part("commander", name, _DOMAIN)) for name in PARTS
         }
         hour = Hour(system, parts, output, doors)
         await hour.listen()

@@ -42,8 +42,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def report(minutes: Sequence[Minute]) -> str:
-    """A table in Markdown: the median minute of the first ten, the last ten, and those after the snapshot."""
+    """A document: the median minute of the first ten, the last ten, and those after the snapshot."""
     held = [one for one in minutes if one.phase != "after"]
+    per_second = median(one.commands for one in held) / 60
+    commands = sum(one.commands for one in minutes)
+    events = sum(one.events for one in minutes)
     columns = {
         "first ten minutes": held[:_TEN],
         "last ten minutes": held[-_TEN:],
@@ -52,6 +55,13 @@ def report(minutes: Sequence[Minute]) -> str:
     columns = {name: found for name, found in columns.items() if found}
     parts = list(minutes[0].cpu)
     lines = [
+        f"# Load beside a {'held' if minutes[0].phase == 'held' else 'short'} snapshot, minute by minute",
+        "",
+        f"{len(held)} minutes and {len(minutes) - len(held)} after them, {per_second:,.0f} commands a second.",
+        f"{commands:,} commands of clients, {events:,} events.",
+        "Medians of the minutes. Made by `python -m bench.scaling.hour`, see [README.md](README.md).",
+        "Other processes ran on the machine: see its load.",
+        "",
         f"| | {' | '.join(columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
     ]

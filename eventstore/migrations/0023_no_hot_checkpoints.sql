@@ -1,5 +1,8 @@
 -- No checkpoint is found by a key that all its versions share: while a long snapshot lasts, each look at it would pass all of them.
 -- As the progress of partitions since 0019: what moves is in the key, and the newest version is at the end of the index.
+-- A bitmap scan is forbidden too: it reads all versions, and looks cheap once statistics say that there is one row.
+alter function move_progress(integer[], timestamptz, bigint) set enable_bitmapscan to off;
+
 create table tables_of_projections (
     name text not null,
     fingerprint text not null,
@@ -32,7 +35,7 @@ drop table projections;
 create unique index tables_of_projections_serving on tables_of_projections (name) where serving;
 
 create function projection_position(of_table text) returns bigint
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return (select position from positions_of_projections where table_name = of_table order by position desc limit 1);
 end $$;
@@ -45,7 +48,7 @@ from tables_of_projections;
 
 -- Moves the checkpoint of a table and clears a stored failure. Returns false if there is no such table.
 create function move_projection(of_table text, reached bigint) returns boolean
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update positions_of_projections
     set position = reached
@@ -66,7 +69,7 @@ alter table reactor_partitions
 
 -- The newest version of each partition of a reactor, from the end of the index.
 create function checkpoints_of_reactor(of_reactor text) returns setof reactor_partitions
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 declare
     newest reactor_partitions;
     below integer := 2147483647;
@@ -84,7 +87,7 @@ end $$;
 
 -- Moves partitions of a reactor. While states are rebuilt, only folded_position moves.
 create function move_reactor(of_reactor text, moved integer[], reached bigint[]) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update reactor_partitions as p
     set position = greatest(p.position, newest.reached), folded_position = newest.reached,
@@ -105,7 +108,7 @@ alter table reactor_states
 
 -- Reads the states of these keys.
 create function states_of_reactor(of_reactor text, of_keys text[]) returns setof reactor_states
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return query
     select newest.*
@@ -121,7 +124,7 @@ end $$;
 create function save_reactor_states(
     of_reactor text, of_keys text[], states text[], of_deadlines text[], positions bigint[]
 ) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     with changed as materialized (
         select c.*, (select ctid from reactor_states as s
@@ -143,7 +146,7 @@ end $$;
 
 -- Deletes the states of these keys.
 create function end_reactor_states(of_reactor text, of_keys text[]) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     delete from reactor_states
     where ctid = any (array(
@@ -160,7 +163,7 @@ alter table effects
 
 -- The newest version of each effect, from the end of the index.
 create function newest_effects() returns setof effects
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 declare
     newest effects;
 begin
@@ -173,7 +176,7 @@ end $$;
 
 -- Moves the checkpoint of an effect, which never goes back.
 create function move_effect(of_effect text, reached bigint) returns void
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     update effects
     set position = reached
@@ -181,9 +184,22 @@ begin
         and position < reached;
 end $$;
 
+-- Stores the states of an effect's calls, and deletes those of others.
+create function save_effect_calls(
+    of_effect text, positions bigint[], of_attempts integer[], states text[], ended bigint[]
+) returns void
+language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
+begin
+    delete from effect_calls where effect = of_effect and position = any (ended);
+    insert into effect_calls (effect, position, attempts, state)
+    select of_effect, c.position, c.attempts, c.state
+    from unnest(positions, of_attempts, states) as c (position, attempts, state)
+    on conflict (effect, position) do update set attempts = excluded.attempts, state = excluded.state;
+end $$;
+
 -- The newest version of each partition's progress.
 create function newest_progress() returns setof progress
-language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql stable set enable_seqscan to off set plan_cache_mode to force_generic_plan set enable_bitmapscan to off as $$
 begin
     return query
     select newest.*
