@@ -57,7 +57,7 @@ def report(minutes: Sequence[Minute]) -> str:
     lines = [
         f"# Load beside a {'held' if minutes[0].phase == 'held' else 'short'} snapshot, minute by minute",
         "",
-        f"{len(held)} minutes and {len(minutes) - len(held)} after them, {per_second:,.0f} commands a second.",
+        f"{len(held)} minutes and {len(minutes) - len(held)} after them, {per_second:,.0f} commands/s.",
         f"{commands:,} commands of clients, {events:,} events.",
         "Medians of the minutes. Made by `python -m bench.scaling.hour`, see [README.md](README.md).",
         "Other processes ran on the machine: see its load.",
