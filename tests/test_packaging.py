@@ -52,6 +52,21 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def copied(source: Path, *also: str) -> Path:
+    """Copies what .dockerignore lets into the build of the image, and the files of these names."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    left_out = shutil.ignore_patterns(
+        *(line.removeprefix("**/") for line in lines if line.startswith("**/")), "dist"
+    )
+    source.mkdir()
+    for kept in [*(line.removeprefix("!") for line in lines if line.startswith("!")), *also]:
+        if (ROOT / kept).is_dir():
+            shutil.copytree(ROOT / kept, source / kept, symlinks=True, ignore=left_out)
+        elif (ROOT / kept).exists():
+            shutil.copy(ROOT / kept, source / kept)
+    return source
+
+
 # --- What it holds ------------------------------------------------------------------------------------------
 
 
@@ -71,35 +86,43 @@ def test_the_wheel_holds_commander_alone_with_every_package_as_plain_files(wheel
     assert len({name.parts[1] for name in there if len(name.parts) > 2}) >= 9, "the packages were not found"
 
 
-def test_the_wheel_holds_the_page_when_it_is_built(wheel: Path) -> None:
-    if not (ROOT / PAGE).exists():
-        pytest.skip("NOT RUN: GraphiQL's page is not built here (make graphiql)")
-    assert f"commander/{PAGE}" in contents(wheel)
+def wheel_of(sdist: Path, directory: Path) -> Path:
+    with tarfile.open(sdist) as archive:
+        assert all(member.isfile() for member in archive.getmembers()), "a link"
+        archive.extractall(directory, filter="data")
+    [source] = directory.iterdir()
+    return built("wheel", source, directory / "wheel")
 
 
 def test_the_source_distribution_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as archive:
-        assert all(member.isfile() for member in archive.getmembers()), "a link"
-        archive.extractall(tmp_path, filter="data")
-    [source] = tmp_path.iterdir()
-    again = built("wheel", source, tmp_path / "wheel")
+    again = wheel_of(sdist, tmp_path)
     assert again.name == wheel.name
     assert contents(again) == contents(wheel)
+
+
+def test_the_wheel_of_a_checkout_and_that_of_its_source_distribution_hold_the_page(tmp_path: Path) -> None:
+    """Git ignores the built page. The files here stand for those that npm makes."""
+    source = copied(tmp_path / "src", ".gitignore")
+    run("git", "init", "--quiet", cwd=source)
+    made = {f"{Path(PAGE).parent}/{name}": name.encode() for name in ("manifest.json", "assets/main-1a.js")}
+    for name, content in made.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(content)
+    assert run("git", "check-ignore", PAGE, cwd=source).strip() == PAGE
+    wheel = built("wheel", source, tmp_path / "wheel")
+    again = wheel_of(built("sdist", source, tmp_path / "sdist"), tmp_path / "again")
+    for archive in (wheel, again):
+        held = {name: content for name, content in contents(archive).items() if "/dist/" in name}
+        assert held == {f"commander/{name}": content for name, content in made.items()}
 
 
 def test_the_image_builds_the_same_wheel_and_looks_for_the_page_where_it_is(
     wheel: Path, tmp_path: Path
 ) -> None:
     """From what .dockerignore lets into the build, which has no .git and no .gitignore."""
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
-    left_out = shutil.ignore_patterns(*(line.removeprefix("**/") for line in lines if line.startswith("**/")))
-    source = tmp_path / "src"
-    source.mkdir()
-    for kept in (line.removeprefix("!") for line in lines if line.startswith("!")):
-        if (ROOT / kept).is_dir():
-            shutil.copytree(ROOT / kept, source / kept, symlinks=True, ignore=left_out)
-        elif (ROOT / kept).exists():
-            shutil.copy(ROOT / kept, source / kept)
+    source = copied(tmp_path / "src")
+    if (ROOT / PAGE).exists():
+        shutil.copytree((ROOT / PAGE).parent, (source / PAGE).parent)
     again = built("wheel", source, tmp_path / "wheel")
     assert contents(again) == contents(wheel)
     [page] = re.findall(r"test -s \S*/site-packages/(\S+)", (ROOT / "Dockerfile").read_text())

@@ -37,7 +37,7 @@ class NoopPart(ApiPart):
 
     def app(self) -> ASGIApp:
         settings = HttpSettings(max_body_bytes=self.settings.max_body_bytes)
-        routes = routes_of(public_health_answers(self.readiness))
+        routes = routes_of(public_health_answers(self.readiness, self.answers))
         return application(noop_schema(self.domain), self._connected, settings, routes)
 
 

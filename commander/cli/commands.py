@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commander.cli.parts import DATA_DIR, run_part, run_tree
+from commander.cli.parts import run_part, run_tree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,9 +42,10 @@ _GROUPS = {
 def dev(
     domain: DomainArgument = None,
     port: Port = None,
-    data_dir: Annotated[Path, typer.Option(help="The directory for the data of Postgres and NATS.")] = Path(
-        DATA_DIR
-    ),
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="The directory for the data of Postgres and NATS. Default: .commander/<system>."),
+    ] = None,
 ) -> None:
     """Run Postgres, NATS and all parts on this machine, until Ctrl-C."""
     run_tree(domain, port, data_dir)
@@ -207,6 +208,15 @@ def restore(
             "positions that clients and consumers have may be of what was lost."
         ),
     ] = False,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=2**31 - 1,
+            help="As --new-epoch, with this number. Give one above all that there have been, if both backups "
+            "are older than an earlier restore.",
+        ),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option(help="Write the events that were lost to this new file, as lines of JSON.")
     ] = None,
@@ -218,7 +228,7 @@ def restore(
     """
     from commander.cli.restoring import run_restore
 
-    run_restore(apply=yes, new_epoch=new_epoch, save=save)
+    run_restore(apply=yes, new_epoch=new_epoch or epoch is not None, number=epoch, save=save)
 
 
 def run_app(arguments: Sequence[str]) -> None:

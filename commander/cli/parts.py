@@ -6,7 +6,6 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-DATA_DIR = ".commander"
 PARTS = {
     "api": "ApiPart",
     "processor": "ProcessorPart",
@@ -42,9 +41,12 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
     run(part(settings, loaded))
 
 
-def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path = DATA_DIR) -> None:
-    """Runs `commander dev` until a signal ends it. Raises CommanderError."""
+def run_tree(domain: str | None = None, port: object = None, data_dir: str | Path | None = None) -> None:
+    """Runs `commander dev` until a signal ends it. Raises CommanderError.
+
+    data_dir: None means the directory of this system in `.commander`.
+    """
     from commander.dev.tree import run_dev
     from commander.settings import read_settings
 
-    run_dev(read_settings(domain=domain, port=port), Path(data_dir))
+    run_dev(read_settings(domain=domain, port=port), None if data_dir is None else Path(data_dir))

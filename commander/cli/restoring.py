@@ -26,16 +26,22 @@ console = Console(highlight=False, soft_wrap=True)
 _SHOWN = 10
 
 
-def run_restore(*, apply: bool, new_epoch: bool, save: Path | None) -> None:
+def run_restore(*, apply: bool, new_epoch: bool, number: int | None, save: Path | None) -> None:
     """Shows the differences, and with `apply` removes them. save: the file for the events that were lost.
 
-    new_epoch: begin a new epoch even if nothing differs. Raises SettingsError, Unavailable, PartsRun and
-    AnotherSystem.
+    new_epoch: begin a new epoch even if nothing differs. number: its number; None: the next one that the
+    stores know. Raises SettingsError, Unavailable, PartsRun, AnotherSystem, and CommanderError for a number
+    that is taken.
     """
     settings = read_settings()
-    asyncio.run(
-        _with_servers(settings, lambda database, nats: _run(database, nats, settings, apply, new_epoch, save))
-    )
+
+    async def work(database: Database, nats: Nats) -> None:
+        found = await differences(database, nats)
+        await _show(database, nats, found, save)
+        if found.exist or new_epoch:
+            await _apply(database, nats, settings, found, number, apply=apply)
+
+    asyncio.run(_with_servers(settings, work))
 
 
 async def _with_servers(settings: Settings, work: Callable[[Database, Nats], Awaitable[None]]) -> None:
@@ -50,10 +56,7 @@ async def _with_servers(settings: Settings, work: Callable[[Database, Nats], Awa
         await database.close()
 
 
-async def _run(
-    database: Database, nats: Nats, settings: Settings, apply: bool, new_epoch: bool, save: Path | None
-) -> None:
-    found = await differences(database, nats)
+async def _show(database: Database, nats: Nats, found: Differences, save: Path | None) -> None:
     for line in described(nats, found):
         console.print(line)
     for lost in await lost_streams(database):
@@ -63,12 +66,18 @@ async def _run(
     if save is not None:
         count = await _save(nats, found, save)
         console.print(f"wrote {count} events to {save}")
-    if not found.exist and not new_epoch:
-        return
+
+
+async def _apply(
+    database: Database, nats: Nats, settings: Settings, found: Differences, number: int | None, *, apply: bool
+) -> None:
+    number = found.newest_epoch + 1 if number is None else number
+    if number <= found.newest_epoch:
+        raise CommanderError(f"there is an epoch {found.newest_epoch}: give --epoch a greater number")
     if not apply:
-        console.print(f"nothing was changed; with --yes it begins epoch {found.newest_epoch + 1}")
+        console.print(f"nothing was changed; with --yes it begins epoch {number}")
         return
-    begun, sent_again = await restore(database, nats, found, settings.nats_replicas)
+    begun, sent_again = await restore(database, nats, found, settings.nats_replicas, epoch=number)
     console.print(f"{sent_again} pending commands that Postgres has are sent again")
     console.print(
         f"epoch {begun.number} of the log begins at position {begun.first_position}; start the parts, or "
@@ -116,6 +125,8 @@ def described(nats: Nats, found: Differences) -> Iterator[str]:
 
 def _described_commands(found: Differences) -> Iterator[str]:
     yield f"of the commands that made them, {found.again} are still queued and are decided again"
+    if found.sent_again:
+        yield f"{found.sent_again} are in Postgres and are sent again"
     if found.gone:
         shown = ", ".join(map(str, found.gone[:_SHOWN])) + (", …" if len(found.gone) > _SHOWN else "")
         yield f"and {len(found.gone)} are lost: {shown}"

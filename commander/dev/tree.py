@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from commander.cli.loading import load_domain
-from commander.dev.data_dir import sole_use
+from commander.dev.data_dir import DataOfAnotherSystem, default_data_dir, settle_owner, sole_use
 from commander.dev.embedded import (
     EmbeddedNats,
     EmbeddedPostgres,
@@ -25,7 +25,7 @@ from commander.dev.ports import check_operators_ports, check_port, operators_por
 from commander.domain import CommanderError
 from commander.parts.hold import Hold
 from commander.parts.logs import configure_logging
-from commander.settings import Settings
+from commander.settings import Settings, system_name_of
 
 logger = logging.getLogger("commander")
 
@@ -38,15 +38,25 @@ class _ApiEnded(Exception):
     """The API ended before it was loaded. The reason has been printed."""
 
 
-def run_dev(settings: Settings, data_dir: Path) -> None:
-    """Runs until SIGINT or SIGTERM. Raises CommanderError for an error that the user can fix."""
+def run_dev(settings: Settings, data_dir: Path | None) -> None:
+    """Runs until SIGINT or SIGTERM. Raises CommanderError for an error that the user can fix.
+
+    data_dir: None means the directory of this system.
+    """
     configure_logging("dev", settings.log_level)
     domain = load_domain(settings.domain)
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
     check_port(settings.host, settings.port, "choose another port with --port")
     check_operators_ports(settings, parts)
+    system = settings.system or system_name_of(domain.name)
     try:
-        asyncio.run(_Tree(settings, data_dir, parts).run())
+        try:
+            asyncio.run(_Tree(settings, data_dir or default_data_dir(system), parts, system).run())
+        except DataOfAnotherSystem:
+            if data_dir is not None:
+                raise
+            # .commander itself has the data of another system, which is recorded now
+            asyncio.run(_Tree(settings, default_data_dir(system), parts, system).run())
     except _ApiEnded:
         raise SystemExit(1) from None
 
@@ -54,13 +64,14 @@ def run_dev(settings: Settings, data_dir: Path) -> None:
 class _Tree:
     """The processes. Servers start first and stop last. A process that ends is started again."""
 
-    def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...]) -> None:
+    def __init__(self, settings: Settings, data_dir: Path, parts: tuple[str, ...], system: str) -> None:
         self._parts = parts
+        self._system = system
         self._port = settings.port or free_port(settings.host)
         self._operators_ports = operators_ports(settings, parts)
         self._settings = settings
         self._data_dir = data_dir
-        self._is_new = False
+        self._new_dirs: list[Path] = []
         self._hold = Hold()
         self._children: dict[str, asyncio.subprocess.Process] = {}
         self._servers: list[EmbeddedServer] = []
@@ -98,9 +109,9 @@ class _Tree:
                 for server in reversed(self._servers):
                     await server.stop()
             if not work.cancelled():
-                if self._is_new and isinstance(work.exception(), _ApiEnded):
+                if self._new_dirs and isinstance(work.exception(), _ApiEnded):
                     await loop.shutdown_default_executor()  # it can still write to the data directory
-                    shutil.rmtree(self._data_dir)
+                    self._remove_new_dirs()
                 work.result()
 
     async def _work(self, until_the_end: contextlib.ExitStack) -> None:
@@ -111,8 +122,8 @@ class _Tree:
         the first command. The other parts load after the API.
         """
         until_the_end.callback(self._hold.release)
-        self._is_new = not self._data_dir.exists()
-        until_the_end.enter_context(sole_use(self._data_dir))
+        self._new_dirs = [path for path in (self._data_dir, *self._data_dir.parents) if not path.exists()]
+        until_the_end.enter_context(sole_use(self._data_dir, self._system))
         try:
             async with asyncio.TaskGroup() as group:
                 for server in self._servers:
@@ -124,15 +135,27 @@ class _Tree:
                     await self._start_part(part)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        url = None if self._settings.postgres_url else self._environment["COMMANDER_POSTGRES_URL"]
+        await settle_owner(self._data_dir, self._system, url)
         self._write_environment()
         self._hold.release()
         keeping = [self._keep_server(server) for server in self._servers]
         keeping += [self._keep_part(part) for part in self._parts]
         await asyncio.gather(*keeping, self._say_when_ready())
 
+    def _remove_new_dirs(self) -> None:
+        shutil.rmtree(self._data_dir)
+        with contextlib.suppress(OSError):  # another system's data is beside it
+            for parent in self._new_dirs[1:]:
+                parent.rmdir()
+
+    @property
+    def _environment_file(self) -> Path:
+        """The settings for commands in another terminal, which `source` reads."""
+        return self._data_dir / "environment"
+
     def _write_environment(self) -> None:
-        """Writes the settings for commands in another terminal: `source .commander/environment`."""
-        file = self._data_dir / "environment"
+        file = self._environment_file
         file.touch(mode=0o600)
         names = ("COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN")
         file.write_text("".join(f"export {name}={shlex.quote(self._environment[name])}\n" for name in names))
@@ -155,6 +178,7 @@ class _Tree:
             env={
                 **self._environment,
                 "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
+                "OTEL_SERVICE_NAME": f"{self._environment.get('OTEL_SERVICE_NAME', 'commander')}-{part}",
                 **self._hold.environment,
             },
             stdin=asyncio.subprocess.DEVNULL,
@@ -210,6 +234,7 @@ class _Tree:
         _say(f"  health                {base}/health/ready")
         _say(f"  metrics               http://{operators}:PORT/metrics, PORT of {ports}")
         _say(f"  data                  {self._data_dir.resolve()}")
+        _say(f"  in another terminal   source {shlex.quote(str(self._environment_file))}")
         _say("Ctrl-C stops it.\n")
 
     async def _answers(self, path: str) -> bool:

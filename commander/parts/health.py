@@ -1,7 +1,7 @@
 """The health of a process: whether it is alive, and whether everything that it needs is ready.
 
 health_answers say what is not ready and why. They are for the operators' port. public_health_answers say only
-whether the process is ready. They are for a port that clients can reach.
+whether the process is ready, and whether it can answer anything. They are for a port that clients can reach.
 """
 
 from __future__ import annotations
@@ -23,26 +23,36 @@ def health_answers(
     """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why.
 
     The body of /health/ready also tells the fingerprint of the domain's code, and what it knows. It has
-    warnings too: what operators should know, although the process is ready.
+    warnings too: what operators should know, although the process is ready. It is then degraded.
     """
 
     async def readiness() -> Answer:
         parts = dict(await ready())
         is_ready = _all_ok(parts)
-        body = {"ready": is_ready, "parts": parts, "warnings": warnings(), "code": code}
-        return _json(200 if is_ready else 503, body)
+        found = warnings()
+        shown = {"ready": is_ready, "degraded": bool(found), "parts": parts, "warnings": found, "code": code}
+        return _json(200 if is_ready else 503, shown)
 
     return {"/health/live": _live, "/health/ready": readiness}
 
 
-def public_health_answers(ready: Readiness) -> Answers:
-    """The same paths and status codes. The body of /health/ready has no details."""
+def public_health_answers(
+    ready: Readiness, answers: Callable[[], bool], warnings: Callable[[], Mapping[str, str]] = dict
+) -> Answers:
+    """The same paths and status codes, and no details.
+
+    GET /health/answering: 200 while the process can do a part of its work although it is not ready, else 503.
+    A gateway sends requests to such a process when no other one is ready.
+    """
 
     async def readiness() -> Answer:
         is_ready = _all_ok(await ready())
-        return _json(200 if is_ready else 503, {"ready": is_ready})
+        return _json(200 if is_ready else 503, {"ready": is_ready, "degraded": bool(warnings())})
 
-    return {"/health/live": _live, "/health/ready": readiness}
+    async def answering() -> Answer:
+        return _json(200 if answers() else 503, {"answering": answers()})
+
+    return {"/health/live": _live, "/health/ready": readiness, "/health/answering": answering}
 
 
 async def _live() -> Answer:

@@ -8,8 +8,6 @@ import gc
 import logging
 import signal
 
-import msgspec
-
 from commander.domain import Domain
 from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
@@ -19,13 +17,13 @@ from commander.eventstore.migrate import migrate
 from commander.eventstore.watching import watch_postgres
 from commander.parts.hold import until_released
 from commander.parts.part import Part, run_all
-from commander.settings import Settings, SettingsError, SystemName, demand_on
+from commander.settings import Settings, SettingsError, system_name_of
 from commander.streaming.log.agreement import Agreement
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names, StoresDiffer
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.nats.watching import watch_nats
-from commander.streaming.watchdog import Watchdog
+from commander.streaming.watchdog import Check, Watchdog, start_timer
 
 logger = logging.getLogger("commander")
 
@@ -57,8 +55,11 @@ async def _run(part: Part) -> None:
     servers = part.servers()
     gc.collect()
     gc.freeze()  # the garbage collector then ignores the objects made so far, which stay
+    checks: list[Check] = [part.loop_watch]
     if part.watched:
-        Watchdog(part.domain, part.settings.handler_seconds).start()
+        checks.append(Watchdog(part.domain, part.settings.handler_seconds))
+    part.loop_watch.start()
+    start_timer(*checks)
     work = asyncio.create_task(_work(part))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
@@ -126,22 +127,12 @@ async def _prepare(part: Part, agreement: Agreement, database: Database, nats: N
 
 
 async def _settle(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
+    await database.must_have_sessions()
     await migrate(database)
-    identity = await settle_identity(database, settings.system, system_name_of(domain))
+    identity = await settle_identity(database, settings.system, system_name_of(domain.name))
     nats.use(Names(identity))
     await settle_partitions(database, settings.partitions)
     await ensure_streams(nats, settings.nats_replicas)
-
-
-def system_name_of(domain: Domain) -> str:
-    """The name of a system that has none given: the domain's. Raises SettingsError if it cannot be one."""
-    try:
-        return msgspec.convert(domain.name, SystemName)
-    except msgspec.ValidationError:
-        raise SettingsError(
-            f"the domain's name {domain.name!r} cannot be the name of a system on NATS: set "
-            f"COMMANDER_SYSTEM, which {demand_on(SystemName)}"
-        ) from None
 
 
 def given_url(url: str | None, variable: str) -> str:

@@ -2,14 +2,15 @@
 
 After that, positions can hold other events than before. A position in a cursor, in a message or in the
 memory of a consumer is therefore of an epoch. Positions before the first one of each later epoch hold the
-same events as before.
+same events as before. `log_has` tells whether an event is still in the log.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.records import RecordedEvent
 
 
 class Epoch(NamedTuple):
@@ -55,3 +56,12 @@ async def read_epochs(database: Database) -> Epochs:
 async def begin_epoch(connection: Connection, begun: Epoch) -> None:
     """Records a new epoch, in the caller's transaction."""
     await connection.execute("insert into epochs (epoch, first_position) values ($1, $2)", *begun)
+
+
+async def log_has(connection: Connection, event: RecordedEvent) -> bool:
+    """Whether the log has this event at its position. Its data is not compared. Raises Unavailable."""
+    with reaching_postgres(connection):
+        found = await connection.fetchrow(
+            "select command_id, recorded_at from events where position = $1", event.position
+        )
+    return found is not None and tuple(found) == (event.command_id, event.recorded_at)

@@ -186,6 +186,14 @@ async def remembered(database: Database, command_id: UUID) -> SubmittedCommand |
     return None if found is None else _decoder.decode(found)
 
 
+async def pending_among(database: Database, command_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these commands that are stored. They may have an outcome. Raises Unavailable."""
+    rows = await database.fetch(
+        "select command_id from pending_commands where command_id = any($1::uuid[])", list(command_ids)
+    )
+    return {row["command_id"] for row in rows}
+
+
 async def undecided_reactions(
     database: Database, stream_created: datetime | None
 ) -> dict[str, UndecidedReactions]:

@@ -5,6 +5,7 @@ negotiation.py      the media type of an answer
 connections.py      limit and end of long-lived connections
 departures.py       end the work for a client that has gone
 sse.py              cursors on Server-Sent Events
+multipart.py        parts of a response, for Apollo's protocol
 frames.py           shared WebSocket frames
 websocket.py        both WebSocket protocols
 graphiql_page.py    the GraphiQL page and its files

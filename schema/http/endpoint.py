@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
-from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscriptionTransport
+from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
@@ -28,6 +28,7 @@ from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.connections import Streams, close_source
 from commander.schema.http.departures import CLIENT_GONE, ClientGone, unless_gone
 from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
+from commander.schema.http.multipart import Parts
 from commander.schema.http.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, carrier, is_json
 from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
 from commander.schema.http.websocket import (
@@ -120,12 +121,11 @@ class Endpoint(GraphQL[Context, None]):
             keep_alive=True,
             keep_alive_interval=settings.keep_alive_seconds,
         )
-        multipart = MultipartSubscriptionTransport()
-        multipart.heartbeat_interval = settings.keep_alive_seconds
         self._transports: Mapping[str, HTTPStreamTransport] = {
             "sse": CursorEvents(settings.keep_alive_seconds),
-            "multipart-subscription": multipart,
+            "multipart-subscription": Parts(settings.keep_alive_seconds),
         }
+        self.max_message_bytes = settings.max_body_bytes
         self._services = services
         self._streams = streams
         self._assets = assets_app()

@@ -2,10 +2,11 @@
 
 `schema/graphiql` has the JavaScript of the page. `npm ci && npm run build` there builds it into
 `schema/graphiql/dist`. The built page needs no host but this server. Without a build, the page loads the same
-versions of the same libraries from a CDN.
+versions of the same libraries from a CDN. A page that cannot load its files shows which ones and what to do.
 """
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,12 @@ DIST = SOURCES / "dist"
 
 _ENTRY = "src/main.js"
 _CDN = "https://esm.sh"
+_REMEDY = (
+    "Run `make graphiql` (it needs npm) in the checkout that Commander runs from, or that its wheel is built "
+    "from"
+)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,15 +68,23 @@ def graphiql_page(
     The built page has no inline script, so it works with the content security policy `script-src 'self'`. Its
     editor, Monaco, sets styles and fonts at run time. It needs `style-src 'self' 'unsafe-inline'`,
     `font-src 'self' data:` and `img-src 'self' data:`. Without a build, the page needs the CDN and inline
-    scripts.
+    scripts, and a warning in the log says so.
+
+    GraphiQL replaces a text that says what the page waits for. A browser shows that text after two seconds.
 
     This function reads files, so call it once at start. Raises ValueError if the manifest in `dist` has no
     entry for the page.
     """
     build = _read_build(dist)
     config = {"endpoint": endpoint, "examples": [asdict(example) for example in examples]}
-    head, tail = _from_cdn() if build is None else _from_build(build, assets_url)
-    return _PAGE.format(head=head, config=_json_for_html(config), tail=tail)
+    if build is None:
+        log.warning("GraphiQL is not built, so its page loads it from %s. %s.", _CDN, _REMEDY)
+        head, tail = _from_cdn()
+        waiting = _waiting_for_cdn()
+    else:
+        head, tail = _from_build(build, assets_url)
+        waiting = _waiting_for_build(assets_url)
+    return _PAGE.format(head=head, waiting=waiting, config=_json_for_html(config), tail=tail)
 
 
 def assets_app(dist: Path = DIST) -> ASGIApp | None:
@@ -151,6 +166,24 @@ def _from_cdn() -> tuple[str, str]:
     return head, f'<script type="module">\nimport "graphiql/setup-workers/esm.sh";\n{page}</script>'
 
 
+def _waiting_for_build(assets_url: str) -> str:
+    path = f"<code>{escape(assets_url.rstrip('/'))}/</code>"
+    return f"""\
+<h1>GraphiQL is not loaded yet</h1>
+<p>This page loads GraphiQL from {path} on this host. If this text stays, the browser could not load or run
+those files. Check that each proxy in front of the API passes {path} on to it, and look at the console of the
+browser.</p>"""
+
+
+def _waiting_for_cdn() -> str:
+    remedy = _REMEDY.replace("`make graphiql`", "<code>make graphiql</code>")
+    return f"""\
+<h1>GraphiQL is not built on this server</h1>
+<p><code>schema/graphiql/dist/manifest.json</code> is missing, so this page loads GraphiQL from {_CDN}.
+If this text stays, the browser could not load it from there.</p>
+<p>{remedy}, and start the API again. Then the page needs no other host.</p>"""
+
+
 def _json_for_html(value: object) -> str:
     """JSON that cannot end the script element around it: only ASCII, and no `<`, `>` or `&`."""
     text = json.dumps(value)
@@ -171,11 +204,17 @@ _PAGE = """\
 html, body, #graphiql {{ height: 100%; margin: 0; }}
 .graphiql-doc-explorer-search input {{ min-width: 5rem; }}
 .graphiql-button {{ font-family: inherit; }}
+#waiting {{ max-width: 42rem; margin: 0 auto; padding: 3rem 1rem; font: 1rem/1.5 system-ui, sans-serif;
+  visibility: hidden; animation: waited 0s 2s forwards; }}
+@keyframes waited {{ to {{ visibility: visible; }} }}
 </style>
 {head}</head>
 <body>
-<div id="graphiql"></div>
-<noscript>This page needs JavaScript.</noscript>
+<div id="graphiql"><div id="waiting">
+{waiting}
+<p>The API itself does not need GraphiQL: any GraphQL client can use this URL.</p>
+<noscript><p>This page needs JavaScript.</p></noscript>
+</div></div>
 <script type="application/json" id="commander-config">{config}</script>
 {tail}
 </body>

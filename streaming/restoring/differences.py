@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from commander.eventstore.log.checkpoints import furthest_sequences
 from commander.eventstore.log.epochs import read_epochs
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import ended_among
+from commander.eventstore.log.pending import pending_among
 from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.messages import commands_in
 from commander.streaming.log.agreement import event_in_log
@@ -39,8 +40,8 @@ class Differences:
     first_lost, last_lost: of these events.
     decided, queue_end: the last message of COMMANDS that is decided, and the last one that it has.
     queued: how many commands are in COMMANDS. to_decide: how many of them have no outcome.
-    again: of the commands that made the lost events, those that will be decided again. gone: those that will
-    not, because Postgres has no outcome of them and COMMANDS does not have them.
+    again: of the commands that made the lost events, those in COMMANDS, which will be decided again.
+    sent_again: those that only Postgres has, as pending commands. gone: those that are nowhere.
     stale: messages of COMMANDS with reactions to events that the log does not have.
     """
 
@@ -59,6 +60,7 @@ class Differences:
     queued: int = 0
     to_decide: int = 0
     again: int = 0
+    sent_again: int = 0
     gone: list[UUID] = field(default_factory=list)
     stale: list[InMessage] = field(default_factory=list)
 
@@ -115,11 +117,13 @@ async def differences(database: Database, nats: Nats) -> Differences:
         before = max(0, commands.state.first_seq - 1)  # 0 in a stream that never had a message
         async for message in messages_after(nats, names.commands, before, found.queue_end):
             await _count_queued(database, found, message, queued)
-        ended = await _ended(database, queued)
+        ended = await _among(database, queued, ended_among)
         found.queued, found.to_decide = len(queued), len(queued - ended)
         found.again = len(lost_by & queued - ended)
         lost_by -= queued
-    found.gone = sorted(lost_by - await _ended(database, lost_by))
+    lost_by -= await _among(database, lost_by, ended_among)
+    pending = await _among(database, lost_by, pending_among)
+    found.sent_again, found.gone = len(pending), sorted(lost_by - pending)
     return found
 
 
@@ -189,12 +193,16 @@ async def is_stale(database: Database, command: SubmittedCommand, shared: int) -
     return event is None or event.correlation_id != command.correlation_id
 
 
-async def _ended(database: Database, command_ids: set[UUID]) -> set[UUID]:
-    """Those of these commands that have an outcome."""
-    wanted, ended = list(command_ids), set[UUID]()
+async def _among(
+    database: Database,
+    command_ids: set[UUID],
+    ask: Callable[[Database, list[UUID]], Awaitable[set[UUID]]],
+) -> set[UUID]:
+    """Those of these commands that the question finds; it is asked for some at a time."""
+    wanted, found = list(command_ids), set[UUID]()
     for begin in range(0, len(wanted), _IDS):
-        ended |= await ended_among(database, wanted[begin : begin + _IDS])
-    return ended
+        found |= await ask(database, wanted[begin : begin + _IDS])
+    return found
 
 
 async def _info(nats: Nats, stream: str) -> api.StreamInfo | None:

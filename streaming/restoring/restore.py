@@ -60,15 +60,18 @@ class Restored(NamedTuple):
     sent_again: int
 
 
-async def restore(database: Database, nats: Nats, found: Differences, replicas: int) -> Restored:
+async def restore(
+    database: Database, nats: Nats, found: Differences, replicas: int, *, epoch: int | None = None
+) -> Restored:
     """Begins a new epoch and makes NATS agree with it. found: what was compared just now.
 
+    epoch: its number, greater than all that the stores know; None: the next one.
     Raises PartsRun, AnotherSystem and Unavailable. Call it again after an error.
     """
     connection = await database.connect("commander restore")
     try:
         await _must_be_alone(database, connection)
-        begun = Epoch(found.newest_epoch + 1, found.kept + 1)
+        begun = Epoch(epoch or found.newest_epoch + 1, found.kept + 1)
         async with connection.transaction():
             await begin_epoch(connection, begun)
             await read_again(connection)

@@ -71,6 +71,8 @@ async def _lines(system: System, accept: str, variables: dict[str, Any]) -> Asyn
         client.stream("POST", system.url, json=body, headers={"accept": accept}) as response,
     ):
         assert response.headers["content-type"].startswith(accept.partition(";")[0]), response
+        assert response.headers["cache-control"] == "no-cache, no-transform"
+        assert response.headers["x-accel-buffering"] == "no"
         async for line in response.aiter_lines():
             yield line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,10 +47,13 @@ class Part(Endpoint):
 
 
 class Parts:
-    """Starts parts on one Postgres and one NATS; ends them all on leaving."""
+    """Starts parts on one Postgres and one NATS; ends them all on leaving. settings: variables of each."""
 
-    def __init__(self, postgres_url: str, nats_url: str, data_dir: Path) -> None:
-        self.environment = {"COMMANDER_POSTGRES_URL": postgres_url, "COMMANDER_NATS_URL": nats_url}
+    def __init__(
+        self, postgres_url: str, nats_url: str, data_dir: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
+        urls = {"COMMANDER_POSTGRES_URL": postgres_url, "COMMANDER_NATS_URL": nats_url}
+        self.environment = {**urls, **(settings or {})}
         self._data_dir = data_dir
         self._running = ExitStack()
         self._count = 0

@@ -6,13 +6,14 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright, expect
 
-from commander.schema.http.graphiql_page import DIST
+from commander.schema.http.graphiql_page import DIST, graphiql_page
 from tests.e2e.bank import apply
 from tests.system import System
 
@@ -75,8 +76,6 @@ async def browsed() -> AsyncIterator[Browsed]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("NOT RUN: chromium is absent, so GraphiQL was tried in no browser")
-    if not (DIST / "manifest.json").is_file():
-        pytest.skip("NOT RUN: GraphiQL is not built (make graphiql), so it was tried in no browser")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         context = await browser.new_context(viewport={"width": 1400, "height": 900})
@@ -87,8 +86,11 @@ async def browsed() -> AsyncIterator[Browsed]:
 async def test_a_newcomer_runs_each_example_and_sees_an_event_arrive_live(
     system: System, browsed: Browsed
 ) -> None:
+    if not (DIST / "manifest.json").is_file():
+        pytest.skip("NOT RUN: GraphiQL is not built (make graphiql), so it was tried in no browser")
     page = browsed.page
     await browsed.open(system.url)
+    assert await page.locator("#waiting").count() == 0
     assert await page.title() == "Commander"
     assert await page.get_by_role("tab").all_inner_texts() == ["OpenAccount", "Accounts", "Feed"]
 
@@ -120,3 +122,25 @@ async def test_a_newcomer_runs_each_example_and_sees_an_event_arrive_live(
     assert [url for url in requested if not url.startswith(origins)] == []
     assert system.ws_url in browsed.requested
     assert browsed.complaints + second.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("built", "shown"),
+    [
+        pytest.param(True, ("/graphiql-assets/", "proxy"), id="built"),
+        pytest.param(False, ("make graphiql", "https://esm.sh"), id="unbuilt"),
+    ],
+)
+async def test_a_browser_that_cannot_load_graphiql_shows_what_is_missing(
+    browsed: Browsed, tmp_path: Path, built: bool, shown: tuple[str, ...]
+) -> None:
+    """Every request but the one for the page fails, as it does without a network."""
+    if built:
+        (tmp_path / "manifest.json").write_text('{"src/main.js": {"file": "assets/main-1a.js"}}')
+    html, url = graphiql_page([], dist=tmp_path), "http://commander.test/graphql"
+    await browsed.page.route("**/*", lambda route: route.abort("internetdisconnected"))
+    await browsed.page.route(url, lambda route: route.fulfill(body=html, content_type="text/html"))
+    await browsed.page.goto(url)
+    assert len(browsed.requested) > 1
+    for text in shown:
+        await expect(browsed.page.locator("#waiting").get_by_text(text).first).to_be_visible()

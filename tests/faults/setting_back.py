@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,7 +42,7 @@ class Stores:
         for server in servers:
             await server.stop()
             await asyncio.to_thread(shutil.rmtree, _copy(server), ignore_errors=True)
-            await _copied(_kept(server), _copy(server))
+            await copied(_kept(server), _copy(server))
             await server.start()
 
     async def set_back(self, *servers: EmbeddedServer) -> None:
@@ -49,7 +50,7 @@ class Stores:
         for server in servers:
             await server.stop()
             await asyncio.to_thread(shutil.rmtree, _kept(server))
-            await _copied(_copy(server), _kept(server))
+            await copied(_copy(server), _kept(server))
         for server in servers:
             await server.start()
 
@@ -83,7 +84,7 @@ def _raw(headers: dict[str, str]) -> bytes:
     return "".join(["NATS/1.0\r\n", *(f"{name}: {value}\r\n" for name, value in headers.items())]).encode()
 
 
-async def _copied(source: Path, target: Path) -> None:
+async def copied(source: Path, target: Path) -> None:
     """With owners and modes: run as root, Postgres is another user."""
     copying = await asyncio.create_subprocess_exec("cp", "-a", source, target)
     assert await copying.wait() == 0
@@ -95,3 +96,24 @@ def _kept(server: EmbeddedServer) -> Path:
 
 def _copy(server: EmbeddedServer) -> Path:
     return server.data_dir / f"{server.name}.copy"
+
+
+async def ran(server: EmbeddedPostgres, program: str, *arguments: str) -> None:
+    """Runs a program of Postgres as its user, with sockets where that server listens."""
+    handle = server._initialized()
+    ending = await asyncio.create_subprocess_exec(
+        handle.bin_path / program,
+        *arguments,
+        env={**os.environ, "PGHOST": str(server._socket_dir), "PGUSER": "postgres"},
+        cwd="/",
+        **({"user": handle.system_user} if handle.system_user else {}),
+    )
+    assert await ending.wait() == 0
+
+
+def directory(postgres: EmbeddedPostgres, name: str) -> Path:
+    """A directory beside the data of Postgres, which its user may write to."""
+    made, like = postgres.data_dir / name, postgres._postgres_dir.stat()
+    made.mkdir(mode=0o700)
+    os.chown(made, like.st_uid, like.st_gid)
+    return made

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import nats as nats_client
 
-from commander.dev.embedded import EmbeddedPostgres
-from commander.domain.errors import Unavailable
-from commander.eventstore.log.event_log import head_position
 from tests.clusters import Clusters
 from tests.e2e.bank import opened, submit
 from tests.e2e.parts import Parts
-from tests.faults.setting_back import Stores
+from tests.faults.setting_back import Stores, directory, ran
 from tests.faults.snapshots import restore_snapshot, snapshot_of
 from tests.faults.test_set_back import followed, restore
-from tests.faults.waiting import until
-from tests.streaming.filling import fill
-
-
-async def ran(server: EmbeddedPostgres, program: str, *arguments: str) -> None:
-    """Runs a program of Postgres as its user, with sockets where that server listens."""
-    handle = server._initialized()
-    ending = await asyncio.create_subprocess_exec(
-        handle.bin_path / program,
-        *arguments,
-        env={**os.environ, "PGHOST": str(server._socket_dir), "PGUSER": "postgres"},
-        cwd="/",
-        **({"user": handle.system_user} if handle.system_user else {}),
-    )
-    assert await ending.wait() == 0
 
 
 async def test_both_from_backups_that_were_taken_while_the_system_ran(
@@ -79,59 +58,3 @@ async def test_both_from_backups_that_were_taken_while_the_system_ran(
             assert status["command"]["status"] == "SCHEDULED"
             [lost] = await followed(api, "8", 1)
             assert lost["extensions"] == {"code": "CURSOR_LOST", "position": "5", "logEpoch": 2}
-
-
-async def test_postgres_at_a_point_in_time_from_a_base_backup_and_archived_wal(
-    clusters: Clusters, tmp_path: Path
-) -> None:
-    async with Stores(clusters.copy("archived")) as stores:
-        postgres, database = stores.postgres, stores.database
-        archive, backup = directory(postgres, "archive"), directory(postgres, "backup")
-        for name, value in (("archive_command", f"cp %p {archive}/%f"), ("archive_mode", "on")):
-            await database.fetch(f"alter system set {name} = '{value}'")
-        await postgres.stop()
-        await postgres.start()
-        with Parts(postgres.url, stores.nats.url, tmp_path) as parts:
-            [relay] = parts.start("relay")
-            await ran(postgres, "pg_basebackup", "--pgdata", str(backup), "--checkpoint=fast")
-            await fill(stores.database, 5)
-            moment = await stores.database.fetchval("select clock_timestamp()")
-            await fill(stores.database, 4)
-            await stores.mirrored()
-            last = await stores.database.fetchval("select pg_walfile_name(pg_switch_wal())")
-            await until((archive / last).exists, "the WAL is archived")
-            relay.end()
-            await postgres.stop()
-
-            for setting in (
-                f"restore_command = 'cp {archive}/%f %p'",
-                f"recovery_target_time = '{moment.isoformat()}'",
-                "recovery_target_action = 'promote'",
-            ):
-                with (backup / "postgresql.auto.conf").open("a") as settings:
-                    settings.write(f"{setting}\n")
-            (backup / "recovery.signal").touch()
-            shutil.rmtree(postgres._postgres_dir)
-            backup.rename(postgres._postgres_dir)
-            await postgres.start()
-
-            async def promoted() -> bool:
-                try:
-                    return not await stores.database.fetchval("select pg_is_in_recovery()")
-                except Unavailable:
-                    return False
-
-            await until(promoted, "Postgres is at the moment")
-            assert await head_position(stores.database) == 5
-            [relay] = parts.start("relay", ready=False)
-            assert "4 events of bank-EVENTS are not in the log, from position 6 on" in restore(parts, "--yes")
-            relay.wait_ready()
-            assert await stores.mirrored() == await stores.log()
-
-
-def directory(postgres: EmbeddedPostgres, name: str) -> Path:
-    """A directory beside the data of Postgres, which its user may write to."""
-    made, like = postgres.data_dir / name, postgres._postgres_dir.stat()
-    made.mkdir(mode=0o700)
-    os.chown(made, like.st_uid, like.st_gid)
-    return made

@@ -23,13 +23,16 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[tuple[dict[str, str | None], str]] = []
         self.title = ""
+        self.texts: dict[str, str] = {}
         self._inside = ""
+        self._id = ""
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = tag
         self.elements.append((tag, dict(attrs)))
+        self._id = dict(attrs).get("id") or self._id
         if tag == "script":
             self.scripts.append((dict(attrs), ""))
 
@@ -42,6 +45,12 @@ class Page(HTMLParser):
             self.scripts[-1] = attributes, text + data
         elif self._inside == "title":
             self.title += data
+        else:
+            self.texts[self._id] = self.texts.get(self._id, "") + data
+
+    def text_of(self, id: str) -> str:
+        """The text after the element with this id, until one with another id."""
+        return self.texts[id]
 
     def config(self) -> dict[str, Any]:
         [text] = [text for attributes, text in self.scripts if attributes.get("id") == "commander-config"]
@@ -161,6 +170,22 @@ def test_unbuilt_page_loads_the_pinned_versions_from_a_cdn(tmp_path: Path) -> No
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name} is not pinned"
         assert imports[name].startswith(f"https://esm.sh/{name}@{version}")
     assert page.loaded() == [f"https://esm.sh/graphiql@{pinned['graphiql']}/dist/style.css"]
+
+
+def test_a_page_without_its_files_says_what_is_missing_and_what_to_do(
+    dist: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    built = graphiql_page([DEPOSIT], assets_url="/static/ide/", dist=dist)
+    assert not caplog.records
+    unbuilt = graphiql_page([DEPOSIT], dist=tmp_path / "nowhere")
+
+    [message] = caplog.messages
+    assert "make graphiql" in message and "https://esm.sh" in message
+    shown = Page(unbuilt).text_of("waiting")
+    for needed in ("schema/graphiql/dist/manifest.json", "https://esm.sh", "make graphiql", "needs npm"):
+        assert needed in shown
+    assert "/static/ide/" in Page(built).text_of("waiting")
+    assert "esm.sh" not in built
 
 
 def test_unbuilt_page_runs_the_same_source_as_the_built_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from commander.domain.digests import stored_digest
-from commander.eventstore.database import Database
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.event_log import append
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from commander.examples.bank import bank
@@ -26,9 +26,14 @@ def opening(owner: str, account: UUID | None = None) -> Decision:
 
 async def fill(database: Database, count: int, owner: str = "Ada") -> list[RecordedEvent]:
     """Appends `count` opened accounts, each a stream of its own, in transactions of 500."""
-    made: list[RecordedEvent] = []
     async with database.connection() as connection:
-        for begin in range(0, count, 500):
-            decisions = [opening(owner) for _ in range(min(500, count - begin))]
-            made += (await append(connection, decisions, None)).events
+        return await fill_within(connection, count, owner)
+
+
+async def fill_within(connection: Connection, count: int, owner: str = "Ada") -> list[RecordedEvent]:
+    """As `fill`, with this connection, which may be in a transaction."""
+    made: list[RecordedEvent] = []
+    for begin in range(0, count, 500):
+        decisions = [opening(owner) for _ in range(min(500, count - begin))]
+        made += (await append(connection, decisions, None)).events
     return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 
-from commander.eventstore.database import Database
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.epochs import Epoch, read_epochs
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import outcome_of
@@ -16,13 +18,14 @@ from commander.streaming.commands.messages import message_of_many
 from commander.streaming.log.agreement import must_agree
 from commander.streaming.log.relay import Relay
 from commander.streaming.log.remaking import remake_mirror
+from commander.streaming.nats.names import StoresDiffer
 from commander.streaming.nats.streams import mirrored_position
 from commander.streaming.restoring.differences import differences
 from commander.streaming.restoring.restore import restore
 from tests.faults.waiting import until
 from tests.names import NAMES
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
-from tests.streaming.filling import fill
+from tests.streaming.filling import fill, fill_within
 from tests.streaming.test_relay import mirrored
 
 _encoder = msgspec.json.Encoder()
@@ -38,9 +41,13 @@ async def mirror(servers: Bank) -> None:
 async def lose(database: Database, after: int) -> None:
     """Sets the log back, as a replica that lagged would have it."""
     async with database.connection() as connection, connection.transaction():
-        await connection.execute("set local session_replication_role = replica")
-        await connection.execute("delete from events where position > $1", after)
-        await connection.execute("delete from commands where position > $1", after)
+        await lose_within(connection, after)
+
+
+async def lose_within(connection: Connection, after: int) -> None:
+    await connection.execute("set local session_replication_role = replica")
+    await connection.execute("delete from events where position > $1", after)
+    await connection.execute("delete from commands where position > $1", after)
 
 
 def reaction(to: RecordedEvent, owner: str) -> tuple[UUID, bytes, str]:
@@ -104,3 +111,25 @@ async def test_the_mirror_is_made_again_whole(servers: Bank) -> None:
     assert shown[-1] == (1200, 1200)
     assert await mirrored_position(servers.nats) == 1200
     assert await mirrored(servers.nats, 1200) == events
+
+
+async def test_no_event_of_another_history_is_mirrored_behind_the_last_one(servers: Bank) -> None:
+    """The log is set back and written beyond its old end, while the relay runs and keeps its connection.
+
+    So the last event of EVENTS is never of the log if one before it is not, and each comparison finds it.
+    """
+    await fill(servers.database, 5)
+    relay = Relay(servers.database, servers.nats)
+    with pytest.raises(StoresDiffer, match="another event at position 5 than this process has mirrored"):
+        async with running(relay.run()) as task:
+            await until(lambda: relay.position == 5, "the log is mirrored")
+            async with servers.database.connection() as connection, connection.transaction():
+                await lose_within(connection, 3)
+                await fill_within(connection, 4)
+            await asyncio.wait((task,), timeout=10)
+            assert await mirrored_position(servers.nats) == 5
+    for _ in range(2):  # at every start, and after every new connection
+        with pytest.raises(StoresDiffer, match="message 5 of EVENTS is another event"):
+            await must_agree(servers.database, servers.nats, strict=False)
+    found = await differences(servers.database, servers.nats)
+    assert (found.shared, found.lost) == (3, 2)

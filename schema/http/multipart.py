@@ -1,0 +1,22 @@
+"""Multipart responses: Apollo's protocol for subscriptions.
+
+https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from strawberry.http.streaming import MultipartSubscriptionTransport, SSETransport
+
+
+class Parts(MultipartSubscriptionTransport):
+    """Each item is a part. Proxies are asked, as for Server-Sent Events, not to hold parts back."""
+
+    def __init__(self, heartbeat_interval: float) -> None:
+        super().__init__()
+        self.heartbeat_interval = heartbeat_interval
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {**SSETransport.headers, **super().headers}
