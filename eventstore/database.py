@@ -14,7 +14,7 @@ import asyncpg
 
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.circuits import Circuit
-from commander.eventstore.pool import Pool, Turns
+from commander.eventstore.pool import CONNECT_SECONDS, Pool, Turns
 from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
 from commander.eventstore.sessions import (
@@ -81,6 +81,10 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
+_BOUND_SECONDS = 2.0
+"""How long an operation waits for a new connection to a server that is near."""
+_TRIPS = 12
+"""How many trips a new connection may take. It takes some seven."""
 _FIRST_SECONDS = 8.0
 """How long the first answer may take: a far server needs some seven trips until then."""
 
@@ -117,19 +121,18 @@ class Database:
         return without_password(self.url)
 
     @asynccontextmanager
-    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """A pooled connection, when it is this task's turn. Raises Unavailable if it breaks during its use.
 
         Raises it too, at once, when the server is found unreachable, and Overloaded at a limit of `share`. A
-        connection that the server, or a proxy before it, ended while it was idle is replaced.
-        timeout_seconds: how long a new connection may take.
+        connection that the server, or a proxy before it, ended while it was idle is replaced. A new
+        connection may take two seconds, and longer only if the server is far away.
         """
         turns = self._turns
         async with self.circuit.answering():
             await turns.take()
             try:
-                with reaching_postgres():
-                    connection = await self._pool.acquire(timeout_seconds)
+                connection = await self._acquired()
                 try:
                     with reaching_postgres(connection):
                         yield connection
@@ -137,9 +140,23 @@ class Database:
                     if self.circuit.unreachable is not None:
                         connection.terminate()  # a silent server would not let it go
                     with reaching_postgres():
-                        await self._pool.release(connection, timeout_seconds)
+                        await self._pool.release(connection, CONNECT_SECONDS)
             finally:
                 turns.give_back()
+
+    async def _acquired(self) -> Any:
+        """A connection of the pool, or a new one. A paused server accepts connections and does not answer."""
+        trip = self.circuit.trip_seconds
+        seconds = (
+            CONNECT_SECONDS if trip is None else min(max(_BOUND_SECONDS, trip * _TRIPS), CONNECT_SECONDS)
+        )
+        with reaching_postgres():
+            try:
+                return await self._pool.acquire(seconds)
+            except TimeoutError as error:
+                raise Unavailable(
+                    "Postgres", f"there was no new connection within {seconds:g} seconds"
+                ) from error
 
     def share(self, connections: int, *, max_waiting: int, max_wait_seconds: float) -> Database:
         """The same database for operations of clients, which take at most this many connections of the pool.
@@ -246,7 +263,7 @@ class Database:
     async def _connected(self, settings: dict[str, str]) -> Connection:
         connection: OwnConnection = await asyncpg.connect(
             self.url,
-            timeout=5,
+            timeout=CONNECT_SECONDS,
             command_timeout=self._command_timeout_seconds,
             max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
             server_settings=settings,
