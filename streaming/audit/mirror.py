@@ -22,8 +22,9 @@ from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Men
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.audit.restoring import fits
 from commander.eventstore.database import Connection
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of
 from commander.streaming.nats.connection import Nats

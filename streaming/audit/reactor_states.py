@@ -18,7 +18,8 @@ from commander.eventstore.audit.reading import reading
 from commander.eventstore.batches import may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_log_within
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log_within
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.eventstore.records import EventFilter
