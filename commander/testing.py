@@ -112,10 +112,15 @@ class Decided:
         assert self.refusal is None, f"expected {list(expected)}, got {self.refusal!r}"
         assert self.events == expected, f"expected {list(expected)}, got {list(self.events)}"
 
-    def then_invalid(self, *path: str) -> None:
-        """Asserts that the command's input breaks a constraint of the field at `path`."""
+    def then_invalid(self, *path: str, message: str | None = None) -> None:
+        """Asserts that the command's input breaks a constraint of the field at `path`.
+
+        message: what the client is told; None: anything.
+        """
         assert isinstance(self.refusal, InvalidCommand), f"expected invalid input, got {self}"
-        assert path in [problem.path for problem in self.refusal.problems], str(self.refusal)
+        found = [problem.message for problem in self.refusal.problems if problem.path == path]
+        assert found, str(self.refusal)
+        assert message is None or message in found, f"expected {message!r}, got {self.refusal}"
 
     def _then_rejected(self, expected: Rejected) -> None:
         assert isinstance(self.refusal, Rejected), f"expected {expected!r}, got {self}"

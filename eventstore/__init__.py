@@ -4,6 +4,7 @@ circuits.py     what a process knows of a server, and what it then refuses and e
 sockets.py      how long a connection may be silent
 sql/            the SQL statements, one per file
 sessions.py     how each session is set up, and the time limits of the server that hold for it
+poolers.py      whether a connection is a session, or a pooler stands between; what refuses one
 presence.py     a process that falls silent loses its sessions with locks
 pool.py         the pool of connections, and whose turn it is to take one
 database.py     connections, and the errors that mean that Postgres cannot be reached

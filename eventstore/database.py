@@ -15,6 +15,7 @@ import asyncpg
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.circuits import Circuit
 from commander.eventstore.pool import CONNECT_SECONDS, Pool, Turns
+from commander.eventstore.poolers import LOST_STATEMENT, NotASession, is_refusal, must_be_session
 from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
 from commander.eventstore.sessions import (
@@ -33,8 +34,6 @@ _CANNOT_REACH = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up, connection killed
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresIOError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
 )
 _TROUBLES: Mapping[type[BaseException], Trouble] = {
@@ -64,6 +63,8 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
         if circuit is not None:
             circuit.note(unavailable)
         raise unavailable from error
+    except LOST_STATEMENT as error:
+        raise NotASession from error
     except asyncpg.InternalClientError as error:  # the server ended the session, the socket is still open
         if connection is not None and not _is_gone(connection):
             connection.terminate()
@@ -74,6 +75,21 @@ def reaching_postgres(connection: Connection | None = None) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def connecting_to_postgres() -> Iterator[None]:
+    """The same for a connection that begins. If it is refused, the trouble is REFUSED."""
+    try:
+        with reaching_postgres():
+            yield
+    except (Unavailable, asyncpg.PostgresError) as error:
+        cause = error.__cause__ or error
+        if not is_refusal(cause):
+            raise
+        message = " ".join(str(cause).split("\n"))
+        reason = f"it refuses this process: {message}; check COMMANDER_POSTGRES_URL"
+        raise Unavailable("Postgres", reason, Trouble.REFUSED) from cause
+
+
 def _is_gone(connection: Connection) -> bool:
     try:
         return connection.is_closed()
@@ -81,10 +97,6 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
-_BOUND_SECONDS = 2.0
-"""How long an operation waits for a new connection to a server that is near."""
-_TRIPS = 12
-"""How many trips a new connection may take. It takes some seven."""
 _FIRST_SECONDS = 8.0
 """How long the first answer may take: a far server needs some seven trips until then."""
 
@@ -132,7 +144,8 @@ class Database:
         async with self.circuit.answering():
             await turns.take()
             try:
-                connection = await self._acquired()
+                with connecting_to_postgres():
+                    connection = await self._pool.acquire(self.circuit.trip_seconds)
                 try:
                     with reaching_postgres(connection):
                         yield connection
@@ -143,20 +156,6 @@ class Database:
                         await self._pool.release(connection, CONNECT_SECONDS)
             finally:
                 turns.give_back()
-
-    async def _acquired(self) -> Any:
-        """A connection of the pool, or a new one. A paused server accepts connections and does not answer."""
-        trip = self.circuit.trip_seconds
-        seconds = (
-            CONNECT_SECONDS if trip is None else min(max(_BOUND_SECONDS, trip * _TRIPS), CONNECT_SECONDS)
-        )
-        with reaching_postgres():
-            try:
-                return await self._pool.acquire(seconds)
-            except TimeoutError as error:
-                raise Unavailable(
-                    "Postgres", f"there was no new connection within {seconds:g} seconds"
-                ) from error
 
     def share(self, connections: int, *, max_waiting: int, max_wait_seconds: float) -> Database:
         """The same database for operations of clients, which take at most this many connections of the pool.
@@ -179,33 +178,36 @@ class Database:
         self._turns.must_take_another()
 
     async def connect(self, application_name: str, *, durable: bool = True) -> Connection:
-        """A connection outside the pool, for session locks. The caller closes it. Raises Unavailable.
+        """A connection outside the pool, for session locks. The caller closes it.
+
+        Raises Unavailable, and NotASession.
 
         Other processes end it if this process falls silent, see presence.py.
         durable: whether a commit waits for the disk. If not, a crash of the server may undo the newest
         commits, whole and in order. Use that only for data that is derived from the log: it is derived again.
         """
-        settings = {"application_name": application_name} | ({} if durable else {"synchronous_commit": "off"})
-        with reaching_postgres():
-            connection = await self._connected(settings)
-            try:
-                await self._know_server(connection)
+        connection = await self._connected(application_name, durable=durable)
+        try:
+            with reaching_postgres(connection):
+                await must_be_session(connection, self.url)
                 await self._presence.bind(connection)
-            except BaseException:
-                connection.terminate()
-                raise
-            return connection
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def connect_without_locks(self, application_name: str) -> Connection:
         """A connection outside the pool, for no session locks. The caller closes it. Raises Unavailable."""
-        with reaching_postgres():
-            connection = await self._connected({"application_name": application_name})
-            try:
-                await self._know_server(connection)
-            except BaseException:
-                connection.terminate()
-                raise
-            return connection
+        return await self._connected(application_name)
+
+    async def must_have_sessions(self) -> None:
+        """Raises NotASession if a pooler before Postgres shares sessions, and Unavailable."""
+        connection = await self._connected("commander start")
+        try:
+            with reaching_postgres(connection):
+                await must_be_session(connection, self.url)
+        finally:
+            connection.terminate()
 
     def on_new_server(self, callback: Callable[[], None]) -> None:
         """Calls `callback` when a new connection is to another server than the one before.
@@ -260,30 +262,34 @@ class Database:
         self._presence.close()
         await self._pool.close()
 
-    async def _connected(self, settings: dict[str, str]) -> Connection:
-        connection: OwnConnection = await asyncpg.connect(
-            self.url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=self._command_timeout_seconds,
-            max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
-            server_settings=settings,
-            connection_class=OwnConnection,
-        )
-        connection.circuit = self.circuit
-        try:
-            await begin_session(connection)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
+    async def _connected(self, application_name: str, *, durable: bool = True) -> OwnConnection:
+        with connecting_to_postgres():
+            connection: OwnConnection = await asyncpg.connect(
+                self.url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=self._command_timeout_seconds,
+                max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
+                server_settings={"application_name": application_name},
+                connection_class=OwnConnection,
+            )
+            connection.circuit = self.circuit
+            try:
+                await begin_session(connection, durable=durable)
+                connection.backend_pid = await self._know_server(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
 
     async def _begin_pooled(self, connection: Any) -> None:
         connection.circuit = self.circuit
         await begin_pooled_session(connection)
         await self._know_server(connection)
 
-    async def _know_server(self, connection: Connection) -> None:
-        found = await server_of(connection)
+    async def _know_server(self, connection: Connection) -> int:
+        """Notes which server this is. Returns the process id of the session."""
+        found, pid = await server_of(connection)
         before, self._server = self._server, found
         if found != before and before is not None and self._new_server is not None:
             self._new_server()
+        return pid

@@ -1,8 +1,8 @@
 """Advisory locks: at most one process does a task, for as long as its connection lives.
 
 A session lock ends with its connection. So a process that writes through the connection that holds the lock
-cannot write after it has lost the lock. (Session locks do not work through a transaction-pooling proxy such
-as PgBouncer: give Commander a direct connection.)
+cannot write after it has lost the lock. Through a pooler that shares sessions between connections, session
+locks hold nobody back: poolers.py finds such a one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import IntEnum
 from zlib import crc32
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.poolers import must_be_the_same
 
 
 class Lock(IntEnum):
@@ -40,9 +41,17 @@ def lock_key(name: str) -> int:
 
 
 async def try_lock(connection: Connection, lock: Lock, key: int = 0) -> bool:
-    """Takes the lock for the life of this connection if it is free; returns whether it did."""
+    """Takes the lock for the life of this connection if it is free; returns whether it did.
+
+    Raises Unavailable, and NotASession.
+    """
     with reaching_postgres(connection):
-        return bool(await connection.fetchval("select pg_try_advisory_lock($1, $2)", int(lock), key))
+        found = await connection.fetchrow(
+            "select pg_try_advisory_lock($1, $2) as taken, pg_backend_pid() as pid", int(lock), key
+        )
+    assert found is not None, "it has one row"
+    must_be_the_same(connection, found["pid"])
+    return bool(found["taken"])
 
 
 @asynccontextmanager
@@ -74,10 +83,16 @@ async def unlock(connection: Connection, lock: Lock, key: int = 0) -> None:
         await connection.execute("select pg_advisory_unlock($1, $2)", int(lock), key)
 
 
-async def join(connection: Connection, lock: Lock, key: int = 0) -> None:
-    """Takes a shared lock: this connection is a member, see sharing.py. Waits for an exclusive holder."""
+async def join(connection: Connection, lock: Lock, key: int = 0) -> int:
+    """Takes a shared lock: this connection is a member, see sharing.py. Waits for an exclusive holder.
+
+    Returns the process id of the session. Raises Unavailable, and NotASession.
+    """
     with reaching_postgres(connection):
-        await connection.execute("select pg_advisory_lock_shared($1, $2)", int(lock), key)
+        sql = "select pg_backend_pid() from pg_advisory_lock_shared($1, $2)"
+        pid: int = await connection.fetchval(sql, int(lock), key)
+    must_be_the_same(connection, pid)
+    return pid
 
 
 async def held_keys(database: Database, lock: Lock) -> set[int]:

@@ -11,12 +11,16 @@ from typing import Any
 
 import asyncpg
 
-from commander.domain.errors import Overloaded
+from commander.domain.errors import Overloaded, Unavailable
 from commander.eventstore.circuits import TICK_SECONDS
 from commander.eventstore.sessions import PooledConnection
 
 CONNECT_SECONDS = 5.0
 """How long a new connection may take at most."""
+_NEAR_SECONDS = 2.0
+"""How long a new connection to a server that is near may take."""
+_TRIPS = 12
+"""How many trips a new connection may take. It takes some seven."""
 _RETRY_AFTER_SECONDS = 5
 
 
@@ -83,20 +87,26 @@ class Pool:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
 
-    async def acquire(self, timeout_seconds: float) -> Any:
+    async def acquire(self, trip_seconds: float | None) -> Any:
         """A connection that the other side has not ended while it was idle.
 
-        Raises TimeoutError if a new one is needed and takes longer. Moments in which this process could not
-        run do not count.
+        Raises Unavailable if a new one is needed and takes too long: a paused server accepts connections and
+        does not answer. trip_seconds: to the server and back; None if it is not known. Moments in which this
+        process could not run do not count.
         """
+        seconds = _connect_seconds(trip_seconds)
         pool = await self._opened()
-        for _ in range(self._max_connections):
-            acquired: Any = await _acquired(pool, timeout_seconds)
-            if not acquired.is_ended():
-                return acquired
-            acquired.terminate()
-            await pool.release(acquired)
-        return await _acquired(pool, timeout_seconds)
+        try:
+            for _ in range(self._max_connections):
+                acquired: Any = await _acquired(pool, seconds)
+                if not acquired.is_ended():
+                    return acquired
+                acquired.terminate()
+                await pool.release(acquired)
+            return await _acquired(pool, seconds)
+        except TimeoutError as error:
+            reason = f"there was no new connection within {seconds:g} seconds"
+            raise Unavailable("Postgres", reason) from error
 
     async def release(self, connection: Any, timeout_seconds: float) -> None:
         """Gives a connection back."""
@@ -133,6 +143,12 @@ class Pool:
                     init=self._begin,
                 )
             return self._pool
+
+
+def _connect_seconds(trip_seconds: float | None) -> float:
+    if trip_seconds is None:
+        return CONNECT_SECONDS
+    return min(max(_NEAR_SECONDS, trip_seconds * _TRIPS), CONNECT_SECONDS)
 
 
 async def _acquired(pool: asyncpg.Pool[asyncpg.Record], timeout_seconds: float) -> Any:

@@ -54,8 +54,11 @@ Without custom plans, Postgres keeps a generic plan after five costly uses of a 
 Such a plan reads the whole log for the events of one stream. Planning a lookup by one key took 40 µs; for
 statements that Postgres plans anew anyway it makes no difference.
 """
+_NOT_DURABLE = "; set synchronous_commit = off"
+"""Not with the login: a pooler refuses settings there."""
 _SERVER = """
-select oid || ' ' || pg_postmaster_start_time() from pg_database where datname = current_database()
+select oid || ' ' || pg_postmaster_start_time() as server, pg_backend_pid() as pid
+from pg_database where datname = current_database()
 """
 _UNLIMITED = """
 select set_config(name, '0', true) from pg_settings
@@ -63,10 +66,13 @@ where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'tran
 """
 
 
-async def begin_session(connection: Connection) -> None:
-    """Sets up a session outside the pool. A lock may depend on it, which must not end with an idle hour."""
+async def begin_session(connection: Connection, *, durable: bool = True) -> None:
+    """Sets up a session outside the pool. A lock may depend on it, which must not end with an idle hour.
+
+    durable: whether a commit waits for the disk.
+    """
     _limit_silence(connection)
-    await connection.execute(_SESSION)
+    await connection.execute(_SESSION if durable else _SESSION + _NOT_DURABLE)
 
 
 async def begin_pooled_session(connection: Connection) -> None:
@@ -79,9 +85,11 @@ def _limit_silence(connection: Any) -> None:
     limit_silence(connection._transport)
 
 
-async def server_of(connection: Connection) -> str:
-    """A text that all sessions of a database have in common, until the server starts again."""
-    return str(await connection.fetchval(_SERVER))
+async def server_of(connection: Connection) -> tuple[str, int]:
+    """A text that all sessions of a database share until the server starts again, and the process id."""
+    found = await connection.fetchrow(_SERVER)
+    assert found is not None, "it has one row"
+    return found["server"], found["pid"]
 
 
 async def unlimited(connection: Connection) -> None:
@@ -93,9 +101,13 @@ async def unlimited(connection: Connection) -> None:
 
 
 class OwnConnection(Connection):
-    """A connection that knows the circuit of its server, so that failed writes are noted there."""
+    """A connection that knows the circuit of its server, so that failed writes are noted there.
+
+    backend_pid: the process of its session. Through a pooler, `get_server_pid` gives another number.
+    """
 
     circuit: Circuit | None = None
+    backend_pid = 0
 
 
 class PooledConnection(OwnConnection):

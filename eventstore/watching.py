@@ -28,7 +28,7 @@ async def watch_postgres(database: Database, retry_seconds: float = 0.5) -> None
         try:
             connection = await circuit.probe_twice(lambda: database.connect_without_locks(_NAME))
         except Unavailable as error:
-            circuit.open(Trouble.AWAY, error.reason)
+            circuit.open(Trouble.REFUSED if error.trouble is Trouble.REFUSED else Trouble.AWAY, error.reason)
             await asyncio.sleep(retry_seconds)
             continue
         except TimeoutError:

@@ -16,6 +16,7 @@ from commander.domain import InvalidCommand
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.dry_run import dry_run
+from commander.resolvers.read_your_writes import late
 from commander.resolvers.repeating import Request, is_repeated
 from commander.resolvers.results import (
     AcceptedResult,
@@ -45,6 +46,7 @@ class Wait(Enum):
 class Options(msgspec.Struct, frozen=True):
     """How a command is submitted.
 
+    projections: the names of those that PROJECTED waits for, if they show the events; None: all.
     given_id: whether the client chose the id. expected_version: the version that the stream must have.
     validate_only: decide on the current state and store nothing. not_before: the time to decide the command
     at. A time in the past means now. For a time in the future, `submit` returns once the command is stored.
@@ -62,6 +64,7 @@ class Options(msgspec.Struct, frozen=True):
     validate_only: bool = False
     not_before: datetime | None = None
     given: Mapping[str, Any] | None = None
+    projections: frozenset[str] | None = None
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -160,8 +163,10 @@ async def _answered(
         return PendingResult(options.command_id, Stage.DECISION, None)
     if not await is_repeated(services, request, ended):
         return ConflictResult(options.command_id)
-    if options.wait is Wait.PROJECTED and not await _projected(services, ended, deadline):
-        return PendingResult(options.command_id, Stage.PROJECTION, ended.position)
+    if options.wait is Wait.PROJECTED:
+        remaining = max(0.0, deadline - loop.time())
+        if not_shown := await late(services, ended.events, options.projections, remaining):
+            return PendingResult(options.command_id, Stage.PROJECTION, ended.position, not_shown)
     return result_of(ended, options.expected_version)
 
 
@@ -184,6 +189,10 @@ def _check_options(services: Services, options: Options) -> None:
         raise InvalidRequest("timeoutMs", f"must be from 0 to {longest}, got {options.timeout_ms}")
     if options.expected_version is not None and options.expected_version < 0:
         raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
+    if options.projections is not None and options.wait is not Wait.PROJECTED:
+        raise InvalidRequest("projections", "needs wait: PROJECTED")
+    if options.projections is not None and not options.projections:
+        raise InvalidRequest("projections", "must name at least one; leave it out to wait for all")
     if options.not_before is not None and options.not_before.tzinfo is None:
         raise InvalidRequest("notBefore", f"must have a time zone, got {options.not_before.isoformat()}")
     days = services.limits.max_schedule_days
@@ -208,14 +217,6 @@ async def _other_is_queued(services: Services, request: Request) -> bool:
     """Whether the first queued command with this id is another request."""
     queued = await pending_alone(services.nats, request.made.command_id)
     return queued is not None and not await is_repeated(services, request, queued)
-
-
-async def _projected(services: Services, ended: Ended, deadline: float) -> bool:
-    """Waits for the projections that handle the command's events. deadline: a time of the event loop."""
-    projections = services.domain.projections.values()
-    touched = {p.name for event in ended.events for p in projections if event.type in p.by_event}
-    remaining = max(0.0, deadline - asyncio.get_running_loop().time())
-    return await services.progress.reach(touched, ended.position, remaining)
 
 
 async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -> list[Result]:

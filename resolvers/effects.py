@@ -11,6 +11,7 @@ from commander.eventstore.reactions.effects import (
     effect_actions,
     list_effect_failures,
 )
+from commander.resolvers.events import must_be_storable
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 
@@ -31,9 +32,11 @@ async def actions_of(database: Database, failure: EffectFailure) -> list[EffectA
 
 async def retry(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
     """Calls the effect again, with the same key. Raises NotFound if the call has not failed."""
+    must_be_storable("effect", effect)
     await act_on_effect(context.services.database, effect, position, "RETRIED", context.actor)
 
 
 async def drop(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
     """Removes a failed call from the list. Raises NotFound if it has not failed."""
+    must_be_storable("effect", effect)
     await act_on_effect(context.services.database, effect, position, "DROPPED", context.actor)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Seque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.lookups import REACTION_AGGREGATE
 from commander.eventstore.log.event_log import head_position
@@ -78,8 +79,7 @@ def follow(
 def _check_filter(services: Services, where: EventFilter) -> None:
     """Raises InvalidRequest for a name that no event can match: unknown, or impossible to store."""
     for stream in where.streams or ():
-        if not is_storable_text(stream):
-            raise InvalidRequest("filter.streams", f"no stream can have the name {stream!r}")
+        must_be_storable("filter.streams", stream)
     for type_ in where.types or ():
         if services.domain.event_type(type_) is None:
             raise InvalidRequest("filter.types", f"the domain has no event {type_!r}")
@@ -92,6 +92,7 @@ def _check_filter(services: Services, where: EventFilter) -> None:
             )
 
 
-def is_storable_text(text: str) -> bool:
-    """Whether Postgres can store this text: it has no NUL and no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+def must_be_storable(argument: str, text: str) -> None:
+    """Raises InvalidRequest for text that Postgres cannot store, and so cannot compare either."""
+    if problem := unusable_scalar(text):
+        raise InvalidRequest(argument, problem)

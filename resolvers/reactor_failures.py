@@ -11,7 +11,7 @@ from commander.eventstore.reactions.parked import (
     parked_actions,
 )
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, page_size
+from commander.resolvers.events import Page, must_be_storable, page_size
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService, Services
 
@@ -26,6 +26,8 @@ async def reactor_failures(
     Raises InvalidRequest.
     """
     size = page_size(services, first)
+    if reactor is not None:
+        must_be_storable("reactor", reactor)
     behind = 0 if after is None else number_from("after", after, _LIST)
     found = await list_parked(services.database, reactor, behind, size + 1)
     return Page(found[:size], more=len(found) > size)
@@ -46,6 +48,7 @@ async def retry(context: RequestContext[DatabaseService], reactor: str, key: str
 
     Returns the positions of the failing events. Raises NotFound if no such key is parked.
     """
+    _must_be_storable(reactor, key)
     return await act_on_parked(context.services.database, reactor, key, "RETRIED", context.actor)
 
 
@@ -54,5 +57,12 @@ async def skip(context: RequestContext[DatabaseService], reactor: str, key: str)
 
     Returns the position of the skipped event. Raises NotFound if the key is not parked.
     """
+    _must_be_storable(reactor, key)
     [position] = await act_on_parked(context.services.database, reactor, key, "SKIPPED", context.actor)
     return position
+
+
+def _must_be_storable(reactor: str, key: str | None) -> None:
+    must_be_storable("reactor", reactor)
+    if key is not None:
+        must_be_storable("key", key)

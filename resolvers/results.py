@@ -10,6 +10,7 @@ import msgspec
 
 from commander.domain import Problem
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
+from commander.resolvers.read_your_writes import Late
 from commander.streaming.commands.outcomes import Ended
 
 VERSION_CONFLICT = "VERSION_CONFLICT"
@@ -65,11 +66,15 @@ class VersionConflictResult:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """The wait timed out. The command continues. position: None until it is decided."""
+    """The wait has ended before the stage. The command continues.
+
+    position: None until it is decided. late: the projections that do not show its events, and why.
+    """
 
     command_id: UUID
     stage: Stage
     position: int | None
+    late: tuple[Late, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from commander.domain.errors import InvalidRequest, NotFound
+from commander.domain.errors import NotFound
 from commander.eventstore.log.command_history import CommandFilter, list_commands
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Outcome, SubmittedCommand
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, is_storable_text, page_size
+from commander.resolvers.events import Page, must_be_storable, page_size
 from commander.resolvers.services import Services
 from commander.streaming.commands.messages import is_due
 from commander.streaming.commands.pending_by_id import pending_command
@@ -113,5 +113,4 @@ def _check_filter(where: CommandFilter) -> None:
     }
     for argument, texts in given.items():
         for text in texts:
-            if not is_storable_text(text):
-                raise InvalidRequest(argument, f"no command can have the value {text!r}")
+            must_be_storable(argument, text)

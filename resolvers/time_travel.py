@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.time_travel import aggregate_behind, stream_of_row
 from commander.eventstore.log.command_history import stream_version
@@ -15,7 +16,7 @@ from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import Included, RowStream, RowVersion
 from commander.eventstore.records import Outcome
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, is_storable_text, page_size
+from commander.resolvers.events import Page, page_size
 from commander.resolvers.services import Services
 
 
@@ -44,7 +45,7 @@ async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> 
     """
     source = _source(services, table, key)
     included = await _included(services, source, as_of)
-    return await services.versions.at(source, included) if is_storable_text(source.stream) else None
+    return None if unusable_scalar(source.stream) else await services.versions.at(source, included)
 
 
 async def versions_of_row(
@@ -80,9 +81,8 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
     """A test of which events are included. Raises InvalidRequest, which gives the valid range."""
     position, time, version = as_of.position, as_of.time, as_of.version
     if version is not None:
-        known = (
-            await stream_version(services.database, source.stream) if is_storable_text(source.stream) else 0
-        )
+        storable = unusable_scalar(source.stream) is None
+        known = await stream_version(services.database, source.stream) if storable else 0
         if known == 0:
             raise InvalidRequest("asOf.version", f"the stream {source.stream} has no versions")
         if not 1 <= version <= known:

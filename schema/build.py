@@ -15,10 +15,17 @@ from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.names import camel, uncapitalized
 from commander.schema.types.command_status import history_fields
-from commander.schema.types.commands import cancel_mutation, command_inputs, command_mutation, submit_mutation
+from commander.schema.types.commands import (
+    cancel_mutation,
+    command_inputs,
+    command_mutation,
+    option_types,
+    submit_mutation,
+)
 from commander.schema.types.effects import effect_fields
 from commander.schema.types.events import EventTypes, event_fields
 from commander.schema.types.field_types import TypeMap
+from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
@@ -41,9 +48,10 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     made = ProjectionFields(domain, types, events)
     read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
     inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
-    direct = [command_mutation(input, events) for input in inputs]
+    options = option_types(projection_names(domain, types))
+    direct = [command_mutation(input, events, options) for input in inputs]
     if inputs:
-        direct.append(submit_mutation(inputs, events))
+        direct.append(submit_mutation(inputs, events, options))
     mutations = [
         *(field.declared for field in direct),
         cancel_mutation(events),

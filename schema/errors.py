@@ -7,18 +7,22 @@ OVERLOADED           a limit is reached; try again later (extensions.retryAfterS
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
+PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
+                     PROJECTION_BEHIND, and stopped: position, type and error of the event)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
+MORE_ERRORS          the last of many errors: further ones are not shown
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -31,17 +35,25 @@ from strawberry.types.execution import PreExecutionError
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest, NotFound, Overloaded, Unavailable
 from commander.domain.names import camel
+from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
-from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind
+from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, ProjectionStopped
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.nats.names import StoresDiffer
 
 logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
+MORE_ERRORS = "MORE_ERRORS"
+MAX_ERRORS = 20
+"""The most errors of an answer. One more says that there are others. Checking a request stops after these."""
+_SUGGESTING = 3
+"""How many errors suggest names: to find them, an unknown name is compared with all that are known."""
 _MAX_MESSAGE = 1000
+_MAX_WORD = 100
+_LONG_WORD = re.compile(rf"(\S{{{_MAX_WORD}}})\S+")
 _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
@@ -51,6 +63,7 @@ _CODES: Mapping[type[Exception], str] = {
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
+    ProjectionStopped: "PROJECTION_STOPPED",
     LostCursor: "CURSOR_LOST",
     UndecodableEvent: "UNREADABLE",
     CannotDecide: "UNREADABLE",
@@ -80,8 +93,33 @@ def typed(error: GraphQLError) -> GraphQLError:
 
 
 def shortened(message: str) -> str:
-    """A message of GraphQL's own, which can hold what the client sent, in at most 1,000 characters."""
-    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
+    """A message that can hold what the client sent: at most 1,000 characters, and 100 without a blank."""
+    if len(message) <= _MAX_WORD:
+        return message
+    short = _LONG_WORD.sub(r"\1…", message)
+    return short if len(short) <= _MAX_MESSAGE else f"{short[: _MAX_MESSAGE - 1]}…"
+
+
+def suggesting(
+    errors: Sequence[GraphQLError], again: Callable[[int], Sequence[GraphQLError]]
+) -> list[GraphQLError]:
+    """These errors, of a check that suggests no names. The first few do.
+
+    again: the same check with suggestions, which stops after this many errors.
+    """
+    return [*again(_SUGGESTING)[:_SUGGESTING], *errors[_SUGGESTING:]] if errors else []
+
+
+def bounded(errors: Sequence[GraphQLError], *, complete: bool = False) -> list[GraphQLError]:
+    """The first of these errors. If there are more, one error more says so.
+
+    complete: these are all errors, so it says how many more there are.
+    """
+    if len(errors) <= MAX_ERRORS:
+        return list(errors)
+    more = f"{len(errors) - MAX_ERRORS} more errors" if complete else "there are more errors, which"
+    message = f"{more} are not shown; {MAX_ERRORS} is the limit"
+    return [*errors[:MAX_ERRORS], GraphQLError(message, extensions={"code": MORE_ERRORS})]
 
 
 def coerced(error: Exception) -> GraphQLError:
@@ -93,7 +131,9 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an error. Logs an unexpected error with its incident number."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
-            return str(error), {"code": code, **_details(error)}
+            quotes_client = isinstance(error, InvalidRequest | NotFound)
+            message = shortened(str(error)) if quotes_client else str(error)
+            return message, {"code": code, **_details(error)}
     if isinstance(error, InvalidOperationTypeError):
         return f"this transport cannot send a {error.operation_type.value}", {"code": BAD_REQUEST}
     incident = uuid4().hex[:12]
@@ -117,10 +157,18 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"argument": error.argument}
         case LostCursor():
             return {"position": str(error.kept), "logEpoch": error.epoch}
-        case ProjectionBehind():
+        case ProjectionBehind() | ProjectionStopped():
             position, wanted = str(error.position), str(error.wanted)
-            return {"projection": camel(error.projection), "position": position, "wanted": wanted}
+            known = {"projection": camel(error.projection), "position": position, "wanted": wanted}
+            if isinstance(error, ProjectionBehind):
+                return known
+            return {**known, "stopped": stopped_extension(error.stopped)}
     return {}
+
+
+def stopped_extension(stopped: Stopped) -> dict[str, str]:
+    """The event that a projection cannot fold, in extensions."""
+    return {"position": str(stopped.position), "type": stopped.type, "error": stopped.error}
 
 
 def is_request_error(result: ExecutionResult) -> bool:

@@ -5,6 +5,7 @@ handling.py     one run of a process that handles events
 newer_code.py   what newer code knows, to which an event may have to be left
 grouping.py     what comes at once shares a trip to a server
 running.py      keep a part running while a server is unreachable
+loop_watch.py   count and log what blocks the event loop
 watchdog.py     interrupt domain code that does not return, or end the process
 spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up

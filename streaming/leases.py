@@ -104,9 +104,8 @@ class Leases:
         connection = await self._database.connect(shared.application, durable=shared.durable)
         self._connection = connection
         try:
-            await join(connection, shared.members, shared.key)
+            self._pid = await join(connection, shared.members, shared.key)
             await register(connection, shared.application, self._code)
-            self._pid = connection.get_server_pid()
         except BaseException:
             connection.terminate()
             raise

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from commander.domain.errors import Unavailable
 from commander.eventstore.circuits import Circuit
+from commander.eventstore.projections.folding import Stopped
 from commander.streaming.projections.progress import ProjectionProgress
 
 _POLL_SECONDS = 1.0
@@ -24,10 +25,14 @@ _OUTAGE_SECONDS = 2.0
 
 
 class Standing(NamedTuple):
-    """since: until then it showed all that there was, as far as is known (UTC)."""
+    """since: until then it showed all that there was, as far as is known (UTC).
+
+    stopped: the event that the projection cannot fold, if that is why.
+    """
 
     since: datetime
     reason: str
+    stopped: Stopped | None = None
 
 
 @dataclass
@@ -65,8 +70,12 @@ class Standstill:
     def of_rows(self, projection: str) -> Standing | None:
         """Why the rows of a projection stand still; None if they do not."""
         found = self._tables.get(projection)
-        if self._outage is not None or found is None or found.still < _STILL_POLLS:
+        if self._outage is not None or found is None:
             return self._outage
+        if (stopped := self._progress.stopped(projection)) is not None:
+            return Standing(found.seen_at, f"the projection {projection} has {stopped}", stopped)
+        if found.still < _STILL_POLLS:
+            return None
         at, head = found.position, self._progress.head
         return Standing(
             found.seen_at, f"the projection {projection} stays at position {at}; the log ends at {head}"

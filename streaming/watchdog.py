@@ -16,9 +16,10 @@ import faulthandler
 import inspect
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from commander.domain import Domain
 from commander.domain.errors import HandlerStuck, HandlerTimedOut
@@ -33,30 +34,56 @@ _SUSPENDING = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GEN
 _DOMAIN_API = "commander.domain."
 
 
+class Check(Protocol):
+    """Looks at what the main thread does now. pause_seconds: how often."""
+
+    pause_seconds: float
+
+    def check(self, interrupted: FrameType | None) -> None: ...
+
+
+def start_timer(*checks: Check) -> None:
+    """Calls the checks in the main thread until the end, also while Python code blocks the event loop.
+
+    A process has one timer.
+    """
+    tick_seconds = min(check.pause_seconds for check in checks)
+    due = dict.fromkeys(checks, 0.0)
+
+    def run(_: int, interrupted: FrameType | None) -> None:
+        now = time.monotonic()
+        for check in checks:
+            if due[check] <= now + tick_seconds / 2:
+                due[check] = now + check.pause_seconds
+                check.check(interrupted)
+
+    signal.signal(signal.SIGALRM, run)
+    signal.setitimer(signal.ITIMER_REAL, tick_seconds, tick_seconds)
+    run(signal.SIGALRM, None)
+    atexit.register(_end_timers)  # an ending interpreter has no handlers: the signal would kill it
+
+
 class Watchdog:
-    """Limits how long one call of the domain's code may take. Only in the main thread of a process."""
+    """Limits how long one call of the domain's code may take. Only in the main thread of a process.
+
+    From the first check on, C code that blocks the interpreter for too long ends the process.
+    """
 
     def __init__(self, domain: Domain, seconds: float) -> None:
         """seconds: the time of one call. It is interrupted between that and a quarter more."""
         self._modules = _modules_of(domain)
+        self.pause_seconds = seconds / _CHECKS
         self._seconds = seconds
         self._call: FrameType | None = None
         self._seen = 0
-
-    def start(self) -> None:
-        """Begins to watch. A process has one watchdog, until its end."""
-        signal.signal(signal.SIGALRM, self._check)
-        pause = self._seconds / _CHECKS
-        signal.setitimer(signal.ITIMER_REAL, pause, pause)
-        self._expect_next_check()
-        atexit.register(_end_timers)  # an ending interpreter has no handlers: the signal would kill it
 
     def _expect_next_check(self) -> None:
         """Lets a thread of C code end the process if Python runs no more signal handlers."""
         seconds = max(_LEAST_BLOCKED_SECONDS, 2 * self._seconds)
         faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
-    def _check(self, _: int, interrupted: FrameType | None) -> None:
+    def check(self, interrupted: FrameType | None) -> None:
+        """Raises HandlerTimedOut and HandlerStuck in the call that it has interrupted."""
         self._expect_next_check()
         call = self._call_into_the_domain(interrupted)
         if call is None or call is not self._call:
@@ -117,14 +144,12 @@ def _place(frame: FrameType | None, modules: frozenset[str]) -> str:
 async def end_if_the_loop_hangs(seconds: float) -> None:
     """Ends the process if its event loop is blocked for so long. Runs until cancelled.
 
-    The handler is C code, so it also ends a process whose interpreter is blocked. First it writes the
+    A thread of C code does it, so it also ends a process whose interpreter is blocked. First it writes the
     traceback.
     """
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    faulthandler.register(signal.SIGALRM, file=_STDERR, all_threads=True, chain=True)
     try:
         while True:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
             await asyncio.sleep(min(1.0, seconds / 4))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()

@@ -89,7 +89,7 @@ def run_its_tests(module: ModuleType) -> int:
 
 
 def test_the_first_domain_of_the_docs_does_what_its_test_says(tmp_path: Path) -> None:
-    assert run_its_tests(module_of("docs/domain.md", tmp_path, blocks=3)) == 2
+    assert run_its_tests(module_of("docs/domain.md", tmp_path, blocks=4)) == 2
 
 
 def test_the_reactors_of_the_docs_do_what_is_said_of_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
+from commander.domain.constraints import Message
 from commander.domain.decisions import CommandContext
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidCommand",
     "InvalidDecision",
     "Later",
+    "Message",
     "Origin",
     "Problem",
     "ProjectionFailed",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import annotated_types as at
@@ -20,17 +21,38 @@ _COMPARISONS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
 }
 
 
-def constraints_of(metadata: Iterable[Any], sample: object, where: str, at_field: str) -> tuple[Any, ...]:
-    """The constraints in an annotation. sample: any value of the field's type.
+@dataclass(frozen=True)
+class Message:
+    """What a client is told when a value breaks the constraint directly before it.
 
-    Raises DefinitionError for metadata that is not a constraint, and for a constraint that does not apply to
-    values of this type.
+    Annotated[str, MinLen(3), Message("a name has at least three letters"), MaxLen(40)]
+
+    After one that stands for several, such as `Len`, it is the message of each of them.
+    """
+
+    text: str
+
+
+def constraints_of(metadata: Iterable[Any], sample: object, where: str, at_field: str) -> tuple[Any, ...]:
+    """The constraints in an annotation, each followed by its Message, if it has one.
+
+    sample: any value of the field's type.
+
+    Raises DefinitionError for metadata that is not a constraint, for a constraint that does not apply to
+    values of this type, and for a Message without text or without a constraint before it.
     """
     constraints: list[Any] = []
+    before: list[Any] = []
     for declared in metadata:
-        constraints += declared if isinstance(declared, at.GroupedMetadata) else (declared,)
+        if isinstance(declared, Message):
+            _check_message(declared, before, where, at_field)
+            constraints[-len(before) :] = [one for constraint in before for one in (constraint, declared)]
+            before = []
+        else:
+            before = list(declared) if isinstance(declared, at.GroupedMetadata) else [declared]
+            constraints += before
     for constraint in constraints:
-        if isinstance(constraint, at.Predicate):
+        if isinstance(constraint, at.Predicate | Message):
             continue  # it may raise for the sample, so it is called with real values only
         if type(constraint) not in _COMPARISONS:
             problem = f"{constraint!r} is not a constraint that Commander can check"
@@ -43,15 +65,29 @@ def constraints_of(metadata: Iterable[Any], sample: object, where: str, at_field
     return tuple(constraints)
 
 
-def first_broken(constraints: Iterable[Any], value: Any) -> str | None:
-    """What the first constraint that `value` breaks requires, as text; None if it breaks none."""
-    for constraint in constraints:
+def _check_message(message: Message, before: Sequence[Any], where: str, at_field: str) -> None:
+    if not isinstance(message.text, str) or not message.text.strip():
+        raise DefinitionError(where, f"{at_field}: {message!r} must have a text")
+    if not before:
+        problem = f"{message!r} must stand directly behind the constraint that it is for"
+        raise DefinitionError(where, f"{at_field}: {problem}")
+
+
+def first_broken(constraints: Sequence[Any], value: Any) -> str | None:
+    """The message of the first constraint that `value` breaks; None if it breaks none.
+
+    Without a Message of the author's, it says what the constraint requires.
+    """
+    for index, constraint in enumerate(constraints):
+        if isinstance(constraint, Message):
+            continue
         try:
             holds = _holds(constraint, value)
         except ArithmeticError:  # the comparison has no result in the number's range
             holds = False
         if not holds:
-            return _described(constraint, value)
+            message = constraints[index + 1] if index + 1 < len(constraints) else None
+            return message.text if isinstance(message, Message) else _described(constraint, value)
     return None
 
 

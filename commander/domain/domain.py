@@ -28,7 +28,7 @@ from commander.domain.parentheses import needs_parentheses
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
-from commander.domain.source import running, where_is
+from commander.domain.source import raised, running, where_is
 
 T = TypeVar("T")
 
@@ -237,7 +237,7 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
             try:
                 value = upcast(value)
             except RAISED as error:  # the domain's code may raise anything
-                reason = f"upcasting from version {version} raised {type(error).__name__}: {error}"
+                reason = f"upcasting from version {version} raised {raised(error)}"
                 raise UndecodableEvent(position, type_.name, reason) from error
         return value
 

@@ -183,11 +183,13 @@ class Overloaded(CommanderError):
 class Trouble(Enum):
     """What is wrong with a server.
 
-    AWAY: it cannot be reached. SILENT: it is connected and does not answer. FULL: its disk is full.
+    AWAY: it cannot be reached. REFUSED: it answers, and refuses this process: the password, the database or a
+    setting in the URL is wrong. SILENT: it is connected and does not answer. FULL: its disk is full.
     READ_ONLY: it takes no writes.
     """
 
     AWAY = "away"
+    REFUSED = "refused"
     SILENT = "silent"
     FULL = "full"
     READ_ONLY = "read-only"

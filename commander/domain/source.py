@@ -59,14 +59,21 @@ def raised(error: BaseException) -> str:
 
     The author's code is neither Commander's nor a library's. The last of its lines counts.
     """
+    return f"{type(error).__name__}: {error}{place_of(error)}"
+
+
+def place_of(error: BaseException) -> str:
+    """File:line of the author's code that raised the error or its cause, in brackets; empty if none did."""
     place, traceback = "", error.__traceback__
+    if error.__cause__ is not None:
+        place = place_of(error.__cause__)
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         ours = file.startswith(_PACKAGE) and not file.startswith(_EXAMPLES)
         if not (ours or "site-packages" in file or file.startswith(_PYTHON)):
             place = f" ({file}:{traceback.tb_lineno})"
         traceback = traceback.tb_next
-    return f"{type(error).__name__}: {error}{place}"
+    return place
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class ApiPart(Part):
             schema,
             self._connected,
             settings,
-            routes_of(public_health_answers(self.readiness, self.answers)),
+            routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
             examples_of(self.domain),
             self._streams,
         )
@@ -136,7 +136,7 @@ class ApiPart(Part):
             partial(of_the_pool, services.database),
             partial(of_the_queue, self._queue),
             partial(of_the_feed, services.feed, self._streams),
-            partial(of_read_tables, services.tables, services.table_errors()),
+            partial(of_read_tables, services.tables, services.table_errors(), services.progress),
         ]
 
     def stop(self) -> None:
@@ -154,7 +154,13 @@ class ApiPart(Part):
         return reads or self._services.nats.circuit.outage is None
 
     def warnings(self) -> Mapping[str, str]:
-        return {} if self._queue is None else self._queue.warnings
+        """Full queues, and projections that have stopped: other operations work, so the API stays ready."""
+        queue = {} if self._queue is None else self._queue.warnings
+        services = self._services
+        if services is None:
+            return queue
+        stopped = {name: services.progress.stopped(name) for name in self.domain.projections}
+        return {**queue, **{f"projection {name}": str(why) for name, why in stopped.items() if why}}
 
     def _connected(self) -> Services:
         if self._services is None:
@@ -198,10 +204,17 @@ async def of_the_queue(queue: QueueWatch | None) -> list[Metric]:
     ]
 
 
-async def of_read_tables(tables: Iterable[str], errors: Container[str]) -> list[Metric]:
-    found = {name: name in errors for name in tables}
+async def of_read_tables(
+    tables: Iterable[str], errors: Container[str], progress: ProjectionProgress
+) -> list[Metric]:
+    abandoned = {name: name in errors for name in tables}
+    stopped = {name: progress.stopped(name) is not None for name in tables}
     help = "1 if queries read a table that no process keeps up with the log."
-    return [gauges("projection_abandoned", help, "projection", found)]
+    stops = "1 if queries read a table that has stopped at an event that it cannot fold."
+    return [
+        gauges("projection_abandoned", help, "projection", abandoned),
+        gauges("projection_stopped", stops, "projection", stopped),
+    ]
 
 
 async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:

@@ -23,19 +23,22 @@ def health_answers(
     """GET /health/live: the process runs. GET /health/ready: 200, or 503 with what is not ready and why.
 
     The body of /health/ready also tells the fingerprint of the domain's code, and what it knows. It has
-    warnings too: what operators should know, although the process is ready.
+    warnings too: what operators should know, although the process is ready. It is then degraded.
     """
 
     async def readiness() -> Answer:
         parts = dict(await ready())
         is_ready = _all_ok(parts)
-        body = {"ready": is_ready, "parts": parts, "warnings": warnings(), "code": code}
-        return _json(200 if is_ready else 503, body)
+        found = warnings()
+        shown = {"ready": is_ready, "degraded": bool(found), "parts": parts, "warnings": found, "code": code}
+        return _json(200 if is_ready else 503, shown)
 
     return {"/health/live": _live, "/health/ready": readiness}
 
 
-def public_health_answers(ready: Readiness, answers: Callable[[], bool]) -> Answers:
+def public_health_answers(
+    ready: Readiness, answers: Callable[[], bool], warnings: Callable[[], Mapping[str, str]] = dict
+) -> Answers:
     """The same paths and status codes, and no details.
 
     GET /health/answering: 200 while the process can do a part of its work although it is not ready, else 503.
@@ -44,7 +47,7 @@ def public_health_answers(ready: Readiness, answers: Callable[[], bool]) -> Answ
 
     async def readiness() -> Answer:
         is_ready = _all_ok(await ready())
-        return _json(200 if is_ready else 503, {"ready": is_ready})
+        return _json(200 if is_ready else 503, {"ready": is_ready, "degraded": bool(warnings())})
 
     async def answering() -> Answer:
         return _json(200 if answers() else 503, {"answering": answers()})

@@ -16,9 +16,10 @@ from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import open_dead_letters
 from commander.eventstore.log.event_log import ended_commands, head_position
-from commander.parts.exposition import MEDIA_TYPE, Metric, exposition, gauge, gauges, labelled
+from commander.parts.exposition import MEDIA_TYPE, Metric, counter, exposition, gauge, gauges, labelled
 from commander.parts.status_server import Answer, Answers
 from commander.streaming.clocks import ClockWatch
+from commander.streaming.loop_watch import LoopWatch
 from commander.streaming.nats.connection import Nats
 
 Measure = Callable[[], Coroutine[Any, Any, list[Metric]]]
@@ -82,6 +83,14 @@ async def of_the_clocks(clocks: ClockWatch) -> list[Metric]:
     return [
         gauges("clock_ahead_seconds", "How far a clock is ahead of that of NATS.", "clock", ahead),
         gauge("recorded_at_held_seconds", "How long recorded_at still stands still.", held),
+    ]
+
+
+async def of_the_loop(watch: LoopWatch) -> list[Metric]:
+    blocked = "How often code blocked the event loop for too long."
+    return [
+        counter("event_loop_blocks_total", blocked, watch.blocks),
+        gauge("event_loop_longest_block_seconds", "The longest of these blocks.", watch.longest_seconds),
     ]
 
 

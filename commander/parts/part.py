@@ -18,12 +18,14 @@ from commander.parts.metrics import (
     of_the_clocks,
     of_the_code,
     of_the_log,
+    of_the_loop,
     servers_up,
 )
 from commander.parts.status_server import Answers, StatusServer
 from commander.parts.stored_names import compare_names
 from commander.settings import Settings
 from commander.streaming.clocks import ClockWatch
+from commander.streaming.loop_watch import LoopWatch
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import watch_streams
 from commander.streaming.outages import share_outages
@@ -58,6 +60,7 @@ class Part(ABC):
         self.settings = settings
         self.domain = domain
         self.code = domain.code
+        self.loop_watch = LoopWatch(settings.loop_blocked_seconds)
         self._database: Database | None = None
         self._nats: Nats | None = None
         self._clocks: ClockWatch | None = None
@@ -101,6 +104,7 @@ class Part(ABC):
     def _measures(self) -> list[Measure]:
         database, nats = self._database, self._nats
         measures: list[Measure] = [partial(servers_up, database, nats), partial(of_the_code, self.code)]
+        measures.append(partial(of_the_loop, self.loop_watch))
         if database is not None and nats is not None and self._started:
             measures += [partial(of_the_log, database), *self.own_measures(database, nats)]
         if self._clocks is not None:

@@ -23,7 +23,7 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names, StoresDiffer
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.nats.watching import watch_nats
-from commander.streaming.watchdog import Watchdog
+from commander.streaming.watchdog import Check, Watchdog, start_timer
 
 logger = logging.getLogger("commander")
 
@@ -55,8 +55,11 @@ async def _run(part: Part) -> None:
     servers = part.servers()
     gc.collect()
     gc.freeze()  # the garbage collector then ignores the objects made so far, which stay
+    checks: list[Check] = [part.loop_watch]
     if part.watched:
-        Watchdog(part.domain, part.settings.handler_seconds).start()
+        checks.append(Watchdog(part.domain, part.settings.handler_seconds))
+    part.loop_watch.start()
+    start_timer(*checks)
     work = asyncio.create_task(_work(part))
     serving = [asyncio.create_task(server.serve()) for server in servers]
     stopping = asyncio.create_task(stop.wait())
@@ -124,6 +127,7 @@ async def _prepare(part: Part, agreement: Agreement, database: Database, nats: N
 
 
 async def _settle(settings: Settings, domain: Domain, database: Database, nats: Nats) -> None:
+    await database.must_have_sessions()
     await migrate(database)
     identity = await settle_identity(database, settings.system, system_name_of(domain.name))
     nats.use(Names(identity))

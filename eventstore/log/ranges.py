@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from commander.eventstore.batches import BATCH_BYTES, may_be_cut
+from commander.eventstore.batches import may_be_cut
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import PAGE
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.eventstore.sql import statement
 
 _READ_LOG = statement("read_log")
+_READ_EVENTS = statement("read_events")
 
 
 async def read_log(
@@ -48,12 +50,10 @@ def _first_span(limit: int, where: EventFilter | None) -> int | None:
     return None if has_index else 20 * limit
 
 
-async def read_log_within(
-    connection: Connection, after: int, up_to: int, where: EventFilter
-) -> list[RecordedEvent]:
-    """Matching events of a range, as `read_log` up to BATCH_BYTES, in the caller's transaction."""
+async def read_events(connection: Connection, positions: Sequence[int]) -> list[RecordedEvent]:
+    """The events at these positions, oldest first, in the caller's transaction. Raises Unavailable."""
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where), BATCH_BYTES)
+        rows = await connection.fetch(_READ_EVENTS, positions)
     return [RecordedEvent(*row) for row in rows]
 
 

@@ -18,14 +18,25 @@ from commander.eventstore.projections.tables import Table
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """Why a table stays before an event. position, type: of the event, in the log. error: why it fails."""
+
+    position: int
+    type: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"stopped before {self.type} at position {self.position}: {self.error}"
+
+
+@dataclass(frozen=True)
 class ProjectionStatus:
-    """The progress of a projection. failed_position, error: the event that it stopped at, and why."""
+    """The progress of a projection. stopped: why it has stopped; None if it has not."""
 
     name: str
     table_name: str
     position: int
-    failed_position: int | None
-    error: str | None
+    stopped: Stopped | None
 
 
 async def ensure_tables(database: Database, tables: Iterable[Table]) -> None:
@@ -47,11 +58,18 @@ async def position_of(connection: Connection, table: Table) -> int:
 async def projection_statuses(database: Database, tables: Iterable[Table]) -> list[ProjectionStatus]:
     """The progress of each of these tables, by projection and table name."""
     rows = await database.fetch(
-        """select name, table_name, position, failed_position, error from projections
-           where table_name = any($1::text[]) order by name, table_name""",
+        """select name, table_name, position, failed_position, error,
+                  (select type from events where events.position = failed_position) as type
+           from projections where table_name = any($1::text[]) order by name, table_name""",
         [t.name for t in tables],
     )
-    return [ProjectionStatus(*row) for row in rows]
+    return [ProjectionStatus(row["name"], row["table_name"], row["position"], _stopped(row)) for row in rows]
+
+
+def _stopped(row: asyncpg.Record) -> Stopped | None:
+    if row["failed_position"] is None:
+        return None
+    return Stopped(row["failed_position"], row["type"] or "", row["error"] or "")
 
 
 async def fold(

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from commander.domain import Domain, ProjectionFailed
 from commander.domain.errors import RAISED, timed_out
+from commander.domain.source import raised
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import read_stream
 from commander.eventstore.projections.tables import Table
@@ -127,8 +128,7 @@ class RowVersions:
         try:
             changed = projection.apply(row, instance, source.key)
         except RAISED as error:  # whatever the domain's code raises
-            reason = f"{type(error).__name__}: {error}"
-            raise ProjectionFailed(projection.name, event.position, event.type, reason) from error
+            raise ProjectionFailed(projection.name, event.position, event.type, raised(error)) from error
         if changed is None:
             return None
         if not isinstance(changed, projection.cls) or getattr(changed, projection.key) != source.key:

@@ -10,7 +10,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.schema.context import Context
-from commander.schema.errors import coerced, typed
+from commander.schema.errors import bounded, coerced, typed
 
 
 class CountingExecution(StrawberryGraphQLCoreExecutionContext):
@@ -25,8 +25,9 @@ class CountingExecution(StrawberryGraphQLCoreExecutionContext):
 
 
 def errors_of(result: ExecutionResult, context: Context) -> list[GraphQLError]:
-    """The errors of an answer. An answer that is too large has one, and no data."""
+    """The errors of an answer, bounded. An answer that is too large has one, and no data."""
     if context.size.exceeded:
         result.data = None
         return [typed(coerced(AnswerTooLarge(context.size.limit)))]
-    return [typed(error) for error in result.errors or ()]
+    errors = bounded(result.errors or (), complete=result.data is not None)
+    return [typed(error) for error in errors]

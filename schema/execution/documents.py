@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -19,14 +20,15 @@ from graphql import (
     VariableDefinitionNode,
     VariableNode,
     Visitor,
+    get_variable_values,
     parse,
     validate,
     visit,
 )
 from strawberry.types.graphql import OperationType
 
-from commander.schema.errors import BAD_REQUEST, shortened
-from commander.schema.execution.limits import MAX_ERRORS, MAX_TOKENS, excess_of, excess_of_tokens
+from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, bounded, shortened, suggesting
+from commander.schema.execution.limits import MAX_TOKENS, excess_of, excess_of_tokens
 from commander.schema.execution.selections import SelectedField, selected_fields
 
 _KEPT = 128
@@ -57,6 +59,18 @@ class Operation:
     def uses_of(self, variable: str) -> int:
         """In how many places a variable is used. Its definition does not count."""
         return self._uses[variable]
+
+    def suggesting(
+        self, errors: Sequence[GraphQLError], variables: dict[str, Any] | None
+    ) -> list[GraphQLError]:
+        """These errors of the variables, which suggest no names. The first few do."""
+
+        def again(most: int) -> Sequence[GraphQLError]:
+            definitions = self.definition.variable_definitions or ()
+            found = get_variable_values(self.schema, definitions, variables or {}, max_errors=most)
+            return found if isinstance(found, list) else errors
+
+        return suggesting(errors, again)
 
     @cached_property
     def _uses(self) -> Counter[str]:
@@ -127,8 +141,9 @@ class Documents:
         excess = excess_of_tokens(tree) or excess_of(tree)
         if excess is not None:
             return Document(errors=[_bad_request(excess)])
-        if errors := validate(self._schema, tree, max_errors=MAX_ERRORS):
-            return Document(errors=[_coded(error) for error in errors])
+        if errors := validate(self._schema, tree, max_errors=MAX_ERRORS, hide_suggestions=True):
+            shown = suggesting(errors, lambda most: validate(self._schema, tree, max_errors=most))
+            return Document(errors=bounded([_coded(error) for error in shown]))
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
         return Document(
             [Operation(self._schema, tree, text, d, OperationType(d.operation.value)) for d in definitions]

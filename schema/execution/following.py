@@ -10,6 +10,7 @@ It keeps 1.35 KB per item until an operation ends. With one operation per item t
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Hashable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -26,7 +27,7 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from commander.eventstore.records import EventFilter
 from commander.resolvers.cursors import live_cursor_of, must_be_kept
 from commander.resolvers.events import follow
-from commander.schema.errors import BAD_REQUEST, coerced
+from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
@@ -136,10 +137,15 @@ class Following:
         """
         operation, variables = admitted.operation, admitted.variables or {}
         executor = self._executor.build(
-            self._schema, operation.tree, raw_variable_values=variables, operation_name=operation.name
+            self._schema,
+            operation.tree,
+            raw_variable_values=variables,
+            operation_name=operation.name,
+            max_coercion_errors=MAX_ERRORS,
+            hide_suggestions=True,
         )
         if isinstance(executor, list):
-            raise OperationRejected(executor)
+            raise OperationRejected(operation.suggesting(executor, variables))
         renderer = Renderer(admitted, executor, self._types, admitted.context.epochs)
         field = renderer.field
         if field is None:
@@ -158,7 +164,7 @@ class Following:
         after, where = given.get("after"), event_filter(self._types.domain, given.get("filter"))
         cursor = _cursor_variable(operation, field)
         kept = {name: value for name, value in variables.items() if name != cursor}
-        key = (operation.text, operation.name, msgspec.json.encode(kept, order="deterministic"))
+        key = (operation.text, operation.name, json.dumps(kept, sort_keys=True))
         renderer = self._renderers.setdefault(key, renderer)
         epoch = given["logEpoch"]
         if (resumed := admitted.context.resume_after) is not None:

@@ -19,7 +19,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from commander.schema.context import Context
-from commander.schema.errors import coerced, message_and_extensions, typed
+from commander.schema.errors import bounded, coerced, message_and_extensions, typed
 from commander.schema.execution.documents import Documents, Operation
 from commander.schema.execution.selections import SelectedField
 
@@ -43,7 +43,7 @@ class OperationRejected(Exception):
     """The operation is not executed. errors: the reasons, each with its code."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        self.errors = [typed(error) for error in errors]
+        self.errors = [typed(error) for error in bounded(errors)]
         super().__init__(self.errors[0].message)
 
 

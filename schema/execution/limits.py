@@ -29,8 +29,6 @@ MAX_ALIASES = 100
 
 MAX_NAME = 200
 """The longest name, in characters: an error about an unknown name compares it with all that are known."""
-MAX_ERRORS = 20
-"""After this many errors of validation a document is not read further."""
 
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.PAREN_L, TokenKind.BRACKET_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.PAREN_R, TokenKind.BRACKET_R})
@@ -149,10 +147,12 @@ class BodyLimit:
         if body is None:
             await self._refuse(send)
             return
+        if body["type"] != "http.request":
+            return  # the client has gone
         await self._app(scope, _replayed(body, receive), send)
 
     async def _body(self, receive: Receive) -> Message | None:
-        """The whole body as one message. None if it exceeds the limit."""
+        """The whole body as one message. None if it exceeds the limit. Another message if the client goes."""
         parts: list[bytes] = []
         size = 0
         while True:

@@ -160,12 +160,13 @@ class Mutating:
         """Raises Unplanned for invalid variables or arguments: graphql-core reports the reason."""
         values = _read_variables(plan.variables, given)
         if values is None:
-            read = get_variable_values(self._schema, plan.operation.variable_definitions or (), given)
+            definitions = plan.operation.variable_definitions or ()
+            read = get_variable_values(self._schema, definitions, given, max_errors=0, hide_suggestions=True)
             if isinstance(read, list):
                 raise Unplanned
             values = read
         try:
-            return get_argument_values(plan.declared, plan.node, values)
+            return get_argument_values(plan.declared, plan.node, values, hide_suggestions=True)
         except GraphQLError:
             raise Unplanned from None
 

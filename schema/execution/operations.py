@@ -22,7 +22,7 @@ from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
-from commander.schema.errors import coerced, typed
+from commander.schema.errors import MAX_ERRORS, bounded, coerced, typed
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.following import Followed, FollowedRows, Following, Subscriber
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
@@ -137,6 +137,8 @@ class CommanderSchema(strawberry.Schema):
                 variable_values=admitted.variables,
                 operation_name=admitted.operation.name,
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+                max_coercion_errors=MAX_ERRORS,
+                hide_suggestions=True,
                 executor_class=self.execution_context_class,
             )
             if inspect.isawaitable(result):
@@ -146,6 +148,8 @@ class CommanderSchema(strawberry.Schema):
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # every error becomes a result
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
+        if result.data is None and not any(error.path for error in result.errors or ()):
+            result.errors = admitted.operation.suggesting(result.errors or (), admitted.variables)
         answer = _answer(result, context)
         answer.extensions = context.extensions or None
         return answer
@@ -164,7 +168,7 @@ class CommanderSchema(strawberry.Schema):
             if inspect.isawaitable(source):
                 source = await source
             if isinstance(source, RawResult):
-                yield PreExecutionError(data=None, errors=[typed(e) for e in source.errors or []])
+                yield PreExecutionError(data=None, errors=[typed(e) for e in bounded(source.errors or ())])
                 return
             async with aclosing(_Resolved(admitted, source).pages()) as results:
                 async for result in results:

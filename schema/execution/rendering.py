@@ -23,7 +23,7 @@ from commander.domain import BigInt, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.cursors import position_cursor_of
-from commander.schema.errors import typed
+from commander.schema.errors import bounded, typed
 from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
 from commander.schema.types.scalars import SCALARS
@@ -234,7 +234,7 @@ class Renderer:
             executor_class=type(self._executor),
         )
         assert isinstance(result, RawResult), "no field of an event has an async resolver"
-        errors = [typed(error) for error in result.errors or []]
+        errors = [typed(error) for error in bounded(result.errors or (), complete=True)]
         return self._rendered(item, msgspec.json.encode(result.data), errors)
 
     def _rendered(self, item: FeedItem, data: bytes, errors: Sequence[GraphQLError] = ()) -> Rendered:

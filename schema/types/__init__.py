@@ -13,6 +13,7 @@ effects.py          failed calls of effects
 reactor_failures.py parked keys of reactors
 lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
+late_projections.py projections that do not show an event, and why
 read_your_writes.py the arguments atLeast and timeoutMs
 time_travel.py      asOf and history
 live.py             the subscriptions of each projection

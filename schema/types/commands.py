@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from strawberry.types import Info
+from strawberry.types import Info, get_object_definition
 
 from commander.domain import CommandType
 from commander.domain.errors import InvalidRequest
@@ -74,6 +74,36 @@ class SubmitOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class OptionTypes:
+    """The input types of options, for one schema."""
+
+    command: Any
+    submit: Any
+
+
+def option_types(projections: Any | None) -> OptionTypes:
+    """projections: the enum of the domain's projections; None if it has none."""
+    return OptionTypes(*(_with_projections(one, projections) for one in (CommandOptions, SubmitOptions)))
+
+
+def _with_projections(options: type, projections: Any | None) -> Any:
+    if projections is None:
+        return options
+    chosen = strawberry.field(
+        default=None,
+        description="Which projections PROJECTED waits for, of those that show the events. By default all.",
+    )
+    namespace = {
+        "__annotations__": {"projections": list[projections] | None},  # type: ignore[valid-type]
+        "__module__": __name__,
+        "projections": chosen,
+    }
+    description = get_object_definition(options, strict=True).description
+    made = type(options.__name__, (options,), namespace)
+    return strawberry.input(made, name=options.__name__, description=description)
+
+
+@dataclasses.dataclass(frozen=True)
 class CommandInput:
     """A command and its GraphQL input type."""
 
@@ -100,14 +130,15 @@ def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[Comm
     ]
 
 
-def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
+def command_mutation(made: CommandInput, events: EventTypes, options: OptionTypes) -> DirectField:
     """The mutation of a command. It has the name of the command, a typed input, and the docstring as its
     description.
     """
 
-    def declared(input: Any, options: CommandOptions | None = None) -> object: ...
+    def declared(input: Any, options: Any = None) -> object: ...
 
-    declared.__annotations__ |= {"input": made.python, "return": CommandResult}
+    given_types = {"input": made.python, "options": options.command | None}
+    declared.__annotations__ |= {**given_types, "return": CommandResult}
 
     async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
         given = options or {}
@@ -126,7 +157,9 @@ def command_mutation(made: CommandInput, events: EventTypes) -> DirectField:
     return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
 
 
-def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> DirectField:
+def submit_mutation(
+    inputs: Sequence[CommandInput], events: EventTypes, option_types: OptionTypes
+) -> DirectField:
     """Mutation.submit: many commands at once. Each item is an AnyCommand with exactly one field."""
     by_field = {made.field: made for made in inputs}
     names = {f"{field}_": field for field in by_field}  # with _, because a command can be named Return
@@ -139,9 +172,10 @@ def submit_mutation(inputs: Sequence[CommandInput], events: EventTypes) -> Direc
         type("AnyCommand", (), namespace), one_of=True, description="One command. Give exactly one field."
     )
 
-    def declared(commands: Any, options: SubmitOptions | None = None) -> object: ...
+    def declared(commands: Any, options: Any = None) -> object: ...
 
-    declared.__annotations__ |= {"commands": list[any_command], "return": list[CommandResult]}  # type: ignore[valid-type]
+    given_types = {"commands": list[any_command], "options": option_types.submit | None}  # type: ignore[valid-type]
+    declared.__annotations__ |= {**given_types, "return": list[CommandResult]}
 
     async def resolve(
         context: Context, commands: Sequence[Given], options: Given | None = None
@@ -200,4 +234,6 @@ def _options(
 ) -> resolving.Options:
     """The Options for an input CommandOptions or SubmitOptions. All three have the same defaults."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
+    if (chosen := given.get("projections")) is not None:
+        named["projections"] = frozenset(one.value for one in chosen)
     return resolving.Options(command_id, given_id, actor=actor, traceparent=traceparent, given=input, **named)

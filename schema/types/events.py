@@ -18,6 +18,7 @@ from commander.resolvers.events import Page, event_at, events_page
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.field_types import TypeMap, from_domain
+from commander.schema.types.late_projections import StoppedAt
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
 from commander.schema.types.scalars import Position
@@ -59,6 +60,9 @@ class Heartbeat(FeedItem):
 class StandsStill(FeedItem):
     since: datetime = strawberry.field(description="Until then, everything was delivered.")
     reason: str
+    stopped: StoppedAt | None = strawberry.field(
+        default=None, description="The event that the projection of these rows cannot fold, if that is why."
+    )
 
 
 @strawberry.input(name="EventFilter", description="Selects events. All given conditions must hold.")

@@ -18,6 +18,7 @@ from commander.schema.names import camel
 from commander.schema.types.events import StandsStill
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import Where
+from commander.schema.types.late_projections import stopped_at
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
 from commander.schema.types.scalars import Position
 from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem
@@ -173,7 +174,10 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
 def _about(found: LiveItem, epochs: Epochs) -> dict[str, Any]:
     """The fields that every item of live rows has."""
     position, standing = Position(found.cursor.position), found.standing
-    still = None if standing is None else StandsStill(position=position, **standing._asdict())
+    still = None
+    if standing is not None:
+        stopped = None if standing.stopped is None else stopped_at(standing.stopped)
+        still = StandsStill(position=position, since=standing.since, reason=standing.reason, stopped=stopped)
     return {"position": position, "cursor": live_cursor_of(found.cursor, epochs), "stands_still": still}
 
 

@@ -13,9 +13,10 @@ from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
 from commander.resolvers import time_travel
 from commander.resolvers.projections import Listing
-from commander.resolvers.read_your_writes import error_of, reached
+from commander.resolvers.read_your_writes import reached, shown, why_behind
 from commander.resolvers.stream_events import stream_page
 from commander.schema.context import Context
+from commander.schema.errors import stopped_extension
 from commander.schema.names import camel, capitalized
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventConnection, EventTypes
@@ -202,5 +203,7 @@ async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
     name = camel(type_.query)
     if name not in reported or int(reported[name]["position"]) > now.position:
         reported[name] = {"position": str(now.position), "lag": now.lag}
-        if (error := error_of(context.services, table)) is not None:
+        if (error := why_behind(context.services, type_.name)) is not None:
             reported[name]["error"] = error
+        if (stopped := context.services.progress.stopped(type_.name)) is not None:
+            reported[name]["stopped"] = stopped_extension(shown(context.services, stopped))

@@ -14,7 +14,9 @@ from strawberry.types import Info
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
+from commander.resolvers.read_your_writes import late
 from commander.schema.context import Context
+from commander.schema.types.late_projections import ProjectionBehind, projection_behind
 from commander.schema.types.scalars import Position
 from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 
@@ -97,6 +99,13 @@ async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
     return [root.event_types.of(event) for event in await info.context.batching.events.load(root.made)]
 
 
+async def _behind(root: Command, info: Info[Context, None]) -> list[ProjectionBehind]:
+    if root.made is None:
+        return []
+    found = await late(info.context.services, await info.context.batching.events.load(root.made))
+    return [projection_behind(one) for one in found]
+
+
 @strawberry.enum(description="An action on a dead letter or on a failed call of an effect.")
 class DeadLetterDeed(Enum):
     RETRIED = "RETRIED"
@@ -157,6 +166,10 @@ class Command:
     event_types: strawberry.Private[EventTypes]
     events: list[Event] = strawberry.field(
         resolver=_events_made, description="The events that the command made."
+    )
+    behind: list[ProjectionBehind] = strawberry.field(
+        resolver=_behind,
+        description="The projections that do not show its events yet, and why. Empty until it is decided.",
     )
     dead_letter_action: DeadLetterAction | None = strawberry.field(
         resolver=_dead_letter_action,

@@ -13,6 +13,7 @@ from strawberry.scalars import JSON
 from commander.resolvers import results as resolving
 from commander.schema.names import camel
 from commander.schema.types.events import EventTypes
+from commander.schema.types.late_projections import ProjectionBehind, projection_behind
 from commander.schema.types.records import Event
 from commander.schema.types.scalars import Position
 
@@ -56,11 +57,17 @@ class CommandInvalid:
     problems: list[InputProblem]
 
 
-@strawberry.type(description="`timeoutMs` has passed. The command continues. Ask again with command(id:).")
+@strawberry.type(
+    description="`timeoutMs` has passed, or a projection has stopped. The command continues. Ask again with "
+    "command(id:)."
+)
 class CommandPending:
     command_id: UUID
     stage: resolving.Stage
     position: Position | None
+    behind: list[ProjectionBehind] = strawberry.field(
+        description="The projections that do not show the events yet. Empty until it is decided."
+    )
 
 
 @strawberry.type(description="The command id was used before with other content.")
@@ -138,9 +145,10 @@ def result_of(result: resolving.Result, events: EventTypes) -> object:
             return VersionConflict(
                 command_id=command_id, expected_version=expected, current_version=current, message=message
             )
-        case resolving.PendingResult(command_id, stage, position):
+        case resolving.PendingResult(command_id, stage, position, late):
             at = None if position is None else Position(position)
-            return CommandPending(command_id=command_id, stage=stage, position=at)
+            behind = [projection_behind(one) for one in late]
+            return CommandPending(command_id=command_id, stage=stage, position=at, behind=behind)
         case resolving.ConflictResult(command_id):
             message = f"the command id {command_id} was used before with other content; use a new id"
             return CommandConflict(command_id=command_id, message=message)

@@ -297,4 +297,4 @@ class Feed:
     def _quiet_item(self, position: int) -> Heartbeat | StandsStill:
         """What a subscriber without new events is sent now and then."""
         standing = None if self._standstill is None else self._standstill.of_events()
-        return Heartbeat(position) if standing is None else StandsStill(position, *standing)
+        return Heartbeat(position) if standing is None else StandsStill(position, *standing[:2])

@@ -5,6 +5,7 @@ Their subjects begin with the name of the system: <system>.signals.log.
 signals.log                   the events of one committed transaction; an empty list means: read Postgres
 signals.head                  the new head of the log, for readers that need only the position
 signals.projection.<table>    the new checkpoint of a projection's table
+signals.stopped               a projection has stopped before an event; Postgres has which one and why
 signals.tables                another table serves, or there is a new one to fill
 signals.outages               a server that takes no writes, see outages.py
 signals.ended                 the ids of decided commands, see outcomes.py
@@ -30,6 +31,7 @@ LOG = "log"
 HEAD = "head"
 TABLES = "tables"
 PROJECTIONS = "projection"
+STOPPED = "stopped"
 _MAX_BYTES = 512 * 1024
 _MAX_EVENTS = 500
 
@@ -67,6 +69,11 @@ def _signals(subject: str, events: Sequence[RecordedEvent]) -> list[OutMessage]:
 def projection_signal(names: Names, table_name: str, position: int) -> OutMessage:
     """The signal that a projection's table has reached a position."""
     return OutMessage(signal_subject(names, PROJECTIONS, table_name), str(position).encode(), {})
+
+
+def stopped_signal(names: Names) -> OutMessage:
+    """The signal that a projection has stopped before an event."""
+    return OutMessage(signal_subject(names, STOPPED), b"", {})
 
 
 def tables_signal(names: Names) -> OutMessage:

@@ -41,7 +41,7 @@ from commander.streaming.handling import HandlingRun
 from commander.streaming.log.prefetch import LogPrefetch
 from commander.streaming.log.reading import LogReader
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import projection_signal, tables_signal
+from commander.streaming.nats.signals import projection_signal, stopped_signal, tables_signal
 from commander.streaming.newer_code import NotKnown
 from commander.streaming.projections.abandoned import replace_abandoned
 from commander.streaming.projections.inline_mode import enter, watch
@@ -288,11 +288,12 @@ class Projector:
                     await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
-        if str(error) != self.failure:
+        known, self.failure = self.failure, str(error)
+        await save_failure(connection, self._table, error.position, self.failure)
+        if self.failure != known:
             text = "%s; the projection stops before that event until its code is fixed"
             logger.error(text, error, exc_info=error)
-        await save_failure(connection, self._table, error.position, str(error))
-        self.failure = str(error)
+            await self._nats.publish_signals([stopped_signal(self._nats.names)])
         if isinstance(error, UnknownEvent):
             raise NotKnown(self.failure) from error  # a process whose code knows it can take the table
         await asyncio.sleep(_RETRY_TIMED_OUT_SECONDS if timed_out(error) else _RETRY_FAILED_SECONDS)

@@ -63,7 +63,8 @@ def subscribed(api: Part) -> Iterator[None]:
 
 def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     api, processor, relay, projections, reactors, effects = parts.start(
-        "api", "processor", "relay", "projections", "reactors", "effects"
+        *("api", "processor", "relay", "projections", "reactors", "effects"),
+        COMMANDER_LOOP_BLOCKED_SECONDS="5",  # the machine of the tests may be busy
     )
     account = opened(api, balance="10")
     for _ in range(3):
@@ -84,6 +85,10 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1
         assert all(abs(value(part, "clock_ahead_seconds", clock=of)) < 2 for of in ("process", "postgres"))
         assert value(part, "recorded_at_held_seconds") < 1
+        assert (value(part, "event_loop_blocks_total"), value(part, "event_loop_longest_block_seconds")) == (
+            0,
+            0,
+        )
     until(lambda: value(relay, "relay_lag_events"), lambda lag: lag == 0)
     assert value(relay, "relay_position") == 2
     until(lambda: value(reactors, "reactor_position", reactor="transfers"), lambda at: at == 2)
@@ -126,13 +131,16 @@ def test_the_api_s_public_port_has_no_metrics_and_no_details_of_its_health(parts
     assert httpx.get(f"{public}/metrics", verify=NO_TLS).status_code == 404
     assert httpx.get(f"{public}/health/live", verify=NO_TLS).json() == {"live": True}
     ready = httpx.get(f"{public}/health/ready", verify=NO_TLS)
-    assert (ready.status_code, ready.json()) == (200, {"ready": True})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "degraded": False})
     assert httpx.get(f"{public}/health/answering", verify=NO_TLS).json() == {"answering": True}
     detailed = httpx.get(f"{operators}/health/ready", verify=NO_TLS)
     expected = {"postgres": "ok", "nats": "ok", "feed": "ok"}
     told = detailed.json()
     code = told.pop("code")
-    assert (detailed.status_code, told) == (200, {"ready": True, "parts": expected, "warnings": {}})
+    assert (detailed.status_code, told) == (
+        200,
+        {"ready": True, "degraded": False, "parts": expected, "warnings": {}},
+    )
     assert (code["domain"], code["events"]["AccountOpened"]) == ("bank", 1)
     assert "Withdraw" in code["commands"]
     assert re.fullmatch("[0-9a-f]{8}", code["fingerprint"])
@@ -146,7 +154,7 @@ def test_an_api_that_reaches_no_server_says_on_its_public_port_only_that_it_is_n
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [api] = started.start("api", ready=False)
         public = httpx.get(f"http://127.0.0.1:{api.port}/health/ready", verify=NO_TLS)
-        assert (public.status_code, public.json()) == (503, {"ready": False})
+        assert (public.status_code, public.json()) == (503, {"ready": False, "degraded": False})
         public = httpx.get(f"http://127.0.0.1:{api.port}/health/answering", verify=NO_TLS)
         assert (public.status_code, public.json()) == (503, {"answering": False})
 
@@ -178,6 +186,8 @@ def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) 
         assert {name for name, _ in scraped(part)} == {
             "commander_server_up",
             "commander_server_trouble",
+            "commander_event_loop_blocks_total",
+            "commander_event_loop_longest_block_seconds",
             *code,
         }
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 0

@@ -154,7 +154,10 @@ def test_an_older_event_is_upcast_step_by_step() -> None:
     assert domain.decode("Paid", 1, old, 1) == Paid(Decimal("5.00"), "EUR", moment, UUID(int=1))
     third = json.dumps({"cents": "500", "moment": moment.isoformat(), "currency": "USD"})
     assert domain.decode("Paid", 3, third, 1) == Paid(Decimal("5.00"), "USD", moment)
-    with pytest.raises(UndecodableEvent, match="upcasting from version 3 raised KeyError: 'cents'"):
+    with pytest.raises(
+        UndecodableEvent,
+        match=r"upcasting from version 3 raised KeyError: 'cents' \(.*/test_codec\.py:\d+\)$",
+    ):
         domain.decode("Paid", 2, "{}", 9)
     with pytest.raises(UndecodableEvent, match="position 9 "):
         domain.decode("Paid", 3, '{"cents": "500"}', 9)
@@ -180,3 +183,21 @@ def test_the_digest_tells_contents_and_types_apart() -> None:
     assert len(digests) == 4
     assert stored_digest("A", b"b") == stored_digest("A", b"b")
     assert {len(digest) for digest in digests} == {16}
+
+
+def test_an_error_of_post_init_names_its_line() -> None:
+    domain = Domain("shop")
+
+    @domain.event
+    @dataclass(frozen=True)
+    class Paid:
+        cents: int
+
+        def __post_init__(self) -> None:
+            if self.cents < 0:
+                raise ValueError("a debt")
+
+    with pytest.raises(UndecodableEvent, match=r"Paid: a debt .*\(.*/test_codec\.py:\d+\)$"):
+        domain.decode("Paid", 1, '{"cents": -1}', 9)
+    with pytest.raises(UndecodableEvent, match=r"^[^/]*$"):
+        domain.decode("Paid", 1, '{"cents": "x"}', 9)

@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from annotated_types import Interval, LowerCase
 
-from commander import BigInt, Doc, Domain, Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
-from commander.domain import InvalidCommand, Problem
+from commander import BigInt, Doc, Domain, Ge, Gt, Le, Len, Lt, MaxLen, Message, MinLen, MultipleOf, Predicate
+from commander.domain import DefinitionError, InvalidCommand, InvalidDecision, Problem
+from commander.testing import given
 
 CENT = Decimal("0.01")
 
@@ -216,6 +217,89 @@ def test_names_the_path_into_value_objects_and_lists() -> None:
         (("value", "2", "tags", "1"), "must have a length of at most 3, got 4"),
         (("value", "2", "tags", "2"), "must not contain the character NUL"),
     ]
+
+
+SHORT, LONG, ODD = Message("at least three letters"), Message("at most five letters"), Message("odd")
+Name = Annotated[str, MinLen(3), SHORT]
+
+
+@pytest.mark.parametrize(
+    ("hint", "bad", "message"),
+    [
+        (Annotated[str, MinLen(3), SHORT], "ab", SHORT.text),
+        (Annotated[str, MinLen(3), Doc("A name."), SHORT], "ab", SHORT.text),
+        (Annotated[str, MinLen(3), SHORT, MaxLen(5), LONG], "ab", SHORT.text),
+        (Annotated[str, MinLen(3), SHORT, MaxLen(5), LONG], "abcdef", LONG.text),
+        (Annotated[str, MinLen(3), MaxLen(5), LONG], "ab", "must have a length of at least 3, got 2"),
+        (Annotated[str, MinLen(3), SHORT, MaxLen(5)], "abcdef", "must have a length of at most 5, got 6"),
+        (Annotated[str, Len(3, 5), SHORT], "ab", SHORT.text),
+        (Annotated[str, Len(3, 5), SHORT], "abcdef", SHORT.text),
+        (Annotated[int, Predicate(even), ODD], 3, ODD.text),
+        (Name | None, "ab", SHORT.text),
+        (Annotated[Name | None, MaxLen(5), LONG], "ab", SHORT.text),
+        (Annotated[Name | None, MaxLen(5), LONG], "abcdef", LONG.text),
+        (Annotated[Decimal, MultipleOf(CENT), ODD], Decimal("1E+50"), ODD.text),
+        (Annotated[str, MinLen(3), SHORT], 5, "must be a str, got int 5"),
+        (Annotated[str, MinLen(3), SHORT], "a\0", "must not contain the character NUL"),
+    ],
+    ids=repr,
+)
+def test_a_client_is_told_the_message_of_the_broken_constraint(hint: Any, bad: Any, message: str) -> None:
+    assert [problem.message for problem in checker(hint)(bad)] == [message]
+    assert [problem.message for problem in checker(tuple[hint, ...])((bad,))] == [message]
+
+
+def test_a_message_is_that_of_whatever_is_held_against_the_types() -> None:
+    domain = Domain("shop")
+
+    @domain.command
+    @dataclass(frozen=True)
+    class Call:
+        item_id: UUID
+        name: Name
+
+    @domain.event
+    @dataclass(frozen=True)
+    class Called:
+        item_id: UUID
+        name: Name
+
+    @domain.aggregate(key="item_id")
+    @dataclass(frozen=True)
+    class Item:
+        def call(self, command: Call) -> Called:
+            return Called(command.item_id, command.name[:2])
+
+        def called(self, event: Called) -> "Item":
+            return self
+
+    item = UUID(int=1)
+    given().when(Call(item, "ab")).then_invalid("name", message=SHORT.text)
+    with pytest.raises(AssertionError, match="expected 'another', got name: at least three letters"):
+        given().when(Call(item, "ab")).then_invalid("name", message="another")
+    with pytest.raises(InvalidDecision, match="at least three letters"):
+        given().when(Call(item, "abc")).then()
+
+
+@pytest.mark.parametrize(
+    ("hint", "problem"),
+    [
+        (Annotated[str, SHORT], "must stand directly behind the constraint that it is for"),
+        (Annotated[str, SHORT, MinLen(3)], "must stand directly behind the constraint that it is for"),
+        (Annotated[str, MinLen(3), SHORT, LONG], "must stand directly behind the constraint that it is for"),
+        (Annotated[Name | None, LONG], "must stand directly behind the constraint that it is for"),
+        (Annotated[str, MinLen(3), Message(" ")], "must have a text"),
+        (Annotated[str, MinLen(3), Message(3)], "must have a text"),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_a_message_that_belongs_to_no_constraint_is_an_error_of_the_definition(
+    hint: Any, problem: str
+) -> None:
+    with pytest.raises(DefinitionError, match=problem) as refused:
+        checker(hint)
+    assert "Set.value: Message(text=" in str(refused.value)
+    assert __file__ in refused.value.where
 
 
 def test_names_the_path_into_lists_of_lists() -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -94,3 +95,22 @@ async def nginx(directory: Path, api_port: int) -> AsyncIterator[int]:
     )
     async with listening([command, "-c", config], port, directory / "nginx.log"):
         yield port
+
+
+@asynccontextmanager
+async def pgbouncer(
+    directory: Path, database_url: str, pool_mode: str, **options: object
+) -> AsyncIterator[str]:
+    """PgBouncer before a database, which is at a socket in a directory; the URL through it."""
+    command, [port] = program("pgbouncer"), free_ports(1)
+    parts = urlsplit(database_url)
+    [host] = parse_qs(parts.query)["host"]
+    directory.chmod(0o755)  # noqa: ASYNC240
+    (config := directory / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={host} user=postgres\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        f"pool_mode = {pool_mode}\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+    )
+    as_user = ["-u", Path(host).owner()] if os.geteuid() == 0 else []  # noqa: ASYNC240  # not as root
+    async with listening([command, *as_user, config], port, directory / "pgbouncer.log"):
+        yield f"postgresql://postgres@127.0.0.1:{port}{parts.path}"

@@ -24,15 +24,19 @@ INTERNALS = re.compile(
 )
 
 
-def checked(response: httpx.Response) -> list[dict[str, Any]]:
-    """The errors of an answer, which must have GraphQL's form, a code, and nothing internal."""
+def checked(response: httpx.Response, *, more: bool = False) -> list[dict[str, Any]]:
+    """The errors of an answer, which must have GraphQL's form, a code, and nothing internal.
+
+    more: the last one says that there are more.
+    """
     assert response.headers["content-type"].startswith("application/json"), response.text
     answer = response.json()
     assert answer.get("data") is None
     assert set(answer) <= {"data", "errors"}
     for error in answer["errors"]:
         assert error["message"], answer
-        assert error["extensions"]["code"] == "BAD_REQUEST", answer
+        last = more and error is answer["errors"][-1]
+        assert error["extensions"]["code"] == ("MORE_ERRORS" if last else "BAD_REQUEST"), answer
         assert not INTERNALS.search(error["message"]), error["message"]
     errors: list[dict[str, Any]] = answer["errors"]
     return errors
@@ -259,6 +263,39 @@ def test_text_that_cannot_be_kept_is_invalid(system: System, owner: str, message
     invalid = HTTP.post(system.url, content=body.encode(), headers=JSON).json()["data"]["openAccount"]
     assert invalid["__typename"] == "CommandInvalid"
     assert invalid["problems"] == [{"path": ["owner"], "message": message}]
+
+
+@pytest.mark.parametrize("name", ["n", "n" * 1000])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "query ($x: AccountWhere) { accounts(where: $x) { totalCount } }",
+        "query ($x: EventFilter) { events(filter: $x) { pageInfo { hasNextPage } } }",
+        "mutation ($x: OpenAccountInput!) { openAccount(input: $x) { __typename } }",
+        "mutation ($x: [AnyCommand!]!) { submit(commands: $x) { __typename } }",
+    ],
+)
+def test_the_errors_of_many_unknown_fields_are_few_and_short(
+    system: System, document: str, name: str
+) -> None:
+    unknown = {f"{name}{n}": {"eq": "x" * 100} for n in range(650)}
+    body = json.dumps({"query": document, "variables": {"x": unknown}}).encode()
+    response = HTTP.post(system.url, content=body, headers=JSON)
+    errors = checked(response, more=True)
+    assert len(errors) == 21
+    assert len(response.content) < 25_000
+    assert errors[-1]["extensions"] == {"code": "MORE_ERRORS"}
+
+
+def test_a_long_name_is_quoted_in_part(system: System) -> None:
+    name = "x" * 500_000
+    error = refused(
+        system,
+        "query ($f: EventFilter) { events(filter: $f) { pageInfo { hasNextPage } } }",
+        {"f": {"types": [name]}},
+    )
+    assert "has no event 'xxx" in error["message"]
+    assert len(error["message"]) < 300
 
 
 def test_an_input_object_deeper_than_any_type_does_no_harm(system: System) -> None:

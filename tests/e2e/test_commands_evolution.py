@@ -14,6 +14,7 @@ from tests.e2e.bank import opened, submit, until
 from tests.e2e.parts import Part, Parts
 from tests.e2e.sockets import socket_to, subscribe
 from tests.e2e.test_commands_many import deposit, submit_all
+from tests.placed import Placed
 
 OLD, NEW = "tests.e2e.shelf_old:shelf", "tests.e2e.shelf_new:shelf"
 PUT = """mutation ($id: UUID!, $size: Int!) {
@@ -122,8 +123,8 @@ async def test_an_event_that_nobody_can_read_is_told_with_position_and_reason_wh
     await asyncio.to_thread(processor.end)
 
     api, _ = await asyncio.to_thread(lambda: parts.start("api", "processor", domain=NEW))
-    reason = "upcasting from version 1 raised ValueError: 13 is no size"
-    told = f"the event at position 2 cannot be read as Placed: {reason}"
+    reason = Placed("upcasting from version 1 raised ValueError: 13 is no size")
+    told = Placed(f"the event at position 2 cannot be read as Placed: {reason}")
     failed = await asyncio.to_thread(put, api, badly, 5)
     assert (failed["code"], failed["message"]) == ("UNREADABLE_STREAM", told)
     assert (await asyncio.to_thread(put, api, well, 5))["version"] == 3

@@ -122,9 +122,9 @@ def cursor(value: Any) -> str:
         ({"after": cursor(["commands", 2**63])}, "after", "is not a cursor of commands"),
         ({"after": cursor(["commands", 10**30])}, "after", "is not a cursor of commands"),
         ({"after": cursor(["commands", -1])}, "after", "is not a cursor of commands"),
-        ({"filter": {"streams": ["a\0b"]}}, "filter.streams", "no command can have"),
-        ({"filter": {"types": ["a\0b"]}}, "filter.types", "no command can have"),
-        ({"filter": {"actor": "a\0b"}}, "filter.actor", "no command can have"),
+        ({"filter": {"streams": ["a\0b"]}}, "filter.streams", "must not contain the character NUL"),
+        ({"filter": {"types": ["a\0b"]}}, "filter.types", "must not contain the character NUL"),
+        ({"filter": {"actor": "a\0b"}}, "filter.actor", "must not contain the character NUL"),
         (
             {"filter": {"statuses": ["ACCEPTED"]}},
             "filter.statuses",

@@ -25,6 +25,7 @@ def wheels(clusters: Clusters) -> Iterator[System]:
         clusters.copy("wheels"),
         COMMANDER_DOMAIN="tests.e2e.endless:endless",
         COMMANDER_HANDLER_SECONDS="0.8",
+        COMMANDER_LOOP_BLOCKED_SECONDS="0.4",
         COMMANDER_PARTITIONS="3",
     ) as running:
         until(lambda: [answers(running, part) for part in PARTS], all)  # the API is ready before the others
@@ -79,6 +80,27 @@ def test_a_hook_that_does_not_return_fails_its_request_only(wheels: System) -> N
     assert turned(wheels)["__typename"] == "CommandApplied"
 
 
+@pytest.mark.parametrize(("part", "place"), [("processor", "decide"), ("api", "hook")])
+def test_code_that_blocks_the_event_loop_is_counted_and_logged(wheels: System, part: str, place: str) -> None:
+    before, logged = blocks(wheels, part), wheels.log.read_text()
+    wheels.query(TURN, wheel=str(uuid4()), how=place, options=PATIENT)
+    until(lambda: blocks(wheels, part)[0], lambda count: count > before[0])
+    assert 0.4 < blocks(wheels, part)[1] < 30
+    new = wheels.log.read_text().removeprefix(logged)
+    assert "the event loop was blocked for" in new
+    assert "in go_on_for_ever\n    while True:\n" in new
+
+
+def blocks(wheels: System, part: str) -> tuple[float, float]:
+    """How many blocks a part has counted, and the longest in seconds."""
+    url = f"http://127.0.0.1:{wheels.operators_port(part)}/metrics"
+    lines = httpx.get(url, timeout=10, verify=NO_TLS).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    names = ("event_loop_blocks_total", "event_loop_longest_block_seconds")
+    count, longest = (float(values[f"commander_{name}"]) for name in names)
+    return count, longest
+
+
 def test_an_inline_projection_that_does_not_return_leaves_inline_mode(wheels: System) -> None:
     wheel = str(uuid4())
     poison = turned(wheels, "inline", wheel)
@@ -101,6 +123,18 @@ def test_a_projection_that_does_not_return_stops_alone(wheels: System) -> None:
         at=last["position"],
     )
     assert rows["spin"] == {"turns": 2}
+    url = f"http://127.0.0.1:{wheels.operators_port('api')}"
+    ready = until(
+        lambda: httpx.get(f"{url}/health/ready", timeout=10, verify=NO_TLS).json(),
+        lambda told: "projection lap" in told["warnings"],
+    )
+    assert (ready["ready"], ready["degraded"]) == (True, True), "other operations work"
+    stopped = ready["warnings"]["projection lap"]
+    assert stopped.startswith("stopped before Turned at position ") and "did not return" in stopped
+    assert wheels.readiness() == {"ready": True, "degraded": True}
+    metrics = httpx.get(f"{url}/metrics", timeout=10, verify=NO_TLS).text
+    assert 'commander_projection_stopped{projection="lap"} 1' in metrics
+    assert 'commander_projection_stopped{projection="spin"} 0' in metrics
 
 
 def test_time_travel_through_code_that_does_not_return_is_an_error_of_its_own(wheels: System) -> None:

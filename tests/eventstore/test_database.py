@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from commander.dev.embedded import EmbeddedPostgres, free_port
-from commander.domain.errors import Unavailable
+from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.database import Database, without_password
 from commander.eventstore.watching import watch_postgres
 from tests.databases import EMPTYING
@@ -199,7 +199,7 @@ async def test_one_who_watches_knows_at_once_when_the_server_goes_and_when_it_is
         database.must_be_up()
     await postgres_admin.fetch(f'alter database "{name}_away" rename to "{name}"')
     await is_down(database, False)
-    assert caplog.messages[0].startswith("Postgres is away since ")
+    assert caplog.messages[0].startswith("Postgres is refused since ")
     assert len(caplog.messages) == 2, "once that it is gone, once that it is back"
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -220,3 +220,25 @@ async def test_the_loss_of_the_watching_connection_alone_is_no_loss_of_the_serve
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching
+
+
+async def test_a_refusal_is_told_from_an_outage(
+    postgres: EmbeddedPostgres, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for url, reason in (
+        (database_url.replace("postgres@", "nobody@"), 'role "nobody" does not exist'),
+        (database_url.replace("/test_", "/none_"), "does not exist"),
+        (f"{database_url}&none=1", 'unrecognized configuration parameter "none"'),
+    ):
+        database = Database(url)
+        for attempt in (database.ping, lambda connect=database.connect: connect("test")):
+            with pytest.raises(Unavailable, match=f"it refuses this process: .*{reason}") as caught:
+                await attempt()
+            assert caught.value.trouble is Trouble.REFUSED
+        watching = asyncio.create_task(watch_postgres(database))
+        async with asyncio.timeout(10):
+            while (outage := database.circuit.outage) is None:
+                await asyncio.sleep(0.005)
+        assert outage.trouble is Trouble.REFUSED
+        watching.cancel()
+        await database.close()

@@ -20,6 +20,7 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.projections.folding import (
     ProjectionStatus,
+    Stopped,
     ensure_tables,
     fold,
     position_of,
@@ -284,10 +285,10 @@ async def test_why_it_stopped_is_shown_until_it_goes_on(database: Database) -> N
     async with database.connection() as connection:
         await save_failure(connection, TABLE, 3, "no")
         (status,) = await projection_statuses(database, [TABLE])
-        assert status == ProjectionStatus("item", TABLE.name, 0, 3, "no")
+        assert status == ProjectionStatus("item", TABLE.name, 0, Stopped(3, "", "no"))
         await fold(connection, shop, TABLE, [], 3)
     (status,) = await projection_statuses(database, [TABLE])
-    assert status == ProjectionStatus("item", TABLE.name, 3, None, None)
+    assert status == ProjectionStatus("item", TABLE.name, 3, None)
     assert await projection_statuses(database, []) == []
 
 

@@ -58,6 +58,6 @@ def test_an_error_names_the_right_place_in_each_form_of_a_line() -> None:
 def test_validation_ends_after_twenty_errors_and_a_message_has_an_end() -> None:
     document = read("{" + MANY + "}")
     assert len(document.errors) == 21
-    assert document.errors[-1].message.startswith("Too many validation errors")
+    assert document.errors[-1].message.startswith("there are more errors")
     [long] = read("{ accounts(first: " + "1" * 5000 + ") { edges { cursor } } }").errors
-    assert len(long.message) == 1000
+    assert len(long.message) < 400

@@ -33,7 +33,7 @@ RESULTS = [
     CommandApplied(command_id=ID, stream="account-1", position=Position(2**60), version=3, recorded=list),
     CommandApplied(command_id=ID, stream="x", position=Position(1), version=2**40, recorded=list),  # no Int
     CommandRejected(command_id=ID, code="NO", message="ünlike \u2028"),
-    CommandPending(command_id=ID, stage=Stage.PROJECTION, position=None),
+    CommandPending(command_id=ID, stage=Stage.PROJECTION, position=None, behind=[]),
     VersionConflict(command_id=ID, expected_version=None, current_version=4, message="m"),
     CommandInvalid(command_id=ID, problems=[InputProblem(path=["amount"], message="m")]),
     CommandValid(command_id=ID, stream="s", version=1, events=[]),

@@ -18,7 +18,7 @@ from commander.eventstore.records import Decision, NewEvent, Status
 from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
-from commander.streaming.watchdog import Watchdog
+from commander.streaming.watchdog import Watchdog, start_timer
 from tests.names import NAMES
 from tests.streaming.conftest import submitted
 
@@ -72,7 +72,7 @@ async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
     nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
     settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
-    Watchdog(fragile, seconds=0.5).start()
+    start_timer(Watchdog(fragile, seconds=0.5))
     await Processor(fragile, Database(postgres_url), nats, settings).run()
 
 

@@ -107,7 +107,9 @@ async def test_a_list_is_told_whole_and_then_what_enters_changes_and_leaves(serv
     async with shelf_running(servers):
         await acted(servers, "place", 1, "a", 5)
         position = await acted(servers, "place", 2, "b", 5)
-        assert await live._progress.reach(["item"], position, 10)  # of what is not in the list nobody is told
+        assert not await live._progress.reach(
+            {"item": position}, 10
+        )  # of what is not in the list nobody is told
         async with aclosing(live.follow("item", IN_A)) as items:
             first = await following(items)
             assert (first.cursor.position, first.snapshot) == (position, True)

@@ -13,7 +13,7 @@ from commander import Domain
 from commander.eventstore.projections.folding import ensure_tables, projection_statuses, row_by_key
 from commander.eventstore.projections.tables import Table
 from commander.examples.bank import bank
-from commander.streaming.projections.progress import ProjectionProgress
+from commander.streaming.projections.progress import Behind, ProjectionProgress
 from commander.streaming.projections.projecting import Projector
 from tests.streaming.conftest import Bank, running
 from tests.streaming.filling import fill
@@ -54,11 +54,12 @@ async def test_rows_follow_the_log_and_who_waits_for_a_position_is_woken(servers
     await progress.start()
     async with running(projector.run()):
         events = await fill(servers.database, 2500)
-        assert await progress.reach(["account"], 2500, timeout_seconds=10)
+        assert not await progress.reach({"account": 2500}, timeout_seconds=10)
         last = UUID(events[-1].stream.removeprefix("account-"))
         row = await row_by_key(servers.database, table, last)
         assert row is not None and row.owner == "Ada"
-        assert not await progress.reach(["account"], 2501, timeout_seconds=0.05)
+        behind = await progress.reach({"account": 2501}, timeout_seconds=0.05)
+        assert behind == [Behind("account", 2500, 2501, None)]
 
 
 async def test_progress_is_found_in_postgres_when_no_hint_arrives(servers: Bank) -> None:
@@ -66,7 +67,7 @@ async def test_progress_is_found_in_postgres_when_no_hint_arrives(servers: Bank)
     async with running(Projector(bank, servers.database, servers.nats, table).run()):
         await fill(servers.database, 10)
         deaf = ProjectionProgress(servers.nats, servers.database, {"account": table})
-        assert await deaf.reach(["account"], 10, timeout_seconds=10)
+        assert not await deaf.reach({"account": 10}, timeout_seconds=10)
 
 
 async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so(
@@ -83,8 +84,8 @@ async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so
     async with running(failing.run()), running(well.run()):
         await until(lambda: failing.failure is not None and well.position == 16)
     (found,) = await projection_statuses(servers.database, [picky])
-    assert (found.position, found.failed_position) == (10, 11)
-    assert "RuntimeError: not her" in (found.error or "")
+    assert (found.position, found.stopped and found.stopped.position) == (10, 11)
+    assert found.stopped is not None and "RuntimeError: not her" in found.stopped.error
     assert await servers.database.fetchval(f'select count(*) from "{picky.name}"') == 10
 
 
@@ -101,4 +102,4 @@ async def test_of_two_failures_in_one_batch_the_earlier_is_where_it_stops(
     async with running(failing.run()):
         await until(lambda: failing.failure is not None)
     (found,) = await projection_statuses(servers.database, [picky])
-    assert (found.position, found.failed_position) == (3, 4)
+    assert (found.position, found.stopped and found.stopped.position) == (3, 4)

@@ -82,7 +82,7 @@ async def test_rows_of_a_projection_that_has_stopped_stand_still_until_it_goes_o
 
     async with running(servers.processor(SHELF).run()), running(standstill.run(lambda: None)):
         async with running(projections().run()):
-            assert await progress.reach(["item"], await acted(servers, "place", 1, "a", 5), 10)
+            assert not await progress.reach({"item": await acted(servers, "place", 1, "a", 5)}, 10)
             items = live.follow("item", EVERY_ROW)
             first = await following(items)
             assert (weights_in(first), first.standing) == ([5], None)
