@@ -211,5 +211,17 @@ class Unavailable(CommanderError):
         self.since = since
 
 
+class NotServing(Unavailable):
+    """This API process does not serve. Another one may, so connect again after `retry_after_seconds`.
+
+    state: "starting", "stopping", or "set back" if Postgres or NATS was and `commander restore` is awaited.
+    """
+
+    def __init__(self, state: str, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__("API", reason)
+        self.state = state
+        self.retry_after_seconds = retry_after_seconds
+
+
 class LeasesLost(Unavailable):
     """A processor lost the connection that held its leases. Other processors can take its partitions."""
