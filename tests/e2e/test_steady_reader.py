@@ -18,20 +18,20 @@ from tests.system import System
 TYPES = "__schema { types { name description fields { name description } } }"
 LARGE = f"{{ {' '.join(f'a{n}: {TYPES}' for n in range(20))} }}"
 """The answer has about a megabyte."""
-ANSWERS = 8
+ANSWERS = 6
 """Together they are more than the buffers of a connection hold."""
 CLOSE, PING, PONG = 0x88, 0x89, 0x8A
 
 
 @pytest.fixture(scope="module")
 def api(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A process that pings often, and waits for two seconds."""
+    """A process that pings often, and waits for a second."""
     data_dir = tmp_path_factory.mktemp("api")
     with api_beside(
         system,
         data_dir,
         ping_seconds=0.5,
-        ping_timeout_seconds=2,
+        ping_timeout_seconds=1,
         untaken_seconds=2,
     ) as api:
         yield api
@@ -100,7 +100,7 @@ async def test_a_reader_that_is_slow_and_steady_stays_connected(api: Api) -> Non
         complete = 0
         async with asyncio.timeout(60):
             while complete < ANSWERS:
-                kind, payload = await frames.next(pause_seconds=0.05)
+                kind, payload = await frames.next(pause_seconds=0.06)
                 assert kind != CLOSE, payload
                 complete += json.loads(payload)["type"] == "complete"
         assert frames.pings < 10, "pings were late, and so were their answers"
@@ -111,7 +111,7 @@ async def test_a_reader_that_is_slow_and_steady_stays_connected(api: Api) -> Non
 async def test_a_reader_that_takes_nothing_is_closed_with_a_code_that_it_can_see(api: Api) -> None:
     raw = await asked_for_much(api)
     try:
-        await asyncio.sleep(3)
+        await asyncio.sleep(2)
         frames = Frames(raw, answering=False)
         async with asyncio.timeout(60):
             while (found := await frames.next(0))[0] != CLOSE:
