@@ -15,6 +15,7 @@ CommanderError
 ├─ NotFound             there is no object with this id
 ├─ Overloaded           a limit of what may wait at once is reached
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
+   ├─ NotServing        this API process starts or stops, or waits for `commander restore`
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
 
 HandlerStuck, not part of the tree, is raised in a call that ignores HandlerTimedOut.
