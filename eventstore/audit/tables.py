@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from functools import partial
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
@@ -84,10 +84,7 @@ async def fold_beside(
     for create in folded.create:
         await connection.execute(create.replace("create table", "create temporary table", 1))
     rows = Rows(folded)
-
-    def decode(event: LogEvent) -> Any:
-        return event.instance(domain)
-
+    decode = partial(LogEvent.instance, domain=domain)
     async with aclosing(pages(up_to)) as log:
         async for page in log:
             await rows.fold(connection, touches_by(decode, folded, page.events))

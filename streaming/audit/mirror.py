@@ -7,7 +7,7 @@ again. So another spelling of a header is no difference: what a message means is
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from itertools import pairwise
 from operator import attrgetter
@@ -57,11 +57,12 @@ def mirror_checks(nats: Nats) -> list[Check]:
         if info is None or not info.state.messages:
             return
         found = 0
-        async for finding in _content(nats, audit, info.state.last_seq, show):
-            yield finding
-            found += 1
-            if found >= _MOST:
-                return
+        async with aclosing(_content(nats, audit, info.state.last_seq, show)) as findings:
+            async for finding in findings:
+                yield finding
+                found += 1
+                if found >= _MOST:
+                    return
 
     return [
         Check("the mirror has the whole log and keeps it", extent),
@@ -112,7 +113,7 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
     return found
 
 
-async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncIterator[Finding]:
+async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncGenerator[Finding, None]:
     name, end = nats.names.events, min(last, audit.position)
     ranges = range(0, end, _RANGE)
     selects = (SELECT.format(after=after, up_to=min(after + _RANGE, end)) for after in ranges)
@@ -125,15 +126,16 @@ async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncIter
         async for columns in log:
             page = ExpectedPage(nats.names, columns)
             while messages := await mirror.up_to(page.up_to):
-                for after, sequence in pairwise([position, *(one.sequence for one in messages)]):
-                    if sequence != after + 1 and after > 0:
-                        yield _gap(name, after + 1, sequence - 1)
+                for gap in _gaps(name, position, messages):
+                    yield gap
                 position = messages[-1].sequence
                 if unlike := page.unlike(messages):
                     for finding in await _one_by_one(audit, nats.names, unlike):
                         yield finding
             show(page.up_to, end)
         while messages := await mirror.up_to(end):  # the last events may be missing
+            for gap in _gaps(name, position, messages):
+                yield gap
             position = messages[-1].sequence
     if position < end:
         yield _gap(name, position + 1, end)
@@ -156,6 +158,15 @@ class _Messages:
         count = bisect_right(self._read, position, key=attrgetter("sequence"))
         taken, self._read = self._read[:count], self._read[count:]
         return taken
+
+
+def _gaps(stream: str, position: int, messages: Sequence[InMessage]) -> Iterator[Finding]:
+    """The gaps between these messages, and before them if there is a message before: at a position."""
+    if position and messages[-1].sequence == position + len(messages):
+        return
+    for after, sequence in pairwise([position, *(one.sequence for one in messages)]):
+        if sequence != after + 1 and after > 0:
+            yield _gap(stream, after + 1, sequence - 1)
 
 
 def _gap(stream: str, first: int, last: int) -> Finding:

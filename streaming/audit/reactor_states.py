@@ -6,7 +6,7 @@ temporary table, which hides the stored one within the transaction. So memory st
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 from commander.domain import Domain, ReactorType
@@ -118,22 +118,26 @@ class _Fold:
         last = max(self._left.values(), default=begin)
         async with aclosing(self._audit.pages(last if last > begin else 0)) as log:
             async for page in log:
-                concerned = [event.position for event in page.events if self._concerns(event)]
+                concerned = self._concerned(page.events)
                 while self._position < min(page.up_to, last):
                     end = min(*self._left.values(), page.up_to)
                     await self._take([p for p in concerned if self._position < p <= end], end)
                 show(page.up_to, last)
 
-    def _concerns(self, event: LogEvent) -> bool:
-        """Whether it may change a state. False if it is known to have no key."""
-        if event.type not in self._types or event.position <= self._position:
-            return False
-        if event.type == REACTION_REJECTED:
-            return True
-        try:
-            return self._reactor.key_of(event.instance(self._audit.domain)) is not None
-        except RAISED:  # Reacting says what it means
-            return True
+    def _concerned(self, events: Iterable[LogEvent]) -> list[int]:
+        """The positions of events that may change a state: all but those that are known to have no key."""
+        domain, types, key_of = self._audit.domain, self._types, self._reactor.key_of
+        found = []
+        for event in events:
+            if event.type not in types or event.position <= self._position:
+                continue
+            try:
+                has_none = event.type != REACTION_REJECTED and key_of(event.instance(domain)) is None
+            except RAISED:  # Reacting says what it means
+                has_none = False
+            if not has_none:
+                found.append(event.position)
+        return found
 
     async def _take(self, positions: Sequence[int], end: int) -> None:
         """Folds these events, and is then at `end`."""

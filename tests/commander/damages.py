@@ -231,7 +231,7 @@ DAMAGES = {
         sql("delete from :table where people = (select max(people) from :table)"), Kind.PROJECTION_DIFFERS
     ),
     "a projection is ahead": Damage(
-        sql("update projections set position = position + 100"), Kind.PROJECTION_BEYOND
+        sql("update positions_of_projections set position = position + 100"), Kind.PROJECTION_BEYOND
     ),
     "an effect is ahead": Damage(sql("update effects set position = position + 100"), Kind.EFFECT_BEYOND),
     "a partition of a reactor is ahead": Damage(
