@@ -11,15 +11,15 @@ import pytest
 from commander.cli.main import plain_arguments
 
 PART = {
-    *("annotated_types", "typing_extensions", "msgspec"),  # the domain
+    *("annotated_types", "msgspec"),  # the domain
     *("asyncpg", "nats"),  # the servers
 }
 """What a part may import that serves no API."""
 API = PART | {
-    *("strawberry", "graphql", "cross_web", "dateutil"),
+    *("strawberry", "graphql", "cross_web", "dateutil", "typing_extensions"),
     *("starlette", "anyio", "uvicorn", "httptools", "websockets", "click"),
 }
-DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
+DEV = {"annotated_types", "msgspec", "asyncpg"}
 HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
     *("typer", "shellingham", "rich", "pygments", "markdown_it", "mdurl")
 }
