@@ -13,10 +13,11 @@ from commander.cli.main import plain_arguments
 PART = {
     *("annotated_types", "msgspec"),  # the domain
     *("asyncpg", "nats"),  # the servers
+    "typing_extensions",  # only aiohttp imports it, which nats-py imports where it is installed
 }
 """What a part may import that serves no API."""
 API = PART | {
-    *("strawberry", "graphql", "cross_web", "dateutil", "typing_extensions"),
+    *("strawberry", "graphql", "cross_web", "dateutil"),
     *("starlette", "anyio", "uvicorn", "httptools", "websockets", "click"),
 }
 DEV = {"annotated_types", "msgspec", "asyncpg"}
