@@ -119,7 +119,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     that, the table of the code that runs serves in its place. `commander dev` uses 0."""
 
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
-    """The largest body of a request, and the largest message on a WebSocket."""
+    """The largest body of a request, and the largest message on a WebSocket.
+
+    A larger message, up to four times that, is refused alone. One beyond closes the WebSocket."""
     max_command_bytes: Annotated[int, Meta(ge=1024, le=900 * 1024)] = 512 * 1024
     """The largest command, as JSON."""
     max_schedule_days: Annotated[int, Meta(ge=1, le=36500)] = 366
@@ -136,15 +138,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_live_rows: Annotated[int, Meta(ge=1)] = 1000
     """The most rows of a live list."""
     max_connections: Annotated[int, Meta(ge=1)] = 10_000
-    """The most WebSockets and streamed responses that one API process serves at once."""
+    """The most WebSockets and streamed responses that one API process serves at once. It has twice as many
+    connections in all, and no more than its open files allow."""
     max_subscriptions_per_connection: Annotated[int, Meta(ge=1)] = 100
     """The most open operations on one WebSocket."""
+    request_head_seconds: Annotated[float, Meta(gt=0)] = 15
+    """How long a client may take to send the head of a request. For the first one, from the connection."""
+    request_body_seconds: Annotated[float, Meta(gt=0)] = 60
+    """How long a client may take to send the body of a request."""
+    idle_seconds: Annotated[float, Meta(gt=0)] = 75
+    """How long a connection is kept after an answer without a next request. More than a gateway keeps it."""
+    untaken_seconds: Annotated[float, Meta(gt=0)] = 60
+    """How long a client may take nothing of what was sent to it. Then its connection ends. Linux only."""
     connection_init_seconds: Annotated[float, Meta(gt=0)] = 10
     """How long a client may take to send connection_init on a WebSocket."""
     ping_seconds: Annotated[float, Meta(gt=0)] = 20
     """How often a ping is sent on a WebSocket."""
     ping_timeout_seconds: Annotated[float, Meta(gt=0)] = 20
-    """How long a client may take to answer a ping."""
+    """How long a client may take to answer a ping. On Linux, it has longer while it takes what was
+    sent before the ping."""
     keep_alive_seconds: Annotated[float, Meta(gt=0)] = 15
     """How often a keep-alive is sent on a streamed response and on a WebSocket of the legacy protocol."""
     heartbeat_seconds: Annotated[float, Meta(gt=0)] = 15

@@ -33,7 +33,7 @@ class Page(Generic[T]):
 def page_size(services: Services, asked: int | None, argument: str = "first") -> int:
     """The number of items of a page. Raises InvalidRequest above the limit."""
     limits = services.limits
-    size = limits.default_page if asked is None else asked
+    size = min(limits.default_page, limits.max_page) if asked is None else asked
     if not 0 <= size <= limits.max_page:
         raise InvalidRequest(argument, f"must be from 0 to {limits.max_page}, got {size}")
     return size

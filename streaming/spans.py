@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -29,8 +29,20 @@ class Spans:
     @contextmanager
     def around(self, name: str, parent: str | None, kind: str) -> Iterator[str | None]:
         """A span around a block. It records an error of the block, and gives the block its trace context."""
-        with self._tracer.start_as_current_span(name, _context(parent), SpanKind[kind]) as begun:
+        context = (_context_of_request if kind == "SERVER" else _context)(parent)
+        with self._tracer.start_as_current_span(name, context, SpanKind[kind]) as begun:
             yield _traceparent(begun) or parent
+
+    @contextmanager
+    def around_all(
+        self, name: str, parents: Sequence[str], attributes: Mapping[str, str | int]
+    ) -> Iterator[None]:
+        """A span below each of these, around one block. What the block traces is in the first of them."""
+        with ExitStack() as begun:
+            for parent in reversed(parents):
+                context = _context(parent)
+                begun.enter_context(self._tracer.start_as_current_span(name, context, attributes=attributes))
+            yield
 
     def ended(
         self,
@@ -51,6 +63,17 @@ class Spans:
 def _context(parent: str | None) -> Context:
     """The context with only this parent. Without a parent a span begins a new trace."""
     return _propagator.extract({} if parent is None else {"traceparent": parent}, Context())
+
+
+def _context_of_request(parent: str | None) -> Context:
+    """The context of a request with this parent.
+
+    An instrumentation of the server may have begun a span for it. Then ours is below that one, not beside it.
+    """
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid and (parent is None or f"-{current.trace_id:032x}-" in parent):
+        return get_current()
+    return _context(parent)
 
 
 def _traceparent(begun: trace.Span) -> str | None:

@@ -84,6 +84,18 @@ def span(
     return _Tracing.spans.around(name, parent, kind.name)
 
 
+def spans(
+    name: str, parents: Iterable[str | None], attributes: Mapping[str, str | int]
+) -> AbstractContextManager[None]:
+    """A span below each parent, around one block. They record an error of the block.
+
+    Without a parent or an SDK nothing is recorded.
+    """
+    if not enabled() or _Tracing.spans is None:
+        return nullcontext()
+    return _Tracing.spans.around_all(name, [one for one in parents if one is not None], attributes)
+
+
 def mark(
     name: str,
     parent: str | None,

@@ -6,14 +6,13 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import nats as nats_client
 import pytest
 import pytest_asyncio
 from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres
 from commander.eventstore.database import Database
@@ -22,9 +21,7 @@ from commander.streaming.nats.streams import ensure_streams
 from tests.clusters import Clusters
 from tests.databases import Databases
 from tests.names import NAMES
-from tests.system import System
-
-TESTS = Path(__file__).parent
+from tests.scheduling import TESTS, BySystem, place
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,12 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
-SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "test_packaging.py", "eventstore", "schema")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest directories begin, so that of several processes none is left with a long one at the end."""
-    items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: place(item.path))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,21 +51,9 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def _place(directory: str) -> int:
-    return SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
-
-
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    return ByModule(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-class ByModule(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """A module's tests stay in one process, and so do all faults, which share the systems that they break."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module = str(super()._split_scope(nodeid))
-        return "tests/faults" if module.startswith("tests/faults/") else module
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySystem | None:
+    return BySystem(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -151,10 +132,3 @@ async def nats(nats_server: EmbeddedNats) -> AsyncIterator[Nats]:
     await ensure_streams(connection, replicas=1)
     yield connection
     await connection.close()
-
-
-@pytest.fixture(scope="session")
-def system(clusters: Clusters) -> Iterator[System]:
-    """The bank under `commander dev`, as a newcomer runs it; shared by the tests that do not break it."""
-    with System(clusters.copy("system")) as running:
-        yield running

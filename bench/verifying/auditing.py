@@ -1,4 +1,7 @@
-"""a: `commander verify` on the bank's log, after its parts have decided, mirrored and folded all of it."""
+"""a: `commander verify` on the bank's log, after its parts have decided, mirrored and folded all of it.
+
+Then each of its checks, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from bench.filling import AMOUNT, deposits, enqueue, openings
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed, Process, until
 from bench.servers import System
+from bench.verifying.each import measure_each
 from bench.verifying.plan import Bench, Plan
 from commander.domain.errors import Unavailable
 from commander.eventstore.records import SubmittedCommand
@@ -36,11 +40,13 @@ async def measure_auditing(bench: Bench) -> list[Measure]:
         memory = await _verify(system)
         seconds = perf_counter() - began
         own, of_servers = _cpu_of_ended() - own_before, _cpu_of_servers() - before
+        each = await measure_each(system, plan.events, _cpu_of_servers)
     return [
         Measure(RATE, "events/s", plan.events / seconds),
         Measure("verify: its processes on CPUs", "µs/event", own / plan.events * 1e6),
         Measure("verify: Postgres and NATS on CPUs", "µs/event", of_servers / plan.events * 1e6),
         Measure("verify: memory of its largest process", "MiB", memory / 2**20),
+        *each,
     ]
 
 
@@ -51,7 +57,7 @@ async def filled(bench: Bench) -> AsyncIterator[System]:
     async with bench.system() as system:
         async with system.parts("processor", "relay", "projections", "reactors"):
             await _fill(system, plan)
-            await until(lambda: _has_all(system, plan.events), timeout_seconds=900)
+            await until(lambda: _has_all(system, plan.events), timeout_seconds=3600)
             await system.until_followed()
         yield system
 

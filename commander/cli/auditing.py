@@ -1,7 +1,7 @@
 """Runs the checks of an audit in several processes, and shows how far each is.
 
-A check folds or hashes the whole log, which is work for one core. The processes are forks, because a domain
-cannot be sent to a process: they have what this one has loaded.
+Folds share one reading of the log. Other checks are dealt out one by one. The processes are forks, because a
+domain cannot be sent to a process: they have what this one has loaded.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
@@ -25,7 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from commander.cli.joining import joined_with_any_epoch
 from commander.domain import Domain
 from commander.domain.errors import CommanderError, Unavailable
-from commander.eventstore.audit.findings import Audit, Finding, begun
+from commander.eventstore.audit.findings import Audit, Check, Finding, Show, begun
+from commander.eventstore.audit.log_pages import SharedPages
 from commander.eventstore.database import Database
 from commander.parts.process import loop_factory
 from commander.streaming.audit.checks import all_checks
@@ -34,6 +36,8 @@ from commander.streaming.nats.connection import Nats
 console = Console(highlight=False)
 
 _MOST_PROCESSES = 8
+_MOST_FOLDS = 6
+"""The most folds in a process: each has a transaction, and rows or states in memory."""
 _SHOW_SECONDS = 0.1
 _GARBAGE = 50_000, 20, 20
 """Thresholds of the garbage collector: an audit makes many objects that live for one range."""
@@ -75,20 +79,47 @@ class _Result(NamedTuple):
     lost: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What the processes of an audit share. groups: numbers of checks. following: how many groups are left.
+
+    extents: for each check, how much is done, and how much there is.
+    """
+
+    audited: Audited
+    started: Audit
+    groups: list[list[int]]
+    following: Any
+    extents: Any
+
+    def next_group(self) -> list[int] | None:
+        with self.following.get_lock():
+            self.following.value -= 1
+            left = self.following.value
+        return self.groups[left] if left >= 0 else None
+
+    def show(self, number: int, done: int, all_: int) -> None:
+        self.extents[2 * number], self.extents[2 * number + 1] = done, all_
+
+
 def audit(audited: Audited) -> list[Finding]:
     """Runs all checks, and prints a line for each. Returns all that they find.
 
     Raises Unavailable, NotFound and AuditEnded.
     """
-    started, promises = asyncio.run(_begin(audited))
+    started, checks = asyncio.run(_begin(audited))
+    promises = [check.promise for check in checks]
+    cores = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    groups = grouped(checks, cores)
     context = multiprocessing.get_context("fork")
     extents = context.Array("q", 2 * len(promises), lock=False)
-    following = context.Value("i", len(promises))
+    following = context.Value("i", len(groups))
     pipes, processes = [], []
     try:
-        for _ in range(min(os.cpu_count() or 1, _MOST_PROCESSES)):
+        for _ in range(cores):
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_serve, args=(theirs, audited, started, following, extents))
+            work = _Work(audited, started, groups, following, extents)
+            process = context.Process(target=_serve, args=(theirs, work))
             process.start()
             theirs.close()
             pipes.append(ours)
@@ -102,45 +133,56 @@ def audit(audited: Audited) -> list[Finding]:
     return _printed(promises, results)
 
 
-async def _begin(audited: Audited) -> tuple[Audit, list[str]]:
+async def _begin(audited: Audited) -> tuple[Audit, list[Check]]:
     async with audited.connected("commander verify") as (database, nats):
         started = await begun(audited.domain, database, audited.sample)
-        return started, [check.promise for check in all_checks(audited.domain, nats)]
+        return started, all_checks(audited.domain, nats)
 
 
-def _serve(pipe: Pipe, audited: Audited, started: Audit, following: Any, extents: Any) -> None:
-    """The work of a process: one check after the other, the last of the list first, which take longest."""
+def grouped(checks: Sequence[Check], cores: int) -> list[list[int]]:
+    """The numbers of the checks that run together. Folds share a reading of the log, on all cores but one."""
+    folds = [number for number, check in enumerate(checks) if check.folds]
+    shares = min(len(folds), max(cores - 1, ceil(len(folds) / _MOST_FOLDS), 1))
+    alone = [[number] for number, check in enumerate(checks) if not check.folds]
+    return alone + [folds[share::shares] for share in range(shares)]
+
+
+def _serve(pipe: Pipe, work: _Work) -> None:
+    """The work of a process: one group of checks after the other, the last of the list first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_check_all(pipe, audited, started, following, extents))
+        runner.run(_check_all(pipe, work))
 
 
-async def _check_all(pipe: Pipe, audited: Audited, started: Audit, following: Any, extents: Any) -> None:
-    async with audited.connected("commander verify") as (database, nats):
-        checks = all_checks(audited.domain, nats)
-        audit = Audit(audited.domain, database, started.position, started.commands, started.sample)
-        while True:
-            with following.get_lock():
-                following.value -= 1
-                number = following.value
-            if number < 0:
-                return
+async def _check_all(pipe: Pipe, work: _Work) -> None:
+    async with work.audited.connected("commander verify") as (database, nats):
+        checks = all_checks(work.audited.domain, nats)
+        while (group := work.next_group()) is not None:
+            pages = SharedPages(database, len(group))
 
-            def show(done: int, all_: int, number: int = number) -> None:
-                extents[2 * number], extents[2 * number + 1] = done, all_
+            async def run(number: int, pages: SharedPages = pages) -> None:
+                with pages.seat() as own:
+                    audit = replace(work.started, database=database, pages=own)
+                    pipe.send(await _result(number, checks[number], audit, partial(work.show, number)))
 
-            found: list[Finding] = []
-            result = _Result(number, found)
-            try:
-                async for finding in checks[number].run(audit, show):
-                    found.append(finding)
-            except Unavailable as error:
-                result = result._replace(lost=(error.service, error.reason))
-            except CommanderError as error:  # the other checks go on
-                result = result._replace(problem=str(error))
-            pipe.send(result)
+            async with asyncio.TaskGroup() as running:
+                running.create_task(pages.read())
+                for number in group:
+                    running.create_task(run(number))
+
+
+async def _result(number: int, check: Check, audit: Audit, show: Show) -> _Result:
+    found: list[Finding] = []
+    try:
+        async for finding in check.run(audit, show):
+            found.append(finding)
+    except Unavailable as error:
+        return _Result(number, found, lost=(error.service, error.reason))
+    except CommanderError as error:  # the other checks go on
+        return _Result(number, found, problem=str(error))
+    return _Result(number, found)
 
 
 def _collected(pipes: Sequence[Pipe], count: int, show: Any) -> dict[int, _Result]:

@@ -178,6 +178,7 @@ class _Tree:
             env={
                 **self._environment,
                 "COMMANDER_HEALTH_PORT": str(self._operators_ports[part]),
+                "OTEL_SERVICE_NAME": f"{self._environment.get('OTEL_SERVICE_NAME', 'commander')}-{part}",
                 **self._hold.environment,
             },
             stdin=asyncio.subprocess.DEVNULL,

@@ -90,6 +90,43 @@ def input_of(fields: tuple[Field, ...], instance: Any) -> dict[str, Any]:
     return given
 
 
+def own_form(fields: tuple[Field, ...]) -> Callable[[Any], Mapping[str, Any]]:
+    """The function from an instance that code made to the canonical form of its input: both of the above."""
+    parts = [
+        (
+            f.name,
+            f.graphql_name,
+            f.default,
+            _is_nested(f.type),
+            f.type,
+            _form_of(f.type),
+            _null_means_default(f),
+        )
+        for f in fields
+    ]
+
+    def canonical(instance: Any) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for name, shown, default, nested, type_, form, null_means_default in parts:
+            value = getattr(instance, name)
+            if default is not None and value == default():
+                continue
+            if value is None:
+                if not null_means_default:
+                    found[shown] = None
+                continue
+            if nested:
+                value = _sent(type_, value)
+            found[shown] = value if form is None else form(value)
+        return found
+
+    return canonical
+
+
+def _is_nested(type_: FieldType) -> bool:
+    return isinstance(type_, RecordType | ListType)
+
+
 def _sent(type_: FieldType, value: Any) -> Any:
     match type_:
         case RecordType(_, fields) if value is not None:

@@ -15,7 +15,7 @@ import msgspec
 from commander.domain.checking import problems_of
 from commander.domain.class_bodies import check_body
 from commander.domain.defaults import check_defaults
-from commander.domain.digests import input_form, input_of, sent_digest, stored_digest
+from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
 from commander.domain.naming import GivenNames, Named
@@ -116,8 +116,8 @@ class CommandType(Named):
 
         given: the input of a client, with the API's names and parsed values. None: code made the command.
         """
-        sent = input_of(self.fields, command) if given is None else given
-        return sent_digest(self.stored_name, self._input_form(sent))
+        canonical = self._own_form(command) if given is None else self._input_form(given)
+        return sent_digest(self.stored_name, canonical)
 
     def is_stored_as(self, command: object, command_id: UUID, digest: bytes, data: bytes) -> bool:
         """Whether an earlier version stored this command. digest: over the stored JSON. data: that JSON.
@@ -134,6 +134,10 @@ class CommandType(Named):
         except Exception:  # a __post_init__ may raise anything
             return False
         return self.digest(stored) == self.digest(command)
+
+    @cached_property
+    def _own_form(self) -> Callable[[Any], Mapping[str, Any]]:
+        return own_form(self.fields)
 
     @cached_property
     def _input_form(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

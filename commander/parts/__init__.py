@@ -13,6 +13,8 @@ relay.py            mirror the log to the stream EVENTS
 projections.py      fold the log into the projections' tables
 reactors.py         turn events into commands
 effects.py          call effects
+taken.py            what a client has taken of what was sent
+http_protocol.py    uvicorn's HTTP protocol, with bounds for requests that are never finished
 frame_protocol.py   uvicorn's WebSocket protocol, which takes shared frames
 asgi_server.py      uvicorn
 api.py              serve GraphQL

@@ -1,6 +1,8 @@
 """The audit of a system's data in Postgres: each module checks one promise. `commander verify` prints them.
 
 reading.py      how audits read
+copying.py      bulk reads as text, by COPY
+log_pages.py    the log in pages, which several folds share
 findings.py     the kinds of findings, what can be done, and what a check is
 events.py       the log: dense positions and versions, and each event against its outcome
 outcomes.py     outcomes against one another: numbers, positions, statuses

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from commander.eventstore.audit.reading import LONG_SECONDS
 from commander.eventstore.database import Connection
 from commander.eventstore.sql import statement
 
-_MIRROR = statement("audit_mirror")
-_PARTS = statement("read_parts")
 _STATES = statement("audit_states")
 _STORED = """select format('%I.%I', relnamespace::regnamespace, relname) from pg_class
              where oid = 'reactor_states'::regclass"""
-
-
-class FoldEvent(NamedTuple):
-    """What a fold of a stream needs of an event."""
-
-    stream: str
-    version: int
-    position: int
-    type: str
-    schema_version: int
-    data: str
 
 
 class Difference(NamedTuple):
@@ -34,19 +20,6 @@ class Difference(NamedTuple):
     total: int
     stored: str | None
     folded: str | None
-
-
-async def mirror_digest(connection: Connection, after: int, up_to: int) -> tuple[int, str]:
-    """How many events a range of the log has, and the digest of their messages: see audit_mirror.sql."""
-    row = await connection.fetchrow(_MIRROR, after, up_to)
-    assert row is not None, "a query without rows to group has one"
-    return row["seen"], row["digest"]
-
-
-async def read_parts(connection: Connection, parts: Sequence[tuple[str, int, int]]) -> list[FoldEvent]:
-    """Parts of streams: (stream, after version, up to version). Ordered by stream and version."""
-    rows = await connection.fetch(_PARTS, *(list(column) for column in zip(*parts, strict=True)))
-    return [FoldEvent(*row) for row in rows]
 
 
 async def hide_states(connection: Connection) -> str:

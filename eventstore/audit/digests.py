@@ -9,18 +9,19 @@ out. Data that this code cannot decode is left out too.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from itertools import combinations
 
 from commander.domain import CommandType, Domain
 from commander.domain.digests import input_of, is_of_stored, stored_digest
 from commander.domain.fields import FieldType, ListType, RecordType
+from commander.eventstore.audit.copying import copied
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Show
-from commander.eventstore.audit.reading import reading
 
-_SELECT = """select type, data, digest, command_id, number from commands
-             where number > $1 and number <= $2 order by number"""
-_RANGE = 5_000
+_SELECT = """select type, data, encode(digest, 'hex'), command_id, number from commands
+             where number > {after} and number <= {up_to} order by number"""
+_RANGE = 50_000
 _MOST = 100
 _MOST_ABSENT = 8
 """The most fields that may be absent. Of more, all or none are tried."""
@@ -28,18 +29,18 @@ _MOST_ABSENT = 8
 
 async def _digests(audit: Audit, show: Show) -> AsyncIterator[Finding]:
     found = 0
-    async with reading(audit.database) as connection:
-        for after in range(0, audit.commands, _RANGE):
-            up_to = min(after + _RANGE, audit.commands)
-            rows = await connection.fetch(_SELECT, after, up_to)
-            for type_, data, digest, command_id, number in rows:
-                if not fits(audit.domain, type_, data, digest):
+    ranges = range(0, audit.commands, _RANGE)
+    selects = (_SELECT.format(after=after, up_to=min(after + _RANGE, audit.commands)) for after in ranges)
+    async with aclosing(copied(audit.database, selects, columns=5)) as pages:
+        async for columns in pages:
+            for type_, data, digest, command_id, number in zip(*columns, strict=True):
+                if not fits(audit.domain, type_, data, bytes.fromhex(digest)):
                     found += 1
                     what = f"the data or the digest of the {type_} was changed; what was sent is lost"
                     yield Finding(Kind.DIGEST, f"number {number}, the command {command_id}", what)
             if found >= _MOST:
                 return
-            show(up_to, audit.commands)
+            show(int(columns[4][-1]), audit.commands)
 
 
 def fits(domain: Domain, type_name: str, data: str, digest: bytes) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commander.domain import Domain
+from commander.eventstore.audit.log_pages import Pages, log_pages
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Database
 
@@ -85,14 +86,15 @@ class Finding:
 class Audit:
     """What an audit works on.
 
-    position, commands: the ends of the log at its start; what is later is left out. sample: the most
-    snapshots to compare; None: all.
+    position, commands: the ends of the log at its start; what is later is left out. pages: reads the log for
+    a fold. sample: the most snapshots to compare; None: all.
     """
 
     domain: Domain
     database: Database
     position: int
     commands: int
+    pages: Pages
     sample: int | None = None
 
 
@@ -102,7 +104,7 @@ Show = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Check:
-    """One check. promise: what holds if it yields no finding.
+    """One check. promise: what holds if it yields no finding. folds: it reads `pages`, which it may share.
 
     Its memory is bounded, and the system may run meanwhile. It raises Unavailable. Other errors of the
     library mean that it could not be completed.
@@ -110,6 +112,7 @@ class Check:
 
     promise: str
     run: Callable[[Audit, Show], AsyncIterator[Finding]]
+    folds: bool = False
 
 
 async def begun(domain: Domain, database: Database, sample: int | None = None) -> Audit:
@@ -120,4 +123,4 @@ async def begun(domain: Domain, database: Database, sample: int | None = None) -
                       commands from log_head"""
         )
     assert row is not None, "a migration inserts the row of log_lock"
-    return Audit(domain, database, row["end"], row["commands"], sample)
+    return Audit(domain, database, row["end"], row["commands"], log_pages(database), sample)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commander.domain import Domain
-from commander.eventstore.audit.findings import Show
+from commander.eventstore.audit.log_pages import log_pages
 from commander.eventstore.audit.reading import LONG_SECONDS
 from commander.eventstore.audit.tables import fold_beside
 from commander.eventstore.database import Connection, Database, reaching_postgres
@@ -12,7 +12,7 @@ from commander.eventstore.projections.tables import Table, column_type, take_fro
 from commander.eventstore.sessions import unlimited
 
 
-async def refold_table(connection: Connection, domain: Domain, table: Table, show: Show) -> None:
+async def refold_table(connection: Connection, database: Database, domain: Domain, table: Table) -> None:
     """Folds the log up to its end, and writes the rows that differ, in one transaction.
 
     connection: nobody else writes the table meanwhile. Raises ProjectionFailed, UndecodableEvent, Unwritable
@@ -22,7 +22,7 @@ async def refold_table(connection: Connection, domain: Domain, table: Table, sho
         async with connection.transaction(isolation="repeatable_read"):
             await unlimited(connection)
             head = await connection.fetchval("select position from log_head")
-            folded = await fold_beside(connection, domain, table, head, show)
+            folded = await fold_beside(connection, domain, table, log_pages(database), head, _not_shown)
             columns = [(field.name, column_type(field)) for field in table.projection.fields]
             for sql in take_from(folded.name, table.name, table.projection.key, columns):
                 await connection.execute(sql, timeout=LONG_SECONDS)
@@ -33,6 +33,10 @@ async def refold_table(connection: Connection, domain: Domain, table: Table, sho
                 table.name,
                 head,
             )
+
+
+def _not_shown(done: int, all_: int) -> None:
+    """A repair shows no bar."""
 
 
 async def recount_names(database: Database) -> None:

@@ -6,14 +6,16 @@ The fold is written to a temporary table, so memory stays bounded.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import CommanderError
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
+from commander.eventstore.audit.log_pages import LogEvent, Pages
 from commander.eventstore.audit.reading import LONG_SECONDS, reading
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.projections.log_ranges import read_range
-from commander.eventstore.projections.rows import Rows, Unwritable, touches_of
+from commander.eventstore.projections.rows import Rows, Unwritable, touches_by
 from commander.eventstore.projections.serving import table_for, table_records
 from commander.eventstore.projections.tables import Table, column_type, select_differences
 
@@ -21,7 +23,6 @@ FOLDED = "verified"
 """The name of the temporary table."""
 _POSITION = """select least(position, (select max(position) from events)) from projections
                where table_name = $1"""
-_EVENTS_PER_RANGE = 10_000
 _KNOWN_ROWS = 100_000
 _CHANGED_ROWS = 50_000
 _SHOWN = 10
@@ -48,13 +49,13 @@ def _check_of(name: str) -> Check:
         except (ProjectionFailed, UndecodableEvent, Unwritable) as error:
             yield Finding(Kind.PROJECTION_FAILS, table.name, f"it cannot be folded: {error}")
 
-    return Check(f"the projection {name} is a fold of the log", run)
+    return Check(f"the projection {name} is a fold of the log", run, folds=True)
 
 
 async def _differences(audit: Audit, table: Table, show: Show) -> list[Finding]:
     async with reading(audit.database, "repeatable_read") as connection:
         position = await connection.fetchval(_POSITION, table.name)
-        folded = await fold_beside(connection, audit.domain, table, position, show)
+        folded = await fold_beside(connection, audit.domain, table, audit.pages, position, show)
         columns = [(field.name, column_type(field)) for field in table.projection.fields]
         sql = select_differences(table.name, folded.name, table.projection.key, columns)
         rows = await connection.fetch(sql, _SHOWN, timeout=LONG_SECONDS)
@@ -72,27 +73,26 @@ async def _differences(audit: Audit, table: Table, show: Show) -> list[Finding]:
     ]
 
 
-async def fold_beside(connection: Connection, domain: Domain, table: Table, up_to: int, show: Show) -> Table:
-    """Folds the log up to a position into a temporary table, in the caller's transaction, and returns it.
+async def fold_beside(
+    connection: Connection, domain: Domain, table: Table, pages: Pages, up_to: int, show: Show
+) -> Table:
+    """Folds the log up to a position into a temporary table, and returns that.
 
-    Raises ProjectionFailed, UndecodableEvent and Unavailable.
+    It belongs to the caller's transaction. Raises ProjectionFailed, UndecodableEvent and Unavailable.
     """
     folded = Table(table.projection, FOLDED)
     for create in folded.create:
         await connection.execute(create.replace("create table", "create temporary table", 1))
     rows = Rows(folded)
-    types = frozenset(table.projection.by_event)
-    position = 0
-    while position < up_to:
-        end = min(position + _EVENTS_PER_RANGE, up_to)
-        log_range = await read_range(connection, position, types, _EVENTS_PER_RANGE, end)
-        await rows.fold(connection, touches_of(domain, folded, log_range.events))
-        position = end
-        if position >= up_to or rows.changed > _CHANGED_ROWS or table.projection.found_by:
-            await rows.take_changes().write(connection, folded)
-        if len(rows) > _KNOWN_ROWS and not rows.changed:
-            rows.clear()
-        show(position, up_to)
+    decode = partial(LogEvent.instance, domain=domain)
+    async with aclosing(pages(up_to)) as log:
+        async for page in log:
+            await rows.fold(connection, touches_by(decode, folded, page.events))
+            if page.up_to >= up_to or rows.changed > _CHANGED_ROWS or table.projection.found_by:
+                await rows.take_changes().write(connection, folded)
+            if len(rows) > _KNOWN_ROWS and not rows.changed:
+                rows.clear()
+            show(page.up_to, up_to)
     return folded
 
 

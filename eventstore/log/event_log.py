@@ -37,6 +37,7 @@ from commander.eventstore.sql import array_text, statement
 
 _APPEND = statement("append")
 _READ_LOG = statement("read_log")
+_READ_EVENTS = statement("read_events")
 _READ_STREAMS = statement("read_streams")
 _LOG_EXTENT = statement("log_extent")
 PAGE = 500
@@ -216,22 +217,24 @@ def _joined(documents: Iterable[str]) -> str:
 
 async def read_streams(
     connection: Connection, after: dict[str, int], page: int = PAGE
-) -> list[RecordedEvent]:
-    """One page of each of these streams, each after its given version, in order within a stream.
+) -> tuple[list[RecordedEvent], str | None]:
+    """One page of each of these streams after its given version, in their order, up to about BATCH_BYTES.
 
-    after: the version by stream. page: events per stream. Raises Unavailable.
+    after: the version by stream. page: events per stream. Returns also the stream at which the bytes ended
+    the page: it and those after it may have more; None if they did not. Raises Unavailable.
     """
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_STREAMS, list(after), list(after.values()), page)
-    return [RecordedEvent(*row) for row in rows]
+        rows = await connection.fetch(_READ_STREAMS, list(after), list(after.values()), page, BATCH_BYTES)
+    cut = rows[-1]["stream"] if rows and rows[-1]["bytes"] >= BATCH_BYTES else None
+    return [RecordedEvent(*row[:-1]) for row in rows], cut
 
 
 async def read_stream(
     database: Database, stream: str, after_version: int = 0, limit: int = PAGE
 ) -> list[RecordedEvent]:
-    """One page of a stream's events after a version, oldest first."""
-    rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit)
-    return [RecordedEvent(*row) for row in rows]
+    """A page of a stream's events after a version, up to about BATCH_BYTES. Empty at its end."""
+    rows = await database.fetch(_READ_STREAMS, [stream], [after_version], limit, BATCH_BYTES)
+    return [RecordedEvent(*row[:-1]) for row in rows]
 
 
 async def pages_of_streams(
@@ -239,8 +242,8 @@ async def pages_of_streams(
 ) -> dict[str, list[RecordedEvent]]:
     """One page of each of these streams after the same version, by stream, in one query."""
     pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
-    for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit):
-        event = RecordedEvent(*row)
+    for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit, None):
+        event = RecordedEvent(*row[:-1])
         pages[event.stream].append(event)
     return pages
 
@@ -278,12 +281,10 @@ async def read_log(
     return [RecordedEvent(*row) for row in rows]
 
 
-async def read_log_within(
-    connection: Connection, after: int, up_to: int, where: EventFilter
-) -> list[RecordedEvent]:
-    """Matching events of a range, as `read_log` up to BATCH_BYTES, in the caller's transaction."""
+async def read_events(connection: Connection, positions: Sequence[int]) -> list[RecordedEvent]:
+    """The events at these positions, oldest first, in the caller's transaction. Raises Unavailable."""
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_LOG, *_log_binds(after, up_to, up_to - after, where), BATCH_BYTES)
+        rows = await connection.fetch(_READ_EVENTS, positions)
     return [RecordedEvent(*row) for row in rows]
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from commander.domain import AggregateType
+from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.records import RecordedEvent
 from commander.eventstore.sql import statement
@@ -115,20 +116,35 @@ async def usable_snapshots(
     return [Snapshot(*row) for row in rows]
 
 
-async def load_streams(
-    connection: Connection, fingerprints: Mapping[str, str], page: int
-) -> tuple[list[Snapshot], list[RecordedEvent]]:
+class LoadedStreams(NamedTuple):
+    """cut: the stream at which the bytes ended the page; None if they did not.
+
+    Of that stream some may be missing, of those after it all is.
+    """
+
+    snapshots: list[Snapshot]
+    events: list[RecordedEvent]
+    cut: str | None
+
+
+async def load_streams(connection: Connection, fingerprints: Mapping[str, str], page: int) -> LoadedStreams:
     """The snapshots of these streams, and one page of each stream after its snapshot, in one trip.
 
-    fingerprints: that of the aggregate's code by stream. A snapshot by other code is left out, and so is one
-    whose version is not in the log. Then the page is the first of the stream. Events are in order within a
-    stream. page: events per stream. Raises Unavailable.
+    It ends at about BATCH_BYTES. fingerprints: that of the aggregate's code by stream. A snapshot by other
+    code is left out, and so is one whose version is not in the log. Then the page is the first of the stream.
+    Events are in order within a stream, streams in the order of `fingerprints`. page: events per stream.
+    Raises Unavailable.
     """
     with reaching_postgres(connection):
-        rows = await connection.fetch(_LOAD, list(fingerprints), list(fingerprints.values()), page)
+        rows = await connection.fetch(
+            _LOAD, list(fingerprints), list(fingerprints.values()), page, BATCH_BYTES
+        )
     snapshots = [
         Snapshot(stream, version, fingerprints[stream], state)
         for stream, version, state, *_ in rows
         if state is not None
     ]
-    return snapshots, [RecordedEvent(*event) for _, _, _, *event in rows if event[0] is not None]
+    events = [RecordedEvent(*event) for _, _, _, *event, _ in rows if event[0] is not None]
+    return LoadedStreams(
+        snapshots, events, rows[-1]["wanted"] if rows and rows[-1]["bytes"] >= BATCH_BYTES else None
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
@@ -42,6 +42,9 @@ class LoggedEvent(Protocol):
     def data(self) -> str: ...
 
 
+E = TypeVar("E", bound=LoggedEvent)
+
+
 class Touch(NamedTuple):
     """An event that the projection handles, and the keys of its rows (empty if found by a column)."""
 
@@ -53,13 +56,22 @@ class Touch(NamedTuple):
 
 def touches_of(domain: Domain, table: Table, events: Iterable[LoggedEvent]) -> list[Touch]:
     """The events that the projection handles. Raises UndecodableEvent and ProjectionFailed."""
+
+    def decode(event: LoggedEvent) -> Any:
+        return domain.decode(event.type, event.schema_version, event.data, event.position)
+
+    return touches_by(decode, table, events)
+
+
+def touches_by(decode: Callable[[E], Any], table: Table, events: Iterable[E]) -> list[Touch]:
+    """As `touches_of`, with a function that gives the instance of an event."""
     handlers = table.projection.by_event
     found = []
     for event in events:
         handler = handlers.get(event.type)
         if handler is None:
             continue
-        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        instance = decode(event)
         if handler.column is not None:
             found.append(Touch(event, instance, handler, ()))
             continue
@@ -191,8 +203,10 @@ class Rows:
             if not isinstance(after, projection.cls):
                 raise _wrong(self._table, touch, f"{type(after).__name__}, not {projection.cls.__name__}")
             key = getattr(after, projection.key)
-            if key is not cell.key and key != cell.key:
-                raise _wrong(self._table, touch, f"a row with another {projection.key}")
+            if key is not cell.key:
+                if key != cell.key:
+                    raise _wrong(self._table, touch, f"a row with another {projection.key}")
+                cell.key = key  # the next row has this object too, and comparing ids takes long
         cell.row = after
         if not cell.changed:
             cell.changed = True

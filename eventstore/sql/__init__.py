@@ -1,6 +1,7 @@
 """The SQL statements, one per file. The header of a file gives its purpose, binds and result."""
 
 from collections.abc import Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 def statement(name: str) -> str:
-    """The text of NAME.sql."""
-    return (_FOLDER / f"{name}.sql").read_text("utf-8")
+    """The text of NAME.sql without its header, so that it begins with what it does: tools name it by that."""
+    lines = (_FOLDER / f"{name}.sql").read_text("utf-8").splitlines(keepends=True)
+    return "".join(dropwhile(lambda line: line.startswith("--"), lines))
 
 
 def array_text(values: Sequence[Any]) -> str:

@@ -20,11 +20,11 @@ from graphql import (
     VariableDefinitionNode,
     VariableNode,
     Visitor,
+    get_variable_values,
     parse,
     validate,
     visit,
 )
-from graphql.execution.values import get_variable_values
 from strawberry.types.graphql import OperationType
 
 from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, bounded, shortened, suggesting

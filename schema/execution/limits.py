@@ -147,10 +147,12 @@ class BodyLimit:
         if body is None:
             await self._refuse(send)
             return
+        if body["type"] != "http.request":
+            return  # the client has gone
         await self._app(scope, _replayed(body, receive), send)
 
     async def _body(self, receive: Receive) -> Message | None:
-        """The whole body as one message. None if it exceeds the limit."""
+        """The whole body as one message. None if it exceeds the limit. Another message if the client goes."""
         parts: list[bytes] = []
         size = 0
         while True:

@@ -125,6 +125,7 @@ class Endpoint(GraphQL[Context, None]):
             "sse": CursorEvents(settings.keep_alive_seconds),
             "multipart-subscription": Parts(settings.keep_alive_seconds),
         }
+        self.max_message_bytes = settings.max_body_bytes
         self._services = services
         self._streams = streams
         self._assets = assets_app()

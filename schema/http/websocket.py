@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
+from json import JSONDecodeError
 from typing import Any
 
+import msgspec
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http.exceptions import (
-    NonJsonMessageReceived,
-    NonTextMessageReceived,
-    WebSocketDisconnected,
-)
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
@@ -30,34 +28,56 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from commander.schema.context import Context
+from commander.schema.errors import BAD_REQUEST
 from commander.schema.execution.following import Followed, FollowedRows
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
+from commander.schema.http.wire import decoded_json
 
+LARGEST_MESSAGE = 4
+"""A message may be so many times as large as allowed, and only its operation is refused."""
 _BAD_MESSAGE = 4400
+_TOO_LARGE = 1009
 _NO_INIT_IN_TIME = (4408, "Connection initialisation timeout")
 _SECOND_INIT = (4429, "Too many initialisation requests")
 _LONGEST_REASON = 123  # bytes, RFC 6455: a control frame carries 125, two of them the code
 _NEEDS_ID = ("subscribe", "start", "complete", "stop")
 _NEEDS_QUERY = ("subscribe", "start")
+_REFUSED = "commander.refused"
+_NOTHING: dict[str, Any] = {}
 
 
 class CheckedWebSocket(ASGIWebSocketAdapter):
-    """Ends the connection on an invalid message. The reason says what is wrong with it."""
+    """Ends the connection on an invalid message. The reason says what is wrong with it.
+
+    A message that begins an operation and is too large is given without it, with the reason under _REFUSED.
+    """
+
+    view: Any
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        try:
-            async for message in super().iter_json():
-                if problem := problem_of(message):
-                    await self.close(_BAD_MESSAGE, problem)
-                    return
-                yield message
-        except NonTextMessageReceived:
-            await self.close(_BAD_MESSAGE, "a message must be text, not binary")
-        except NonJsonMessageReceived as error:
-            await self.close(_BAD_MESSAGE, f"the message is not JSON: {error.__cause__}")
+        limit = self.view.max_message_bytes
+        while self.ws.application_state is not WebSocketState.DISCONNECTED:
+            try:
+                text = await self.ws.receive_text()
+                message = decoded_json(text) if not is_longer(text, limit) else refused(text, limit)
+            except WebSocketDisconnect:
+                return
+            except KeyError:
+                await self.close(_BAD_MESSAGE, "a message must be text, not binary")
+                return
+            except JSONDecodeError as error:
+                await self.close(_BAD_MESSAGE, f"the message is not JSON: {error}")
+                return
+            if message is _NOTHING:
+                await self.close(_TOO_LARGE, f"the message is larger than {limit} bytes")
+                return
+            if problem := problem_of(message):
+                await self.close(_BAD_MESSAGE, problem)
+                return
+            yield message
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Raises WebSocketDisconnected after either end has closed. That ends the sending operation."""
@@ -142,7 +162,9 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if is_new and limit is not None and len(self.operations) >= limit:
+        if is_new and (why := _refusal(message)) is not None:
+            await self.send_message({"id": message["id"], "type": "error", "payload": [why]})
+        elif is_new and limit is not None and len(self.operations) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": [_at_limit(limit)]})
         else:
             await super().handle_subscribe(message)
@@ -172,7 +194,9 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
     async def handle_start(self, message: StartMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.tasks
-        if is_new and limit is not None and len(self.tasks) >= limit:
+        if is_new and (why := _refusal(message)) is not None:
+            await self.send_message({"id": message["id"], "type": "error", "payload": why})
+        elif is_new and limit is not None and len(self.tasks) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})
         else:
             await super().handle_start(message)
@@ -191,6 +215,35 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
 def _at_limit(limit: int) -> Any:
     message = f"this connection has {limit} open operations, which is its limit"
     return {"message": message, "extensions": {"code": "OVERLOADED"}}
+
+
+class _Head(msgspec.Struct):
+    """What a message is for, without its payload."""
+
+    type: str
+    id: str
+
+
+def is_longer(text: str, limit: int) -> bool:
+    """Whether a text has more than so many bytes."""
+    return len(text) > limit or (not text.isascii() and 4 * len(text) > limit and len(text.encode()) > limit)
+
+
+def refused(text: str, limit: int) -> dict[str, Any]:
+    """A message that is too large, without its operation. _NOTHING if it does not begin one."""
+    try:
+        head = msgspec.json.decode(text, type=_Head)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _NOTHING
+    if head.type not in _NEEDS_QUERY:
+        return _NOTHING
+    why = f"the message is larger than {limit} bytes"
+    return {"type": head.type, "id": head.id, "payload": {"query": ""}, _REFUSED: why}
+
+
+def _refusal(message: Any) -> Any:
+    why = message.get(_REFUSED)
+    return None if why is None else {"message": str(why), "extensions": {"code": BAD_REQUEST}}
 
 
 def closing_reason(text: str) -> str:

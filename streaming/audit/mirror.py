@@ -1,30 +1,29 @@
 """EVENTS: it has every event of the log at its position, nothing else, and keeps all of them.
 
-A range is compared by one digest: Postgres makes it from the events, this module from the messages as they
-came, without the headers that the publishing added. Only a range whose digests differ is decoded and compared
-event by event. So another spelling of a header is no difference: what a message means is what counts.
+A message is compared with its event as bytes (expected.py). Only one that differs is decoded, and compared
+again. So another spelling of a header is no difference: what a message means is what counts.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from hashlib import md5
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from itertools import pairwise
-from urllib.parse import unquote_to_bytes
+from operator import attrgetter
 
 from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain import Domain
-from commander.eventstore.audit.comparing import mirror_digest
+from commander.eventstore.audit.copying import copied
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
-from commander.eventstore.audit.reading import reading
 from commander.eventstore.audit.restoring import fits
 from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import head_position, read_log
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.records import RecordedEvent
+from commander.streaming.audit.expected import COLUMNS, SELECT, ExpectedPage
 from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import message_at
@@ -32,12 +31,10 @@ from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
 
 _MESSAGES = 2_000
-_BYTES = 8 * 1024 * 1024
+_RANGE = 50_000
 _WAIT_SECONDS = 10.0
 _MOST = 100
 _MIRROR = Repair(Mend.MIRROR)
-_NO_EPOCH = b"NATS/1.0\r\n"
-"""How the headers of a message of an earlier version begin, which has no epoch."""
 
 
 def mirror_checks(nats: Nats) -> list[Check]:
@@ -59,11 +56,12 @@ def mirror_checks(nats: Nats) -> list[Check]:
         if info is None or not info.state.messages:
             return
         found = 0
-        async for finding in _content(nats, audit, info.state.last_seq, show):
-            yield finding
-            found += 1
-            if found >= _MOST:
-                return
+        async with aclosing(_content(nats, audit, info.state.last_seq, show)) as findings:
+            async for finding in findings:
+                yield finding
+                found += 1
+                if found >= _MOST:
+                    return
 
     return [
         Check("the mirror has the whole log and keeps it", extent),
@@ -114,82 +112,65 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
     return found
 
 
-async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncIterator[Finding]:
+async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncGenerator[Finding, None]:
     name, end = nats.names.events, min(last, audit.position)
-    comparing: asyncio.Task[list[Finding]] | None = None
+    ranges = range(0, end, _RANGE)
+    selects = (SELECT.format(after=after, up_to=min(after + _RANGE, end)) for after in ranges)
     position = 0
-    async with OrderedConsumer(nats, name, [], 0) as mirror:
-        try:
-            while position < end:
-                messages = await _next(mirror, position, end)
-                before, position = position, messages[-1].sequence if messages else end
-                if position - before != len(messages):
-                    for after, message in pairwise([before, *(one.sequence for one in messages)]):
-                        if message != after + 1 and after > 0:
-                            yield _gap(name, after + 1, message - 1)
-                if not messages:
-                    yield _gap(name, before + 1, end)
-                if comparing is not None:
-                    for finding in await comparing:
+    async with (
+        OrderedConsumer(nats, name, [], 0) as consumer,
+        aclosing(copied(audit.database, selects, COLUMNS)) as log,
+    ):
+        mirror = _Messages(consumer, end)
+        async for columns in log:
+            page = ExpectedPage(nats.names, columns)
+            while messages := await mirror.up_to(page.up_to):
+                for gap in _gaps(name, position, messages):
+                    yield gap
+                position = messages[-1].sequence
+                if unlike := page.unlike(messages):
+                    for finding in await _one_by_one(audit, nats.names, unlike):
                         yield finding
-                kept = [message for message in messages if message.sequence <= end]
-                comparing = asyncio.create_task(_compared(audit, nats, kept))
-                show(min(position, end), end)
-            if comparing is not None:
-                for finding in await comparing:
-                    yield finding
-        finally:
-            if comparing is not None:
-                comparing.cancel()
+            show(page.up_to, end)
+        while messages := await mirror.up_to(end):  # the last events may be missing
+            for gap in _gaps(name, position, messages):
+                yield gap
+            position = messages[-1].sequence
+    if position < end:
+        yield _gap(name, position + 1, end)
 
 
-async def _next(mirror: OrderedConsumer, position: int, end: int) -> list[InMessage]:
-    """The next messages, as many as are worth a statement. Empty if there are no more."""
-    found: list[InMessage] = []
-    size = 0
-    while mirror.waiting and position < end and len(found) < _MESSAGES and size < _BYTES:
-        batch = await mirror.next_batch(_MESSAGES, timeout_seconds=_WAIT_SECONDS)
-        if not batch:
-            break
-        found += batch
-        size += sum(len(message.data) for message in batch)
-        position = batch[-1].sequence
-    return found
+class _Messages:
+    """The messages of the mirror, in order."""
+
+    def __init__(self, consumer: OrderedConsumer, end: int) -> None:
+        self._consumer = consumer
+        self._end = end
+        self._read: list[InMessage] = []
+        self._position = 0
+
+    async def up_to(self, position: int) -> list[InMessage]:
+        """The next ones up to a position, about BATCH_BYTES at most. Empty if the next one is after it."""
+        if not self._read and self._position < self._end and self._consumer.waiting:
+            self._read = await self._consumer.next_batch(_MESSAGES, timeout_seconds=_WAIT_SECONDS)
+            self._position = self._read[-1].sequence if self._read else self._end
+        count = bisect_right(self._read, position, key=attrgetter("sequence"))
+        taken, self._read = self._read[:count], self._read[count:]
+        return taken
+
+
+def _gaps(stream: str, position: int, messages: Sequence[InMessage]) -> Iterator[Finding]:
+    """The gaps between these messages, and before them if there is a message before: at a position."""
+    if position and messages[-1].sequence == position + len(messages):
+        return
+    for after, sequence in pairwise([position, *(one.sequence for one in messages)]):
+        if sequence != after + 1 and after > 0:
+            yield _gap(stream, after + 1, sequence - 1)
 
 
 def _gap(stream: str, first: int, last: int) -> Finding:
     where = f"{stream} {first}" if first == last else f"{stream} {first} to {last}"
     return Finding(Kind.MIRROR_GAP, where, "the mirror has no such message", _MIRROR)
-
-
-async def _compared(audit: Audit, nats: Nats, messages: Sequence[InMessage]) -> list[Finding]:
-    if not messages:
-        return []
-    after, up_to = messages[0].sequence - 1, messages[-1].sequence
-    async with reading(audit.database) as connection:
-        seen, digest = await mirror_digest(connection, after, up_to)
-    if (seen, digest) == (len(messages), _digest_of(nats.names, messages)):
-        return []
-    return await _one_by_one(audit, nats.names, messages)
-
-
-def _digest_of(names: Names, messages: Sequence[InMessage]) -> str:
-    """The digest of messages, as audit_mirror.sql makes it of their events."""
-    prefix = len(f"{names.prefix}events.")
-    epochs = {names.identity.epochs.at(messages[n].sequence) for n in (0, -1)}
-    epoch = f"NATS/1.0\r\nCommander-Epoch: {max(epochs)}\r\n".encode() if len(epochs) == 1 else _NO_EPOCH
-    parts: list[bytes] = []
-    for message in messages:
-        text, headers = message.subject[prefix:].encode(), message.raw_headers
-        begin = len(epoch if headers.startswith(epoch) else _NO_EPOCH) - 2
-        end = headers.find(b"\r\nNats-")
-        parts += (
-            unquote_to_bytes(text) if b"%" in text else text,
-            headers[begin : end if end > 0 else -4],
-            b"\r\n",
-            message.data,
-        )
-    return md5(b"".join(parts), usedforsecurity=False).hexdigest()
 
 
 async def _one_by_one(audit: Audit, names: Names, messages: Sequence[InMessage]) -> list[Finding]:

@@ -6,26 +6,24 @@ temporary table, which hides the stored one within the transaction. So memory st
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 
 from commander.domain import Domain, ReactorType
-from commander.domain.errors import CommanderError
+from commander.domain.errors import RAISED, CommanderError
 from commander.domain.lookups import REACTION_REJECTED
 from commander.eventstore.audit.comparing import different_states, hide_states
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
+from commander.eventstore.audit.log_pages import LogEvent
 from commander.eventstore.audit.reading import reading
-from commander.eventstore.batches import may_be_cut
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_log_within
+from commander.eventstore.log.event_log import head_position, read_events
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
-from commander.eventstore.records import EventFilter
 from commander.streaming.nats.clock import Clock
 from commander.streaming.reactors.reactions import Parked, Reacting
 
-_BATCH = 2_000
 _SHOWN = 10
 _BEGIN = """select fingerprint, case when exists (
                 select from reactor_states as s where s.reactor = r.name and s.position <= r.folded_position
@@ -54,7 +52,7 @@ def _check_of(reactor: ReactorType) -> Check:
         except FoldFailed as error:
             yield Finding(Kind.STATE_FAILS, reactor.name, str(error))
 
-    return Check(f"the states of the reactor {reactor.name} are a fold of the log", run)
+    return Check(f"the states of the reactor {reactor.name} are a fold of the log", run, folds=True)
 
 
 async def _differences(audit: Audit, reactor: ReactorType, show: Show) -> list[Finding]:
@@ -73,8 +71,8 @@ async def _differences(audit: Audit, reactor: ReactorType, show: Show) -> list[F
         end = {row["partition"]: row["folded_position"] for row in rows}
         stored = await hide_states(connection)
         reacting = Reacting(audit.domain, database, reactor, partitions, Clock())
-        types = stored_types(audit.domain, reactor)
-        await _fold(connection, database, reacting, types, known["begin"], end, show)
+        fold = _Fold(connection, audit, reactor, reacting, known["begin"])
+        await fold.to(end, show)
         different = await different_states(connection, stored, name, _SHOWN)
     return [
         Finding(
@@ -93,34 +91,61 @@ def stored_types(domain: Domain, reactor: ReactorType) -> frozenset[str]:
     return domain.event_names(taken) | ({REACTION_REJECTED} if reactor.rejections else frozenset())
 
 
-async def _fold(
-    connection: Connection,
-    database: Database,
-    reacting: Reacting,
-    types: frozenset[str],
-    begin: int,
-    ends: Mapping[int, int],
-    show: Show,
-) -> None:
-    """Folds the log from a position to the end of each partition. Raises FoldFailed and Unavailable."""
-    waiting = await parked_keys(connection, reacting.name, ends)
-    skipped = await skipped_positions(connection, reacting.name)
-    parked = Parked({one.key: one.handled for one in waiting}, skipped, most=0)
-    head = await head_position(database)
-    left: dict[int, Any] = {p: min(end, head) for p, end in ends.items() if min(end, head) > begin}
-    last = max(left.values(), default=0)
-    position = begin
-    while left:
-        end = min(*left.values(), position + _BATCH)
-        events = await read_log_within(connection, position, end, EventFilter(types))
-        if may_be_cut(events, _BATCH):
-            end = events[-1].position
-        folding = {partition: Checkpoint(up_to, position) for partition, up_to in left.items()}
-        reactions, failed, _ = await reacting.to(connection, events, folding, parked)
+class _Fold:
+    """The fold of a reactor's states, from a position on."""
+
+    def __init__(
+        self, connection: Connection, audit: Audit, reactor: ReactorType, reacting: Reacting, begin: int
+    ) -> None:
+        self._connection = connection
+        self._audit = audit
+        self._reactor = reactor
+        self._reacting = reacting
+        self._types = stored_types(audit.domain, reactor)
+        self._position = begin
+        self._left: dict[int, int] = {}
+        self._parked = Parked({}, ())
+
+    async def to(self, ends: Mapping[int, int], show: Show) -> None:
+        """Folds to the end of each partition. Raises FoldFailed and Unavailable."""
+        name, begin = self._reacting.name, self._position
+        waiting = await parked_keys(self._connection, name, ends)
+        skipped = await skipped_positions(self._connection, name)
+        self._parked = Parked({one.key: one.handled for one in waiting}, skipped, most=0)
+        head = await head_position(self._audit.database)
+        self._left = {p: min(end, head) for p, end in ends.items() if min(end, head) > begin}
+        last = max(self._left.values(), default=begin)
+        async with aclosing(self._audit.pages(last if last > begin else 0)) as log:
+            async for page in log:
+                concerned = self._concerned(page.events)
+                while self._position < min(page.up_to, last):
+                    end = min(*self._left.values(), page.up_to)
+                    await self._take([p for p in concerned if self._position < p <= end], end)
+                show(page.up_to, last)
+
+    def _concerned(self, events: Iterable[LogEvent]) -> list[int]:
+        """The positions of events that may change a state: all but those that are known to have no key."""
+        domain, types, key_of = self._audit.domain, self._types, self._reactor.key_of
+        found = []
+        for event in events:
+            if event.type not in types or event.position <= self._position:
+                continue
+            try:
+                has_none = event.type != REACTION_REJECTED and key_of(event.instance(domain)) is None
+            except RAISED:  # Reacting says what it means
+                has_none = False
+            if not has_none:
+                found.append(event.position)
+        return found
+
+    async def _take(self, positions: Sequence[int], end: int) -> None:
+        """Folds these events, and is then at `end`."""
+        folding = {partition: Checkpoint(up_to, self._position) for partition, up_to in self._left.items()}
+        events = await read_events(self._connection, positions) if positions else []
+        reactions, failed, _ = await self._reacting.to(self._connection, events, folding, self._parked)
         if failed:
             first = min(failed.values())
             raise FoldFailed(f"the fold fails at position {first.position}: {first.reason}")
-        await save_states(connection, reacting.name, reactions.changed)
-        position = end
-        left = {partition: up_to for partition, up_to in left.items() if up_to > position}
-        show(position, last)
+        await save_states(self._connection, self._reacting.name, reactions.changed)
+        self._position = end
+        self._left = {partition: up_to for partition, up_to in self._left.items() if up_to > end}

@@ -197,10 +197,10 @@ async def _mend_table(system: System, name: str) -> None:
         raise NotRepaired(f"{name} was made by other code: see {drop}")
     async with _stopped(system.database, Lock.PROJECTION, lock_key(name)) as connection:
         if not table.projection.inline:
-            await refold_table(connection, system.domain, table, lambda done, all_: None)
+            await refold_table(connection, system.database, system.domain, table)
             return
         async with _stopped(system.database, Lock.PROCESSORS):
-            await refold_table(connection, system.domain, table, lambda done, all_: None)
+            await refold_table(connection, system.database, system.domain, table)
 
 
 async def _mend_effect(system: System, name: str) -> None:

@@ -1,81 +1,82 @@
 """Snapshots: each is the state that a fold of its stream from the beginning gives.
 
-Snapshots of other code are not used, and not compared. Streams are read in parts of some thousand events, so
-a long one is never in memory, and short ones share a read.
+Snapshots of other code are not used, and not compared. The log is read once for 20,000 snapshots, and again
+for each further 20,000. So at most that many states are in memory.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from commander.domain import AggregateType, Domain
 from commander.domain.errors import RAISED
-from commander.eventstore.audit.comparing import FoldEvent, read_parts
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
+from commander.eventstore.audit.log_pages import LogEvent
 from commander.eventstore.audit.reading import reading
-from commander.eventstore.database import Connection
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.snapshots import Snapshot, sampled_snapshots, state_from, usable_snapshots
 
-_EVENTS = 10_000
-_PAGE = 500
+_STATES = 20_000
 _MOST = 100
 
 
 class _Fold:
     """The fold of one stream up to its snapshot. failed: why it cannot be folded further."""
 
+    __slots__ = ("aggregate", "failed", "snapshot", "state")
+
     def __init__(self, aggregate: AggregateType, snapshot: Snapshot) -> None:
         self.aggregate = aggregate
         self.snapshot = snapshot
         self.state = aggregate.initial()
-        self.version = 0
         self.failed: str | None = None
 
-    def evolve(self, domain: Domain, event: FoldEvent) -> None:
+    def evolve(self, domain: Domain, event: LogEvent) -> None:
         """Adds an event."""
-        _, _, position, type_, schema_version, data = event
         if self.failed is not None:
             return
         try:
-            instance = domain.decode(type_, schema_version, data, position)
-            self.state = self.aggregate.evolve(self.state, instance)
+            self.state = self.aggregate.evolve(self.state, event.instance(domain))
         except RAISED as error:  # the domain's code may raise anything
-            self.failed = f"the fold fails at position {position}: {error}"
+            self.failed = f"the fold fails at position {event.position}: {error}"
 
 
 async def _snapshots(audit: Audit, show: Show) -> AsyncIterator[Finding]:
-    found = done = 0
-    async with reading(audit.database) as connection:
-        async for page, total in _pages(connection, audit):
-            folds = [fold for one in page if (fold := _fold_of(audit.domain, one)) is not None]
-            await _folded(connection, audit.domain, folds)
-            for fold in folds:
+    found = 0
+    async for snapshots in _taken(audit):
+        folds = {one.stream: fold for one in snapshots if (fold := _fold_of(audit.domain, one)) is not None}
+        async with aclosing(_folded(audit, folds, show)) as done:
+            async for fold in done:
                 if (finding := _compared(audit.domain, fold)) is not None:
                     yield finding
                     found += 1
-            done += len(page)
-            show(done, total)
-            if found >= _MOST:
-                return
+                if found >= _MOST:
+                    return
 
 
-async def _pages(connection: Connection, audit: Audit) -> AsyncIterator[tuple[list[Snapshot], int]]:
-    """The usable snapshots, or a sample of them, and how many there are in all."""
+async def _taken(audit: Audit) -> AsyncIterator[list[Snapshot]]:
+    """The usable snapshots, or a sample of them: as many as are folded at once."""
     made_by = {
         name: audit.domain.fingerprint_of(aggregate)
         for aggregate in audit.domain.aggregates.values()
         for name in aggregate.names
     }
     if audit.sample is not None:
-        sample, _ = await sampled_snapshots(connection, made_by, audit.sample)
-        yield sample, len(sample)
+        async with reading(audit.database) as connection:
+            sample, _ = await sampled_snapshots(connection, made_by, audit.sample)
+        for begin in range(0, len(sample), _STATES):
+            yield sample[begin : begin + _STATES]
         return
-    after, seen = "", 0
-    while page := await usable_snapshots(connection, made_by, after, _PAGE):
-        after, seen = page[-1].stream, seen + len(page)
-        yield page, seen if len(page) < _PAGE else seen + _PAGE
+    after: str | None = ""
+    while after is not None:
+        async with reading(audit.database) as connection:
+            page = await usable_snapshots(connection, made_by, after, _STATES)
+        if page:
+            yield page
+        after = page[-1].stream if len(page) == _STATES else None
 
 
 def _fold_of(domain: Domain, snapshot: Snapshot) -> _Fold | None:
@@ -84,24 +85,24 @@ def _fold_of(domain: Domain, snapshot: Snapshot) -> _Fold | None:
     return _Fold(aggregate, snapshot)
 
 
-async def _folded(connection: Connection, domain: Domain, folds: Sequence[_Fold]) -> None:
-    """Folds each stream up to the version of its snapshot."""
-    by_stream = {fold.snapshot.stream: fold for fold in folds}
-    left = list(folds)
-    while left:
-        parts: list[tuple[str, int, int]] = []
-        room = _EVENTS
-        for fold in left:
-            up_to = min(fold.snapshot.version, fold.version + room)
-            parts.append((fold.snapshot.stream, fold.version, up_to))
-            room -= up_to - fold.version
-            if room <= 0:
-                break
-        for event in await read_parts(connection, parts):
-            by_stream[event.stream].evolve(domain, event)
-        for stream, _, up_to in parts:
-            by_stream[stream].version = up_to  # also if events are missing, which events.py finds
-        left = [fold for fold in left if fold.version < fold.snapshot.version]
+async def _folded(audit: Audit, folds: dict[str, _Fold], show: Show) -> AsyncGenerator[_Fold, None]:
+    """Folds each stream up to the version of its snapshot, and gives it then. Missing events are left out."""
+    domain, end = audit.domain, await head_position(audit.database)
+    async with aclosing(audit.pages(end)) as log:
+        async for page in log:
+            for event in page.events:
+                fold = folds.get(event.stream)
+                if fold is None or event.version > fold.snapshot.version:
+                    continue
+                fold.evolve(domain, event)
+                if event.version == fold.snapshot.version:
+                    del folds[event.stream]
+                    yield fold
+            show(page.up_to, end)
+            if not folds:
+                return
+    for fold in folds.values():
+        yield fold
 
 
 def _compared(domain: Domain, fold: _Fold) -> Finding | None:
@@ -126,4 +127,4 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-SNAPSHOTS = Check("each snapshot is a fold of its stream", _snapshots)
+SNAPSHOTS = Check("each snapshot is a fold of its stream", _snapshots, folds=True)

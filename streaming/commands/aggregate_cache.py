@@ -60,30 +60,52 @@ class AggregateCache(OrderedDict[str, StreamState]):
         """
         async with self._loading:
             loaded = {stream: initial_state(self._domain, stream) for stream in self.missing(streams)}
-            if not loaded:
-                return {}
-            fingerprints = {stream: self._fingerprint_of(stream) for stream in loaded}
-            snapshots, events = await load_streams(connection, fingerprints, PAGE)
-            unusable = {one.stream for one in snapshots if not self._begin_from(one, loaded)}
-            if unusable:
-                events = [event for event in events if event.stream not in unusable]
-            begun = {stream: state.version for stream, state in loaded.items()}
+            begun = dict[str, int]()
             long = dict[str, StreamState]()
-            while True:
-                await self._fold(loaded, events)
-                counts = Counter(event.stream for event in events)
-                full = [stream for stream, n in counts.items() if n == PAGE]
-                after = {stream: loaded[stream].version for stream in (*full, *unusable)}
-                unusable = set()
+            after = dict[str, int]()
+            unread, at_once = list(loaded), len(loaded)
+            while unread or after:
+                if after:
+                    asked = list(after)[:at_once]
+                    events, cut = await read_streams(connection, {one: after[one] for one in asked})
+                    await self._fold(loaded, events)
+                    read = _up_to(asked, cut)
+                    more = [*_with_more(read, events, cut), *list(after)[len(read) :]]
+                else:
+                    read, more = await self._begin(connection, unread[:at_once], loaded, begun)
+                    unread = unread[len(read) :]
+                at_once = 2 * len(read)  # beside large streams, many others would be looked up in vain
+                after = {stream: loaded[stream].version for stream in more}
                 for stream, version in list(after.items()):
                     if limit is not None and version - begun[stream] >= limit:
                         long[stream] = loaded.pop(stream)
                         del after[stream]
-                if not after:
-                    break
-                events = await read_streams(connection, after)
             self.update(loaded)
             return long
+
+    async def _begin(
+        self,
+        connection: Connection,
+        streams: list[str],
+        loaded: dict[str, StreamState],
+        begun: dict[str, int],
+    ) -> tuple[list[str], list[str]]:
+        """Loads the first pages of these streams, or of the first of them: up to about BATCH_BYTES.
+
+        begun: gets the version that each begins from. Returns the streams that it has begun to load, and
+        those of them that may have more events.
+        """
+        fingerprints = {stream: self._fingerprint_of(stream) for stream in streams}
+        snapshots, events, cut = await load_streams(connection, fingerprints, PAGE)
+        read = _up_to(streams, cut)
+        more = _with_more(read, events, cut)
+        unusable = {one.stream for one in snapshots if not self._begin_from(one, loaded)}
+        if unusable:
+            events = [event for event in events if event.stream not in unusable]
+            more = list(dict.fromkeys([*more, *unusable]))
+        begun |= {stream: loaded[stream].version for stream in read}
+        await self._fold(loaded, events)
+        return read, more
 
     def missing(self, streams: Iterable[str]) -> list[str]:
         """Those of these streams that are not in the cache. The others count as used."""
@@ -154,3 +176,14 @@ class AggregateCache(OrderedDict[str, StreamState]):
         loaded[snapshot.stream] = StreamState(state, snapshot.version)
         self._snapshot_at[snapshot.stream] = snapshot.version
         return True
+
+
+def _up_to(streams: list[str], cut: str | None) -> list[str]:
+    """The streams of which a page has something: up to the one at which the bytes ended it."""
+    return streams if cut is None else streams[: streams.index(cut) + 1]
+
+
+def _with_more(read: Iterable[str], events: Iterable[RecordedEvent], cut: str | None) -> list[str]:
+    """Those of the streams of a page that may have more events."""
+    counts = Counter(event.stream for event in events)
+    return [stream for stream in read if stream == cut or counts[stream] == PAGE]

@@ -30,7 +30,7 @@ from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
-from commander.streaming.tracing import SpanKind, enabled, mark, now_ns
+from commander.streaming.tracing import SpanKind, enabled, mark, now_ns, spans
 
 _SLICE = 50
 """How many commands are decided before the event loop gets its turn: about a millisecond."""
@@ -164,23 +164,20 @@ class CommandBatch:
         Snapshots are stored after that, so they never contain an event that is not in the log.
         """
         assert self._append is not None, "a batch is decided before its commit"
-        began = now_ns()
-        if inline:
-            with reaching_postgres(connection):
-                async with connection.transaction():
-                    self._appended = await self._append.run(connection)
-                    if self.folds_inline:
-                        self._projected = await inline.fold(connection, self._appended)
-                    else:
-                        await inline.leave(connection)
-        else:
-            self._appended = await self._append.run(connection)
-        if self._snapshots:
-            await save_snapshots(connection, self._snapshots)
-        if began:
-            size = {"commander.batch": len(self.decisions)}
-            for decision in self.decisions:
-                mark("commit", decision.command.traceparent, began, attributes=size)
+        parents = (decision.command.traceparent for decision in self.decisions)
+        with spans("commit", parents, {"commander.batch": len(self.decisions)}):
+            if inline:
+                with reaching_postgres(connection):
+                    async with connection.transaction():
+                        self._appended = await self._append.run(connection)
+                        if self.folds_inline:
+                            self._projected = await inline.fold(connection, self._appended)
+                        else:
+                            await inline.leave(connection)
+            else:
+                self._appended = await self._append.run(connection)
+            if self._snapshots:
+                await save_snapshots(connection, self._snapshots)
 
     async def announce(self, nats: Nats, database: Database) -> None:
         """Publishes the events, each outcome to its waiter, and the ids of the decided commands to all."""
@@ -232,8 +229,8 @@ class CommandBatch:
     def _ends(self) -> Iterator[_End]:
         """The decisions of this batch, each with the range of its events."""
         made = (len(d.events) + (d.rejection is not None) for d in self.decisions)
-        spans = pairwise(accumulate(made, initial=0))
-        return (_End(d, begin, end) for d, (begin, end) in zip(self.decisions, spans, strict=True))
+        ranges = pairwise(accumulate(made, initial=0))
+        return (_End(d, begin, end) for d, (begin, end) in zip(self.decisions, ranges, strict=True))
 
     @cached_property
     def _end_of(self) -> dict[UUID, _End]:

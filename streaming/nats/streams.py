@@ -48,7 +48,12 @@ def partition_of(stream: str, partitions: int) -> int:
 
 def event_subject(names: Names, event: RecordedEvent) -> str:
     """The subject of an event in EVENTS: <system>.events.<aggregate>.<type>.<stream>."""
-    return f"{names.prefix}events.{event.aggregate}.{event.type}.{_token(event.stream)}"
+    return subject_of_event(names, event.type, event.stream)
+
+
+def subject_of_event(names: Names, type_: str, stream: str) -> str:
+    """The subject of an event of this type and stream."""
+    return f"{names.prefix}events.{stream.partition('-')[0]}.{type_}.{_token(stream)}"
 
 
 def parse_event_subject(subject: str) -> tuple[str, str]:

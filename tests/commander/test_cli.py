@@ -1,4 +1,7 @@
-"""The command line: what it prints, and that what a person can mend is one line and no traceback."""
+"""The command line: what it prints, and that what a person can mend is one line and no traceback.
+
+The fixture `installed` starts it as a user does, for one test of each way in. The others fork.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ class Sold:
 
 
 @pytest.fixture
-def commander(tmp_path: Path) -> Run:
-    """Starts `commander` as a user does; otherwise as the fixture that it replaces."""
+def installed(tmp_path: Path) -> Run:
+    """The script `commander`; otherwise as the fixture `commander`."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -63,8 +66,8 @@ FOR_EVERY_DOMAIN = (
 )
 
 
-def test_schema_prints_the_schema_with_each_mutation_and_nothing_internal(commander: Run) -> None:
-    ended = commander("schema")
+def test_schema_prints_the_schema_with_each_mutation_and_nothing_internal(installed: Run) -> None:
+    ended = installed("schema")
     assert (ended.returncode, ended.stderr) == (0, "")
     schema = build_schema(ended.stdout)
     assert schema.mutation_type is not None
@@ -84,9 +87,9 @@ def one_line(text: str) -> str:
 
 
 @pytest.mark.parametrize("part", ["schema", "dev", "processor"])
-def test_an_unknown_domain_is_one_line(commander: Run, tmp_path: Path, part: str) -> None:
+def test_an_unknown_domain_is_one_line(installed: Run, tmp_path: Path, part: str) -> None:
     urls = {"COMMANDER_POSTGRES_URL": "postgresql://db/bank", "COMMANDER_NATS_URL": "nats://nats"}
-    ended = commander(part, "nowhere:shop", **urls)
+    ended = installed(part, "nowhere:shop", **urls)
     assert one_line(ended.stderr) == f"there is no module nowhere; {tmp_path} was searched too"
     assert (ended.returncode, ended.stdout) == (1, "")
 
@@ -140,8 +143,8 @@ def test_a_part_without_its_servers_names_the_variable(
     assert ended.returncode == 2
 
 
-def test_a_wrong_setting_is_one_line(commander: Run) -> None:
-    ended = commander("dev", COMMANDER_PORT="many", COMMANDER_POSTGRES_URL="mysql://ada:s3cret@db/bank")
+def test_a_wrong_setting_is_one_line(installed: Run) -> None:
+    ended = installed("dev", COMMANDER_PORT="many", COMMANDER_POSTGRES_URL="mysql://ada:s3cret@db/bank")
     line = one_line(ended.stderr)
     assert "COMMANDER_PORT='many'" in line
     assert "COMMANDER_POSTGRES_URL='mysql://db/bank'" in line

@@ -199,8 +199,8 @@ async def put_back(database: Database, kept: str) -> None:
     await recount_names(database)
 
 
-async def test_messages_are_compared_by_their_digest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form of a message in audit_mirror.sql is that of the relay, or each event would be decoded."""
+async def test_messages_are_compared_as_bytes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form of a message in streaming/audit/expected.py is the relay's, or each would be decoded."""
     monkeypatch.delattr("commander.streaming.audit.mirror._one_by_one")
     assert await found(place) == []
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
+from commander.cli.auditing import grouped
 from commander.dev.embedded import EmbeddedNats
-from commander.eventstore.audit.findings import begun
+from commander.eventstore.audit.findings import Audit, Check, Finding, Show, begun
+from commander.eventstore.audit.log_pages import LogPage
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.projections.folding import ensure_tables
@@ -17,6 +21,7 @@ from commander.eventstore.projections.tables import Table
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, Withdraw
 from commander.streaming.audit.checks import all_checks
+from commander.streaming.audit.snapshots import SNAPSHOTS
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.log.relay import Relay
 from commander.streaming.projections.projecting import Projector
@@ -146,6 +151,52 @@ async def test_a_system_that_works_meanwhile_is_sound(servers: Bank) -> None:
             for check in all_checks(bank, servers.nats):
                 found = [one async for one in check.run(audit, lambda done, all_: None)]
                 assert found == [], check.promise
+
+
+async def test_a_pass_over_the_log_has_a_bound_of_snapshots(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So memory is bounded. Those that are left have a pass of their own."""
+    monkeypatch.setattr("commander.streaming.audit.snapshots._STATES", 2)
+    await worked(servers)
+    rows = await servers.database.fetch("select distinct stream from events order by stream")
+    streams = [row["stream"] for row in rows]
+    states = AggregateCache(bank, capacity=10, snapshot_every=1)
+    async with servers.database.connection() as connection:
+        await states.load(connection, streams)
+        await save_snapshots(connection, states.due_snapshots(streams))
+    audit = await begun(bank, servers.database)
+    passes = 0
+
+    def pages(up_to: int) -> AsyncGenerator[LogPage, None]:
+        nonlocal passes
+        passes += 1
+        return audit.pages(up_to)
+
+    async def found() -> list[Finding]:
+        shared = replace(audit, pages=pages)
+        return [one async for one in SNAPSHOTS.run(shared, lambda done, all_: None)]
+
+    assert (await found(), passes) == ([], 3)
+    change = "set state = jsonb_set(state::jsonb, '{balance}', '\"1\"')::json"
+    await servers.database.fetch(f"update snapshots {change}")
+    assert sorted(one.where for one in await found()) == [f"{stream} at version 2" for stream in streams]
+
+
+def test_folds_share_the_log_on_all_cores_but_one() -> None:
+    checks = [Check(str(n), _nothing, folds=n in (1, 3, 4)) for n in range(6)]
+    assert grouped(checks, 1) == grouped(checks, 2) == [[0], [2], [5], [1, 3, 4]]
+    assert grouped(checks, 3) == [[0], [2], [5], [1, 4], [3]]
+    assert grouped(checks, 8) == [[0], [2], [5], [1], [3], [4]]
+    assert grouped(checks[:1], 8) == [[0]]
+    many = grouped([Check(str(n), _nothing, folds=True) for n in range(20)], 1)
+    assert sorted(number for group in many for number in group) == [*range(20)]
+    assert max(map(len, many)) <= 6
+
+
+async def _nothing(audit: Audit, show: Show) -> AsyncGenerator[Finding, None]:
+    return
+    yield
 
 
 @pytest.mark.parametrize(

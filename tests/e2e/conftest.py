@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from commander.dev.embedded import EmbeddedNats
+from tests.clusters import Clusters
 from tests.e2e.bank import opened
 from tests.e2e.parts import Parts
 from tests.system import System
+
+
+@pytest.fixture(scope="package")
+def system(clusters: Clusters) -> Iterator[System]:
+    """The bank under `commander dev`, as a newcomer runs it; shared by the tests that do not break it."""
+    with System(clusters.copy("system")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.e2e.bank import opened
 from tests.e2e.sockets import LEGACY_WS, TRANSPORT_WS, socket_to, start, subscribe
 from tests.system import System
 
@@ -86,10 +88,47 @@ async def test_an_unknown_message_type_ends_the_connection_however_it_is_written
     assert reason.startswith("Unknown message type: ")
 
 
-async def test_a_frame_above_the_limit_ends_the_connection(system: System) -> None:
-    async with socket_to(system) as socket:
-        await socket.send("x" * (1024 * 1024 + 1))
-        assert (await socket.closed())[0] == 1009
+@pytest.mark.parametrize("protocol", [TRANSPORT_WS, LEGACY_WS])
+@pytest.mark.parametrize("text", ["x" * 2**20, "\u00e9" * 2**19], ids=["ASCII", "not ASCII"])
+async def test_an_operation_above_the_limit_is_refused_alone(
+    system: System, protocol: str, text: str
+) -> None:
+    async with socket_to(system, protocol) as socket:
+        await socket.send(start_or_subscribe(protocol, FEED))
+        assert (await socket.receive())["type"] in ("next", "data")
+        large = start_or_subscribe(protocol, "mutation { x }", variables={"x": text})
+        payload = large.pop("payload")
+        await socket.send(json.dumps({"payload": payload, **large, "id": "2"}, ensure_ascii=False))
+        error = await socket.receive()
+        assert (error["type"], error["id"]) == ("error", "2")
+        [reason] = [error["payload"]] if protocol == LEGACY_WS else error["payload"]
+        expected = {
+            "message": "the message is larger than 1048576 bytes",
+            "extensions": {"code": "BAD_REQUEST"},
+        }
+        assert reason == expected
+        opened(system)
+        assert (await socket.receive())["id"] == "1", "the subscription goes on"
+
+
+@pytest.mark.parametrize(
+    ("message", "init", "code"),
+    [
+        ("x" * (2**20 + 1), True, 1009),
+        ('{"type": "ping", "payload": {"x": "%s"}}' % ("x" * 2**20), True, 1009),
+        ('{"type": "subscribe", "id": 1, "payload": {"query": "%s"}}' % ("x" * 2**20), True, 1009),
+        ('{"type": "subscribe", "id": "1", "payload": {"query": "%s"}}' % ("x" * 2**22), True, 1009),
+        ('{"type": "subscribe", "id": "1", "payload": {"query": "%s"}}' % ("x" * 2**20), False, 4401),
+    ],
+    ids=["no JSON", "no operation", "no id", "four times the limit", "not acknowledged"],
+)
+async def test_a_message_above_the_limit_ends_the_connection(
+    system: System, message: str, init: bool, code: int
+) -> None:
+    async with socket_to(system, init=init) as socket:
+        with suppress(ConnectionClosed):  # before all is sent
+            await socket.send(message)
+        assert (await socket.closed())[0] == code
 
 
 @pytest.mark.parametrize("protocol", [TRANSPORT_WS, LEGACY_WS])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.bank import apply, balance_of, document_of, opened, submit, until
 from tests.e2e.parts import Parts
+from tests.system import System
 
 
 def test_an_id_sent_at_once_to_two_api_processes_happens_once_and_all_hear_the_same(parts: Parts) -> None:
@@ -122,7 +123,7 @@ def test_a_conflict_that_is_queued_behind_the_first_does_not_make_the_first_one_
 
 
 @pytest.mark.parametrize("id", ["nope", "", 5, "00000000-0000-0000-0000-00000000000g"])
-def test_a_command_id_that_is_no_uuid_is_a_typed_error_and_nothing_is_stored(system: Any, id: Any) -> None:
+def test_a_command_id_that_is_no_uuid_is_a_typed_error_and_nothing_is_stored(system: System, id: Any) -> None:
     account = str(uuid4())
     input = {"owner": "Ada", "accountId": account}
     answer = system.query(document_of("openAccount"), input=input, options={"commandId": id})

@@ -9,6 +9,7 @@ import httpx
 from commander.eventstore.database import Database
 from tests.e2e.parts import Parts
 from tests.e2e.sockets import LEGACY_WS, TRANSPORT_WS, socket_to
+from tests.system import NO_TLS
 
 COMMANDS = "{ commands(first: 5) { edges { cursor } } }"
 _WAITING = """select count(*) from pg_stat_activity
@@ -29,7 +30,7 @@ async def test_a_query_ends_when_its_client_goes(parts: Parts, database: Databas
         async with holder.transaction():
             await holder.execute("lock table commands in access exclusive mode")
             for accept in ("application/json", "text/event-stream"):
-                async with httpx.AsyncClient() as client:
+                async with httpx.AsyncClient(verify=NO_TLS) as client:
                     asked = asyncio.create_task(
                         client.post(api.url, json={"query": COMMANDS}, headers={"accept": accept})
                     )

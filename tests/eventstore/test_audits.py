@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from commander.eventstore.audit import log_pages
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Database
 from commander.eventstore.sql import statement
+from commander.streaming.audit import expected
 
 MANY = 20_000
 _FILL = f"""
@@ -23,14 +25,25 @@ from generate_series(1, {MANY}) as n"""
     [
         ("read_range", (["Moved"], 1000, 1_000_000)),
         ("read_log", (["Moved"], None, None, None, None, 1000, 1_000_000)),
-        ("audit_mirror", ()),
     ],
 )
 async def test_a_page_does_not_sort_what_is_left_of_the_log(
     database: Database, name: str, binds: tuple[object, ...]
 ) -> None:
-    async with database.connection() as connection:
-        await connection.execute(_FILL)
+    await fill(database)
     async with reading(database) as connection:
         plan = await connection.fetch(f"explain {statement(name)}", 100, MANY, *binds)
     assert not [row[0] for row in plan if "Sort" in row[0] or "Bitmap" in row[0]]
+
+
+@pytest.mark.parametrize("select", [log_pages.SELECT, expected.SELECT], ids=["folds", "mirror"])
+async def test_a_copy_does_not_sort_what_is_left_of_the_log(database: Database, select: str) -> None:
+    await fill(database)
+    async with reading(database) as connection:
+        plan = await connection.fetch(f"explain {select.format(after=100, up_to=MANY)}")
+    assert not [row[0] for row in plan if "Sort" in row[0] or "Bitmap" in row[0]]
+
+
+async def fill(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute(_FILL)

@@ -107,7 +107,8 @@ async def test_a_page_of_many_streams_is_read_at_once_each_from_its_version(
     database: Database, log: list[RecordedEvent], after: dict[str, int], page: int
 ) -> None:
     async with database.connection() as connection:
-        found = await read_streams(connection, after, page)
+        found, cut = await read_streams(connection, after, page)
+    assert cut is None
     for stream, version in after.items():
         expected = [e for e in log if e.stream == stream and e.version > version][:page]
         assert [e for e in found if e.stream == stream] == expected

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 
 from tests.faults.waiting import until
+from tests.system import NO_TLS
 
 _CUSTOMERS = 4
 _PACE_SECONDS = 0.03
@@ -39,7 +40,7 @@ class Client:
         self.known: dict[str, Known] = {}
         self.repeated = 0
         self._url = url
-        self._http = httpx.AsyncClient(timeout=10, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=10, trust_env=False, verify=NO_TLS)
 
     async def __aenter__(self) -> Client:
         return self

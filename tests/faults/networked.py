@@ -20,6 +20,7 @@ from commander.streaming.nats.names import Names
 from tests.faults.network import Cut, Network
 from tests.faults.part_process import PartProcess
 from tests.faults.waiting import until
+from tests.system import NO_TLS
 
 DOMAIN = "tests.faults.busy_bank:bank"
 _PORT = 8000
@@ -113,7 +114,7 @@ class Networked:
     async def until_ready(self, name: str, timeout_seconds: float = 60) -> float:
         """Returns once this part says that it is ready: the seconds that took. Starts it if it has ended."""
         url = f"http://{self._address(name)}:{_OPERATORS_PORT}/health/ready"
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=2, trust_env=False, verify=NO_TLS) as http:
 
             async def ready() -> bool:
                 if self.parts[name].process.poll() is not None:

@@ -17,7 +17,7 @@ from tests.faults.customers import Client
 from tests.faults.part_process import PartProcess
 from tests.faults.servers import Servers
 from tests.faults.waiting import until
-from tests.system import PARTS
+from tests.system import NO_TLS, PARTS
 
 NOBODY_LISTENS = (
     "cannot reach Postgres at postgresql:///commander?host=",
@@ -40,7 +40,10 @@ async def test_the_api_answers_unavailable_until_the_servers_appear(servers: Ser
     await servers.stop()
 
     with PartProcess("api", tmp_path, environment) as api:
-        async with httpx.AsyncClient(trust_env=False) as http, Client(f"http://{address}/graphql") as client:
+        async with (
+            httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http,
+            Client(f"http://{address}/graphql") as client,
+        ):
 
             async def status(path: str) -> int:
                 try:

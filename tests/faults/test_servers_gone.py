@@ -17,7 +17,7 @@ from tests.faults.customers import Client
 from tests.faults.servers import Servers
 from tests.faults.subscriber import Subscriber
 from tests.faults.waiting import until
-from tests.system import System
+from tests.system import NO_TLS, System
 
 AT_ONCE_SECONDS = 1.5
 READS = {
@@ -155,7 +155,7 @@ async def assert_not_ready(system: System, culprit: str) -> None:
 
 
 async def health(system: System, what: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         return await http.get(f"http://127.0.0.1:{system.operators_port('api')}/health/{what}")
 
 

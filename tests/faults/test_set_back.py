@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.faults.setting_back import Stores
 from tests.faults.waiting import until
 from tests.forking import fork_server
 from tests.streaming.filling import fill
+from tests.system import NO_TLS
 
 EVENTS = """subscription ($after: Position, $logEpoch: Int! = 1) {
   events(after: $after, logEpoch: $logEpoch) { __typename position logEpoch }
@@ -61,10 +63,11 @@ def waiting(parts: Parts) -> list[Part]:
     """Parts that are started again; none is ready, each says what to run, and the API answers nothing."""
     started = parts.start(*ALL, ready=False)
     for part in started:
-        port = part.operators_port
-        answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5)
+        url = f"http://127.0.0.1:{part.operators_port}/health/ready"
+        answer = httpx.get(url, timeout=5, verify=NO_TLS)
         while "commander restore" not in answer.text:
-            answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=5)
+            time.sleep(0.05)
+            answer = httpx.get(url, timeout=5, verify=NO_TLS)
         assert answer.status_code == 503
     refused = started[-1].query('mutation { openAccount(input: {owner: "Eve"}) { __typename } }')
     assert refused["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
@@ -86,7 +89,7 @@ async def followed(api: Part, after: str, count: int, log_epoch: int = 1, resume
     headers = {"accept": "text/event-stream", **({"last-event-id": resume} if resume else {})}
     async with (
         asyncio.timeout(20),
-        httpx.AsyncClient(trust_env=False, timeout=20) as http,
+        httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=20) as http,
         http.stream("POST", api.url, json=body, headers=headers) as answer,
     ):
         async for line in answer.aiter_lines():

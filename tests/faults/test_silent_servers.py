@@ -119,7 +119,7 @@ class Stream:
     async def read(self) -> None:
         accept = {"accept": "text/event-stream"}
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=30) as http,
+            httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=30) as http,
             http.stream("POST", self._url, json=self._body, headers=accept) as answer,
         ):
             async for line in answer.aiter_lines():

@@ -17,7 +17,7 @@ from tests.faults.servers import Servers
 from tests.faults.subscriber import Subscriber
 from tests.faults.test_servers_gone import READS, codes_of
 from tests.faults.waiting import until
-from tests.system import System
+from tests.system import NO_TLS, System
 
 OPEN = """mutation ($options: CommandOptions) {
   openAccount(input: {owner: "Ada"}, options: $options) { __typename } }"""
@@ -52,7 +52,7 @@ async def refused(client: Client, trouble: str, seconds: float, **options: Any) 
 async def told(parts: System, part: str, trouble: str) -> None:
     """The readiness and the metrics of a part say it."""
     port = parts.operators_port(part)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
 
         async def not_ready() -> bool:
             try:

@@ -110,6 +110,14 @@ def test_a_transport_encodes_by_methods() -> None:
     assert MultipartSubscriptionTransport().heartbeat_interval > 0
 
 
+@relied_on("schema/http/multipart.py", "strawberry-graphql", "the headers of both kinds of streams")
+def test_streams_have_headers() -> None:
+    from strawberry.http.streaming import MultipartSubscriptionTransport, SSETransport
+
+    assert "x-accel-buffering" in {name.lower() for name in SSETransport.headers}
+    assert "content-type" in {name.lower() for name in MultipartSubscriptionTransport().headers}
+
+
 @relied_on("schema/http/websocket.py", "strawberry-graphql", "ASGIWebSocketAdapter")
 def test_the_websocket_adapter_sends_and_receives() -> None:
     from strawberry.asgi import ASGIWebSocketAdapter

@@ -6,14 +6,21 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from opentelemetry.context import Context as OpenTelemetryContext
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from commander.eventstore import sql as statements
+from commander.eventstore.database import Connection
+from commander.eventstore.log.event_log import Append, Appended
 from commander.eventstore.records import EventFilter
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
@@ -33,13 +40,18 @@ TRANSFER = """mutation ($input: RequestTransferInput!) {
   requestTransfer(input: $input) { ... on CommandApplied { position } } }"""
 
 
+def provider_of(exporter: InMemorySpanExporter) -> TracerProvider:
+    """A provider whose spans end there."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return provider
+
+
 @pytest.fixture
 def spans() -> Iterator[InMemorySpanExporter]:
     """What was traced: this process traces while the test runs."""
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.use(provider)
+    tracing.use(provider_of(exporter))
     yield exporter
     tracing.use(None)
 
@@ -150,3 +162,67 @@ async def test_commands_without_a_trace_leave_no_spans(servers: Bank, spans: InM
     async with running(servers.processor().run()):
         await servers.outcome(await servers.submit(OpenAccount("Ada", uuid4())))
     assert spans.get_finished_spans() == ()
+
+
+async def test_a_request_that_is_traced_by_its_server_stays_one_trace(
+    services: Services, spans: InMemorySpanExporter
+) -> None:
+    document = 'mutation { openAccount(input: {owner: "x"}, options: {wait: ACCEPTED}) { __typename } }'
+    tracer = provider_of(spans).get_tracer("server")
+    for headers in ({}, {"traceparent": INCOMING}):
+        spans.clear()
+        above = TraceContextTextMapPropagator().extract(headers, OpenTelemetryContext())
+        with tracer.start_as_current_span("POST /graphql", above) as server:
+            result = await SCHEMA.execute(document, None, request(services, **headers))
+        assert not result.errors
+        [mutation] = named(spans, "mutation openAccount")
+        assert mutation.parent == server.get_span_context()
+
+
+async def test_the_append_is_inside_the_commit(
+    servers: Bank, services: Services, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Append.run
+
+    async def traced(append: Append, connection: Connection) -> Appended:
+        with provider_of(spans).get_tracer("driver").start_as_current_span("append"):
+            return await run(append, connection)
+
+    monkeypatch.setattr(Append, "run", traced)
+    document = 'mutation { openAccount(input: {owner: "x"}) { __typename } }'
+    async with running(servers.processor().run()):
+        results = await asyncio.gather(
+            *(SCHEMA.execute(document, None, request(services, traceparent=INCOMING)) for _ in range(3))
+        )
+    assert not any(result.errors for result in results)
+    commits, decisions = named(spans, "commit"), named(spans, "decide OpenAccount")
+    assert len(commits) == len(decisions) == 3
+    above = {commit.parent.span_id for commit in commits if commit.parent}
+    assert above == {decision.context.span_id for decision in decisions if decision.context}
+    appends = named(spans, "append")
+    ids = {commit.context.span_id for commit in commits if commit.context}
+    assert {append.parent.span_id for append in appends if append.parent} <= ids
+    assert all(append.parent is not None for append in appends)
+
+
+def test_tools_can_name_each_statement_by_what_it_does() -> None:
+    files = Path(statements.__file__).parent.glob("*.sql")
+    begin_with = {statements.statement(file.stem).split()[0] for file in files}
+    assert begin_with <= {"select", "with", "insert", "update", "delete"}
+
+
+async def test_a_request_that_is_not_sampled_has_a_trace_context_all_the_same(
+    servers: Bank, services: Services
+) -> None:
+    tracing.use(TracerProvider(sampler=ALWAYS_OFF))
+    try:
+        document = 'mutation { openAccount(input: {owner: "x"}) { __typename } }'
+        async with running(servers.processor().run()):
+            result = await SCHEMA.execute(document, None, request(services))
+        assert not result.errors
+    finally:
+        tracing.use(None)
+    [event] = await servers.log()
+    assert event.traceparent is not None
+    flags = int(event.traceparent.rpartition("-")[2], 16)
+    assert (flags & 1, flags & 2) == (0, 2), "not sampled, and the trace id is random"

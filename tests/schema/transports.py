@@ -19,6 +19,7 @@ from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import application
 from commander.schema.http.endpoint import HttpSettings
 from commander.settings import Settings
+from tests.system import NO_TLS
 
 Answer = dict[str, Any]
 _IDS = count(1)
@@ -57,7 +58,7 @@ class Http:
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/graphql"
-        self._client = httpx.AsyncClient(timeout=20)
+        self._client = httpx.AsyncClient(timeout=20, verify=NO_TLS)
 
     async def answers(self, document: str) -> AsyncGenerator[Answer, None]:
         yield (await self._client.post(self._url, json={"query": document})).json()

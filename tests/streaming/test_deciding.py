@@ -133,10 +133,13 @@ async def test_what_a_rejection_says_is_stored(
         (lambda: [Sold(ITEM), None], "INVALID_DECISION", "returned NoneType"),
     ],
 )
-def test_a_decider_that_goes_wrong_fails_its_command_and_leaves_the_state(
-    deciding: Any, code: str, message: str
+def test_a_decider_that_goes_wrong_fails_its_command_leaves_the_state_and_is_logged(
+    caplog: pytest.LogCaptureFixture, deciding: Any, code: str, message: str
 ) -> None:
     decision, after = decided(shop_where(deciding))
+    [logged] = [one for one in caplog.records if one.name == "commander.processor"]
+    assert logged.levelname == "ERROR" and logged.exc_info is not None
+    assert str(decision.command.command_id) in logged.getMessage()
     assert (decision.status, decision.code) == (Status.FAILED, code)
     assert message in (decision.message or "")
     assert after.version == 0

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Timer
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import nats
@@ -25,6 +26,7 @@ from commander import BigInt, Domain
 from commander.domain.fields import SCALARS
 from tests.domain.everything import Colour, Price
 from tests.e2e.bank import apply, opened, until
+from tests.e2e.proxy import Proxy
 from tests.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -59,17 +61,19 @@ class Consumer:
 
 
 @contextmanager
-def consuming(system: System, name: str, *subject: str) -> Iterator[Consumer]:
-    """Runs it; on leaving it is killed, as by a power cut."""
+def consuming(system: System, name: str, *subject: str, url: str | None = None) -> Iterator[Consumer]:
+    """Runs it; on leaving it is killed, as by a power cut. url: of NATS, if not the system's own."""
     program = [
         sys.executable,
         str(ROOT / "examples" / "consumer.py"),
-        nats_url(system),
+        url or nats_url(system),
         "bank",
         name,
         *subject,
     ]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd="/") as process:
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/"
+    ) as process:
         too_late = Timer(30, process.kill)
         too_late.start()
         try:
@@ -111,6 +115,47 @@ def test_a_consumer_of_some_subjects_sees_these_alone(system: System) -> None:
     with consuming(system, f"test-{uuid4()}", f"*.MoneyDeposited.account-{account}") as consumer:
         seen = consumer.until_position(head)
     assert [event["data"]["amount"] for event in seen] == ["10", "2"]
+
+
+async def test_a_consumer_is_not_late_after_a_reconnection(system: System) -> None:
+    account = opened(system, balance="1")
+    subject = f"*.MoneyDeposited.account-{account}"
+    url = urlsplit(nats_url(system))
+    assert url.port is not None
+    async with Proxy(url.port) as proxy:
+        behind = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{proxy.port}")).geturl()
+        with consuming(system, f"test-{uuid4()}", subject, url=behind) as consumer:
+            await asyncio.to_thread(consumer.until_position, 1)
+            proxy.cut()
+            proxy.mend()
+            deposit = {"accountId": account, "amount": "2"}
+            last = int((await asyncio.to_thread(apply, system, "deposit", deposit))["position"])
+            async with asyncio.timeout(15):
+                await asyncio.to_thread(consumer.until_position, last)
+
+
+def test_a_consumer_whose_name_has_another_filter_says_so(system: System) -> None:
+    opened(system, balance="1")
+    name = f"test-{uuid4()}"
+    with consuming(system, name, "account.>") as consumer:
+        consumer.until_position(1)
+    with consuming(system, name, "*.MoneyDeposited.*") as consumer:
+        assert consumer.process.stderr is not None
+        assert "follows bank.events.account.>: give another name" in consumer.process.stderr.read()
+        assert consumer.process.wait(10) == 1
+
+
+async def test_a_consumer_that_is_deleted_ends(system: System) -> None:
+    opened(system)
+    name = f"test-{uuid4()}"
+    with consuming(system, name, "account.>") as consumer:
+        await asyncio.to_thread(consumer.until_position, 1)
+        client = await nats.connect(nats_url(system))
+        await client.jetstream().delete_consumer("bank-EVENTS", name)
+        await client.close()
+        assert consumer.process.stderr is not None
+        assert f"the consumer {name} was deleted" in await asyncio.to_thread(consumer.process.stderr.read)
+        assert await asyncio.to_thread(consumer.process.wait, 10) == 1
 
 
 async def message_at(system: System, position: int) -> Msg:
