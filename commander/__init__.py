@@ -22,19 +22,17 @@ A domain's author imports from here and from `commander.testing`, nothing else.
 import importlib
 import signal
 import sys
-from typing import Any, cast
 
 if sys.argv[0].rpartition("/")[2] == "commander":  # Ctrl-C among the imports leaves no traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 if "typing_extensions" not in sys.modules:
     # These libraries import it for what typing has too. It costs a process 0.2 MiB. None refuses an import.
-    modules = cast(dict[str, Any], sys.modules)
-    modules["typing_extensions"] = None
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
     try:
         importlib.import_module("annotated_types")
         importlib.import_module("msgspec")
     finally:
-        del modules["typing_extensions"]
+        del sys.modules["typing_extensions"]
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 
