@@ -16,7 +16,8 @@ from commander import Domain
 from commander.domain.errors import ProjectionFailed, UndecodableEvent
 from commander.domain.time_travel import aggregate_behind, stream_of_row
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import append, read_log, read_stream
+from commander.eventstore.log.event_log import append, read_stream
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections import versions
 from commander.eventstore.projections.folding import ensure_tables, fold, row_by_key
 from commander.eventstore.projections.tables import Table
