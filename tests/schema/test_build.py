@@ -308,7 +308,8 @@ def handler(event: type) -> Any:
 def test_a_column_replaces_the_field_of_its_name_in_a_past_row(column: str) -> None:
     domain = small()
     begun = domain.events["Begun"].cls
-    fields = fields_of(types_of(rows_of(domain, {"begun": handler(begun)}, **{column: str})), "ShelfAt")
+    columns: dict[str, Any] = {column: str}
+    fields = fields_of(types_of(rows_of(domain, {"begun": handler(begun)}, **columns)), "ShelfAt")
     place = {"version": "Int!", "position": "Position!", "time": "DateTime!"}
     history = {"history": "ShelfVersionConnection!"}
     assert fields == {"thingId": "UUID!", **place, column: "String!", **history}
