@@ -93,16 +93,19 @@ class ForkServer:
         errors: int,
         directory: Path | None = None,
         network: str | None = None,
+        entry: str = "commander.cli.main:main",
     ) -> Forked:
         """Starts `commander` with these arguments.
 
-        output, errors: the file descriptors it writes to. network: its network namespace, by name.
+        output, errors: the file descriptors it writes to. network: its network namespace, by name. entry: the
+        function that is run, if it is another.
         """
         request = {
             "arguments": arguments,
             "environment": dict(environment),
             "directory": str(directory or Path.cwd()),
             "network": network,
+            "entry": entry,
         }
         end, told = os.pipe()
         try:
@@ -146,6 +149,7 @@ class _Request(NamedTuple):
     environment: dict[str, str]
     directory: str
     network: str | None
+    entry: str
     output: int
     errors: int
     told: int
@@ -247,12 +251,11 @@ def _main() -> None:
     gc.freeze()  # so that a collection in a fork writes to no page that it shares
     request = _serve(control)
     if request is not None:
-        from commander.cli.main import main
-
         _become(request)
         code = 0
         try:
-            main()
+            module, _, name = request.entry.partition(":")
+            getattr(import_module(module), name)()
         except SystemExit as ended:
             if not isinstance(ended.code, int):
                 raise

@@ -2,7 +2,7 @@
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
-from commander.domain.constraints import Message
+from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
@@ -35,6 +35,7 @@ __all__ = [
     "CommanderError",
     "Deadline",
     "DefinitionError",
+    "Doc",
     "Domain",
     "DomainCode",
     "EffectCall",

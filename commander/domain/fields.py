@@ -17,8 +17,6 @@ from functools import cached_property
 from typing import Any, NewType
 from uuid import UUID, uuid5
 
-from typing_extensions import Doc
-
 from commander.domain.constraints import constraints_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
@@ -194,7 +192,7 @@ def _field(
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = _unwrapped(hint)
     type_ = _field_type(hint, where, at_field, within)
-    docs = [m.documentation for m in metadata if isinstance(m, Doc)]
+    docs = [m.documentation for m in metadata if _is_doc(m)]
     shown = [m.name for m in metadata if isinstance(m, ApiName)]
     default = _default_of(field)
     return Field(
@@ -210,6 +208,11 @@ def _field(
     )
 
 
+def _is_doc(annotation: Any) -> bool:
+    """Whether it is a Doc: ours, or that of a library, such as typing_extensions (PEP 727)."""
+    return type(annotation).__name__ == "Doc" and isinstance(getattr(annotation, "documentation", None), str)
+
+
 def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory
@@ -217,7 +220,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not isinstance(m, Doc | ApiName)]
+    declared = [m for m in metadata if not (_is_doc(m) or isinstance(m, ApiName))]
     match type_:
         case ListType():
             sample: object = ()

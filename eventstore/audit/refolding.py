@@ -27,12 +27,7 @@ async def refold_table(connection: Connection, database: Database, domain: Domai
             for sql in take_from(folded.name, table.name, table.projection.key, columns):
                 await connection.execute(sql, timeout=LONG_SECONDS)
             await connection.execute(f"drop table {folded.name}")
-            await connection.execute(
-                """update projections set position = $2, failed_position = null, error = null
-                   where table_name = $1""",
-                table.name,
-                head,
-            )
+            await connection.execute("select move_projection($1, $2)", table.name, head)
 
 
 def _not_shown(done: int, all_: int) -> None:

@@ -13,7 +13,7 @@ _SETTLE = """
 with made as (insert into partitions (partition) select generate_series(0, $1 - 1) returning partition)
 insert into progress (partition, stream_created, sequence) select partition, '-infinity', 0 from made
 """
-_PROGRESS = "select partition, sequence, nullif(stream_created, '-infinity') from progress"
+_PROGRESS = "select partition, sequence, nullif(stream_created, '-infinity') from newest_progress()"
 
 
 class PartitionsFixed(CommanderError):
@@ -61,7 +61,7 @@ async def least_sequence(connection: Connection, stream_created: datetime) -> in
         return int(
             await connection.fetchval(
                 """select coalesce(min(case when stream_created = $1 then sequence else 0 end), 0)
-                   from progress""",
+                   from newest_progress()""",
                 stream_created,
             )
         )
@@ -70,7 +70,7 @@ async def least_sequence(connection: Connection, stream_created: datetime) -> in
 async def furthest_sequences(database: Database) -> dict[datetime, int]:
     """The last message that any partition has decided, by the time at which its stream was created."""
     rows = await database.fetch(
-        """select stream_created, max(sequence) from progress
+        """select stream_created, max(sequence) from newest_progress()
            where stream_created > '-infinity' group by stream_created"""
     )
     return {row[0]: int(row[1]) for row in rows}

@@ -120,13 +120,7 @@ async def store(connection: Connection, table: Table, changes: Changes, up_to: i
 
 async def _move(connection: Connection, table: Table, up_to: int) -> None:
     """Moves the checkpoint and clears a stored failure. Raises TableGone."""
-    moved = await connection.fetchval(
-        """update projections set position = $2, failed_position = null, error = null, updated_at = now()
-           where table_name = $1 returning true""",
-        table.name,
-        up_to,
-    )
-    if not moved:
+    if not await connection.fetchval("select move_projection($1, $2)", table.name, up_to):
         raise TableGone(f"the table {table.name} was dropped")
 
 
@@ -134,8 +128,7 @@ async def save_failure(connection: Connection, table: Table, position: int, erro
     """Stores why a projection stopped, and at which event. The command line and /health/ready show it."""
     with reaching_postgres(connection):
         await connection.execute(
-            """update projections set failed_position = $2, error = $3, updated_at = now()
-               where table_name = $1""",
+            "update projections set failed_position = $2, error = $3 where table_name = $1",
             table.name,
             position,
             error,

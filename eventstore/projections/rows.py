@@ -263,7 +263,7 @@ def _writable() -> Iterator[None]:
     try:
         yield
     except _REJECTED as error:
-        if getattr(error, "table_name", None) == "projections":
+        if getattr(error, "table_name", None) in ("tables_of_projections", "positions_of_projections"):
             raise  # it is no row of the projection that was rejected
         raise Unwritable(str(error)) from error
 

@@ -140,8 +140,11 @@ async def make_table(connection: Connection, table: Table, build: int = 1, *, se
     """
     shape = msgspec.json.encode(table.projection.shape).decode()
     made = await connection.fetchval(
-        """insert into projections (name, fingerprint, table_name, build, shape, serves_when_built)
-           values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true""",
+        """with made as (
+               insert into projections (name, fingerprint, table_name, build, shape, serves_when_built)
+               values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning table_name
+           )
+           insert into positions_of_projections (table_name) select table_name from made returning true""",
         table.projection.name,
         table.projection.fingerprint,
         table.name,
@@ -197,7 +200,7 @@ async def restart(connection: Connection, table: Table) -> None:
     with reaching_postgres(connection):
         async with connection.transaction():
             await connection.execute(table.truncate)
-            await connection.execute("update projections set position = 0 where table_name = $1", table.name)
+            await connection.execute("select move_projection($1, 0)", table.name)
             await make_indexes(connection, table)
 
 

@@ -184,19 +184,16 @@ class Table:
 
     @cached_property
     def store(self) -> str:
-        """Upserts rows, deletes others and moves the checkpoint, all in one. Returns a row if there is one.
+        """Upserts rows, deletes others and moves the checkpoint, all in one. Returns whether there is one.
 
-        The conditions let Postgres write the rows before it locks the record: see serving.py.
+        The conditions let Postgres write the rows before it locks the checkpoint: see serving.py.
         binds: an array per column, the keys to delete, the checkpoint, the table's name
         """
         keys = len(self.projection.fields) + 1
         return f"""
             with kept as ({self.upsert} returning 1), gone as ({self.delete(keys)} returning 1)
-            update projections
-            set position = ${keys + 1}, failed_position = null, error = null, updated_at = now()
-            where table_name = ${keys + 2}
-              and (select count(*) from kept) >= 0 and (select count(*) from gone) >= 0
-            returning true
+            select move_projection(${keys + 2}, ${keys + 1})
+            where (select count(*) from kept) >= 0 and (select count(*) from gone) >= 0
         """
 
     def columns_of(self, rows: list[Any]) -> list[list[Any]]:

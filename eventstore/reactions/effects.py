@@ -41,8 +41,12 @@ async def begin_effect(connection: Connection, name: str) -> int:
     with reaching_postgres(connection):
         return int(
             await connection.fetchval(
-                """insert into effects (name, position) select $1, position from log_head
-                   on conflict (name) do update set name = excluded.name returning position""",
+                """with begun as (
+                       insert into effects (name, position) select $1, position from log_head
+                       where not exists (select from newest_effects() where name = $1) returning position
+                   )
+                   select position from begun
+                   union all select position from newest_effects() where name = $1""",
                 name,
             )
         )
@@ -101,7 +105,8 @@ async def effects_to_retry(connection: Connection, name: str, limit: int) -> lis
 async def effect_positions(database: Database) -> Mapping[str, int]:
     """The checkpoint of each effect, by name."""
     return {
-        row["name"]: row["position"] for row in await database.fetch("select name, position from effects")
+        row["name"]: row["position"]
+        for row in await database.fetch("select name, position from newest_effects()")
     }
 
 
@@ -109,7 +114,8 @@ async def open_effect_failures(database: Database) -> Mapping[str, int]:
     """How many dead letters of each effect are neither retried nor dropped, by name."""
     rows = await database.fetch(
         """select name, count(effect) as failed
-           from effects left join effect_failures on effect = name and state = 'FAILED' group by name"""
+           from newest_effects() left join effect_failures on effect = name and state = 'FAILED'
+           group by name"""
     )
     return {row["name"]: row["failed"] for row in rows}
 

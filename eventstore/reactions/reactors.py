@@ -23,7 +23,7 @@ from commander.eventstore.records import SubmittedCommand
 from commander.eventstore.sql import statement
 
 _SAVE = statement("save_reactor")
-_SAVE_STATES = statement("save_reactor_states")
+_SAVE_STATES = "select save_reactor_states($1, $2, $3, $4, $5)"
 _CANCELLED = statement("cancelled_deadlines")
 _LIST = statement("list_reactors")
 _PAGE = 500
@@ -89,16 +89,17 @@ async def reactor_checkpoints(
         )
         await connection.execute(
             """insert into reactor_partitions (reactor, partition, position, folded_position)
-               select name, partition, position, folded_position
-               from reactors cross join unnest($2::int[]) as partition
-               where name = $1
-               on conflict do nothing""",
+               select name, new.partition, position, folded_position
+               from reactors cross join unnest($2::int[]) as new (partition)
+               where name = $1 and not exists (
+                   select from reactor_partitions as p where p.reactor = $1 and p.partition = new.partition
+               )""",
             name,
             partitions,
         )
         rows = await connection.fetch(
-            """select partition, position, folded_position from reactor_partitions
-               where reactor = $1 and partition = any($2::int[])""",
+            """select partition, position, folded_position from checkpoints_of_reactor($1)
+               where partition = any($2::int[])""",
             name,
             partitions,
         )
@@ -109,7 +110,7 @@ async def reactor_positions(database: Database) -> dict[str, int]:
     """The last position that all partitions of a reactor have handled, by the reactor's name."""
     rows = await database.fetch(
         """select name, coalesce(min(p.position), r.position) as position
-           from reactors as r left join reactor_partitions as p on p.reactor = r.name
+           from reactors as r left join lateral checkpoints_of_reactor(r.name) as p on true
            group by name"""
     )
     return {row["name"]: row["position"] for row in rows}
@@ -119,8 +120,7 @@ async def load_states(connection: Connection, name: str, keys: Iterable[str]) ->
     """The states of these keys, by key. A key without a state is missing."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
-            """select key, state, deadlines, position from reactor_states
-               where reactor = $1 and key = any($2::text[])""",
+            "select key, state, deadlines, position from states_of_reactor($1, $2)",
             name,
             list(keys),
         )
@@ -220,9 +220,7 @@ async def save_states(connection: Connection, name: str, changed: Mapping[str, S
     kept = {key: state for key, state in changed.items() if state is not None}
     ended = [key for key, state in changed.items() if state is None]
     if ended:
-        await connection.execute(
-            "delete from reactor_states where reactor = $1 and key = any($2::text[])", name, ended
-        )
+        await connection.execute("select end_reactor_states($1, $2)", name, ended)
     if kept:
         await connection.execute(
             _SAVE_STATES,
@@ -240,7 +238,7 @@ async def save_reactor_error(
     """Stores why a partition has stopped, and at which event. Raises Unavailable."""
     with reaching_postgres(connection):
         await connection.execute(
-            """update reactor_partitions set failed_position = $3, error = $4, updated_at = now()
+            """update reactor_partitions set failed_position = $3, error = $4
                where reactor = $1 and partition = $2""",
             name,
             partition,

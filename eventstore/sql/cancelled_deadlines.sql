@@ -6,10 +6,13 @@
 select d.command_id
 from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::bigint[])
      as d (command_id, reactor, key, partition, position)
-join reactor_partitions as p using (reactor, partition)
+join (
+    select p.* from (select distinct reactor from unnest($2::text[]) as one (reactor)) as its
+    cross join lateral checkpoints_of_reactor(its.reactor) as p
+) as p using (reactor, partition)
 where p.folded_position >= d.position and p.folded_position >= p.position
   and not exists (select from reactor_failures as f where f.reactor = d.reactor and f.key = d.key)
   and not exists (
-      select from reactor_states as s, json_array_elements(s.deadlines) as armed
-      where s.reactor = d.reactor and s.key = d.key and armed ->> 'command_id' = d.command_id::text
+      select from states_of_reactor(d.reactor, array[d.key]) as s, json_array_elements(s.deadlines) as armed
+      where armed ->> 'command_id' = d.command_id::text
   )

@@ -6,5 +6,5 @@ select r.name,
        (select array_agg(key order by key) from reactor_failures where reactor = r.name) as keys,
        (select array_agg(handled_position order by key) from reactor_failures where reactor = r.name) as handled
 from reactors as r
-left join reactor_partitions as p on p.reactor = r.name
+left join lateral checkpoints_of_reactor(r.name) as p on true
 group by r.name

@@ -13,6 +13,6 @@ select r.name,
        count(p.failed_position),
        (select count(*) from reactor_failures where reactor = r.name)
 from reactors as r
-left join reactor_partitions as p on p.reactor = r.name
+left join lateral checkpoints_of_reactor(r.name) as p on true
 group by r.name
 order by r.name

@@ -9,8 +9,4 @@ with remembered as (
     from unnest($4::text::uuid[], $5::text::timestamptz[], string_to_array($6, e'\x1f'))
          as c (command_id, due, command)
 )
-update reactor_partitions as p
-set position = greatest(p.position, s.position), folded_position = s.position,
-    failed_position = null, error = null, updated_at = now()
-from unnest($2::int[], $3::bigint[]) as s (partition, position)
-where p.reactor = $1 and p.partition = s.partition
+select move_reactor($1, $2, $3)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from commander.eventstore.audit.findings import Kind
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import read_log
 from commander.eventstore.log.pending import Sent, remember
+from commander.eventstore.log.ranges import read_log
 from commander.streaming.commands.messages import all_scheduled
 from commander.streaming.log.event_codec import message_of
 from commander.streaming.nats.connection import Nats
@@ -231,7 +231,7 @@ DAMAGES = {
         sql("delete from :table where people = (select max(people) from :table)"), Kind.PROJECTION_DIFFERS
     ),
     "a projection is ahead": Damage(
-        sql("update projections set position = position + 100"), Kind.PROJECTION_BEYOND
+        sql("update positions_of_projections set position = position + 100"), Kind.PROJECTION_BEYOND
     ),
     "an effect is ahead": Damage(sql("update effects set position = position + 100"), Kind.EFFECT_BEYOND),
     "a partition of a reactor is ahead": Damage(

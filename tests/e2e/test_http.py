@@ -47,6 +47,11 @@ def metrics(port: str) -> str:
         return str(error)
 
 
+def test_each_part_has_a_service_name_of_its_own_for_traces(system: System) -> None:
+    names = {part: system.find(part).environ()["OTEL_SERVICE_NAME"] for part in PARTS}
+    assert names == {part: f"commander-{part}" for part in PARTS}
+
+
 def test_a_mutation_answers_with_the_events_it_made(system: System) -> None:
     account = str(uuid4())
     applied = apply(system, "openAccount", {"owner": "Ada", "accountId": account})

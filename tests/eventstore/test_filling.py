@@ -31,7 +31,7 @@ async def test_a_filled_table_is_the_fold_of_the_log_and_so_is_what_is_stored_on
 ) -> None:
     await ensure_tables(database, [TABLE])
     await database.fetch(f'truncate "{TABLE.name}"')
-    await database.fetch("update projections set position = 0")
+    await database.fetch("update positions_of_projections set position = 0")
     log = recorded_of(shop, events)
     ends = sorted({*(cut for cut in cuts if cut < len(log)), len(log)})
     with pytest.MonkeyPatch.context() as patch:

@@ -160,7 +160,12 @@ async def test_only_an_empty_store_is_imported_into(file: bytes, database: Datab
                insert into reactor_partitions select name, 3, 1, 1 from clerk""",
             "a reactor has a checkpoint",
         ),
-        ("insert into projections values ('item', 'f', 't', 1)", "a projection has a checkpoint"),
+        (
+            """with made as (insert into projections (name, fingerprint, table_name) values ('item', 'f', 't')
+                             returning table_name)
+               insert into positions_of_projections select table_name, 1 from made""",
+            "a projection has a checkpoint",
+        ),
         ("insert into snapshots values ('account-1', 1, 'f', '{}')", "snapshots"),
     ],
 )

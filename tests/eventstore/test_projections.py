@@ -195,13 +195,15 @@ async def test_when_the_checkpoint_cannot_be_moved_no_row_is_written(database: D
     await ensure_tables(database, [TABLE])
     log = recorded([Stocked(1, 1), Stocked(1, 1)])
     async with database.connection() as connection:
-        await connection.execute("alter table projections add constraint no_further check (position < 2)")
+        await connection.execute(
+            "alter table positions_of_projections add constraint no_further check (position < 2)"
+        )
         try:
             await fold(connection, shop, TABLE, log[:1], 1)
             with pytest.raises(asyncpg.CheckViolationError):
                 await fold(connection, shop, TABLE, log[1:], 2)
         finally:
-            await connection.execute("alter table projections drop constraint no_further")
+            await connection.execute("alter table positions_of_projections drop constraint no_further")
     assert (await all_rows(database), await position(database)) == ([Item(1, 1)], 1)
 
 

@@ -1,6 +1,6 @@
 """A domain whose decider kills or hangs its process, and a processor of it as a process of its own.
 
-Run as a module: python -m tests.streaming.fragile POSTGRES_URL NATS_URL PARTITIONS
+Its arguments: POSTGRES_URL NATS_URL PARTITIONS
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from uuid import UUID
 
 from commander import Domain
 from commander.eventstore.database import Database
-from commander.eventstore.records import Decision, NewEvent, Status
 from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.watchdog import Watchdog, start_timer
 from tests.names import NAMES
-from tests.streaming.conftest import submitted
 
 BATCH = 10
 
@@ -59,16 +57,7 @@ class Counter:
         return replace(self, count=self.count + 1)
 
 
-def counting(counter_id: UUID, *, fatal: bool, many: int = 1) -> Decision:
-    """The first decision of a counter. fatal: its last event ends the process of whoever folds it."""
-    command = submitted(Count(counter_id), fragile)
-    made = [Counted(counter_id)] * (many - 1) + [Counted(counter_id, fatal)]
-    encode = fragile.events["Counted"].encode
-    events = tuple(NewEvent("Counted", 1, encode(event).decode()) for event in made)
-    return Decision(command, command.digest, Status.APPLIED, many, events)
-
-
-async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
+async def work(postgres_url: str, nats_url: str, partitions: int) -> None:
     nats = Nats(nats_url, NAMES)
     await nats.connect("fragile")
     settings = ProcessorSettings(partitions, batch_size=BATCH, rebalance_seconds=0.1)
@@ -76,5 +65,5 @@ async def main(postgres_url: str, nats_url: str, partitions: int) -> None:
     await Processor(fragile, Database(postgres_url), nats, settings).run()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+def main() -> None:
+    asyncio.run(work(sys.argv[1], sys.argv[2], int(sys.argv[3])))

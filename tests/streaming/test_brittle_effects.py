@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,19 +68,11 @@ class Bells:
             await asyncio.wait([supervising])
 
     async def _supervise(self, ends: list[int]) -> None:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
         while True:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "commander", "effects"),
-                env={**inherited, **self.environment},
-                stderr=subprocess.DEVNULL,
-            )
-            try:
-                ends.append(await process.wait())
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+            with PartProcess("effects", self.folder, self.environment) as part:
+                while (code := part.process.poll()) is None:
+                    await asyncio.sleep(0.02)
+            ends.append(code)
 
 
 @pytest_asyncio.fixture

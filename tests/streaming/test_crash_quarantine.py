@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -16,12 +15,13 @@ from commander.dev.embedded import EmbeddedNats
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
 from commander.eventstore.log.event_log import append, ended_commands
-from commander.eventstore.records import Decision, Progress, Status, SubmittedCommand
+from commander.eventstore.records import Decision, NewEvent, Progress, Status, SubmittedCommand
 from commander.streaming.commands.crash_quarantine import possible_causes, slices_of
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from tests.faults.waiting import until
+from tests.forking import Forked, fork_server
 from tests.streaming.conftest import PARTITIONS, Bank, running, submitted
-from tests.streaming.fragile import BATCH, Count, counting, fragile
+from tests.streaming.fragile import BATCH, Count, Counted, fragile
 
 IN_PROGRESS = 4 * 100
 """Batches in progress, times the commands that one message may have."""
@@ -34,24 +34,39 @@ class Processors:
         self._arguments = [database_url, nats_url, str(PARTITIONS)]
         self.deaths = 0
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    @contextmanager
+    def one(self) -> Iterator[Forked]:
         """A process, killed at the end."""
-        command = [sys.executable, "-m", "tests.streaming.fragile", *self._arguments]
-        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
+        with open(os.devnull, "wb") as nowhere:
+            process = fork_server().start(
+                self._arguments,
+                os.environ,
+                nowhere.fileno(),
+                nowhere.fileno(),
+                entry="tests.streaming.fragile:main",
+            )
         try:
             yield process
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            process.kill()
+            process.wait()
 
     async def supervised(self) -> None:
         """A process that is started again whenever it ends."""
         while True:
-            async with self.one() as process:
-                await process.wait()
+            with self.one() as process:
+                while process.poll() is None:
+                    await asyncio.sleep(0.02)
             self.deaths += 1
+
+
+def counting(counter_id: UUID, *, fatal: bool, many: int = 1) -> Decision:
+    """The first decision of a counter. fatal: its last event ends the process of whoever folds it."""
+    command = submitted(Count(counter_id), fragile)
+    made = [Counted(counter_id)] * (many - 1) + [Counted(counter_id, fatal)]
+    encode = fragile.events["Counted"].encode
+    events = tuple(NewEvent("Counted", 1, encode(event).decode()) for event in made)
+    return Decision(command, command.digest, Status.APPLIED, many, events)
 
 
 @pytest.fixture
@@ -129,7 +144,7 @@ async def test_after_a_kill_the_suspects_are_decided_in_slices_and_the_rest_in_b
 ) -> None:
     made = [submitted(Count(uuid4()), fragile) for _ in range(4000)]
     await enqueue(servers, made)
-    async with processors.one():
+    with processors.one():
 
         async def decides() -> bool:
             return await ended_commands(servers.database) > 200
