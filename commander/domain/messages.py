@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from commander.domain.defaults import check_defaults
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, derived_ids, fields_of
+from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import place_of, where_is
 
@@ -82,6 +83,7 @@ class CommandType(Named):
     """A command: a request to change something, named in the imperative.
 
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
+    rejects: the codes that its decider raises; None if the author declares none, see rejection_codes.py.
     name, was: see Named. The API shows the name.
     """
 
@@ -92,6 +94,7 @@ class CommandType(Named):
     doc: str
     where: str
     was: tuple[str, ...] = ()
+    rejects: tuple[str, ...] | None = None
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -181,11 +184,19 @@ def event_type(cls: type, version: int, names: GivenNames) -> EventType:
     return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
 
 
-def command_type(cls: type, internal: bool, names: GivenNames) -> CommandType:
+def command_type(
+    cls: type, internal: bool, names: GivenNames, rejects: Sequence[str] | None = None
+) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
+    where = where_is(cls)
+    if isinstance(rejects, str):
+        raise DefinitionError(where, f'{cls.__name__}: write rejects=("{rejects}",), with a comma')
+    for code in rejects or ():
+        check_name(code, where, f"{cls.__name__}: the code {code!r}")
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     check_defaults(cls, fields)
-    return CommandType(names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was)
+    codes = None if rejects is None else tuple(rejects)
+    return CommandType(names.name, cls, internal, fields, docstring(cls), where, names.was, codes)
