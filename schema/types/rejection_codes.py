@@ -39,7 +39,7 @@ class RejectionCodes:
         self.fields: dict[str, Any] = {}
         self._annotations: dict[str, Any] = {}
         self._of: dict[str, _Codes] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         for type_ in domain.commands.values():
             if not type_.internal:
                 self._add(type_, domain.rejection_codes[type_.name], types)
@@ -57,8 +57,8 @@ class RejectionCodes:
         codes = self._of.get(command)
         if codes is None:
             return {}
-        if code not in codes.members and (command, code) not in self._told:
-            self._told.add((command, code))
+        if code not in codes.members and (command, code) not in self._logged:
+            self._logged.add((command, code))
             logger.warning(
                 "%s was rejected with %s, which clients see as %s: declare it, @domain.command(rejects=(…))",
                 command,
@@ -73,7 +73,7 @@ class RejectionCodes:
         own = sorted(code for code in found - _OF_THE_API.keys() if _NAME.fullmatch(code))
         values = [strawberry.enum_value(code, name=code) for code in own]
         values += [
-            strawberry.enum_value(code, name=code, description=said) for code, said in _OF_THE_API.items()
+            strawberry.enum_value(code, name=code, description=text) for code, text in _OF_THE_API.items()
         ]
         members: Any = Enum(name, {f"c{number}": value for number, value in enumerate(values)})  # type: ignore[misc]
         made: Any = strawberry.enum(
