@@ -4,6 +4,7 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
 from commander.domain.constraints import Message
 from commander.domain.decisions import CommandContext
+from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
@@ -34,6 +35,7 @@ __all__ = [
     "CommanderError",
     "Deadline",
     "DefinitionError",
+    "Deprecated",
     "Domain",
     "DomainCode",
     "EffectCall",

@@ -19,7 +19,9 @@ from uuid import UUID, uuid5
 
 from typing_extensions import Doc
 
+from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
+from commander.domain.deprecations import Deprecated, deprecation_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
@@ -87,7 +89,8 @@ class Field:
     """One field of an event, command, row or value object.
 
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
-    default: makes the default; None if it has none.
+    doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
+    default: makes the default; None if it has none. owner: the class whose field it is.
     """
 
     name: str
@@ -98,6 +101,14 @@ class Field:
     constraints: tuple[Any, ...]
     doc: str | None
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
+    owner: type | None = dataclasses.field(default=None, compare=False, repr=False)
+    deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def description(self) -> str | None:
+        """The text of its `Doc`, or the text below it in its class."""
+        below = self.doc is None and self.owner is not None
+        return attribute_docs(self.owner).get(self.name) if below else self.doc  # type: ignore[arg-type]
 
     @cached_property
     def python(self) -> Any:
@@ -161,7 +172,7 @@ def fields_of(
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
         taken[name] = field.name
-        read = _field(field, hints[field.name], where, at_field, (*within, cls))
+        read = _field(field, hints[field.name], cls, at_field, within)
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
             raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
@@ -169,13 +180,14 @@ def fields_of(
 
 
 def _field(
-    field: dataclasses.Field[Any], hint: Any, where: str, at_field: str, within: tuple[type, ...]
+    field: dataclasses.Field[Any], hint: Any, owner: type, at_field: str, within: tuple[type, ...]
 ) -> Field:
+    where = where_is(owner)
     if not field.init:
         problem = "init=False is not allowed: the stored value could not be read back"
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = _unwrapped(hint)
-    type_ = _field_type(hint, where, at_field, within)
+    type_ = _field_type(hint, where, at_field, (*within, owner))
     docs = [m.documentation for m in metadata if isinstance(m, Doc)]
     default = _default_of(field)
     return Field(
@@ -187,6 +199,8 @@ def _field(
         constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
         default=default,
+        owner=owner,
+        deprecated=deprecation_of(metadata, where, at_field),
     )
 
 
@@ -197,7 +211,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not isinstance(m, Doc)]
+    declared = [m for m in metadata if not isinstance(m, Doc | Deprecated)]
     match type_:
         case ListType():
             sample: object = ()

@@ -69,7 +69,10 @@ class SubmitOptions:
         default=None, description="Ids of yours, one for each command, in the same order."
     )
     correlation_id: UUID | None = None
-    validate_only: bool = False
+    validate_only: bool = strawberry.field(
+        default=False,
+        description="A dry run: return the events that each command would make alone, and store nothing.",
+    )
     not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 

@@ -45,7 +45,7 @@ class CommandRejected:
     message: str
 
 
-@strawberry.type
+@strawberry.type(description="A field of an input that breaks a constraint.")
 class InputProblem:
     path: list[str] = strawberry.field(description="The path to the field, from the input down.")
     message: str
