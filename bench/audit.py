@@ -8,7 +8,8 @@ from uuid import UUID
 from bench.servers import System
 from commander.domain import CommanderError
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.streams import event_subject

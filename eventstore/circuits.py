@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ from commander.domain.errors import Trouble, Unavailable
 
 PROBE_SECONDS = 0.25
 """The pause between two probes."""
-_TICK_SECONDS = 0.25
+TICK_SECONDS = 0.25
 _SILENT_TICKS = 6
 """A server is silent if it has not answered for so many ticks. With the pause that is less than 2 seconds.
 
 Each tick is a wait of its own: while this process cannot run, time passes and ticks do not."""
 _LOST_TICKS = 20
 """After so many ticks without an answer, the next probe has a new connection."""
+_ANSWERS = 20
+"""Of so many probes it is known how long they took."""
 _HELD_SECONDS = 2.0
 """How long a failed write is believed. Who retries fails again before that."""
 
@@ -63,6 +66,7 @@ class Circuit:
         self._answered_at: datetime | None = None
         self._under_way: dict[asyncio.Timeout, float | None] = {}
         self._callbacks: list[Callable[[Outage], None]] = []
+        self._answer_seconds: deque[float] = deque(maxlen=_ANSWERS)
 
     @property
     def answers(self) -> bool:
@@ -126,18 +130,32 @@ class Circuit:
         began = [at for at in self._under_way.values() if at is not None]
         return monotonic() - min(began) if began else 0.0
 
+    @property
+    def trip_seconds(self) -> float | None:
+        """How long the quickest answer to the last probes took; None if there was none."""
+        return min(self._answer_seconds, default=None)
+
+    async def probe_twice(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """As `probe`. A question that fails is asked again at once: one lost connection means nothing."""
+        try:
+            return await self.probe(ask())
+        except Unavailable:
+            return await self.probe(ask())
+
     async def probe(self, asked: Coroutine[Any, Any, T]) -> T:
         """The answer to a question, waited for. Opens the circuit if it is late.
 
         A server that has never answered is starting, or this process is: that it is late means nothing yet.
         Raises TimeoutError if it does not come at all, and the errors of the question.
         """
-        task = asyncio.ensure_future(asked)
+        began, task = monotonic(), asyncio.ensure_future(asked)
         try:
             for tick in range(1, _LOST_TICKS + 1):
-                done, _ = await asyncio.wait((task,), timeout=_TICK_SECONDS)
+                done, _ = await asyncio.wait((task,), timeout=TICK_SECONDS)
                 if done:
-                    return task.result()
+                    answer = task.result()
+                    self._answer_seconds.append(monotonic() - began)
+                    return answer
                 if tick == _SILENT_TICKS and self._answered_at is not None:
                     self.open(Trouble.SILENT, "it does not answer", self._answered_at)
             raise TimeoutError

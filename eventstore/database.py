@@ -14,7 +14,7 @@ import asyncpg
 
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.circuits import Circuit
-from commander.eventstore.pool import Pool, Turns
+from commander.eventstore.pool import CONNECT_SECONDS, Pool, Turns
 from commander.eventstore.poolers import LOST_STATEMENT, NotASession, is_refusal, must_be_session
 from commander.eventstore.presence import Presence
 from commander.eventstore.sessions import Connection as Connection
@@ -133,19 +133,19 @@ class Database:
         return without_password(self.url)
 
     @asynccontextmanager
-    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """A pooled connection, when it is this task's turn. Raises Unavailable if it breaks during its use.
 
         Raises it too, at once, when the server is found unreachable, and Overloaded at a limit of `share`. A
-        connection that the server, or a proxy before it, ended while it was idle is replaced.
-        timeout_seconds: how long a new connection may take.
+        connection that the server, or a proxy before it, ended while it was idle is replaced. A new
+        connection may take two seconds, and longer only if the server is far away.
         """
         turns = self._turns
         async with self.circuit.answering():
             await turns.take()
             try:
                 with connecting_to_postgres():
-                    connection = await self._pool.acquire(timeout_seconds)
+                    connection = await self._pool.acquire(self.circuit.trip_seconds)
                 try:
                     with reaching_postgres(connection):
                         yield connection
@@ -153,7 +153,7 @@ class Database:
                     if self.circuit.unreachable is not None:
                         connection.terminate()  # a silent server would not let it go
                     with reaching_postgres():
-                        await self._pool.release(connection, timeout_seconds)
+                        await self._pool.release(connection, CONNECT_SECONDS)
             finally:
                 turns.give_back()
 
@@ -266,7 +266,7 @@ class Database:
         with connecting_to_postgres():
             connection: OwnConnection = await asyncpg.connect(
                 self.url,
-                timeout=5,
+                timeout=CONNECT_SECONDS,
                 command_timeout=self._command_timeout_seconds,
                 max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
                 server_settings={"application_name": application_name},

@@ -11,9 +11,16 @@ from typing import Any
 
 import asyncpg
 
-from commander.domain.errors import Overloaded
+from commander.domain.errors import Overloaded, Unavailable
+from commander.eventstore.circuits import TICK_SECONDS
 from commander.eventstore.sessions import PooledConnection
 
+CONNECT_SECONDS = 5.0
+"""How long a new connection may take at most."""
+_NEAR_SECONDS = 2.0
+"""How long a new connection to a server that is near may take."""
+_TRIPS = 12
+"""How many trips a new connection may take. It takes some seven."""
 _RETRY_AFTER_SECONDS = 5
 
 
@@ -80,16 +87,26 @@ class Pool:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
 
-    async def acquire(self, timeout_seconds: float) -> Any:
-        """A connection that the other side has not ended while it was idle."""
+    async def acquire(self, trip_seconds: float | None) -> Any:
+        """A connection that the other side has not ended while it was idle.
+
+        Raises Unavailable if a new one is needed and takes too long: a paused server accepts connections and
+        does not answer. trip_seconds: to the server and back; None if it is not known. Moments in which this
+        process could not run do not count.
+        """
+        seconds = _connect_seconds(trip_seconds)
         pool = await self._opened()
-        for _ in range(self._max_connections):
-            acquired: Any = await pool.acquire(timeout=timeout_seconds)
-            if not acquired.is_ended():
-                return acquired
-            acquired.terminate()
-            await pool.release(acquired)
-        return await pool.acquire(timeout=timeout_seconds)
+        try:
+            for _ in range(self._max_connections):
+                acquired: Any = await _acquired(pool, seconds)
+                if not acquired.is_ended():
+                    return acquired
+                acquired.terminate()
+                await pool.release(acquired)
+            return await _acquired(pool, seconds)
+        except TimeoutError as error:
+            reason = f"there was no new connection within {seconds:g} seconds"
+            raise Unavailable("Postgres", reason) from error
 
     async def release(self, connection: Any, timeout_seconds: float) -> None:
         """Gives a connection back."""
@@ -117,7 +134,7 @@ class Pool:
                     self._url,
                     min_size=0,
                     max_size=self._max_connections,
-                    timeout=5,
+                    timeout=CONNECT_SECONDS,
                     command_timeout=self._command_timeout_seconds,
                     max_inactive_connection_lifetime=300,
                     max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
@@ -126,3 +143,39 @@ class Pool:
                     init=self._begin,
                 )
             return self._pool
+
+
+def _connect_seconds(trip_seconds: float | None) -> float:
+    if trip_seconds is None:
+        return CONNECT_SECONDS
+    return min(max(_NEAR_SECONDS, trip_seconds * _TRIPS), CONNECT_SECONDS)
+
+
+async def _acquired(pool: asyncpg.Pool[asyncpg.Record], timeout_seconds: float) -> Any:
+    if pool.get_idle_size():
+        return await pool.acquire(timeout=CONNECT_SECONDS)
+    connecting = asyncio.ensure_future(pool.acquire(timeout=CONNECT_SECONDS))
+    try:
+        for _ in range(round(timeout_seconds / TICK_SECONDS)):
+            done, _ = await asyncio.wait((connecting,), timeout=TICK_SECONDS)
+            if done:
+                break
+        else:
+            raise TimeoutError
+    except BaseException:
+        connecting.cancel()
+        connecting.add_done_callback(lambda _: _let_go(pool, connecting))
+        raise
+    return connecting.result()
+
+
+def _let_go(pool: asyncpg.Pool[asyncpg.Record], connecting: asyncio.Future[Any]) -> None:
+    """Gives a connection back that nobody waits for any more."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        acquired = connecting.result()
+        acquired.terminate()
+        _releasing.add(task := asyncio.ensure_future(pool.release(acquired)))
+        task.add_done_callback(_releasing.discard)
+
+
+_releasing: set[asyncio.Future[None]] = set()

@@ -20,12 +20,13 @@ _READ_ONLY = "it takes no writes: default_transaction_read_only is on"
 async def watch_postgres(database: Database, retry_seconds: float = 0.5) -> None:
     """Keeps `database.circuit`: finds out when the server is lost, silent or read-only. Runs until cancelled.
 
-    The loss of the connection alone means nothing: the server is lost if it cannot be replaced at once.
+    The loss of the connection alone means nothing, nor does one failed try to replace it: the server is lost
+    if the second one fails too.
     """
     circuit, loop = database.circuit, asyncio.get_running_loop()
     while True:
         try:
-            connection = await circuit.probe(database.connect_without_locks(_NAME))
+            connection = await circuit.probe_twice(lambda: database.connect_without_locks(_NAME))
         except Unavailable as error:
             circuit.open(Trouble.REFUSED if error.trouble is Trouble.REFUSED else Trouble.AWAY, error.reason)
             await asyncio.sleep(retry_seconds)

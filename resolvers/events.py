@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.lookups import REACTION_AGGREGATE
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.services import Services
 from commander.streaming.feed.feed import FeedItem

@@ -1,7 +1,7 @@
 """The descriptions of what occurs in many types with one meaning: arguments, pages, conditions, fields.
 
-What occurs once is described where it is declared. What a domain declares has the words of its author, and those
-of its constraints; see `described` in types/field_types.py.
+What occurs once is described where it is declared. What a domain declares has the words of its author, and
+those of its constraints; see `described` in types/field_types.py.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _of_domain(domain: Domain) -> Mapping[str, str]:
         query, key = camel(projection.query), camel(projection.key)
         texts[capitalized(query)] = f"A row of the projection `{query}`."
         texts[f"Query.{query}"] = "A row by its key. Null if there is no such row."
-        for root in ("Query", "Subscription"):
-            texts[f"{root}.{query}({key})"] = "The key of the row."
+        for at in (f"Query.{query}", f"Query.{query}At", f"Subscription.{query}"):
+            texts[f"{at}({key})"] = "The key of the row."
         texts[f"ProjectionName.{projection.query.upper()}"] = f"The projection of the query `{query}`."
     return texts

@@ -33,7 +33,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
-from commander.domain.errors import InvalidRequest, NotFound, Overloaded, Unavailable
+from commander.domain.errors import InvalidRequest, NotFound, NotServing, Overloaded, Unavailable
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
@@ -146,6 +146,8 @@ def _details(error: Exception) -> dict[str, Any]:
     match error:
         case AheadOfLog():
             return {"argument": error.argument, "head": str(error.head)}
+        case NotServing(service=server, state=state):
+            return {"server": server, "trouble": state, "retryAfterSeconds": error.retry_after_seconds}
         case Unavailable(service=server, trouble=trouble, since=since):
             known = {} if trouble is None else {"trouble": trouble.value}
             return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}

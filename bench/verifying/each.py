@@ -10,7 +10,7 @@ from time import process_time
 from bench.measuring import Measure
 from bench.processes import MeasurementFailed
 from bench.servers import System
-from commander.cli.auditing import Audited, grouped
+from commander.cli.auditing import Audited, collect_rarely, grouped
 from commander.eventstore.audit.findings import Audit, Check, begun
 from commander.eventstore.audit.log_pages import SharedPages
 from commander.examples.bank import bank
@@ -22,6 +22,7 @@ _SMALL = 0.5
 
 async def measure_each(system: System, events: int, cpu_of_servers: Callable[[], float]) -> list[Measure]:
     """cpu_of_servers: how long Postgres and NATS have been on CPUs, in seconds."""
+    collect_rarely()
     shown: list[Measure] = []
     others = 0.0, 0.0
     audited = Audited(bank, system.postgres_url, system.nats_url)

@@ -40,7 +40,6 @@ _MOST_FOLDS = 6
 """The most folds in a process: each has a transaction, and rows or states in memory."""
 _SHOW_SECONDS = 0.1
 _GARBAGE = 50_000, 20, 20
-"""Thresholds of the garbage collector: an audit makes many objects that live for one range."""
 
 
 class AuditEnded(CommanderError):
@@ -150,10 +149,15 @@ def grouped(checks: Sequence[Check], cores: int) -> list[list[int]]:
 def _serve(pipe: Pipe, work: _Work) -> None:
     """The work of a process: one group of checks after the other, the last of the list first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE)
+    collect_rarely()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_check_all(pipe, work))
+
+
+def collect_rarely() -> None:
+    """Lets the garbage collector of this process work rarely: most objects of an audit live for one page."""
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
 
 
 async def _check_all(pipe: Pipe, work: _Work) -> None:

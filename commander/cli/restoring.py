@@ -16,6 +16,7 @@ from commander.eventstore.log.pending import lost_streams
 from commander.eventstore.records import RecordedEvent
 from commander.parts.process import given_url
 from commander.settings import Settings, read_settings
+from commander.streaming.commands.sending_again import pending
 from commander.streaming.log.event_codec import ForeignMessage, event_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.restoring.differences import Differences, differences, messages_after
@@ -63,6 +64,8 @@ async def _show(database: Database, nats: Nats, found: Differences, save: Path |
         when = f"{nats.names.commands} was lost at {lost.lost_at:%Y-%m-%d %H:%M:%S}"
         seen = f"it had {lost.messages} messages at the last look, at {lost.seen_at:%H:%M:%S}"
         console.print(f"{when}: {seen}; {lost.sent_again} commands were sent again")
+    if (kept := await pending(database)).count:
+        console.print(f"{kept.count} pending commands are in Postgres too: {kept}")
     if save is not None:
         count = await _save(nats, found, save)
         console.print(f"wrote {count} events to {save}")
@@ -112,7 +115,8 @@ def described(nats: Nats, found: Differences) -> Iterator[str]:
     if found.queue_is_behind:
         yield (
             f"NATS was set back: {names.commands} ends at message {found.queue_end}, but message "
-            f"{found.decided} was decided. Commands that were accepted since then and had no outcome are lost"
+            f"{found.decided} was decided. Commands that were accepted since then and had no outcome are "
+            "lost, unless Postgres has them too. Only the stream had the ids of the others"
         )
     elif found.epochs_differ:
         yield "a store was set back to before the last commander restore, or that did not end"

@@ -2,7 +2,7 @@
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
-from commander.domain.constraints import Message
+from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
@@ -36,6 +36,7 @@ __all__ = [
     "Deadline",
     "DefinitionError",
     "Deprecated",
+    "Doc",
     "Domain",
     "DomainCode",
     "EffectCall",

@@ -22,6 +22,13 @@ _COMPARISONS: dict[type, tuple[str, Callable[[Any, Any], bool], str]] = {
 
 
 @dataclass(frozen=True)
+class Doc:
+    """The description of a field in the GraphQL schema: Annotated[int, Doc("How many items.")]."""
+
+    documentation: str
+
+
+@dataclass(frozen=True)
 class Message:
     """What a client is told when a value breaks the constraint directly before it.
 

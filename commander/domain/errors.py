@@ -15,6 +15,7 @@ CommanderError
 ├─ NotFound             there is no object with this id
 ├─ Overloaded           a limit of what may wait at once is reached
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
+   ├─ NotServing        this API process starts or stops, or waits for `commander restore`
    └─ LeasesLost        a processor lost its connection and with it the leases on its partitions
 
 HandlerStuck, not part of the tree, is raised in a call that ignores HandlerTimedOut.
@@ -209,6 +210,18 @@ class Unavailable(CommanderError):
         self.reason = reason
         self.trouble = trouble
         self.since = since
+
+
+class NotServing(Unavailable):
+    """This API process does not serve. Another one may, so connect again after `retry_after_seconds`.
+
+    state: "starting", "stopping", or "set back" if Postgres or NATS was and `commander restore` is awaited.
+    """
+
+    def __init__(self, state: str, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__("API", reason)
+        self.state = state
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LeasesLost(Unavailable):

@@ -17,8 +17,6 @@ from functools import cached_property
 from typing import Any, NewType
 from uuid import UUID, uuid5
 
-from typing_extensions import Doc
-
 from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
 from commander.domain.deprecations import Deprecated, deprecation_of
@@ -101,14 +99,14 @@ class Field:
     constraints: tuple[Any, ...]
     doc: str | None
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
-    owner: type | None = dataclasses.field(default=None, compare=False, repr=False)
+    owner: Any = dataclasses.field(default=None, compare=False, repr=False)
     deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
     def description(self) -> str | None:
         """The text of its `Doc`, or the text below it in its class."""
         below = self.doc is None and self.owner is not None
-        return attribute_docs(self.owner).get(self.name) if below else self.doc  # type: ignore[arg-type]
+        return attribute_docs(self.owner).get(self.name) if below else self.doc
 
     @cached_property
     def python(self) -> Any:
@@ -188,7 +186,7 @@ def _field(
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = _unwrapped(hint)
     type_ = _field_type(hint, where, at_field, (*within, owner))
-    docs = [m.documentation for m in metadata if isinstance(m, Doc)]
+    docs = [m.documentation for m in metadata if _is_doc(m)]
     default = _default_of(field)
     return Field(
         name=field.name,
@@ -204,6 +202,11 @@ def _field(
     )
 
 
+def _is_doc(annotation: Any) -> bool:
+    """Whether it is a Doc: ours, or that of a library, such as typing_extensions (PEP 727)."""
+    return type(annotation).__name__ == "Doc" and isinstance(getattr(annotation, "documentation", None), str)
+
+
 def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory
@@ -211,7 +214,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not isinstance(m, Doc | Deprecated)]
+    declared = [m for m in metadata if not (_is_doc(m) or isinstance(m, Deprecated))]
     match type_:
         case ListType():
             sample: object = ()

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from commander.domain import Domain
-from commander.domain.errors import Unavailable
+from commander.domain.errors import NotServing
 from commander.eventstore.database import Database
 from commander.eventstore.log.pending import Keep
 from commander.eventstore.projections.folding import ensure_tables
@@ -37,6 +37,8 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.serving import ServingTables
 from commander.streaming.standstill import Standstill
+
+_SET_BACK_RETRY_SECONDS = 5
 
 
 class ApiPart(Part):
@@ -164,8 +166,9 @@ class ApiPart(Part):
 
     def _connected(self) -> Services:
         if self._services is None:
-            reason = self.waits_for or "this process has not reached Postgres and NATS yet"
-            raise Unavailable("Commander", reason)
+            if self.waits_for:
+                raise NotServing("set back", self.waits_for, _SET_BACK_RETRY_SECONDS)
+            raise NotServing("starting", "this process has not reached Postgres and NATS yet")
         return self._services
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -53,12 +54,24 @@ class StatusServer:
         self._clients: set[asyncio.StreamWriter] = set()
         self._conversations: set[asyncio.Task[None]] = set()
 
+    async def _server(self) -> asyncio.Server:
+        """A server for an address needs no name service, for which uvloop would start four threads."""
+        try:
+            numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            [(family, *_, address)] = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=numeric
+            )
+        except (socket.gaierror, ValueError):  # a name, or "" for every address
+            return await asyncio.start_server(
+                self._converse, self._host or None, self._port, limit=_MOST_BYTES
+            )
+        listening = socket.create_server(address, family=family)
+        return await asyncio.start_server(self._converse, sock=listening, limit=_MOST_BYTES)
+
     async def serve(self) -> None:
         """Serves until `stop`. Raises CannotListen."""
         try:
-            server = await asyncio.start_server(
-                self._converse, self._host or None, self._port, limit=_MOST_BYTES
-            )
+            server = await self._server()
         except OSError as error:
             why = (
                 os.strerror(error.errno) if error.errno else str(error)

@@ -22,8 +22,8 @@ from commander.eventstore.archive.format import (
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import DeadLetterAction
-from commander.eventstore.log.event_log import read_log
 from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, Outcome, RecordedEvent
 from commander.eventstore.sql import statement
 

@@ -1,7 +1,8 @@
 """The log of events and the outcomes of commands.
 
 clock.py            the clock of Postgres, and the last time that it gave to the log
-event_log.py        append decisions, read events
+event_log.py        append decisions, read streams
+ranges.py           read the log in its order, page by page
 outcomes.py         the one outcome of each command
 command_history.py  the list of decided commands, and the dead letters
 lineage.py          the commands and events that followed from a command

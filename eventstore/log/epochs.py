@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.records import RecordedEvent
+from commander.eventstore.database import Connection, Database
 
 
 class Epoch(NamedTuple):
@@ -56,12 +55,3 @@ async def read_epochs(database: Database) -> Epochs:
 async def begin_epoch(connection: Connection, begun: Epoch) -> None:
     """Records a new epoch, in the caller's transaction."""
     await connection.execute("insert into epochs (epoch, first_position) values ($1, $2)", *begun)
-
-
-async def log_has(connection: Connection, event: RecordedEvent) -> bool:
-    """Whether the log has this event at its position. Its data is not compared. Raises Unavailable."""
-    with reaching_postgres(connection):
-        found = await connection.fetchrow(
-            "select command_id, recorded_at from events where position = $1", event.position
-        )
-    return found is not None and tuple(found) == (event.command_id, event.recorded_at)

@@ -1,4 +1,4 @@
-"""The log: append decisions, read events.
+"""The log: append decisions, read streams.
 
 Why no reader can skip a late commit: an append locks the single row of log_lock, and then takes the positions
 after the newest event. The row stays locked until the append commits. The next append cannot take a higher
@@ -25,7 +25,6 @@ from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.records import (
     Decision,
-    EventFilter,
     Guards,
     NewEvent,
     Progress,
@@ -36,8 +35,6 @@ from commander.eventstore.records import (
 from commander.eventstore.sql import array_text, statement
 
 _APPEND = statement("append")
-_READ_LOG = statement("read_log")
-_READ_EVENTS = statement("read_events")
 _READ_STREAMS = statement("read_streams")
 _LOG_EXTENT = statement("log_extent")
 PAGE = 500
@@ -262,39 +259,3 @@ async def log_extent(database: Database) -> Extent | None:
     """The extent of the log; None if it is empty."""
     row = await database.fetchrow(_LOG_EXTENT)
     return None if row is None else Extent(*row)
-
-
-async def read_log(
-    database: Database,
-    after: int,
-    up_to: int,
-    limit: int = PAGE,
-    where: EventFilter | None = None,
-    *,
-    max_bytes: int | None = None,
-) -> list[RecordedEvent]:
-    """The matching events at positions p with after < p <= up_to, oldest first, at most `limit`.
-
-    max_bytes: the page ends with the event that reaches it. Then `may_be_cut` is true.
-    """
-    rows = await database.fetch(_READ_LOG, *_log_binds(after, up_to, limit, where), max_bytes)
-    return [RecordedEvent(*row) for row in rows]
-
-
-async def read_events(connection: Connection, positions: Sequence[int]) -> list[RecordedEvent]:
-    """The events at these positions, oldest first, in the caller's transaction. Raises Unavailable."""
-    with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_EVENTS, positions)
-    return [RecordedEvent(*row) for row in rows]
-
-
-def _log_binds(after: int, up_to: int, limit: int, where: EventFilter | None) -> tuple[Any, ...]:
-    where = where or EventFilter()
-    return (
-        after,
-        up_to,
-        *(None if names is None else list(names) for names in (where.types, where.streams, where.aggregates)),
-        where.correlation_id,
-        where.command_id,
-        limit,
-    )

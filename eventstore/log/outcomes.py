@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.eventstore.sql import array_text, statement
 

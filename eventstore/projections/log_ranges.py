@@ -14,6 +14,11 @@ from commander.eventstore.sql import statement
 _READ = statement("read_range")
 _SPAN = 500_000
 """The maximum of positions in a range. It limits the time of a read if events of these types are rare."""
+_POSITIONS_PER_EVENT = 10
+"""How many positions a range may have for each event of the page.
+
+Without statistics, for example soon after a restore, Postgres reads and sorts the whole range for each page.
+"""
 
 
 class RangeEvent(NamedTuple):
@@ -52,7 +57,7 @@ async def read_range(
     """
     with reaching_postgres(connection):
         head: int = await connection.fetchval("select position from log_head")
-        end = min(head if up_to is None else up_to, after + _SPAN)
+        end = min(head if up_to is None else up_to, after + min(_SPAN, limit * _POSITIONS_PER_EVENT))
         if end <= after:
             return LogRange((), after, head)
         rows = await connection.fetch(_READ, after, end, list(types), limit, BATCH_BYTES)

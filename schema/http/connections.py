@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from commander.domain.errors import Overloaded, Unavailable
+from commander.domain.errors import NotServing, Overloaded
 
 
 class Streams:
@@ -29,9 +29,9 @@ class Streams:
         return self._connections
 
     def must_take_another(self) -> None:
-        """Raises Overloaded at the limit, and Unavailable after `end`."""
+        """Raises Overloaded at the limit, and NotServing after `end`."""
         if self._ended:
-            raise Unavailable("Commander", "this process is stopping; connect again")
+            raise NotServing("stopping", "this process is stopping; connect again")
         if self._connections >= self._max_connections:
             raise Overloaded(f"this process serves {self._max_connections} connections, which is its limit")
 

@@ -64,17 +64,21 @@ class TypeMap:
         base: type | None = None,
         description: str | None = None,
         more: Mapping[str, Any] | None = None,
+        annotations: Mapping[str, Any] | None = None,
     ) -> Any:
         """A Strawberry type with these fields. In an input, a field with a default is optional.
 
-        more: further Strawberry fields.
+        more: further Strawberry fields. annotations: the types of those that have no resolver.
 
         Raises DefinitionError, with `where`, if another type has this name.
         """
         self.claim(name, where)
         self.own[name] = frozenset(field.graphql_name for field in fields)
         namespace: dict[str, Any] = {
-            "__annotations__": {f.name: self.annotation(f, is_input=is_input) for f in fields},
+            "__annotations__": {
+                **{f.name: self.annotation(f, is_input=is_input) for f in fields},
+                **(annotations or {}),
+            },
             "__module__": __name__,
             **(more or {}),
         }

@@ -20,8 +20,9 @@ from commander.eventstore.audit.copying import copied
 from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Mend, Repair, Show
 from commander.eventstore.audit.restoring import fits
 from commander.eventstore.database import Connection
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.expected import COLUMNS, SELECT, ExpectedPage
 from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of

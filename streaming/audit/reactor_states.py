@@ -18,7 +18,8 @@ from commander.eventstore.audit.log_pages import LogEvent
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Connection
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import head_position, read_events
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_events
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_states
 from commander.streaming.nats.clock import Clock

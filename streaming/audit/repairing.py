@@ -28,8 +28,8 @@ from commander.eventstore.audit.tables import table_named
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
-from commander.eventstore.log.event_log import read_log
 from commander.eventstore.log.outcomes import known_outcomes
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections.rows import Unwritable
 from commander.eventstore.reactions.reactors import reactor_checkpoints
 from commander.eventstore.records import RecordedEvent

@@ -28,6 +28,7 @@ from commander.eventstore.log.pending import (
     sent_lost,
     undecided_commands,
 )
+from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
@@ -40,7 +41,24 @@ _LATE = timedelta(minutes=1)
 """How much earlier than others a command may be due that is stored later."""
 _ALL_SECONDS = 600.0
 """How often all commands are looked at, also those that were stored later than that."""
+_NAMED = 10
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class Named:
+    """Commands, of which the first are named. count: how many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[SubmittedCommand] = []
+
+    def add(self, commands: Sequence[SubmittedCommand]) -> None:
+        self.count += len(commands)
+        self._first += commands[: _NAMED - len(self._first)]
+
+    def __str__(self) -> str:
+        names = [f"{one.type} {one.command_id}" for one in self._first]
+        return ", ".join(names + ["…"] * (self.count > len(names)))
 
 
 class LossWatch:
@@ -70,10 +88,10 @@ class LossWatch:
         lost = await saw_stream(connection, depth.created, depth.messages)
         if lost:
             self._all_at = 0.0
-        count = await self._send_lost(connection, depth.created)
-        if lost or count:
-            await count_sent_again(connection, depth.created, count)
-            _log_loss(lost, count, self._nats.names.commands)
+        sent = await self._send_lost(connection, depth.created)
+        if lost or sent.count:
+            await count_sent_again(connection, depth.created, sent.count)
+            _log_loss(lost, sent, self._nats.names.commands)
         await self._forget_decided(connection, depth.created)
 
     async def _forget_decided(self, connection: Connection, created: datetime) -> None:
@@ -83,16 +101,16 @@ class LossWatch:
         left_from = await forget_decided(connection, created, self._left_from)
         self._left_from = max(self._left_from, left_from - _LATE)
 
-    async def _send_lost(self, connection: Connection, created: datetime) -> int:
-        """Sends what was sent to other streams and has no outcome. Returns how many commands."""
-        count = 0
+    async def _send_lost(self, connection: Connection, created: datetime) -> Named:
+        """Sends what was sent to other streams and has no outcome. Returns which commands."""
+        sent = Named()
         while True:
             lost = await lost_commands(connection, created)
             if not lost.rows and not lost.decided:
-                return count
+                return sent
             await self._submitter.submit_all(lost.undecided)
             await sent_lost(connection, lost, created)
-            count += len(lost.undecided)
+            sent.add(lost.undecided)
 
 
 async def send_again(database: Database, submitter: Submitter, reactor: str | None = None) -> int:
@@ -109,14 +127,24 @@ async def send_again(database: Database, submitter: Submitter, reactor: str | No
     return count
 
 
-def _log_loss(lost: Sequence[LostStream], count: int, stream: str) -> None:
+async def pending(database: Database) -> Named:
+    """The pending commands that Postgres has. Raises Unavailable."""
+    found = Named()
+    async for page in undecided_commands(database):
+        found.add(page)
+    return found
+
+
+def _log_loss(lost: Sequence[LostStream], sent: Named, stream: str) -> None:
     for one in lost:
         text = (
             "the stream %s of %s is lost and another one is in its place. At the last look, at %s, it had %d "
-            "messages. %d pending commands that Postgres has are sent again; others are lost, as commands of "
-            "clients without COMMANDER_KEEP_ACCEPTED"
+            "messages. %d pending commands that Postgres has are sent again%s. Others are lost, as "
+            "commands of clients without COMMANDER_KEEP_ACCEPTED: only the stream had their ids"
         )
         level = logging.ERROR if one.messages else logging.WARNING
-        logger.log(level, text, stream, one.created, one.seen_at, one.messages, count)
-    if count and not lost:
-        logger.warning("%d pending commands of a lost stream %s are sent again", count, stream)
+        named = f" ({sent})" if sent.count else ""
+        logger.log(level, text, stream, one.created, one.seen_at, one.messages, sent.count, named)
+    if sent.count and not lost:
+        text = "%d pending commands of a lost stream %s are sent again (%s)"
+        logger.warning(text, sent.count, stream, sent)

@@ -29,7 +29,7 @@ from commander.domain import Domain, UndecodableEvent
 from commander.domain.effects import EffectType
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, held_keys, lock_key, sole_holder
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.calls import (
     CallRecord,
     CallState,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.log.event_codec import believed
 from commander.streaming.nats.names import Names

@@ -24,7 +24,8 @@ from typing import TypeVar
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.catch_up import CatchUp, believed_events
 from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat, StandsStill

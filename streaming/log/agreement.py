@@ -25,7 +25,8 @@ from commander.domain.errors import Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import furthest_sequences
 from commander.eventstore.log.epochs import read_epochs
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import ForeignMessage, event_of
 from commander.streaming.nats.connection import Nats

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import listen_to_log

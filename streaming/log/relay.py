@@ -19,7 +19,7 @@ import logging
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, sole_holder
-from commander.eventstore.log.epochs import log_has
+from commander.eventstore.log.ranges import log_has
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.agreement import last_event, must_agree, must_mirror
 from commander.streaming.log.event_codec import message_of

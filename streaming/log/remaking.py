@@ -10,7 +10,8 @@ from nats.js.errors import NotFoundError
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.streaming.log.event_codec import message_of
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.publishing import MAX_MESSAGES, chunks, publish

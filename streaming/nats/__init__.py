@@ -16,6 +16,7 @@ signals.py           the signals on core NATS; a lost signal costs time, never a
 import importlib
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 _METADATA = "importlib.metadata"
@@ -24,17 +25,25 @@ _METADATA = "importlib.metadata"
 def _import_the_client() -> None:
     """Imports nats-py without importlib.metadata, which it only asks for its own version.
 
-    That module brings a dozen others, and costs a process 1.4 MiB. None refuses an import; nats-py then
-    tells the server the version 0.0.0. aiohttp, which it imports where it is installed, may need metadata.
+    That module brings a dozen others, and costs a process 1.4 MiB. None refuses an import; nats-py would then
+    tell the server the version 0.0.0. aiohttp, which it imports where it is installed, may need metadata.
     """
     if _METADATA in sys.modules or find_spec("aiohttp") is not None:
         return
     modules = cast(dict[str, Any], sys.modules)
     modules[_METADATA] = None
     try:
-        importlib.import_module("nats")
+        package = importlib.import_module("nats")
     finally:
         del modules[_METADATA]
+    client: Any = importlib.import_module("nats.aio.client")
+    client.__version__ = _version_beside(Path(package.__file__ or "").parent.parent) or client.__version__
+
+
+def _version_beside(packages: Path) -> str | None:
+    """The version of nats-py, from the name of a directory that installers make: nats_py-2.16.0.dist-info."""
+    found = [path.name for path in packages.glob("nats_py-*.dist-info")]
+    return found[0].removeprefix("nats_py-").removesuffix(".dist-info") if len(found) == 1 else None
 
 
 _import_the_client()

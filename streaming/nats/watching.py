@@ -40,7 +40,7 @@ async def watch_nats(nats: Nats) -> None:
             if not nats.connected:
                 nats.is_down()
             else:
-                await circuit.probe(_ask(nats))
+                await circuit.probe_twice(lambda: _ask(nats))
                 circuit.close()
                 if circuit.unwritable is not None or circuit.writing_for() > _LONG_SECONDS:
                     await circuit.probe(_write_nothing(nats))

@@ -25,7 +25,7 @@ from commander.domain import Domain, ReactorType
 from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.handling import begin_handling, end_handling, mark_handling
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.parked import (
     RETRYING,
     Failure,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from commander.domain import DomainCode
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.handling import MOST_DEATHS, Left, begin_handling, end_handling, mark_handling
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.handling import HandlingRun
 from commander.streaming.leases import Leases, reactor_leases

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES, may_be_cut
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.parked import parked_keys, skipped_positions
 from commander.eventstore.reactions.reactors import Checkpoint, save_reactor, states_with_deadlines
 from commander.streaming.commands.pending_by_id import unschedule

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from commander.eventstore.audit.findings import Kind
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import read_log
 from commander.eventstore.log.pending import Sent, remember
+from commander.eventstore.log.ranges import read_log
 from commander.streaming.commands.messages import all_scheduled
 from commander.streaming.log.event_codec import message_of
 from commander.streaming.nats.connection import Nats

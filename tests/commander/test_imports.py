@@ -11,15 +11,16 @@ import pytest
 from commander.cli.main import plain_arguments
 
 PART = {
-    *("annotated_types", "typing_extensions", "msgspec"),  # the domain
+    *("annotated_types", "msgspec"),  # the domain
     *("asyncpg", "nats"),  # the servers
+    "typing_extensions",  # only aiohttp imports it, which nats-py imports where it is installed
 }
 """What a part may import that serves no API."""
 API = PART | {
     *("strawberry", "graphql", "cross_web", "dateutil"),
     *("starlette", "anyio", "uvicorn", "httptools", "websockets", "click"),
 }
-DEV = {"annotated_types", "typing_extensions", "msgspec", "asyncpg"}
+DEV = {"annotated_types", "msgspec", "asyncpg"}
 HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
     *("typer", "shellingham", "rich", "pygments", "markdown_it", "mdurl")
 }

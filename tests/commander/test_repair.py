@@ -20,8 +20,9 @@ from commander.eventstore.audit.restoring import CannotRestore, restore_events
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, sole_holder
 from commander.eventstore.log.checkpoints import settle_partitions
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.identity import Identity
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.log.stored_names import count_names
 from commander.eventstore.projections.folding import ensure_tables

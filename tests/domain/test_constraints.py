@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from importlib import import_module
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from commander.domain import DefinitionError, InvalidCommand, InvalidDecision, P
 from commander.testing import given
 
 CENT = Decimal("0.01")
+THEIR_DOC = import_module("typing_extensions").Doc
 
 
 def even(value: int) -> bool:
@@ -99,6 +101,7 @@ def checker(hint: Any) -> Callable[[Any], tuple[Problem, ...]]:
         ),
         (LowerCase[str], "abc", "aBc", "does not satisfy islower"),
         (Annotated[int, Gt(0), Doc("How many."), Lt(9)], 8, 9, "must be less than 9, got 9"),
+        (Annotated[int, Gt(0), THEIR_DOC("How many."), Lt(9)], 8, 9, "must be less than 9, got 9"),
         (Annotated[int | None, Gt(0)], None, 0, "must be greater than 0, got 0"),
         (Annotated[int, Gt(0)] | None, None, 0, "must be greater than 0, got 0"),
         (Annotated[Annotated[int, Gt(0)] | None, Lt(9)], 8, 9, "must be less than 9, got 9"),

@@ -17,8 +17,9 @@ from msgspec.structs import astuple, replace
 
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.checkpoints import partition_progress, settle_partitions
-from commander.eventstore.log.event_log import Append, AppendConflict, append, head_position, read_log
+from commander.eventstore.log.event_log import Append, AppendConflict, append, head_position
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes, outcome_of
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
 from tests.eventstore.decisions import NOW, command, decision, digest_of, new_event, refusal
 

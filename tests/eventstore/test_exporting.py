@@ -21,8 +21,9 @@ from commander.eventstore.archive.format import ArchiveReader, ExportFilter
 from commander.eventstore.archive.importing import NotImportable, import_all
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import list_dead_letters, record_dead_letter_action
-from commander.eventstore.log.event_log import append, head_position, read_log
+from commander.eventstore.log.event_log import append, head_position
 from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.effects import begin_effect
 from commander.eventstore.records import Status
 from tests.databases import EMPTY

@@ -12,9 +12,10 @@ import pytest_asyncio
 from commander import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import CommandFilter, list_commands
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections.filters import Condition, Operator, Order
 from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.queries import count_rows, rows_from
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import EventFilter, Status
@@ -82,6 +83,21 @@ async def large(databases: Databases) -> AsyncIterator[str]:
     databases.give_back(name)
 
 
+@pytest_asyncio.fixture(scope="module")
+async def restored(databases: Databases) -> AsyncIterator[str]:
+    """The URL of a database as a restored dump leaves it: with many events, and without statistics."""
+    name = await databases.take()
+    database = Database(databases.url(name))
+    await ensure_tables(database, [TABLE])
+    async with database.connection() as connection:
+        await connection.execute("alter table events set (autovacuum_enabled = off)")
+        await connection.execute(_FILL)
+        assert not await connection.fetchval("select count(*) from pg_stats where tablename = 'events'")
+    yield databases.url(name)
+    await database.close()
+    databases.give_back(name)
+
+
 async def rows_read(database: Database) -> int:
     """How many rows the statements of this database have read."""
     async with database.connection() as connection:
@@ -135,4 +151,40 @@ async def test_a_statement_does_not_keep_the_plan_of_other_binds(large: str, cas
     before = await rows_read(database)
     await selective(database)
     assert await rows_read(database) - before <= 200
+    await database.close()
+
+
+async def page_of_a_projection(database: Database) -> Any:
+    async with database.connection() as connection:
+        return (await read_range(connection, 0, ["Moved"], 500)).events
+
+
+PAGES: dict[str, Use] = {
+    "all events": lambda database: read_log(database, 0, MANY, 500),
+    "some types": lambda database: read_log(database, 0, MANY, 500, EventFilter(types=frozenset({"Moved"}))),
+    "a projection's types": page_of_a_projection,
+}
+
+
+@pytest.mark.parametrize("case", PAGES)
+async def test_a_page_without_statistics_does_not_read_all_that_is_left_of_the_log(
+    restored: str, case: str
+) -> None:
+    database = Database(restored, max_connections=1)
+    for _ in range(USES):
+        before = await rows_read(database)
+        assert len(await PAGES[case](database)) == 500
+        assert await rows_read(database) - before <= 20 * 500 + 100, "of 100,000"
+    await database.close()
+
+
+async def test_a_page_is_full_although_its_events_are_rare(restored: str) -> None:
+    """A part of the range is read first, and then the rest."""
+    database = Database(restored, max_connections=1)
+    async with database.connection() as connection:
+        await connection.execute(f"update events set type = 'Rare' where position in (7, 40000, {MANY})")
+    rare = EventFilter(types=frozenset({"Rare"}))
+    assert [e.position for e in await read_log(database, 0, MANY, 10, rare)] == [7, 40000, MANY]
+    assert [e.position for e in await read_log(database, 0, MANY - 1, 10, rare)] == [7, 40000]
+    assert [e.position for e in await read_log(database, 7, MANY, 1, rare)] == [40000]
     await database.close()

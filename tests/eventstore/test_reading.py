@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import append, head_position, read_log, read_stream, read_streams
+from commander.eventstore.log.event_log import append, head_position, read_stream, read_streams
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from tests.eventstore.decisions import decision, refusal
 

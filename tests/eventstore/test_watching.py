@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +26,10 @@ SLACK_SECONDS = 1.5
 
 
 class StallingProxy:
-    """Stands before a Postgres on a Unix socket, and can stop forwarding."""
+    """Stands before a Postgres on a Unix socket, and can stop forwarding.
+
+    refusing: how many connections it is about to refuse.
+    """
 
     def __init__(self, target: str, directory: Path) -> None:
         self._target = target
@@ -33,6 +37,7 @@ class StallingProxy:
         self._going = asyncio.Event()
         self._going.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.refusing = 0
 
     async def __aenter__(self) -> StallingProxy:
         path = str(self._directory / ".s.PGSQL.5432")
@@ -54,6 +59,10 @@ class StallingProxy:
         self._going.set()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            self.refusing -= 1
+            writer.transport.abort()
+            return
         going = self._going
         inner, outer = await asyncio.open_unix_connection(self._target)
         for source, target in ((reader, outer), (inner, writer)):
@@ -129,6 +138,61 @@ async def test_a_silent_server_ends_what_waits_and_refuses_what_comes(
         proxy.mend()
         await until(lambda: trouble_of(database) is None)
         assert await database.fetchval("select 1") == 1, "not over a connection that is dead"
+
+
+async def test_one_refused_connection_of_the_watch_is_no_outage(
+    stalling: tuple[StallingProxy, Database], postgres_admin: Database
+) -> None:
+    proxy, database = stalling
+    opened: list[str] = []
+    database.circuit.on_open(lambda outage: opened.append(outage.reason))
+
+    async def watch_ends(refused: int) -> None:
+        proxy.refusing = refused
+        ended = """select pg_terminate_backend(pid) from pg_stat_activity
+                   where application_name = 'commander watch' and datname = $1"""
+        assert await postgres_admin.fetchval(ended, name_of(database))
+        await until(lambda: proxy.refusing == 0)
+        await until(lambda: database.circuit.answers)
+
+    async with watching(database):
+        await watch_ends(1)
+        await watched_again(postgres_admin, database)
+        assert opened == []
+        await watch_ends(2)
+        await until(lambda: opened)  # a server that refuses twice is lost
+
+
+async def watched_again(admin: Database, database: Database) -> None:
+    sessions = (
+        "select count(*) from pg_stat_activity where application_name = 'commander watch' and datname = $1"
+    )
+    async with asyncio.timeout(10):
+        while await admin.fetchval(sessions, name_of(database)) != 1:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_new_connection_to_a_postmaster_that_is_paused_takes_two_seconds(clusters: Clusters) -> None:
+    """Its sessions live, so the watch finds nothing wrong."""
+    server = EmbeddedPostgres(clusters.copy("paused"))
+    await server.start()
+    database, loop = Database(server.url, max_connections=2), asyncio.get_running_loop()
+    assert server.process is not None
+    try:
+        async with watching(database), database.connection() as open_before:
+            server.process.send_signal(signal.SIGSTOP)
+            began = loop.time()
+            with pytest.raises(Unavailable, match="no new connection within 2 seconds"):
+                await database.fetchval("select 1")
+            assert loop.time() - began < BOUND_SECONDS + SLACK_SECONDS
+            assert await open_before.fetchval("select 1") == 1
+            assert trouble_of(database) is None
+            server.process.send_signal(signal.SIGCONT)
+            assert await database.fetchval("select 1") == 1
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+        await database.close()
+        await server.stop()
 
 
 async def test_our_own_burst_and_a_loop_that_cannot_run_are_no_silence(

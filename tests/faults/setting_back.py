@@ -14,7 +14,8 @@ from nats.js import JetStreamContext
 
 from commander.dev.embedded import EmbeddedNats, EmbeddedPostgres, EmbeddedServer
 from commander.eventstore.database import Database
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import event_of
 from commander.streaming.nats.ordered_consumer import InMessage

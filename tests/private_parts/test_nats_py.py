@@ -97,3 +97,10 @@ def test_the_client_needs_no_metadata() -> None:
     code = "import sys; sys.modules['importlib.metadata'] = None; import nats.aio.client as client; "
     shown = subprocess.check_output([sys.executable, "-c", code + "print(client.__version__)"], text=True)
     assert shown.strip() == "0.0.0"
+
+
+@relied_on("streaming/nats/__init__.py", "nats-py", "Client telling the server nats.aio.client.__version__")
+def test_the_client_tells_its_version_from_the_module() -> None:
+    from nats.aio.client import Client
+
+    uses(Client._connect_command, "__version__")

@@ -48,9 +48,9 @@ class Counting(Database):
     asked = 0
 
     @asynccontextmanager
-    async def connection(self, *, timeout_seconds: float = 5) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[Connection]:
         self.asked += 1
-        async with super().connection(timeout_seconds=timeout_seconds) as connection:
+        async with super().connection() as connection:
             yield connection
 
 

@@ -30,8 +30,9 @@ async def test_a_process_that_is_stopping_refuses_a_stream(accept: str) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         body = {"query": "subscription { events { position } }"}
         answer = await client.post("/graphql", json=body, headers={"accept": accept})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    wanted = {"code": "UNAVAILABLE", "server": "API", "trouble": "stopping", "retryAfterSeconds": 1}
+    assert answer.json()["errors"][0]["extensions"] == wanted
 
 
 async def test_a_process_that_is_stopping_refuses_a_socket() -> None:

@@ -75,6 +75,7 @@ told = Domain("told")
 
 
 @told.event
+@dataclass(frozen=True)
 class Named:
     """Somebody has a name."""
 
@@ -84,6 +85,7 @@ class Named:
 
 
 @told.command
+@dataclass(frozen=True)
 class Name:
     """Give somebody a name."""
 
@@ -100,6 +102,7 @@ class Name:
 
 
 @told.aggregate(key="someone_id")
+@dataclass(frozen=True)
 class Someone:
     def named(self, event: Named) -> Someone:
         return self
@@ -134,8 +137,8 @@ def test_everything_in_the_schema_of_the_bank_has_a_description() -> None:
 
 
 def test_of_a_domain_without_docstrings_only_what_its_author_names_has_none() -> None:
-    fields = {f"{type_}.wallId" for type_ in ("Painted", "PaintInput", "Wall")}
-    fields |= {f"{type_}.colour" for type_ in ("Painted", "PaintInput", "Wall")}
+    fields = {f"{type_}.wallId" for type_ in ("Painted", "PaintInput", "Wall", "WallAt")}
+    fields |= {f"{type_}.colour" for type_ in ("Painted", "PaintInput", "Wall", "WallAt")}
     fields |= {f"{type_}.size" for type_ in ("Painted", "PaintInput")}
     own = {"Colour", "Colour.RED", "Colour.BLUE", "Size", "Size.width", "SizeInput", "SizeInput.width"}
     assert set(undescribed(plain)) <= fields | own

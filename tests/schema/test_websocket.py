@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
-from commander.domain.errors import Unavailable
+from commander.domain.errors import NotServing
 from commander.examples.bank import bank
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
@@ -72,13 +72,13 @@ def test_a_closing_reason_fits_into_its_frame_and_loses_only_its_end(text: str) 
 
 
 def unavailable() -> Services:
-    raise Unavailable("Commander", "this process has not reached Postgres and NATS yet " + "é" * 200)
+    raise NotServing("starting", "this process has not reached Postgres and NATS yet " + "é" * 200)
 
 
 async def test_before_the_process_has_connected_a_socket_is_told_to_try_again_later() -> None:
     code, reason = await silent_connection(application(build_schema(bank), unavailable, HttpSettings()))
     assert code == 1013
-    assert reason.startswith("Commander is unavailable: this process has not reached Postgres")
+    assert reason.startswith("API is unavailable: this process has not reached Postgres")
     assert len(reason.encode()) <= 123
 
 
@@ -87,7 +87,8 @@ async def test_before_the_process_has_connected_a_request_is_answered_with_unava
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.post("/graphql", json={"query": "{ __typename }"})
     assert answer.status_code == 503
-    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    wanted = {"code": "UNAVAILABLE", "server": "API", "trouble": "starting", "retryAfterSeconds": 1}
+    assert answer.json()["errors"][0]["extensions"] == wanted
 
 
 async def test_a_socket_that_never_begins_is_closed_in_time() -> None:

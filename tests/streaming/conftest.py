@@ -18,9 +18,10 @@ from commander.domain import Domain
 from commander.domain.messages import CommandType
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
-from commander.eventstore.log.event_log import head_position, read_log
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.identity import Identity
 from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.reactors import reactor_statuses
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.examples.bank import bank

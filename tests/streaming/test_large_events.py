@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from commander.eventstore.batches import BATCH_BYTES
-from commander.eventstore.log.event_log import read_log
+from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.feed.catch_up import CatchUp

@@ -239,7 +239,10 @@ async def test_what_clients_had_queued_is_named_as_lost(
         await look(servers)
     [told] = [record for record in caplog.records if "is lost" in record.message]
     assert told.levelno == logging.ERROR
-    assert "it had 3 messages. 0 pending commands that Postgres has are sent again" in told.message
+    assert (
+        "it had 3 messages. 0 pending commands that Postgres has are sent again. Others are lost"
+        in told.message
+    )
     [lost] = await lost_streams(servers.database)
     assert (lost.messages, lost.sent_again) == (3, 0)
     urls = {"COMMANDER_POSTGRES_URL": database_url, "COMMANDER_NATS_URL": nats_server.url}
@@ -326,11 +329,31 @@ async def test_missing_reactions_are_counted(servers: Bank) -> None:
     assert await undecided_reactions(servers.database, created) == {"runner": (12, 0)}
 
 
-async def test_commander_restore_sends_what_only_postgres_has(servers: Bank) -> None:
+async def test_what_is_sent_again_is_named(servers: Bank, caplog: pytest.LogCaptureFixture) -> None:
+    await look(servers)
+    created = (await queue_depth(servers.nats)).created
+    kept = [submitted(Run(uuid4(), "kept"), errands) for _ in range(11)]
+    async with servers.database.connection() as connection:
+        await remember(connection, Sent(created, kept))
+    await new_stream(servers)
+    with caplog.at_level(logging.WARNING, "commander.commands"):
+        await look(servers)
+    [told] = [record.message for record in caplog.records if "is lost" in record.message]
+    assert "11 pending commands that Postgres has are sent again (Run " in told
+    assert len([one for one in kept if f"Run {one.command_id}, " in told]) == 10
+    assert ", …)" in told
+
+
+async def test_commander_restore_sends_what_only_postgres_has(
+    servers: Bank, nats_server: EmbeddedNats, database_url: str
+) -> None:
     asked = await ask(servers, 4)
     async with running(runner(servers).run()):
         await until_reacted(servers, "runner")
     await servers.nats.jetstream.purge_stream("COMMANDS")
+    urls = {"COMMANDER_POSTGRES_URL": database_url, "COMMANDER_NATS_URL": nats_server.url}
+    shown = await asyncio.to_thread(fork_server().run, ["restore"], {**os.environ, **urls})
+    assert "12 pending commands are in Postgres too: Run " in shown.stdout
     found = await differences(servers.database, servers.nats)
     assert (await restore(servers.database, servers.nats, found, 1)).sent_again == 12
     async with running(servers.processor(errands).run()):
