@@ -37,6 +37,7 @@ if "typing_extensions" not in sys.modules:
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 
 from commander.domain import (
+    ApiName,
     BigInt,
     CommandContext,
     CommanderError,
@@ -57,6 +58,7 @@ from commander.domain import (
 )
 
 __all__ = [
+    "ApiName",
     "BigInt",
     "CommandContext",
     "CommanderError",

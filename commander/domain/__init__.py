@@ -19,7 +19,7 @@ from commander.domain.errors import (
     UndecodableEvent,
     UnknownEvent,
 )
-from commander.domain.fields import BigInt, Field, new_id
+from commander.domain.fields import ApiName, BigInt, Field, new_id
 from commander.domain.hooks import Origin, SubmitContext
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
@@ -29,6 +29,7 @@ from commander.domain.touching import touches
 
 __all__ = [
     "AggregateType",
+    "ApiName",
     "BigInt",
     "CommandContext",
     "CommandType",

@@ -22,7 +22,7 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
-_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult", "RowVersion")
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "RowVersion")
 """Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 
@@ -118,7 +118,7 @@ def _strawberry_field(field: Field, is_input: bool) -> Any:
     about: dict[str, Any] = {"description": description, "deprecation_reason": field.deprecated}
     if is_input and not field.required:
         return strawberry.field(default=strawberry.UNSET, **about)
-    return strawberry.field(**about)
+    return strawberry.field(name=field.api_name, **about)
 
 
 def described(field: Field) -> str | None:
