@@ -170,7 +170,12 @@ def command_mutation(made: CommandInput, events: EventTypes, options: OptionType
         return outcome_of(result, made.subject(command, command_id), events)
 
     description = made.type.doc or None
-    return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
+    return DirectField(
+        strawberry.mutation(
+            declared, name=made.field, description=description, deprecation_reason=made.type.deprecated
+        ),
+        resolve,
+    )
 
 
 def submit_mutation(
@@ -182,7 +187,12 @@ def submit_mutation(
     namespace = {
         "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
         "__module__": __name__,
-        **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
+        **{
+            name: strawberry.field(
+                name=field, default=strawberry.UNSET, deprecation_reason=by_field[field].type.deprecated
+            )
+            for name, field in names.items()
+        },
     }
     any_command = strawberry.input(
         type("AnyCommand", (), namespace), one_of=True, description="One command. Give exactly one field."
