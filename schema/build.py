@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
@@ -80,6 +81,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names belong to the API") from error
+    describe(schema._schema, domain, types.own)
     schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in read:

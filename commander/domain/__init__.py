@@ -4,6 +4,7 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
 from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
+from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
@@ -35,6 +36,7 @@ __all__ = [
     "CommanderError",
     "Deadline",
     "DefinitionError",
+    "Deprecated",
     "Doc",
     "Domain",
     "DomainCode",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, dataclass_transform
+
+import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.class_bodies import check_still_frozen
 from commander.domain.code import DomainCode, code_of
-from commander.domain.errors import DefinitionError
+from commander.domain.declaring import DeclaringDomain
+from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED
 from commander.domain.messages import (
     CommandType,
     EventType,
-    command_type,
-    event_type,
     frozen_dataclass,
 )
 from commander.domain.names import check_name
@@ -26,15 +27,17 @@ from commander.domain.projections import Indexes, ProjectionType, projection_typ
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
 from commander.domain.rejection_codes import RejectingDomain
-from commander.domain.source import running
-from commander.domain.upcasting import UpcastingDomain
+from commander.domain.source import raised, running, where_is
 
 T = TypeVar("T")
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the JSON object of an event at one schema version into that of the next version."""
 
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(UpcastingDomain, ReactingDomain, RejectingDomain):
+class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -51,81 +54,31 @@ class Domain(UpcastingDomain, ReactingDomain, RejectingDomain):
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
         self.projections: dict[str, ProjectionType] = {}
+        self.upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints = Fingerprints(self)
 
-    # Decorators. `dataclass_transform` lets pyright see the dataclass. mypy ignores it on methods: with mypy,
-    # write @dataclass(frozen=True) below the decorator. Both forms are accepted.
+    @needs_parentheses("@domain.upcast(Event, from_version=1)", takes_classes=True)
+    def upcast(self, event: type, /, *, from_version: int) -> Callable[[Upcast], Upcast]:
+        """Declares a function that turns the JSON of `event` at from_version into that of the next version.
 
-    @overload
-    def event(self, cls: type[T], /) -> type[T]: ...
-    @overload
-    def event(
-        self, /, *, version: int = 1, name: str | None = None, was: Sequence[str] = ()
-    ) -> Callable[[type[T]], type[T]]: ...
-    @dataclass_transform(frozen_default=True)
-    def event(
-        self,
-        cls: type[T] | None = None,
-        /,
-        *,
-        version: int = 1,
-        name: str | None = None,
-        was: Sequence[str] = (),
-    ) -> type[T] | Callable[[type[T]], type[T]]:
-        """Declares an event.
-
-        version: the schema version stored with it; increase it when its shape changes.
+        A version step needs no function if the change is compatible: a field with a default was added, or a
+        field was removed.
         """
 
-        def register(cls: type[T]) -> type[T]:
-            names = given_names("event", cls.__name__, name, was)
-            type_ = event_type(frozen_dataclass(cls), version, names)
-            self._claim(names, type_.where)
-            self._mark(type_)
-            self._add_event(type_)
-            return type_.cls
+        def register(function: Upcast) -> Upcast:
+            where = where_is(function)
+            type_ = self.event_of.get(event)
+            if type_ is None:
+                raise DefinitionError(where, f"{event.__name__} is not an event of the domain {self.name}")
+            if not 1 <= from_version < type_.version:
+                problem = f"from_version must be at least 1 and less than {type_.version}, its version"
+                raise DefinitionError(where, f"{event.__name__}: {problem}; got {from_version}")
+            if (type_.name, from_version) in self.upcasts:
+                raise DefinitionError(where, f"{event.__name__} has two upcasts from version {from_version}")
+            self.upcasts[type_.name, from_version] = function
+            return function
 
-        return register if cls is None else register(cls)
-
-    @overload
-    def command(self, cls: type[T], /) -> type[T]: ...
-    @overload
-    def command(
-        self,
-        /,
-        *,
-        internal: bool = False,
-        rejects: Sequence[str] | None = None,
-        name: str | None = None,
-        was: Sequence[str] = (),
-    ) -> Callable[[type[T]], type[T]]: ...
-    @dataclass_transform(frozen_default=True)
-    def command(
-        self,
-        cls: type[T] | None = None,
-        /,
-        *,
-        internal: bool = False,
-        rejects: Sequence[str] | None = None,
-        name: str | None = None,
-        was: Sequence[str] = (),
-    ) -> type[T] | Callable[[type[T]], type[T]]:
-        """Declares a command. Its docstring describes the mutation.
-
-        The constraints of its fields are checked before the command is accepted. internal: only reactors
-        send it; it has no mutation. rejects: the codes that its decider raises. By default those that are
-        found in its source.
-        """
-
-        def register(cls: type[T]) -> type[T]:
-            names = given_names("command", cls.__name__, name, was)
-            type_ = command_type(frozen_dataclass(cls), internal, names, rejects)
-            self._claim(names, type_.where)
-            self._mark(type_)
-            self._add_command(type_)
-            return type_.cls
-
-        return register if cls is None else register(cls)
+        return register
 
     @dataclass_transform(frozen_default=True)
     @needs_parentheses('@domain.aggregate(key="account_id")')
@@ -194,6 +147,33 @@ class Domain(UpcastingDomain, ReactingDomain, RejectingDomain):
 
         return register
 
+    def decode(self, type_name: str, schema_version: int, data: bytes | str, position: int) -> Any:
+        """A stored event as an instance of its class, upcast to the current schema version.
+
+        Every read of the log goes through here. Raises UnknownEvent if the domain has no such type, or if the
+        version is newer than the code's; UndecodableEvent if the data does not fit the class.
+        """
+        type_ = self.event_type(type_name)
+        if type_ is None or schema_version > type_.version:
+            raise UnknownEvent(position, type_name, schema_version, self.name, type_)
+        if schema_version == type_.version:
+            return type_.decode(data, position)
+        return type_.from_json(self._upcasted(type_, schema_version, data, position), position)
+
+    def _upcasted(self, type_: EventType, schema_version: int, data: bytes | str, position: int) -> Any:
+        """The JSON of an older event, upcast to the current schema version."""
+        value = msgspec.json.decode(data)
+        for version in range(schema_version, type_.version):
+            upcast = self.upcasts.get((type_.name, version))
+            if upcast is None:
+                continue
+            try:
+                value = upcast(value)
+            except RAISED as error:  # the domain's code may raise anything
+                reason = f"upcasting from version {version} raised {raised(error)}"
+                raise UndecodableEvent(position, type_.name, reason) from error
+        return value
+
     @cached_property
     def code(self) -> DomainCode:
         """What the code of the complete domain knows."""
@@ -229,13 +209,6 @@ class Domain(UpcastingDomain, ReactingDomain, RejectingDomain):
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
         if any(command.rejects is not None for command in self.commands.values()):
             _ = self.rejection_codes
-
-    def _mark(self, type_: EventType | CommandType) -> None:
-        """Marks the class with its domain and its type. A class can belong to one domain only."""
-        owner, _ = type_.cls.__dict__.get("__commander__", (self, None))
-        if owner is not self:
-            raise DefinitionError(running(), f"{type_.name} already belongs to the domain {owner.name}")
-        type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
 
     def _claim(self, names: GivenNames, where: str) -> None:
         """Raises DefinitionError unless the names of an event or a command are free."""

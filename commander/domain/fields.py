@@ -7,7 +7,6 @@ Postgres. Any other type is an error when the class is defined.
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -17,7 +16,10 @@ from functools import cached_property
 from typing import Any, NewType
 from uuid import UUID, uuid5
 
+from commander.domain.annotations import is_doc, unwrapped
+from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
+from commander.domain.deprecations import Deprecated, deprecation_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
@@ -97,7 +99,9 @@ class Field:
     """One field of an event, command, row or value object.
 
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
+    doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
+    owner: the class whose field it is.
     """
 
     name: str
@@ -108,7 +112,15 @@ class Field:
     constraints: tuple[Any, ...]
     doc: str | None
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
+    owner: Any = dataclasses.field(default=None, compare=False, repr=False)
+    deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
     api_name: str | None = None
+
+    @cached_property
+    def description(self) -> str | None:
+        """The text of its `Doc`, or the text below it in its class."""
+        below = self.doc is None and self.owner is not None
+        return attribute_docs(self.owner).get(self.name) if below else self.doc
 
     @cached_property
     def python(self) -> Any:
@@ -168,7 +180,7 @@ def fields_of(
     for field in dataclasses.fields(cls):
         at_field = f"{cls.__name__}.{field.name}"
         check_name(field.name, where, at_field)
-        read = _field(field, hints[field.name], where, at_field, (*within, cls))
+        read = _field(field, hints[field.name], cls, at_field, within)
         name = read.graphql_name
         if read.api_name is not None:
             if not may_rename:
@@ -185,14 +197,15 @@ def fields_of(
 
 
 def _field(
-    field: dataclasses.Field[Any], hint: Any, where: str, at_field: str, within: tuple[type, ...]
+    field: dataclasses.Field[Any], hint: Any, owner: type, at_field: str, within: tuple[type, ...]
 ) -> Field:
+    where = where_is(owner)
     if not field.init:
         problem = "init=False is not allowed: the stored value could not be read back"
         raise DefinitionError(where, f"{at_field}: {problem}")
-    hint, optional, metadata = _unwrapped(hint)
-    type_ = _field_type(hint, where, at_field, within)
-    docs = [m.documentation for m in metadata if _is_doc(m)]
+    hint, optional, metadata = unwrapped(hint)
+    type_ = _field_type(hint, where, at_field, (*within, owner))
+    docs = [m.documentation for m in metadata if is_doc(m)]
     shown = [m.name for m in metadata if isinstance(m, ApiName)]
     default = _default_of(field)
     return Field(
@@ -204,13 +217,10 @@ def _field(
         constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
         default=default,
+        owner=owner,
+        deprecated=deprecation_of(metadata, where, at_field),
         api_name=shown[0] if shown else None,
     )
-
-
-def _is_doc(annotation: Any) -> bool:
-    """Whether it is a Doc: ours, or that of a library, such as typing_extensions (PEP 727)."""
-    return type(annotation).__name__ == "Doc" and isinstance(getattr(annotation, "documentation", None), str)
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
@@ -220,7 +230,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not (_is_doc(m) or isinstance(m, ApiName))]
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName))]
     match type_:
         case ListType():
             sample: object = ()
@@ -231,29 +241,6 @@ def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_fie
     return constraints_of(declared, sample, where, at_field)
 
 
-def _unwrapped(hint: Any) -> tuple[Any, bool, tuple[Any, ...]]:
-    """The bare type, whether None is allowed, and the metadata of Annotated inside and outside of it."""
-    hint, outer = _split_annotated(hint)
-    hint, optional = _split_optional(hint)
-    hint, inner = _split_annotated(hint)
-    return hint, optional, outer + inner
-
-
-def _split_annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    if typing.get_origin(hint) is typing.Annotated:
-        inner, *metadata = typing.get_args(hint)
-        return inner, tuple(metadata)
-    return hint, ()
-
-
-def _split_optional(hint: Any) -> tuple[Any, bool]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        args = [a for a in typing.get_args(hint) if a is not type(None)]
-        if len(args) == 1 and len(typing.get_args(hint)) == 2:
-            return args[0], True
-    return hint, False
-
-
 def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) -> FieldType:
     if hint in SCALARS:
         return ScalarType(hint)
@@ -262,7 +249,7 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
     if typing.get_origin(hint) in (list, tuple):
         args = typing.get_args(hint)
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
-            bare, optional_items, metadata = _unwrapped(args[0])
+            bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)
@@ -292,3 +279,16 @@ def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:
     """The values of the generated fields of the command with this id, by field name."""
     return {field.name: uuid5(command_id, field.name) for field in fields if field.generated}
+
+
+def check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
+    """Raises DefinitionError for a deprecated field that each client of a command must give."""
+    for field in fields:
+        if field.deprecated is not None and field.required and not field.optional:
+            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
+            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
+        inner = field.type
+        while isinstance(inner, ListType):
+            inner = inner.item
+        if isinstance(inner, RecordType):
+            check_may_be_left_out(inner.python, inner.fields)

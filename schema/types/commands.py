@@ -71,7 +71,10 @@ class SubmitOptions:
         default=None, description="Ids of yours, one for each command, in the same order."
     )
     correlation_id: UUID | None = None
-    validate_only: bool = False
+    validate_only: bool = strawberry.field(
+        default=False,
+        description="A dry run: return the events that each command would make alone, and store nothing.",
+    )
     not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 
@@ -167,7 +170,12 @@ def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: Option
         return outcomes.of(result, made.subject(command, command_id))
 
     description = made.type.doc or None
-    return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
+    return DirectField(
+        strawberry.mutation(
+            declared, name=made.field, description=description, deprecation_reason=made.type.deprecated
+        ),
+        resolve,
+    )
 
 
 def submit_mutation(
@@ -179,7 +187,12 @@ def submit_mutation(
     namespace = {
         "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
         "__module__": __name__,
-        **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
+        **{
+            name: strawberry.field(
+                name=field, default=strawberry.UNSET, deprecation_reason=by_field[field].type.deprecated
+            )
+            for name, field in names.items()
+        },
     }
     any_command = strawberry.input(
         type("AnyCommand", (), namespace), one_of=True, description="One command. Give exactly one field."

@@ -57,7 +57,7 @@ class CommandRejected(CommandOutcome):
     message: str
 
 
-@strawberry.type
+@strawberry.type(description="A field of an input that breaks a constraint.")
 class InputProblem:
     path: list[str] = strawberry.field(description="The path to the field, from the input down.")
     message: str
