@@ -32,22 +32,23 @@ class RejectingDomain(HookedDomain, ABC):
     def _command_classes(self) -> Mapping[type, CommandType]: ...
 
     @cached_property
-    def rejection_codes(self) -> Mapping[str, frozenset[str]]:
-        """The codes of each command, by its name. Ask the complete domain.
+    def rejection_codes(self) -> Mapping[str, Mapping[str, str]]:
+        """The codes of each command, by its name. Each code has the message that it is raised with, with … in
+        place of what is computed; "" if there is none. Ask the complete domain.
 
         Raises DefinitionError if a decider raises a code that the `rejects` of its command does not have.
         """
-        reader, codes = _Reader(), {}
+        reader, codes = _Reader(), dict[str, Mapping[str, str]]()
         for cls, type_ in self._command_classes().items():
             aggregate = self.aggregate_of_command(type_.name)
             found = reader.codes_of(aggregate.decider_functions[cls], aggregate.cls)
             if type_.rejects is not None:
-                if undeclared := sorted(found - set(type_.rejects)):
+                if undeclared := sorted(found.keys() - set(type_.rejects)):
                     problem = f"its decider raises {', '.join(undeclared)}, which `rejects` does not have"
                     raise DefinitionError(type_.where, f"{type_.name}: {problem}")
-                found = frozenset(type_.rejects)
+                found = {code: found.get(code, "") for code in type_.rejects}
             for hook in (*self.submit_hooks.of(cls), *self.decide_hooks.of(cls)):
-                found |= reader.codes_of(hook.function, None)
+                found = {**reader.codes_of(hook.function, None), **found}
             codes[type_.name] = found
         return codes
 
@@ -71,9 +72,9 @@ class _Reader:
     def __init__(self) -> None:
         self._files: dict[str, dict[int, _Function]] = {}
 
-    def codes_of(self, function: Callable[..., Any], cls: type | None) -> frozenset[str]:
-        """The codes of a function. cls: the class that it is a method of."""
-        found: set[str] = set()
+    def codes_of(self, function: Callable[..., Any], cls: type | None) -> dict[str, str]:
+        """The codes of a function, with their messages. cls: the class that it is a method of."""
+        found: dict[str, str] = {}
         seen: set[tuple[Any, type | None]] = set()
         queue: list[tuple[Any, type | None]] = [(function, cls)]
         for one, owner in queue:  # it grows meanwhile
@@ -84,9 +85,10 @@ class _Reader:
             node = self._node(one)
             if node is not None:
                 reading = _Reading(one, node, owner)
-                found.update(reading.codes())
+                for code, message in reading.codes():
+                    found[code] = found.get(code) or message
                 queue += reading.called()
-        return frozenset(found)
+        return found
 
     def _node(self, function: FunctionType) -> _Function | None:
         """The definition of a function. None if it is not the author's, or if its source is missing."""
@@ -119,13 +121,15 @@ class _Reading:
             if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
                 self._assigned.setdefault(one.targets[0].id, []).append(one.value)
 
-    def codes(self) -> Iterator[str]:
-        """The codes that it rejects with itself."""
+    def codes(self) -> Iterator[tuple[str, str]]:
+        """The codes that it rejects with itself, and their messages."""
         for node in ast.walk(self._node):
             if isinstance(node, ast.Call) and self._makes_rejection(node.func):
-                given = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "code")]
-                for one in given[:1]:
-                    yield from self._texts(one, frozenset())
+                given: dict[str | None, ast.expr] = {k.arg: k.value for k in node.keywords}
+                given |= dict(zip(("code", "message"), node.args, strict=False))
+                message = _message(given.get("message"))
+                if (code := given.get("code")) is not None:
+                    yield from ((text, message) for text in self._texts(code, frozenset()))
 
     def called(self) -> Iterator[tuple[Any, type | None]]:
         """The functions that it names, each with the class that it is a method of."""
@@ -180,6 +184,13 @@ class _Reading:
             return None, None
         cls = of if isinstance(of, type) else type(of)
         return inspect.getattr_static(of, node.attr, None), cls
+
+
+def _message(node: ast.expr | None) -> str:
+    """A message, as far as it is a text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_message(part) or "…" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _is_super(node: ast.expr) -> bool:

@@ -24,6 +24,8 @@ _OF_THE_API = {
     _UNKNOWN: "A code that is not in this enum: see `code`. Codes can be added to the enum at any time.",
 }
 
+_REFUSED = "A rule of the domain refused the command."
+
 
 class _Codes(NamedTuple):
     """The field of a command, and the members of its enum by their codes."""
@@ -67,14 +69,12 @@ class RejectionCodes:
             )
         return {codes.field: codes.members.get(code, codes.members[_UNKNOWN])}
 
-    def _add(self, type_: CommandType, found: frozenset[str], types: TypeMap) -> None:
+    def _add(self, type_: CommandType, found: Mapping[str, str], types: TypeMap) -> None:
         name, field = f"{type_.name}RejectionCode", f"{uncapitalized(type_.name)}Code"
         types.claim(name, type_.where)
-        own = sorted(code for code in found - _OF_THE_API.keys() if _NAME.fullmatch(code))
-        values = [strawberry.enum_value(code, name=code) for code in own]
-        values += [
-            strawberry.enum_value(code, name=code, description=text) for code, text in _OF_THE_API.items()
-        ]
+        own = sorted(code for code in found.keys() - _OF_THE_API.keys() if _NAME.fullmatch(code))
+        values = [_value(code, found[code] or _REFUSED) for code in own]
+        values += [_value(code, text) for code, text in _OF_THE_API.items()]
         members: Any = Enum(name, {f"c{number}": value for number, value in enumerate(values)})  # type: ignore[misc]
         made: Any = strawberry.enum(
             members, name=name, description=f"Why a command {type_.name} was rejected."
@@ -83,3 +83,7 @@ class RejectionCodes:
         self.fields[field] = strawberry.field(name=field, default=None, description=description)
         self._annotations[field] = made | None
         self._of[type_.name] = _Codes(field, {member.value: member for member in made})
+
+
+def _value(code: str, description: str) -> Any:
+    return strawberry.enum_value(code, name=code, description=description)
