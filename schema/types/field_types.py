@@ -20,7 +20,7 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
-_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult", "RowVersion")
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult", "RowVersion", "Node")
 """Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 

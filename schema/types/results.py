@@ -59,7 +59,7 @@ class CommandInvalid:
 
 @strawberry.type(
     description="`timeoutMs` has passed, or a projection has stopped. The command continues. Ask again with "
-    "command(id:)."
+    "command(commandId:)."
 )
 class CommandPending:
     command_id: UUID
