@@ -182,7 +182,7 @@ def test_a_projection_in_snake_case_is_queried_in_camel_case() -> None:
         {"event": "Event"},
         {"event": "CaughtUp"},
         {"event": "CommandApplied"},
-        {"event": "CommandResult"},
+        {"event": "CommandOutcome"},
         {"event": "Query"},
         {"event": "Position"},
         {"event": "String"},
