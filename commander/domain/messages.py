@@ -28,7 +28,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 # The fields of the GraphQL interface Event. An event's own fields appear beside them.
 EVENT_FIELDS = frozenset(
     {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
-    | {"causation_position", "schema_version", "reactions", "log_epoch"}
+    | {"causation_position", "schema_version", "reactions", "log_epoch", "id"}
 )
 
 

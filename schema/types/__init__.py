@@ -18,7 +18,8 @@ lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 late_projections.py projections that do not show an event, and why
 read_your_writes.py the arguments atLeast and timeoutMs
-time_travel.py      rows of the past: accountAt and history
+time_travel.py      rows of the past: accountAt, history, accountHistory
+node.py             any row, command or event by its id
 live.py             the subscriptions of each projection
 projections.py      the queries of each projection
 """

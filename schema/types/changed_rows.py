@@ -11,7 +11,6 @@ from strawberry.types import Info
 
 from commander.domain import AggregateType, DefinitionError, ProjectionType
 from commander.domain.time_travel import key_of_row
-from commander.resolvers.projections import row
 from commander.schema.context import Context
 from commander.schema.names import camel
 
@@ -59,10 +58,8 @@ def _field(of: RowType) -> Any:
     async def resolve(root: Any, info: Info[Context, None]) -> Any:
         if not root.stream.startswith(prefix):
             return None
-        services = info.context.services
-        return await row(
-            services, services.tables[of.projection.name], key_of_row(of.projection, root.stream)
-        )
+        key = key_of_row(of.projection, root.stream)
+        return await info.context.batching.rows.load((of.projection.name, key))
 
     resolve.__annotations__["return"] = of.graphql | None
     description = (

@@ -89,7 +89,7 @@ class CommandInvalid(CommandOutcome):
 
 @strawberry.type(
     description="`timeoutMs` has passed, or a projection has stopped. The command continues. Ask again with "
-    "command(id:)."
+    "command(commandId:)."
 )
 class CommandPending(CommandOutcome):
     stage: resolving.Stage

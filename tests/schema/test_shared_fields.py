@@ -84,7 +84,7 @@ def schema_of(domain: Domain) -> GraphQLSchema:
 
 
 def members(schema: GraphQLSchema) -> Iterator[tuple[Any, list[GraphQLObjectType]]]:
-    """Node is left out: a client selects one type of it at a time, and all rows and events belong to it."""
+    """Not of Node: its members have only the id in common, and nobody selects all of them by their fields."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType) and type_.name != "Node":
             yield type_, list(schema.get_possible_types(type_))
