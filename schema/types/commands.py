@@ -18,6 +18,7 @@ from commander.domain.fields import derived_ids
 from commander.resolvers import commands as resolving
 from commander.resolvers import ending
 from commander.resolvers.commands import Wait
+from commander.resolvers.results import AppliedResult, Result
 from commander.resolvers.results import result_of as as_ended
 from commander.resolvers.status import command_by_id
 from commander.schema.context import Context
@@ -126,8 +127,10 @@ class CommandInput:
         fields = self.type.fields
         return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
 
-    def subject(self, command: Any, command_id: UUID) -> Subject:
+    def subject(self, command: Any, command_id: UUID, result: Result) -> Subject:
         """The name of the stream is readable even if the command's key cannot be stored."""
+        if isinstance(result, AppliedResult):
+            return Subject(command_id, self.type.name, result.stream)
         stream = f"{self.aggregate.stored_name}-{getattr(command, self.aggregate.key)}"[:MAX_STREAM_BYTES]
         if not stream.isascii():
             stream = stream.encode("utf-8", "replace").decode()
@@ -176,7 +179,7 @@ def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: Option
                     outcomes.rows.projections(context.parts_of_outcomes),
                 ),
             )
-        return outcomes.of(result, made.subject(command, command_id))
+        return outcomes.of(result, made.subject(command, command_id, result))
 
     description = made.type.doc or None
     return DirectField(
@@ -230,7 +233,8 @@ def submit_mutation(
         ids: Sequence[UUID] | None,
         traceparent: str | None,
     ) -> list[object]:
-        items, subjects = [], []
+        items: list[tuple[Any, resolving.Options]] = []
+        makers: list[CommandInput] = []
         rows = outcomes.rows.projections(context.parts_of_outcomes)
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
@@ -238,9 +242,12 @@ def submit_mutation(
             command = by_field[field].command(input, command_id)
             options = _options(given, command_id, ids is not None, context.actor, traceparent, input, rows)
             items.append((command, options))
-            subjects.append(by_field[field].subject(command, command_id))
+            makers.append(by_field[field])
         results = await resolving.submit_all(context.services, items)
-        return [outcomes.of(*one) for one in zip(results, subjects, strict=True)]
+        return [
+            outcomes.of(result, made.subject(command, options.command_id, result))
+            for result, made, (command, options) in zip(results, makers, items, strict=True)
+        ]
 
     description = "Submit many commands, in order. Each command has its own result."
     return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
