@@ -176,7 +176,7 @@ def event_type(cls: type, version: int, names: GivenNames) -> EventType:
     """Reads and checks an event class. Raises DefinitionError."""
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
-    fields = fields_of(cls, EVENT_FIELDS)
+    fields = fields_of(cls, EVENT_FIELDS, may_rename=True)
     check_defaults(cls, fields)
     return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
 

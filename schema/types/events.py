@@ -22,6 +22,7 @@ from commander.schema.types.late_projections import StoppedAt
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
 from commander.schema.types.scalars import Position
+from commander.schema.types.shared_fields import shared_fields
 from commander.streaming.feed import feed
 
 FOLLOWED = "events"
@@ -112,7 +113,8 @@ class EventTypes:
         self.domain = domain
         self._types = types
         named = {**domain.events, domain.rejection.name: domain.rejection}
-        self._by_name = {name: self._make(type_) for name, type_ in named.items()}
+        fields = shared_fields(named.values())
+        self._by_name = {name: self._make(type_, fields[name]) for name, type_ in named.items()}
 
     @property
     def classes(self) -> list[Any]:
@@ -211,9 +213,9 @@ class EventTypes:
         edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
         return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
-    def _make(self, type_: EventType) -> Any:
+    def _make(self, type_: EventType, fields: tuple[Field, ...]) -> Any:
         return self._types.object_type(
-            type_.name, type_.fields, where=type_.where, base=Event, description=type_.doc
+            type_.name, fields, where=type_.where, base=Event, description=type_.doc
         )
 
 

@@ -35,10 +35,12 @@ _EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS
 _NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
 
 
-@strawberry.enum(description="The direction of an order. Nulls are last with ASC and first with DESC.")
+@strawberry.enum(description="The direction of an order.")
 class OrderDirection(Enum):
     ASC = "ASC"
+    """Ascending: the least first, nulls last."""
     DESC = "DESC"
+    """Descending: the greatest first, nulls first."""
 
 
 class ConditionTypes:
