@@ -16,6 +16,8 @@ interface Attempts extends Asking {
   onBreak?: (error: Error) => void;
 }
 
+/** An answer may take so long, beside the time that the API is asked to wait. Then the connection is given up. */
+export const ANSWER_MS = 15_000;
 const LONGEST_PAUSE_MS = 5_000;
 const STOPPED = "PROJECTION_STOPPED";
 

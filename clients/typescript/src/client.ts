@@ -1,5 +1,5 @@
 // The client of one domain. Its operations and types are written by `commander client typescript`.
-import { answered, type Asking } from "./asking.js";
+import { ANSWER_MS, answered, type Asking } from "./asking.js";
 import { send, type Outcome, type SendOptions } from "./commands.js";
 import { RequestRefused } from "./errors.js";
 import { follow, isAfter, type Feed, type FollowOptions, type Item } from "./feed.js";
@@ -7,6 +7,7 @@ import { LiveStore, type Live, type LiveDocument } from "./live.js";
 import type { Patience } from "./resuming.js";
 import { sse } from "./sse.js";
 import type { Http, Transport } from "./transport.js";
+import { either } from "./waiting.js";
 
 /** The operations of a domain. */
 export interface Domain {
@@ -30,6 +31,8 @@ export interface Shapes {
 export interface ClientOptions extends Http, Patience {
   /** For subscriptions. By default Server-Sent Events; see `webSocket` of @commander/client/ws. */
   transport?: Transport;
+  /** How long an answer may take beyond the time that the API is asked to wait. 15 seconds by default. */
+  answerMs?: number;
 }
 
 export interface Client<S extends Shapes> {
@@ -51,16 +54,17 @@ export interface Client<S extends Shapes> {
   follow(options?: Omit<FollowOptions, "filter"> & { filter?: S["filter"] }): Feed<S["item"]>;
   /** The highest position that this client has written, which its reads show. */
   readonly written: string | undefined;
-  /** Closes what is open. */
+  /** Ends all feeds and stores, and closes what is open. */
   close(): void;
 }
 
-const READ_MS = 20_000;
+const WAIT_MS = 5_000; // the API's own limit of `atLeast`
 
 export function createClient<S extends Shapes>(domain: Domain, options: ClientOptions): Client<S> {
   const { transport = sse(options), silenceMs, longestPauseMs, onBreak } = options;
   const patience = { silenceMs, longestPauseMs, onBreak };
   const stores = new Map<string, LiveStore>();
+  const closing = new AbortController();
   let written: string | undefined;
 
   const command = (field: string, document: string) => async (input: unknown, given: SendOptions = {}) => {
@@ -75,7 +79,8 @@ export function createClient<S extends Shapes>(domain: Domain, options: ClientOp
   const query = (field: string, document: string) => async (given: Record<string, unknown>, asking: Asking = {}) => {
     const ask = async () => {
       const variables = { atLeast: written, ...given };
-      return (await answered(options, { query: document, variables }, { ...asking, attemptMs: READ_MS }))[field];
+      const attemptMs = Number(given["timeoutMs"] ?? WAIT_MS) + (options.answerMs ?? ANSWER_MS);
+      return (await answered(options, { query: document, variables }, { ...asking, attemptMs }))[field];
     };
     try {
       return await ask();
@@ -101,11 +106,18 @@ export function createClient<S extends Shapes>(domain: Domain, options: ClientOp
     commands: mapped(domain.commands, command),
     read: mapped(domain.queries, query),
     live: mapped(domain.live, live),
-    follow: (given: FollowOptions = {}) => follow(transport, domain.feed, { ...patience, ...given }),
+    follow: (given: FollowOptions = {}) => {
+      const signal = either(closing.signal, given.signal);
+      return follow(transport, domain.feed, { ...patience, ...given, signal });
+    },
     get written() {
       return written;
     },
-    close: () => transport.close(),
+    close: () => {
+      closing.abort();
+      for (const store of stores.values()) store.stop();
+      transport.close();
+    },
   };
   return client as unknown as Client<S>;
 }

@@ -1,5 +1,5 @@
 // Commands: an id that is made once, and the same request until its outcome is known.
-import { answered, type Asking } from "./asking.js";
+import { ANSWER_MS, answered, type Asking } from "./asking.js";
 import { OutcomeUnknown, RequestRefused } from "./errors.js";
 import type { Http } from "./transport.js";
 import { pause } from "./waiting.js";
@@ -17,7 +17,6 @@ export interface SendOptions extends Asking {
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-const MARGIN_MS = 10_000;
 const BETWEEN_MS = 200;
 
 /**
@@ -28,7 +27,7 @@ const BETWEEN_MS = 200;
  * RequestRefused if the API did not take the request, and so stored nothing.
  */
 export async function send(
-  http: Http,
+  http: Http & { answerMs?: number },
   field: string,
   document: string,
   input: unknown,
@@ -36,7 +35,7 @@ export async function send(
 ): Promise<Outcome> {
   const commandId = given.commandId ?? newId();
   const request = { query: document, variables: { input, options: { ...given, commandId } } };
-  const attemptMs = (given.timeoutMs ?? DEFAULT_TIMEOUT_MS) + MARGIN_MS;
+  const attemptMs = (given.timeoutMs ?? DEFAULT_TIMEOUT_MS) + (http.answerMs ?? ANSWER_MS);
   const until = Date.now() + patienceMs;
   let perhapsStored = false;
   const onBreak = () => (perhapsStored = true);

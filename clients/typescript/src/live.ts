@@ -130,7 +130,9 @@ export class LiveStore implements Live<Row> {
     });
   }
 
-  private stop(): void {
+  /** Ends the connection. The rows stay as they are. */
+  stop(): void {
+    clearTimeout(this.lingering);
     this.running?.abort();
     this.running = undefined;
     this.onIdle();

@@ -68,6 +68,7 @@ function attempt(
     let waiting = false;
     let stop: (() => void) | undefined;
     let heard = Date.now();
+    let quietTicks = 0; // a process that was held up has not read yet what has come meanwhile
     const end = (error: unknown) => {
       if (over) return;
       over = true;
@@ -78,13 +79,18 @@ function attempt(
     };
     const leave = () => end(new Interrupted("the caller has ended it"));
     const timer = setInterval(() => {
-      if (waiting || Date.now() - heard < silenceMs) return;
+      quietTicks += 1;
+      if (waiting || quietTicks < 3 || Date.now() - heard < silenceMs) return;
       transport.reset();
       end(new Interrupted(`nothing came for ${silenceMs} ms`));
     }, silenceMs / 4);
+    const alive = () => {
+      heard = Date.now();
+      quietTicks = 0;
+    };
     const next = ({ data, errors }: Result): Promise<void> | undefined => {
       if (over) return undefined;
-      heard = Date.now();
+      alive();
       if (!data || Object.values(data).every((value) => value === null)) {
         end(failure(errors ?? []));
         return undefined;
@@ -96,7 +102,7 @@ function attempt(
         waiting = true;
         return taken.then(() => {
           waiting = false;
-          heard = Date.now();
+          alive();
         });
       }
       return undefined;
@@ -104,7 +110,7 @@ function attempt(
     signal.addEventListener("abort", leave);
     stop = transport.subscribe(request, {
       next,
-      alive: () => (heard = Date.now()),
+      alive,
       end: (error) => end(error ?? new Interrupted("the stream was ended")),
     });
     if (over) stop();

@@ -35,3 +35,14 @@ export function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Pro
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
   });
 }
+
+/** A signal that is aborted with the first of two. */
+export function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  if (!other) return one;
+  const controller = new AbortController();
+  for (const signal of [one, other]) {
+    if (signal.aborted) controller.abort(signal.reason);
+    signal.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+  }
+  return controller.signal;
+}
