@@ -29,7 +29,7 @@ def typescript(
         bool, typer.Option("--check", help="Write nothing. Exit with 1 if a file is not up to date.")
     ] = False,
 ) -> None:
-    """Write operations, types, possible types and keys for @commander/client. It replaces its own files only."""
+    """Write operations, types and keys for @commander/client. Other files in the folder stay as they are."""
     loaded = load_domain(read_settings(domain=domain).domain)
     files = typescript_files(loaded, build_schema(loaded).as_str())
     old = [name for name, text in files.items() if _text(out / name) != text]

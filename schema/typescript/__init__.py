@@ -1,4 +1,4 @@
-"""The files that `commander client typescript` writes: what a client in TypeScript needs of a domain's schema.
+"""The files of `commander client typescript`: what a client in TypeScript needs of a schema.
 
 type_text.py    types of GraphQL as TypeScript
 selecting.py    what an operation selects, as a document and as the type of its result

@@ -12,7 +12,7 @@ from commander.schema.typescript.operations import RESUMING, Operations, Rows
 from commander.schema.typescript.selecting import Abstract
 from commander.schema.typescript.type_text import comment, declarations, members, quoted
 
-HEAD = "// Written by `commander client typescript` from the schema of the domain. Do not edit: write it again.\n"
+HEAD = "// Written by `commander client typescript` from the domain. Do not edit: write it again.\n"
 _PAGE_INFO = (
     "{ hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null }"
 )
@@ -108,7 +108,7 @@ def _caches(operations: Operations) -> Iterator[str]:
             yield f"  {name}: {json.dumps(names)},"
     yield "};"
     yield ""
-    yield "/** The fields that identify a row of each type: `keyFields` of Apollo Client, `keys` of Graphcache. */"
+    yield "/** The fields that identify a row: `keyFields` of Apollo Client, `keys` of Graphcache. */"
     yield "export const keyFields: Record<string, string[]> = {"
     yield from (f"  {rows.type.name}: {json.dumps([rows.key])}," for rows in operations.rows)
     yield "};"

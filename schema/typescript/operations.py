@@ -1,4 +1,4 @@
-"""The operations of a domain: one per command, two queries and two subscriptions per projection, and the feed."""
+"""The operations of a domain: one per command, four per projection, and the feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation selects of a type: the text of the selection, and the type of the answer in TypeScript."""
+"""What an operation selects of a type: the text of the selection, and the type of the answer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Selecting:
         return sorted(self._schema.get_possible_types(type_), key=lambda one: one.name)
 
     def any_of(self, type_: Abstract, without: Sequence[GraphQLObjectType] = ()) -> str:
-        """The selection of each possible type. without: types of which only the shared fields are selected."""
+        """The selection of each possible type. without: types with no fields of their own in it."""
         shared = type_.fields if isinstance(type_, GraphQLInterfaceType) else {}
         common = [self._field(name, field) for name, field in shared.items() if self._is_taken(field)]
         parts = ["__typename", *common]

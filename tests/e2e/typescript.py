@@ -22,7 +22,7 @@ BREAK_SECONDS = 30
 
 
 def built() -> None:
-    """Writes the bank's files and bundles the programs of the package; skips the test without node and npm."""
+    """Writes the bank's files and bundles the programs; skips the test without node and npm."""
     installed(PACKAGE)
     generated = PACKAGE / "generated"
     with (PACKAGE / "package.json").open() as lock:
