@@ -279,3 +279,16 @@ def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:
     """The values of the generated fields of the command with this id, by field name."""
     return {field.name: uuid5(command_id, field.name) for field in fields if field.generated}
+
+
+def check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
+    """Raises DefinitionError for a deprecated field that each client of a command must give."""
+    for field in fields:
+        if field.deprecated is not None and field.required and not field.optional:
+            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
+            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
+        inner = field.type
+        while isinstance(inner, ListType):
+            inner = inner.item
+        if isinstance(inner, RecordType):
+            check_may_be_left_out(inner.python, inner.fields)

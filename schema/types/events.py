@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -214,9 +215,12 @@ class EventTypes:
         return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     def _make(self, type_: EventType, fields: tuple[Field, ...]) -> Any:
-        return self._types.object_type(
-            type_.name, fields, where=type_.where, base=Event, description=type_.doc
-        )
+        """A type cannot be deprecated in GraphQL: all own fields of a deprecated event are."""
+        reason, text = type_.deprecated, type_.doc
+        if reason is not None:
+            fields = tuple(replace(one, deprecated=one.deprecated or reason) for one in fields)
+            text = f"{text}\n\nDeprecated: {reason}".strip()
+        return self._types.object_type(type_.name, fields, where=type_.where, base=Event, description=text)
 
 
 def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:

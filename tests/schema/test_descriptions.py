@@ -10,11 +10,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from graphql import GraphQLEnumType, GraphQLSchema, is_introspection_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
 
 from commander import Doc, Domain, Gt, MaxLen, Message, MinLen, Predicate, new_id
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
+from tests.e2e.vault import vault
 
 plain = Domain("plain")
 
@@ -170,3 +177,14 @@ def test_an_event_has_the_text_below_the_field() -> None:
     assert named.description == "Somebody has a name."
     assert named.fields["name"].description == "Their name."  # type: ignore[attr-defined]
     assert named.fields["type"].description == "The name of the type."  # type: ignore[attr-defined]
+
+
+def test_each_scalar_names_the_standard_of_its_form() -> None:
+    types = build_schema(vault)._schema.type_map.values()
+    scalars = [
+        one for one in types if isinstance(one, GraphQLScalarType) and not is_specified_scalar_type(one)
+    ]
+    assert {one.name for one in scalars} == {
+        *("BigInt", "Date", "DateTime", "Decimal", "JSON", "Position", "Time", "UUID")
+    }
+    assert [one.name for one in scalars if not (one.specified_by_url or "").startswith("https://")] == []
