@@ -10,7 +10,9 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLType,
     get_named_type,
+    is_abstract_type,
     is_required_argument,
 )
 
@@ -47,7 +49,9 @@ class Operations:
         self.rows = [self._rows(projection) for projection in domain.projections.values()]
 
     def command(self, name: str) -> str:
-        selected = self.selecting.any_of(get_named_type(self.commands[name].type))
+        outcome = get_named_type(self.commands[name].type)
+        assert is_abstract_type(outcome), name
+        selected = self.selecting.any_of(outcome)
         return self._with_events(_document("mutation", name, self.commands[name], selected))
 
     def feed(self) -> str:
@@ -100,6 +104,7 @@ def _document(kind: str, name: str, field: GraphQLField, selected: str) -> str:
 
 def _variables(field: GraphQLField) -> Iterable[tuple[str, str]]:
     for name, argument in field.args.items():
-        type_ = argument.type
-        has_default = isinstance(type_, GraphQLNonNull) and not is_required_argument(argument)
-        yield name, str(type_.of_type if has_default else type_)
+        type_: GraphQLType = argument.type
+        if isinstance(type_, GraphQLNonNull) and not is_required_argument(argument):
+            type_ = type_.of_type
+        yield name, str(type_)
