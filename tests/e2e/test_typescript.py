@@ -39,7 +39,7 @@ def test_the_client_and_what_is_written_for_the_bank_pass_the_compiler_in_strict
 
 
 def test_the_client_takes_what_gateways_and_networks_do() -> None:
-    ran("node", "--test", "--test-timeout=20000", "build/gateways.test.mjs")
+    ran("node", "--test", "--test-timeout=60000", "build/gateways.test.mjs")
 
 
 @pytest.mark.parametrize("entries", [["index"], ["index", "ws"]], ids=["sse", "ws"])

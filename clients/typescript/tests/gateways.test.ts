@@ -32,7 +32,7 @@ async function against(...answers: Answer[]) {
   });
   await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
-  client = createClient<Shapes>(domain, { url, silenceMs: 400, longestPauseMs: 50 });
+  client = createClient<Shapes>(domain, { url, silenceMs: 1_000, longestPauseMs: 50 });
   return client;
 }
 
@@ -117,7 +117,7 @@ test("a keep-alive is no silence", async () => {
     const beat = setInterval(() => {
       response.write((beats += 1) < 6 ? ":\n\n" : next(event(2)));
       if (beats === 6) clearInterval(beat);
-    }, 200);
+    }, 250);
   });
   assert.deepEqual(await positions(client, 2), ["1", "2"]);
   assert.equal(seen.length, 1);
@@ -161,7 +161,7 @@ test("a reader that is slow gets every item, and no more than the buffer waits f
   for await (const item of client.follow({ after: "0", buffer: 10 })) {
     got.push(Number(item.position));
     if (got.length === 5) {
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
       assert(sent < count, "the stream is paused");
     }
     if (got.length === count) break;
