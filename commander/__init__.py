@@ -37,11 +37,13 @@ if "typing_extensions" not in sys.modules:
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 
 from commander.domain import (
+    ApiName,
     BigInt,
     CommandContext,
     CommanderError,
     Deadline,
     DefinitionError,
+    Deprecated,
     Doc,
     Domain,
     EffectCall,
@@ -56,11 +58,13 @@ from commander.domain import (
 )
 
 __all__ = [
+    "ApiName",
     "BigInt",
     "CommandContext",
     "CommanderError",
     "Deadline",
     "DefinitionError",
+    "Deprecated",
     "Doc",
     "Domain",
     "EffectCall",

@@ -36,11 +36,14 @@ from commander.streaming.commands.pending_by_id import pending_alone
 
 
 class Wait(Enum):
-    """How long a mutation waits: until the command is stored, decided, or visible in the projections."""
+    """How long a mutation waits."""
 
     ACCEPTED = "ACCEPTED"
+    """Until the command is stored."""
     APPLIED = "APPLIED"
+    """Until the command is decided."""
     PROJECTED = "PROJECTED"
+    """Until the command is decided and the projections show its events."""
 
 
 class Options(msgspec.Struct, frozen=True):

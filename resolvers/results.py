@@ -17,10 +17,12 @@ VERSION_CONFLICT = "VERSION_CONFLICT"
 
 
 class Stage(Enum):
-    """What a pending command waits for: its decision, or the projections that show its events."""
+    """What a pending command waits for."""
 
     DECISION = "DECISION"
+    """Its decision."""
     PROJECTION = "PROJECTION"
+    """The projections that show its events."""
 
 
 class AcceptedResult(msgspec.Struct, frozen=True):

@@ -37,8 +37,8 @@ class MadeVersion:
     command: Outcome
 
 
-async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> Any | None:
-    """The row as it was then. None if there was none.
+async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> RowVersion | None:
+    """The version of the row that was the newest then. None if there was none.
 
     It is folded from the log, so it does not depend on the projection's table.
     Raises InvalidRequest for a version, position or time outside the recorded history.

@@ -5,6 +5,7 @@ errors.py       the errors that a client sees
 batching.py     one statement for many objects of an answer
 context.py      the request context
 types/          a type per event, a mutation per command, queries and subscriptions per projection
+descriptions.py what occurs in many types with one meaning
 execution/      from the text of a document to its answer
 build.py        the whole schema of a domain
 http/           the transports: HTTP, SSE, multipart, WebSocket; GraphiQL

@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
@@ -29,6 +30,7 @@ from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
+from commander.schema.types.results import MEMBERS
 from commander.schema.types.scalars import SCALARS
 
 
@@ -47,7 +49,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     parked_queries, parked_mutations = reactor_failure_fields()
     made = ProjectionFields(domain, types, events)
     read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
-    inputs = command_inputs([c for c in domain.commands.values() if not c.internal], types)
+    inputs = command_inputs(domain, types)
     options = option_types(projection_names(domain, types))
     direct = [command_mutation(input, events, options) for input in inputs]
     if inputs:
@@ -69,7 +71,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
             subscription=_root(domain, "Subscription", subscriptions),
-            types=events.classes,
+            types=[*events.classes, *MEMBERS],
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
             execution_context_class=CountingExecution,
@@ -77,6 +79,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     except DuplicatedTypeName as error:
         where = _where(domain, {cls.__name__ for cls in (error.first_cls, error.second_cls) if cls})
         raise DefinitionError(where, f"{error.message}; some names belong to the API") from error
+    describe(schema._schema, domain, types.own)
     schema.follow_with(events, made.live)
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in read:

@@ -20,10 +20,14 @@ _ON_THE_SAME = {"parts": "servers"}
 """The fixture that another one runs on."""
 
 
-def place(path: Path) -> int:
-    """For sorting: the slowest directories begin, so that no process is left with a long one at the end."""
+def place(path: Path) -> tuple[bool, int]:
+    """For sorting: what takes longest begins, so that no process is left with a long one at the end.
+
+    First the modules that share a system, then the others, by directory.
+    """
     directory = path.relative_to(TESTS).parts[0]
-    return SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
+    rank = SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
+    return scope_of(path, "of its own") == "of its own", rank
 
 
 class BySystem(LoadFileScheduling):  # type: ignore[misc]  # it has no types

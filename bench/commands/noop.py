@@ -27,7 +27,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.types.commands import CommandOptions, command_inputs
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap
-from commander.schema.types.results import CommandAccepted, CommandResult
+from commander.schema.types.results import MEMBERS, CommandAccepted, CommandOutcome
 from commander.schema.types.scalars import SCALARS
 from commander.settings import read_settings
 
@@ -45,14 +45,14 @@ def noop_schema(domain: Domain) -> CommanderSchema:
     """Mutation.deposit as the bank has it, answered at once with CommandAccepted."""
     types = TypeMap()
     events = EventTypes(domain, types)
-    deposit = command_inputs([domain.commands["Deposit"]], types)[0]
+    deposit = next(made for made in command_inputs(domain, types) if made.field == "deposit")
 
     def declared(input: Any, options: CommandOptions | None = None) -> object: ...
 
-    declared.__annotations__ |= {"input": deposit.python, "return": CommandResult}
+    declared.__annotations__ |= {"input": deposit.python, "return": CommandOutcome}
 
     async def resolve(_context: Context, **_: Any) -> CommandAccepted:
-        return CommandAccepted(command_id=uuid4())
+        return CommandAccepted(command_id=uuid4(), type="Deposit", stream="account-1")
 
     def ping() -> bool:
         return True
@@ -61,7 +61,7 @@ def noop_schema(domain: Domain) -> CommanderSchema:
     schema = CommanderSchema(
         query=strawberry.type(type("Query", (), {"ping": strawberry.field(ping)})),
         mutation=strawberry.type(type("Mutation", (), {deposit.field: mutation})),
-        types=events.classes,
+        types=[*events.classes, *MEMBERS],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     schema.resolve_mutations({deposit.field: resolve})

@@ -4,6 +4,7 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
 from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
+from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
@@ -18,7 +19,7 @@ from commander.domain.errors import (
     UndecodableEvent,
     UnknownEvent,
 )
-from commander.domain.fields import BigInt, Field, new_id
+from commander.domain.fields import ApiName, BigInt, Field, new_id
 from commander.domain.hooks import Origin, SubmitContext
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
@@ -28,12 +29,14 @@ from commander.domain.touching import touches
 
 __all__ = [
     "AggregateType",
+    "ApiName",
     "BigInt",
     "CommandContext",
     "CommandType",
     "CommanderError",
     "Deadline",
     "DefinitionError",
+    "Deprecated",
     "Doc",
     "Domain",
     "DomainCode",

@@ -98,6 +98,25 @@ def first_broken(constraints: Sequence[Any], value: Any) -> str | None:
     return None
 
 
+def in_words(constraints: Sequence[Any]) -> list[str]:
+    """What each constraint requires, as a client reads it in the schema: its Message, if it has one."""
+    words: list[str] = []
+    for constraint in constraints:
+        attribute, _, required = _COMPARISONS.get(type(constraint), ("", None, ""))
+        if isinstance(constraint, Message):
+            words[-1:] = [constraint.text]
+        elif isinstance(constraint, at.Predicate):
+            words.append(_name_of(constraint))
+        elif (limit := getattr(constraint, attribute)) is not None:
+            words.append(f"{required.removeprefix('must be ').removeprefix('must have ')} {limit}")
+    return list(dict.fromkeys(words))
+
+
+def _name_of(predicate: at.Predicate) -> str:
+    name = getattr(predicate.func, "__name__", "its predicate")
+    return "a predicate of the domain" if name == "<lambda>" else name.replace("_", " ").strip()
+
+
 def _holds(constraint: Any, value: Any) -> bool:
     if isinstance(constraint, at.Predicate):
         return bool(constraint.func(value))

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, dataclass_transform
 
 import msgspec
 
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.class_bodies import check_still_frozen
 from commander.domain.code import DomainCode, code_of
+from commander.domain.declaring import DeclaringDomain
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
 from commander.domain.hooks import HookedDomain
-from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED, DomainLookups
+from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED
 from commander.domain.messages import (
     CommandType,
     EventType,
-    command_type,
-    event_type,
     frozen_dataclass,
 )
 from commander.domain.names import check_name
@@ -38,7 +37,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DomainLookups, ReactingDomain, HookedDomain):
+class Domain(DeclaringDomain, ReactingDomain, HookedDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -57,72 +56,6 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         self.projections: dict[str, ProjectionType] = {}
         self.upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints = Fingerprints(self)
-
-    # Decorators. `dataclass_transform` lets pyright see the dataclass. mypy ignores it on methods: with mypy,
-    # write @dataclass(frozen=True) below the decorator. Both forms are accepted.
-
-    @overload
-    def event(self, cls: type[T], /) -> type[T]: ...
-    @overload
-    def event(
-        self, /, *, version: int = 1, name: str | None = None, was: Sequence[str] = ()
-    ) -> Callable[[type[T]], type[T]]: ...
-    @dataclass_transform(frozen_default=True)
-    def event(
-        self,
-        cls: type[T] | None = None,
-        /,
-        *,
-        version: int = 1,
-        name: str | None = None,
-        was: Sequence[str] = (),
-    ) -> type[T] | Callable[[type[T]], type[T]]:
-        """Declares an event.
-
-        version: the schema version stored with it; increase it when its shape changes.
-        """
-
-        def register(cls: type[T]) -> type[T]:
-            names = given_names("event", cls.__name__, name, was)
-            type_ = event_type(frozen_dataclass(cls), version, names)
-            self._claim(names, type_.where)
-            self._mark(type_)
-            self._add_event(type_)
-            return type_.cls
-
-        return register if cls is None else register(cls)
-
-    @overload
-    def command(self, cls: type[T], /) -> type[T]: ...
-    @overload
-    def command(
-        self, /, *, internal: bool = False, name: str | None = None, was: Sequence[str] = ()
-    ) -> Callable[[type[T]], type[T]]: ...
-    @dataclass_transform(frozen_default=True)
-    def command(
-        self,
-        cls: type[T] | None = None,
-        /,
-        *,
-        internal: bool = False,
-        name: str | None = None,
-        was: Sequence[str] = (),
-    ) -> type[T] | Callable[[type[T]], type[T]]:
-        """Declares a command. Its docstring describes the mutation.
-
-        The constraints of its fields are checked before the command is accepted. internal: only reactors
-        send it; it has no mutation.
-        """
-
-        def register(cls: type[T]) -> type[T]:
-            names = given_names("command", cls.__name__, name, was)
-            type_ = command_type(frozen_dataclass(cls), internal, names)
-            self._claim(names, type_.where)
-            self._mark(type_)
-            self._add_command(type_)
-            return type_.cls
-
-        return register if cls is None else register(cls)
 
     @needs_parentheses("@domain.upcast(Event, from_version=1)", takes_classes=True)
     def upcast(self, event: type, /, *, from_version: int) -> Callable[[Upcast], Upcast]:
@@ -274,13 +207,6 @@ class Domain(DomainLookups, ReactingDomain, HookedDomain):
         for event in self.events.values():
             if event.name not in self._aggregate_of_event:
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
-
-    def _mark(self, type_: EventType | CommandType) -> None:
-        """Marks the class with its domain and its type. A class can belong to one domain only."""
-        owner, _ = type_.cls.__dict__.get("__commander__", (self, None))
-        if owner is not self:
-            raise DefinitionError(running(), f"{type_.name} already belongs to the domain {owner.name}")
-        type_.cls.__commander__ = (self, type_)  # type: ignore[attr-defined]
 
     def _claim(self, names: GivenNames, where: str) -> None:
         """Raises DefinitionError unless the names of an event or a command are free."""

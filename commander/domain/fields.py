@@ -7,7 +7,6 @@ Postgres. Any other type is an error when the class is defined.
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -17,7 +16,10 @@ from functools import cached_property
 from typing import Any, NewType
 from uuid import UUID, uuid5
 
+from commander.domain.annotations import is_doc, unwrapped
+from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
+from commander.domain.deprecations import Deprecated, deprecation_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
@@ -47,6 +49,18 @@ def new_id() -> Any:
     what it runs for (new_ids.py). So a command that is sent again has the same id.
     """
     return dataclasses.field(default_factory=next_id, metadata={_GENERATED: True})
+
+
+@dataclasses.dataclass(frozen=True)
+class ApiName:
+    """The name of an event's field in the API, in camel case. What is stored has the name in Python.
+
+    Annotated[PaymentStatus, ApiName("paymentStatus")]
+
+    It tells two fields apart that have the same name, but other types, in two events.
+    """
+
+    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +99,9 @@ class Field:
     """One field of an event, command, row or value object.
 
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
-    default: makes the default; None if it has none.
+    doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
+    default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
+    owner: the class whose field it is.
     """
 
     name: str
@@ -96,6 +112,15 @@ class Field:
     constraints: tuple[Any, ...]
     doc: str | None
     default: Callable[[], Any] | None = dataclasses.field(default=None, compare=False, repr=False)
+    owner: Any = dataclasses.field(default=None, compare=False, repr=False)
+    deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
+    api_name: str | None = None
+
+    @cached_property
+    def description(self) -> str | None:
+        """The text of its `Doc`, or the text below it in its class."""
+        below = self.doc is None and self.owner is not None
+        return attribute_docs(self.owner).get(self.name) if below else self.doc
 
     @cached_property
     def python(self) -> Any:
@@ -124,7 +149,7 @@ class Field:
 
     @cached_property
     def graphql_name(self) -> str:
-        return camel(self.name)
+        return self.api_name or camel(self.name)
 
 
 def fields_of(
@@ -132,12 +157,13 @@ def fields_of(
     reserved: frozenset[str] = frozenset(),
     *,
     may_generate: bool = False,
+    may_rename: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    within: the classes that this one is nested in.
+    may_rename: whether ApiName is allowed. within: the classes that this one is nested in.
     """
     where = where_is(cls)
     if cls in within:
@@ -154,12 +180,16 @@ def fields_of(
     for field in dataclasses.fields(cls):
         at_field = f"{cls.__name__}.{field.name}"
         check_name(field.name, where, at_field)
-        name = camel(field.name)
+        read = _field(field, hints[field.name], cls, at_field, within)
+        name = read.graphql_name
+        if read.api_name is not None:
+            if not may_rename:
+                raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
+            check_name(name, where, at_field)
         if name in taken:
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
         taken[name] = field.name
-        read = _field(field, hints[field.name], where, at_field, (*within, cls))
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
             raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
@@ -167,14 +197,16 @@ def fields_of(
 
 
 def _field(
-    field: dataclasses.Field[Any], hint: Any, where: str, at_field: str, within: tuple[type, ...]
+    field: dataclasses.Field[Any], hint: Any, owner: type, at_field: str, within: tuple[type, ...]
 ) -> Field:
+    where = where_is(owner)
     if not field.init:
         problem = "init=False is not allowed: the stored value could not be read back"
         raise DefinitionError(where, f"{at_field}: {problem}")
-    hint, optional, metadata = _unwrapped(hint)
-    type_ = _field_type(hint, where, at_field, within)
-    docs = [m.documentation for m in metadata if _is_doc(m)]
+    hint, optional, metadata = unwrapped(hint)
+    type_ = _field_type(hint, where, at_field, (*within, owner))
+    docs = [m.documentation for m in metadata if is_doc(m)]
+    shown = [m.name for m in metadata if isinstance(m, ApiName)]
     default = _default_of(field)
     return Field(
         name=field.name,
@@ -185,12 +217,10 @@ def _field(
         constraints=_constraints(metadata, type_, where, at_field),
         doc=docs[0] if docs else None,
         default=default,
+        owner=owner,
+        deprecated=deprecation_of(metadata, where, at_field),
+        api_name=shown[0] if shown else None,
     )
-
-
-def _is_doc(annotation: Any) -> bool:
-    """Whether it is a Doc: ours, or that of a library, such as typing_extensions (PEP 727)."""
-    return type(annotation).__name__ == "Doc" and isinstance(getattr(annotation, "documentation", None), str)
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
@@ -200,7 +230,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not _is_doc(m)]
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName))]
     match type_:
         case ListType():
             sample: object = ()
@@ -211,29 +241,6 @@ def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_fie
     return constraints_of(declared, sample, where, at_field)
 
 
-def _unwrapped(hint: Any) -> tuple[Any, bool, tuple[Any, ...]]:
-    """The bare type, whether None is allowed, and the metadata of Annotated inside and outside of it."""
-    hint, outer = _split_annotated(hint)
-    hint, optional = _split_optional(hint)
-    hint, inner = _split_annotated(hint)
-    return hint, optional, outer + inner
-
-
-def _split_annotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    if typing.get_origin(hint) is typing.Annotated:
-        inner, *metadata = typing.get_args(hint)
-        return inner, tuple(metadata)
-    return hint, ()
-
-
-def _split_optional(hint: Any) -> tuple[Any, bool]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        args = [a for a in typing.get_args(hint) if a is not type(None)]
-        if len(args) == 1 and len(typing.get_args(hint)) == 2:
-            return args[0], True
-    return hint, False
-
-
 def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) -> FieldType:
     if hint in SCALARS:
         return ScalarType(hint)
@@ -242,7 +249,7 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
     if typing.get_origin(hint) in (list, tuple):
         args = typing.get_args(hint)
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
-            bare, optional_items, metadata = _unwrapped(args[0])
+            bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)
@@ -272,3 +279,16 @@ def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:
     """The values of the generated fields of the command with this id, by field name."""
     return {field.name: uuid5(command_id, field.name) for field in fields if field.generated}
+
+
+def check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
+    """Raises DefinitionError for a deprecated field that each client of a command must give."""
+    for field in fields:
+        if field.deprecated is not None and field.required and not field.optional:
+            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
+            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
+        inner = field.type
+        while isinstance(inner, ListType):
+            inner = inner.item
+        if isinstance(inner, RecordType):
+            check_may_be_left_out(inner.python, inner.fields)

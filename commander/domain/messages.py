@@ -15,9 +15,10 @@ import msgspec
 from commander.domain.checking import problems_of
 from commander.domain.class_bodies import check_body
 from commander.domain.defaults import check_defaults
+from commander.domain.deprecations import checked_reason
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
-from commander.domain.fields import Field, derived_ids, fields_of
+from commander.domain.fields import Field, check_may_be_left_out, derived_ids, fields_of
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import place_of, where_is
 
@@ -35,6 +36,7 @@ class EventType(Named):
     """An event: a fact, named in the past tense.
 
     version: the schema version stored with each event; increase it when the shape changes.
+    deprecated: why clients should no longer use it.
     name, was: see Named. The API shows the name.
     """
 
@@ -45,6 +47,7 @@ class EventType(Named):
     doc: str
     where: str
     was: tuple[str, ...] = ()
+    deprecated: str | None = None
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -82,6 +85,7 @@ class CommandType(Named):
     """A command: a request to change something, named in the imperative.
 
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
+    deprecated: why clients should no longer send it.
     name, was: see Named. The API shows the name.
     """
 
@@ -92,6 +96,7 @@ class CommandType(Named):
     doc: str
     where: str
     was: tuple[str, ...] = ()
+    deprecated: str | None = None
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -172,20 +177,25 @@ def registered(cls: type) -> Any:
     return type_
 
 
-def event_type(cls: type, version: int, names: GivenNames) -> EventType:
+def event_type(cls: type, version: int, names: GivenNames, deprecated: str | None = None) -> EventType:
     """Reads and checks an event class. Raises DefinitionError."""
     if version < 1:
         raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
-    fields = fields_of(cls, EVENT_FIELDS)
+    fields = fields_of(cls, EVENT_FIELDS, may_rename=True)
     check_defaults(cls, fields)
-    return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was)
+    checked_reason(deprecated, where_is(cls), cls.__name__)
+    return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was, deprecated)
 
 
-def command_type(cls: type, internal: bool, names: GivenNames) -> CommandType:
+def command_type(cls: type, internal: bool, names: GivenNames, deprecated: str | None = None) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     check_defaults(cls, fields)
-    return CommandType(names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was)
+    check_may_be_left_out(cls, fields)
+    checked_reason(deprecated, where_is(cls), cls.__name__)
+    return CommandType(
+        names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was, deprecated
+    )

@@ -52,9 +52,13 @@ class RecordedRejection:
     """A ReactionRejected as the log stores it. The event's command id leads to the command itself."""
 
     reactor: str
+    """The name of the reactor that sent the command."""
     command_type: str
+    """The type of the command that was rejected or failed."""
     code: str
+    """The decider's code. FAILED if the code of the domain failed on the command."""
     message: str
+    """Why, for a person."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ class RowVersions:
         self._known: OrderedDict[tuple[str, str], list[RowVersion]] = OrderedDict()
         self._timed_out: OrderedDict[tuple[str, int], str] = OrderedDict()
 
-    async def at(self, source: RowStream, included: Included) -> Any | None:
-        """The row after the last included event; None if there was none.
+    async def at(self, source: RowStream, included: Included) -> RowVersion | None:
+        """The version after the last included event; None if there was none.
 
         Raises UndecodableEvent, ProjectionFailed and Unavailable.
         """
@@ -68,7 +68,7 @@ class RowVersions:
         if last is None:
             return None
         [found] = await self._as_stored(source.table, [last])
-        return found.row
+        return found
 
     async def page(self, source: RowStream, after_version: int, limit: int) -> list[RowVersion]:
         """The versions after `after_version`, oldest first, at most `limit`. Raises as `at` does."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from commander import Domain, Gt, Le, Len, Predicate, new_id
+from commander import Doc, Domain, Gt, Le, Len, Predicate, new_id
 
 bank = Domain("bank")
 
@@ -14,8 +14,14 @@ def whole_cents(amount: Decimal) -> bool:
     return amount == amount.quantize(Decimal("0.01"))
 
 
-Amount = Annotated[Decimal, Gt(0), Le(Decimal("1000000000")), Predicate(whole_cents)]
-Owner = Annotated[str, Len(1, 200)]
+AccountId = Annotated[UUID, Doc("The id of the account.")]
+SourceId = Annotated[UUID, Doc("The id of the account that the money leaves.")]
+TargetId = Annotated[UUID, Doc("The id of the account that the money goes to.")]
+TransferId = Annotated[UUID, Doc("The id of the transfer.")]
+Money = Annotated[Decimal, Doc("The amount of money.")]
+Amount = Annotated[Money, Gt(0), Le(Decimal("1000000000")), Predicate(whole_cents)]
+Owner = Annotated[str, Doc("The name of the owner.")]
+Reason = Annotated[str, Doc("The code with which an account rejected the transfer.")]
 
 
 @bank.command
@@ -23,8 +29,8 @@ Owner = Annotated[str, Len(1, 200)]
 class OpenAccount:
     """Open an account. Leave out the id to have one made."""
 
-    owner: Owner
-    account_id: UUID = new_id()
+    owner: Annotated[Owner, Len(1, 200)]
+    account_id: AccountId = new_id()
 
 
 @bank.command
@@ -32,7 +38,7 @@ class OpenAccount:
 class Deposit:
     """Put money into an account."""
 
-    account_id: UUID
+    account_id: AccountId
     amount: Amount
 
 
@@ -41,7 +47,7 @@ class Deposit:
 class Withdraw:
     """Take money out of an account."""
 
-    account_id: UUID
+    account_id: AccountId
     amount: Amount
 
 
@@ -50,7 +56,7 @@ class Withdraw:
 class CloseAccount:
     """Close an account for good; its balance must be zero."""
 
-    account_id: UUID
+    account_id: AccountId
 
 
 @bank.command
@@ -61,10 +67,10 @@ class RequestTransfer:
     If the money has not left the source after five minutes, the transfer expires.
     """
 
-    source_id: UUID
-    target_id: UUID
+    source_id: SourceId
+    target_id: TargetId
     amount: Amount
-    transfer_id: UUID = new_id()
+    transfer_id: TransferId = new_id()
 
 
 # Internal commands: only the transfers process sends them.
@@ -75,9 +81,9 @@ class RequestTransfer:
 class WithdrawForTransfer:
     """Take the money of a transfer out of its source."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -85,9 +91,9 @@ class WithdrawForTransfer:
 class DepositFromTransfer:
     """Put the money of a transfer into its target."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -95,9 +101,9 @@ class DepositFromTransfer:
 class ReturnFromTransfer:
     """Give the money of a refused transfer back to its source; this is never refused."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -105,7 +111,7 @@ class ReturnFromTransfer:
 class RecordWithdrawal:
     """Record that the money of a transfer has left the source."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -113,7 +119,7 @@ class RecordWithdrawal:
 class RecordDeposit:
     """Record that the money of a transfer has arrived at the target."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -121,8 +127,8 @@ class RecordDeposit:
 class RecordRefusal:
     """Record that the source or the target of a transfer rejected it."""
 
-    transfer_id: UUID
-    reason: str
+    transfer_id: TransferId
+    reason: Reason
 
 
 @bank.command(internal=True)
@@ -130,7 +136,7 @@ class RecordRefusal:
 class ExpireTransfer:
     """Record that the withdrawal of a transfer did not happen in time."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.command(internal=True)
@@ -138,7 +144,7 @@ class ExpireTransfer:
 class RecordReturn:
     """Record that the money of a refused transfer is back at the source."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.event
@@ -146,8 +152,8 @@ class RecordReturn:
 class AccountOpened:
     """An account was opened."""
 
-    account_id: UUID
-    owner: str
+    account_id: AccountId
+    owner: Owner
 
 
 @bank.event
@@ -155,9 +161,9 @@ class AccountOpened:
 class MoneyDeposited:
     """Money was put into an account."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID | None = None
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId | None = None
 
 
 @bank.event
@@ -165,9 +171,9 @@ class MoneyDeposited:
 class MoneyWithdrawn:
     """Money was taken out of an account."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID | None = None
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId | None = None
 
 
 @bank.event
@@ -175,9 +181,9 @@ class MoneyWithdrawn:
 class MoneyReturned:
     """The money of a refused transfer came back; an account closed meanwhile is open again."""
 
-    account_id: UUID
-    amount: Decimal
-    transfer_id: UUID
+    account_id: AccountId
+    amount: Money
+    transfer_id: TransferId
 
 
 @bank.event
@@ -185,7 +191,7 @@ class MoneyReturned:
 class AccountClosed:
     """An account was closed for good."""
 
-    account_id: UUID
+    account_id: AccountId
 
 
 @bank.event
@@ -193,10 +199,10 @@ class AccountClosed:
 class TransferRequested:
     """A transfer began; the money has not moved yet."""
 
-    transfer_id: UUID
-    source_id: UUID
-    target_id: UUID
-    amount: Decimal
+    transfer_id: TransferId
+    source_id: SourceId
+    target_id: TargetId
+    amount: Money
 
 
 @bank.event
@@ -204,9 +210,9 @@ class TransferRequested:
 class TransferWithdrawn:
     """The money has left the source and is on its way to the target."""
 
-    transfer_id: UUID
-    target_id: UUID
-    amount: Decimal
+    transfer_id: TransferId
+    target_id: TargetId
+    amount: Money
 
 
 @bank.event
@@ -214,7 +220,7 @@ class TransferWithdrawn:
 class TransferCompleted:
     """The money has arrived at the target."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.event
@@ -222,8 +228,8 @@ class TransferCompleted:
 class TransferRefused:
     """The source refused the withdrawal; no money moved."""
 
-    transfer_id: UUID
-    reason: str
+    transfer_id: TransferId
+    reason: Reason
 
 
 @bank.event
@@ -231,7 +237,7 @@ class TransferRefused:
 class TransferExpired:
     """The money did not leave the source in time; if it does after all, it goes back."""
 
-    transfer_id: UUID
+    transfer_id: TransferId
 
 
 @bank.event
@@ -239,10 +245,10 @@ class TransferExpired:
 class TransferReturning:
     """The target refused the deposit, or it came too late; the money is on its way back to the source."""
 
-    transfer_id: UUID
-    source_id: UUID
-    amount: Decimal
-    reason: str
+    transfer_id: TransferId
+    source_id: SourceId
+    amount: Money
+    reason: Reason
 
 
 @bank.event
@@ -250,4 +256,4 @@ class TransferReturning:
 class TransferReturned:
     """The money is back at the source."""
 
-    transfer_id: UUID
+    transfer_id: TransferId

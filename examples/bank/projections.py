@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from uuid import UUID
 
 from commander.examples.bank.messages import (
     AccountClosed,
+    AccountId,
     AccountOpened,
+    Money,
     MoneyDeposited,
     MoneyReturned,
     MoneyWithdrawn,
+    Owner,
+    SourceId,
+    TargetId,
     TransferCompleted,
     TransferExpired,
+    TransferId,
     TransferRefused,
     TransferRequested,
     TransferReturned,
@@ -29,10 +34,12 @@ from commander.examples.bank.transfers import TransferStatus
 class AccountRow:
     """An account as it stands."""
 
-    account_id: UUID
-    owner: str
+    account_id: AccountId
+    owner: Owner
     balance: Decimal = Decimal("0.00")
+    """The money in the account."""
     closed: bool = False
+    """Whether it is closed for good."""
 
     @classmethod
     def opened(cls, event: AccountOpened) -> AccountRow:
@@ -54,14 +61,16 @@ class AccountRow:
 @bank.projection("transfer", key="transfer_id", indexes=("source_id", "target_id"), filterable=("status",))
 @dataclass(frozen=True)
 class TransferRow:
-    """A transfer as it stands; reason says why it was refused."""
+    """A transfer as it stands."""
 
-    transfer_id: UUID
-    source_id: UUID
-    target_id: UUID
-    amount: Decimal
+    transfer_id: TransferId
+    source_id: SourceId
+    target_id: TargetId
+    amount: Money
     status: TransferStatus = TransferStatus.REQUESTED
+    """How far it has come."""
     reason: str | None = None
+    """The code with which an account rejected it, or EXPIRED. Null unless that happened."""
 
     @classmethod
     def requested(cls, event: TransferRequested) -> TransferRow:

@@ -49,12 +49,19 @@ class TransferStatus(Enum):
     """The status of a transfer."""
 
     REQUESTED = "REQUESTED"
+    """The money has not moved yet."""
     WITHDRAWN = "WITHDRAWN"
+    """The money has left the source."""
     COMPLETED = "COMPLETED"
+    """The money has arrived at the target."""
     REFUSED = "REFUSED"
+    """The source refused the withdrawal. No money moved."""
     EXPIRED = "EXPIRED"
+    """The money did not leave the source in time."""
     RETURNING = "RETURNING"
+    """The target refused the deposit, or it came too late. The money is on its way back."""
     RETURNED = "RETURNED"
+    """The money is back at the source."""
 
 
 @bank.aggregate(key="transfer_id")

@@ -5,8 +5,9 @@ field_types.py      field types to GraphQL types: enums, value objects, inputs
 paging.py           PageInfo
 direct_field.py     a field that graphql-core resolves without Strawberry
 records.py          the types that refer to one another: Event, Command, Reaction
+shared_fields.py    one type for each field that several events have
 events.py           a type per event; read the log; the feed
-results.py          the union CommandResult
+results.py          the interface CommandOutcome
 commands.py         a mutation per command; submit many; cancel one
 command_status.py   the status of commands; dead letters
 effects.py          failed calls of effects
@@ -15,7 +16,7 @@ lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 late_projections.py projections that do not show an event, and why
 read_your_writes.py the arguments atLeast and timeoutMs
-time_travel.py      asOf and history
+time_travel.py      rows of the past: accountAt and history
 live.py             the subscriptions of each projection
 projections.py      the queries of each projection
 """

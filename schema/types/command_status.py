@@ -88,7 +88,8 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
         again = await dead.retry(info.context, command_id)
-        return CommandAccepted(command_id=again.command_id)
+        type_ = events.command_name(again.type)
+        return CommandAccepted(command_id=again.command_id, type=type_, stream=again.stream)
 
     async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
         await dead.drop(info.context, command_id)

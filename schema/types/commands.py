@@ -11,19 +11,21 @@ from uuid import UUID
 import strawberry
 from strawberry.types import Info, get_object_definition
 
-from commander.domain import CommandType
+from commander.domain import AggregateType, CommandType, Domain
+from commander.domain.aggregates import MAX_STREAM_BYTES
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import derived_ids
 from commander.resolvers import commands as resolving
 from commander.resolvers import ending
 from commander.resolvers.commands import Wait
 from commander.resolvers.results import result_of as as_ended
+from commander.resolvers.status import command_by_id
 from commander.schema.context import Context
 from commander.schema.names import camel, uncapitalized
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap, to_domain
-from commander.schema.types.results import CommandResult, result_of
+from commander.schema.types.results import CommandOutcome, Subject, outcome_of
 from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.tracing import SpanKind, span
 
@@ -69,7 +71,10 @@ class SubmitOptions:
         default=None, description="Ids of yours, one for each command, in the same order."
     )
     correlation_id: UUID | None = None
-    validate_only: bool = False
+    validate_only: bool = strawberry.field(
+        default=False,
+        description="A dry run: return the events that each command would make alone, and store nothing.",
+    )
     not_before: datetime | None = strawberry.field(default=None, description=_NOT_BEFORE)
 
 
@@ -108,6 +113,7 @@ class CommandInput:
     """A command and its GraphQL input type."""
 
     type: CommandType
+    aggregate: AggregateType
     python: Any
 
     @property
@@ -119,14 +125,24 @@ class CommandInput:
         fields = self.type.fields
         return to_domain(fields, self.type.cls, given, derived_ids(fields, command_id))
 
+    def subject(self, command: Any, command_id: UUID) -> Subject:
+        """The name of the stream is readable even if the command's key cannot be stored."""
+        stream = f"{self.aggregate.stored_name}-{getattr(command, self.aggregate.key)}"[:MAX_STREAM_BYTES]
+        if not stream.isascii():
+            stream = stream.encode("utf-8", "replace").decode()
+        return Subject(command_id, self.type.name, stream)
 
-def command_inputs(commands: Sequence[CommandType], types: TypeMap) -> list[CommandInput]:
+
+def command_inputs(domain: Domain, types: TypeMap) -> list[CommandInput]:
+    """Of the commands that clients can send."""
     return [
         CommandInput(
             c,
+            domain.aggregate_of_command(c.name),
             types.object_type(f"{c.name}Input", c.fields, where=c.where, is_input=True, description=c.doc),
         )
-        for c in commands
+        for c in domain.commands.values()
+        if not c.internal
     ]
 
 
@@ -138,7 +154,7 @@ def command_mutation(made: CommandInput, events: EventTypes, options: OptionType
     def declared(input: Any, options: Any = None) -> object: ...
 
     given_types = {"input": made.python, "options": options.command | None}
-    declared.__annotations__ |= {**given_types, "return": CommandResult}
+    declared.__annotations__ |= {**given_types, "return": CommandOutcome}
 
     async def resolve(context: Context, input: Given, options: Given | None = None) -> object:
         given = options or {}
@@ -151,10 +167,15 @@ def command_mutation(made: CommandInput, events: EventTypes, options: OptionType
                 command,
                 _options(given, command_id, given_id is not None, context.actor, traceparent, input),
             )
-        return result_of(result, events)
+        return outcome_of(result, made.subject(command, command_id), events)
 
     description = made.type.doc or None
-    return DirectField(strawberry.mutation(declared, name=made.field, description=description), resolve)
+    return DirectField(
+        strawberry.mutation(
+            declared, name=made.field, description=description, deprecation_reason=made.type.deprecated
+        ),
+        resolve,
+    )
 
 
 def submit_mutation(
@@ -166,7 +187,12 @@ def submit_mutation(
     namespace = {
         "__annotations__": {name: by_field[field].python | None for name, field in names.items()},
         "__module__": __name__,
-        **{name: strawberry.field(name=field, default=strawberry.UNSET) for name, field in names.items()},
+        **{
+            name: strawberry.field(
+                name=field, default=strawberry.UNSET, deprecation_reason=by_field[field].type.deprecated
+            )
+            for name, field in names.items()
+        },
     }
     any_command = strawberry.input(
         type("AnyCommand", (), namespace), one_of=True, description="One command. Give exactly one field."
@@ -175,7 +201,7 @@ def submit_mutation(
     def declared(commands: Any, options: Any = None) -> object: ...
 
     given_types = {"commands": list[any_command], "options": option_types.submit | None}  # type: ignore[valid-type]
-    declared.__annotations__ |= {**given_types, "return": list[CommandResult]}
+    declared.__annotations__ |= {**given_types, "return": list[CommandOutcome]}
 
     async def resolve(
         context: Context, commands: Sequence[Given], options: Given | None = None
@@ -195,15 +221,16 @@ def submit_mutation(
         ids: Sequence[UUID] | None,
         traceparent: str | None,
     ) -> list[object]:
-        items = []
+        items, subjects = [], []
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
             command_id = client_command_id(context.services.now()) if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
             options = _options(given, command_id, ids is not None, context.actor, traceparent, input)
             items.append((command, options))
+            subjects.append(by_field[field].subject(command, command_id))
         results = await resolving.submit_all(context.services, items)
-        return [result_of(result, events) for result in results]
+        return [outcome_of(*one, events) for one in zip(results, subjects, strict=True)]
 
     description = "Submit many commands, in order. Each command has its own result."
     return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
@@ -213,10 +240,13 @@ def cancel_mutation(events: EventTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
-        ended = await ending.cancel(info.context.services, command_id, info.context.actor)
-        return result_of(as_ended(ended), events)
+        services = info.context.services
+        ended = await ending.cancel(services, command_id, info.context.actor)
+        state = await command_by_id(services, command_id)
+        subject = Subject(command_id, events.command_name(state.known.type), ended.stream)
+        return outcome_of(as_ended(ended), subject, events)
 
-    cancel_command.__annotations__ |= {"return": CommandResult}
+    cancel_command.__annotations__ |= {"return": CommandOutcome}
     description = (
         "Cancel a queued or scheduled command. Returns CommandRejected with the code CANCELLED, or the "
         "outcome that the command already has."

@@ -16,12 +16,12 @@ from commander.schema.types.records import DeadLetterDeed
 from commander.schema.types.scalars import Position
 
 
-@strawberry.enum(
-    description="FAILED: waits for a retry or a drop. RETRYING: a retry was requested and has not ended."
-)
+@strawberry.enum(description="What happens to a failed call now.")
 class EffectFailureState(Enum):
     FAILED = "FAILED"
+    """It waits for a retry or a drop."""
     RETRYING = "RETRYING"
+    """A retry was requested and has not ended."""
 
 
 @strawberry.type(description="A retry or drop of a failed call: who did it, and when.")
@@ -47,7 +47,9 @@ class EffectFailure:
     error: str = strawberry.field(description="The exception of the last attempt.")
     failed_at: datetime
     failure: strawberry.Private[Failure]
-    actions: list[EffectAction] = strawberry.field(resolver=_actions)
+    actions: list[EffectAction] = strawberry.field(
+        resolver=_actions, description="The actions on this call, oldest first."
+    )
 
 
 def effect_fields() -> tuple[list[Any], list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from commander.schema.types.late_projections import StoppedAt
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
 from commander.schema.types.scalars import Position
+from commander.schema.types.shared_fields import shared_fields
 from commander.streaming.feed import feed
 
 FOLLOWED = "events"
@@ -112,7 +114,8 @@ class EventTypes:
         self.domain = domain
         self._types = types
         named = {**domain.events, domain.rejection.name: domain.rejection}
-        self._by_name = {name: self._make(type_) for name, type_ in named.items()}
+        fields = shared_fields(named.values())
+        self._by_name = {name: self._make(type_, fields[name]) for name, type_ in named.items()}
 
     @property
     def classes(self) -> list[Any]:
@@ -211,10 +214,13 @@ class EventTypes:
         edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
         return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
-    def _make(self, type_: EventType) -> Any:
-        return self._types.object_type(
-            type_.name, type_.fields, where=type_.where, base=Event, description=type_.doc
-        )
+    def _make(self, type_: EventType, fields: tuple[Field, ...]) -> Any:
+        """A type cannot be deprecated in GraphQL: all own fields of a deprecated event are."""
+        reason, text = type_.deprecated, type_.doc
+        if reason is not None:
+            fields = tuple(replace(one, deprecated=one.deprecated or reason) for one in fields)
+            text = f"{text}\n\nDeprecated: {reason}".strip()
+        return self._types.object_type(type_.name, fields, where=type_.where, base=Event, description=text)
 
 
 def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:

@@ -11,7 +11,9 @@ from uuid import UUID
 import strawberry
 
 from commander.domain import BigInt, DefinitionError, Field
+from commander.domain.constraints import in_words
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.domain.messages import docstring
 from commander.domain.source import where_is
 from commander.schema.types.scalars import SCALARS
 
@@ -20,16 +22,20 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
-_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "CommandResult", "RowVersion")
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "RowVersion")
 """Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 
 class TypeMap:
-    """The GraphQL types of one schema's enums and value objects."""
+    """The GraphQL types of one schema's enums and value objects.
+
+    own: the GraphQL names of the fields that the domain declares, by the GraphQL type.
+    """
 
     def __init__(self) -> None:
         self._made: dict[tuple[type, bool], Any] = {}
         own = [*_RESERVED, *(scalar.name for scalar in SCALARS.values())]
+        self.own: dict[str, frozenset[str]] = {}
         self._taken: dict[str, str] = dict.fromkeys(own, "the API")
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
@@ -43,7 +49,8 @@ class TypeMap:
         if made is None:
             name = type_.python.__name__ + ("Input" if is_input else "")
             where = where_is(type_.python)
-            made = self.object_type(name, type_.fields, where=where, is_input=is_input)
+            doc = docstring(type_.python)
+            made = self.object_type(name, type_.fields, where=where, is_input=is_input, description=doc)
             self._made[type_.python, is_input] = made
         return made
 
@@ -57,16 +64,21 @@ class TypeMap:
         base: type | None = None,
         description: str | None = None,
         more: Mapping[str, Any] | None = None,
+        annotations: Mapping[str, Any] | None = None,
     ) -> Any:
         """A Strawberry type with these fields. In an input, a field with a default is optional.
 
-        more: further Strawberry fields.
+        more: further Strawberry fields. annotations: the types of those that have no resolver.
 
         Raises DefinitionError, with `where`, if another type has this name.
         """
         self.claim(name, where)
+        self.own[name] = frozenset(field.graphql_name for field in fields)
         namespace: dict[str, Any] = {
-            "__annotations__": {f.name: self.annotation(f, is_input=is_input) for f in fields},
+            "__annotations__": {
+                **{f.name: self.annotation(f, is_input=is_input) for f in fields},
+                **(annotations or {}),
+            },
             "__module__": __name__,
             **(more or {}),
         }
@@ -85,7 +97,8 @@ class TypeMap:
             case EnumType(python):
                 if (python, False) not in self._made:
                     self.claim(python.__name__, where_is(python))
-                    self._made[python, False] = strawberry.enum(python, description=python.__doc__)
+                    self.own[python.__name__] = frozenset()
+                    self._made[python, False] = strawberry.enum(python, description=docstring(python) or None)
                 return python
             case RecordType():
                 return self.record(type_, is_input=is_input)
@@ -101,9 +114,25 @@ class TypeMap:
 
 
 def _strawberry_field(field: Field, is_input: bool) -> Any:
+    description = described(field) if is_input else field.description
+    about: dict[str, Any] = {"description": description, "deprecation_reason": field.deprecated}
     if is_input and not field.required:
-        return strawberry.field(default=strawberry.UNSET, description=field.doc)
-    return strawberry.field(description=field.doc)
+        return strawberry.field(default=strawberry.UNSET, **about)
+    return strawberry.field(name=field.api_name, **about)
+
+
+def described(field: Field) -> str | None:
+    """The description of a field in an input: its author's text, and what its constraints require."""
+    words = in_words(field.constraints)
+    if isinstance(field.type, ListType) and (of_items := in_words(field.type.item_constraints)):
+        words.append(f"each item {' and '.join(of_items)}")
+    sentences = [field.description] if field.description else []
+    if words:
+        text = ", ".join(words)
+        sentences.append(f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}")
+    if field.generated:
+        sentences.append("Leave it out to have an id made from the id of the command.")
+    return " ".join(sentences) or None
 
 
 def to_domain(

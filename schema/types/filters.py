@@ -35,10 +35,12 @@ _EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS
 _NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
 
 
-@strawberry.enum(description="The direction of an order. Nulls are last with ASC and first with DESC.")
+@strawberry.enum(description="The direction of an order.")
 class OrderDirection(Enum):
     ASC = "ASC"
+    """Ascending: the least first, nulls last."""
     DESC = "DESC"
+    """Descending: the greatest first, nulls first."""
 
 
 class ConditionTypes:
@@ -81,7 +83,10 @@ class Where:
             shown: conditions.of(field, type_.where) | None for shown, field in self._fields.items()
         }
         description = "Selects rows. All given conditions must hold."
-        made = self.input = _input(types, f"{name}Where", type_.where, annotations, description)
+        deprecated = {shown: field.deprecated for shown, field in self._fields.items()}
+        made = self.input = _input(
+            types, f"{name}Where", type_.where, annotations, description, deprecated=deprecated
+        )
         either: Any = list[made] | None  # type: ignore[valid-type]
         parts = {
             "and": (either, "All of these must hold."),
@@ -177,7 +182,11 @@ def order_input(name: str, type_: ProjectionType, types: TypeMap) -> Any:
             type_.where, f"the columns {', '.join(names)} must differ in more than upper and lower case"
         )
     types.claim(f"{name}Column", type_.where)
-    columns: Any = Enum(f"{name}Column", dict(zip(shown, names, strict=True)))  # type: ignore[misc]
+    values = {
+        one: strawberry.enum_value(column, deprecation_reason=type_.field(column).deprecated)
+        for one, column in zip(shown, names, strict=True)
+    }
+    columns: Any = Enum(f"{name}Column", values)  # type: ignore[misc]
     column = strawberry.enum(columns, description="A column that a list can be ordered by: it has an index.")
     description = "A column and a direction. Several columns must be the columns of one index, in its order."
     made = _input(types, f"{name}Order", type_.where, {"column": column}, description, required=True)
@@ -204,6 +213,7 @@ def _input(
     description: str,
     *,
     required: bool = False,
+    deprecated: Mapping[str, str | None] | None = None,
 ) -> Any:
     """An input type of fields by their GraphQL names. In Python each ends with _: one is named `in`."""
     types.claim(name, where)
@@ -212,10 +222,11 @@ def _input(
         "__module__": __name__,
     }
     for shown in annotations:
+        reason = (deprecated or {}).get(shown)
         namespace[f"{shown}_"] = (
             strawberry.field(name=shown)
             if required
-            else strawberry.field(name=shown, default=strawberry.UNSET)
+            else strawberry.field(name=shown, default=strawberry.UNSET, deprecation_reason=reason)
         )
     return strawberry.input(type(name, (), namespace), name=name, description=description)
 

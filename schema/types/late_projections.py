@@ -17,13 +17,12 @@ from commander.schema.types.scalars import Position
 _NAMES = "ProjectionName"
 
 
-@strawberry.enum(
-    description="PROJECTION_BEHIND: the projection is late. PROJECTION_STOPPED: it cannot fold an event, and "
-    "goes on when its code is fixed."
-)
+@strawberry.enum(description="Why a projection does not show an event.")
 class ProjectionTrouble(Enum):
     PROJECTION_BEHIND = "PROJECTION_BEHIND"
+    """It is late."""
     PROJECTION_STOPPED = "PROJECTION_STOPPED"
+    """It cannot fold an event, and goes on when its code is fixed."""
 
 
 @strawberry.type(description="The event that a projection cannot fold.")

@@ -23,7 +23,7 @@ from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 @strawberry.type(description="A projection that handles an event, and whether it shows the event yet.")
 class LineageProjection:
     name: str
-    applied: bool
+    applied: bool = strawberry.field(description="Whether it shows the event.")
 
 
 @strawberry.type(description="An event in a lineage, with its projections and reactions.")
@@ -36,7 +36,9 @@ class LineageEvent:
     projections: list[LineageProjection] = strawberry.field(
         description="The projections that handle this event."
     )
-    reactions: list[LineageCommand]
+    reactions: list[LineageCommand] = strawberry.field(
+        description="The commands that reactors sent because of this event."
+    )
 
 
 @strawberry.type(description="A command in a lineage, ended or pending, with its events.")
@@ -59,7 +61,7 @@ class LineageCommand:
 @strawberry.type(description="A command and all that has followed from it so far.")
 class Lineage:
     correlation_id: UUID
-    root: LineageCommand
+    root: LineageCommand = strawberry.field(description="The command that the tree begins with.")
     commands: list[LineageCommand] = strawberry.field(
         description="All commands of the tree. Each stands before those that followed from it."
     )

@@ -23,11 +23,7 @@ from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, T
 from commander.schema.types.scalars import Position
 from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem
 
-strawberry.enum(
-    Kind,
-    name="LiveChangeKind",
-    description="ENTERED: the row matches now. CHANGED: it still matches. LEFT: it no longer matches.",
-)
+strawberry.enum(Kind, name="LiveChangeKind", description=Kind.__doc__)
 
 _AFTER = strawberry.argument(
     description="Resume after this cursor: the cursor of the last item that you received."

@@ -11,7 +11,6 @@ from strawberry.types import Info
 from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
 from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
-from commander.resolvers import time_travel
 from commander.resolvers.projections import Listing
 from commander.resolvers.read_your_writes import reached, shown, why_behind
 from commander.resolvers.stream_events import stream_page
@@ -25,7 +24,7 @@ from commander.schema.types.filters import ConditionTypes, Where, order_input, r
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
-from commander.schema.types.time_travel import AsOfInput, add_history, history_names
+from commander.schema.types.time_travel import add_history, past_names, past_rows, row_at
 
 _PAGE = ("first", "after", "last", "before")
 _EVENTS = "events"
@@ -57,14 +56,15 @@ class ProjectionFields:
             more={f"{field.graphql_name}_": field.declared for field in own},
         )
         if aggregate is not None:
-            add_history(type_, row, self._types, self._events)
+            past = past_rows(name, type_, self._types)
+            add_history(name, past, [row, past.row], self._events)
+            own.append(row_at(name, past, self._types))
         edge = _type(f"{name}Edge", {"cursor": str, "node": row})
         connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)
         order = order_input(name, type_, self._types)
         self.live += live_fields(name, type_, row, where, self._types)
-        by_key = _by_key(type_, row, self._types, travels=aggregate is not None)
-        return [by_key, _list(type_, connection, edge, where, order), *own]
+        return [_by_key(type_, row, self._types), _list(type_, connection, edge, where, order), *own]
 
     def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
         """Empty if a column of the row has the name `events`."""
@@ -82,7 +82,7 @@ def names_of(type_: ProjectionType) -> list[str]:
     """The names of the types that a projection adds to the schema."""
     name = type_name(type_)
     made = [name + kind for kind in ("", "Edge", "Connection", "Where", "Order", "Column")]
-    return made + history_names(name) + live_names(name)
+    return made + past_names(name) + live_names(name)
 
 
 def _type(name: str, annotations: dict[str, Any]) -> Any:
@@ -110,20 +110,15 @@ def _connection(name: str, edge: Any) -> Any:
     return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
 
 
-def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -> DirectField:
+def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
     shown = camel(type_.key)
     if shown in WAITING:
         raise DefinitionError(
             type_.where, f"the name {shown} is taken by an argument of the API; rename the key"
         )
 
-    def of_now(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT) -> Any: ...
+    def declared(key: Any, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT) -> Any: ...
 
-    def of_any_time(
-        key: Any, as_of: AsOfInput | None = None, at_least: AtLeast = None, timeout_ms: TimeoutMs = TIMEOUT
-    ) -> Any: ...
-
-    declared = of_any_time if travels else of_now
     # The argument has the name of the key: account(accountId:).
     argument = strawberry.argument(name=shown)
     key_type = types.annotation(type_.key_field, is_input=True)
@@ -131,11 +126,8 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap, *, travels: bool) -
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
-        table, as_of = services.tables[type_.name], given.get("asOf") if travels else None
-        if as_of is not None:  # folded from the log, independent of the table
-            return await time_travel.row_as_of(services, table, given[shown], time_travel.AsOf(**as_of))
         await _reach(info.context, type_, given)
-        return await resolving.row(services, table, given[shown])
+        return await resolving.row(services, services.tables[type_.name], given[shown])
 
     field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
     return DirectField(field, resolve, "Query")

@@ -16,18 +16,20 @@ from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.scalars import Position
 
 
-@strawberry.enum(
-    description="PARKED: waits for a retry or a skip. RETRYING: the key's events are being handled again."
-)
+@strawberry.enum(description="What happens to a parked key now.")
 class ReactorFailureState(Enum):
     PARKED = "PARKED"
+    """It waits for a retry or a skip."""
     RETRYING = "RETRYING"
+    """Its events are being handled again."""
 
 
-@strawberry.enum(description="RETRIED: the event was handled again. SKIPPED: it was passed over.")
+@strawberry.enum(description="An action on the failing event of a parked key.")
 class ReactorDeed(Enum):
     RETRIED = "RETRIED"
+    """The event was handled again."""
     SKIPPED = "SKIPPED"
+    """The event was passed over."""
 
 
 @strawberry.type(description="A retry or skip of a failing event: who did it, and when.")

@@ -81,16 +81,18 @@ class Event(FeedItem):
     )
 
 
-@strawberry.enum(
-    description="SCHEDULED: waits for its time. ACCEPTED: stored, not decided yet. APPLIED: its events are "
-    "stored. REJECTED: refused by the rules of the domain. FAILED: the code of the domain failed on it."
-)
+@strawberry.enum(description="How far a command has come.")
 class CommandStatus(Enum):
     SCHEDULED = "SCHEDULED"
+    """It waits for its time."""
     ACCEPTED = "ACCEPTED"
+    """It is stored, and not decided yet."""
     APPLIED = "APPLIED"
+    """It was decided, and its events are stored."""
     REJECTED = "REJECTED"
+    """The rules of the domain refused it."""
     FAILED = "FAILED"
+    """The code of the domain failed on it."""
 
 
 async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
@@ -109,7 +111,9 @@ async def _behind(root: Command, info: Info[Context, None]) -> list[ProjectionBe
 @strawberry.enum(description="An action on a dead letter or on a failed call of an effect.")
 class DeadLetterDeed(Enum):
     RETRIED = "RETRIED"
+    """It was tried again."""
     DROPPED = "DROPPED"
+    """It was removed from the list."""
 
 
 @strawberry.type(description="A retry or drop of a dead letter: who did it, and when.")

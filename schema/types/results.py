@@ -1,9 +1,9 @@
-"""The union CommandResult, which a mutation returns."""
+"""The interface CommandOutcome, which a mutation returns, and its members."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,16 +20,27 @@ from commander.schema.types.scalars import Position
 Stage = strawberry.enum(resolving.Stage, name="PendingStage", description=resolving.Stage.__doc__)
 
 
-@strawberry.type(description="The command is stored and will be decided.")
-class CommandAccepted:
+@strawberry.interface(
+    description="The outcome of a command, or its progress when the mutation stopped waiting. A field that "
+    "several members have has the same type in each of them."
+)
+class CommandOutcome:
     command_id: UUID
+    type: str = strawberry.field(description="The name of the command.")
+    stream: str = strawberry.field(description="The name of the stream that the command is decided on.")
+    position: Position | None = strawberry.field(
+        default=None,
+        description="The position of the command's last event, for `atLeast`. Null if it is not applied.",
+    )
+
+
+@strawberry.type(description="The command is stored and will be decided.")
+class CommandAccepted(CommandOutcome):
+    pass
 
 
 @strawberry.type(description="The command was decided and its events are stored.")
-class CommandApplied:
-    command_id: UUID
-    stream: str
-    position: Position = strawberry.field(description="The position of the command's last event.")
+class CommandApplied(CommandOutcome):
     version: int = strawberry.field(description="The version of the stream after this command.")
     recorded: strawberry.Private[Callable[[], list[object]]]
 
@@ -39,21 +50,19 @@ class CommandApplied:
 
 
 @strawberry.type(description="The rules of the domain refused the command. This outcome is final.")
-class CommandRejected:
-    command_id: UUID
+class CommandRejected(CommandOutcome):
     code: str
     message: str
 
 
-@strawberry.type
+@strawberry.type(description="A field of an input that breaks a constraint.")
 class InputProblem:
     path: list[str] = strawberry.field(description="The path to the field, from the input down.")
     message: str
 
 
 @strawberry.type(description="The input breaks a constraint. Nothing was stored.")
-class CommandInvalid:
-    command_id: UUID
+class CommandInvalid(CommandOutcome):
     problems: list[InputProblem]
 
 
@@ -61,24 +70,20 @@ class CommandInvalid:
     description="`timeoutMs` has passed, or a projection has stopped. The command continues. Ask again with "
     "command(id:)."
 )
-class CommandPending:
-    command_id: UUID
+class CommandPending(CommandOutcome):
     stage: resolving.Stage
-    position: Position | None
     behind: list[ProjectionBehind] = strawberry.field(
         description="The projections that do not show the events yet. Empty until it is decided."
     )
 
 
 @strawberry.type(description="The command id was used before with other content.")
-class CommandConflict:
-    command_id: UUID
+class CommandConflict(CommandOutcome):
     message: str
 
 
 @strawberry.type(description="The stream is not at the expected version. No event was stored.")
-class VersionConflict:
-    command_id: UUID
+class VersionConflict(CommandOutcome):
     expected_version: int | None
     current_version: int
     message: str
@@ -93,71 +98,88 @@ class ProposedEvent:
 @strawberry.type(
     description="The result of a dry run: the events that the command would make now. Nothing was stored."
 )
-class CommandValid:
-    command_id: UUID
-    stream: str
+class CommandValid(CommandOutcome):
     version: int = strawberry.field(description="The version that the stream would have after these events.")
     events: list[ProposedEvent]
 
 
 @strawberry.type(description="The code of the domain failed on the command. It is a dead letter.")
-class CommandFailed:
-    command_id: UUID
+class CommandFailed(CommandOutcome):
     code: str
     message: str
 
 
-CommandResult = Annotated[
-    CommandAccepted
-    | CommandApplied
-    | CommandRejected
-    | CommandInvalid
-    | CommandPending
-    | CommandConflict
-    | VersionConflict
-    | CommandFailed
-    | CommandValid,
-    strawberry.union(
-        "CommandResult",
-        description="The result of a command, or its progress when the mutation stopped waiting.",
-    ),
+MEMBERS: list[Any] = [
+    CommandAccepted,
+    CommandApplied,
+    CommandRejected,
+    CommandInvalid,
+    CommandPending,
+    CommandConflict,
+    VersionConflict,
+    CommandFailed,
+    CommandValid,
 ]
 
 
-def result_of(result: resolving.Result, events: EventTypes) -> object:
-    """The member of the union CommandResult for a result."""
+class Subject(NamedTuple):
+    """The command that an outcome is of. type: its present name."""
+
+    command_id: UUID
+    type: str
+    stream: str
+
+
+def outcome_of(result: resolving.Result, subject: Subject, events: EventTypes) -> CommandOutcome:
+    """The member of the interface CommandOutcome for a result."""
+    command_id, type_, stream = subject
     match result:
-        case resolving.AcceptedResult(command_id):
-            return CommandAccepted(command_id=command_id)
-        case resolving.AppliedResult(command_id, stream, position, version, recorded):
+        case resolving.AcceptedResult():
+            return CommandAccepted(command_id=command_id, type=type_, stream=stream)
+        case resolving.AppliedResult(_, _, position, version, recorded):
             return CommandApplied(
                 command_id=command_id,
+                type=type_,
                 stream=stream,
                 position=Position(position),
                 version=version,
                 recorded=lambda: [events.of(event) for event in recorded],
             )
-        case resolving.RejectedResult(command_id, code, message):
-            return CommandRejected(command_id=command_id, code=code, message=message)
-        case resolving.FailedResult(command_id, code, message):
-            return CommandFailed(command_id=command_id, code=code, message=message)
-        case resolving.VersionConflictResult(command_id, expected, current, message):
-            return VersionConflict(
-                command_id=command_id, expected_version=expected, current_version=current, message=message
+        case resolving.RejectedResult(_, code, message):
+            return CommandRejected(
+                command_id=command_id, type=type_, stream=stream, code=code, message=message
             )
-        case resolving.PendingResult(command_id, stage, position, late):
-            at = None if position is None else Position(position)
-            behind = [projection_behind(one) for one in late]
-            return CommandPending(command_id=command_id, stage=stage, position=at, behind=behind)
-        case resolving.ConflictResult(command_id):
+        case resolving.FailedResult(_, code, message):
+            return CommandFailed(command_id=command_id, type=type_, stream=stream, code=code, message=message)
+        case resolving.VersionConflictResult(_, expected, current, message):
+            return VersionConflict(
+                command_id=command_id,
+                type=type_,
+                stream=stream,
+                expected_version=expected,
+                current_version=current,
+                message=message,
+            )
+        case resolving.PendingResult(_, stage, at, late):
+            return CommandPending(
+                command_id=command_id,
+                type=type_,
+                stream=stream,
+                stage=stage,
+                position=None if at is None else Position(at),
+                behind=[projection_behind(one) for one in late],
+            )
+        case resolving.ConflictResult():
             message = f"the command id {command_id} was used before with other content; use a new id"
-            return CommandConflict(command_id=command_id, message=message)
-        case resolving.ValidResult(command_id, stream, version, proposed):
+            return CommandConflict(command_id=command_id, type=type_, stream=stream, message=message)
+        case resolving.ValidResult(_, _, version, proposed):
             made = [
                 ProposedEvent(type=events.type_name(e.type), data=JSON(msgspec.json.decode(e.data)))
                 for e in proposed
             ]
-            return CommandValid(command_id=command_id, stream=stream, version=version, events=made)
-        case resolving.InvalidResult(command_id, problems):
+            return CommandValid(
+                command_id=command_id, type=type_, stream=stream, version=version, events=made
+            )
+        case resolving.InvalidResult(_, problems):
             shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
-            return CommandInvalid(command_id=command_id, problems=shown)
+            return CommandInvalid(command_id=command_id, type=type_, stream=stream, problems=shown)

@@ -19,10 +19,11 @@ Position = NewType("Position", int)
 
 
 def _scalar(
-    name: str, description: str, serialize: Callable[[Any], str], parse: Callable[[Any], Any]
+    name: str, description: str, standard: str, serialize: Callable[[Any], str], parse: Callable[[Any], Any]
 ) -> ScalarDefinition:
     """A scalar that reads variables and literals in the same way. `parse` raises ValueError with the problem.
 
+    standard: the URL of the standard whose form the values have that the API sends.
     `parse` gets a literal number as text with its written digits, never as a binary float.
     """
 
@@ -45,6 +46,7 @@ def _scalar(
     return strawberry.scalar(
         name=name,
         description=description,
+        specified_by_url=standard,
         serialize=serialize,
         parse_value=parse_value,
         parse_literal=parse_literal,
@@ -141,26 +143,53 @@ def _iso(value: Any) -> str:
     return text
 
 
+_XML_SCHEMA = "https://www.w3.org/TR/xmlschema11-2/"
+_DECIMAL_ARITHMETIC = "https://speleotrove.com/decimal/daconvs.html"
+"""Its numeric strings are those of Python's Decimal: `1.50`, `1E+3`."""
+_RFC = "https://www.rfc-editor.org/rfc/"
+
 SCALARS: Mapping[object, ScalarDefinition] = {
     Position: _scalar(
         "Position",
         "A position in the log, from 1. 0 is before the first event. A string, because it has 64 bits.",
+        f"{_XML_SCHEMA}#nonNegativeInteger",
         str,
         _whole(0, 2**63 - 1),
     ),
-    BigInt: _scalar("BigInt", "A whole number of 64 bits, as a string.", str, _whole(-(2**63), 2**63 - 1)),
-    Decimal: _scalar("Decimal", "An exact decimal number, as a string.", str, _decimal),
+    BigInt: _scalar(
+        "BigInt",
+        "A whole number of 64 bits, as a string.",
+        f"{_XML_SCHEMA}#long",
+        str,
+        _whole(-(2**63), 2**63 - 1),
+    ),
+    Decimal: _scalar("Decimal", "An exact decimal number, as a string.", _DECIMAL_ARITHMETIC, str, _decimal),
     UUID: _scalar(
-        "UUID", "An id of 128 bits, in hexadecimal digits.", str, _text(_id, "32 hexadecimal digits")
+        "UUID",
+        "An id of 128 bits, in hexadecimal digits.",
+        f"{_RFC}rfc9562",
+        str,
+        _text(_id, "32 hexadecimal digits"),
     ),
     datetime: _scalar(
         "DateTime",
         "A date and time with a time zone, in ISO 8601.",
+        f"{_RFC}rfc3339",
         _iso,
         _text(_moment, "a date and time like 2030-01-31T12:00:00.123456Z"),
     ),
-    date: _scalar("Date", "A date, in ISO 8601.", _iso, _text(date.fromisoformat, "a date like 2030-01-31")),
+    date: _scalar(
+        "Date",
+        "A date, in ISO 8601.",
+        f"{_RFC}rfc3339#section-5.6",
+        _iso,
+        _text(date.fromisoformat, "a date like 2030-01-31"),
+    ),
     time: _scalar(
-        "Time", "A time of day, in ISO 8601.", _iso, _text(_time_of_day, "a time like 12:00:00.123456")
+        "Time",
+        "A time of day, in ISO 8601.",
+        f"{_RFC}rfc3339#section-5.6",
+        _iso,
+        _text(_time_of_day, "a time like 12:00:00.123456"),
     ),
 }

@@ -1,19 +1,28 @@
-"""Rows of the past: the argument `asOf` of a row's query, and the field `history` of its type."""
+"""Rows of the past: the query `accountAt` of a projection `account`, and the field `history` of its rows.
+
+A row of the past has a type of its own, AccountAt. So no client that stores objects by type and key can take
+it for the row as it is now.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from graphql.pyutils import Path
 from strawberry import UNSET
 from strawberry.types import Info, get_object_definition
 
 from commander.domain import ProjectionType
 from commander.domain.errors import InvalidRequest
+from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
+from commander.schema.names import camel
+from commander.schema.types.direct_field import DirectField
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.paging import PageInfo, page_info
@@ -43,31 +52,92 @@ class AsOfInput:
 @strawberry.interface(description="A row as it was after one event of its stream.")
 class RowVersion:
     version: int = strawberry.field(description="The version of the stream after the event.")
-    position: Position
-    recorded_at: datetime
-    event: Event
+    position: Position = strawberry.field(description="The position of the event in the log.")
+    recorded_at: datetime = strawberry.field(description="The time at which the event was stored.")
+    event: Event = strawberry.field(description="The event that made this version.")
     command: Command = strawberry.field(description="The command that made the event.")
 
 
-def history_names(name: str) -> list[str]:
-    """The names of the types that the history of a row adds to the schema. name: that of the row's type."""
-    return [f"{name}Version", f"{name}VersionEdge", f"{name}VersionConnection"]
+_PLACE: dict[str, tuple[Any, str]] = {
+    "version": (int, "The version of the row's stream that this is the row of."),
+    "position": (Position, "The position of the event of this version."),
+    "time": (datetime, "The time at which the event of this version was stored."),
+}
+"""The fields of a past row beside its columns, each with its type. A column of that name replaces it."""
 
 
-def add_history(type_: ProjectionType, row: Any, types: TypeMap, events: EventTypes) -> None:
-    """Adds the field `history` to the type of a row, unless a column has that name.
+def past_names(name: str) -> list[str]:
+    """The names of the types for the past of a row. name: that of the row's type."""
+    return [f"{name}{kind}" for kind in ("At", "Version", "VersionEdge", "VersionConnection")]
 
-    Raises DefinitionError if another type has the name of one of its types.
+
+@dataclass(frozen=True)
+class PastRows:
+    """The type of the past rows of one projection.
+
+    row: the class that Strawberry made. place: the fields beside its columns.
     """
+
+    type: ProjectionType
+    row: Any
+    place: tuple[str, ...]
+
+    def of(self, made: Made) -> Any | None:
+        """A version of a row as its GraphQL type. None if there was no row."""
+        if made.row is None:
+            return None
+        event = made.event
+        place = {"version": event.version, "position": Position(event.position), "time": event.recorded_at}
+        columns = {field.name: getattr(made.row, field.name) for field in self.type.fields}
+        return self.row(**columns, **{name: place[name] for name in self.place})
+
+
+def past_rows(name: str, type_: ProjectionType, types: TypeMap) -> PastRows:
+    """The type of past rows. Raises DefinitionError if another type has the name of one of its types."""
+    columns = {field.graphql_name for field in type_.fields} | {field.name for field in type_.fields}
+    place = tuple(one for one in _PLACE if one not in columns)
+    row = types.object_type(
+        f"{name}At",
+        type_.fields,
+        where=type_.where,
+        description=f"{name} as it was at a point in the past.",
+        more={one: strawberry.field(description=_PLACE[one][1]) for one in place},
+        annotations={one: _PLACE[one][0] for one in place},
+    )
+    for one in past_names(name)[1:]:
+        types.claim(one, type_.where)
+    return PastRows(type_, row, place)
+
+
+def row_at(name: str, past: PastRows, types: TypeMap) -> DirectField:
+    """The field of Query for a row at a point in the past."""
+    type_, shown = past.type, camel(past.type.key)
+
+    def declared(key: Any, as_of: AsOfInput) -> Any: ...
+
+    argument = strawberry.argument(name=shown)
+    key_type = types.annotation(type_.key_field, is_input=True)
+    declared.__annotations__ |= {"key": Annotated[key_type, argument], "return": past.row | None}
+
+    async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        services = info.context.services
+        as_of = resolving.AsOf(**given["asOf"])
+        made = await resolving.row_as_of(services, services.tables[type_.name], given[shown], as_of)
+        return None if made is None else past.of(made)
+
+    description = f"{name} as it was at a point in the past, folded from the log. Null if there was none."
+    field = strawberry.field(declared, name=f"{camel(type_.query)}At", description=description)
+    return DirectField(field, resolve, "Query")
+
+
+def add_history(name: str, past: PastRows, rows: list[Any], events: EventTypes) -> None:
+    """Adds the field `history` to these types of rows, unless a column has that name."""
+    type_ = past.type
     if any(field.graphql_name == _HISTORY for field in type_.fields):
         return
-    definition = get_object_definition(row, strict=True)
-    name = definition.name
-    for one in history_names(name):
-        types.claim(one, type_.where)
-    version_name, edge_name, connection_name = history_names(name)
+    _, version_name, edge_name, connection_name = past_names(name)
     description = f"{name} as it was after one event. `row` is null if the event removed the row."
-    version = _type(version_name, {"row": row | None}, RowVersion, description)
+    version = _type(version_name, {"row": past.row | None}, RowVersion, description)
     edge: Any = _type(edge_name, {"cursor": str, "node": version})
     connection = _type(connection_name, {"edges": list[edge], "page_info": PageInfo})
 
@@ -88,24 +158,22 @@ def add_history(type_: ProjectionType, row: Any, types: TypeMap, events: EventTy
         return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
 
     def node(made: resolving.MadeVersion) -> Any:
-        event, then = made.version
+        event = made.version.event
         return version(
             version=event.version,
             position=Position(event.position),
             recorded_at=event.recorded_at,
             event=events.of(event),
             command=ended(made.command, events),
-            row=then,
+            row=past.of(made.version),
         )
 
     history.__annotations__ |= {"return": connection}
-    field = strawberry.field(
-        history,
-        name=_HISTORY,
-        description="All versions of the row, oldest first. `asOf` does not limit them.",
-    )
-    field.python_name = _HISTORY
-    definition.fields.append(field)  # added last: its type refers to the type of the row
+    for row in rows:
+        field = strawberry.field(history, name=_HISTORY, description="All versions of the row, oldest first.")
+        field.python_name = _HISTORY
+        # added last: its type refers to the type of the row
+        get_object_definition(row, strict=True).fields.append(field)
 
 
 def _inside(info: Info[Context, None], type_name: str) -> bool:

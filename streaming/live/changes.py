@@ -27,8 +27,11 @@ class Kind(Enum):
     """The kind of a change in a live list."""
 
     ENTERED = "ENTERED"
+    """The row matches now, and did not before."""
     CHANGED = "CHANGED"
+    """The row has changed, and still matches."""
     LEFT = "LEFT"
+    """The row no longer matches, or was removed."""
 
 
 class Change(NamedTuple):

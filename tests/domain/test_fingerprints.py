@@ -300,6 +300,7 @@ UNCHANGED = {
     "a docstring": ("domain", "The points for an amount.", "How many points an amount gives."),
     "a new docstring": ("domain", "def rounded(amount):\n", 'def rounded(amount):\n    """Even."""\n'),
     "a field's description": ("domain", "price: Price\n", 'price: Price\n    """The price."""\n'),
+    "a deprecation": ("domain", "@shop.event(version=2)", '@shop.event(version=2, deprecated="Use Sold.")'),
     "the layout": (
         "domain",
         "return rounded(amount) // STEP",

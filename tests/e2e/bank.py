@@ -12,7 +12,7 @@ from tests.system import Endpoint
 T = TypeVar("T")
 
 RESULT = """
-fragment Result on CommandResult {
+fragment Result on CommandOutcome {
   __typename
   ... on CommandAccepted { commandId }
   ... on CommandApplied {

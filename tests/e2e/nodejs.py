@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-_PACKAGE = Path(__file__).with_name("js")
+PACKAGE = Path(__file__).with_name("js")
 
 
 def installed() -> None:
@@ -23,19 +23,19 @@ def installed() -> None:
     npm = shutil.which("npm")
     if shutil.which("node") is None or npm is None:
         pytest.skip("NOT RUN: node or npm is absent, so no JavaScript client was tried")
-    kept, locked = _PACKAGE / "node_modules" / ".package-lock.json", _PACKAGE / "package-lock.json"
+    kept, locked = PACKAGE / "node_modules" / ".package-lock.json", PACKAGE / "package-lock.json"
     with locked.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this run may want the same
         if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
             command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(command, cwd=_PACKAGE, check=True, timeout=120)
+            subprocess.run(command, cwd=PACKAGE, check=True, timeout=120)
             kept.touch()
 
 
 @asynccontextmanager
 async def script(name: str, *arguments: str) -> AsyncIterator[Process]:
     """A script of js/, running; killed on leaving if it still runs."""
-    process = await asyncio.create_subprocess_exec("node", str(_PACKAGE / name), *arguments, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec("node", str(PACKAGE / name), *arguments, stdout=PIPE)
     try:
         yield process
     finally:

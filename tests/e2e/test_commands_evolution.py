@@ -164,7 +164,7 @@ async def test_renamed_definitions_answer_under_their_new_names_with_their_whole
         return api.data(
             """query ($id: UUID!) {
               shop(standId: $id) { sold events { edges { node { type } } } }
-              before: shop(standId: $id, asOf: {version: 1}) { sold }
+              before: shopAt(standId: $id, asOf: {version: 1}) { sold }
               sold: events(filter: {types: ["ItemSold"], aggregates: ["shop"]}) {
                 edges { node { __typename type aggregate stream version } } }
               asBefore: events(filter: {types: ["Bought"], aggregates: ["stand"]}) {

@@ -140,7 +140,7 @@ def test_a_projection_that_does_not_return_stops_alone(wheels: System) -> None:
 def test_time_travel_through_code_that_does_not_return_is_an_error_of_its_own(wheels: System) -> None:
     wheel = str(uuid4())
     poison = turned(wheels, "projection stubbornly", wheel)
-    document = "query ($id: UUID!, $at: Position!) { lap(wheelId: $id, asOf: {position: $at}) { turns } }"
+    document = "query ($id: UUID!, $at: Position!) { lapAt(wheelId: $id, asOf: {position: $at}) { turns } }"
     for _ in range(2):
         answer = wheels.query(document, id=wheel, at=poison["position"])
         assert "did not return within 0.8 seconds" in answer["errors"][0]["message"]

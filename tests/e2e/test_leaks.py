@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.api_process import api_beside
 from tests.e2e.bank import opened
+from tests.e2e.parts import Parts
 from tests.e2e.raw import FEED, KINDS, connected, subscribed
 from tests.faults.waiting import until
-from tests.system import System
 
 SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "2000"))
 AT_ONCE = 200
@@ -42,40 +40,41 @@ ROWS = 'subscription{account(accountId:"00000000000000000000000000000000"){row{o
     ids=["feed", "lists", "rows"],
 )
 async def test_subscriptions_that_are_cut_leave_no_open_file_and_no_memory(
-    system: System, tmp_path: Path, query: str, begun: bytes, pool: int
+    parts: Parts, query: str, begun: bytes, pool: int
 ) -> None:
-    with api_beside(system, tmp_path, fork=False) as api:
-        process = psutil.Process(api.part.process.pid)
+    parts.start("processor", "relay", "projections")
+    [api] = parts.start("api", fork=False)
+    process = psutil.Process(api.process.process.pid)
 
-        def clients() -> int:
-            return sum(connection.laddr.port == api.port for connection in process.net_connections()) - 1
+    def clients() -> int:
+        return sum(connection.laddr.port == api.port for connection in process.net_connections()) - 1
 
-        async def wave() -> None:
-            """Half of them hear the end of the log, the others are cut while they begin."""
-            kinds = [KINDS[n % len(KINDS)] for n in range(AT_ONCE // 2)]
-            heard = await asyncio.gather(*(subscribed(api.port, kind, query, begun) for kind in kinds))
-            assert clients() == len(heard)
-            beginning = await asyncio.gather(*(connected(api.port, kind, query) for kind in kinds))
-            for raw in (*heard, *beginning):
-                raw.cut()
-            await until(lambda: clients() == 0, "all connections are gone from the API")
+    async def wave() -> None:
+        """Half of them hear the end of the log, the others are cut while they begin."""
+        kinds = [KINDS[n % len(KINDS)] for n in range(AT_ONCE // 2)]
+        heard = await asyncio.gather(*(subscribed(api.port, kind, query, begun) for kind in kinds))
+        assert clients() == len(heard)
+        beginning = await asyncio.gather(*(connected(api.port, kind, query) for kind in kinds))
+        for raw in (*heard, *beginning):
+            raw.cut()
+        await until(lambda: clients() == 0, "all connections are gone from the API")
 
-        async def settle(fewest: int) -> list[int]:
-            """The memory after each wave, in KiB, until five in a row add next to nothing."""
-            sizes = [process.memory_info().rss // 1024]
-            while len(sizes) <= fewest or sizes[-1] - sizes[-6] > SETTLED:
-                assert len(sizes) <= MOST_WAVES, f"each wave leaves something; KiB after each: {sizes}"
-                await wave()
-                sizes.append(process.memory_info().rss // 1024)
-            return sizes
+    async def settle(fewest: int) -> list[int]:
+        """The memory after each wave, in KiB, until five in a row add next to nothing."""
+        sizes = [process.memory_info().rss // 1024]
+        while len(sizes) <= fewest or sizes[-1] - sizes[-6] > SETTLED:
+            assert len(sizes) <= MOST_WAVES, f"each wave leaves something; KiB after each: {sizes}"
+            await wave()
+            sizes.append(process.memory_info().rss // 1024)
+        return sizes
 
-        await settle(WARMING_UP)
-        files = process.num_fds()
-        sizes = await settle(SUBSCRIPTIONS // AT_ONCE)
-        await asyncio.to_thread(opened, system)  # an event for whoever should still be there
-        await until(lambda: process.num_fds() <= files + pool, "all are closed")
-        grown = sizes[-1] - sizes[0]
-        assert grown < 1024 + pool * 256 + SUBSCRIPTIONS // 10 + STEP, f"KiB after each wave: {sizes}"
-        assert api.part.end() == 0
-        assert not api.part.lines("Traceback")
-        assert not api.part.lines("never retrieved")
+    await settle(WARMING_UP)
+    files = process.num_fds()
+    sizes = await settle(SUBSCRIPTIONS // AT_ONCE)
+    await asyncio.to_thread(opened, api)  # an event for whoever should still be there
+    await until(lambda: process.num_fds() <= files + pool, "all are closed")
+    grown = sizes[-1] - sizes[0]
+    assert grown < 1024 + pool * 256 + SUBSCRIPTIONS // 10 + STEP, f"KiB after each wave: {sizes}"
+    assert api.process.end() == 0
+    assert not api.process.lines("Traceback")
+    assert not api.process.lines("never retrieved")

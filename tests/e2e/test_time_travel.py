@@ -11,29 +11,29 @@ import pytest
 from tests.e2e.bank import apply, opened, submit
 from tests.system import System
 
-AS_OF = """query ($id: UUID!, $asOf: AsOf) {
-  account(accountId: $id, asOf: $asOf) { accountId owner balance closed } }"""
-HISTORY = """query ($id: UUID!, $asOf: AsOf, $first: Int, $after: String) {
-  account(accountId: $id, asOf: $asOf) { history(first: $first, after: $after) {
+AS_OF = """query ($id: UUID!, $asOf: AsOf!) {
+  accountAt(accountId: $id, asOf: $asOf) { accountId owner balance closed } }"""
+HISTORY = """query ($id: UUID!, $asOf: AsOf!, $first: Int, $after: String) {
+  accountAt(accountId: $id, asOf: $asOf) { history(first: $first, after: $after) {
     edges { cursor node {
       __typename version position recordedAt
       event { __typename position version ... on MoneyDeposited { amount } }
       command { id actor type status }
-      row { owner balance closed }
+      row { __typename version position time owner balance closed }
     } }
     pageInfo { hasNextPage endCursor }
   } } }"""
 
 
 def account_as_of(system: System, account: str, **as_of: Any) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = system.data(AS_OF, id=account, asOf=as_of)["account"]
+    found: dict[str, Any] | None = system.data(AS_OF, id=account, asOf=as_of)["accountAt"]
     return found
 
 
 def history(system: System, account: str, **variables: Any) -> dict[str, Any]:
     """A page; as of the first version, so as not to wait for the projection."""
     found = system.data(HISTORY, id=account, asOf={"version": 1}, **variables)
-    page: dict[str, Any] = found["account"]["history"]
+    page: dict[str, Any] = found["accountAt"]["history"]
     return page
 
 
@@ -82,8 +82,10 @@ def test_the_history_has_each_version_with_its_event_its_command_and_the_row(
     assert [node["command"]["type"] for node in nodes] == commands
     assert {node["command"]["status"] for node in nodes} == {"APPLIED"}
     assert {node["__typename"] for node in nodes} == {"AccountVersion"}
-    rows = [{"owner": "Ada", "balance": balance, "closed": False} for balance in BALANCES]
-    assert [node["row"] for node in nodes] == rows
+    for node, balance in zip(nodes, BALANCES, strict=True):
+        own = {"owner": "Ada", "balance": balance, "closed": False}
+        place = {"version": node["version"], "position": node["position"], "time": node["recordedAt"]}
+        assert node["row"] == {"__typename": "AccountAt", **place, **own}
     assert nodes[1]["event"]["amount"] == "10.50"
     query = (
         "query ($f: EventFilter) { events(filter: $f) { edges { node { position commandId recordedAt } } } }"
@@ -94,7 +96,20 @@ def test_the_history_has_each_version_with_its_event_its_command_and_the_row(
         for n in nodes
     ] == [edge["node"] for edge in events]
     assert not page["pageInfo"]["hasNextPage"]
-    assert system.data(HISTORY, id=account)["account"]["history"] == page, "whatever asOf says"
+    assert system.data(HISTORY, id=account, asOf={"version": 3})["accountAt"]["history"] == page
+    now = HISTORY.replace("accountAt(accountId: $id, asOf: $asOf)", "account(accountId: $id)")
+    assert system.data(now.replace("$asOf: AsOf!, ", ""), id=account)["account"]["history"] == page
+
+
+def test_a_past_row_says_which_version_it_is(system: System, account: str) -> None:
+    query = """query ($id: UUID!, $asOf: AsOf!) {
+      accountAt(accountId: $id, asOf: $asOf) { version position time balance } }"""
+    nodes = [edge["node"] for edge in history(system, account)["edges"]]
+    between = str(int(nodes[2]["position"]) - 1)
+    for node, as_of in ((nodes[1], {"position": between}), (nodes[2], {"version": 3})):
+        found = system.data(query, id=account, asOf=as_of)["accountAt"]
+        assert (found["version"], found["position"]) == (node["version"], node["position"])
+        assert found["time"] == node["recordedAt"]
 
 
 @pytest.mark.parametrize("first", [1, 2, 4, 5])
@@ -184,10 +199,9 @@ def test_a_moment_that_is_not_past_is_refused_with_what_is(system: System, accou
 
 
 def test_one_point_is_asked_for_neither_none_nor_two(system: System, account: str) -> None:
-    for as_of in ({}, {"version": 1, "position": "1"}, {"version": None}):
+    for as_of in (None, {}, {"version": 1, "position": "1"}, {"version": None}):
         [error] = system.query(AS_OF, id=account, asOf=as_of)["errors"]
         assert error["extensions"]["code"] == "BAD_REQUEST"
-    assert system.data(AS_OF, id=account, asOf=None) == system.data(AS_OF, id=account)
 
 
 def test_a_cursor_of_another_list_and_a_page_too_large_are_refused(system: System, account: str) -> None:
@@ -209,13 +223,13 @@ def test_a_transfer_as_it_was(system: System) -> None:
     source, target = opened(system, balance="2.00"), opened(system)
     transfer = {"sourceId": source, "targetId": target, "amount": "2.00"}
     stream = apply(system, "requestTransfer", transfer, wait="PROJECTED")["stream"]
-    query = "query ($id: UUID!) { transfer(transferId: $id, asOf: {version: 1}) { status amount } }"
+    query = "query ($id: UUID!) { transferAt(transferId: $id, asOf: {version: 1}) { status amount } }"
     found = system.data(query, id=stream.partition("-")[2])
-    assert found == {"transfer": {"status": "REQUESTED", "amount": "2.00"}}
+    assert found == {"transferAt": {"status": "REQUESTED", "amount": "2.00"}}
 
 
 def test_a_history_inside_a_history_is_refused(system: System, account: str) -> None:
-    query = """query ($id: UUID!) { account(accountId: $id, asOf: {version: 1}) {
+    query = """query ($id: UUID!) { accountAt(accountId: $id, asOf: {version: 1}) {
       history { edges { node { row { history { edges { cursor } } } } } } } }"""
     errors = system.query(query, id=account)["errors"]
     assert {error["extensions"]["argument"] for error in errors} == {"history"}

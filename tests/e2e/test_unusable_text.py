@@ -102,7 +102,7 @@ def asked(place: Place, text: str, parents: dict[str, str]) -> tuple[str, dict[s
     }
     shown = ", ".join(f"{name}: ${name}" for name in given)
     result = get_named_type(field.type)
-    below = PROBLEMS if result.name == "CommandResult" else "{ __typename }"
+    below = PROBLEMS if result.name == "CommandOutcome" else "{ __typename }"
     selection = f"{place.field}({shown}) {'' if is_leaf_type(result) else below}"
     declared = ", ".join(f"${name}: {argument.type}" for name, argument in given.items())
     if place.type_name in ROOTS:

@@ -21,7 +21,7 @@ from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections import versions
 from commander.eventstore.projections.folding import ensure_tables, fold, row_by_key
 from commander.eventstore.projections.tables import Table
-from commander.eventstore.projections.versions import RowStream, RowVersions
+from commander.eventstore.projections.versions import RowStream, RowVersion, RowVersions
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from tests.databases import EMPTY
 from tests.eventstore.decisions import command, digest_of
@@ -207,16 +207,16 @@ async def test_a_row_as_of_any_point_is_what_the_log_gives_when_it_is_replayed_t
     points = [(position, key) for position in range(len(log) + 1) for key in KEYS]
     for position, key in data.draw(st.permutations(points)):
         then = expected[position][key]
-        by_position = await asked.at(source(key), lambda event, p=position: event.position <= p)  # type: ignore[misc]
+        by_position = row_of(await asked.at(source(key), lambda event, p=position: event.position <= p))  # type: ignore[misc]
         assert told(by_position) == told(then)
         if position and log[position - 1].stream == f"item-{key}":
             version = log[position - 1].version
-            by_version = await asked.at(source(key), lambda event, v=version: event.version <= v)  # type: ignore[misc]
+            by_version = row_of(await asked.at(source(key), lambda event, v=version: event.version <= v))  # type: ignore[misc]
             assert told(by_version) == told(then)
     for time in {event.recorded_at for event in log}:
         last = max(event.position for event in log if event.recorded_at <= time)
         for key in KEYS:
-            row = await asked.at(source(key), lambda event, t=time: event.recorded_at <= t)  # type: ignore[misc]
+            row = row_of(await asked.at(source(key), lambda event, t=time: event.recorded_at <= t))  # type: ignore[misc]
             assert told(row) == told(expected[last][key])
     for key in KEYS:
         stream = [event for event in log if event.stream == f"item-{key}"]
@@ -226,6 +226,10 @@ async def test_a_row_as_of_any_point_is_what_the_log_gives_when_it_is_replayed_t
         assert [version.event for version in page] == stream[after : after + limit]
         rows = [expected[event.position][key] for event in stream[after : after + limit]]
         assert [told(version.row) for version in page] == [told(row) for row in rows]
+
+
+def row_of(version: RowVersion | None) -> Any:
+    return None if version is None else version.row
 
 
 def told(row: Any) -> str:
@@ -247,12 +251,12 @@ async def test_only_the_row_s_own_stream_is_read_and_from_the_last_page_remember
 
     monkeypatch.setattr(versions, "read_stream", counted)
     asked = RowVersions(shop, database)
-    row: Any = await asked.at(source("pen"), lambda event: event.version <= 57)
+    row: Any = row_of(await asked.at(source("pen"), lambda event: event.version <= 57))
     assert row.total == 57
     assert read == [("item-pen", after) for after in (0, 10, 20, 30, 40, 50)]
     for version, begin in ((58, 50), (49, 40), (3, 0), (50, 50)):
         read.clear()
-        row = await asked.at(source("pen"), lambda event, v=version: event.version <= v)  # type: ignore[misc]
+        row = row_of(await asked.at(source("pen"), lambda event, v=version: event.version <= v))  # type: ignore[misc]
         assert (row.total, read) == (version, [("item-pen", begin)])
     read.clear()
     page = await asked.page(source("pen"), 52, 4)
@@ -265,7 +269,7 @@ async def test_an_event_that_cannot_be_folded_is_named_and_the_time_before_it_ca
     moment = datetime(2020, 1, 1, tzinfo=UTC)
     await store(database, [Stocked("pen", Decimal(1), moment), Renamed("pen", "ruin")], iter(lambda: 1, None))
     asked = RowVersions(shop, database)
-    before = await asked.at(source("pen"), lambda event: event.version <= 1)
+    before = row_of(await asked.at(source("pen"), lambda event: event.version <= 1))
     assert before == ItemRow("pen", Decimal(1), (), moment)
     with pytest.raises(ProjectionFailed, match="position 2: RuntimeError: no such name"):
         await asked.at(source("pen"), lambda event: event.version <= 2)
@@ -302,5 +306,5 @@ async def test_a_row_that_its_table_could_not_hold_is_told_with_the_event_that_m
     asked = RowVersions(shop, database)
     with pytest.raises(ProjectionFailed, match=r"position 2: .* too large for Postgres"):
         await asked.page(source("pen"), 0, 2)
-    row: Any = await asked.at(source("pen"), lambda event: event.version <= 1)
+    row: Any = row_of(await asked.at(source("pen"), lambda event: event.version <= 1))
     assert row.total == 1

@@ -6,7 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLNamedType, GraphQLObjectType, build_schema, is_type
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    build_schema,
+    get_named_type,
+    is_type,
+)
 
 from commander import DefinitionError, Domain
 from commander.examples.bank import bank
@@ -174,7 +181,7 @@ def test_a_projection_in_snake_case_is_queried_in_camel_case() -> None:
         {"event": "Event"},
         {"event": "CaughtUp"},
         {"event": "CommandApplied"},
-        {"event": "CommandResult"},
+        {"event": "CommandOutcome"},
         {"event": "Query"},
         {"event": "Position"},
         {"event": "String"},
@@ -245,10 +252,10 @@ def test_a_row_is_asked_for_by_its_key_whatever_the_key_s_name(key: str) -> None
     schema = build.build_schema(small(projection=("shelf", "shelves"), key=key))
     assert arguments_of(schema, "shelf") == {
         camel(key): "UUID!",
-        "asOf": "AsOf",
         "atLeast": "Position",
         "timeoutMs": "Int!",
     }
+    assert arguments_of(schema, "shelfAt") == {camel(key): "UUID!", "asOf": "AsOf!"}
 
 
 def arguments_of(schema: CommanderSchema, query: str) -> dict[str, str]:
@@ -257,17 +264,29 @@ def arguments_of(schema: CommanderSchema, query: str) -> dict[str, str]:
     return {name: str(argument.type) for name, argument in queries.fields[query].args.items()}
 
 
-def test_a_projection_that_cannot_travel_in_time_has_no_argument_for_it_and_no_history() -> None:
+def test_a_projection_that_cannot_travel_in_time_has_no_past_rows() -> None:
     schema = build.build_schema(small(projection=("shelf", "shelves"), key="as_of"))
     assert arguments_of(schema, "shelf") == {"asOf": "UUID!", "atLeast": "Position", "timeoutMs": "Int!"}
     assert "ShelfVersion" not in schema.as_str()
+    assert "ShelfAt" not in schema.as_str()
 
 
-def test_a_row_s_own_field_called_history_is_what_it_was() -> None:
-    schema = build.build_schema(small(projection=("shelf", "shelves"), key="history"))
-    assert arguments_of(schema, "shelf")["history"] == "UUID!"
-    fields = fields_of(types_of(small(projection=("shelf", "shelves"), key="history")), "Shelf")
-    assert fields == {"history": "UUID!", "events": "EventConnection!"}
+def test_no_field_that_returns_the_past_leads_to_the_type_of_a_present_row() -> None:
+    """A cache stores objects by type and key, so a past row of that type would replace the present one."""
+    schema = build_schema(build.build_schema(bank).as_str())
+    past = {f"{row}{kind}" for row in ("Account", "Transfer") for kind in ("At", "Version")}
+    assert past <= schema.type_map.keys()
+    for name in past:
+        found = schema.type_map[name]
+        assert isinstance(found, GraphQLObjectType)
+        led = {str(get_named_type(field.type)) for field in found.fields.values()}
+        assert not led & {"Account", "Transfer"}, name
+    queries = schema.query_type
+    assert queries is not None
+    returned = {name: str(field.type) for name, field in queries.fields.items()}
+    assert (returned["account"], returned["accountAt"]) == ("Account", "AccountAt")
+    asked = [name for name, field in queries.fields.items() if "asOf" in field.args]
+    assert {returned[name] for name in asked} == {"AccountAt", "TransferAt"}
 
 
 def rows_of(domain: Domain, handlers: dict[str, Any], *, key: str = "thing_id", **columns: Any) -> Domain:
@@ -283,6 +302,17 @@ def handler(event: type) -> Any:
 
     handle.__annotations__["event"] = event
     return handle
+
+
+@pytest.mark.parametrize("column", ["version", "position", "time"])
+def test_a_column_replaces_the_field_of_its_name_in_a_past_row(column: str) -> None:
+    domain = small()
+    begun = domain.events["Begun"].cls
+    columns: dict[str, Any] = {column: str}
+    fields = fields_of(types_of(rows_of(domain, {"begun": handler(begun)}, **columns)), "ShelfAt")
+    place = {"version": "Int!", "position": "Position!", "time": "DateTime!"}
+    history = {"history": "ShelfVersionConnection!"}
+    assert fields == {"thingId": "UUID!", **place, column: "String!", **history}
 
 
 def test_a_row_has_the_events_of_its_stream_where_it_is_made_of_one() -> None:

@@ -28,19 +28,20 @@ from commander.schema.types.results import (
 from commander.schema.types.scalars import Position
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
+OF: dict[str, Any] = {"command_id": ID, "type": "Deposit", "stream": "account-1"}
 RESULTS = [
-    CommandAccepted(command_id=ID),
-    CommandApplied(command_id=ID, stream="account-1", position=Position(2**60), version=3, recorded=list),
-    CommandApplied(command_id=ID, stream="x", position=Position(1), version=2**40, recorded=list),  # no Int
-    CommandRejected(command_id=ID, code="NO", message="ünlike \u2028"),
-    CommandPending(command_id=ID, stage=Stage.PROJECTION, position=None, behind=[]),
-    VersionConflict(command_id=ID, expected_version=None, current_version=4, message="m"),
-    CommandInvalid(command_id=ID, problems=[InputProblem(path=["amount"], message="m")]),
-    CommandValid(command_id=ID, stream="s", version=1, events=[]),
+    CommandAccepted(**OF),
+    CommandApplied(**OF, position=Position(2**60), version=3, recorded=list),
+    CommandApplied(**OF, position=Position(1), version=2**40, recorded=list),  # no Int
+    CommandRejected(**OF, code="NO", message="ünlike \u2028"),
+    CommandPending(**OF, stage=Stage.PROJECTION, position=None, behind=[]),
+    VersionConflict(**OF, expected_version=None, current_version=4, message="m"),
+    CommandInvalid(**OF, problems=[InputProblem(path=["amount"], message="m")]),
+    CommandValid(**OF, version=1, events=[]),
     InvalidRequest("timeoutMs", "too long"),
     RuntimeError("a bug"),
 ]
-FIELDS = """__typename ... on CommandAccepted { commandId }
+FIELDS = """__typename type ... on CommandAccepted { commandId }
     ... on CommandApplied { id: commandId position version stream } ...RejectedResult
     ... on CommandPending { stage at: position } ... on VersionConflict { expectedVersion currentVersion }"""
 REFUSED = "fragment RejectedResult on CommandRejected { code text: message again: code }"
@@ -128,6 +129,7 @@ async def test_there_is_a_plan_for_what_most_clients_send() -> None:
         assert data == {
             next(iter(data)): {
                 "__typename": "CommandApplied",
+                "type": "Deposit",
                 "id": str(ID),
                 "position": str(2**60),
                 "version": 3,
