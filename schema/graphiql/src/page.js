@@ -40,13 +40,10 @@ function Responses() {
   return feed ? h(FeedPane, { key: tab, feed }) : null;
 }
 
-// Lines that are wider than their pane are wrapped, as those of the response are.
+// Lines of an operation that are wider than their pane are wrapped, as those of the response are.
 function WrapLines() {
-  const query = useGraphiQL((state) => state.queryEditor);
-  const variables = useGraphiQL((state) => state.variableEditor);
-  useEffect(() => {
-    for (const editor of [query, variables]) editor?.updateOptions({ wordWrap: "on" });
-  }, [query, variables]);
+  const editor = useGraphiQL((state) => state.queryEditor);
+  useEffect(() => editor?.updateOptions({ wordWrap: "on" }), [editor]);
   return null;
 }
 
