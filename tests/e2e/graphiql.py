@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright
+from playwright.async_api import Locator, Page, async_playwright, expect
 
 from commander.schema.http.graphiql_page import DIST
 
@@ -23,6 +23,7 @@ MODEL = "globalThis.__MONACO.editor.getModels().find((model) => model.uri.path.e
 TEXT = f"(name) => {MODEL}.getValue()"
 WRITE = f"([name, text]) => {MODEL}.setValue(text)"
 SHOWS = f"([name, text]) => {MODEL}.getValue().includes(text)"
+expect.set_options(timeout=20_000)
 RESPONSE, OPERATION = "response.json", "operation.graphql"
 VARIABLES, HEADERS = "variables.json", "request-headers.json"
 TAB_STATE = "commander/graphiql:tabState"

@@ -3,7 +3,7 @@
 // Plain JavaScript with bare imports: Vite bundles it, and where nothing was built graphiql_page.py puts this
 // same text into the page, and an import map points the names at a CDN and "#…" at the other files here.
 import { GraphiQL } from "graphiql";
-import { useGraphiQL } from "@graphiql/react";
+import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { createElement as h, useEffect, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { FeedPane } from "#feed_pane";
@@ -21,7 +21,7 @@ const exampleTabs = examples.map(({ name, query, variables }) => ({
   variables,
 }));
 const opening = openingTab(exampleTabs[0]);
-const here = { tabs: [], tab: null };
+const here = { tab: null };
 const fetcher = fetcherFor({
   url: new URL(endpoint, document.baseURI).href,
   silenceMs: 3000 * keepAliveSeconds,
@@ -33,7 +33,10 @@ const fetcher = fetcherFor({
 function Responses() {
   const tabs = useGraphiQL((state) => state.tabs);
   const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.id);
+  const { stop } = useGraphiQLActions();
   Object.assign(here, { tab });
+  // A new tab does not stop what runs in the one before it, as a chosen one does. Its button would be "Stop".
+  useEffect(() => stop, [tab, stop]);
   const ids = tabs.map(({ id }) => id).join();
   useEffect(() => keepOnly(ids.split(",")), [ids]);
   const feed = useSyncExternalStore(watchFeeds, () => feedOf(tab));
