@@ -61,8 +61,8 @@ class Given:
 
         The events, those before and those decided, are checked and read back from JSON as Commander stores
         them. A Rejected and an InvalidCommand are part of the result. Any other exception is raised.
-        Raises TypeError for a command or an event of another aggregate or domain, and for an event before
-        the command that Commander would not have stored.
+        Raises AssertionError for a code that clients would see as UNKNOWN; TypeError for a command or event
+        of another aggregate or domain, and for an event before the command that could not be stored.
         """
         domain = domain_of(command)
         type_ = domain.type_of(command)
@@ -85,6 +85,8 @@ class Given:
                 state = aggregate.evolve(state, domain.event_of[type(event)].read_back(event)[1])
             return Decided(events, None)
         except (Rejected, InvalidCommand) as refusal:
+            if isinstance(refusal, Rejected) and (problem := domain.undeclared(type_, refusal.code)):
+                raise AssertionError(problem) from refusal
             return Decided((), refusal)
 
 

@@ -19,6 +19,7 @@ events.py           read and follow the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections
 cursors.py          cursors of lists: encode and decode
+node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list

@@ -32,12 +32,12 @@ from commander.streaming.live.changes import Cursor
 _LIVE = re.compile(r"(?:([2-9]|[1-9][0-9]{1,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
 _LARGEST_VERSION = 2**31 - 1
-_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
 
 
 def row_cursor_of(list_name: str, order: Order, place: Place) -> str:
     """The cursor of this place in the order of a list."""
-    return _opaque(list_name, shown(order), [_written(value) for value in place])
+    return _opaque(list_name, shown(order), [written_value(value) for value in place])
 
 
 def place_from(argument: str, cursor: str, list_name: str, order: Order) -> Place:
@@ -51,8 +51,8 @@ def place_from(argument: str, cursor: str, list_name: str, order: Order) -> Plac
         why = f"; its order is {found_order!s:.100}, not {shown(order)}"
         raise _no_cursor(argument, cursor, list_name, why)
     try:
-        return tuple(_read(field, value) for field, value in zip(order.fields, written, strict=True))
-    except _MALFORMED as error:
+        return tuple(read_value(field, value) for field, value in zip(order.fields, written, strict=True))
+    except MALFORMED as error:
         raise _no_cursor(argument, cursor, list_name) from error
 
 
@@ -139,7 +139,7 @@ def _content(argument: str, cursor: str, list_name: str, size: int) -> list[Any]
     """The values in an opaque cursor of this list, without its name. size: how many there must be."""
     try:
         found_list, *content = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise _no_cursor(argument, cursor, list_name) from error
     if len(content) == size and isinstance(found_list, str) and found_list != list_name:
         raise _no_cursor(argument, cursor, list_name, f"; it is a cursor of {found_list:.100}")
@@ -158,7 +158,7 @@ def shown(order: Order) -> str:
     return ", ".join(f"{field.graphql_name} {direction}" for field in order.fields)
 
 
-def _written(value: Any) -> Any:
+def written_value(value: Any) -> Any:
     """A value for JSON. Numbers that JSON cannot represent exactly are written as text."""
     if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
         return value
@@ -167,8 +167,8 @@ def _written(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _read(field: Field, written: Any) -> Any:
-    """The inverse of _written. Raises one of _MALFORMED for a value that no row can hold."""
+def read_value(field: Field, written: Any) -> Any:
+    """The inverse of written_value. Raises one of MALFORMED for a value that no row can hold."""
     if written is None and field.optional:
         return None
     if isinstance(field.type, EnumType):

@@ -10,7 +10,7 @@ from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.lookups import REACTION_AGGREGATE
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.log.ranges import read_log
+from commander.eventstore.log.ranges import read_events, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.services import Services
 from commander.streaming.feed.feed import FeedItem
@@ -59,6 +59,12 @@ async def event_at(services: Services, position: int) -> RecordedEvent | None:
     """The event at this position. None beyond the head."""
     events = await read_log(services.database, position - 1, position, 1)
     return events[0] if events else None
+
+
+async def events_at(services: Services, positions: Sequence[int]) -> dict[int, RecordedEvent]:
+    """The events at these positions. One beyond the head is missing."""
+    async with services.database.connection() as connection:
+        return {event.position: event for event in await read_events(connection, positions)}
 
 
 def follow(

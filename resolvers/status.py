@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from commander.domain.errors import NotFound
 from commander.eventstore.log.command_history import CommandFilter, list_commands
-from commander.eventstore.log.outcomes import outcome_of
+from commander.eventstore.log.outcomes import known_outcomes, outcome_of
 from commander.eventstore.records import Outcome, SubmittedCommand
 from commander.resolvers.cursors import number_cursor_of, number_from
 from commander.resolvers.events import Page, must_be_storable, page_size
@@ -53,6 +53,17 @@ async def state_of(services: Services, command_id: UUID) -> CommandState | None:
     if outcome is not None:
         return CommandState(None, outcome)
     return None if queued is None else undecided(services, queued)
+
+
+async def states_of(services: Services, command_ids: Sequence[UUID]) -> dict[UUID, CommandState]:
+    """The states of these commands. One with an unknown id is missing."""
+    async with services.database.connection() as connection:
+        ended = await known_outcomes(connection, command_ids)
+    found = {one: CommandState(None, outcome) for one, outcome in ended.items()}
+    for one in command_ids:
+        if one not in found and (state := await state_of(services, one)) is not None:
+            found[one] = state
+    return found
 
 
 async def command_by_id(services: Services, command_id: UUID) -> CommandState:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
 from commander.eventstore.log.lineage import events_of_commands
+from commander.eventstore.projections.folding import rows_by_keys
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers.answer_size import AnswerSize
-from commander.resolvers.events import Page
+from commander.resolvers.events import Page, events_at
 from commander.resolvers.reactions import Reactions
 from commander.resolvers.services import Services
-from commander.resolvers.status import CommandState
+from commander.resolvers.status import CommandState, states_of
 from commander.resolvers.stream_events import StreamPage, pages_of
 
 K = TypeVar("K", bound=Hashable)
@@ -34,6 +35,9 @@ class Batching:
         self.events = _loader(self._events)
         self.reactions = _loader(self._reactions_to)
         self.stream_events = _loader(self._pages)
+        self.rows = _loader(self._rows)
+        self.commands = _loader(self._commands)
+        self.events_at = _loader(self._events_at)
 
     async def _events(self, outcomes: Sequence[Outcome]) -> list[list[RecordedEvent]]:
         room = self._size.room
@@ -49,6 +53,23 @@ class Batching:
 
     async def _pages(self, asked: Sequence[StreamPage]) -> list[Page[RecordedEvent]]:
         return await pages_of(self._services, asked)
+
+    async def _rows(self, asked: Sequence[tuple[str, Any]]) -> list[Any | None]:
+        """asked: names of projections, each with a key."""
+        found: dict[tuple[str, Any], Any] = {}
+        for name in dict.fromkeys(name for name, _ in asked):
+            keys = [key for projection, key in asked if projection == name]
+            rows = await rows_by_keys(self._services.database, self._services.tables[name], keys)
+            found |= {(name, key): row for key, row in rows.items()}
+        return [found.get(one) for one in asked]
+
+    async def _commands(self, command_ids: Sequence[UUID]) -> list[CommandState | None]:
+        found = await states_of(self._services, command_ids)
+        return [found.get(one) for one in command_ids]
+
+    async def _events_at(self, positions: Sequence[int]) -> list[RecordedEvent | None]:
+        found = await events_at(self._services, positions)
+        return [found.get(position) for position in positions]
 
 
 def _loader(load: Callable[[Sequence[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:

@@ -28,9 +28,11 @@ from commander.schema.types.events import EventTypes, event_fields
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
-from commander.schema.types.projections import ProjectionFields, names_of
+from commander.schema.types.node import node_fields
+from commander.schema.types.projections import ProjectionFields, names_of, reach
 from commander.schema.types.reactor_failures import reactor_failure_fields
-from commander.schema.types.results import MEMBERS
+from commander.schema.types.rejection_codes import RejectionCodes
+from commander.schema.types.results import OutcomeTypes
 from commander.schema.types.scalars import SCALARS
 
 
@@ -49,14 +51,16 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     parked_queries, parked_mutations = reactor_failure_fields()
     made = ProjectionFields(domain, types, events)
     read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
+    read += node_fields(domain.projections, events, reach)
     inputs = command_inputs(domain, types)
+    outcomes = OutcomeTypes(events, RejectionCodes(domain, types))
     options = option_types(projection_names(domain, types))
-    direct = [command_mutation(input, events, options) for input in inputs]
+    direct = [command_mutation(input, outcomes, options) for input in inputs]
     if inputs:
-        direct.append(submit_mutation(inputs, events, options))
+        direct.append(submit_mutation(inputs, outcomes, options))
     mutations = [
         *(field.declared for field in direct),
-        cancel_mutation(events),
+        cancel_mutation(events, outcomes),
         *history_mutations,
         *effect_mutations,
         *parked_mutations,
@@ -71,7 +75,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             query=_root(domain, "Query", queries),
             mutation=_root(domain, "Mutation", mutations),
             subscription=_root(domain, "Subscription", subscriptions),
-            types=[*events.classes, *MEMBERS],
+            types=[*events.classes, *outcomes.classes],
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
             execution_context_class=CountingExecution,

@@ -28,7 +28,7 @@ _TYPES_BY_ENDING = {
 }
 _ARGUMENTS = {
     "after": "The page begins behind this cursor: that of the last item that you have.",
-    "asOf": "A point in the past. By default the row is as it is now.",
+    "asOf": "A point in the past.",
     "before": "The page ends before this cursor.",
     "commandId": "The id of the command.",
     "commands": "The commands, in the order in which they are submitted.",
@@ -49,7 +49,6 @@ _ARGUMENTS = {
 }
 _ARGUMENTS_OF = {
     "Query.events(after)": "The position behind which the page begins.",
-    "Query.command(id)": "The id of the command.",
     "Query.reactorFailures(reactor)": "Only the keys of this reactor. By default those of all.",
     "Subscription.events(after)": "The position behind which the events begin: that of the last item that "
     "you received.",
@@ -200,7 +199,8 @@ def _of_domain(domain: Domain) -> Mapping[str, str]:
         query, key = camel(projection.query), camel(projection.key)
         texts[capitalized(query)] = f"A row of the projection `{query}`."
         texts[f"Query.{query}"] = "A row by its key. Null if there is no such row."
-        for at in (f"Query.{query}", f"Query.{query}At", f"Subscription.{query}"):
+        past = (f"Query.{query}At", f"Query.{query}History")
+        for at in (f"Query.{query}", *past, f"Subscription.{query}"):
             texts[f"{at}({key})"] = "The key of the row."
         texts[f"ProjectionName.{projection.query.upper()}"] = f"The projection of the query `{query}`."
     return texts

@@ -27,7 +27,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.types.commands import CommandOptions, command_inputs
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap
-from commander.schema.types.results import MEMBERS, CommandAccepted, CommandOutcome
+from commander.schema.types.results import CommandAccepted, CommandOutcome
 from commander.schema.types.scalars import SCALARS
 from commander.settings import read_settings
 
@@ -61,7 +61,7 @@ def noop_schema(domain: Domain) -> CommanderSchema:
     schema = CommanderSchema(
         query=strawberry.type(type("Query", (), {"ping": strawberry.field(ping)})),
         mutation=strawberry.type(type("Mutation", (), {deposit.field: mutation})),
-        types=[*events.classes, *MEMBERS],
+        types=[*events.classes, CommandAccepted],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     schema.resolve_mutations({deposit.field: resolve})

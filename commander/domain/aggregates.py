@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
 from typing import Any
@@ -37,6 +37,7 @@ class AggregateType(Named):
     """A consistency boundary. Each instance is one stream; the command's field `key` identifies it.
 
     name, was: see Named. The API shows the name. The streams have the stored name.
+    decider_functions: the methods that decide, as the author wrote them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class AggregateType(Named):
     evolvers: Mapping[type, Callable[[Any, Any], Any]]
     where: str
     was: tuple[str, ...] = ()
+    decider_functions: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
 
     def initial(self) -> Any:
         """The state before the first event."""
@@ -117,6 +119,7 @@ def aggregate_type(
     evolvers = {h.parameter: h.function for h in handlers if h.parameter in events}
     allowed = {event: events[event] for event in evolvers}
     deciders: dict[type, Decider] = {}
+    functions: dict[type, Callable[..., Any]] = {}
     seen: set[Any] = set()
     for handler in handlers:
         label = f"{cls.__name__}.{handler.name}"
@@ -131,9 +134,10 @@ def aggregate_type(
             check_returns(handler, label, partial(_not_an_event_of, cls, allowed, commands, events))
             _check_key(commands[handler.parameter], key, label, handler.where)
             deciders[handler.parameter] = _decider(handler, allowed, label)
+            functions[handler.parameter] = handler.function
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
-    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was)
+    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions)
 
 
 def _not_an_event_of(
@@ -152,12 +156,12 @@ def _not_an_event_of(
 
 
 def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
-    field = next((f for f in command.fields if f.name == key), None)
-    if field is None:
+    found = next((f for f in command.fields if f.name == key), None)
+    if found is None:
         raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
-    if field.optional:
+    if found.optional:
         raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
-    if not (isinstance(field.type, ScalarType) and field.type.python in KEY_TYPES):
+    if not (isinstance(found.type, ScalarType) and found.type.python in KEY_TYPES):
         problem = f"the key {command.name}.{key} must be a UUID, str, int, BigInt or date"
         raise DefinitionError(where, f"{label}: {problem}")
 

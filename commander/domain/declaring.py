@@ -72,6 +72,7 @@ class DeclaringDomain(DomainLookups):
         /,
         *,
         internal: bool = False,
+        rejects: Sequence[str] | None = None,
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
@@ -83,6 +84,7 @@ class DeclaringDomain(DomainLookups):
         /,
         *,
         internal: bool = False,
+        rejects: Sequence[str] | None = None,
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
@@ -91,12 +93,12 @@ class DeclaringDomain(DomainLookups):
 
         The constraints of its fields are checked before the command is accepted. internal: only reactors
         send it; it has no mutation. deprecated: why clients should no longer send it, and what to send
-        instead.
+        instead. rejects: the codes that its decider raises, by default those that are found in its source.
         """
 
         def register(cls: type[T]) -> type[T]:
             names = given_names("command", cls.__name__, name, was)
-            type_ = command_type(frozen_dataclass(cls), internal, names, deprecated)
+            type_ = command_type(frozen_dataclass(cls), internal, names, deprecated, rejects)
             self._claim(names, type_.where)
             self._mark(type_)
             self._add_command(type_)

@@ -14,7 +14,6 @@ from commander.domain.code import DomainCode, code_of
 from commander.domain.declaring import DeclaringDomain
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
-from commander.domain.hooks import HookedDomain
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED
 from commander.domain.messages import (
     CommandType,
@@ -27,6 +26,7 @@ from commander.domain.parentheses import needs_parentheses
 from commander.domain.projections import Indexes, ProjectionType, projection_type
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
+from commander.domain.rejection_codes import RejectingDomain
 from commander.domain.source import raised, running, where_is
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DeclaringDomain, ReactingDomain, HookedDomain):
+class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -207,6 +207,8 @@ class Domain(DeclaringDomain, ReactingDomain, HookedDomain):
         for event in self.events.values():
             if event.name not in self._aggregate_of_event:
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
+        if any(command.rejects is not None for command in self.commands.values()):
+            _ = self.rejection_codes
 
     def _claim(self, names: GivenNames, where: str) -> None:
         """Raises DefinitionError unless the names of an event or a command are free."""

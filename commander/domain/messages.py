@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from commander.domain.deprecations import checked_reason
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, check_may_be_left_out, derived_ids, fields_of
+from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import place_of, where_is
 
@@ -27,7 +28,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 # The fields of the GraphQL interface Event. An event's own fields appear beside them.
 EVENT_FIELDS = frozenset(
     {"position", "stream", "version", "type", "aggregate", "recorded_at", "command_id", "correlation_id"}
-    | {"causation_position", "schema_version", "reactions", "log_epoch"}
+    | {"causation_position", "schema_version", "reactions", "log_epoch", "id"}
 )
 
 
@@ -86,6 +87,7 @@ class CommandType(Named):
 
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
     deprecated: why clients should no longer send it.
+    rejects: the codes that its decider raises; None if the author declares none, see rejection_codes.py.
     name, was: see Named. The API shows the name.
     """
 
@@ -97,6 +99,7 @@ class CommandType(Named):
     where: str
     was: tuple[str, ...] = ()
     deprecated: str | None = None
+    rejects: tuple[str, ...] | None = None
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -187,15 +190,25 @@ def event_type(cls: type, version: int, names: GivenNames, deprecated: str | Non
     return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was, deprecated)
 
 
-def command_type(cls: type, internal: bool, names: GivenNames, deprecated: str | None = None) -> CommandType:
+def command_type(
+    cls: type,
+    internal: bool,
+    names: GivenNames,
+    deprecated: str | None = None,
+    rejects: Sequence[str] | None = None,
+) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
+    where = where_is(cls)
+    if isinstance(rejects, str):
+        raise DefinitionError(where, f'{cls.__name__}: write rejects=("{rejects}",), with a comma')
+    for code in rejects or ():
+        check_name(code, where, f"{cls.__name__}: the code {code!r}")
     if not dataclasses.fields(cls):
         problem = "has no fields; a command needs a field with the key of its aggregate"
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     check_defaults(cls, fields)
     check_may_be_left_out(cls, fields)
-    checked_reason(deprecated, where_is(cls), cls.__name__)
-    return CommandType(
-        names.name, cls, internal, fields, docstring(cls), where_is(cls), names.was, deprecated
-    )
+    checked_reason(deprecated, where, cls.__name__)
+    codes = None if rejects is None else tuple(rejects)
+    return CommandType(names.name, cls, internal, fields, docstring(cls), where, names.was, deprecated, codes)

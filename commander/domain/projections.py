@@ -19,6 +19,8 @@ from commander.domain.touching import Touches, check, declared, keys_by
 
 _MAX_COLUMN = 63  # the longest name in Postgres, which silently truncates a longer one
 _MAX_NAME = _MAX_COLUMN - len("projection__12345678")
+ROW_FIELDS = frozenset({"id"})
+"""The names that the API gives to fields of its own, on each row."""
 _LAYOUT = 2
 """The version of the table layout. Increase it when the same class gives a different table."""
 
@@ -140,7 +142,7 @@ def projection_type(
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
-    fields = fields_of(cls)
+    fields = fields_of(cls, ROW_FIELDS)
     check_defaults(cls, fields)
     for option, columns in (("indexes", indexes), ("filterable", filterable)):
         if isinstance(columns, str):

@@ -69,11 +69,16 @@ def place_of(error: BaseException) -> str:
         place = place_of(error.__cause__)
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        ours = file.startswith(_PACKAGE) and not file.startswith(_EXAMPLES)
-        if not (ours or "site-packages" in file or file.startswith(_PYTHON)):
+        if is_of_the_author(file):
             place = f" ({file}:{traceback.tb_lineno})"
         traceback = traceback.tb_next
     return place
+
+
+def is_of_the_author(file: str) -> bool:
+    """Whether a file is neither Commander's nor a library's."""
+    ours = file.startswith(_PACKAGE) and not file.startswith(_EXAMPLES)
+    return not (ours or "site-packages" in file or file.startswith(_PYTHON))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -137,8 +137,15 @@ async def save_failure(connection: Connection, table: Table, position: int, erro
 
 async def row_by_key(database: Database, table: Table, key: Any) -> Any | None:
     """The row with this key; None if there is none."""
-    rows = await database.fetch(table.select_keys, [table.key_bind(key)])
-    return table.row_of(rows[0]) if rows else None
+    rows = await rows_by_keys(database, table, [key])
+    return next(iter(rows.values()), None)
+
+
+async def rows_by_keys(database: Database, table: Table, keys: Collection[Any]) -> dict[Any, Any]:
+    """The rows with these keys, by key."""
+    records = await database.fetch(table.select_keys, [table.key_bind(key) for key in keys])
+    rows = [table.row_of(record) for record in records]
+    return {getattr(row, table.projection.key): row for row in rows}
 
 
 async def _first_unwritable(connection: Connection, table: Table, touches: Sequence[Touch]) -> LoggedEvent:

@@ -23,6 +23,7 @@ from commander.domain import BigInt, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.cursors import position_cursor_of
+from commander.resolvers.node_ids import event_id
 from commander.schema.errors import bounded, typed
 from commander.schema.execution.gate import Admitted
 from commander.schema.types.events import EventTypes
@@ -142,6 +143,8 @@ class Renderer:
                 plan.append((key, self._read(own[name], details)))
             elif name == "type":
                 plan.append((key, lambda item, _event: self._types.type_name(item.type)))
+            elif name == "id":
+                plan.append((key, lambda item, _event: event_id(item.position, self._epochs)))
             elif name == "logEpoch":
                 plan.append((key, lambda item, _event: self._epochs.at(item.position)))
             elif name == "aggregate":

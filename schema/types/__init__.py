@@ -7,6 +7,7 @@ direct_field.py     a field that graphql-core resolves without Strawberry
 records.py          the types that refer to one another: Event, Command, Reaction
 shared_fields.py    one type for each field that several events have
 events.py           a type per event; read the log; the feed
+rejection_codes.py  an enum of codes for each command
 results.py          the interface CommandOutcome
 commands.py         a mutation per command; submit many; cancel one
 command_status.py   the status of commands; dead letters
@@ -16,7 +17,8 @@ lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 late_projections.py projections that do not show an event, and why
 read_your_writes.py the arguments atLeast and timeoutMs
-time_travel.py      rows of the past: accountAt and history
+time_travel.py      rows of the past: accountAt, history, accountHistory
+node.py             any row, command or event by its id
 live.py             the subscriptions of each projection
 projections.py      the queries of each projection
 """

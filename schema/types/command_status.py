@@ -35,7 +35,7 @@ class CommandFilterInput:
         statuses = None
         if self.statuses is not None:
             if {CommandStatus.SCHEDULED, CommandStatus.ACCEPTED} & set(self.statuses):
-                problem = "the list has only commands with an outcome; use command(id:) for a pending one"
+                problem = "the list has only ended commands; use command(commandId:) for a pending one"
                 raise InvalidRequest("filter.statuses", problem)
             statuses = frozenset(Status(status.value) for status in self.statuses)
         return CommandFilter(
@@ -62,8 +62,8 @@ class CommandConnection:
 def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]:
     """The fields of Query, Mutation and Subscription about the status of commands."""
 
-    async def command(info: Info[Context, None], id: UUID) -> Command:
-        return command_of(await resolving.command_by_id(info.context.services, id), events)
+    async def command(info: Info[Context, None], command_id: UUID) -> Command:
+        return command_of(await resolving.command_by_id(info.context.services, command_id), events)
 
     async def commands(
         info: Info[Context, None],

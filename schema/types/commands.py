@@ -25,7 +25,7 @@ from commander.schema.names import camel, uncapitalized
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap, to_domain
-from commander.schema.types.results import CommandOutcome, Subject, outcome_of
+from commander.schema.types.results import CommandOutcome, OutcomeTypes, Subject
 from commander.streaming.commands.assembling import client_command_id
 from commander.streaming.tracing import SpanKind, span
 
@@ -146,7 +146,7 @@ def command_inputs(domain: Domain, types: TypeMap) -> list[CommandInput]:
     ]
 
 
-def command_mutation(made: CommandInput, events: EventTypes, options: OptionTypes) -> DirectField:
+def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: OptionTypes) -> DirectField:
     """The mutation of a command. It has the name of the command, a typed input, and the docstring as its
     description.
     """
@@ -167,7 +167,7 @@ def command_mutation(made: CommandInput, events: EventTypes, options: OptionType
                 command,
                 _options(given, command_id, given_id is not None, context.actor, traceparent, input),
             )
-        return outcome_of(result, made.subject(command, command_id), events)
+        return outcomes.of(result, made.subject(command, command_id))
 
     description = made.type.doc or None
     return DirectField(
@@ -179,7 +179,7 @@ def command_mutation(made: CommandInput, events: EventTypes, options: OptionType
 
 
 def submit_mutation(
-    inputs: Sequence[CommandInput], events: EventTypes, option_types: OptionTypes
+    inputs: Sequence[CommandInput], outcomes: OutcomeTypes, option_types: OptionTypes
 ) -> DirectField:
     """Mutation.submit: many commands at once. Each item is an AnyCommand with exactly one field."""
     by_field = {made.field: made for made in inputs}
@@ -230,13 +230,13 @@ def submit_mutation(
             items.append((command, options))
             subjects.append(by_field[field].subject(command, command_id))
         results = await resolving.submit_all(context.services, items)
-        return [outcome_of(*one, events) for one in zip(results, subjects, strict=True)]
+        return [outcomes.of(*one) for one in zip(results, subjects, strict=True)]
 
     description = "Submit many commands, in order. Each command has its own result."
     return DirectField(strawberry.mutation(declared, name="submit", description=description), resolve)
 
 
-def cancel_mutation(events: EventTypes) -> Any:
+def cancel_mutation(events: EventTypes, outcomes: OutcomeTypes) -> Any:
     """Mutation.cancelCommand."""
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
@@ -244,7 +244,7 @@ def cancel_mutation(events: EventTypes) -> Any:
         ended = await ending.cancel(services, command_id, info.context.actor)
         state = await command_by_id(services, command_id)
         subject = Subject(command_id, events.command_name(state.known.type), ended.stream)
-        return outcome_of(as_ended(ended), subject, events)
+        return outcomes.of(as_ended(ended), subject)
 
     cancel_command.__annotations__ |= {"return": CommandOutcome}
     description = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ class DirectField:
     """
 
     declared: Any
-    resolve: Callable[..., Awaitable[Any]]
+    resolve: Callable[..., Any]
     of: str = "Mutation"
 
     @property

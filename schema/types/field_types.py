@@ -22,7 +22,7 @@ _PLAIN: Mapping[Any, Any] = {
 }
 
 
-_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "RowVersion")
+_RESERVED = ("String", "Int", "Float", "Boolean", "ID", "JSON", "RowVersion", "Node")
 """Names of the API that Strawberry does not compare with the names of classes; see also `SCALARS`."""
 
 

@@ -22,12 +22,15 @@ from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where, order_input, read_order
 from commander.schema.types.live import LiveField, live_fields, live_names
+from commander.schema.types.node import id_of_row
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
-from commander.schema.types.time_travel import add_history, past_names, past_rows, row_at
+from commander.schema.types.records import Node
+from commander.schema.types.time_travel import history_fields, past_names, past_rows, row_at
 
 _PAGE = ("first", "after", "last", "before")
 _EVENTS = "events"
+_NO_WAIT: Given = {"timeoutMs": 0}
 
 
 class ProjectionFields:
@@ -47,18 +50,23 @@ class ProjectionFields:
         """The fields of Query for this projection, and the fields of its rows with their own resolver."""
         name = type_name(type_)
         aggregate = aggregate_behind(self._domain, type_)
-        own = [] if aggregate is None else self._events_of_row(type_, aggregate)
+        own = [id_of_row(name, type_)]
+        if aggregate is not None:
+            past = past_rows(name, type_, self._types)
+            own += self._events_of_row(type_, aggregate)
+            own += history_fields(name, past, self._events, self._types)
+            own.append(row_at(name, past, self._types))
         row = self._types.object_type(
             name,
             type_.fields,
             where=type_.where,
             description=type_.doc,
-            more={f"{field.graphql_name}_": field.declared for field in own},
+            base=Node,
+            more={
+                "is_type_of": staticmethod(lambda row, _info: type(row) is type_.cls),
+                **{f"{field.graphql_name}_": field.declared for field in own if field.of == name},
+            },
         )
-        if aggregate is not None:
-            past = past_rows(name, type_, self._types)
-            add_history(name, past, [row, past.row], self._events)
-            own.append(row_at(name, past, self._types))
         edge = _type(f"{name}Edge", {"cursor": str, "node": row})
         connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)
@@ -126,7 +134,7 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
-        await _reach(info.context, type_, given)
+        await reach(info.context, type_, given)
         return await resolving.row(services, services.tables[type_.name], given[shown])
 
     field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
@@ -157,7 +165,7 @@ def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order
         ordered = resolving.order_of(table, read_order(given.get("orderBy")))
         listing = Listing(table, where.read(given.get("where")), ordered)
         walk = resolving.walk_of(services, listing, *(given.get(name) for name in _PAGE))
-        await _reach(info.context, type_, given)
+        await reach(info.context, type_, given)
         page = await resolving.page(services, listing, walk)
         edges = [edge(cursor=listing.cursor_of(row), node=row) for row in page.items]
         about = page_info(page, [one.cursor for one in edges])
@@ -187,7 +195,7 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
     return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
 
 
-async def _reach(context: Context, type_: ProjectionType, given: Given) -> None:
+async def reach(context: Context, type_: ProjectionType, given: Given = _NO_WAIT) -> None:
     """Waits until the table shows `atLeast`. Adds the position of the table to the response."""
     table = context.services.tables[type_.name]
     now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])

@@ -14,6 +14,7 @@ from strawberry.types import Info
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
+from commander.resolvers.node_ids import command_id, event_id
 from commander.resolvers.read_your_writes import late
 from commander.schema.context import Context
 from commander.schema.types.late_projections import ProjectionBehind, projection_behind
@@ -29,6 +30,14 @@ class EventTypes(Protocol):
     def command_name(self, stored: str) -> str: ...
 
     def command_input(self, stored: str, data: str | bytes) -> Any: ...
+
+
+NODE_ID = "The id of the object for `node(id:)`: unique over all types, always the same, and not to be read."
+
+
+@strawberry.interface(description="An object that `node(id:)` finds by its id: a row, a command or an event.")
+class Node:
+    id: strawberry.ID = strawberry.field(description=NODE_ID)
 
 
 def _log_epoch(root: FeedItem, info: Info[Context, None]) -> int:
@@ -54,9 +63,14 @@ async def _reactions(root: Event, info: Info[Context, None]) -> list[Reaction]:
     return [Reaction(reactor=one.known.reactor, command=command_of(one, root._types)) for one in found]
 
 
+def _event_id(root: Event, info: Info[Context, None]) -> strawberry.ID:
+    return strawberry.ID(event_id(root.position, info.context.epochs))
+
+
 @strawberry.interface(description="A fact that was decided and stored. It never changes.")
-class Event(FeedItem):
+class Event(FeedItem, Node):
     _types: strawberry.Private[EventTypes]
+    id: strawberry.ID = strawberry.field(resolver=_event_id, description=NODE_ID)
     stream: str = strawberry.field(
         description="The name of its stream. The name never changes, even if the aggregate is renamed."
     )
@@ -127,7 +141,7 @@ class DeadLetterAction:
 async def _dead_letter_action(root: Command, info: Info[Context, None]) -> DeadLetterAction | None:
     if root.status is not CommandStatus.FAILED:
         return None
-    found = await dead.action_on(info.context.services.database, root.id)
+    found = await dead.action_on(info.context.services.database, root.command_id)
     if found is None:
         return None
     return DeadLetterAction(
@@ -135,11 +149,16 @@ async def _dead_letter_action(root: Command, info: Info[Context, None]) -> DeadL
     )
 
 
+def _command_node_id(root: Command) -> strawberry.ID:
+    return strawberry.ID(command_id(root.command_id))
+
+
 @strawberry.type(
     description="A command and its outcome. The fields of the outcome are null until it is decided."
 )
-class Command:
-    id: UUID
+class Command(Node):
+    id: strawberry.ID = strawberry.field(resolver=_command_node_id, description=NODE_ID)
+    command_id: UUID = strawberry.field(description="The id that the client gave, or that was made for it.")
     type: str
     status: CommandStatus
     stream: str
@@ -194,7 +213,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
     queued = state.submitted
     assert queued is not None, "a state has an outcome or a submitted command"
     return Command(
-        id=queued.command_id,
+        command_id=queued.command_id,
         type=events.command_name(queued.type),
         status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
@@ -219,7 +238,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
 def ended(outcome: Outcome, events: EventTypes) -> Command:
     """The GraphQL type of a command that has an outcome."""
     return Command(
-        id=outcome.command_id,
+        command_id=outcome.command_id,
         type=events.command_name(outcome.type),
         status=CommandStatus(outcome.status),
         stream=outcome.stream,

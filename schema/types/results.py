@@ -9,12 +9,14 @@ from uuid import UUID
 import msgspec
 import strawberry
 from strawberry.scalars import JSON
+from strawberry.types import get_object_definition
 
 from commander.resolvers import results as resolving
 from commander.schema.names import camel
 from commander.schema.types.events import EventTypes
 from commander.schema.types.late_projections import ProjectionBehind, projection_behind
 from commander.schema.types.records import Event
+from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.scalars import Position
 
 Stage = strawberry.enum(resolving.Stage, name="PendingStage", description=resolving.Stage.__doc__)
@@ -51,7 +53,7 @@ class CommandApplied(CommandOutcome):
 
 @strawberry.type(description="The rules of the domain refused the command. This outcome is final.")
 class CommandRejected(CommandOutcome):
-    code: str
+    code: str = strawberry.field(description="The code, as the rules of the domain gave it.")
     message: str
 
 
@@ -68,7 +70,7 @@ class CommandInvalid(CommandOutcome):
 
 @strawberry.type(
     description="`timeoutMs` has passed, or a projection has stopped. The command continues. Ask again with "
-    "command(id:)."
+    "command(commandId:)."
 )
 class CommandPending(CommandOutcome):
     stage: resolving.Stage
@@ -109,19 +111,6 @@ class CommandFailed(CommandOutcome):
     message: str
 
 
-MEMBERS: list[Any] = [
-    CommandAccepted,
-    CommandApplied,
-    CommandRejected,
-    CommandInvalid,
-    CommandPending,
-    CommandConflict,
-    VersionConflict,
-    CommandFailed,
-    CommandValid,
-]
-
-
 class Subject(NamedTuple):
     """The command that an outcome is of. type: its present name."""
 
@@ -130,56 +119,93 @@ class Subject(NamedTuple):
     stream: str
 
 
-def outcome_of(result: resolving.Result, subject: Subject, events: EventTypes) -> CommandOutcome:
-    """The member of the interface CommandOutcome for a result."""
-    command_id, type_, stream = subject
-    match result:
-        case resolving.AcceptedResult():
-            return CommandAccepted(command_id=command_id, type=type_, stream=stream)
-        case resolving.AppliedResult(_, _, position, version, recorded):
-            return CommandApplied(
-                command_id=command_id,
-                type=type_,
-                stream=stream,
-                position=Position(position),
-                version=version,
-                recorded=lambda: [events.of(event) for event in recorded],
-            )
-        case resolving.RejectedResult(_, code, message):
-            return CommandRejected(
-                command_id=command_id, type=type_, stream=stream, code=code, message=message
-            )
-        case resolving.FailedResult(_, code, message):
-            return CommandFailed(command_id=command_id, type=type_, stream=stream, code=code, message=message)
-        case resolving.VersionConflictResult(_, expected, current, message):
-            return VersionConflict(
-                command_id=command_id,
-                type=type_,
-                stream=stream,
-                expected_version=expected,
-                current_version=current,
-                message=message,
-            )
-        case resolving.PendingResult(_, stage, at, late):
-            return CommandPending(
-                command_id=command_id,
-                type=type_,
-                stream=stream,
-                stage=stage,
-                position=None if at is None else Position(at),
-                behind=[projection_behind(one) for one in late],
-            )
-        case resolving.ConflictResult():
-            message = f"the command id {command_id} was used before with other content; use a new id"
-            return CommandConflict(command_id=command_id, type=type_, stream=stream, message=message)
-        case resolving.ValidResult(_, _, version, proposed):
-            made = [
-                ProposedEvent(type=events.type_name(e.type), data=JSON(msgspec.json.decode(e.data)))
-                for e in proposed
-            ]
-            return CommandValid(
-                command_id=command_id, type=type_, stream=stream, version=version, events=made
-            )
-        case resolving.InvalidResult(_, problems):
-            shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
-            return CommandInvalid(command_id=command_id, type=type_, stream=stream, problems=shown)
+class OutcomeTypes:
+    """The members of CommandOutcome for one schema."""
+
+    def __init__(self, events: EventTypes, codes: RejectionCodes) -> None:
+        self._events = events
+        self._codes = codes
+        self._rejected = _with(CommandRejected, codes.namespace)
+
+    @property
+    def classes(self) -> list[Any]:
+        return [
+            CommandAccepted,
+            CommandApplied,
+            self._rejected,
+            CommandInvalid,
+            CommandPending,
+            CommandConflict,
+            VersionConflict,
+            CommandFailed,
+            CommandValid,
+        ]
+
+    def of(self, result: resolving.Result, subject: Subject) -> CommandOutcome:
+        """The member for a result."""
+        command_id, type_, stream = subject
+        match result:
+            case resolving.AcceptedResult():
+                return CommandAccepted(command_id=command_id, type=type_, stream=stream)
+            case resolving.AppliedResult(_, _, position, version, recorded):
+                return CommandApplied(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    position=Position(position),
+                    version=version,
+                    recorded=lambda: [self._events.of(event) for event in recorded],
+                )
+            case resolving.RejectedResult(_, code, message):
+                rejected: CommandOutcome = self._rejected(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    code=code,
+                    message=message,
+                    **self._codes.shown(type_, code),
+                )
+                return rejected
+            case resolving.FailedResult(_, code, message):
+                return CommandFailed(
+                    command_id=command_id, type=type_, stream=stream, code=code, message=message
+                )
+            case resolving.VersionConflictResult(_, expected, current, message):
+                return VersionConflict(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    expected_version=expected,
+                    current_version=current,
+                    message=message,
+                )
+            case resolving.PendingResult(_, stage, at, late):
+                return CommandPending(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    stage=stage,
+                    position=None if at is None else Position(at),
+                    behind=[projection_behind(one) for one in late],
+                )
+            case resolving.ConflictResult():
+                message = f"the command id {command_id} was used before with other content; use a new id"
+                return CommandConflict(command_id=command_id, type=type_, stream=stream, message=message)
+            case resolving.ValidResult(_, _, version, proposed):
+                made = [
+                    ProposedEvent(type=self._events.type_name(e.type), data=JSON(msgspec.json.decode(e.data)))
+                    for e in proposed
+                ]
+                return CommandValid(
+                    command_id=command_id, type=type_, stream=stream, version=version, events=made
+                )
+            case resolving.InvalidResult(_, problems):
+                shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
+                return CommandInvalid(command_id=command_id, type=type_, stream=stream, problems=shown)
+
+
+def _with(member: type, namespace: dict[str, Any]) -> Any:
+    """A member with further fields."""
+    description = get_object_definition(member, strict=True).description
+    made = type(member.__name__, (member,), {"__module__": __name__, **namespace})
+    return strawberry.type(made, name=member.__name__, description=description)

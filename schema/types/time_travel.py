@@ -1,4 +1,4 @@
-"""Rows of the past: the query `accountAt` of a projection `account`, and the field `history` of its rows.
+"""Rows of the past: the queries `accountAt` and `accountHistory` of a projection `account`.
 
 A row of the past has a type of its own, AccountAt. So no client that stores objects by type and key can take
 it for the row as it is now.
@@ -12,12 +12,9 @@ from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLResolveInfo
-from graphql.pyutils import Path
 from strawberry import UNSET
-from strawberry.types import Info, get_object_definition
 
 from commander.domain import ProjectionType
-from commander.domain.errors import InvalidRequest
 from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
@@ -30,6 +27,7 @@ from commander.schema.types.records import Command, Event, ended
 from commander.schema.types.scalars import Position
 
 _HISTORY = "history"
+_PAGE = ("first", "after")
 
 
 @strawberry.input(
@@ -130,27 +128,21 @@ def row_at(name: str, past: PastRows, types: TypeMap) -> DirectField:
     return DirectField(field, resolve, "Query")
 
 
-def add_history(name: str, past: PastRows, rows: list[Any], events: EventTypes) -> None:
-    """Adds the field `history` to these types of rows, unless a column has that name."""
+def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap) -> list[DirectField]:
+    """The versions of a row: the field `history` of the row, and the field of Query for rows that are gone.
+
+    A row with a column named `history` has only that column.
+    """
     type_ = past.type
-    if any(field.graphql_name == _HISTORY for field in type_.fields):
-        return
     _, version_name, edge_name, connection_name = past_names(name)
     description = f"{name} as it was after one event. `row` is null if the event removed the row."
     version = _type(version_name, {"row": past.row | None}, RowVersion, description)
     edge: Any = _type(edge_name, {"cursor": str, "node": version})
     connection = _type(connection_name, {"edges": list[edge], "page_info": PageInfo})
 
-    async def history(
-        root: Any, info: Info[Context, None], first: int | None = None, after: str | None = None
-    ) -> Any:
-        if _inside(info, version_name):
-            raise InvalidRequest(
-                _HISTORY, "must not be nested in itself: all versions of a row have the same history"
-            )
-        services = info.context.services
-        table = services.tables[type_.name]
-        page = await resolving.versions_of_row(services, table, getattr(root, type_.key), first, after)
+    async def versions(context: Context, key: Any, first: int | None, after: str | None) -> Any:
+        table = context.services.tables[type_.name]
+        page = await resolving.versions_of_row(context.services, table, key, first, after)
         edges = [
             edge(cursor=resolving.version_cursor_of(table, made.version), node=node(made))
             for made in page.items
@@ -168,22 +160,31 @@ def add_history(name: str, past: PastRows, rows: list[Any], events: EventTypes) 
             row=past.of(made.version),
         )
 
-    history.__annotations__ |= {"return": connection}
-    for row in rows:
-        field = strawberry.field(history, name=_HISTORY, description="All versions of the row, oldest first.")
-        field.python_name = _HISTORY
-        # added last: its type refers to the type of the row
-        get_object_definition(row, strict=True).fields.append(field)
+    def declared(first: int | None = None, after: str | None = None) -> Any: ...
 
+    async def of_row(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        key = getattr(row, type_.key)
+        return await versions(info.context, key, given.get("first"), given.get("after"))
 
-def _inside(info: Info[Context, None], type_name: str) -> bool:
-    """Whether the field that is being resolved is nested in a field of this type."""
-    path: Path | None = info.path
-    while path is not None:
-        if path.typename == type_name:
-            return True
-        path = path.prev
-    return False
+    def declared_by_key(key: Any, first: int | None = None, after: str | None = None) -> Any: ...
+
+    async def by_key(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
+        return await versions(info.context, given[shown], given.get("first"), given.get("after"))
+
+    shown = camel(type_.key)
+    key_type = types.annotation(type_.key_field, is_input=True)
+    declared.__annotations__ |= {"return": connection}
+    argument = strawberry.argument(name=shown)
+    declared_by_key.__annotations__ |= {"key": Annotated[key_type, argument], "return": connection}
+    of_rows = strawberry.field(declared, name=_HISTORY, description="All versions of the row, oldest first.")
+    of_keys = strawberry.field(
+        declared_by_key,
+        name=f"{camel(type_.query)}History",
+        description=f"All versions of the {name} with this key, oldest first, also if it is gone.",
+    )
+    taken = any(field.graphql_name == _HISTORY for field in type_.fields)
+    made = [] if taken else [DirectField(of_rows, of_row, name)]
+    return made if shown in _PAGE else [*made, DirectField(of_keys, by_key, "Query")]
 
 
 def _type(name: str, annotations: dict[str, Any], base: Any = object, description: str | None = None) -> Any:

@@ -92,7 +92,7 @@ async def test_an_event_of_a_former_version_is_the_newest_to_whoever_reads_it(pa
             """query ($shelf: UUID!, $command: UUID!) {
               shelf(shelfId: $shelf) { total }
               event(position: "1") { ... on Placed { width unit schemaVersion } }
-              command(id: $command) { status events { ... on Placed { width unit } } }
+              command(commandId: $command) { status events { ... on Placed { width unit } } }
               events(filter: {types: ["Measured"]}) { edges { node { ... on Measured { width } } } }
             }""",
             shelf=shelf,

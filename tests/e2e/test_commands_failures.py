@@ -28,9 +28,10 @@ WORK = """mutation ($job: UUID!, $how: String!, $options: CommandOptions) {
     ... on CommandFailed { commandId code message }
     ... on CommandPending { commandId }
   } }"""
-COMMAND = """query ($id: UUID!) { command(id: $id) {
+COMMAND = """query ($id: UUID!) { command(commandId: $id) {
   status code version events { type } deadLetterAction { deed retriedAs actor at } } }"""
-LETTERS = "query ($first: Int! = 1000) { deadLetters(first: $first) { id type stream input code message } }"
+LETTERS = """query ($first: Int! = 1000) {
+  deadLetters(first: $first) { commandId type stream input code message } }"""
 RETRY = "mutation ($id: UUID!) { retryDeadLetter(commandId: $id) { commandId } }"
 DROP = "mutation ($id: UUID!) { dropDeadLetter(commandId: $id) }"
 PATIENT = {"timeoutMs": 25_000}
@@ -74,7 +75,7 @@ def failed(shop: System) -> str:
 
 
 def letters(shop: System) -> list[str]:
-    return [letter["id"] for letter in shop.data(LETTERS)["deadLetters"]]
+    return [letter["commandId"] for letter in shop.data(LETTERS)["deadLetters"]]
 
 
 def command(shop: System, id: str) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def test_more_events_than_an_announcement_holds_reach_who_waits_and_the_processo
 def test_dead_letters_are_listed_the_oldest_first_up_to_as_many_as_are_asked_for(shop: System) -> None:
     ids = [failed(shop) for _ in range(3)]
     found = shop.data(LETTERS)["deadLetters"]
-    assert [letter["id"] for letter in found][-3:] == ids
+    assert [letter["commandId"] for letter in found][-3:] == ids
     assert found[-1]["input"]["how"] == "raise"
     assert len(shop.data(LETTERS, first=1)["deadLetters"]) == 1
     assert shop.data(LETTERS, first=0)["deadLetters"] == []

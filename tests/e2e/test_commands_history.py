@@ -19,9 +19,9 @@ from tests.e2e.parts import Parts
 from tests.e2e.sockets import socket_to, subscribe
 from tests.system import Endpoint, System
 
-NODE = """id type status stream input code message position version correlationId causationPosition
+NODE = """commandId type status stream input code message position version correlationId causationPosition
   reactor actor submittedAt decidedAt deciderNow events { type position ... on MoneyDeposited { amount } }"""
-COMMAND = f"query ($id: UUID!) {{ command(id: $id) {{ {NODE} }} }}"
+COMMAND = f"query ($id: UUID!) {{ command(commandId: $id) {{ {NODE} }} }}"
 COMMANDS = f"""query ($filter: CommandFilter, $first: Int, $after: String) {{
   commands(filter: $filter, first: $first, after: $after) {{
     edges {{ cursor node {{ {NODE} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""
@@ -30,7 +30,7 @@ COMMANDS = f"""query ($filter: CommandFilter, $first: Int, $after: String) {{
 def listed(api: Endpoint, **variables: Any) -> list[str]:
     """The ids of one page."""
     found = api.data(COMMANDS, **variables)["commands"]
-    return [edge["node"]["id"] for edge in found["edges"]]
+    return [edge["node"]["commandId"] for edge in found["edges"]]
 
 
 def all_pages(api: Endpoint, first: int, **filter: Any) -> list[str]:
@@ -38,7 +38,7 @@ def all_pages(api: Endpoint, first: int, **filter: Any) -> list[str]:
     after = None
     while True:
         page = api.data(COMMANDS, first=first, after=after, filter=filter)["commands"]
-        found += [edge["node"]["id"] for edge in page["edges"]]
+        found += [edge["node"]["commandId"] for edge in page["edges"]]
         assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
         if not page["pageInfo"]["hasNextPage"]:
             return found
@@ -66,7 +66,7 @@ def test_a_command_is_shown_with_all_that_is_known_of_it_alike_by_id_and_in_the_
     assert found["submittedAt"] < found["deciderNow"] < found["decidedAt"]
     times = {"submittedAt": "", "decidedAt": "", "deciderNow": ""}
     assert {**found, **times} == {
-        **{"id": id, "type": "Deposit", "status": "APPLIED", "stream": f"account-{account}"},
+        **{"commandId": id, "type": "Deposit", "status": "APPLIED", "stream": f"account-{account}"},
         **{"input": {"accountId": account, "amount": "1.50"}, "code": None, "message": None},
         **{"position": applied["position"], "version": 2, "correlationId": correlation},
         **{"causationPosition": None, "reactor": None, "actor": None, **times},
@@ -128,7 +128,7 @@ def cursor(value: Any) -> str:
         (
             {"filter": {"statuses": ["ACCEPTED"]}},
             "filter.statuses",
-            "the list has only commands with an outcome",
+            "the list has only ended commands",
         ),
     ],
     ids=lambda value: str(value)[:40],

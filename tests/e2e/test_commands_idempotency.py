@@ -112,7 +112,7 @@ def test_a_conflict_that_is_queued_behind_the_first_does_not_make_the_first_one_
     assert submit(api, "openAccount", other, commandId=command, timeoutMs=0)["stage"] == "DECISION"
     again = submit(api, "openAccount", opening, commandId=command, wait="ACCEPTED")
     assert again["__typename"] == "CommandAccepted"
-    query = "query ($id: UUID!) { command(id: $id) { status input } }"
+    query = "query ($id: UUID!) { command(commandId: $id) { status input } }"
     found = api.data(query, id=command)["command"]
     assert found == {"status": "ACCEPTED", "input": {"owner": "Ada", "accountId": account}}
     parts.start("processor")

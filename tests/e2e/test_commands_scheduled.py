@@ -8,7 +8,7 @@ from uuid import uuid4
 from tests.e2e.bank import document_of, submit, until
 from tests.system import System
 
-_COMMAND = "query ($id: UUID!) { command(id: $id) { status notBefore code } }"
+_COMMAND = "query ($id: UUID!) { command(commandId: $id) { status notBefore code } }"
 _LINEAGE = "query ($id: UUID!) { lineage(commandId: $id) { settled commands { command { status } } } }"
 _CANCEL = """mutation ($id: UUID!) { cancelCommand(commandId: $id) {
   __typename ... on CommandRejected { code } ... on CommandApplied { position }

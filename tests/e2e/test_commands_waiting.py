@@ -16,11 +16,13 @@ from tests.e2e.parts import Parts
 from tests.e2e.sockets import Socket, socket_to, subscribe
 from tests.system import Endpoint, System
 
-COMMAND = """query ($id: UUID!) { command(id: $id) {
-  id type status input code message position version actor submittedAt decidedAt events { type position }
+COMMAND = """query ($id: UUID!) { command(commandId: $id) {
+  commandId type status input code message position version actor submittedAt decidedAt
+  events { type position }
 } }"""
 STATUS = (
-    "subscription ($id: UUID!) { commandStatus(commandId: $id) { id status code version events { type } } }"
+    "subscription ($id: UUID!) { commandStatus(commandId: $id) "
+    "{ commandId status code version events { type } } }"
 )
 CANCEL = """mutation ($id: UUID!) { cancelCommand(commandId: $id) {
   __typename ... on CommandRejected { commandId code message } ... on CommandApplied { commandId version }
@@ -156,10 +158,14 @@ async def test_who_follows_from_before_the_command_is_sent_hears_accepted_and_ho
         [applied] = await states(socket)
         [rejected] = await states(other)
     assert applied == {
-        **{"id": well, "status": "APPLIED", "code": None, "version": 1},
+        **{"commandId": well, "status": "APPLIED", "code": None, "version": 1},
         "events": [{"type": "AccountOpened"}],
     }
-    assert (rejected["id"], rejected["status"], rejected["code"]) == (badly, "REJECTED", "ACCOUNT_NOT_FOUND")
+    assert (rejected["commandId"], rejected["status"], rejected["code"]) == (
+        badly,
+        "REJECTED",
+        "ACCOUNT_NOT_FOUND",
+    )
 
 
 async def test_who_follows_late_hears_only_how_it_ended(system: System) -> None:

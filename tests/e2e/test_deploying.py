@@ -32,7 +32,7 @@ SHOWN = """fragment Type on Event { __typename type }
   { version: event(position: "1") { ...Type } type: event(position: "2") { ...Type } }"""
 TRIED = """mutation ($id: UUID!) {
   put(input: {shelfId: $id, size: 1}, options: {validateOnly: true}) { __typename } }"""
-STATUS = "query ($id: UUID!) { command(id: $id) { status code message events { type } } }"
+STATUS = "query ($id: UUID!) { command(commandId: $id) { status code message events { type } } }"
 DONE = {"wait": "APPLIED", "timeoutMs": 20_000}
 SENT_ONLY = {"wait": "ACCEPTED"}
 

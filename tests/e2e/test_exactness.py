@@ -82,7 +82,7 @@ def test_a_moment_is_given_with_its_time_zone(system: System) -> None:
     applied = apply(system, "openAccount", {"owner": "Ada"}, commandId=command)
     found = system.data(
         """query ($p: Position!, $c: UUID!) {
-          event(position: $p) { recordedAt } command(id: $c) { submittedAt decidedAt }
+          event(position: $p) { recordedAt } command(commandId: $c) { submittedAt decidedAt }
         }""",
         p=applied["position"],
         c=command,

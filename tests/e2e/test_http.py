@@ -15,7 +15,7 @@ from tests.e2e.bank import apply, balance_of, opened, submit, until
 from tests.system import NO_TLS, PARTS, System
 
 COMMAND = """query ($id: UUID!) {
-  command(id: $id) {
+  command(commandId: $id) {
     type status stream input code message position version correlationId reactor
     events { __typename position }
   }

@@ -50,7 +50,7 @@ ROW = f"""query ($id: UUID!) {{
   }}
 }}"""
 
-INPUT = "query ($id: UUID!) { command(id: $id) { input } }"
+INPUT = "query ($id: UUID!) { command(commandId: $id) { input } }"
 FOUND = "query ($where: ThingWhere) { things(where: $where) { edges { node { thingId } } } }"
 
 

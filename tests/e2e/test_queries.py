@@ -185,7 +185,7 @@ def test_an_event_s_own_fields_can_be_selected_beside_those_of_every_event(syste
 
 def test_an_unknown_command_is_not_found(system: System) -> None:
     unknown = str(uuid4())
-    answer = system.query("query ($id: UUID!) { command(id: $id) { status } }", id=unknown)
+    answer = system.query("query ($id: UUID!) { command(commandId: $id) { status } }", id=unknown)
     [error] = answer["errors"]
     assert answer["data"] is None
     assert error["extensions"] == {"code": "NOT_FOUND"}
@@ -203,7 +203,7 @@ def test_a_reactor_s_command_tells_which_reactor_sent_it_and_what_caused_it(syst
     [edge] = until(lambda: system.data(query, filter=filter)["events"]["edges"], bool)
     assert edge["node"]["causationPosition"] == requested["position"]
     command = system.data(
-        "query ($id: UUID!) { command(id: $id) { type reactor causationPosition correlationId } }",
+        "query ($id: UUID!) { command(commandId: $id) { type reactor causationPosition correlationId } }",
         id=edge["node"]["commandId"],
     )["command"]
     assert command == {

@@ -13,16 +13,16 @@ from tests.system import System
 
 AS_OF = """query ($id: UUID!, $asOf: AsOf!) {
   accountAt(accountId: $id, asOf: $asOf) { accountId owner balance closed } }"""
-HISTORY = """query ($id: UUID!, $asOf: AsOf!, $first: Int, $after: String) {
-  accountAt(accountId: $id, asOf: $asOf) { history(first: $first, after: $after) {
+HISTORY = """query ($id: UUID!, $first: Int, $after: String) {
+  accountHistory(accountId: $id, first: $first, after: $after) {
     edges { cursor node {
       __typename version position recordedAt
       event { __typename position version ... on MoneyDeposited { amount } }
-      command { id actor type status }
+      command { commandId actor type status }
       row { __typename version position time owner balance closed }
     } }
     pageInfo { hasNextPage endCursor }
-  } } }"""
+  } }"""
 
 
 def account_as_of(system: System, account: str, **as_of: Any) -> dict[str, Any] | None:
@@ -31,9 +31,8 @@ def account_as_of(system: System, account: str, **as_of: Any) -> dict[str, Any] 
 
 
 def history(system: System, account: str, **variables: Any) -> dict[str, Any]:
-    """A page; as of the first version, so as not to wait for the projection."""
-    found = system.data(HISTORY, id=account, asOf={"version": 1}, **variables)
-    page: dict[str, Any] = found["accountAt"]["history"]
+    """A page."""
+    page: dict[str, Any] = system.data(HISTORY, id=account, **variables)["accountHistory"]
     return page
 
 
@@ -92,13 +91,12 @@ def test_the_history_has_each_version_with_its_event_its_command_and_the_row(
     )
     events = system.data(query, f={"streams": [f"account-{account}"]})["events"]["edges"]
     assert [
-        {"position": n["position"], "commandId": n["command"]["id"], "recordedAt": n["recordedAt"]}
+        {"position": n["position"], "commandId": n["command"]["commandId"], "recordedAt": n["recordedAt"]}
         for n in nodes
     ] == [edge["node"] for edge in events]
     assert not page["pageInfo"]["hasNextPage"]
-    assert system.data(HISTORY, id=account, asOf={"version": 3})["accountAt"]["history"] == page
-    now = HISTORY.replace("accountAt(accountId: $id, asOf: $asOf)", "account(accountId: $id)")
-    assert system.data(now.replace("$asOf: AsOf!, ", ""), id=account)["account"]["history"] == page
+    of_row = HISTORY.replace("accountHistory(accountId: $id,", "account(accountId: $id) { history(") + " }"
+    assert system.data(of_row, id=account)["account"]["history"] == page
 
 
 def test_a_past_row_says_which_version_it_is(system: System, account: str) -> None:
@@ -212,10 +210,10 @@ def test_a_cursor_of_another_list_and_a_page_too_large_are_refused(system: Syste
     [edge] = system.data(query)["transfers"]["edges"]
     [other] = edge["node"]["history"]["edges"]
     for cursor in (edge["cursor"], other["cursor"], "nonsense", ""):
-        [error] = system.query(HISTORY, id=account, asOf={"version": 1}, after=cursor)["errors"]
+        [error] = system.query(HISTORY, id=account, after=cursor)["errors"]
         assert error["extensions"] == {"code": "BAD_REQUEST", "argument": "after"}
         assert error["message"].startswith("after: ")
-    [error] = system.query(HISTORY, id=account, asOf={"version": 1}, first=501)["errors"]
+    [error] = system.query(HISTORY, id=account, first=501)["errors"]
     assert error["message"] == "first: must be from 0 to 500, got 501"
 
 
@@ -228,9 +226,5 @@ def test_a_transfer_as_it_was(system: System) -> None:
     assert found == {"transferAt": {"status": "REQUESTED", "amount": "2.00"}}
 
 
-def test_a_history_inside_a_history_is_refused(system: System, account: str) -> None:
-    query = """query ($id: UUID!) { accountAt(accountId: $id, asOf: {version: 1}) {
-      history { edges { node { row { history { edges { cursor } } } } } } } }"""
-    errors = system.query(query, id=account)["errors"]
-    assert {error["extensions"]["argument"] for error in errors} == {"history"}
-    assert errors[0]["extensions"]["code"] == "BAD_REQUEST"
+def test_a_row_that_never_was_has_an_empty_history(system: System) -> None:
+    assert history(system, str(uuid4()))["edges"] == []

@@ -28,7 +28,7 @@ _ACCOUNTS = """query ($after: String) { accounts(first: 500, after: $after) {
 _TRANSFERS = """query ($after: String) { transfers(first: 500, after: $after) {
   pageInfo { hasNextPage endCursor } edges { node { transferId status } }
 } }"""
-_COMMAND = '{alias}: command(id: "{id}") {{ status position version events {{ position }} }}'
+_COMMAND = '{alias}: command(commandId: "{id}") {{ status position version events {{ position }} }}'
 _COMMANDS_AT_ONCE = 50
 _ENDS = {"TransferCompleted": "COMPLETED", "TransferRefused": "REFUSED", "TransferReturned": "RETURNED"}
 

@@ -54,7 +54,7 @@ async def test_both_from_backups_that_were_taken_while_the_system_ran(
             mirrored = await restored.mirrored()
             assert mirrored == await restored.log()
             assert len(mirrored) == 6  # the command between the copies once
-            status = api.data("query ($id: UUID!) { command(id: $id) { status } }", id=scheduled)
+            status = api.data("query ($id: UUID!) { command(commandId: $id) { status } }", id=scheduled)
             assert status["command"]["status"] == "SCHEDULED"
             [lost] = await followed(api, "8", 1)
             assert lost["extensions"] == {"code": "CURSOR_LOST", "position": "5", "logEpoch": 2}

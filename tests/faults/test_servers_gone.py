@@ -25,7 +25,7 @@ READS = {
     "accounts": "{ accounts { totalCount } }",
     "events": "{ events { edges { node { position } } } }",
     "event": '{ event(position: "1") { type } }',
-    "command": '{ command(id: "00000000-0000-0000-0000-000000000000") { status } }',
+    "command": '{ command(commandId: "00000000-0000-0000-0000-000000000000") { status } }',
 }
 ACCEPT = """mutation { openAccount(input: {owner: "Ada"}, options: {wait: ACCEPTED}) {
   __typename ... on CommandAccepted { commandId }

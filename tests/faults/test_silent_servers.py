@@ -32,8 +32,8 @@ RETRY = f'mutation {{ retryDeadLetter(commandId: "{NOBODY}") {{ commandId }} }}'
 DROP = f'mutation {{ dropDeadLetter(commandId: "{NOBODY}") }}'
 CANCEL = f'mutation {{ cancelCommand(commandId: "{NOBODY}") {{ __typename }} }}'
 MORE_READS = (
-    "{ deadLetters { id } }",
-    "{ commands { edges { node { id } } } }",
+    "{ deadLetters { commandId } }",
+    "{ commands { edges { node { commandId } } } }",
     "{ effectFailures { __typename } }",
     "{ reactorFailures { edges { node { key } } } }",
     f'{{ lineage(commandId: "{NOBODY}") {{ settled }} }}',

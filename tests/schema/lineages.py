@@ -36,7 +36,7 @@ TREE = """fragment Tree on Lineage {
   correlationId settled truncated position durationMs
   root { command { type } events { event { type } reactions { command { type status } } } }
   commands { depth waitedMs sinceSubmittedMs submittedAt decidedAt
-    command { id type status reactor notBefore }
+    command { commandId type status reactor notBefore }
     events { recordedAt sinceSubmittedMs event { type position } projections { name applied } } }
 }"""
 WATCHED = "subscription ($id: UUID!) { lineage(commandId: $id) { ...Tree } } " + TREE

@@ -6,11 +6,13 @@ import random
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from strawberry.dataloader import DataLoader
 
 from commander.eventstore.log.command_history import CommandFilter
+from commander.eventstore.projections.folding import ensure_tables
 from commander.resolvers.answer_size import AnswerSize, AnswerTooLarge
 from commander.resolvers.services import Limits, Services
 from commander.resolvers.status import commands_page
@@ -18,8 +20,8 @@ from commander.resolvers.stream_events import StreamPage
 from commander.schema.batching import Batching
 from commander.schema.context import Context
 from tests.resolvers.conftest import servers, services
-from tests.schema.lineages import SCHEMA, asked, transferred
-from tests.streaming.conftest import Bank
+from tests.schema.lineages import SCHEMA, asked, projecting, transferred
+from tests.streaming.conftest import Bank, running
 
 __all__ = ["servers", "services"]
 UNBOUNDED = AnswerSize(1_000_000)
@@ -36,6 +38,13 @@ async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Se
             for stream in {event.stream for event in log}
             for after, first in ((0, 1), (0, 3), (1, 3))
         ],
+        "rows": [
+            *(("account", UUID(event.stream[8:])) for event in log if event.type == "AccountOpened"),
+            *(("transfer", UUID(event.stream[9:])) for event in log if event.type == "TransferRequested"),
+            ("account", uuid4()),
+        ],
+        "commands": [*(one.command_id for one in found.items), uuid4()],
+        "events_at": [*(event.position for event in log), 10_000],
     }
 
 
@@ -43,6 +52,10 @@ async def test_what_a_loader_gives_for_a_key_depends_on_no_other_key(
     servers: Bank, services: Services
 ) -> None:
     await transferred(servers, 3)
+    head = (await servers.log())[-1].position
+    await ensure_tables(servers.database, services.tables.values())
+    async with running(projecting(servers, services)):
+        assert not await services.progress.reach(dict.fromkeys(services.tables, head), 20)
     keys = await keys_of_all_loaders(servers, services)
     loaders = {
         name for name, one in vars(Batching(services, UNBOUNDED)).items() if isinstance(one, DataLoader)
@@ -65,13 +78,13 @@ async def test_a_command_that_an_answer_shows_twice_has_its_events_once_each(
 ) -> None:
     await transferred(servers, 1)
     [transfer] = [event for event in await servers.log() if event.type == "TransferRequested"]
-    aliases = """query ($id: UUID!) { a: command(id: $id) { events { position } }
-      b: command(id: $id) { events { position } } }"""
+    aliases = """query ($id: UUID!) { a: command(commandId: $id) { events { position } }
+      b: command(commandId: $id) { events { position } } }"""
     result = await SCHEMA.execute(aliases, {"id": str(transfer.command_id)}, Context(services))
     one = {"events": [{"position": str(transfer.position)}]}
     assert result.data == {"a": one, "b": one}
-    nested = """{ events(first: 500) { edges { node { position reactions { command { id events { position
-      reactions { command { id events { position } } } } } } } } } }"""
+    nested = """{ events(first: 500) { edges { node { position reactions { command {
+      commandId events { position reactions { command { commandId events { position } } } } } } } } } }"""
     for edge in (await asked(services, nested))["edges"]:
         for reaction in edge["node"]["reactions"]:
             positions = [event["position"] for event in reaction["command"]["events"]]

@@ -84,6 +84,7 @@ def test_an_event_has_the_fields_of_every_event_beside_its_own() -> None:
     assert fields == {
         "position": "Position!",
         "logEpoch": "Int!",
+        "id": "ID!",
         "stream": "String!",
         "version": "Int!",
         "aggregate": "String!",
@@ -311,8 +312,7 @@ def test_a_column_replaces_the_field_of_its_name_in_a_past_row(column: str) -> N
     columns: dict[str, Any] = {column: str}
     fields = fields_of(types_of(rows_of(domain, {"begun": handler(begun)}, **columns)), "ShelfAt")
     place = {"version": "Int!", "position": "Position!", "time": "DateTime!"}
-    history = {"history": "ShelfVersionConnection!"}
-    assert fields == {"thingId": "UUID!", **place, column: "String!", **history}
+    assert fields == {"thingId": "UUID!", **place, column: "String!"}
 
 
 def test_a_row_has_the_events_of_its_stream_where_it_is_made_of_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
@@ -17,6 +18,7 @@ from strawberry.types.graphql import OperationType
 from commander.domain.errors import Unavailable
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
+from commander.resolvers import node_ids
 from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
@@ -77,7 +79,10 @@ async def transferred(servers: Bank, services: Services) -> dict[str, str]:
         while any(services.progress.position_of(name) < log[-1].position for name in services.tables):
             await asyncio.sleep(0.02)
     given = {name: f'"{value}"' for name, value in (("accountId", source), ("transferId", transfer))}
-    given |= dict.fromkeys(("id", "commandId"), f'"{command_id}"')
+    given["commandId"] = f'"{command_id}"'
+    ids = [node_ids.command_id(command_id), node_ids.event_id(1, services.epochs)]
+    ids += [node_ids.row_id(bank.projections["account"], SimpleNamespace(account_id=source))]
+    given |= {"id": f'"{ids[2]}"', "ids": json.dumps(ids)}
     return given | {
         "options": "{wait: ACCEPTED}",
         "Position": '"1"',

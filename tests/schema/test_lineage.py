@@ -39,7 +39,7 @@ from tests.streaming.conftest import Bank, running
 
 __all__ = ["servers", "services"]
 
-COMMAND = """query ($id: UUID!) { command(id: $id) { type events { type reactions { reactor command {
+COMMAND = """query ($id: UUID!) { command(commandId: $id) { type events { type reactions { reactor command {
   type events { type reactions { command { type events { type reactions { command { type } } } } } }
 } } } } }"""
 
@@ -80,8 +80,10 @@ async def test_reactions_of_many_commands_take_as_many_statements_as_those_of_on
     )
     counting.asked = 0
     request = (
-        await asked(watched, '{ commands(filter: {types: ["RequestTransfer"]}) { edges { node { id } } } }')
-    )["edges"][0]["node"]["id"]
+        await asked(
+            watched, '{ commands(filter: {types: ["RequestTransfer"]}) { edges { node { commandId } } } }'
+        )
+    )["edges"][0]["node"]["commandId"]
     counting.asked = 0
     tree = await asked(watched, LINEAGE + TREE, id=request)
     assert len(tree["commands"]) == 5
@@ -174,7 +176,8 @@ async def test_a_process_is_watched_from_its_queued_command_until_all_projection
                         break
     assert [one["command"]["status"] for one in seen[0]["commands"]] == ["ACCEPTED"]
     ended = [
-        {one["command"]["id"] for one in tree["commands"] if one["decidedAt"] is not None} for tree in seen
+        {one["command"]["commandId"] for one in tree["commands"] if one["decidedAt"] is not None}
+        for tree in seen
     ]
     assert all(before <= after for before, after in pairwise(ended))
     assert len({str(tree) for tree in seen}) == len(seen), "what has not changed is not told again"

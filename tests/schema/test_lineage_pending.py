@@ -46,7 +46,7 @@ from tests.streaming.orders import Ring, orders
 
 __all__ = ["servers", "services"]
 
-REACTIONS = """query ($id: UUID!) { command(id: $id) { events {
+REACTIONS = """query ($id: UUID!) { command(commandId: $id) { events {
   type reactions { reactor command { type status notBefore events { type } } } } } }"""
 
 
@@ -119,7 +119,7 @@ async def test_what_is_for_later_is_scheduled_and_its_cancelling_ends_it(
     assert shown(found) == [(0, "Ring", "APPLIED"), (1, "Ring", "SCHEDULED")]
     assert datetime.fromisoformat(found["commands"][1]["command"]["notBefore"]) > datetime.now(UTC)
     assert not found["settled"]
-    await cancel(of_orders, UUID(found["commands"][1]["command"]["id"]))
+    await cancel(of_orders, UUID(found["commands"][1]["command"]["commandId"]))
     found = await asked_of(schema, of_orders, LINEAGE + TREE, id=str(ring))
     assert shown(found)[1] == (1, "Ring", "REJECTED")
 
@@ -231,7 +231,9 @@ async def test_it_has_not_settled_before_a_refusal_has_come_to_who_sent_the_comm
     transfer = await reacted_to(servers, amount=2000)
     async with running(projecting(servers, services)):
         [_, _, deadline] = (await asked(services, LINEAGE + TREE, id=str(transfer)))["commands"]
-        scheduled = await pending_command(servers.nats, servers.database, UUID(deadline["command"]["id"]))
+        scheduled = await pending_command(
+            servers.nats, servers.database, UUID(deadline["command"]["commandId"])
+        )
         assert scheduled is not None
         await unschedule(servers.nats, [scheduled])
         await decide_and_purge(servers)
@@ -250,6 +252,6 @@ async def test_while_nats_is_away_nobody_says_what_is_under_way(
     await nats_server.stop()
     assert (await refused(services, LINEAGE + TREE, id=transfer))["code"] == "UNAVAILABLE"
     assert (await refused(services, REACTIONS, id=transfer))["code"] == "UNAVAILABLE"
-    assert (await asked(services, "query ($id: UUID!) { command(id: $id) { status } }", id=transfer)) == {
-        "status": "APPLIED"
-    }
+    assert (
+        await asked(services, "query ($id: UUID!) { command(commandId: $id) { status } }", id=transfer)
+    ) == {"status": "APPLIED"}

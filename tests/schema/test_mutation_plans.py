@@ -10,30 +10,38 @@ import pytest
 
 from commander.domain.errors import InvalidRequest
 from commander.examples.bank import bank
-from commander.resolvers.results import Stage
+from commander.resolvers.results import RejectedResult, Stage
 from commander.resolvers.services import Limits
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.mutation_plans import Mutating, Unplanned
+from commander.schema.types.events import EventTypes
+from commander.schema.types.field_types import TypeMap
+from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.results import (
     CommandAccepted,
     CommandApplied,
     CommandInvalid,
     CommandPending,
-    CommandRejected,
     CommandValid,
     InputProblem,
+    OutcomeTypes,
+    Subject,
     VersionConflict,
 )
 from commander.schema.types.scalars import Position
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
+SCHEMA = build_schema(bank)
+TYPES = TypeMap()
+OUTCOMES = OutcomeTypes(EventTypes(bank, TYPES), RejectionCodes(bank, TYPES))
 OF: dict[str, Any] = {"command_id": ID, "type": "Deposit", "stream": "account-1"}
 RESULTS = [
     CommandAccepted(**OF),
     CommandApplied(**OF, position=Position(2**60), version=3, recorded=list),
     CommandApplied(**OF, position=Position(1), version=2**40, recorded=list),  # no Int
-    CommandRejected(**OF, code="NO", message="ünlike \u2028"),
+    OUTCOMES.of(RejectedResult(ID, "NO", "ünlike \u2028"), Subject(**OF)),
+    OUTCOMES.of(RejectedResult(ID, "ACCOUNT_CLOSED", "m"), Subject(**OF)),
     CommandPending(**OF, stage=Stage.PROJECTION, position=None, behind=[]),
     VersionConflict(**OF, expected_version=None, current_version=4, message="m"),
     CommandInvalid(**OF, problems=[InputProblem(path=["amount"], message="m")]),
@@ -44,7 +52,9 @@ RESULTS = [
 FIELDS = """__typename type ... on CommandAccepted { commandId }
     ... on CommandApplied { id: commandId position version stream } ...RejectedResult
     ... on CommandPending { stage at: position } ... on VersionConflict { expectedVersion currentVersion }"""
-REFUSED = "fragment RejectedResult on CommandRejected { code text: message again: code }"
+REFUSED = (
+    "fragment RejectedResult on CommandRejected { code text: message again: code depositCode withdrawCode }"
+)
 DOCUMENTS = [
     f"mutation ($input: DepositInput!, $options: CommandOptions) "
     f"{{ deposit(input: $input, options: $options) {{ {FIELDS} }} }} {REFUSED}",
@@ -71,7 +81,6 @@ VARIABLES: list[dict[str, Any]] = [
     {"input": None},
     {},
 ]
-SCHEMA = build_schema(bank)
 PLANS = cast(Mutating, SCHEMA._mutating)
 CONTEXT = Context(cast(Any, SimpleNamespace(limits=Limits())))
 

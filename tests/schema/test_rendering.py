@@ -30,7 +30,7 @@ from tests.e2e.vault import Kept, vault
 
 ENVELOPE = (
     "position stream version aggregate type schemaVersion recordedAt commandId correlationId "
-    "causationPosition logEpoch"
+    "causationPosition logEpoch id"
 )
 VALUE = (
     "text truth whole big real exact identity moment day hour colour size kind numbers bigs gaps nested "

@@ -84,8 +84,9 @@ def schema_of(domain: Domain) -> GraphQLSchema:
 
 
 def members(schema: GraphQLSchema) -> Iterator[tuple[Any, list[GraphQLObjectType]]]:
+    """Not of Node: its members have only the id in common, and nobody selects all of them by their fields."""
     for type_ in schema.type_map.values():
-        if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
+        if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType) and type_.name != "Node":
             yield type_, list(schema.get_possible_types(type_))
 
 

@@ -210,7 +210,7 @@ async def test_the_status_of_a_command_says_what_does_not_show_it(desk: Desk) ->
     fields = "behind { projection code stopped { position type error } }"
     id = stopping["commandId"]
     for transport, document in (
-        ("http", f'{{ command(id: "{id}") {{ {fields} }} }}'),
+        ("http", f'{{ command(commandId: "{id}") {{ {fields} }} }}'),
         ("graphql-transport-ws", f'subscription {{ commandStatus(commandId: "{id}") {{ {fields} }} }}'),
     ):
         [answer] = await desk.asked(document, transport)

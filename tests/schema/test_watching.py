@@ -108,7 +108,7 @@ async def test_a_watcher_looks_now_and_then_while_something_is_under_way(
     looks = Looks(monkeypatch, "commander.resolvers.lineage")
     async with fed(servers, services), aclosing(watch(services, transfer)) as trees:
         tree = await anext(trees)
-        command_id = UUID(tree["commands"][2]["command"]["id"])
+        command_id = UUID(tree["commands"][2]["command"]["commandId"])
         deadline = await pending_command(servers.nats, servers.database, command_id)
         assert deadline is not None
         more = asyncio.ensure_future(anext(trees))
