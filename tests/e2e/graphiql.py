@@ -56,7 +56,7 @@ class Browsed:
         if not (DIST / "manifest.json").is_file():
             pytest.skip("NOT RUN: GraphiQL is not built (make graphiql), so it was tried in no browser")
         await self.page.goto(url)
-        await self.page.wait_for_selector(".graphiql-query-editor .view-line")
+        await self.page.wait_for_selector(".graphiql-query-editor .view-line", timeout=90_000)
 
     async def choose(self, tab: str) -> None:
         """Opens a tab."""
