@@ -41,7 +41,9 @@ class Listed:
     def __init__(self, system: System, name: str, account: str) -> None:
         variable, field, cursor = LISTS[name]
         self._document = f"query ({variable}, {WALK % (cursor, cursor)}) {{ {field % (ARGUMENTS, PAGE)} }}"
-        self._given = {"id": account} if "$id" in variable else {"stream": f"account-{account}"}
+        self._given: dict[str, Any] = (
+            {"id": account} if "$id" in variable else {"stream": f"account-{account}"}
+        )
         self._system = system
 
     def answer(self, **walk: Any) -> dict[str, Any]:
