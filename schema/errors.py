@@ -10,6 +10,8 @@ PROJECTION_BEHIND    a projection is late; try again (extensions.projection, pos
 PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
                      PROJECTION_BEHIND, and stopped: position, type and error of the event)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
+PERSISTED_QUERY_NOT_SUPPORTED
+                     a request has a hash in place of a document; send the document
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
 NOT_FOUND            there is no such thing

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
@@ -33,6 +34,11 @@ from commander.schema.execution.selections import SelectedField, selected_fields
 
 _KEPT = 128
 """How many documents are cached. One can take a megabyte."""
+_IN_PARTS = {
+    "defer": "an answer comes in one piece; remove the directive, or ask for the fields in a second query",
+    "stream": "an answer comes in one piece; remove the directive, and ask for pages with `first`",
+}
+"""The directives for answers in several parts, and what to do without them."""
 _KEEP_UP_TO = 16 * 1024
 """The longest text that is cached. Longer texts usually contain values and do not come again."""
 
@@ -156,6 +162,11 @@ def _bad_request(message: str) -> GraphQLError:
 
 def _coded(error: GraphQLError) -> GraphQLError:
     """The error with its code, as a plain GraphQLError: Strawberry closes the socket on a syntax error."""
+    node = error.nodes[0] if error.nodes else None
+    if isinstance(node, DirectiveNode) and node.name.value in _IN_PARTS:
+        name = node.name.value
+        extensions = {"code": BAD_REQUEST, "directive": name}
+        return GraphQLError(f"@{name} is not offered: {_IN_PARTS[name]}", nodes=node, extensions=extensions)
     return GraphQLError(
         shortened(error.message),
         nodes=error.nodes,

@@ -2,6 +2,7 @@
 
 wire.py             JSON, and HTTP errors
 negotiation.py      the media type of an answer
+requests.py         the form of a request, and arrays of requests
 connections.py      limit and end of long-lived connections
 departures.py       end the work for a client that has gone
 sse.py              cursors on Server-Sent Events
@@ -10,6 +11,7 @@ frames.py           shared WebSocket frames
 websocket.py        both WebSocket protocols
 graphiql_page.py    the GraphiQL page and its files
 examples.py         the example operations of GraphiQL
+sdl.py              the schema as text
 endpoint.py         GraphQL over HTTP, SSE, multipart and WebSocket
 application.py      the ASGI application
 """

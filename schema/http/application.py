@@ -1,4 +1,4 @@
-"""The ASGI application: the endpoint, GraphiQL's files, CORS, the limit of a request body."""
+"""The ASGI application: the endpoint, the schema as text, GraphiQL's files, CORS, and limits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.connections import Streams
 from commander.schema.http.endpoint import Endpoint, HttpSettings
 from commander.schema.http.graphiql_page import Example, assets_app
+from commander.schema.http.sdl import schema_text
 
 PATH = "/graphql"
 
@@ -35,7 +36,11 @@ def application(
     limited = BodyLimit(
         Endpoint(schema, services, settings, examples, streams or Streams()), settings.max_body_bytes
     )
-    others = [Route("/", lambda _: RedirectResponse(PATH)), *routes]
+    others = [
+        Route("/", lambda _: RedirectResponse(PATH)),
+        Route(f"{PATH}/schema.graphql", schema_text(schema, services)),
+        *routes,
+    ]
     if (assets := assets_app()) is not None:
         others.append(Mount("/graphiql-assets", assets))
     served: ASGIApp = _Served(limited, Starlette(routes=others))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,12 +14,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import CommanderError
 from commander.resolvers.services import Services
@@ -29,7 +29,8 @@ from commander.schema.http.connections import Streams, close_source
 from commander.schema.http.departures import CLIENT_GONE, ClientGone, unless_gone
 from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
 from commander.schema.http.multipart import Parts
-from commander.schema.http.negotiation import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, carrier, is_json
+from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
+from commander.schema.http.requests import Batch, GivenRequest, checked, posted
 from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
 from commander.schema.http.websocket import (
     CheckedWebSocket,
@@ -41,10 +42,11 @@ from commander.schema.http.wire import (
     HttpError,
     decoded_json,
     encoded_json,
+    error_of,
     error_response,
     http_status_of,
-    request_in_body,
     request_in_url,
+    value_in_body,
 )
 
 _CONTENT_SECURITY_POLICY = (
@@ -53,16 +55,8 @@ _CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 _SUBPROTOCOLS = (GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL)
-_NEEDS_STREAM = (
-    "a subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, or the header "
-    "Accept: text/event-stream, or Accept: multipart/mixed;subscriptionSpec=1.0"
-)
 _TRY_AGAIN_LATER = 1013
 """https://www.iana.org/assignments/websocket/websocket.xhtml"""
-_STREAM_PROTOCOLS: Mapping[str, GraphQLRequestProtocol] = {
-    EVENT_STREAM: "sse",
-    MULTIPART: "multipart-subscription",
-}
 
 
 @dataclass(frozen=True)
@@ -80,18 +74,10 @@ class HttpSettings:
     keep_alive_seconds: float = 15
 
 
-@dataclass
-class _Request(GraphQLRequestData):
-    """A request, the media type of its answer, and whether it is a mutation."""
-
-    media_type: str = JSON
-    is_mutation: bool = False
-
-
 class _Single(Exception):
     """Raised for a request that needs one answer and no stream."""
 
-    def __init__(self, data: _Request) -> None:
+    def __init__(self, data: GivenRequest) -> None:
         super().__init__()
         self.data = data
 
@@ -166,7 +152,9 @@ class Endpoint(GraphQL[Context, None]):
             if request.method not in ("GET", "POST"):
                 raise HttpError(405, "GraphQL only supports GET and POST requests.", "GET, POST")
             if request.method == "POST":
-                data = self._checked_post(request.headers, await request.body())
+                data = posted(self.schema.gate, request.headers, await request.body())
+                if not isinstance(data, GivenRequest):
+                    return await self._answer_all(request, data)
                 if data.protocol == "http":
                     return await self._answer(request, data)
             try:
@@ -178,7 +166,7 @@ class Endpoint(GraphQL[Context, None]):
         except Exception as error:  # every error becomes a GraphQL response
             return error_response(request, error)
 
-    async def _answer(self, request: Request, data: _Request) -> Response:
+    async def _answer(self, request: Request, data: GivenRequest) -> Response:
         """The one answer to a query or a mutation. As application/json it always has status 200.
 
         Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
@@ -187,67 +175,51 @@ class Endpoint(GraphQL[Context, None]):
         services = self._services()
         if not data.is_mutation:
             services.database.must_take_another()
-        work = self.schema.execute(
+        work = self._executed(services, request, data)
+        result = await (work if data.is_mutation else unless_gone(request.receive, work))
+        status = 200
+        if is_request_error(result) and data.media_type == GRAPHQL_JSON:
+            codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
+            status = max((http_status_of(code) for code in codes), default=400)
+        media_type = f"{data.media_type}; charset=utf-8"
+        return Response(encoded_json(answer_of(result)), status, {"vary": "accept"}, media_type)
+
+    async def _answer_all(self, request: Request, batch: Batch) -> Response:
+        """The answers to an array of requests, in its order. Each has its own errors, and the status is 200.
+
+        Mutations run one after another, as their client wrote them. Queries alone run at the same time.
+        """
+        services = self._services()
+        given = [one for one in batch if isinstance(one, GivenRequest)]
+        mutates = any(one.is_mutation for one in given)
+        if not mutates:
+            services.database.must_take_another()
+
+        async def executed() -> list[ExecutionResult]:
+            if mutates:
+                return [await self._executed(services, request, one) for one in given]
+            return await asyncio.gather(*(self._executed(services, request, one) for one in given))
+
+        results = iter(await (executed() if mutates else unless_gone(request.receive, executed())))
+        answers = [error_of(one) if isinstance(one, HttpError) else answer_of(next(results)) for one in batch]
+        media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
+        return Response(encoded_json(answers), 200, {"vary": "accept"}, f"{media_type}; charset=utf-8")
+
+    async def _executed(self, services: Services, request: Request, data: GivenRequest) -> ExecutionResult:
+        return await self.schema.execute(
             data.query,
             variable_values=data.variables,
             context_value=Context.from_headers(services, request.headers),
             operation_name=data.operation_name,
         )
-        result = await (work if data.is_mutation else unless_gone(request.receive, work))
-        answer: dict[str, Any] = {}
-        if result.errors:
-            answer["errors"] = [error.formatted for error in result.errors]
-        refused = is_request_error(result)
-        if not refused:
-            answer["data"] = result.data
-        if result.extensions:
-            answer["extensions"] = result.extensions
-        status = 200
-        if refused and data.media_type == GRAPHQL_JSON:
-            codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
-            status = max((http_status_of(code) for code in codes), default=400)
-        media_type = f"{data.media_type}; charset=utf-8"
-        return Response(encoded_json(answer), status, {"vary": "accept"}, media_type)
 
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> _Request:
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GivenRequest:
         """Reads a request that Strawberry handles: by GET, or for a stream."""
         if request.method == "POST":
-            return self._checked_post(request.headers, await request.get_body())
-        return self._checked(self.parse_query_params(request.query_params), "GET", request.headers)
-
-    def _checked_post(self, headers: Mapping[str, str], body: bytes | str) -> _Request:
-        if not is_json(headers.get("content-type")):
-            raise HttpError(415, "the request's content-type must be application/json, in UTF-8")
-        return self._checked(self.parse_json(body), "POST", headers)
-
-    def _checked(self, data: Mapping[str, Any], method: str, headers: Mapping[str, str]) -> _Request:
-        """The request, with the media type of its answer. Raises HttpError for a wrong form."""
-        query, name = data.get("query"), data.get("operationName")
-        if not isinstance(query, str) or not query:
-            raise HttpError(400, "the request has no query" if not query else "query must be a string")
-        if not isinstance(name, str | None):
-            raise HttpError(400, "operationName must be a string")
-        for part in ("variables", "extensions"):
-            if not isinstance(data.get(part), dict | None):
-                raise HttpError(400, f"{part} must be an object")
-        operation = self.schema.gate.operation_type(query, name)
-        if operation is OperationType.MUTATION and method == "GET":
-            raise HttpError(405, "mutations are not allowed when using GET", "POST")
-        media_type = carrier(headers.get("accept"), operation)
-        if media_type is None:
-            needs_stream = operation is OperationType.SUBSCRIPTION
-            raise HttpError(
-                406, _NEEDS_STREAM if needs_stream else "the Accept header must allow application/json"
-            )
-        return _Request(
-            query=query,
-            variables=data.get("variables"),
-            operation_name=name,
-            extensions=data.get("extensions"),
-            protocol=_STREAM_PROTOCOLS.get(media_type, "http"),
-            media_type=media_type,
-            is_mutation=operation is OperationType.MUTATION,
-        )
+            given = value_in_body(await request.get_body())
+        else:
+            given = self.parse_query_params(request.query_params)
+        return checked(self.schema.gate, given, request.method, request.headers)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream resumes after the header Last-Event-ID."""
@@ -266,7 +238,7 @@ class Endpoint(GraphQL[Context, None]):
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Strawberry calls this for a GET request that needs one answer. `_answer` answers it."""
-        assert isinstance(request_data, _Request)
+        assert isinstance(request_data, GivenRequest)
         raise _Single(request_data)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -289,11 +261,20 @@ class Endpoint(GraphQL[Context, None]):
     def parse_query_params(self, params: QueryParams) -> dict[str, Any]:
         return request_in_url(params)
 
-    def parse_json(self, data: str | bytes) -> Any:
-        return request_in_body(data)
-
     def decode_json(self, data: str | bytes) -> object:
         return decoded_json(data)
 
     def encode_json(self, data: object) -> str:
         return encoded_json(data)
+
+
+def answer_of(result: ExecutionResult) -> dict[str, Any]:
+    """A result as a GraphQL response. An operation that was not executed has no data."""
+    answer: dict[str, Any] = {}
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        answer["data"] = result.data
+    if result.extensions:
+        answer["extensions"] = result.extensions
+    return answer

@@ -21,9 +21,24 @@ _RETRY_AFTER_SECONDS = 5
 class HttpError(HTTPException):
     """A request that is refused with an HTTP status. allow: the allowed methods."""
 
+    code = BAD_REQUEST
+
     def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:
         super().__init__(status_code, reason)
         self.headers = {} if allow is None else {"allow": allow}
+
+
+class PersistedQueryNotSupported(HttpError):
+    """A client that sent only the hash of a document sends the document after this, and no hash again.
+
+    Status, message and code are those of Apollo Server: clients know them.
+    """
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+
+    def __init__(self) -> None:
+        super().__init__(200, "PersistedQueryNotSupported")
+        self.headers = {"cache-control": "private, no-cache, must-revalidate"}
 
 
 def decoded_json(data: str | bytes) -> object:
@@ -52,16 +67,12 @@ def request_in_url(params: Mapping[str, str | None]) -> dict[str, Any]:
     return given
 
 
-def request_in_body(data: str | bytes) -> dict[str, Any]:
-    """The request in a body. Raises HttpError."""
+def value_in_body(data: str | bytes) -> object:
+    """The JSON value in a body. Raises HttpError."""
     try:
-        parsed = decoded_json(data)
+        return decoded_json(data)
     except json.JSONDecodeError as error:
         raise HttpError(400, f"the request is not JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        hint = "; submit takes many commands" if isinstance(parsed, list) else ""
-        raise HttpError(400, f"the request must be a JSON object with a query{hint}")
-    return parsed
 
 
 def encoded_json(data: object) -> str:
@@ -77,17 +88,23 @@ def http_status_of(code: str) -> int:
     return _STATUS.get(code, 400)
 
 
+def error_of(error: HTTPException) -> dict[str, Any]:
+    """The answer to a request that is refused."""
+    code = getattr(error, "code", BAD_REQUEST)
+    return {"errors": [{"message": error.reason, "extensions": {"code": code}}]}
+
+
 def error_response(request: Request, error: Exception) -> Response:
     """The error answer to a request without a result, in a JSON media type that the client accepts."""
     headers = {"vary": "accept"}
     if isinstance(error, HTTPException):
-        status, message, extensions = error.status_code, error.reason, {"code": BAD_REQUEST}
+        status, body = error.status_code, error_of(error)
         headers |= getattr(error, "headers", {})
     else:
         message, extensions = message_and_extensions(error)
         status = http_status_of(extensions["code"])
-    if status == 503:
-        headers["retry-after"] = str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))
+        body = {"errors": [{"message": message, "extensions": extensions}]}
+        if status == 503:
+            headers["retry-after"] = str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))
     media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
-    body = {"errors": [{"message": message, "extensions": extensions}]}
     return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")

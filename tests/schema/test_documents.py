@@ -118,3 +118,17 @@ async def test_a_document_that_is_kept_runs_again_with_other_variables() -> None
     query = "query ($yes: Boolean!) { __typename @include(if: $yes) }"
     found = [(await schema.execute(query, {"yes": yes}, CONTEXT)).data for yes in (True, False, True)]
     assert found == [{"__typename": "Query"}, {}, {"__typename": "Query"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "column"),
+    [("{ a ... @defer { a } }", "defer", 9), ("{ a b @stream(initialCount: 1) { a } }", "stream", 7)],
+)
+def test_a_directive_for_an_answer_in_parts_is_refused_by_its_name(text: str, name: str, column: int) -> None:
+    error = read(text).errors[0]
+    assert error.message.startswith(
+        f"@{name} is not offered: an answer comes in one piece; remove the directive"
+    )
+    assert error.extensions == {"code": "BAD_REQUEST", "directive": name}
+    assert error.locations is not None
+    assert [(one.line, one.column) for one in error.locations] == [(1, column)]

@@ -1,0 +1,68 @@
+"""GET /graphql/schema.graphql: the schema as text, in the Schema Definition Language.
+
+Code generators and linters read it there. It has all that introspection shows, and @oneOf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from hashlib import sha256
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from commander.resolvers.services import Services
+from commander.schema.context import Context
+from commander.schema.execution.gate import OperationRejected
+from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.wire import error_response
+
+_INTROSPECTION = "{ __schema { types { name } directives { name } } }"
+_FORBIDDEN = 403
+
+
+class _Printed:
+    """The text of a schema, made when it is first asked for, and its ETag."""
+
+    def __init__(self, schema: CommanderSchema) -> None:
+        self._schema = schema
+
+    @cached_property
+    def text(self) -> bytes:
+        return f"{self._schema.as_str()}\n".encode()
+
+    @cached_property
+    def etag(self) -> str:
+        return f'"{sha256(self.text).hexdigest()[:32]}"'
+
+
+def schema_text(
+    schema: CommanderSchema, services: Callable[[], Services]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Answers with the schema to those whose introspection the gate admits. Others get its errors and 403.
+
+    Caches must ask each time whether the text is still this one: it changes with the code.
+    """
+    printed = _Printed(schema)
+
+    async def respond(request: Request) -> Response:
+        try:
+            context = Context.from_headers(services(), request.headers)
+            schema.gate.admit(_INTROSPECTION, None, None, context)
+        except OperationRejected as rejected:
+            return JSONResponse({"errors": [error.formatted for error in rejected.errors]}, _FORBIDDEN)
+        except Exception as error:
+            return error_response(request, error)
+        headers = {"etag": printed.etag, "cache-control": "no-cache"}
+        if printed.etag in _seen(request):
+            return Response(status_code=304, headers=headers)
+        return Response(printed.text, headers=headers, media_type="text/plain; charset=utf-8")
+
+    return respond
+
+
+def _seen(request: Request) -> list[str]:
+    """The ETags that a client or a cache has. A weak one is as good: RFC 9110, section 13.1.2."""
+    header = request.headers.get("if-none-match", "")
+    return [one.strip().removeprefix("W/") for one in header.split(",")]
