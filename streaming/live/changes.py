@@ -108,7 +108,7 @@ class RowWatch:
         self.ended = reason
         self._ready.set()
 
-    def tell(self) -> None:
+    def has_moved(self) -> None:
         """Ends the wait, because the table has moved."""
         self.moved = True
         self._ready.set()

@@ -29,8 +29,8 @@ _PAUSE_SECONDS = 0.01
 _REREAD_SECONDS = 0.25
 """The minimum pause between two reads of all lists, if the changed rows are unknown."""
 _WATCHES_AT_ONCE = 200
-_TELL_SECONDS = 0.8
-"""When the table has moved, watches without a change are told after so long, together for all its moves."""
+_SHOW_SECONDS = 0.8
+"""When the table has moved, watches without a change are shown its position after so long, together for all its moves."""
 
 
 class Switched(CommanderError):
@@ -62,7 +62,7 @@ class Follower:
         self._by_key: defaultdict[Any, set[RowWatch]] = defaultdict(set)
         self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._telling: asyncio.TimerHandle | None = None
+        self._showing: asyncio.TimerHandle | None = None
 
     @property
     def watched(self) -> bool:
@@ -99,8 +99,8 @@ class Follower:
         self.ended = True
         if self._task is not None:
             self._task.cancel()
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._showing is not None:
+            self._showing.cancel()
 
     async def _run(self) -> None:
         try:
@@ -133,13 +133,13 @@ class Follower:
             for watch in self._by_key[key]:
                 watch.receive(changes)
         self.position = changes.position
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(_TELL_SECONDS, self._tell)
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(_SHOW_SECONDS, self._show_position)
 
-    def _tell(self) -> None:
-        self._telling = None
+    def _show_position(self) -> None:
+        self._showing = None
         for watch in self._watches():
-            watch.tell()
+            watch.has_moved()
 
     def _watches(self) -> list[RowWatch]:
         return [*self._lists, *(watch for watches in self._by_key.values() for watch in watches)]
