@@ -30,7 +30,7 @@ _REREAD_SECONDS = 0.25
 """The minimum pause between two reads of all lists, if the changed rows are unknown."""
 _WATCHES_AT_ONCE = 200
 _SHOW_SECONDS = 0.8
-"""When the table has moved, watches without a change are shown its position after so long, together for all its moves."""
+"""A watch without a change is shown the new position after so long, once for all moves of the table."""
 
 
 class Switched(CommanderError):
