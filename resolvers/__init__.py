@@ -12,6 +12,7 @@ status.py           the status of commands: one, a list, a subscription
 reactions.py        the commands that reactors sent because of events
 lineage.py          a command and all that followed from it, as a tree
 lineage_watch.py    the lineage as a subscription
+settling.py         wait until all that a command has set going has ended
 dead_letters.py     failed commands: list, retry, drop
 effects.py          failed calls of effects: list, retry, drop
 reactor_failures.py parked keys of reactors: list, retry, skip

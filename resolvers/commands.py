@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from commander.domain import InvalidCommand
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.records import SubmittedCommand
+from commander.eventstore.records import Status, SubmittedCommand
 from commander.resolvers.dry_run import dry_run
 from commander.resolvers.read_your_writes import late
 from commander.resolvers.repeating import Request, is_repeated
@@ -30,6 +30,7 @@ from commander.resolvers.results import (
     result_of,
 )
 from commander.resolvers.services import Services
+from commander.resolvers.settling import settled
 from commander.streaming.commands.assembling import Envelope, assembled
 from commander.streaming.commands.outcomes import Ended
 from commander.streaming.commands.pending_by_id import pending_alone
@@ -44,6 +45,8 @@ class Wait(Enum):
     """Until the command is decided."""
     PROJECTED = "PROJECTED"
     """Until the command is decided and the projections show its events."""
+    SETTLED = "SETTLED"
+    """Until all that it has set going has ended too, through all reactions, and the projections show it."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -54,6 +57,7 @@ class Options(msgspec.Struct, frozen=True):
     validate_only: decide on the current state and store nothing. not_before: the time to decide the command
     at. A time in the past means now. For a time in the future, `submit` returns once the command is stored.
     given: the input of the API that the command was made from; None if code made it.
+    rows: the names of the projections whose rows the client reads from the result: it is waited for them too.
     """
 
     command_id: UUID
@@ -68,6 +72,14 @@ class Options(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     given: Mapping[str, Any] | None = None
     projections: frozenset[str] | None = None
+    rows: frozenset[str] = frozenset()
+
+    @property
+    def shown_by(self) -> frozenset[str] | None:
+        """The projections that must show the events before the result is returned. None: all."""
+        if self.wait not in (Wait.PROJECTED, Wait.SETTLED):
+            return self.rows
+        return None if self.projections is None else self.projections | self.rows
 
 
 async def submit(services: Services, command: Any, options: Options) -> Result:
@@ -166,11 +178,16 @@ async def _answered(
         return PendingResult(options.command_id, Stage.DECISION, None)
     if not await is_repeated(services, request, ended):
         return ConflictResult(options.command_id)
-    if options.wait is Wait.PROJECTED:
-        remaining = max(0.0, deadline - loop.time())
-        if not_shown := await late(services, ended.events, options.projections, remaining):
+    settlement = None
+    if options.wait is Wait.SETTLED and ended.status == Status.APPLIED:
+        settlement = await settled(services, ended, max(0.0, deadline - loop.time()))
+        if settlement is None:
+            return PendingResult(options.command_id, Stage.REACTIONS, ended.position)
+    if (chosen := options.shown_by) is None or chosen:
+        events = ended.events if settlement is None else settlement.events
+        if not_shown := await late(services, events, chosen, max(0.0, deadline - loop.time())):
             return PendingResult(options.command_id, Stage.PROJECTION, ended.position, not_shown)
-    return result_of(ended, options.expected_version)
+    return result_of(ended, options.expected_version, settlement)
 
 
 async def _first_sent(
@@ -192,8 +209,8 @@ def _check_options(services: Services, options: Options) -> None:
         raise InvalidRequest("timeoutMs", f"must be from 0 to {longest}, got {options.timeout_ms}")
     if options.expected_version is not None and options.expected_version < 0:
         raise InvalidRequest("expectedVersion", f"must be 0 or more, got {options.expected_version}")
-    if options.projections is not None and options.wait is not Wait.PROJECTED:
-        raise InvalidRequest("projections", "needs wait: PROJECTED")
+    if options.projections is not None and options.wait not in (Wait.PROJECTED, Wait.SETTLED):
+        raise InvalidRequest("projections", "needs wait: PROJECTED or SETTLED")
     if options.projections is not None and not options.projections:
         raise InvalidRequest("projections", "must name at least one; leave it out to wait for all")
     if options.not_before is not None and options.not_before.tzinfo is None:

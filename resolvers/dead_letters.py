@@ -67,17 +67,17 @@ async def retry(
     return again
 
 
-async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> None:
-    """Removes a dead letter from the list.
+async def drop(context: RequestContext[DatabaseService], command_id: UUID) -> Outcome:
+    """Removes a dead letter from the list. Returns its outcome.
 
     Raises NotFound if there is no such dead letter, and InvalidRequest if a retry ended early: its command
     may be stored.
     """
     database = context.services.database
-    await _open_dead_letter(database, command_id)
+    dropped = await _open_dead_letter(database, command_id)
     async with database.connection() as connection:
         if await record_dead_letter_action(connection, command_id, "DROPPED", None, context.actor):
-            return
+            return dropped
     if await has_unfinished_retry(database, command_id):
         problem = (
             f"{command_id} cannot be dropped: the command of its last retry may be stored; retry it again"

@@ -30,13 +30,13 @@ async def actions_of(database: Database, failure: EffectFailure) -> list[EffectA
     return await effect_actions(database, failure.effect, failure.position)
 
 
-async def retry(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
-    """Calls the effect again, with the same key. Raises NotFound if the call has not failed."""
+async def retry(context: RequestContext[DatabaseService], effect: str, position: int) -> EffectFailure:
+    """Calls the effect again, with the same key. Returns the failed call. Raises NotFound without one."""
     must_be_storable("effect", effect)
-    await act_on_effect(context.services.database, effect, position, "RETRIED", context.actor)
+    return await act_on_effect(context.services.database, effect, position, "RETRIED", context.actor)
 
 
-async def drop(context: RequestContext[DatabaseService], effect: str, position: int) -> None:
-    """Removes a failed call from the list. Raises NotFound if it has not failed."""
+async def drop(context: RequestContext[DatabaseService], effect: str, position: int) -> EffectFailure:
+    """Removes a failed call from the list. Returns it. Raises NotFound if it has not failed."""
     must_be_storable("effect", effect)
-    await act_on_effect(context.services.database, effect, position, "DROPPED", context.actor)
+    return await act_on_effect(context.services.database, effect, position, "DROPPED", context.actor)

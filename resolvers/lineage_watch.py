@@ -52,14 +52,29 @@ async def follow_lineage(
     check_bounds(max_depth, first)
     root = await command_by_id(services, command_id)
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
+    last: tuple[TracedCommand, bool, bool] | None = None
+    async with aclosing(lineage_changes(services, wanted, root.outcome is not None)) as changes:
+        async for shown in changes:
+            content = (shown.root, shown.truncated, shown.settled)
+            if content != last:
+                last = content
+                yield shown
+
+
+async def lineage_changes(
+    services: Services, wanted: Wanted, root_has_ended: bool, first_poll_seconds: float = _FIRST_POLL_SECONDS
+) -> AsyncGenerator[Lineage, None]:
+    """The tree, and the tree again after each signal and each poll, whether it has changed or not.
+
+    Between two of them it holds no connection to Postgres.
+    """
     signals = _Signals(services)
     listeners = [signals.listen_to_events(wanted.correlation_id), signals.listen_to_positions()]
-    if root.outcome is None:
-        listeners.append(signals.listen_to_outcome(command_id))
+    if not root_has_ended:
+        listeners.append(signals.listen_to_outcome(wanted.command_id))
     tasks = [signals.start(listener) for listener in listeners]
-    polling = _Polling()
+    polling = _Polling(first_poll_seconds)
     found: Lineage | None = None
-    last: tuple[TracedCommand, bool, bool] | None = None
     try:
         while True:
             grown = await signals.next(polling.at)
@@ -68,11 +83,7 @@ async def follow_lineage(
                 found = await find_lineage(services, wanted, await handled_events(services.database))
                 polling.schedule(changed=found != before, ended=found.ended)
                 signals.advance(await find_positions(services))
-            shown = signals.applied(found)
-            content = (shown.root, shown.truncated, shown.settled)
-            if content != last:
-                last = content
-                yield shown
+            yield signals.applied(found)
     finally:
         for task in tasks:
             task.cancel()
@@ -82,16 +93,16 @@ async def follow_lineage(
 class _Polling:
     """When a watcher reads the tree again without a signal. at: a time of the event loop. None: never."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_seconds: float) -> None:
         self.at: float | None = None
-        self._interval_seconds = _FIRST_POLL_SECONDS
+        self._first_seconds = self._interval_seconds = first_seconds
 
     def schedule(self, *, changed: bool, ended: bool) -> None:
         now = asyncio.get_running_loop().time()
         if ended:
             self.at = None
         elif changed or self.at is None:
-            self._interval_seconds = _FIRST_POLL_SECONDS
+            self._interval_seconds = self._first_seconds
             self.at = now + self._interval_seconds
         elif self.at <= now:
             self._interval_seconds = min(2 * self._interval_seconds, _LONGEST_POLL_SECONDS)

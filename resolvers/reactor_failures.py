@@ -43,23 +43,23 @@ async def actions_of(database: Database, parked: ParkedKey) -> list[ParkedAction
     return await parked_actions(database, parked.reactor, parked.key)
 
 
-async def retry(context: RequestContext[DatabaseService], reactor: str, key: str | None) -> list[int]:
+async def retry(context: RequestContext[DatabaseService], reactor: str, key: str | None) -> list[ParkedKey]:
     """Handles the failing event of a key again, then its later ones. key: None for all keys of the reactor.
 
-    Returns the positions of the failing events. Raises NotFound if no such key is parked.
+    Returns the keys as they are now. Raises NotFound if no such key is parked.
     """
     _must_be_storable(reactor, key)
     return await act_on_parked(context.services.database, reactor, key, "RETRIED", context.actor)
 
 
-async def skip(context: RequestContext[DatabaseService], reactor: str, key: str) -> int:
+async def skip(context: RequestContext[DatabaseService], reactor: str, key: str) -> ParkedKey:
     """Passes over the failing event of a key for ever, and handles its later events.
 
-    Returns the position of the skipped event. Raises NotFound if the key is not parked.
+    Returns the key, with the position of the skipped event. Raises NotFound if the key is not parked.
     """
     _must_be_storable(reactor, key)
-    [position] = await act_on_parked(context.services.database, reactor, key, "SKIPPED", context.actor)
-    return position
+    [parked] = await act_on_parked(context.services.database, reactor, key, "SKIPPED", context.actor)
+    return parked
 
 
 def _must_be_storable(reactor: str, key: str | None) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from commander.domain import Problem
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from commander.resolvers.read_your_writes import Late
+from commander.resolvers.settling import Settlement
 from commander.streaming.commands.outcomes import Ended
 
 VERSION_CONFLICT = "VERSION_CONFLICT"
@@ -23,6 +24,8 @@ class Stage(Enum):
     """Its decision."""
     PROJECTION = "PROJECTION"
     """The projections that show its events."""
+    REACTIONS = "REACTIONS"
+    """What reactors do because of it, with `wait: SETTLED`."""
 
 
 class AcceptedResult(msgspec.Struct, frozen=True):
@@ -31,13 +34,17 @@ class AcceptedResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class AppliedResult:
-    """position: of the command's last event. version: of the stream, after the command."""
+    """position: of the command's last event. version: of the stream, after the command.
+
+    settlement: what followed from it; None if that was not waited for.
+    """
 
     command_id: UUID
     stream: str
     position: int
     version: int
     events: tuple[RecordedEvent, ...]
+    settlement: Settlement | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +122,14 @@ Result = (
 )
 
 
-def result_of(ended: Ended, expected_version: int | None = None) -> Result:
+def result_of(
+    ended: Ended, expected_version: int | None = None, settlement: Settlement | None = None
+) -> Result:
     """The result for an outcome."""
     if ended.status == Status.APPLIED:
-        return AppliedResult(ended.command_id, ended.stream, ended.position, ended.version, ended.events)
+        return AppliedResult(
+            ended.command_id, ended.stream, ended.position, ended.version, ended.events, settlement
+        )
     return _refused(
         ended.command_id, ended.status, ended.code, ended.message, ended.version, expected_version
     )

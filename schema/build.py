@@ -53,7 +53,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
     read += node_fields(domain.projections, events, reach)
     inputs = command_inputs(domain, types)
-    outcomes = OutcomeTypes(events, RejectionCodes(domain, types))
+    outcomes = OutcomeTypes(events, RejectionCodes(domain, types), made.from_streams)
     options = option_types(projection_names(domain, types))
     direct = [command_mutation(input, outcomes, options) for input in inputs]
     if inputs:

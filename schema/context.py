@@ -13,7 +13,12 @@ from commander.schema.batching import Batching
 
 @dataclass(frozen=True)
 class Context(RequestContext[Services]):
-    """The context of one operation. A connection has one too, and each of its operations gets its own."""
+    """The context of one operation. A connection has one too, and each of its operations gets its own.
+
+    parts_of_outcomes: which fields of CommandApplied with fields of their own a mutation selects.
+    """
+
+    parts_of_outcomes: frozenset[str] = frozenset()
 
     @cached_property
     def size(self) -> AnswerSize:

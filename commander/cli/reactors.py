@@ -119,8 +119,8 @@ def retry(
         raise typer.BadParameter("give either a key or --all")
 
     async def request_retry(context: RequestContext[DatabaseService]) -> None:
-        for position in await reactor_failures.retry(context, reactor, key):
-            print(f"{reactor} will handle the event at position {position} again")
+        for parked in await reactor_failures.retry(context, reactor, key):
+            print(f"{reactor} will handle the event at position {parked.position} again")
 
     as_user(request_retry)
 
@@ -130,8 +130,8 @@ def skip(reactor: Reactor, key: Annotated[str, typer.Argument(help="The parked k
     """Pass over the failing event of a parked key for ever, and handle its later events."""
 
     async def request_skip(context: RequestContext[DatabaseService]) -> None:
-        position = await reactor_failures.skip(context, reactor, key)
-        print(f"{reactor} skips the event at position {position}")
+        parked = await reactor_failures.skip(context, reactor, key)
+        print(f"{reactor} skips the event at position {parked.position}")
 
     as_user(request_skip)
 

@@ -12,6 +12,7 @@ The types show the first two. The author must ensure the third; if a stream brea
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from commander.domain.aggregates import AggregateType
@@ -46,3 +47,13 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
 def stream_of_row(aggregate: AggregateType, key: Any) -> str:
     """The id of the stream that gives the row with this key."""
     return f"{aggregate.stored_name}-{key}"
+
+
+def key_of_row(projection: ProjectionType, stream: str) -> Any:
+    """The key of the row that a stream gives. The inverse of `stream_of_row`.
+
+    Raises ValueError for a stream of another aggregate, whose key has another type.
+    """
+    text = stream.partition("-")[2]
+    python = projection.key_field.python
+    return date.fromisoformat(text) if python is date else python(text)

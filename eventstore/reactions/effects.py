@@ -142,21 +142,23 @@ async def effect_actions(database: Database, effect: str, position: int) -> list
 
 async def act_on_effect(
     database: Database, effect: str, position: int, action: str, actor: str | None
-) -> None:
+) -> EffectFailure:
     """Retries or drops a dead letter, and records the action. action: RETRIED or DROPPED.
 
-    actor: who asked for it. Raises NotFound if there is no open dead letter at this position.
+    actor: who asked for it. Returns the dead letter as it is now. Raises NotFound if there is no open dead
+    letter at this position.
     """
     state = {"RETRIED": "RETRYING", "DROPPED": "DROPPED"}[action]
     async with database.connection() as connection, connection.transaction():
-        changed = await connection.fetchval(
+        changed = await connection.fetchrow(
             """update effect_failures set state = $3
-               where effect = $1 and position = $2 and state = 'FAILED' returning true""",
+               where effect = $1 and position = $2 and state = 'FAILED'
+               returning effect, position, state, attempts, error, failed_at""",
             effect,
             position,
             state,
         )
-        if not changed:
+        if changed is None:
             raise NotFound(f"the effect {effect} has no open dead letter at position {position}")
         await connection.execute(
             "insert into effect_actions (effect, position, action, actor) values ($1, $2, $3, $4)",
@@ -165,3 +167,4 @@ async def act_on_effect(
             action,
             actor,
         )
+    return EffectFailure(*changed)

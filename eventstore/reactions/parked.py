@@ -181,25 +181,26 @@ async def parked_actions(database: Database, reactor: str, key: str) -> list[Par
 
 async def act_on_parked(
     database: Database, reactor: str, key: str | None, action: str, actor: str | None
-) -> list[int]:
+) -> list[ParkedKey]:
     """Retries a parked key, or skips its failing event and retries the events after it. Records the action.
 
-    key: None for all parked keys of the reactor. action: RETRIED or SKIPPED. Returns the positions of the
-    failing events. Raises NotFound if no such key is parked, or only in retry.
+    key: None for all parked keys of the reactor. action: RETRIED or SKIPPED. Returns the keys as
+    they are now, by the positions of their failing events. Raises NotFound if no such key is parked, or only
+    in retry.
     """
     async with database.connection() as connection, connection.transaction():
         rows = await connection.fetch(
-            """with acted as (
+            f"""with acted as (
                    update reactor_failures
                    set state = 'RETRYING',
                        handled_position = case $3 when 'SKIPPED' then position else handled_position end
                    where reactor = $1 and ($2::text is null or key = $2) and state = 'PARKED'
-                   returning key, position
+                   returning {_COLUMNS}
                ), recorded as (
                    insert into reactor_actions (reactor, key, position, action, actor)
                    select $1, key, position, $3, $4 from acted
                )
-               select position from acted order by position""",
+               select {_COLUMNS} from acted order by position""",
             reactor,
             key,
             action,
@@ -208,4 +209,4 @@ async def act_on_parked(
     if not rows:
         what = "no parked key" if key is None else f"no parked key {key}"
         raise NotFound(f"the reactor {reactor} has {what}, or its retry has not ended")
-    return [row["position"] for row in rows]
+    return [ParkedKey(*row) for row in rows]

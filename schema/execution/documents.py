@@ -62,6 +62,15 @@ class Operation:
         """All fields that the operation selects. Computed once."""
         return selected_fields(self.schema, self.tree, self.definition)
 
+    @cached_property
+    def parts_of_outcomes(self) -> frozenset[str]:
+        """The fields of CommandApplied with fields of their own, such as rows, that it selects anywhere."""
+        return frozenset(
+            field.name
+            for field in self.fields
+            if field.parent == "CommandApplied" and field.node.selection_set is not None
+        )
+
     def uses_of(self, variable: str) -> int:
         """In how many places a variable is used. Its definition does not count."""
         return self._uses[variable]

@@ -11,7 +11,7 @@ again; see Subscriber in following.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema
@@ -84,6 +84,8 @@ class Gate:
         own = context.for_operation()
         if self._rules and (errors := list(self._refused(operation, own))):
             raise OperationRejected(errors)
+        if operation.type is OperationType.MUTATION and (parts := operation.parts_of_outcomes):
+            own = replace(own, parts_of_outcomes=parts)
         return Admitted(operation, variables, own)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:

@@ -8,6 +8,7 @@ records.py          the types that refer to one another: Event, Command, Reactio
 shared_fields.py    one type for each field that several events have
 events.py           a type per event; read the log; the feed
 rejection_codes.py  an enum of codes for each command
+changed_rows.py     the rows that a command has changed
 results.py          the interface CommandOutcome
 commands.py         a mutation per command; submit many; cancel one
 command_status.py   the status of commands; dead letters

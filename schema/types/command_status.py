@@ -95,9 +95,8 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         type_ = events.command_name(again.type)
         return CommandAccepted(command_id=again.command_id, type=type_, stream=again.stream)
 
-    async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> bool:
-        await dead.drop(info.context, command_id)
-        return True
+    async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> Command:
+        return ended(await dead.drop(info.context, command_id), events)
 
     queries = [
         strawberry.field(command, name="command", description="A command by its id, with its status."),

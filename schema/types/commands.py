@@ -96,7 +96,8 @@ def _with_projections(options: type, projections: Any | None) -> Any:
         return options
     chosen = strawberry.field(
         default=None,
-        description="Which projections PROJECTED waits for, of those that show the events. By default all.",
+        description="Which projections PROJECTED and SETTLED wait for, of those that show the events. "
+        "By default all.",
     )
     namespace = {
         "__annotations__": {"projections": list[projections] | None},  # type: ignore[valid-type]
@@ -165,7 +166,15 @@ def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: Option
             result = await resolving.submit(
                 context.services,
                 command,
-                _options(given, command_id, given_id is not None, context.actor, traceparent, input),
+                _options(
+                    given,
+                    command_id,
+                    given_id is not None,
+                    context.actor,
+                    traceparent,
+                    input,
+                    outcomes.rows.projections(context.parts_of_outcomes),
+                ),
             )
         return outcomes.of(result, made.subject(command, command_id))
 
@@ -222,11 +231,12 @@ def submit_mutation(
         traceparent: str | None,
     ) -> list[object]:
         items, subjects = [], []
+        rows = outcomes.rows.projections(context.parts_of_outcomes)
         for index, one in enumerate(commands):
             [(field, input)] = one.items()
             command_id = client_command_id(context.services.now()) if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            options = _options(given, command_id, ids is not None, context.actor, traceparent, input)
+            options = _options(given, command_id, ids is not None, context.actor, traceparent, input, rows)
             items.append((command, options))
             subjects.append(by_field[field].subject(command, command_id))
         results = await resolving.submit_all(context.services, items)
@@ -261,9 +271,12 @@ def _options(
     actor: str | None,
     traceparent: str | None,
     input: Given,
+    rows: frozenset[str],
 ) -> resolving.Options:
     """The Options for an input CommandOptions or SubmitOptions. All three have the same defaults."""
     named = {_OPTIONS[name]: value for name, value in given.items() if name in _OPTIONS}
     if (chosen := given.get("projections")) is not None:
         named["projections"] = frozenset(one.value for one in chosen)
-    return resolving.Options(command_id, given_id, actor=actor, traceparent=traceparent, given=input, **named)
+    return resolving.Options(
+        command_id, given_id, actor=actor, traceparent=traceparent, given=input, rows=rows, **named
+    )

@@ -22,6 +22,8 @@ class EffectFailureState(Enum):
     """It waits for a retry or a drop."""
     RETRYING = "RETRYING"
     """A retry was requested and has not ended."""
+    DROPPED = "DROPPED"
+    """It was removed from the list."""
 
 
 @strawberry.type(description="A retry or drop of a failed call: who did it, and when.")
@@ -52,31 +54,30 @@ class EffectFailure:
     )
 
 
+def _failure(one: Failure) -> EffectFailure:
+    return EffectFailure(
+        effect=one.effect,
+        position=Position(one.position),
+        state=EffectFailureState(one.state),
+        attempts=one.attempts,
+        error=one.error,
+        failed_at=one.failed_at,
+        failure=one,
+    )
+
+
 def effect_fields() -> tuple[list[Any], list[Any]]:
     """The fields (of Query, of Mutation) about failed calls."""
 
     async def effect_failures(info: Info[Context, None], first: int = 100) -> list[EffectFailure]:
         found = await resolving.effect_failures(info.context.services.database, first)
-        return [
-            EffectFailure(
-                effect=one.effect,
-                position=Position(one.position),
-                state=EffectFailureState(one.state),
-                attempts=one.attempts,
-                error=one.error,
-                failed_at=one.failed_at,
-                failure=one,
-            )
-            for one in found
-        ]
+        return [_failure(one) for one in found]
 
-    async def retry_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
-        await resolving.retry(info.context, effect, position)
-        return True
+    async def retry_effect(info: Info[Context, None], effect: str, position: Position) -> EffectFailure:
+        return _failure(await resolving.retry(info.context, effect, position))
 
-    async def drop_effect(info: Info[Context, None], effect: str, position: Position) -> bool:
-        await resolving.drop(info.context, effect, position)
-        return True
+    async def drop_effect(info: Info[Context, None], effect: str, position: Position) -> EffectFailure:
+        return _failure(await resolving.drop(info.context, effect, position))
 
     return (
         [

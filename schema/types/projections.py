@@ -17,6 +17,7 @@ from commander.resolvers.stream_events import stream_page
 from commander.schema.context import Context
 from commander.schema.errors import stopped_extension
 from commander.schema.names import camel, capitalized
+from commander.schema.types.changed_rows import RowType
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
@@ -38,7 +39,8 @@ _NO_WAIT: Given = {"timeoutMs": 0}
 class ProjectionFields:
     """Makes the fields of projections. Their shared input types are made once.
 
-    live: the fields of Subscription for all projections so far.
+    live: the fields of Subscription for all projections so far. from_streams: the projections so far whose
+    rows each come from one stream.
     """
 
     def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
@@ -47,6 +49,7 @@ class ProjectionFields:
         self._events = events
         self._conditions = ConditionTypes(types)
         self.live: list[LiveField] = []
+        self.from_streams: list[RowType] = []
 
     def of(self, type_: ProjectionType) -> list[DirectField]:
         """The fields of Query for this projection, and the fields of its rows with their own resolver."""
@@ -69,6 +72,8 @@ class ProjectionFields:
                 **{f"{field.graphql_name}_": field.declared for field in own if field.of == name},
             },
         )
+        if aggregate is not None:
+            self.from_streams.append(RowType(type_, row, aggregate))
         edge = _type(f"{name}Edge", {"cursor": str, "node": row})
         connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)

@@ -115,13 +115,12 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
             edges=edges, page_info=page_info(page, [edge.cursor for edge in edges])
         )
 
-    async def retry_reaction(info: Info[Context, None], reactor: str, key: str) -> bool:
-        await resolving.retry(info.context, reactor, key)
-        return True
+    async def retry_reaction(info: Info[Context, None], reactor: str, key: str) -> ReactorFailure:
+        [parked] = await resolving.retry(info.context, reactor, key)
+        return _node(parked)
 
-    async def skip_reaction(info: Info[Context, None], reactor: str, key: str) -> bool:
-        await resolving.skip(info.context, reactor, key)
-        return True
+    async def skip_reaction(info: Info[Context, None], reactor: str, key: str) -> ReactorFailure:
+        return _node(await resolving.skip(info.context, reactor, key))
 
     return (
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,10 +12,12 @@ from strawberry.scalars import JSON
 from strawberry.types import get_object_definition
 
 from commander.resolvers import results as resolving
+from commander.resolvers import settling
 from commander.schema.names import camel
+from commander.schema.types.changed_rows import ChangedRows, RowType
 from commander.schema.types.events import EventTypes
 from commander.schema.types.late_projections import ProjectionBehind, projection_behind
-from commander.schema.types.records import Event
+from commander.schema.types.records import Command, CommandStatus, Event, command_of
 from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.scalars import Position
 
@@ -41,10 +43,27 @@ class CommandAccepted(CommandOutcome):
     pass
 
 
+@strawberry.type(description="What followed from a command, after all of it has ended.")
+class Settlement:
+    commands: list[Command] = strawberry.field(
+        description="The commands that reactors sent. Each stands before those that followed from it."
+    )
+    rejected: list[Command] = strawberry.field(description="Those that the rules of the domain refused.")
+    failed: list[Command] = strawberry.field(
+        description="Those that the code of the domain failed on. They are dead letters."
+    )
+    truncated: bool = strawberry.field(
+        description="More followed than is shown here, or the queue is too long to know: see `lineage`."
+    )
+
+
 @strawberry.type(description="The command was decided and its events are stored.")
 class CommandApplied(CommandOutcome):
     version: int = strawberry.field(description="The version of the stream after this command.")
     recorded: strawberry.Private[Callable[[], list[object]]]
+    settled: Settlement | None = strawberry.field(
+        default=None, description="What followed from the command. Null unless the option is `wait: SETTLED`."
+    )
 
     @strawberry.field
     def events(self) -> list[Event]:
@@ -122,16 +141,19 @@ class Subject(NamedTuple):
 class OutcomeTypes:
     """The members of CommandOutcome for one schema."""
 
-    def __init__(self, events: EventTypes, codes: RejectionCodes) -> None:
+    def __init__(self, events: EventTypes, codes: RejectionCodes, rows: Iterable[RowType] = ()) -> None:
         self._events = events
         self._codes = codes
+        taken = [camel(one.python_name) for one in get_object_definition(CommandApplied, strict=True).fields]
+        self.rows = ChangedRows(list(rows), taken)
+        self._applied = _with(CommandApplied, self.rows.namespace)
         self._rejected = _with(CommandRejected, codes.namespace)
 
     @property
     def classes(self) -> list[Any]:
         return [
             CommandAccepted,
-            CommandApplied,
+            self._applied,
             self._rejected,
             CommandInvalid,
             CommandPending,
@@ -147,15 +169,17 @@ class OutcomeTypes:
         match result:
             case resolving.AcceptedResult():
                 return CommandAccepted(command_id=command_id, type=type_, stream=stream)
-            case resolving.AppliedResult(_, _, position, version, recorded):
-                return CommandApplied(
+            case resolving.AppliedResult(_, _, position, version, recorded, settlement):
+                applied: CommandOutcome = self._applied(
                     command_id=command_id,
                     type=type_,
                     stream=stream,
                     position=Position(position),
                     version=version,
                     recorded=lambda: [self._events.of(event) for event in recorded],
+                    settled=None if settlement is None else self._settled(settlement),
                 )
+                return applied
             case resolving.RejectedResult(_, code, message):
                 rejected: CommandOutcome = self._rejected(
                     command_id=command_id,
@@ -202,6 +226,15 @@ class OutcomeTypes:
             case resolving.InvalidResult(_, problems):
                 shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
                 return CommandInvalid(command_id=command_id, type=type_, stream=stream, problems=shown)
+
+    def _settled(self, found: settling.Settlement) -> Settlement:
+        commands = [command_of(state, self._events) for state in found.commands]
+        return Settlement(
+            commands=commands,
+            rejected=[one for one in commands if one.status is CommandStatus.REJECTED],
+            failed=[one for one in commands if one.status is CommandStatus.FAILED],
+            truncated=found.truncated,
+        )
 
 
 def _with(member: type, namespace: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Node.js with the packages of js/package-lock.json."""
+"""Node.js with the packages of a package-lock.json."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ import pytest
 PACKAGE = Path(__file__).with_name("js")
 
 
-def installed() -> None:
+def installed(package: Path = PACKAGE) -> None:
     """Installs the packages where that has not been done; skips the test without node and npm."""
     npm = shutil.which("npm")
     if shutil.which("node") is None or npm is None:
-        pytest.skip("NOT RUN: node or npm is absent, so no JavaScript client was tried")
-    kept, locked = PACKAGE / "node_modules" / ".package-lock.json", PACKAGE / "package-lock.json"
+        pytest.skip("NOT RUN: node or npm is absent, so nothing in JavaScript was tried")
+    kept, locked = package / "node_modules" / ".package-lock.json", package / "package-lock.json"
     with locked.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this run may want the same
         if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
             command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(command, cwd=PACKAGE, check=True, timeout=120)
+            subprocess.run(command, cwd=package, check=True, timeout=120)
             kept.touch()
 
 

@@ -33,7 +33,9 @@ COMMAND = """query ($id: UUID!) { command(commandId: $id) {
 LETTERS = """query ($first: Int! = 1000) {
   deadLetters(first: $first) { commandId type stream input code message } }"""
 RETRY = "mutation ($id: UUID!) { retryDeadLetter(commandId: $id) { commandId } }"
-DROP = "mutation ($id: UUID!) { dropDeadLetter(commandId: $id) }"
+DROP = """mutation ($id: UUID!) {
+  dropDeadLetter(commandId: $id) { commandId status deadLetterAction { deed actor } }
+}"""
 PATIENT = {"timeoutMs": 25_000}
 
 
@@ -182,7 +184,8 @@ def test_a_retry_that_fails_is_a_dead_letter_itself(shop: System) -> None:
 
 def test_a_dropped_one_is_off_the_list_and_who_dropped_it_when_is_on_record(shop: System) -> None:
     id = failed(shop)
-    assert shop.data(DROP, headers={"x-forwarded-user": b"eve"}, id=id) == {"dropDeadLetter": True}
+    dropped = {"commandId": id, "status": "FAILED", "deadLetterAction": {"deed": "DROPPED", "actor": "eve"}}
+    assert shop.data(DROP, headers={"x-forwarded-user": b"eve"}, id=id) == {"dropDeadLetter": dropped}
     done = command(shop, id)["deadLetterAction"]
     assert (done["deed"], done["retriedAs"], done["actor"]) == ("DROPPED", None, "eve")
     assert id not in letters(shop)

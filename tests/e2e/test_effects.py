@@ -95,10 +95,12 @@ def test_what_failed_is_listed_and_retried_or_dropped_from_both_sides(post: Post
     }
     listed = [line.split("\t")[:4] for line in command_line(parts, "list").splitlines()]
     assert sorted(listed) == [["send", position, "FAILED", "2"] for position in ("1", "3", "4")]
-    api.data('mutation { dropEffect(effect: "send", position: 4) }')
-    again = api.query('mutation { retryEffect(effect: "send", position: 4) }')
+    drop = 'mutation { dropEffect(effect: "send", position: 4) { position state actions { deed } } }'
+    dropped = {"position": "4", "state": "DROPPED", "actions": [{"deed": "DROPPED"}]}
+    assert api.data(drop) == {"dropEffect": dropped}
+    again = api.query('mutation { retryEffect(effect: "send", position: 4) { state } }')
     assert again["errors"][0]["extensions"]["code"] == "NOT_FOUND"
-    api.data('mutation { retryEffect(effect: "send", position: 1) }')
+    api.data('mutation { retryEffect(effect: "send", position: 1) { state } }')
     failed = until(
         lambda: api.data(FAILURES)["effectFailures"],
         lambda found: [one["attempts"] for one in found if one["position"] == "1"] == [4],

@@ -184,11 +184,11 @@ def test_a_key_whose_reactor_does_not_return_is_parked_and_can_be_skipped(wheels
     assert failures(wheels, reactor="another") == []
 
     turned(wheels, wheel=first)
-    skip = 'mutation ($key: String!) { skipReaction(reactor: "oiler", key: $key) }'
-    assert wheels.data(skip, key=first) == {"skipReaction": True}
+    skip = 'mutation ($key: String!) { skipReaction(reactor: "oiler", key: $key) { key state } }'
+    assert wheels.data(skip, key=first) == {"skipReaction": {"key": first, "state": "RETRYING"}}
     [left] = until(lambda: failures(wheels), lambda found: len(found) == 1)
-    retry = 'mutation ($key: String!) { retryReaction(reactor: "oiler", key: $key) }'
-    assert wheels.data(retry, key=second) == {"retryReaction": True}
+    retry = 'mutation ($key: String!) { retryReaction(reactor: "oiler", key: $key) { key state } }'
+    assert wheels.data(retry, key=second) == {"retryReaction": {"key": second, "state": "RETRYING"}}
     [again] = until(lambda: failures(wheels), lambda found: found[0]["attempts"] == 2)
     assert again["actions"] == [{"position": left["position"], "deed": "RETRIED", "actor": None}]
     assert again["state"] == "PARKED"

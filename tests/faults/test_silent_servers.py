@@ -29,7 +29,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 DEPOSIT = """mutation ($account: UUID!, $options: CommandOptions) {
   deposit(input: {accountId: $account, amount: "1.00"}, options: $options) { __typename } }"""
 RETRY = f'mutation {{ retryDeadLetter(commandId: "{NOBODY}") {{ commandId }} }}'
-DROP = f'mutation {{ dropDeadLetter(commandId: "{NOBODY}") }}'
+DROP = f'mutation {{ dropDeadLetter(commandId: "{NOBODY}") {{ status }} }}'
 CANCEL = f'mutation {{ cancelCommand(commandId: "{NOBODY}") {{ __typename }} }}'
 MORE_READS = (
     "{ deadLetters { commandId } }",

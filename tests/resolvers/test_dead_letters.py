@@ -159,7 +159,7 @@ async def test_a_retry_that_ended_before_its_submission_is_listed_and_can_be_mad
 
 async def test_of_retries_and_drops_at_once_one_does_it(servers: Bank) -> None:
     for command_id in await failures(servers, 6):
-        doing: list[Coroutine[Any, Any, SubmittedCommand | None]] = []
+        doing: list[Coroutine[Any, Any, SubmittedCommand | Outcome]] = []
         for n in range(0, 4, 2):
             doing.append(dead_letters.retry(RequestContext(servers, str(n)), command_id))
             doing.append(dead_letters.drop(RequestContext(servers, str(n + 1)), command_id))

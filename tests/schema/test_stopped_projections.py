@@ -162,6 +162,21 @@ async def test_the_mutation_whose_own_event_stops_a_projection_is_told_so_withou
     assert [one["stopped"]["position"] for one in found["behind"] if one["stopped"]] == ["1"]
 
 
+async def test_a_mutation_that_selects_a_row_is_told_at_once_that_its_projection_has_stopped(
+    desk: Desk,
+) -> None:
+    await desk.stop("page")
+    await desk.project("sound", "tag")
+    for wait in ("APPLIED", "SETTLED"):
+        document = writing(1, f"wait: {wait}, timeoutMs: {PATIENT}")
+        selecting = document.replace("commandId at: position", "position page { amount } sound { amount }")
+        began = time.monotonic()
+        found = (await desk.data(selecting))["write"]
+        assert time.monotonic() - began < PATIENT / 2000
+        assert found["stage"] == "PROJECTION"
+        assert {one["projection"]: one["code"] for one in found["behind"]}["page"] == "PROJECTION_STOPPED"
+
+
 async def test_a_mutation_waits_for_the_projections_that_it_chooses(desk: Desk) -> None:
     await desk.stop("page", "tag")
     await desk.project("sound")
@@ -289,7 +304,7 @@ async def test_a_client_that_breaks_a_constraint_gets_the_message_of_its_author(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("projections: [PAGE]", "projections: needs wait: PROJECTED"),
+        ("projections: [PAGE]", "projections: needs wait: PROJECTED or SETTLED"),
         (
             "wait: PROJECTED, projections: []",
             "projections: must name at least one; leave it out to wait for all",

@@ -126,7 +126,8 @@ async def test_a_retry_handles_the_waiting_events_in_order_and_then_the_new_ones
         one = await parked(servers, state="PARKED", attempts=2)
         assert one.position == 1
         (folder / "MENDED").touch()
-        assert await act_on_parked(servers.database, "keeper", "t", "RETRIED", "Bob") == [1]
+        [retried] = await act_on_parked(servers.database, "keeper", "t", "RETRIED", "Bob")
+        assert (retried.position, retried.state) == (1, "RETRYING")
         await until_unparked(servers)
         await filled(servers, ("t", "d"))
         wanted = ["poison", "b", "c", "d"]
