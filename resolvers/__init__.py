@@ -16,7 +16,9 @@ settling.py         wait until all that a command has set going has ended
 dead_letters.py     failed commands: list, retry, drop
 effects.py          failed calls of effects: list, retry, drop
 reactor_failures.py parked keys of reactors: list, retry, skip
-events.py           read and follow the log
+events.py           read events of the log, and follow it
+numbered.py         pages of lists that are ordered by a number, in both directions
+log_pages.py        pages of the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections
 cursors.py          cursors of lists: encode and decode

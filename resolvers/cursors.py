@@ -31,7 +31,7 @@ from commander.streaming.live.changes import Cursor
 
 _LIVE = re.compile(r"(?:([2-9]|[1-9][0-9]{1,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
-_LARGEST_VERSION = 2**31 - 1
+LARGEST_VERSION = 2**31 - 1
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
 
 
@@ -72,7 +72,7 @@ def number_from(argument: str, cursor: str, list_name: str) -> int:
 def version_from(argument: str, cursor: str) -> int:
     """The version that a cursor of a stream's events encodes. Raises InvalidRequest, as place_from does."""
     version = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 10 else None
-    if version is None or version > _LARGEST_VERSION:
+    if version is None or version > LARGEST_VERSION:
         raise _no_cursor(argument, cursor, "a stream's events", "; such a cursor is a version")
     return version
 

@@ -1,4 +1,4 @@
-"""Reading and following the log."""
+"""Single events, and following the log. log_pages.py has its pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.lookups import REACTION_AGGREGATE
-from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.ranges import read_events, read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.services import Services
@@ -40,21 +39,6 @@ def page_size(services: Services, asked: int | None, argument: str = "first") ->
     return size
 
 
-async def events_page(
-    services: Services, after: int, first: int | None, where: EventFilter
-) -> Page[RecordedEvent]:
-    """The matching events after a position, oldest first."""
-    size = page_size(services, first)
-    _check_filter(services, where)
-    head = await head_position(services.database)
-    events = await read_log(services.database, after, head, size + 1, where)
-
-    async def earlier() -> bool:
-        return bool(await read_log(services.database, 0, after, 1, where))
-
-    return Page(events[:size], more=len(events) > size, earlier=earlier if after else False)
-
-
 async def event_at(services: Services, position: int) -> RecordedEvent | None:
     """The event at this position. None beyond the head."""
     events = await read_log(services.database, position - 1, position, 1)
@@ -78,11 +62,11 @@ def follow(
 
     Raises InvalidRequest for a filter that no event can match.
     """
-    _check_filter(services, where)
+    check_filter(services, where)
     return services.feed.follow(key, after, where, render)
 
 
-def _check_filter(services: Services, where: EventFilter) -> None:
+def check_filter(services: Services, where: EventFilter) -> None:
     """Raises InvalidRequest for a name that no event can match: unknown, or impossible to store."""
     for stream in where.streams or ():
         must_be_storable("filter.streams", stream)

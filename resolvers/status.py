@@ -12,7 +12,8 @@ from commander.eventstore.log.command_history import CommandFilter, list_command
 from commander.eventstore.log.outcomes import known_outcomes, outcome_of
 from commander.eventstore.records import Outcome, SubmittedCommand
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, must_be_storable, page_size
+from commander.resolvers.events import Page, must_be_storable
+from commander.resolvers.numbered import number_walk, numbered_page
 from commander.resolvers.services import Services
 from commander.streaming.commands.messages import is_due
 from commander.streaming.commands.pending_by_id import pending_command
@@ -95,19 +96,28 @@ async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[
 
 
 async def commands_page(
-    services: Services, first: int | None, after: str | None, where: CommandFilter
+    services: Services,
+    where: CommandFilter,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Page[Outcome]:
-    """Commands that have an outcome, newest first, after a cursor. Raises InvalidRequest."""
+    """Commands that have an outcome, newest first, between two cursors. Raises InvalidRequest."""
     _check_filter(where)
-    size = page_size(services, first)
-    before = None if after is None else number_from("after", after, _COMMANDS)
-    found = await list_commands(services.database, before, size + 1, where)
+    walk = number_walk(services, first, _number("after", after), last, _number("before", before))
 
-    async def newer() -> bool:
-        newest = await list_commands(services.database, None, 1, where)
-        return bool(newest) and before is not None and newest[0].number >= before
+    async def read(low: int, high: int | None, limit: int, newest_first: bool) -> list[Outcome]:
+        return await list_commands(
+            services.database, high, limit, where, after=low, oldest_first=not newest_first
+        )
 
-    return Page(found[:size], more=len(found) > size, earlier=False if before is None else newer)
+    return await numbered_page(read, walk, newest_first=True)
+
+
+def _number(argument: str, cursor: str | None) -> int | None:
+    return None if cursor is None else number_from(argument, cursor, _COMMANDS)
 
 
 def command_cursor_of(outcome: Outcome) -> str:

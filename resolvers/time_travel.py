@@ -16,7 +16,8 @@ from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import Included, RowStream, RowVersion
 from commander.eventstore.records import Outcome
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, page_size
+from commander.resolvers.events import Page
+from commander.resolvers.numbered import number_walk, numbered_page
 from commander.resolvers.services import Services
 
 
@@ -49,17 +50,44 @@ async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> 
 
 
 async def versions_of_row(
-    services: Services, table: Table, key: Any, first: int | None, after: str | None
+    services: Services,
+    table: Table,
+    key: Any,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Page[MadeVersion]:
-    """The versions of a row after a cursor, oldest first. Raises InvalidRequest."""
+    """The versions of a row between two cursors, oldest first. Raises InvalidRequest."""
     source = _source(services, table, key)
-    size = page_size(services, first)
-    behind = 0 if after is None else number_from("after", after, _list_name(table))
-    found = await services.versions.page(source, behind, size + 1)
+    begin, end = (_number(table, *given) for given in (("after", after), ("before", before)))
+    walk = number_walk(services, first, begin, last, end)
+
+    async def read(low: int, high: int | None, limit: int, backwards: bool) -> list[RowVersion]:
+        newest = await _newest(services, source)
+        up_to = newest if high is None else min(high - 1, newest)
+        begin = max(low, up_to - limit) if backwards else low
+        if up_to <= begin:
+            return []
+        found = await services.versions.page(source, begin, min(limit, up_to - begin))
+        return found[::-1] if backwards else found
+
+    page = await numbered_page(read, walk)
     async with services.database.connection() as connection:
-        made = await known_outcomes(connection, list({version.event.command_id for version in found[:size]}))
-    items = [MadeVersion(version, made[version.event.command_id]) for version in found[:size]]
-    return Page(items, more=len(found) > size)
+        made = await known_outcomes(connection, list({version.event.command_id for version in page.items}))
+    items = [MadeVersion(version, made[version.event.command_id]) for version in page.items]
+    return Page(items, more=page.more, earlier=page.earlier)
+
+
+def _number(table: Table, argument: str, cursor: str | None) -> int | None:
+    return None if cursor is None else number_from(argument, cursor, _list_name(table))
+
+
+async def _newest(services: Services, source: RowStream) -> int:
+    """The newest version of a stream; 0 if it has no events."""
+    storable = unusable_scalar(source.stream) is None
+    return await stream_version(services.database, source.stream) if storable else 0
 
 
 def version_cursor_of(table: Table, version: RowVersion) -> str:
@@ -81,8 +109,7 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
     """A test of which events are included. Raises InvalidRequest, which gives the valid range."""
     position, time, version = as_of.position, as_of.time, as_of.version
     if version is not None:
-        storable = unusable_scalar(source.stream) is None
-        known = await stream_version(services.database, source.stream) if storable else 0
+        known = await _newest(services, source)
         if known == 0:
             raise InvalidRequest("asOf.version", f"the stream {source.stream} has no versions")
         if not 1 <= version <= known:

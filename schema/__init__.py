@@ -10,6 +10,7 @@ execution/      from the text of a document to its answer
 build.py        the whole schema of a domain
 http/           the transports: HTTP, SSE, multipart, WebSocket; GraphiQL
 graphiql/       the JavaScript of the GraphiQL page
+typescript/     the files of a client in TypeScript, from the schema of a domain
 
 Each room imports only rooms above it in this list.
 """

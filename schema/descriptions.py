@@ -49,6 +49,7 @@ _ARGUMENTS = {
 }
 _ARGUMENTS_OF = {
     "Query.events(after)": "The position behind which the page begins.",
+    "Query.events(before)": "The position ahead of which the page ends.",
     "Query.reactorFailures(reactor)": "Only the keys of this reactor. By default those of all.",
     "Subscription.events(after)": "The position behind which the events begin: that of the last item that "
     "you received.",

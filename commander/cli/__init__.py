@@ -5,6 +5,7 @@ loading.py            find the domain that a process serves
 joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
+client.py             commander client typescript
 exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop

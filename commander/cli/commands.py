@@ -30,6 +30,7 @@ Port = Annotated[int | None, typer.Option(help="The port of the API. 0 means any
 Host = Annotated[str | None, typer.Option(help="The address on which the API listens.")]
 
 _GROUPS = {
+    "client": "What a client needs of the domain's schema, as files: typescript.",
     "dead-letters": "Failed commands: list, show, retry, drop.",
     "processors": "The code that runs, and what waits for other code: list, waiting, fail, forget.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",

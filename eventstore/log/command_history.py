@@ -12,6 +12,7 @@ from commander.eventstore.records import Outcome, Status
 from commander.eventstore.sql import statement
 
 _LIST = statement("list_commands")
+_LIST_BACK = statement("list_commands_back")
 _LIST_DEAD_LETTERS = statement("list_dead_letters")
 _ENDED_EARLY = """not a.submitted
                   and a.at not between now() - interval '1 minute' and now() + interval '1 minute'"""
@@ -40,16 +41,26 @@ class DeadLetterAction(NamedTuple):
 
 
 async def list_commands(
-    database: Database, before: int | None, limit: int, where: CommandFilter
+    database: Database,
+    before: int | None,
+    limit: int,
+    where: CommandFilter,
+    *,
+    after: int = 0,
+    oldest_first: bool = False,
 ) -> list[Outcome]:
-    """Outcomes that match, newest first, at most `limit`. before: only those with a lower number."""
+    """Outcomes that match, newest first, at most `limit`.
+
+    before, after: only those with a lower number, and with a higher one.
+    """
     rows = await database.fetch(
-        _LIST,
+        _LIST_BACK if oldest_first else _LIST,
         before,
         *(None if names is None else list(names) for names in (where.statuses, where.types, where.streams)),
         where.correlation_id,
         where.actor,
         limit,
+        after,
     )
     return [Outcome(*row) for row in rows]
 

@@ -36,6 +36,7 @@ from commander.eventstore.sql import array_text, statement
 
 _APPEND = statement("append")
 _READ_STREAMS = statement("read_streams")
+_READ_STREAMS_BACK = statement("read_streams_back")
 _LOG_EXTENT = statement("log_extent")
 PAGE = 500
 """The events of a page, by default."""
@@ -241,6 +242,18 @@ async def pages_of_streams(
     pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
     for row in await database.fetch(_READ_STREAMS, list(pages), [after_version] * len(pages), limit, None):
         event = RecordedEvent(*row[:-1])
+        pages[event.stream].append(event)
+    return pages
+
+
+async def last_pages_of_streams(
+    database: Database, streams: Sequence[str], after_version: int, before_version: int, limit: int
+) -> dict[str, list[RecordedEvent]]:
+    """The last events of each of these streams between two versions, newest first, by stream."""
+    pages: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+    binds = (list(pages), before_version, limit, after_version)
+    for row in await database.fetch(_READ_STREAMS_BACK, *binds):
+        event = RecordedEvent(*row)
         pages[event.stream].append(event)
     return pages
 

@@ -12,6 +12,7 @@ from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.eventstore.sql import statement
 
 _READ_LOG = statement("read_log")
+_READ_LOG_BACK = statement("read_log_back")
 _READ_EVENTS = statement("read_events")
 
 
@@ -40,6 +41,24 @@ async def read_log(
         if last >= up_to or span is None or may_be_cut(events, limit):
             return events
         first, span = last, span * 10
+
+
+async def read_log_back(
+    database: Database, after: int, up_to: int, limit: int, where: EventFilter | None = None
+) -> list[RecordedEvent]:
+    """The matching events at positions p with after < p <= up_to, newest first, at most `limit`.
+
+    It reads the last part of the range first, for the reason that `read_log` has.
+    """
+    events: list[RecordedEvent] = []
+    last, span = up_to, _first_span(limit, where)
+    while True:
+        first = after if span is None else max(after, last - span)
+        binds = _log_binds(first, last, limit - len(events), where)
+        events += [RecordedEvent(*row) for row in await database.fetch(_READ_LOG_BACK, *binds)]
+        if first <= after or span is None or len(events) >= limit:
+            return events
+        last, span = first, span * 10
 
 
 def _first_span(limit: int, where: EventFilter | None) -> int | None:

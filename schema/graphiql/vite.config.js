@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-// What the page loads gets hashed names under dist/assets, so it can be cached for good; schema/ide.py reads
-// the manifest to find the entry. Relative URLs let Python choose where to serve them.
+// What the page loads gets hashed names under dist/assets, so it can be cached for good;
+// schema/http/graphiql_page.py reads the manifest to find the entry. Relative URLs let Python choose where to serve them.
 export default defineConfig({
   base: "./",
   build: {

@@ -115,7 +115,7 @@ class Endpoint(GraphQL[Context, None]):
         self._services = services
         self._streams = streams
         self._assets = assets_app()
-        self._page = graphiql_page(examples)
+        self._page = graphiql_page(examples, keep_alive_seconds=settings.keep_alive_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from textwrap import fill
@@ -14,13 +15,14 @@ import annotated_types as at
 import msgspec
 
 from commander.domain import BigInt, CommandType, Domain, Field
+from commander.domain.aggregates import AggregateType
 from commander.domain.constraints import first_broken
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
-from commander.schema.http.graphiql_page import Example
+from commander.schema.http.graphiql_page import Example, Row
 from commander.schema.names import camel, capitalized, uncapitalized
 
-_WIDTH = 52
-"""The width of GraphiQL's editor on a laptop, in columns."""
+_WIDTH = 46
+"""The columns of GraphiQL's editor on a screen of 1280 pixels, without those of the `# ` of a comment."""
 _VALUES: dict[Any, Any] = {
     str: "Ada",
     bool: True,
@@ -36,14 +38,34 @@ _VALUES: dict[Any, Any] = {
 
 
 def examples_of(domain: Domain) -> list[Example]:
-    """A mutation with the first command, a query of the first projection, and the feed."""
-    found = [_subscription(domain)]
+    """Mutations with the first command and a second one on what it made, a query, and the feed."""
     commands = [command for command in domain.commands.values() if not command.internal]
-    if commands:
-        found.insert(0, _mutation(commands[0]))
+    found = [_mutation(command) for command in commands[:1]]
+    found += [_second(commands[0], command, aggregate) for command, aggregate in _next(domain, commands)]
     if domain.projections:
-        found.insert(len(found) - 1, _query(domain))
-    return found
+        found.append(_query(domain))
+    return [*found, _subscription(domain)]
+
+
+def _next(domain: Domain, commands: list[CommandType]) -> Iterator[tuple[CommandType, AggregateType]]:
+    """The next command that is decided on the aggregate of the first one and must name an instance of it."""
+    for aggregate in domain.aggregates.values():
+        own = [command for command in commands if command.cls in aggregate.deciders]
+        if not own or own[0] is not commands[0]:
+            continue
+        for command in own[1:]:
+            if any(field.name == aggregate.key and field.required for field in command.fields):
+                yield command, aggregate
+                return
+
+
+def _second(first: CommandType, command: CommandType, aggregate: AggregateType) -> Example:
+    example = _mutation(command)
+    key = camel(aggregate.key)
+    value = json.loads(example.variables)["input"][key]
+    hint = f"Run {first.name} first: its {key} comes into the variables here."
+    name = f"{example.name}\n{_comment(hint)}"
+    return replace(example, name=name, row=Row(key, value, f"{aggregate.stored_name}-"))
 
 
 def _mutation(command: CommandType) -> Example:
@@ -93,11 +115,12 @@ def _subscription(domain: Domain) -> Example:
     __typename
     position
     ... on Event {{ stream version recordedAt }}{own}
-    ... on StandsStill {{ stood: since why: reason }}
+    ... on StandsStill {{
+      stood: since why: reason
+    }}
   }}
 }}"""
-    # GraphiQL ends a subscription when another of its own tabs is opened, hence the second window.
-    name = "The whole history, then live; each item replaces the last. Run a mutation in a second window."
+    name = "The whole history, then live. Run a mutation in another tab: the list here goes on."
     return Example(_comment(name), query)
 
 

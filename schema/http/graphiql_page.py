@@ -5,6 +5,8 @@
 versions of the same libraries from a CDN. A page that cannot load its files shows which ones and what to do.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -13,6 +15,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -32,16 +35,31 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Row:
+    """A variable that the page fills in when the tab is opened: the key of the last stream of a command.
+
+    field: the name of the variable. value: what it holds until then. streams: what ids of such streams begin
+    with, such as `account-`.
+    """
+
+    field: str
+    value: Any
+    streams: str
+
+
+@dataclass(frozen=True)
 class Example:
     """One tab of the page when it opens for the first time.
 
     `name` is shown above the query as a comment. GraphiQL takes the title of the tab from the name of the
     operation, so name every operation. `query` is GraphQL. `variables` is a JSON object as text, or empty.
+    `row`: the variable that names a row which another example makes.
     """
 
     name: str
     query: str
     variables: str = ""
+    row: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +75,15 @@ def graphiql_page(
     *,
     endpoint: str = "/graphql",
     assets_url: str = "/graphiql-assets",
+    keep_alive_seconds: float = 15,
     dist: Path = DIST,
 ) -> str:
     """Return the HTML of the page, titled "Commander".
 
-    Operations go to `endpoint`; subscriptions use a WebSocket (graphql-transport-ws) to the same address. The
-    browser keeps its tabs, so `examples` are shown on the first visit only. `assets_url` is the URL of
-    `assets_app`, on the same origin.
+    Operations go to `endpoint`; subscriptions use Server-Sent Events at the same address, and resume after
+    a break. A stream without a byte for three times `keep_alive_seconds` counts as broken. The browser keeps
+    its tabs, so `examples` are shown on the first visit only. `assets_url` is the URL of `assets_app`, on the
+    same origin.
 
     The built page has no inline script, so it works with the content security policy `script-src 'self'`. Its
     editor, Monaco, sets styles and fonts at run time. It needs `style-src 'self' 'unsafe-inline'`,
@@ -76,7 +96,11 @@ def graphiql_page(
     entry for the page.
     """
     build = _read_build(dist)
-    config = {"endpoint": endpoint, "examples": [asdict(example) for example in examples]}
+    config = {
+        "endpoint": endpoint,
+        "keepAliveSeconds": keep_alive_seconds,
+        "examples": [asdict(example) for example in examples],
+    }
     if build is None:
         log.warning("GraphiQL is not built, so its page loads it from %s. %s.", _CDN, _REMEDY)
         head, tail = _from_cdn()
@@ -157,13 +181,21 @@ def _from_cdn() -> tuple[str, str]:
         ),
         "@graphiql/toolkit": url("@graphiql/toolkit", "graphql", "graphql-ws"),
         "@emotion/is-prop-valid": "data:text/javascript,",
+        **{f"#{name}": "data:text/javascript," + quote(source) for name, source in _own_modules()},
     }
     head = (
         f'<link rel="stylesheet" href="{url("graphiql")}/dist/style.css">\n'
+        f"<style>\n{(SOURCES / 'src' / 'page.css').read_text('utf-8')}</style>\n"
         f'<script type="importmap">{_json_for_html({"imports": imports})}</script>\n'
     )
     page = (SOURCES / "src" / "page.js").read_text("utf-8")
     return head, f'<script type="module">\nimport "graphiql/setup-workers/esm.sh";\n{page}</script>'
+
+
+def _own_modules() -> list[tuple[str, str]]:
+    """The name and the source of each file that the page's source imports as `#name`."""
+    files = sorted((SOURCES / "src").glob("*.js"))
+    return [(file.stem, file.read_text("utf-8")) for file in files if file.stem not in ("main", "page")]
 
 
 def _waiting_for_build(assets_url: str) -> str:

@@ -15,7 +15,11 @@ from commander.schema.http.wire import HttpError, PersistedQueryNotSupported, va
 
 MAX_BATCH = 10
 """The most requests in an array. Apollo's link for arrays sends at most as many."""
+_MAX_REFUSALS = 100
+"""An array that is too long, but not longer than this, has the refusal once for each request.
 
+If there are not as many answers as requests, Apollo's link tells its user their numbers, and no message.
+"""
 _NEEDS_STREAM = (
     "a subscription needs a stream: a WebSocket with the subprotocol graphql-transport-ws, or the header "
     "Accept: text/event-stream, or Accept: multipart/mixed;subscriptionSpec=1.0"
@@ -46,7 +50,10 @@ def posted(gate: Gate, headers: Mapping[str, str], body: bytes | str) -> GivenRe
     if not isinstance(given, list):
         return checked(gate, given, "POST", headers)
     if not 1 <= len(given) <= MAX_BATCH:
-        raise HttpError(400, f"an array must have from 1 to {MAX_BATCH} requests, got {len(given)}")
+        refused = HttpError(400, f"an array must have from 1 to {MAX_BATCH} requests, got {len(given)}")
+        if not 1 <= len(given) <= _MAX_REFUSALS:
+            raise refused
+        return [refused] * len(given)
     return [_of_batch(gate, one, headers) for one in given]
 
 

@@ -70,9 +70,13 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         filter: CommandFilterInput | None = None,
         first: int | None = None,
         after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
     ) -> CommandConnection:
         where = (filter or CommandFilterInput()).to_filter(info.context.services.domain)
-        page = await resolving.commands_page(info.context.services, first, after, where)
+        page = await resolving.commands_page(
+            info.context.services, where, first=first, after=after, last=last, before=before
+        )
         edges = [
             CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events)) for o in page.items
         ]
@@ -97,7 +101,10 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     queries = [
         strawberry.field(command, name="command", description="A command by its id, with its status."),
         strawberry.field(
-            commands, name="commands", description="Commands that have an outcome, newest first."
+            commands,
+            name="commands",
+            description="Commands that have an outcome, newest first: the `first` after "
+            "`after`, or the `last` before `before`.",
         ),
         strawberry.field(
             dead_letters,

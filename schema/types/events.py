@@ -15,7 +15,8 @@ from strawberry.types import Info
 
 from commander.domain import Domain, EventType, Field, UndecodableEvent
 from commander.eventstore.records import EventFilter, RecordedEvent
-from commander.resolvers.events import Page, event_at, events_page
+from commander.resolvers.events import Page, event_at
+from commander.resolvers.log_pages import events_page
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.field_types import TypeMap, from_domain
@@ -227,7 +228,11 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
     """The fields that read and follow the log: Query.events, others of Query, those of Subscription."""
 
     def declared_events(
-        after: Position = _BEGINNING, first: int | None = None, filter: EventFilterInput | None = None
+        after: Position = _BEGINNING,
+        first: int | None = None,
+        before: Position | None = None,
+        last: int | None = None,
+        filter: EventFilterInput | None = None,
     ) -> EventConnection:
         raise AssertionError("the function below resolves this field")
 
@@ -237,9 +242,14 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
         /,
         after: int,
         first: int | None = None,
+        before: int | None = None,
+        last: int | None = None,
         filter: Given | None = None,
     ) -> EventConnection:
-        page = await events_page(info.context.services, after, first, event_filter(types.domain, filter))
+        where = event_filter(types.domain, filter)
+        page = await events_page(
+            info.context.services, where, first=first, after=after, last=last, before=before
+        )
         return types.connection(page)
 
     async def event(info: Info[Context, None], position: Position) -> Event | None:
@@ -257,7 +267,8 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
             strawberry.field(
                 declared_events,
                 name="events",
-                description="The events of the log after a position, oldest first.",
+                description="The events of the log, oldest first: the `first` ones after the position "
+                "`after`, or the `last` ones before the position `before`.",
             ),
             events,
             "Query",

@@ -31,6 +31,8 @@ from commander.schema.types.time_travel import history_fields, past_names, past_
 
 _PAGE = ("first", "after", "last", "before")
 _EVENTS = "events"
+_EVENTS_OF_ROW = 10
+"""By default."""
 _NO_WAIT: Given = {"timeoutMs": 0}
 
 
@@ -185,18 +187,27 @@ def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order
 
 
 def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectField:
-    def declared(first: int = 10, after: str | None = None) -> Any: ...
+    def declared(
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Any: ...
 
     declared.__annotations__ |= {"return": EventConnection}
 
-    async def resolve(
-        row: Any, info: GraphQLResolveInfo[Context], /, first: int, after: str | None = None
-    ) -> EventConnection:
-        asked = stream_page(info.context.services, aggregate.stream_of(row), after, first)
+    async def resolve(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> EventConnection:
+        first, after, last, before = (given.get(name) for name in _PAGE)
+        if first is None and last is None:
+            first = _EVENTS_OF_ROW
+        asked = stream_page(info.context.services, aggregate.stream_of(row), first, after, last, before)
         page = await info.context.batching.stream_events.load(asked)
         return events.connection(page, lambda event: event.version)
 
-    description = "The events of the stream of this row, oldest first. A cursor is a version of the stream."
+    description = (
+        f"The events of the stream of this row, oldest first; by default the first {_EVENTS_OF_ROW}. A "
+        "cursor is a version of the stream."
+    )
     return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
 
 

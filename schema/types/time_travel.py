@@ -19,7 +19,7 @@ from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
 from commander.schema.names import camel
-from commander.schema.types.direct_field import DirectField
+from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.events import EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.paging import PageInfo, page_info
@@ -27,7 +27,7 @@ from commander.schema.types.records import Command, Event, ended
 from commander.schema.types.scalars import Position
 
 _HISTORY = "history"
-_PAGE = ("first", "after")
+_PAGE = ("first", "after", "last", "before")
 
 
 @strawberry.input(
@@ -140,9 +140,10 @@ def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap
     edge: Any = _type(edge_name, {"cursor": str, "node": version})
     connection = _type(connection_name, {"edges": list[edge], "page_info": PageInfo})
 
-    async def versions(context: Context, key: Any, first: int | None, after: str | None) -> Any:
+    async def versions(context: Context, key: Any, given: Given) -> Any:
         table = context.services.tables[type_.name]
-        page = await resolving.versions_of_row(context.services, table, key, first, after)
+        walk = {name: given.get(name) for name in _PAGE}
+        page = await resolving.versions_of_row(context.services, table, key, **walk)
         edges = [
             edge(cursor=resolving.version_cursor_of(table, made.version), node=node(made))
             for made in page.items
@@ -160,16 +161,26 @@ def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap
             row=past.of(made.version),
         )
 
-    def declared(first: int | None = None, after: str | None = None) -> Any: ...
+    def declared(
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Any: ...
 
     async def of_row(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
-        key = getattr(row, type_.key)
-        return await versions(info.context, key, given.get("first"), given.get("after"))
+        return await versions(info.context, getattr(row, type_.key), given)
 
-    def declared_by_key(key: Any, first: int | None = None, after: str | None = None) -> Any: ...
+    def declared_by_key(
+        key: Any,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Any: ...
 
     async def by_key(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
-        return await versions(info.context, given[shown], given.get("first"), given.get("after"))
+        return await versions(info.context, given[shown], given)
 
     shown = camel(type_.key)
     key_type = types.annotation(type_.key_field, is_input=True)

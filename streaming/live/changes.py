@@ -76,13 +76,15 @@ class LiveItem:
 class RowWatch:
     """One subscriber's view of a table. key: that of the one row it watches; None for a list.
 
-    most: the maximum of rows in a list, and of pending changes.
+    most: the maximum of rows in a list, and of pending changes. moved: the table has moved, with or without a
+    change of these rows.
     """
 
     def __init__(self, where: Filter, key_name: str, most: int, key: Any | None = None) -> None:
         self.key = key
         self.position = 0
         self.must_read = True
+        self.moved = False
         self.ended: BaseException | None = None
         self._where = where
         self._key_name = key_name
@@ -104,6 +106,11 @@ class RowWatch:
     def end(self, reason: BaseException) -> None:
         """Ends the watch: this table sends no more changes."""
         self.ended = reason
+        self._ready.set()
+
+    def has_moved(self) -> None:
+        """Ends the wait, because the table has moved."""
+        self.moved = True
         self._ready.set()
 
     def nudge(self) -> None:

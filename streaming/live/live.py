@@ -71,8 +71,8 @@ class Live:
     ) -> AsyncGenerator[LiveItem, None]:
         """The matching rows, then their changes.
 
-        Without changes, an empty item with the position now and then. Also one when the rows begin to stand
-        still, and when they move again.
+        Without changes, an empty item with the position within a second after the table has passed it. Also
+        one when the rows begin to stand still, and when they move again.
 
         key: the key of the one row that can match, if it is known. after: resumes after this cursor, with the
         rows that changed since; with a snapshot if that is smaller or the changed rows are unknown. When
@@ -117,15 +117,16 @@ class Live:
                 ready = await watch.wait(self._heartbeat_seconds)
                 if watch.ended is not None:
                     raise watch.ended
-                if not ready:
-                    position = max(watch.position, follower.position)
-                elif watch.must_read:
+                moved, watch.moved = watch.moved or not ready, False
+                if ready and watch.must_read:
                     position, changes = await self._reread(watch, table, where, sent)
                 else:
-                    position, changes = watch.position, watch.take()
+                    changes = watch.take() if ready else []
+                    position = max(watch.position, follower.position)
                 before, standing = standing, self._standing(table.projection.name)
                 turned = (before and before.since) != (standing and standing.since)
-                if changes or turned or (not ready and (position > sent or standing is not None)):
+                passed = moved and position > sent
+                if changes or turned or passed or (not ready and standing is not None):
                     sent = max(sent, position)
                     yield LiveItem(cursor_in(table, sent), False, changes, standing)
         finally:

@@ -29,6 +29,8 @@ _PAUSE_SECONDS = 0.01
 _REREAD_SECONDS = 0.25
 """The minimum pause between two reads of all lists, if the changed rows are unknown."""
 _WATCHES_AT_ONCE = 200
+_SHOW_SECONDS = 0.8
+"""A watch without a change is shown the new position after so long, once for all moves of the table."""
 
 
 class Switched(CommanderError):
@@ -60,6 +62,7 @@ class Follower:
         self._by_key: defaultdict[Any, set[RowWatch]] = defaultdict(set)
         self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._showing: asyncio.TimerHandle | None = None
 
     @property
     def watched(self) -> bool:
@@ -96,6 +99,8 @@ class Follower:
         self.ended = True
         if self._task is not None:
             self._task.cancel()
+        if self._showing is not None:
+            self._showing.cancel()
 
     async def _run(self) -> None:
         try:
@@ -128,6 +133,13 @@ class Follower:
             for watch in self._by_key[key]:
                 watch.receive(changes)
         self.position = changes.position
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(_SHOW_SECONDS, self._show_position)
+
+    def _show_position(self) -> None:
+        self._showing = None
+        for watch in self._watches():
+            watch.has_moved()
 
     def _watches(self) -> list[RowWatch]:
         return [*self._lists, *(watch for watches in self._by_key.values() for watch in watches)]

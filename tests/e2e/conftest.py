@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from commander.dev.embedded import EmbeddedNats
 from tests.clusters import Clusters
 from tests.e2e.bank import opened
+from tests.e2e.graphiql import Browsed, browsing
 from tests.e2e.parts import Parts
 from tests.system import System
 
@@ -39,3 +41,10 @@ def parts(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> Itera
     """Servers with nothing running on them yet."""
     with Parts(database_url, nats_server.url, tmp_path) as started:
         yield started
+
+
+@pytest_asyncio.fixture
+async def browsed() -> AsyncIterator[Browsed]:
+    """A page in headless Chromium with nothing stored."""
+    async with browsing() as page:
+        yield page

@@ -33,9 +33,11 @@ def installed(package: Path = PACKAGE) -> None:
 
 
 @asynccontextmanager
-async def script(name: str, *arguments: str) -> AsyncIterator[Process]:
-    """A script of js/, running; killed on leaving if it still runs."""
-    process = await asyncio.create_subprocess_exec("node", str(PACKAGE / name), *arguments, stdout=PIPE)
+async def script(name: str | Path, *arguments: str) -> AsyncIterator[Process]:
+    """A script of js/, or at a path, running; killed on leaving if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        "node", str(PACKAGE / name), *arguments, stdin=PIPE, stdout=PIPE
+    )
     try:
         yield process
     finally:

@@ -13,7 +13,9 @@ class Proxy:
         self.connections = 0
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self._closed = False
+        self._answer: bytes | None = None
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -37,31 +39,49 @@ class Proxy:
         for writer in self._open:
             writer.transport.abort()
 
+    def stall(self) -> None:
+        """Passes nothing more on over the connections that are open, and leaves them open. New ones work."""
+        self._silent |= self._open
+
+    def answer(self, response: bytes) -> None:
+        """Breaks every connection off, and answers each new one with these bytes until `mend`."""
+        self.cut()
+        self._closed = False
+        self._answer = response
+
     def mend(self) -> None:
         self._closed = False
+        self._answer = None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._closed:
             writer.transport.abort()
             return
         self.connections += 1
+        if self._answer is not None:
+            await reader.read(64 * 1024)
+            writer.write(self._answer)
+            await writer.drain()
+            writer.close()
+            return
         inner, outer = await asyncio.open_connection("127.0.0.1", self._target_port)
         self._open |= {writer, outer}
         try:
-            await asyncio.gather(_passed(reader, outer), _passed(inner, writer))
+            await asyncio.gather(self._passed(reader, outer), self._passed(inner, writer))
         finally:
             for end in (writer, outer):
                 self._open.discard(end)
+                self._silent.discard(end)
                 end.transport.abort()
 
-
-async def _passed(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Every byte, until either end is gone."""
-    try:
-        while data := await source.read(64 * 1024):
-            target.write(data)
-            await target.drain()
-    except ConnectionError:
-        pass
-    finally:
-        target.transport.abort() if target.transport.is_closing() else target.close()
+    async def _passed(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        """Every byte, until either end is gone."""
+        try:
+            while data := await source.read(64 * 1024):
+                if target not in self._silent:
+                    target.write(data)
+                    await target.drain()
+        except ConnectionError:
+            pass
+        finally:
+            target.transport.abort() if target.transport.is_closing() else target.close()

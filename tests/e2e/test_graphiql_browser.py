@@ -4,124 +4,155 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import expect
 
-from commander.schema.http.graphiql_page import DIST, graphiql_page
+from commander.schema.http.graphiql_page import graphiql_page
 from tests.e2e.bank import apply
+from tests.e2e.graphiql import HEADERS, OPERATION, TAB_STATE, VARIABLES, Browsed
 from tests.system import System
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-RESPONSE = """() => globalThis.__MONACO.editor.getModels()
-    .find((model) => model.uri.path.endsWith("response.json")).getValue()"""
-SHOWS = """(text) => globalThis.__MONACO.editor.getModels()
-    .find((model) => model.uri.path.endsWith("response.json")).getValue().includes(text)"""
-# GraphiQL sends the name of the former tab's operation until it has parsed the text of the new one, and
-# stores which tab is open a moment after that.
-SETTLED = """(title) => {
-  const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem("commander/graphiql:tabState"));
-  return tabs[activeTabIndex].title === title;
+COLUMNS = """() => {
+  const editor = globalThis.__MONACO.editor.getEditors()
+    .find((one) => one.getModel().uri.path.endsWith("operation.graphql"));
+  const layout = editor.getLayoutInfo();
+  return Math.floor((layout.contentWidth - layout.verticalScrollbarWidth) /
+    editor.getOption(globalThis.__MONACO.editor.EditorOption.fontInfo).typicalHalfwidthCharacterWidth);
 }"""
-
-
-class Browsed:
-    """The page, and all that it asked for or complained of."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requested: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requested.append(request.url))
-        page.on("websocket", lambda socket: self.requested.append(socket.url))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                self.complaints.append(message.text) if message.type in ("error", "warning") else None
-            ),
-        )
-
-    async def open(self, url: str) -> None:
-        """Loads the page and waits until its editor is there."""
-        await self.page.goto(url)
-        await self.page.wait_for_selector(".graphiql-query-editor .view-line")
-
-    async def run(self, tab: str, holding: str) -> Any:
-        """Opens a tab of the examples and runs what stands there: the response, which holds this text."""
-        async with asyncio.timeout(30):
-            while tab not in await self.page.locator(".graphiql-query-editor .view-lines").inner_text():
-                await self.page.locator(".graphiql-tab", has_text=tab).click()
-            await self.page.wait_for_function(SETTLED, arg=tab)
-            await self.page.get_by_role("button", name="Execute query").click()
-            return await self.response(holding)
-
-    async def response(self, holding: str) -> Any:
-        """What the response pane shows, once it holds this text."""
-        await self.page.wait_for_function(SHOWS, arg=holding, timeout=20_000)
-        return json.loads(await self.page.evaluate(RESPONSE))
-
-
-@pytest_asyncio.fixture
-async def browsed() -> AsyncIterator[Browsed]:
-    """A page in headless Chromium with nothing stored."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("NOT RUN: chromium is absent, so GraphiQL was tried in no browser")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = await browser.new_context(viewport={"width": 1400, "height": 900})
-        yield Browsed(await context.new_page())
-        await browser.close()
+TOKEN = '{"authorization": "Bearer 4f1c"}'
+STORED_IN_TABS = f"() => localStorage.getItem('{TAB_STATE}').includes('4f1c')"
+STORED = "() => JSON.stringify(localStorage).includes('4f1c')"
 
 
 async def test_a_newcomer_runs_each_example_and_sees_an_event_arrive_live(
     system: System, browsed: Browsed
 ) -> None:
-    if not (DIST / "manifest.json").is_file():
-        pytest.skip("NOT RUN: GraphiQL is not built (make graphiql), so it was tried in no browser")
     page = browsed.page
     await browsed.open(system.url)
     assert await page.locator("#waiting").count() == 0
     assert await page.title() == "Commander"
-    assert await page.get_by_role("tab").all_inner_texts() == ["OpenAccount", "Accounts", "Feed"]
+    tabs = ["OpenAccount", "Deposit", "Accounts", "Feed"]
+    assert await page.get_by_role("tab").all_inner_texts() == tabs
 
-    result = (await browsed.run("OpenAccount", "CommandApplied"))["data"]["openAccount"]
-    assert result["events"][0]["type"] == "AccountOpened"
+    opened = (await browsed.run("OpenAccount", "CommandApplied"))["data"]["openAccount"]
+    assert opened["events"][0]["type"] == "AccountOpened"
+    deposited = (await browsed.run("Deposit", "CommandApplied"))["data"]["deposit"]
+    assert (deposited["stream"], deposited["version"]) == (opened["stream"], 2)
 
     accounts = (await browsed.run("Accounts", "totalCount"))["data"]["accounts"]
     assert accounts["totalCount"] >= 1
     assert accounts["edges"][0]["node"]["owner"]
 
-    caught_up = (await browsed.run("Feed", "CaughtUp"))["data"]["events"]
-    assert int(caught_up["position"]) >= int(result["events"][0]["position"])
-    second = Browsed(await page.context.new_page())
-    await second.open(system.url)
-    result = (await second.run("OpenAccount", "CommandApplied"))["data"]["openAccount"]
-    live = (await browsed.response(result["stream"]))["data"]["events"]
-    assert (live["__typename"], live["owner"]) == ("AccountOpened", "Ada")
-    deposit = {"accountId": live["accountId"], "amount": "1.00"}
-    applied = apply(system, "deposit", deposit)
-    live = (await browsed.response("MoneyDeposited"))["data"]["events"]
-    assert live["position"] == applied["position"]
+    await browsed.choose("Feed")
+    await browsed.execute()
+    await expect(browsed.items.first).to_contain_text("CaughtUp")
+    listed = await browsed.listed()
+    own = [item for item in listed if item.get("stream") == opened["stream"]]
+    assert [item["__typename"] for item in own] == ["AccountOpened", "MoneyDeposited"]
+    assert own[0]["owner"] == "Ada"
 
+    again = (await browsed.run("Deposit", '"version": 3'))["data"]["deposit"]
+    await browsed.choose("Feed")  # which has gone on
+    await expect(browsed.items.first).to_contain_text(f'"position": "{again["events"][0]["position"]}"')
+    applied = apply(system, "deposit", {"accountId": own[0]["accountId"], "amount": "1.00"})
+    await expect(browsed.items.first).to_contain_text(f'"position": "{applied["position"]}"')
+    assert len(await browsed.listed()) == len(listed) + 2
+
+    origins = (f"http://127.0.0.1:{system.port}/", "data:", "blob:")
+    assert [url for url in browsed.requested if not url.startswith(origins)] == []
+    assert browsed.complaints == []
+
+
+async def test_a_second_command_names_the_row_made_last_unless_the_reader_wrote_another(
+    system: System, browsed: Browsed
+) -> None:
+    async def account_of_the_deposit() -> str:
+        await browsed.choose("Deposit")
+        given: dict[str, str] = json.loads(await browsed.text(VARIABLES))["input"]
+        return given["accountId"]
+
+    await browsed.open(system.url)
+    for _ in range(2):
+        await browsed.choose("OpenAccount")
+        await browsed.write("response.json", "")
+        made = (await browsed.run("OpenAccount", "CommandApplied"))["data"]["openAccount"]["stream"]
+        assert f"account-{await account_of_the_deposit()}" == made
+    own = "7b1c2e0a-2b1f-4b62-9a0e-3f6f5a7d0c01"
+    await browsed.write(VARIABLES, json.dumps({"input": {"accountId": own, "amount": "1"}}))
+    await browsed.page.wait_for_timeout(200)  # GraphiQL takes up what was written after 100 ms
+    await browsed.run("OpenAccount", "CommandApplied")
+    assert await account_of_the_deposit() == own
+
+
+async def test_each_line_of_the_examples_fits_the_pane_of_a_small_laptop(
+    system: System, browsed: Browsed
+) -> None:
+    await browsed.open(system.url)
+    columns = await browsed.page.evaluate(COLUMNS)
+    assert columns >= 48
+    for tab in ("OpenAccount", "Deposit", "Accounts", "Feed"):
+        await browsed.choose(tab)
+        for line in (await browsed.text(OPERATION)).splitlines():
+            assert len(line) <= columns, line
+
+
+async def test_inputs_show_their_descriptions_and_constraints(system: System, browsed: Browsed) -> None:
+    page = browsed.page
+    await browsed.open(system.url)
+    await browsed.choose("Deposit")
+    named = page.locator(".graphiql-editor-tool .view-line", has_text="amount").locator("span span").nth(1)
+    hover = page.locator(".monaco-hover", has_text="Greater than 0, at most 1000000000, whole cents.")
+    async with asyncio.timeout(30):
+        while not await hover.is_visible():  # the worker that knows the schema starts late
+            await page.mouse.move(0, 0)
+            await named.hover()
+            await page.wait_for_timeout(500)
     await page.get_by_role("button", name="Show Documentation Explorer").click()
-    await page.locator(".graphiql-doc-explorer").get_by_text("MoneyDeposited", exact=True).click()
-    await expect(page.locator(".graphiql-doc-explorer")).to_contain_text("Money was put into an account.")
+    explorer = page.locator(".graphiql-doc-explorer")
+    await explorer.get_by_text("DepositInput", exact=True).last.click()
+    await expect(explorer).to_contain_text("Put money into an account.")
+    await expect(explorer).to_contain_text("Greater than 0, at most 1000000000, whole cents.")
 
-    origins = (f"http://127.0.0.1:{system.port}/", f"ws://127.0.0.1:{system.port}/", "data:", "blob:")
-    requested = browsed.requested + second.requested
-    assert [url for url in requested if not url.startswith(origins)] == []
-    assert system.ws_url in browsed.requested
-    assert browsed.complaints + second.complaints == []
+
+async def test_headers_are_sent_and_kept_only_on_request(system: System, browsed: Browsed) -> None:
+    page = browsed.page
+
+    async def reloaded() -> str:
+        await browsed.open(system.url)
+        return await browsed.text(HEADERS)
+
+    async def sent(tab: str) -> str | None:
+        await browsed.choose(tab)
+        await page.get_by_role("button", name="Headers").click()
+        await browsed.write(HEADERS, TOKEN)
+        async with page.expect_request(lambda request: request.method == "POST") as asked:
+            await browsed.execute()
+        return await (await asked.value).header_value("authorization")
+
+    await browsed.open(system.url)
+    assert [await sent("Feed"), await sent("Accounts")] == ["Bearer 4f1c"] * 2
+    keep = page.get_by_role("checkbox", name="Keep headers")
+    await expect(keep).not_to_be_checked()
+    await expect(page.locator(".commander-keep-headers")).to_contain_text("gone when this page is loaded")
+    await page.wait_for_timeout(1200)  # GraphiQL stores what is typed after 1000 ms
+    assert await reloaded() == ""
+    assert not await page.evaluate(STORED)
+
+    await page.get_by_role("button", name="Headers").click()
+    await browsed.write(HEADERS, TOKEN)
+    await keep.check()
+    await expect(page.locator(".commander-keep-headers")).to_contain_text("plain text")
+    tabs = await page.get_by_role("tab").count()
+    await page.wait_for_function(STORED_IN_TABS)
+    assert await reloaded() == TOKEN
+    assert await page.get_by_role("tab").count() == tabs
+
+    await page.get_by_role("button", name="Headers").click()
+    await keep.uncheck()
+    assert not await page.evaluate(STORED)
+    assert await reloaded() == ""
 
 
 @pytest.mark.parametrize(

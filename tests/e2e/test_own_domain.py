@@ -255,9 +255,10 @@ def test_a_command_whose_decider_raises_has_failed_for_good(own: System) -> None
 
 
 def test_the_examples_that_graphiql_opens_on_run_as_they_stand(own: System) -> None:
-    mutation, query, _ = examples_of(vault)
+    mutation, second, query, _ = examples_of(vault)
     applied = own.data(mutation.query, **json.loads(mutation.variables))["keep"]
     assert [event["type"] for event in applied["events"]] == ["Kept"]
+    assert own.data(second.query, **json.loads(second.variables))["crush"]["__typename"] == "CommandFailed"
     assert own.data(query.query)["things"]["totalCount"] >= 1
 
 

@@ -54,10 +54,17 @@ def test_an_array_of_queries_passes_the_gate_one_by_one(system: System) -> None:
     assert answers[1]["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-@pytest.mark.parametrize("size", [0, MAX_BATCH + 1])
+@pytest.mark.parametrize("size", [0, 101])
 def test_an_array_that_is_too_long_or_empty_is_refused_as_a_whole(system: System, size: int) -> None:
     message = f"an array must have from 1 to {MAX_BATCH} requests, got {size}"
     assert posted(system, [TYPENAME] * size, 400) == problem("BAD_REQUEST", message)
+
+
+def test_an_array_that_is_too_long_has_the_refusal_for_each_request(system: System) -> None:
+    refused = problem(
+        "BAD_REQUEST", f"an array must have from 1 to {MAX_BATCH} requests, got {MAX_BATCH + 1}"
+    )
+    assert posted(system, [TYPENAME] * (MAX_BATCH + 1)) == [refused] * (MAX_BATCH + 1)
 
 
 def test_a_subscription_in_an_array_has_an_error(system: System) -> None:

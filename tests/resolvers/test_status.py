@@ -71,7 +71,7 @@ async def test_commands_are_listed_newest_first_by_pages_and_filters(
     seen: list[UUID] = []
     cursor = None
     while True:
-        page = await status.commands_page(services, 3, cursor, everything)
+        page = await status.commands_page(services, everything, first=3, after=cursor)
         seen += [outcome.command_id for outcome in page.items]
         if not page.more:
             break
@@ -85,10 +85,10 @@ async def test_commands_are_listed_newest_first_by_pages_and_filters(
         (CommandFilter(actor="bob"), 6),
         (CommandFilter(actor="eve"), 0),
     ]:
-        assert len((await status.commands_page(services, 50, None, where)).items) == count
+        assert len((await status.commands_page(services, where, first=50)).items) == count
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "WyJhY2NvdW50cyIsMV0=", "", "WzEsMiwzXQ=="])
 async def test_what_is_no_cursor_of_commands_is_refused(services: Services, cursor: str) -> None:
     with pytest.raises(InvalidRequest, match="after: "):
-        await status.commands_page(services, 3, cursor, CommandFilter())
+        await status.commands_page(services, CommandFilter(), first=3, after=cursor)

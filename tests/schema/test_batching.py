@@ -29,14 +29,20 @@ UNBOUNDED = AnswerSize(1_000_000)
 
 async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Sequence[Hashable]]:
     log = await servers.log()
-    found = await commands_page(services, 100, None, CommandFilter())
+    found = await commands_page(services, CommandFilter(), first=100)
     return {
         "events": found.items,
         "reactions": [(event.position, event.correlation_id) for event in log],
         "stream_events": [
-            StreamPage(stream, after, first)
+            StreamPage(stream, after, before, size, forward)
             for stream in {event.stream for event in log}
-            for after, first in ((0, 1), (0, 3), (1, 3))
+            for after, before, size, forward in (
+                (0, None, 1, True),
+                (0, 3, 3, True),
+                (1, None, 3, True),
+                (0, None, 2, False),
+                (1, None, 1, False),
+            )
         ],
         "rows": [
             *(("account", UUID(event.stream[8:])) for event in log if event.type == "AccountOpened"),

@@ -15,7 +15,7 @@ from commander.examples.bank import bank
 from commander.schema.build import build_schema
 from commander.schema.execution.documents import Documents, Operation
 from commander.schema.http.examples import examples_of
-from commander.schema.http.graphiql_page import Example
+from commander.schema.http.graphiql_page import Example, Row
 from tests.domain.everything import Colour, Price
 from tests.e2e.vault import vault
 
@@ -69,15 +69,25 @@ def test_every_example_is_a_valid_document_of_its_domain(domain: Domain) -> None
     examples = examples_of(domain)
     for example in examples:
         assert isinstance(documents.read(example.query).operation(None), Operation)
-    queries = ["query"] if domain.projections else []
-    assert [example.query.split()[0] for example in examples] == ["mutation", *queries, "subscription"]
+    others = ["mutation", "query"] if domain.projections else []
+    assert [example.query.split()[0] for example in examples] == ["mutation", *others, "subscription"]
 
 
 @pytest.mark.parametrize("domain", [bank, vault, strict], ids=lambda domain: domain.name)
 def test_no_line_of_an_example_is_wider_than_the_editor(domain: Domain) -> None:
     for example in examples_of(domain):
-        for line in [*example.name.splitlines(), *example.query.splitlines()]:
-            assert len(line) <= 54 or " " not in line.strip()
+        comment = [f"# {line}" for line in example.name.splitlines()]
+        for line in [*comment, *example.query.splitlines()]:
+            assert len(line) <= 50 or " " not in line.strip()
+
+
+def test_the_second_command_waits_for_the_row_that_the_first_one_makes() -> None:
+    _, deposit, *_ = examples_of(bank)
+    given = variables_of(deposit)["input"]
+    assert deposit.row == Row("accountId", given["accountId"], "account-")
+    assert deposit.name.replace("\n", " ") == (
+        "Put money into an account. Run OpenAccount first: its accountId comes into the variables here."
+    )
 
 
 def test_the_values_of_the_mutation_satisfy_the_constraints() -> None:

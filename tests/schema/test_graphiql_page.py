@@ -5,13 +5,19 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
-from commander.schema.http.graphiql_page import SOURCES, Example, assets_app, graphiql_page
+from commander.schema.http.graphiql_page import SOURCES, Example, Row, assets_app, graphiql_page
 
-DEPOSIT = Example("Deposit money", "mutation Deposit { deposit(amount: 5) { id } }", '{"account": "a-1"}')
+DEPOSIT = Example(
+    "Deposit money",
+    "mutation Deposit { deposit(amount: 5) { id } }",
+    '{"account": "a-1"}',
+    Row("account", "a-1", "account-"),
+)
 WATCH = Example("Watch", "subscription Watch { balance }")
 
 
@@ -106,9 +112,15 @@ def test_carries_title_endpoint_and_every_example(either: Path) -> None:
     assert page.title == "Commander"
     assert page.config() == {
         "endpoint": "/api/graphql",
+        "keepAliveSeconds": 15,
         "examples": [
-            {"name": DEPOSIT.name, "query": DEPOSIT.query, "variables": DEPOSIT.variables},
-            {"name": WATCH.name, "query": WATCH.query, "variables": ""},
+            {
+                "name": DEPOSIT.name,
+                "query": DEPOSIT.query,
+                "variables": DEPOSIT.variables,
+                "row": {"field": "account", "value": "a-1", "streams": "account-"},
+            },
+            {"name": WATCH.name, "query": WATCH.query, "variables": "", "row": None},
         ],
     }
     assert any(attributes.get("id") == "graphiql" for _, attributes in page.elements)
@@ -130,7 +142,8 @@ def test_no_text_in_an_example_ends_its_script(text: str, either: Path) -> None:
 
     assert page.config() == {
         "endpoint": text,
-        "examples": [{"name": text, "query": text, "variables": text}],
+        "keepAliveSeconds": 15,
+        "examples": [{"name": text, "query": text, "variables": text, "row": None}],
     }
     assert page.elements == plain.elements
 
@@ -165,7 +178,9 @@ def test_unbuilt_page_loads_the_pinned_versions_from_a_cdn(tmp_path: Path) -> No
     imports = page.import_map()
     pinned = json.loads((SOURCES / "package.json").read_text())["dependencies"]
 
-    assert {name for name in imports if not name.endswith("/")} == {*pinned, "@emotion/is-prop-valid"}
+    own = {f"#{file.stem}" for file in (SOURCES / "src").glob("*.js") if file.stem not in ("main", "page")}
+    others = {name for name in imports if not name.endswith("/")} - own
+    assert others == {*pinned, "@emotion/is-prop-valid"}
     for name, version in pinned.items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name} is not pinned"
         assert imports[name].startswith(f"https://esm.sh/{name}@{version}")
@@ -193,10 +208,17 @@ def test_unbuilt_page_runs_the_same_source_as_the_built_one(tmp_path: Path) -> N
     [module] = [text for attributes, text in page.scripts if attributes["type"] == "module"]
     source = (SOURCES / "src" / "page.js").read_text()
 
-    names = re.findall(r'^import (?:.* from )?"(.+)";$', module, re.MULTILINE)
+    maps = page.import_map().items()
+    own = {name: unquote(url.partition(",")[2]) for name, url in maps if name.startswith("#")}
+    names = [
+        name
+        for text in (module, *own.values())
+        for name in re.findall(r'^import (?:.* from )?"(.+)";$', text, re.MULTILINE)
+    ]
 
     assert source in module
-    assert "graphiql" in names
+    assert own["#stream"] == (SOURCES / "src" / "stream.js").read_text()
+    assert {"graphiql", "#stream"} <= set(names)
     for name in names:
         assert name in page.import_map() or f"{name.split('/')[0]}/" in page.import_map()
 

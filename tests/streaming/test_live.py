@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
@@ -339,3 +340,30 @@ async def test_when_another_table_serves_all_is_told_anew_and_followed_there(ser
         while (item := await following(items)).cursor.position < position:
             pass
         assert [change.kind for change in item.changes] == [Kind.LEFT]
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        pytest.param(IN_A, None, id="a list"),
+        pytest.param(Condition(SHELF.projections["item"].key_field, Operator.EQ, 1), 1, id="a row"),
+    ],
+)
+async def test_a_position_is_told_within_a_second_where_no_row_changed(
+    servers: Bank, where: Filter, key: int | None
+) -> None:
+    live = await live_of(servers, SHELF)  # its heartbeat is far away
+    async with shelf_running(servers):
+        await acted(servers, "place", 1, "a", 5)
+        async with aclosing(live.follow("item", where, key)) as items:
+            sent = (await following(items)).cursor.position
+            for weight in (1, 2):
+                position = await acted(servers, "place", 2, "b", weight)
+                assert not await live._progress.reach({"item": position}, 10)
+                passed = time.monotonic()
+                while sent < position:
+                    item = await following(items)
+                    assert not item.changes or item.cursor.position < position
+                    sent = item.cursor.position
+                assert sent == position
+                assert time.monotonic() - passed < 2, "the heartbeat comes after 15 seconds"

@@ -5,5 +5,6 @@ import "@graphiql/react/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
 import "@graphiql/plugin-history/style.css";
 import "graphiql/graphiql.css";
+import "./page.css";
 import "graphiql/setup-workers/vite";
 import "./page.js";

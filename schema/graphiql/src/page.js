@@ -1,66 +1,75 @@
-// Shows GraphiQL for the endpoint and the examples that schema/ide.py wrote into the page.
+// Shows GraphiQL for the endpoint and the examples that schema/http/graphiql_page.py wrote into the page.
 //
-// Plain JavaScript with bare imports: Vite bundles it, and where nothing was built schema/ide.py puts this
-// same text into the page and an import map points the names at a CDN.
+// Plain JavaScript with bare imports: Vite bundles it, and where nothing was built graphiql_page.py puts this
+// same text into the page, and an import map points the names at a CDN and "#…" at the other files here.
 import { GraphiQL } from "graphiql";
-import { createGraphiQLFetcher } from "@graphiql/toolkit";
-import { createElement } from "react";
+import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { createElement as h, useEffect, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
+import { FeedPane } from "#feed_pane";
+import { feedOf, keepOnly, watchFeeds } from "#feeds";
+import { fetcherFor } from "#fetcher";
+import { KeepHeaders, openingTab, storage } from "#keeping";
+import { FillRows } from "#made_rows";
 
-const { endpoint, examples } = JSON.parse(document.getElementById("commander-config").textContent);
-
-const httpUrl = new URL(endpoint, document.baseURI);
-const socketUrl = new URL(httpUrl);
-socketUrl.protocol = httpUrl.protocol === "https:" ? "wss:" : "ws:";
+const { endpoint, keepAliveSeconds, examples } = JSON.parse(
+  document.getElementById("commander-config").textContent,
+);
 
 const exampleTabs = examples.map(({ name, query, variables }) => ({
   query: `${name.replace(/^/gm, "# ")}\n${query}`,
   variables,
 }));
+const opening = openingTab(exampleTabs[0]);
+const here = { tab: null };
+const fetcher = fetcherFor({
+  url: new URL(endpoint, document.baseURI).href,
+  silenceMs: 3000 * keepAliveSeconds,
+  examples,
+  here,
+});
 
-// A namespace of our own: another GraphiQL that ran at this address left its tabs in the same browser.
-// Headers are never stored, as they may hold a token; the history would keep them with each query.
-const PREFIX = "commander/";
-const HISTORY = ["graphiql:queries", "graphiql:favorites"];
-const withoutHeaders = (text) =>
-  JSON.stringify(JSON.parse(text, (key, value) => (key === "headers" ? undefined : value)));
-const ownKeys = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-const storage = {
-  getItem: (key) => localStorage.getItem(PREFIX + key),
-  setItem: (key, value) =>
-    localStorage.setItem(PREFIX + key, HISTORY.includes(key) ? withoutHeaders(value) : value),
-  removeItem: (key) => localStorage.removeItem(PREFIX + key),
-  clear: () => ownKeys().forEach((key) => localStorage.removeItem(key)),
-  get length() {
-    return ownKeys().length;
-  },
-};
-
-// The tab that the page opens with. GraphiQL restores the tabs itself but leaves the first one's variables out
-// (graphql/graphiql#3392), so it is told what its editors start with.
-function openingTab() {
-  try {
-    const { tabs, activeTabIndex } = JSON.parse(storage.getItem("graphiql:tabState"));
-    return tabs[activeTabIndex];
-  } catch {
-    return exampleTabs[0];
-  }
+// The response pane of the open tab, if that tab has a subscription.
+function Responses() {
+  const tabs = useGraphiQL((state) => state.tabs);
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.id);
+  const { stop } = useGraphiQLActions();
+  Object.assign(here, { tab });
+  // A new tab does not stop what runs in the one before it, as a chosen one does. Its button would be "Stop".
+  useEffect(() => stop, [tab, stop]);
+  const ids = tabs.map(({ id }) => id).join();
+  useEffect(() => keepOnly(ids.split(",")), [ids]);
+  const feed = useSyncExternalStore(watchFeeds, () => feedOf(tab));
+  return feed ? h(FeedPane, { key: tab, feed }) : null;
 }
 
-const opening = openingTab();
+// Lines of an operation that are wider than their pane are wrapped, as those of the response are.
+function WrapLines() {
+  const editor = useGraphiQL((state) => state.queryEditor);
+  useEffect(() => editor?.updateOptions({ wordWrap: "on" }), [editor]);
+  return null;
+}
 
 createRoot(document.getElementById("graphiql")).render(
-  createElement(
+  h(
     GraphiQL,
     {
-      fetcher: createGraphiQLFetcher({ url: httpUrl.href, subscriptionUrl: socketUrl.href }),
+      fetcher,
       defaultTabs: exampleTabs.length ? exampleTabs : undefined,
       initialQuery: opening && (opening.query ?? ""),
       initialVariables: opening && (opening.variables ?? ""),
+      initialHeaders: opening && (opening.headers ?? ""),
       defaultEditorToolsVisibility: true,
-      shouldPersistHeaders: false,
+      inputValueDeprecation: true,
+      schemaDescription: true,
+      shouldPersistHeaders: true, // only if the reader ticks the checkbox
+      showPersistHeadersSettings: false,
       storage,
     },
-    createElement(GraphiQL.Logo, null, "Commander"),
+    h(GraphiQL.Logo, null, "Commander"),
+    h(GraphiQL.Footer, null, h(Responses)),
+    h(KeepHeaders),
+    h(WrapLines),
+    h(FillRows, { examples }),
   ),
 );

@@ -1,0 +1,70 @@
+// The bank's client as a process for the tests in Python: does what the lines of its input say, prints lines of JSON.
+//
+// node bank.js URL TRANSPORT: TRANSPORT is sse or ws. Each line of the input is a JSON array: a name and its arguments.
+import { createInterface } from "node:readline";
+import WebSocket from "ws";
+import { CursorLost, type Snapshot } from "@commander/client";
+import { webSocket } from "@commander/client/ws";
+import { connect, type Account } from "../generated/index.js";
+
+const [url, kind] = process.argv.slice(2) as [string, string];
+const SILENCE_MS = 500;
+const overWebSocket = () => webSocket({ url: url.replace("http", "ws"), webSocketImpl: WebSocket });
+let breaks = 0;
+const patience = { silenceMs: SILENCE_MS, longestPauseMs: 50, answerMs: 500, onBreak: () => (breaks += 1) };
+const client = connect({ url, ...(kind === "ws" && { transport: overWebSocket() }), ...patience });
+
+function print(line: unknown): void {
+  console.log(JSON.stringify(line));
+}
+
+const doing: Record<string, (...given: string[]) => Promise<void>> = {
+  /** Prints each item of the feed behind a position. */
+  async follow(after, ...types) {
+    const filter = types.length ? { types } : undefined;
+    try {
+      for await (const item of client.follow({ after, filter })) print({ item, breaks });
+    } catch (error) {
+      if (!(error instanceof CursorLost)) throw error;
+      print({ lost: error.cursor });
+    }
+  },
+
+  /** Deposits so many times, one after the other. */
+  async deposit(accountId, count) {
+    for (let done = 0; done < Number(count); done += 1) {
+      const outcome = await client.commands.deposit({ accountId: accountId!, amount: "1.00" }, { timeoutMs: 1_000, patienceMs: 60_000 });
+      print({ outcome });
+    }
+  },
+
+  /** Prints the rows of the accounts of an owner each time they change. */
+  async watch(owner) {
+    const store = client.live.accounts({ where: { owner: { eq: owner } } });
+    const show = ({ rows, ready, position }: Snapshot<Account>) =>
+      print({ ready, position, balances: rows.map((row) => row.balance) });
+    store.subscribe(() => show(store.getSnapshot()));
+  },
+
+  /** Withdraws, and shows the new balance before it is known. */
+  async withdraw(owner, amount, shown) {
+    const store = client.live.accounts({ where: { owner: { eq: owner } } });
+    const [row] = store.getSnapshot().rows;
+    const outcome = client.commands.withdraw({ accountId: row!.accountId, amount: amount! });
+    store.expect(outcome, [{ ...row!, balance: shown! }]);
+    print({ outcome: await outcome });
+  },
+
+  /** Writes, and reads what was written. */
+  async read(accountId) {
+    await client.commands.deposit({ accountId: accountId!, amount: "1.00" });
+    print({ read: await client.read.account({ accountId: accountId! }), written: client.written });
+  },
+};
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const [name, ...given] = JSON.parse(line) as [string, ...string[]];
+    doing[name]!(...given).catch((error: unknown) => print({ error: String(error) }));
+  })
+  .on("close", () => process.exit(0));

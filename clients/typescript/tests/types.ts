@@ -1,0 +1,60 @@
+// What the compiler must accept, and what it must refuse. It is never run.
+import { useCommand, useRows } from "@commander/client/react";
+import { connect, type CommandOutcome } from "../generated/index.js";
+
+const client = connect({ url: "http://localhost:8000/graphql" });
+
+export function said(outcome: CommandOutcome): string {
+  switch (outcome.__typename) {
+    case "CommandAccepted":
+      return outcome.commandId;
+    case "CommandApplied":
+      return `${outcome.version} ${outcome.events.length}`;
+    case "CommandConflict":
+    case "CommandFailed":
+    case "CommandRejected":
+    case "VersionConflict":
+      return outcome.message;
+    case "CommandInvalid":
+      return outcome.problems.map((problem) => problem.message).join();
+    case "CommandPending":
+      return outcome.stage;
+    case "CommandValid":
+      return String(outcome.version);
+    default: {
+      const none: never = outcome; // the switch exhausts the outcomes
+      return none;
+    }
+  }
+}
+
+export async function followed(): Promise<void> {
+  for await (const item of client.follow({ after: "0" })) {
+    if (item.__typename === "MoneyDeposited") {
+      const amount: string = item.amount;
+      console.log(amount, item.position);
+    }
+    // @ts-expect-error: only some items have it
+    item.amount;
+  }
+}
+
+export async function sent(): Promise<void> {
+  await client.commands.deposit({ accountId: "1", amount: "1.00" }, { wait: "PROJECTED", patienceMs: Infinity });
+  // @ts-expect-error: a decimal is a string
+  await client.commands.deposit({ accountId: "1", amount: 1 });
+  // @ts-expect-error: there is no such command
+  await client.commands.refund({ accountId: "1" });
+  const account = await client.read.account({ accountId: "1" });
+  // @ts-expect-error: there may be no such row
+  account.owner;
+  // @ts-expect-error: no such condition
+  await client.read.accounts({ where: { owner: { equals: "Ada" } } });
+}
+
+export function Balance(): string {
+  const { rows } = useRows(client.live.accounts({ where: { owner: { eq: "Ada" } } }));
+  const [deposit, sending] = useCommand(client.commands.deposit);
+  void deposit({ accountId: rows[0]!.accountId, amount: "1.00" });
+  return sending.state === "settled" ? sending.outcome.__typename : rows.map((row) => row.balance).join();
+}
