@@ -288,12 +288,13 @@ class Projector:
                     await self._fold(connection, before)
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
-        known, self.failure = self.failure, str(error)
-        await save_failure(connection, self._table, error.position, self.failure)
-        if self.failure != known:
+        known, failure = self.failure, str(error)
+        await save_failure(connection, self._table, error.position, failure)
+        self.failure = failure
+        if failure != known:
             text = "%s; the projection stops before that event until its code is fixed"
             logger.error(text, error, exc_info=error)
             await self._nats.publish_signals([stopped_signal(self._nats.names)])
         if isinstance(error, UnknownEvent):
-            raise NotKnown(self.failure) from error  # a process whose code knows it can take the table
+            raise NotKnown(failure) from error  # a process whose code knows it can take the table
         await asyncio.sleep(_RETRY_TIMED_OUT_SECONDS if timed_out(error) else _RETRY_FAILED_SECONDS)

@@ -182,11 +182,13 @@ async def test_parts_that_run_on_the_store_must_be_stopped_first(file: bytes, ot
     async with sole_holder(other, Lock.REACTOR, 7, "test"):
         with pytest.raises(NotEmpty, match="are running on it: stop them first"):
             await import_(other, file)
-    async with other.connection() as connection:
+    connection = await other.connect("test")
+    try:
         await join(connection, Lock.PROCESSORS)
         with pytest.raises(NotEmpty, match="are running on it: stop them first"):
             await import_(other, file)
-        await connection.execute("select pg_advisory_unlock_all()")
+    finally:
+        await connection.close()
     await import_(other, file)
 
 

@@ -127,7 +127,7 @@ async def test_without_reactors_it_is_pending_and_its_mutation_holds_no_connecti
         document = transfer(source, target).replace(f"timeoutMs: {PATIENT}", "timeoutMs: 900")
         held = Held(servers.database, monkeypatch)
         found = await asked(services, document)
-    assert held.waits > 1
+    assert held.waits > 0
     assert 0.9 <= time.monotonic() - began < 10
     assert (found["__typename"], found["stage"], found["behind"]) == ("CommandPending", "REACTIONS", [])
     assert int(found["position"]) > 0
