@@ -16,9 +16,12 @@ class PortTaken(CommanderError):
 
 def operators_ports(settings: Settings, parts: Sequence[str]) -> dict[str, int]:
     """The operators' port of each part; see Settings.health_port."""
-    first = settings.health_port
-    ports = range(first, first + len(parts)) if first else free_ports(len(parts), settings.health_host)
-    return dict(zip(parts, ports, strict=True))
+    first, count = settings.health_port, len(parts)
+    if first:
+        return dict(zip(parts, range(first, first + count), strict=True))
+    # The port of the API is still free, so it may be found too.
+    ports = [port for port in free_ports(count + 1, settings.health_host) if port != settings.port]
+    return dict(zip(parts, ports[:count], strict=True))
 
 
 def check_operators_ports(settings: Settings, parts: Sequence[str]) -> None:

@@ -179,6 +179,12 @@ def test_commander_dev_gives_each_part_a_port_from_the_one_that_is_set_or_a_free
     assert len(set(free.values())) == 3
 
 
+def test_commander_dev_gives_no_part_the_port_that_the_api_will_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commander.dev.ports.free_ports", lambda count, host: [8001, 8000, 8002][:count])
+    found = operators_ports(read_settings(port=8000), ("api", "processor"))
+    assert found == {"api": 8001, "processor": 8002}
+
+
 def test_a_part_that_reaches_no_server_says_so_and_nothing_more(tmp_path: Path) -> None:
     with Parts("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9", tmp_path) as started:
         [part] = started.start("processor", ready=False)

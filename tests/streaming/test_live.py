@@ -354,7 +354,8 @@ async def test_a_position_is_told_within_a_second_where_no_row_changed(
 ) -> None:
     live = await live_of(servers, SHELF)  # its heartbeat is far away
     async with shelf_running(servers):
-        await acted(servers, "place", 1, "a", 5)
+        placed = await acted(servers, "place", 1, "a", 5)
+        assert not await live._progress.reach({"item": placed}, 10)
         async with aclosing(live.follow("item", where, key)) as items:
             sent = (await following(items)).cursor.position
             for weight in (1, 2):
