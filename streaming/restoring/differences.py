@@ -127,6 +127,19 @@ async def differences(database: Database, nats: Nats) -> Differences:
     return found
 
 
+async def stale_since(database: Database, nats: Nats, found: Differences) -> list[InMessage]:
+    """Stale messages that came to COMMANDS after the comparison: a schedule fires while no part runs."""
+    commands = await _info(nats, nats.names.commands)
+    if commands is None:
+        return []
+    stale = []
+    async for message in messages_after(nats, nats.names.commands, found.queue_end, commands.state.last_seq):
+        sent = commands_in(message.subject, message.data)
+        if any([await is_stale(database, command, found.shared) for command in sent]):
+            stale.append(message)
+    return stale
+
+
 async def messages_after(nats: Nats, stream: str, after: int, up_to: int) -> AsyncIterator[InMessage]:
     """The messages of a stream with after < sequence <= up_to, in order. Raises Unavailable."""
     if after >= up_to:

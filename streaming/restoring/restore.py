@@ -12,7 +12,7 @@ Each step can be repeated. If this ends in the middle, the parts still find a di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.publishing import publish
 from commander.streaming.nats.streams import ensure_streams
-from commander.streaming.restoring.differences import Differences, is_stale
+from commander.streaming.restoring.differences import Differences, is_stale, stale_since
 
 _PARTS: Mapping[Lock, str] = {
     Lock.PARTITION: "processor",
@@ -104,8 +104,14 @@ async def _must_be_alone(database: Database, connection: Connection) -> None:
 
 
 async def _take_out_stale(database: Database, nats: Nats, found: Differences) -> None:
-    for message in found.stale:
-        await _publish_rest(database, nats, message, found.shared)
+    """The schedules first: those that have fired meanwhile are then found behind what was compared."""
+    await _take_out(database, nats, found.stale, found.shared)
+    await _take_out(database, nats, await stale_since(database, nats, found), found.shared)
+
+
+async def _take_out(database: Database, nats: Nats, messages: Sequence[InMessage], shared: int) -> None:
+    for message in messages:
+        await _publish_rest(database, nats, message, shared)
         async with nats.answering():
             with suppress(NotFoundError):
                 await nats.jetstream.delete_msg(nats.names.commands, message.sequence)
