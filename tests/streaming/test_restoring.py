@@ -91,6 +91,24 @@ async def test_reactions_to_lost_events_are_taken_out_and_all_others_decided(ser
     assert not (await differences(servers.database, servers.nats)).exist
 
 
+async def test_a_reaction_to_a_lost_event_that_is_queued_after_the_comparison_is_taken_out(
+    servers: Bank,
+) -> None:
+    """As by a schedule: NATS fires it also while no part runs."""
+    events = await fill(servers.database, 5)
+    await mirror(servers)
+    kept, lost = (reaction(events[at], "Ada") for at in (2, 4))
+    await lose(servers.database, 3)
+    found = await differences(servers.database, servers.nats)
+    for _, data, stream in (lost, kept):
+        message = message_of_many(NAMES, [data], [stream], PARTITIONS)
+        await servers.nats.jetstream.publish(message.subject, message.payload, headers=message.headers)
+    await restore(servers.database, servers.nats, found, replicas=1)
+    async with running(servers.processor().run()):
+        assert (await servers.outcome(kept[0])).status == "APPLIED"
+    assert await outcome_of(servers.database, lost[0]) is None
+
+
 async def test_a_restore_that_ended_in_the_middle_is_found_and_repeated(servers: Bank) -> None:
     await fill(servers.database, 4)
     await mirror(servers)
