@@ -37,6 +37,7 @@ if "typing_extensions" not in sys.modules:
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 
 from commander.domain import (
+    NOBODY,
     ApiName,
     BigInt,
     CommandContext,
@@ -53,8 +54,15 @@ from commander.domain import (
     ReactionRejected,
     Rejected,
     SubmitContext,
+    Viewer,
+    Visible,
+    any_of,
+    anyone,
     new_id,
+    one_of,
+    same_as,
     touches,
+    where,
 )
 
 __all__ = [
@@ -78,11 +86,19 @@ __all__ = [
     "Message",
     "MinLen",
     "MultipleOf",
+    "NOBODY",
     "Origin",
     "Predicate",
     "ReactionRejected",
     "Rejected",
     "SubmitContext",
+    "Viewer",
+    "Visible",
+    "any_of",
+    "anyone",
     "new_id",
+    "one_of",
+    "same_as",
     "touches",
+    "where",
 ]

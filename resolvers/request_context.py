@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
+from commander.domain import Rights, Viewer
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor
@@ -30,6 +31,8 @@ class RequestContext(Generic[S_co]):
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
     extensions: what resolvers report next to the data, such as the position that was read.
+    viewer: who sent the request, and rights: what it may send and see. None: authentication is off, so nothing is
+    checked.
     """
 
     services: S_co
@@ -37,6 +40,8 @@ class RequestContext(Generic[S_co]):
     traceparent: str | None = None
     resume_after: Cursor | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
+    viewer: Viewer | None = None
+    rights: Rights | None = None
 
     @classmethod
     def from_headers(cls: type[_Own], services: Services, headers: Mapping[str, str]) -> _Own:
@@ -55,7 +60,14 @@ class RequestContext(Generic[S_co]):
 
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""
-        return type(self)(self.services, self.actor, self.traceparent, self.resume_after)
+        return type(self)(
+            self.services,
+            self.actor,
+            self.traceparent,
+            self.resume_after,
+            viewer=self.viewer,
+            rights=self.rights,
+        )
 
 
 def from_process(services: S) -> RequestContext[S]:

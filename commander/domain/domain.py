@@ -27,6 +27,8 @@ from commander.domain.projections import Indexes, ProjectionType, projection_typ
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
 from commander.domain.rejection_codes import RejectingDomain
+from commander.domain.rules import Visibility
+from commander.domain.ruling import RuledDomain
 from commander.domain.source import raised, running, where_is
 
 T = TypeVar("T")
@@ -37,7 +39,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
+class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -53,7 +55,6 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         self.where = running()
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
-        self.projections: dict[str, ProjectionType] = {}
         self.upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints = Fingerprints(self)
 
@@ -116,6 +117,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         filterable: tuple[str, ...] = (),
         inline: bool = False,
         was: Sequence[str] = (),
+        visible: Visibility | None = None,
     ) -> Callable[[type[T]], type[T]]:
         """Declares a read table. name and plural (by default name + s) become the query fields.
 
@@ -125,13 +127,14 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         filterable: columns that a list is filtered by without an index. Such a filter may read most of the
         table for one page.
         inline: rows are written in the transaction that stores the events, so the table never lags.
+        visible: who sees a row, see rules.py; without it, operators alone.
         """
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             known, names = self._event_classes(), given_names("projection", name, None, was)
             made_of = cls, names, plural or f"{name}s", key, indexes, filterable, inline, known
-            type_ = projection_type(*made_of, self.fingerprint_of)
+            type_ = projection_type(*made_of, self.fingerprint_of, visible)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.query, other.plural}
@@ -209,6 +212,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
         if any(command.rejects is not None for command in self.commands.values()):
             _ = self.rejection_codes
+        self._check_rules()
 
     def _claim(self, names: GivenNames, where: str) -> None:
         """Raises DefinitionError unless the names of an event or a command are free."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from commander.domain import Field
 from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import (
+from commander.domain.filters import (
     AllOf,
     AnyOf,
     Condition,

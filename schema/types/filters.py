@@ -19,7 +19,7 @@ from commander.domain import DefinitionError, Field, ProjectionType
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
+from commander.domain.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.schema.names import capitalized
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.scalars import SCALARS

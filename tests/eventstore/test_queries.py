@@ -19,7 +19,7 @@ from commander import BigInt, Domain
 from commander.domain import Field
 from commander.domain.fields import EnumType
 from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import (
+from commander.domain.filters import (
     EVERY_ROW,
     AllOf,
     AnyOf,

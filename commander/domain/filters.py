@@ -1,4 +1,4 @@
-"""Filters and sort orders for the rows of a projection. They mean the same in SQL and for a row in memory.
+"""Filters and sort orders for rows and events. They mean the same in SQL and for an object in memory.
 
 A filter is true or false, never null: a comparison with null is false, and its negation is true. So `not` and
 `ne` give exactly the other rows. Text is compared by code points. Nulls come last, NaN before them.
@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from commander.domain import Field
+from commander.domain.fields import Field
 
 Place = tuple[Any, ...]
 """A place in an order: the values of the order's fields. No row needs to have them."""
@@ -115,6 +115,33 @@ def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
         case Condition(field, operator, value) if field.name in known:
             return EVERY_ROW if _holds(known[field.name], operator, value) else NO_ROW
     return where
+
+
+def reduced(where: Filter) -> Filter:
+    """The same filter without the parts that do not count. It is EVERY_ROW or NO_ROW if it is the same as that."""
+    match where:
+        case AllOf(parts):
+            return _reduced_parts(parts, AllOf, EVERY_ROW, NO_ROW)
+        case AnyOf(parts):
+            return _reduced_parts(parts, AnyOf, NO_ROW, EVERY_ROW)
+        case Not(part):
+            inner = reduced(part)
+            return {EVERY_ROW: NO_ROW, NO_ROW: EVERY_ROW}.get(inner, Not(inner))
+        case Condition(_, Operator.IN, ()):
+            return NO_ROW
+        case Condition(_, Operator.NOT_IN, ()):
+            return EVERY_ROW
+    return where
+
+
+def _reduced_parts(
+    parts: tuple[Filter, ...], joined: type[AllOf] | type[AnyOf], without: Filter, decides: Filter
+) -> Filter:
+    """without: the part that does not count. decides: the part that alone is the result."""
+    kept = [part for part in dict.fromkeys(map(reduced, parts)) if part != without]
+    if decides in kept:
+        return decides
+    return kept[0] if len(kept) == 1 else joined(tuple(kept))
 
 
 def _holds(found: Any, operator: Operator, value: Any) -> bool:
