@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
-from commander.domain import Rights, Viewer
+from commander.domain import NOBODY, Rights, Viewer
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor
@@ -31,8 +31,7 @@ class RequestContext(Generic[S_co]):
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
     extensions: what resolvers report next to the data, such as the position that was read.
-    viewer: who sent the request, and rights: what it may send and see. None: authentication is off, so nothing is
-    checked.
+    rights: what the viewer of the request may send and see. None: authentication is off, so nothing is checked.
     """
 
     services: S_co
@@ -40,7 +39,6 @@ class RequestContext(Generic[S_co]):
     traceparent: str | None = None
     resume_after: Cursor | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
-    viewer: Viewer | None = None
     rights: Rights | None = None
 
     @classmethod
@@ -58,6 +56,11 @@ class RequestContext(Generic[S_co]):
         """The epochs of the log."""
         return self.services.epochs
 
+    @property
+    def viewer(self) -> Viewer:
+        """Who sent the request. NOBODY if nobody is signed in, or if authentication is off."""
+        return NOBODY if self.rights is None else self.rights.viewer
+
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""
         return type(self)(
@@ -65,7 +68,6 @@ class RequestContext(Generic[S_co]):
             self.actor,
             self.traceparent,
             self.resume_after,
-            viewer=self.viewer,
             rights=self.rights,
         )
 

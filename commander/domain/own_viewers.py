@@ -22,6 +22,10 @@ from commander.domain.viewers import Viewer
 _encoder = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 
+class UnreadableViewer(RuleFailed):
+    """The stored viewer of a command cannot be read by this code. Other code may read it."""
+
+
 @dataclass(frozen=True)
 class OwnViewer:
     """The function that makes a domain's own viewer. made: the class of its results. where: file:line."""
@@ -44,22 +48,27 @@ class OwnViewer:
 
     def encode(self, own: Any) -> str:
         """The viewer as JSON. Raises RuleFailed if it would not be read back as it is."""
-        data = _encoder.encode(own)
-        if self._read(data) != own:
+        data = guarded(lambda: _encoder.encode(own), f"storing the viewer {type(own).__name__}")
+        if self.decode(data) != own:
             raise RuleFailed(f"the viewer {type(own).__name__} would be read back with a difference")
         return data.decode()
 
-    def _read(self, data: bytes | str) -> Any:
-        return guarded(lambda: self._decoder.decode(data), "reading the viewer back")
+    def decode(self, data: bytes | str) -> Any:
+        """The viewer from its JSON. Raises UnreadableViewer."""
+        try:
+            return guarded(lambda: self._decoder.decode(data), "reading the viewer")
+        except RuleFailed as error:
+            raise UnreadableViewer(str(error)) from error
 
 
 def seen_by_rules(sender: Sender, own: OwnViewer | None) -> Any:
-    """The viewer that the rules see of who sent a command. Raises RuleFailed if this code cannot read it."""
-    if own is not None:
-        if sender.own is None:
-            raise RuleFailed("the command was sent before the domain had a viewer function; send it again")
-        return own._read(sender.own)
-    claims = msgspec.json.decode(sender.claims) if sender.claims is not None else {}
+    """The viewer that the rules see of who sent a command. Raises UnreadableViewer."""
+    if (own is None) != (sender.own is None):
+        has, had = ("a", "none") if own is not None else ("no", "one")
+        raise UnreadableViewer(f"this code has {has} viewer function, and the code that sent the command had {had}")
+    if own is not None and sender.own is not None:
+        return own.decode(sender.own)
+    claims = {} if sender.claims is None else msgspec.json.decode(sender.claims)
     return Viewer(sender.subject, frozenset(sender.roles), MappingProxyType(claims))
 
 

@@ -23,10 +23,13 @@ from commander.domain.guarding import guarded
 from commander.domain.messages import CommandType, EventType
 from commander.domain.own_viewers import OwnViewer
 from commander.domain.projections import ProjectionType
-from commander.domain.rules import AnyRule, Anyone, Asked, Roles, Rule, SameAs, needs_state, parts_of
+from commander.domain.rules import AnyRule, Anyone, Asked, Roles, Rule, SameAs, parts_of
 from commander.domain.senders import Sender
 from commander.domain.viewers import Viewer
 
+FORBIDDEN = "FORBIDDEN"
+"""The code of a command that its sender may not send."""
+FORBIDDEN_MESSAGE = "you may not send this command"
 OPERATORS = frozenset({"operator"})
 """The roles of operators, unless a setting names others."""
 
@@ -94,7 +97,7 @@ class Rights:
         self._rows: dict[str, Filter] = {}
         self._events: dict[str, EventRule] = {}
         self._hidden: dict[type, frozenset[str]] = {}
-        self._senders: dict[str, Sender] = {}
+        self._senders: dict[tuple[str, Verdict], Sender] = {}
 
     def row_filter(self, projection: ProjectionType) -> Filter:
         """The rows that the viewer sees: EVERY_ROW, NO_ROW, or another filter."""
@@ -136,14 +139,14 @@ class Rights:
             return Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN
         return verdict(type_.allow, type_.name, self.viewer.roles, self.own, command)
 
-    def sender(self, type_: CommandType) -> Sender:
-        """What travels with a command of this type that the viewer sends. For NEEDS_STATE."""
-        found = self._senders.get(type_.name)
+    def sender(self, type_: CommandType, verdict: Verdict) -> Sender:
+        """What travels with a command of this type that the viewer may send, by this verdict."""
+        found = self._senders.get((type_.name, verdict))
         if found is None:
-            found = self._senders[type_.name] = self._sender(type_)
+            found = self._senders[type_.name, verdict] = self._sender(type_, verdict)
         return found
 
-    def _sender(self, type_: CommandType) -> Sender:
+    def _sender(self, type_: CommandType, verdict: Verdict) -> Sender:
         own = claims = None
         if any(isinstance(part, Asked) for part in parts_of(type_.allow)):
             if self._domain.own_viewer is not None:
@@ -151,7 +154,7 @@ class Rights:
             elif self.viewer.claims:
                 claims = msgspec.json.encode(dict(self.viewer.claims)).decode()
         roles = tuple(sorted(self.viewer.roles))
-        return Sender(self.viewer.subject, roles, own, claims, needs_state(type_.allow))
+        return Sender(self.viewer.subject, roles, own, claims, verdict is Verdict.NEEDS_STATE)
 
     def _event_rule(self, event: EventType) -> EventRule:
         own, same = self._resolved(event.visible, event.name, event.fields)

@@ -107,11 +107,6 @@ def parts_of(rule: Rule | None) -> Iterator[Rule]:
         yield rule
 
 
-def needs_state(rule: Rule | None) -> bool:
-    """Whether a command's rule asks a function that takes the state."""
-    return any(isinstance(one, Asked) and one.parameters == 3 for one in parts_of(rule))
-
-
 def _visible(
     given: Any, fields: Sequence[Field], where: str, label: str, also: tuple[type, ...]
 ) -> Rule | None:

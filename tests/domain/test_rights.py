@@ -86,7 +86,7 @@ def test_a_rule_on_the_state_is_decided_with_the_command(
     command: Any, viewer: Viewer, state: Ship, allowed: bool
 ) -> None:
     type_ = harbour.commands[type(command).__name__]
-    sender = rights(viewer).sender(type_)
+    sender = rights(viewer).sender(type_, NEEDS_STATE)
     assert harbour.may_send(type_, sender, command, state) is allowed
 
 
@@ -215,7 +215,7 @@ def test_rules_get_what_the_viewer_function_makes_also_where_the_command_is_deci
     found = domain.rights(viewer)
     assert found.own == Customer("ada", frozenset({"north"}))
     assert found.may_submit(enter, enter.cls("north")) is NEEDS_STATE
-    sender = found.sender(enter)
+    sender = found.sender(enter, NEEDS_STATE)
     assert sender.by_state
     assert sender.claims is None, "only what the rules see is stored"
     state = type("State", (), {"open": True})()
@@ -226,10 +226,10 @@ def test_rules_get_what_the_viewer_function_makes_also_where_the_command_is_deci
 def test_claims_travel_if_the_domain_has_no_viewer_of_its_own_and_a_function_sees_them() -> None:
     viewer = Viewer("ada", frozenset({"b", "a"}), {"branches": ["north"]})
     asking, plain = harbour.commands["Leave"], harbour.commands["Sink"]
-    sender = rights(viewer).sender(asking)
+    sender = rights(viewer).sender(asking, NEEDS_STATE)
     assert (sender.subject, sender.roles, sender.own) == ("ada", ("a", "b"), None)
     assert sender.claims == '{"branches":["north"]}'
-    assert rights(viewer).sender(plain).claims is None
+    assert rights(viewer).sender(plain, ALLOWED).claims is None
 
 
 def test_a_rule_that_raises_or_gives_no_bool_allows_nothing() -> None:

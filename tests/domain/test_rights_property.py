@@ -198,7 +198,7 @@ def test_a_command_is_allowed_by_the_rule_before_or_where_it_is_decided() -> Non
         rights = things.rights(viewer)
         verdict = rights.may_submit(type_, command)
         expected = made.oracle(viewer, command, state)
-        decided = things.may_send(type_, rights.sender(type_), command, state)
+        decided = things.may_send(type_, rights.sender(type_, verdict), command, state)
         assert decided is expected, "who decides the command knows the whole rule"
         if verdict is Verdict.NEEDS_STATE:
             waited += 1
