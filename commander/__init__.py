@@ -7,7 +7,7 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
 settings.py   the settings of a process                    may import eventstore
-testing.py    given, when, then for a domain's tests       may import domain
+testing/      given, when, then for a domain's tests       may import domain
 parts/        the processes of a deployment                may import all above
 dev/          everything on one machine                    may import all above
 cli/          the command line                             may import all
@@ -66,6 +66,7 @@ from commander.domain import (
 )
 
 __all__ = [
+    "NOBODY",
     "ApiName",
     "BigInt",
     "CommandContext",
@@ -86,7 +87,6 @@ __all__ = [
     "Message",
     "MinLen",
     "MultipleOf",
-    "NOBODY",
     "Origin",
     "Predicate",
     "ReactionRejected",

@@ -74,7 +74,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     deadline: of a reactor's Deadline, the key of its state and the partition of the key.
     fresh: when it was submitted, no command had ended under its id. Only a hint: one may have since.
-    sender: the viewer who sent it. None: authentication is off, or the system itself sends it, so no rule holds.
+    sender: the viewer who sent it. None: authentication is off, or the system itself sends it, so no rule
+    holds.
     """
 
     command_id: UUID

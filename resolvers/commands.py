@@ -135,8 +135,8 @@ def _assembled(
 def _allowed(services: Services, rights: Rights, command: Any) -> Sender | None:
     """What travels with a command that the viewer may send, as far as that is known before the state is.
 
-    None if it may not. The rule comes before the constraints and the hooks, so their answers are only for who may.
-    Raises RuleFailed; InvalidCommand if the command is invalid, and its rule fails on it.
+    None if it may not. The rule comes before the constraints and the hooks, so their answers are only for
+    who may. Raises RuleFailed; InvalidCommand if the command is invalid, and its rule fails on it.
     """
     type_ = services.domain.type_of(command)
     assert isinstance(type_, CommandType), "clients send commands"

@@ -31,7 +31,8 @@ class RequestContext(Generic[S_co]):
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
     extensions: what resolvers report next to the data, such as the position that was read.
-    rights: what the viewer of the request may send and see. None: authentication is off, so nothing is checked.
+    rights: what the viewer of the request may send and see. None: authentication is off, so nothing is
+    checked.
     """
 
     services: S_co

@@ -35,6 +35,7 @@ from commander.domain.touching import touches
 from commander.domain.viewers import NOBODY, Viewer
 
 __all__ = [
+    "NOBODY",
     "AggregateType",
     "ApiName",
     "BigInt",
@@ -57,7 +58,6 @@ __all__ = [
     "InvalidDecision",
     "Later",
     "Message",
-    "NOBODY",
     "Origin",
     "Problem",
     "ProjectionFailed",

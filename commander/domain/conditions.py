@@ -67,7 +67,9 @@ class _Equal(Where):
             [*stored] = _stored(field, self.value, at_field)
             return Condition(field, Operator.EQ, stored[0]) if stored else NO_ROW
         values = dict.fromkeys(v for one in self.value.values for v in _stored(field, one, at_field))
-        return Condition(field, Operator.IN, tuple(sorted(values, key=repr)))  # the same set is the same filter
+        return Condition(
+            field, Operator.IN, tuple(sorted(values, key=repr))
+        )  # the same set is the same filter
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ class DeclaringDomain(DomainLookups):
         """Declares an event.
 
         version: the schema version stored with it; increase it when its shape changes. deprecated: why
-        clients should no longer use it, and what to use instead. visible: who sees it, see rules.py; without it,
-        operators alone.
+        clients should no longer use it, and what to use instead. visible: who sees it, see rules.py; without
+        it, operators alone.
         """
 
         def register(cls: type[T]) -> type[T]:

@@ -23,7 +23,7 @@ from commander.domain.messages import (
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, check_public, given_names
 from commander.domain.parentheses import needs_parentheses
-from commander.domain.projections import Indexes, ProjectionType, projection_type
+from commander.domain.projections import Indexes, ProjectionType, declared_rows, projection_type
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
 from commander.domain.rejection_codes import RejectingDomain
@@ -146,6 +146,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain):
             self._claim_type(type_.query[0].upper() + type_.query[1:], type_.where)
             self.names.claim(names, type_.where)
             self.projections[type_.name] = type_
+            type_.cls.__commander_rows__ = (*declared_rows(cls), (self, type_))  # type: ignore[attr-defined]
             return type_.cls
 
         return register

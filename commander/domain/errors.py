@@ -91,7 +91,7 @@ class Forbidden(CommanderError):
 
 
 class RuleFailed(CommanderError):
-    """A rule of the domain raised, or returned a wrong value. So nothing is shown, and nothing is accepted."""
+    """A rule of the domain raised, or returned a wrong value. Nothing is shown, and nothing is accepted."""
 
 
 class UndecodableEvent(CommanderError):

@@ -118,7 +118,7 @@ def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
 
 
 def reduced(where: Filter) -> Filter:
-    """The same filter without the parts that do not count. It is EVERY_ROW or NO_ROW if it is the same as that."""
+    """The same filter without the parts that do not count: EVERY_ROW or NO_ROW if it is the same as that."""
     match where:
         case AllOf(parts):
             return _reduced_parts(parts, AllOf, EVERY_ROW, NO_ROW)
@@ -126,7 +126,9 @@ def reduced(where: Filter) -> Filter:
             return _reduced_parts(parts, AnyOf, NO_ROW, EVERY_ROW)
         case Not(part):
             inner = reduced(part)
-            return {EVERY_ROW: NO_ROW, NO_ROW: EVERY_ROW}.get(inner, Not(inner))
+            if inner == EVERY_ROW:
+                return NO_ROW
+            return EVERY_ROW if inner == NO_ROW else Not(inner)
         case Condition(_, Operator.IN, ()):
             return NO_ROW
         case Condition(_, Operator.NOT_IN, ()):

@@ -48,7 +48,7 @@ class OwnViewer:
 
     def encode(self, own: Any) -> str:
         """The viewer as JSON. Raises RuleFailed if it would not be read back as it is."""
-        data = guarded(lambda: _encoder.encode(own), f"storing the viewer {type(own).__name__}")
+        data: bytes = guarded(lambda: _encoder.encode(own), f"storing the viewer {type(own).__name__}")
         if self.decode(data) != own:
             raise RuleFailed(f"the viewer {type(own).__name__} would be read back with a difference")
         return data.decode()
@@ -65,7 +65,9 @@ def seen_by_rules(sender: Sender, own: OwnViewer | None) -> Any:
     """The viewer that the rules see of who sent a command. Raises UnreadableViewer."""
     if (own is None) != (sender.own is None):
         has, had = ("a", "none") if own is not None else ("no", "one")
-        raise UnreadableViewer(f"this code has {has} viewer function, and the code that sent the command had {had}")
+        raise UnreadableViewer(
+            f"this code has {has} viewer function, and the code that sent the command had {had}"
+        )
     if own is not None and sender.own is not None:
         return own.decode(sender.own)
     claims = {} if sender.claims is None else msgspec.json.decode(sender.claims)
@@ -87,8 +89,8 @@ def own_viewer(function: Callable[..., Any]) -> OwnViewer:
     if dataclasses.is_dataclass(made) and not made.__dataclass_params__.frozen:  # type: ignore[union-attr]
         raise DefinitionError(where, f"{name}: {made.__name__} must be frozen")  # type: ignore[union-attr]
     try:
-        msgspec.json.Decoder(made)
-    except TypeError as error:
+        msgspec.json.schema(made)
+    except TypeError as error:  # a class of the author's that JSON has no form for
         problem = f"{getattr(made, '__name__', made)} cannot be stored with a command: {error}"
         raise DefinitionError(where, f"{name}: {problem}") from error
     return OwnViewer(function, made, where)

@@ -132,6 +132,12 @@ class ProjectionType:
         return handler.function(row, event)
 
 
+def declared_rows(cls: type) -> tuple[tuple[object, ProjectionType], ...]:
+    """The domains in which a class is the row of a projection, each with the projection."""
+    found: tuple[tuple[object, ProjectionType], ...] = cls.__dict__.get("__commander_rows__", ())
+    return found
+
+
 def projection_type(
     cls: type,
     names: GivenNames,

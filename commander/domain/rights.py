@@ -1,7 +1,7 @@
 """Rights: the rules of a domain, resolved for one viewer.
 
-Who asks for rows, events or fields asks the same object, so a rule has one meaning everywhere. Resolved rules are
-hashable, and equal for two viewers who see the same.
+Who asks for rows, events or fields asks the same object, so a rule has one meaning everywhere. Resolved
+rules are hashable, and equal for two viewers who see the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from commander.domain.guarding import guarded
 from commander.domain.messages import CommandType, EventType
 from commander.domain.own_viewers import OwnViewer
 from commander.domain.projections import ProjectionType
-from commander.domain.rules import AnyRule, Anyone, Asked, Roles, Rule, SameAs, parts_of
+from commander.domain.rules import Anyone, AnyRule, Asked, Roles, Rule, SameAs, parts_of
 from commander.domain.senders import Sender
 from commander.domain.viewers import Viewer
 
@@ -46,8 +46,8 @@ class Verdict(Enum):
 class SameRow:
     """A row that decides whether an event is visible.
 
-    projection: its stored name. key: the field of its key. field: the event's field with the key; None: the stream
-    has it. filter: the event is visible if the row matches it; never EVERY_ROW or NO_ROW.
+    projection: its stored name. key: the field of its key. field: the event's field with the key; None: the
+    stream has it. filter: the event is visible if the row matches it; never EVERY_ROW or NO_ROW.
     """
 
     projection: str
@@ -82,10 +82,11 @@ class Ruled(Protocol):
 
 
 class Rights:
-    """What one viewer may send and see. A resolved rule is kept, so keep the object for the viewer's requests.
+    """What one viewer may send and see. A resolved rule is kept, so keep the object for the viewer's
+    requests.
 
-    viewer: who it is. own: what the rules see of it. is_operator: sees everything, and sends commands without a
-    rule. The methods raise RuleFailed if a rule raises, or returns a wrong value.
+    viewer: who it is. own: what the rules see of it. is_operator: sees everything, and sends commands
+    without a rule. The methods raise RuleFailed if a rule raises, or returns a wrong value.
     """
 
     def __init__(self, domain: Ruled, viewer: Viewer, is_operator: bool) -> None:
@@ -128,8 +129,14 @@ class Rights:
         """The names of the fields that the viewer does not see."""
         found = self._hidden.get(type_.cls)
         if found is None:
-            limited = ((field.name, field.visible_to) for field in type_.fields if field.visible_to is not None)
-            names = (name for name, roles in limited if not self.is_operator and roles.isdisjoint(self.viewer.roles))
+            limited = (
+                (field.name, field.visible_to) for field in type_.fields if field.visible_to is not None
+            )
+            names = (
+                name
+                for name, roles in limited
+                if not self.is_operator and roles.isdisjoint(self.viewer.roles)
+            )
             found = self._hidden[type_.cls] = frozenset(names)
         return found
 
@@ -195,7 +202,13 @@ class Rights:
 
 
 def verdict(
-    rule: Rule, label: str, roles: frozenset[str], own: Any, command: Any, state: Any = None, has_state: bool = False
+    rule: Rule,
+    label: str,
+    roles: frozenset[str],
+    own: Any,
+    command: Any,
+    state: Any = None,
+    has_state: bool = False,
 ) -> Verdict:
     """The verdict of a command's rule. With a state it is never NEEDS_STATE. Raises RuleFailed."""
     waits = False
@@ -229,7 +242,8 @@ def called(rule: Asked, label: str, *given: Any) -> Any:
 
 
 def row_of(domain: Ruled, same: SameAs, event: EventType) -> tuple[ProjectionType, str | None]:
-    """The projection that `same_as` names, and the event's field with its key; None if the stream has the key.
+    """The projection that `same_as` names, and the event's field with its key; None if the stream has the
+    key.
 
     Raises RuleFailed.
     """

@@ -4,8 +4,8 @@
     @bank.projection("account", key="account_id", visible=lambda viewer: where(owner=viewer.subject))
     @bank.event(visible=same_as("account"))
 
-A rule is pure and synchronous. The functions in it get the viewer, or what the domain's own `@viewer` function
-has made of it. This module has the rules as their author writes them, and the checks of their form.
+A rule is pure and synchronous. The functions in it get the viewer, or what the domain's own `@viewer`
+function has made of it. This module has the rules as their author writes them, and the checks of their form.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Asked:
 
 Rule = Anyone | Roles | Asked | Where | SameAs | AnyRule
 Allow = Set[str] | Anyone | AnyRule | Callable[..., bool]
-"""Who may send a command: roles, `anyone`, `any_of(…)`, or a function of viewer, command and state, as many of
-them as it takes."""
+"""Who may send a command: roles, `anyone`, `any_of(…)`, or a function of viewer, command and state, as many
+of them as it takes."""
 Visibility = Set[str] | Anyone | AnyRule | Where | SameAs | Callable[[Any], Any]
 """Who sees a row or an event: roles, `anyone`, `any_of(…)`, a condition, or a function from the viewer to a
 condition or a bool; for an event also `same_as(…)`."""
@@ -77,15 +77,17 @@ def any_of(*rules: Any) -> AnyRule:
 def same_as(projection: str, /, *, key: str | None = None) -> SameAs:
     """The rule of an event: it is visible to whoever may see the row of this projection.
 
-    key: the field of the event that holds the row's key. By default the field with the name of the projection's
-    key; if the event has none, the key of its stream.
+    key: the field of the event that holds the row's key. By default the field with the name of the
+    projection's key; if the event has none, the key of its stream.
     """
     return SameAs(projection, key)
 
 
 def command_rule(given: Any, where: str, label: str) -> Rule | None:
     """The rule of `allow=`; None if none is given. Raises DefinitionError."""
-    return None if given is None else _rule(given, where, f"{label}: allow", ("viewer", "command", "state"), ())
+    return (
+        None if given is None else _rule(given, where, f"{label}: allow", ("viewer", "command", "state"), ())
+    )
 
 
 def row_rule(given: Any, fields: Sequence[Field], where: str, label: str) -> Rule | None:
@@ -125,15 +127,16 @@ def _visible(
 
 def _rule(given: Any, where: str, label: str, takes: tuple[str, ...], also: tuple[type, ...]) -> Rule:
     """takes: the parameters that a function may have. also: what may be given beside roles and functions."""
+    made: Rule
     match given:
         case Anyone():
-            return given
+            return Anyone()
         case AnyRule(rules):
             if not rules:
                 raise DefinitionError(where, f"{label}: any_of() needs at least one rule")
             return AnyRule(tuple(_rule(one, where, label, takes, also) for one in rules))
-        case _ if isinstance(given, also):
-            made: Rule = given
+        case _ if any(isinstance(given, one) for one in also):
+            made = given
             return made
         case Where() | SameAs():
             name = "where" if isinstance(given, Where) else "same_as"
@@ -166,6 +169,10 @@ def _asked(function: Callable[..., Any], label: str, takes: tuple[str, ...], whe
         raise DefinitionError(at, f"{label}: the parameters of {function!r:.80} are not known") from error
     positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) != len(signature) or not 1 <= len(positional) <= len(takes):
-        most = "the viewer" if len(takes) == 1 else f"{', '.join(takes[:-1])} and {takes[-1]}, or the first of them"
+        most = (
+            "the viewer"
+            if len(takes) == 1
+            else f"{', '.join(takes[:-1])} and {takes[-1]}, or the first of them"
+        )
         raise DefinitionError(at, f"{label}: a rule takes {most}, each as a positional parameter")
     return Asked(function, len(positional), at)

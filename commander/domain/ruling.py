@@ -40,8 +40,8 @@ class RuledDomain(ABC):
     def viewer(self, function: V, /) -> V:
         """Declares the function that makes the viewer that this domain's rules see, from a Viewer.
 
-        Its result must be hashable and have an exact form in JSON, like a frozen dataclass: it is stored with a
-        command whose rule is decided later. Raises DefinitionError.
+        Its result must be hashable and have an exact form in JSON, like a frozen dataclass: it is stored
+        with a command whose rule is decided later. Raises DefinitionError.
         """
         if self.own_viewer is not None:
             raise DefinitionError(running(), f"the domain has a viewer function at {self.own_viewer.where}")
@@ -60,13 +60,16 @@ class RuledDomain(ABC):
         if type_.allow is None:
             return False
         own = seen_by_rules(sender, self.own_viewer)
-        return verdict(type_.allow, type_.name, frozenset(sender.roles), own, command, state, True) is Verdict.ALLOWED
+        return (
+            verdict(type_.allow, type_.name, frozenset(sender.roles), own, command, state, True)
+            is Verdict.ALLOWED
+        )
 
     def _check_rules(self) -> None:
         """Raises DefinitionError for a rule that names what does not exist, as far as that can be found.
 
-        The functions of rows and events are called, for a viewer who is not signed in and for one with all roles.
-        What they raise does not count: they may need more of a viewer than these have.
+        The functions of rows and events are called, for a viewer who is not signed in and for one with all
+        roles. What they raise does not count: they may need more of a viewer than these have.
         """
         for event in self._event_classes().values():
             key = self.aggregate_of_event(event.name).key
@@ -108,7 +111,8 @@ class RuledDomain(ABC):
     def _roles(self) -> Iterator[str]:
         """The roles that rules name."""
         rules: list[Rule | None] = [one.allow for one in self._command_classes().values()]
-        rules += [one.visible for one in (*self._event_classes().values(), *self.projections.values())]
+        rules += [one.visible for one in self._event_classes().values()]
+        rules += [one.visible for one in self.projections.values()]
         for rule in rules:
             for part in parts_of(rule):
                 if isinstance(part, Roles):

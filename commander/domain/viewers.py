@@ -20,7 +20,7 @@ class Viewer:
 
     subject: str | None = None
     roles: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = field(default=_NO_CLAIMS, compare=False, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=lambda: _NO_CLAIMS, compare=False, repr=False)
 
 
 NOBODY = Viewer()

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from commander.domain import Field
-from commander.eventstore.database import Database
 from commander.domain.filters import (
     AllOf,
     AnyOf,
@@ -25,6 +24,7 @@ from commander.domain.filters import (
     Place,
     simplified,
 )
+from commander.eventstore.database import Database
 from commander.eventstore.projections.tables import Table, column_type, quoted, to_column
 
 _SYMBOLS = {

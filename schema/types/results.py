@@ -78,8 +78,8 @@ class CommandRejected(CommandOutcome):
 
 
 @strawberry.type(
-    description="The viewer may not send this command. Nothing was stored, unless the rule needs the state of the "
-    "stream: then this outcome is final."
+    description="The viewer may not send this command. If its rule needs the state of the stream, this "
+    "outcome is stored and final. Otherwise nothing was stored."
 )
 class CommandForbidden(CommandOutcome):
     code: str = strawberry.field(description="Always FORBIDDEN.")
@@ -203,7 +203,11 @@ class OutcomeTypes:
                 return rejected
             case resolving.ForbiddenResult():
                 return CommandForbidden(
-                    command_id=command_id, type=type_, stream=stream, code=FORBIDDEN, message=FORBIDDEN_MESSAGE
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    code=FORBIDDEN,
+                    message=FORBIDDEN_MESSAGE,
                 )
             case resolving.FailedResult(_, code, message):
                 return CommandFailed(

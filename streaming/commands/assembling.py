@@ -152,8 +152,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     def of_retry(cls, failed: Outcome, now: datetime, reply: str | None, traceparent: str | None) -> Envelope:
         """The envelope of a dead letter's retry. Its id is derived from the dead letter's.
 
-        It is the same request: what the failed command was guarded by, who sent it and what caused it stay. So
-        the rule of its type holds for its sender, not for whoever retries.
+        It is the same request: what the failed command was guarded by, who sent it and what caused it stay.
+        So the rule of its type holds for its sender, not for whoever retries.
         Trace and reply are of whoever retries. Its time has come: a command fails when it is due. The count
         of reactions in a row starts again, because a retry is no reaction.
         """

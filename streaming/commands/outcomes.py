@@ -49,7 +49,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 def sender_of(command: SubmittedCommand) -> str | None:
-    """The subject that sent a command; "" for nobody who is signed in, None if no rule holds for the command."""
+    """The subject that sent a command; "" if nobody was signed in, None if no rule holds for the command."""
     return None if command.sender is None else command.sender.subject or ""
 
 

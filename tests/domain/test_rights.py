@@ -135,8 +135,8 @@ def test_resolved_rules_are_keys_that_are_equal_for_viewers_who_see_the_same() -
 
 def test_the_fields_that_a_viewer_does_not_see() -> None:
     for type_ in (SHIP, harbour.events["Registered"], harbour.commands["Register"]):
-        assert rights(ADA).hidden(type_) == {"note"}  # type: ignore[arg-type]
-        assert rights(PILOT).hidden(type_) == rights(OPERATOR).hidden(type_) == set()  # type: ignore[arg-type]
+        assert rights(ADA).hidden(type_) == {"note"}
+        assert rights(PILOT).hidden(type_) == rights(OPERATOR).hidden(type_) == set()
     assert rights(ADA).hidden(WRECK) == set()
 
 
@@ -165,9 +165,9 @@ def test_an_id_is_compared_with_its_own_text_alone() -> None:
 
 
 def test_conditions_are_combined_with_operators_and_not_with_words() -> None:
-    with pytest.raises(TypeError, match="combine conditions with &, . and ~"):
+    with pytest.raises(TypeError, match="combine conditions with &"):
         _ = where(owner="ada") and where(berth=Berth.FREE)
-    with pytest.raises(TypeError, match="where.. needs a field"):
+    with pytest.raises(TypeError, match="needs a field"):
         where()
 
 
@@ -235,7 +235,10 @@ def test_claims_travel_if_the_domain_has_no_viewer_of_its_own_and_a_function_see
 def test_a_rule_that_raises_or_gives_no_bool_allows_nothing() -> None:
     domain = own_domain()
     found = domain.rights(ADA)
-    for name, problem in (("Wrong", "the rule of Wrong returned Customer"), ("Raising", "raised AttributeError")):
+    for name, problem in (
+        ("Wrong", "the rule of Wrong returned Customer"),
+        ("Raising", "raised AttributeError"),
+    ):
         type_ = domain.commands[name]
         with pytest.raises(RuleFailed, match=problem):
             found.may_submit(type_, type_.cls("north"))

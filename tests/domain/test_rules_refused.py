@@ -36,15 +36,21 @@ def named(*, viewer: Any) -> bool:
 @pytest.mark.parametrize(
     ("allow", "problem"),
     [
-        ("teller", "Close: allow: write {\"teller\"}, a set of roles"),
+        ("teller", 'Close: allow: write {"teller"}, a set of roles'),
         ({"teller", 1}, "Close: allow takes a set of roles, each a text"),
         ({""}, "Close: allow takes a set of roles, each a text"),
-        (["teller"], "Close: allow: write a set of roles, anyone, any_of(…) or a function of viewer, command, state"),
+        (
+            ["teller"],
+            "Close: allow: write a set of roles, anyone, any_of(…) or a function of viewer, command, state",
+        ),
         (True, "Close: allow: write a set of roles"),
         (dict, "Close: allow: write a set of roles"),
         (any_of(), "Close: allow: any_of() needs at least one rule"),
-        (any_of({"teller"}, "clerk"), "Close: allow: write {\"clerk\"}, a set of roles"),
-        (where(a=1), "Close: allow: where(…) cannot be used here; write a function of viewer, command, state"),
+        (any_of({"teller"}, "clerk"), 'Close: allow: write {"clerk"}, a set of roles'),
+        (
+            where(a=1),
+            "Close: allow: where(…) cannot be used here; write a function of viewer, command, state",
+        ),
         (same_as("account"), "Close: allow: same_as(…) cannot be used here; it is for events"),
     ],
 )
@@ -67,7 +73,8 @@ def test_a_rule_of_a_command_with_the_wrong_number_of_parameters(domain: Domain,
 
 
 def test_a_rule_that_is_async_or_has_no_positional_parameters(domain: Domain) -> None:
-    for rule, problem in ((slow, "must be a plain function"), (named, "each as a positional parameter")):
+    wrong: dict[Any, str] = {slow: "must be a plain function", named: "each as a positional parameter"}
+    for rule, problem in wrong.items():
         with refused_above(problem):
 
             @domain.command(allow=rule)
@@ -86,7 +93,7 @@ def test_a_rule_for_a_command_that_only_reactors_send(domain: Domain) -> None:
 @pytest.mark.parametrize(
     ("visible", "problem"),
     [
-        ("teller", "Row: visible: write {\"teller\"}, a set of roles"),
+        ("teller", 'Row: visible: write {"teller"}, a set of roles'),
         (True, "Row: visible: write a set of roles, anyone, any_of(…) or a function of viewer"),
         (same_as("account"), "Row: visible: same_as(…) cannot be used here; it is for events"),
         (where(gone=1), "Row has no field gone, which where() names"),
