@@ -95,7 +95,7 @@ def sealed(lines: list[dict[str, Any]]) -> bytes:
         (lambda lines: lines[0].update(position=9), "does not end at the position in its header"),
         (
             lambda lines: lines[0].update(format=5),
-            "line 1: this version reads formats up to 3, the file has 4",
+            "line 1: this version reads formats up to 4, the file has 5",
         ),
         (lambda lines: lines[0].update(reactors={"transfers": 5}), "line 1: the checkpoint of a reactor is"),
         (
