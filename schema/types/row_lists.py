@@ -55,7 +55,7 @@ def _connection(name: str, edge: Any) -> Any:
         return found
 
     namespace = {
-        "__annotations__": {"count": strawberry.Private[Any], "edges": list[edge], "page_info": PageInfo},
+        "__annotations__": {"count": strawberry.Private[object], "edges": list[edge], "page_info": PageInfo},
         "__module__": __name__,
         "total_count": strawberry.field(
             total_count,
