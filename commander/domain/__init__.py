@@ -28,6 +28,7 @@ from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
+from commander.domain.references import Ref
 from commander.domain.rights import Rights, Verdict
 from commander.domain.roles import Visible
 from commander.domain.rules import any_of, anyone, same_as
@@ -64,6 +65,7 @@ __all__ = [
     "ProjectionType",
     "ReactionRejected",
     "ReactorType",
+    "Ref",
     "Rejected",
     "Rights",
     "RuleFailed",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from commander.domain.defaults import check_defaults
 from commander.domain.deprecations import checked_reason
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
-from commander.domain.fields import Field, check_may_be_left_out, derived_ids, fields_of
+from commander.domain.fields import Field, ListType, RecordType, derived_ids, fields_of
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.rules import Allow, Rule, Visibility, command_rule, event_rule
@@ -50,7 +51,7 @@ class EventType(Named):
     where: str
     was: tuple[str, ...] = ()
     deprecated: str | None = None
-    visible: Rule | None = field(default=None, compare=False, repr=False)
+    visible: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -103,7 +104,7 @@ class CommandType(Named):
     was: tuple[str, ...] = ()
     deprecated: str | None = None
     rejects: tuple[str, ...] | None = None
-    allow: Rule | None = field(default=None, compare=False, repr=False)
+    allow: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -221,7 +222,7 @@ def command_type(
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     check_defaults(cls, fields)
-    check_may_be_left_out(cls, fields)
+    _check_may_be_left_out(cls, fields)
     checked_reason(deprecated, where, cls.__name__)
     if internal and allow is not None:
         problem = "only reactors send an internal command, so nobody needs to be allowed to; leave out allow"
@@ -230,3 +231,16 @@ def command_type(
     return CommandType(
         names.name, cls, internal, fields, docstring(cls), where, names.was, deprecated, codes, rule
     )
+
+
+def _check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
+    """Raises DefinitionError for a deprecated field that each client of a command must give."""
+    for field in fields:
+        if field.deprecated is not None and field.required and not field.optional:
+            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
+            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
+        inner = field.type
+        while isinstance(inner, ListType):
+            inner = inner.item
+        if isinstance(inner, RecordType):
+            _check_may_be_left_out(inner.python, inner.fields)
