@@ -18,7 +18,7 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.http.application import application
 from commander.schema.http.endpoint import HttpSettings
-from commander.schema.http.websocket import closing_reason, problem_of
+from commander.schema.http.messages import closing_reason, problem_of
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
