@@ -107,7 +107,7 @@ HOSTILE: dict[str, tuple[Callable[[], str], str]] = {
     ),
     "unencoded payload": (
         lambda: headed({"alg": "ES256", "kid": "one", "b64": False}),
-        "extension that is not supported",
+        "extension that is not supported|cannot be read",
     ),
     "oversized": (lambda: ISSUED.token(claims(note="n" * 9000)), f"longer than {LONGEST_TOKEN}"),
     "nested deep": (lambda: f"{'W1tb' * 1800}.e30.c2ln", "cannot be read"),
