@@ -1,6 +1,6 @@
 """Revocations that all API processes share. They come from NATS; Postgres keeps them.
 
-A process hears of one over NATS, ends its streams at once, and stores it. What it has missed, it finds in
+A process gets one over NATS, ends its streams at once, and stores it. What it has missed, it finds in
 Postgres some seconds later, and after a restart.
 """
 
@@ -44,7 +44,7 @@ class SharedRevocations:
         self._nats = nats
         self._now = now
         self._unstored: dict[str, float] = {}
-        self._heard = asyncio.Event()
+        self._signalled = asyncio.Event()
 
     async def load(self) -> None:
         """Reads all that is stored. Raises Unavailable."""
@@ -57,15 +57,15 @@ class SharedRevocations:
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_READ_SECONDS):
-                        await self._heard.wait()
-                self._heard.clear()
+                        await self._signalled.wait()
+                self._signalled.clear()
                 try:
                     await self._exchange()
                 except Unavailable as error:
                     logger.debug("revocations are not stored yet: %s", error)
                     await asyncio.sleep(1)
                     if self._unstored:
-                        self._heard.set()
+                        self._signalled.set()
 
     def _receive(self, subjects: Sequence[str]) -> None:
         self.revoke(subjects, self._now())
@@ -75,7 +75,7 @@ class SharedRevocations:
         revoked = dict.fromkeys(subjects, at)
         self._authentication.revoke(revoked)
         self._unstored |= revoked
-        self._heard.set()
+        self._signalled.set()
 
     async def _exchange(self) -> None:
         while self._unstored:
