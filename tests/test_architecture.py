@@ -59,6 +59,8 @@ KNOWN_BY = {
     "opentelemetry": {"commander.streaming"},
     "jwt": {"commander.resolvers"},
     "cryptography": {"commander.resolvers"},
+    "httpx": {"commander.schema"},
+    "websockets": {"commander.schema"},
 }
 
 
