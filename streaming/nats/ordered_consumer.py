@@ -33,6 +33,8 @@ logger = logging.getLogger("commander.nats")
 
 _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
+_GRACE_SECONDS = 0.25
+"""How long a call waits at least before it calls the server silent."""
 _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
 _CAPACITY_BYTES = 4 * BATCH_BYTES
@@ -144,7 +146,8 @@ class OrderedConsumer:
             self._arrived.clear()
             if loop.time() >= deadline:
                 return []
-            silent_at = max(self._active_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
+            # The silence is counted over calls. The grace is for what came while this process did not run.
+            silent_at = max(self._active_at + _SILENCE_SECONDS, min(loop.time() + _GRACE_SECONDS, deadline))
             try:
                 async with asyncio.timeout_at(min(deadline, silent_at)):
                     await self._arrived.wait()
@@ -170,13 +173,16 @@ class OrderedConsumer:
     async def _start(self) -> None:
         """Creates a consumer that begins after the last message read."""
         await self._delete_consumer()
-        async with self._nats.answering():
-            try:
-                await self._create_consumer()
-            except NotFoundError as error:
-                raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
-        self._broken = ""
-        self._active_at = asyncio.get_running_loop().time()
+        self._broken, reason = "", self._broken  # a connection that is lost meanwhile breaks it again
+        try:
+            async with self._nats.answering():
+                try:
+                    await self._create_consumer()
+                except NotFoundError as error:
+                    raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
+        except BaseException:
+            self._broken = reason
+            raise
 
     async def _create_consumer(self) -> None:
         info = await self._nats.jetstream.stream_info(self._stream)
@@ -235,6 +241,8 @@ class OrderedConsumer:
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
+        if not self._requests:  # without a request the server sends nothing, no heartbeat either
+            self._active_at = asyncio.get_running_loop().time()
         self._requests.append(_Request(wanted, size))
         with reaching_nats():
             await self._nats.client.publish(
