@@ -19,40 +19,25 @@ from datetime import datetime
 from types import TracebackType
 from uuid import uuid4
 
-import msgspec
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.batches import BATCH_BYTES
-from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
+from commander.streaming.nats.chunks import InMessage, RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats, reaching_nats
 
 logger = logging.getLogger("commander.nats")
 
 _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
-_GRACE_SECONDS = 0.25
-"""How long a call waits at least before it calls the server silent."""
+_GRACE_SECONDS = 0.25  # how long a call waits at least before it calls the server silent
 _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
 _CAPACITY_BYTES = 4 * BATCH_BYTES
 """The maximum that is requested and not taken yet. The server ends a connection that is 64 MiB behind."""
 _NO_MORE_FIT = "Message Size Exceeds MaxBytes"  # the end of a request whose bytes are used up
-
-
-class InMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message of a stream. raw_headers: not parsed; `headers` parses them."""
-
-    sequence: int
-    subject: str
-    data: bytes
-    raw_headers: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return headers_of(self.raw_headers)
 
 
 @dataclass
