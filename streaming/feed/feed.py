@@ -263,8 +263,7 @@ class Feed:
                 return
 
     async def _append_mirrored(self, messages: list[InMessage]) -> None:
-        unseen = [message for message in messages if message.sequence > self._head]
-        if not unseen:
+        if not (unseen := [message for message in messages if message.sequence > self._head]):
             return
         events = await believed_events(self._database, self._nats.names, unseen)
         new = [event for event in events if event.position > self._head]
