@@ -6,6 +6,7 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
               project, react, feed
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
+setting_types.py  the types of settings                   may import nothing of ours
 settings.py   the settings of a process                    may import eventstore
 testing/      given, when, then for a domain's tests       may import domain
 deferred.py   import what a process seldom uses late       may import nothing of ours
@@ -40,7 +41,6 @@ if "typing_extensions" not in sys.modules:
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen, MultipleOf, Predicate
 
 from commander.domain import (
-    NOBODY,
     ApiName,
     BigInt,
     CommandContext,
@@ -70,7 +70,6 @@ from commander.domain import (
 )
 
 __all__ = [
-    "NOBODY",
     "ApiName",
     "BigInt",
     "CommandContext",

@@ -22,6 +22,7 @@ FIRST = (
         "api.md",
         "rights.md",
         "reacting.md",
+        "rights.md",
         "running.md",
         "deploying.md",
         "backups.md",

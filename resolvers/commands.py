@@ -12,10 +12,10 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from commander.domain import CommandType, InvalidCommand, Rights, RuleFailed, Verdict
+from commander.domain import InvalidCommand, Rights
 from commander.domain.errors import InvalidRequest
-from commander.domain.senders import Sender
 from commander.eventstore.records import Status, SubmittedCommand
+from commander.resolvers.allowing import allowed
 from commander.resolvers.dry_run import dry_run
 from commander.resolvers.read_your_writes import late
 from commander.resolvers.repeating import Request, is_repeated
@@ -108,7 +108,7 @@ def _assembled(
     sender = None
     if options.rights is not None:
         try:
-            sender = _allowed(services, options.rights, command)
+            sender = allowed(services.domain, options.rights, command)
         except InvalidCommand as invalid:
             return InvalidResult(options.command_id, invalid.problems)
         if sender is None:
@@ -130,22 +130,6 @@ def _assembled(
     except InvalidCommand as invalid:
         return InvalidResult(options.command_id, invalid.problems)
     return Request(command, made)
-
-
-def _allowed(services: Services, rights: Rights, command: Any) -> Sender | None:
-    """What travels with a command that the viewer may send, as far as that is known before the state is.
-
-    None if it may not. The rule comes before the constraints and the hooks, so their answers are only for
-    who may. Raises RuleFailed; InvalidCommand if the command is invalid, and its rule fails on it.
-    """
-    type_ = services.domain.type_of(command)
-    assert isinstance(type_, CommandType), "clients send commands"
-    try:
-        verdict = rights.may_submit(type_, command)
-    except RuleFailed:
-        type_.check(command)
-        raise
-    return None if verdict is Verdict.FORBIDDEN else rights.sender(type_, verdict)
 
 
 async def _earlier(

@@ -33,10 +33,9 @@ from commander.domain.rights import Rights, Verdict
 from commander.domain.roles import Visible
 from commander.domain.rules import any_of, anyone, same_as
 from commander.domain.touching import touches
-from commander.domain.viewers import NOBODY, Viewer
+from commander.domain.viewers import Viewer
 
 __all__ = [
-    "NOBODY",
     "AggregateType",
     "ApiName",
     "BigInt",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -85,20 +86,24 @@ class Rights:
     """What one viewer may send and see. A resolved rule is kept, so keep the object for the viewer's
     requests.
 
-    viewer: who it is. own: what the rules see of it. is_operator: sees everything, and sends commands
-    without a rule. The methods raise RuleFailed if a rule raises, or returns a wrong value.
+    viewer: who it is. is_operator: sees everything, and sends commands without a rule. The methods raise
+    RuleFailed if a rule raises, or returns a wrong value.
     """
 
     def __init__(self, domain: Ruled, viewer: Viewer, is_operator: bool) -> None:
-        """Raises RuleFailed if the domain's `@viewer` function raises."""
         self.viewer = viewer
-        self.own = viewer if domain.own_viewer is None else domain.own_viewer.of(viewer)
         self.is_operator = is_operator
         self._domain = domain
         self._rows: dict[str, Filter] = {}
         self._events: dict[str, EventRule] = {}
         self._hidden: dict[type, frozenset[str]] = {}
         self._senders: dict[tuple[str, Verdict], Sender] = {}
+
+    @cached_property
+    def own(self) -> Any:
+        """What the rules see of the viewer. Raises RuleFailed if the domain's `@viewer` function raises."""
+        own_viewer = self._domain.own_viewer
+        return self.viewer if own_viewer is None else own_viewer.of(self.viewer)
 
     def row_filter(self, projection: ProjectionType) -> Filter:
         """The rows that the viewer sees: EVERY_ROW, NO_ROW, or another filter."""

@@ -49,10 +49,7 @@ class RuledDomain(ABC):
         return function
 
     def rights(self, viewer: Viewer, operator_roles: frozenset[str] = OPERATORS) -> Rights:
-        """What this viewer may send and see. Keep the result for all requests with the same token.
-
-        Raises RuleFailed if the `@viewer` function raises.
-        """
+        """What this viewer may send and see. Keep the result for all requests with the same token."""
         return Rights(self, viewer, not operator_roles.isdisjoint(viewer.roles))
 
     def may_send(self, type_: CommandType, sender: Sender, command: Any, state: Any) -> bool:
@@ -80,18 +77,12 @@ class RuledDomain(ABC):
                 if isinstance(part, SameAs):
                     self._check_same(part, event)
         viewers = [NOBODY, Viewer("someone", frozenset(self._roles()))]
-        for rights in self._probing(viewers):
+        for viewer in viewers:
+            rights = Rights(self, viewer, False)
             for event in self._event_classes().values():
                 _probe(event.visible, event.where, lambda: rights.event_filter(event))  # noqa: B023
             for projection in self.projections.values():
                 _probe(projection.visible, projection.where, lambda: rights.row_filter(projection))  # noqa: B023
-
-    def _probing(self, viewers: list[Viewer]) -> Iterator[Rights]:
-        for viewer in viewers:
-            try:
-                yield Rights(self, viewer, False)
-            except RuleFailed:
-                continue
 
     def _check_same(self, same: SameAs, event: EventType) -> None:
         try:

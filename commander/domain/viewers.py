@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-_NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+
+def _no_claims() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Viewer:
 
     subject: str | None = None
     roles: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = field(default_factory=lambda: _NO_CLAIMS, compare=False, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=_no_claims, compare=False, repr=False)
 
 
 NOBODY = Viewer()

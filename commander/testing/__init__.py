@@ -22,6 +22,7 @@ process(bank, "transfers").given(TransferRequested(…)).when(timedelta(minutes=
 """
 
 from commander.domain import Forbidden
+from commander.domain.viewers import NOBODY
 from commander.testing.deciding import Decided, Given, given
 from commander.testing.domains import domain_of
 from commander.testing.projecting import rows
@@ -29,6 +30,7 @@ from commander.testing.reacting import ProcessGiven, Reacted, Reactors, new_id_o
 from commander.testing.seeing import can_see
 
 __all__ = [
+    "NOBODY",
     "Decided",
     "Forbidden",
     "Given",
