@@ -16,6 +16,7 @@ CURSOR_LOST          the log was set back since the cursor was given (extensions
                      subscribe again with these)
 UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
+FORBIDDEN            the viewer may not ask for this
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -38,6 +39,7 @@ from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import (
+    Forbidden,
     InvalidRequest,
     NotFound,
     NotServing,
@@ -69,6 +71,7 @@ _LONG_WORD = re.compile(rf"(\S{{{_MAX_WORD}}})\S+")
 _CODES: Mapping[type[Exception], str] = {
     TokenExpired: "TOKEN_EXPIRED",
     Unauthenticated: "UNAUTHENTICATED",
+    Forbidden: "FORBIDDEN",
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",

@@ -39,7 +39,7 @@ class TypeMap:
         self._taken: dict[str, str] = dict.fromkeys(own, "the API")
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
-        """The annotation of a field for Strawberry. A field that not all viewers see is null for the others."""
+        """The annotation of a field for Strawberry. One that not all viewers see is null for the others."""
         annotation = self._of(field.type, is_input)
         hidden = field.visible_to is not None and not is_input
         return annotation | None if field.optional or hidden else annotation

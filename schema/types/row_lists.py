@@ -36,7 +36,7 @@ class RowList:
     async def page(
         self, rights: Rights | None, listing: Listing, walk: Walk, read: ReadRows, count: Count
     ) -> Any:
-        """A page of a list. listing: of visible rows; see visible_rows.py. read, count: read and count its rows."""
+        """A page of a list. read, count: read and count its rows, all of which the viewer sees."""
         page = await resolving.page(walk, read)
         edges = [
             self.edge(cursor=listing.cursor_of(row), node=masked(rights, self.type, row))

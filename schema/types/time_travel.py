@@ -88,7 +88,8 @@ class PastRows:
     def of(self, rights: Rights | None, made: Made, as_of: resolving.AsOf | None = None) -> Any | None:
         """A version of a row as its GraphQL type. None if there was no row that the viewer sees.
 
-        The rule of the rows is held against the row as it was. as_of: the point at which its links are followed; by default that of its event.
+        The rule of the rows is held against the row as it was.
+        as_of: the point at which its links are followed; by default that of its event.
         """
         row = visible(rights, self.type, made.row)
         if row is None:
