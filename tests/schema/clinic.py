@@ -117,6 +117,17 @@ class VisitRow:
         return cls(event.visit_id, event.patient_id, event.room)
 
 
+@clinic.projection("note", key="visit_id", visible={"doctor"})
+@dataclass(frozen=True)
+class NoteRow:
+    visit_id: UUID
+    patient_id: Annotated[UUID, Ref("patient", reverse="notes")]
+
+    @classmethod
+    def booked(cls, event: Booked) -> NoteRow:
+        return cls(event.visit_id, event.patient_id)
+
+
 @clinic.projection("ward", key="room")
 @dataclass(frozen=True)
 class WardRow:

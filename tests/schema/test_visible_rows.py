@@ -23,7 +23,7 @@ from commander.schema.context import Context
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
 from tests.resolvers.rows import store
-from tests.schema.clinic import Admit, PatientRow, Reassign, VisitRow, WardRow, clinic
+from tests.schema.clinic import Admit, NoteRow, PatientRow, Reassign, VisitRow, WardRow, clinic
 from tests.streaming.conftest import Bank, running
 
 SCHEMA = build_schema(clinic)
@@ -50,6 +50,7 @@ async def wards(services: Services) -> AsyncIterator[Services]:
     made = replace(services, domain=clinic, tables=tables, progress=progress)
     await store(made, "patient", PATIENTS)
     await store(made, "visit", VISITS)
+    await store(made, "note", [NoteRow(visit.visit_id, visit.patient_id) for visit in VISITS])
     await store(made, "ward", [WardRow("north", 4)])
     yield made
 
@@ -112,6 +113,13 @@ async def test_each_field_that_shows_rows_shows_those_that_the_viewer_sees(
     found = await ask("{ patients { edges { node { visits { totalCount edges { node { room } } } } } } }")
     counts = [node["visits"]["totalCount"] for node in nodes(found["patients"])]
     assert sum(counts) == expected
+
+    found = await ask("{ patients { edges { node { notes { totalCount edges { node { visitId } } } } } } }")
+    notes = [node["notes"] for node in nodes(found["patients"])]
+    expected = len(VISITS) if viewer == DOCTOR else 0
+    assert [sum(one["totalCount"] for one in notes), sum(len(one["edges"]) for one in notes)] == [
+        expected
+    ] * 2
 
     assert (await ask('{ ward(room: "north") { visits } wards { totalCount } }')) == {
         "ward": None,
