@@ -11,7 +11,7 @@ from commander.cli.loading import load_domain
 from commander.domain.errors import CommanderError
 from commander.schema.build import build_schema
 from commander.schema.typescript.files import typescript_files
-from commander.settings import read_settings
+from commander.settings import SettingsError, read_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,7 +30,13 @@ def typescript(
     ] = False,
 ) -> None:
     """Write operations, types and keys for @commander/client. Other files in the folder stay as they are."""
-    loaded = load_domain(read_settings(domain=domain).domain)
+    settings = read_settings(domain=domain)
+    if settings.federation == "subgraph":
+        raise SettingsError(
+            "COMMANDER_FEDERATION='subgraph': the client is for an API that stands alone, and a subgraph has "
+            "other names; unset it, and start API processes without it for such clients"
+        )
+    loaded = load_domain(settings.domain)
     files = typescript_files(loaded, build_schema(loaded).as_str())
     old = [name for name, text in files.items() if _text(out / name) != text]
     if check and old:

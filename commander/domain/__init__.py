@@ -7,6 +7,7 @@ from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
+from commander.domain.entities import Entity
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
@@ -42,6 +43,7 @@ __all__ = [
     "DomainCode",
     "EffectCall",
     "EffectType",
+    "Entity",
     "EventType",
     "Field",
     "HookFailed",

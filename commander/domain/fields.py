@@ -20,6 +20,7 @@ from commander.domain.annotations import is_doc, unwrapped
 from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
 from commander.domain.deprecations import Deprecated, deprecation_of
+from commander.domain.entities import Entity, entity_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
@@ -101,7 +102,7 @@ class Field:
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
     doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
-    owner: the class whose field it is.
+    owner: the class whose field it is. entity: the object of another API whose key it holds.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Field:
     owner: Any = dataclasses.field(default=None, compare=False, repr=False)
     deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
     api_name: str | None = None
+    entity: Entity | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
     def description(self) -> str | None:
@@ -158,12 +160,13 @@ def fields_of(
     *,
     may_generate: bool = False,
     may_rename: bool = False,
+    may_link: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    may_rename: whether ApiName is allowed. within: the classes that this one is nested in.
+    may_rename: whether ApiName is allowed. may_link: whether Entity is. within: the classes around this one.
     """
     where = where_is(cls)
     if cls in within:
@@ -186,6 +189,8 @@ def fields_of(
             if not may_rename:
                 raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
             check_name(name, where, at_field)
+        if read.entity is not None and not may_link:
+            raise DefinitionError(where, f"{at_field}: Entity is only for the columns of a row")
         if name in taken:
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
@@ -220,6 +225,7 @@ def _field(
         owner=owner,
         deprecated=deprecation_of(metadata, where, at_field),
         api_name=shown[0] if shown else None,
+        entity=entity_of(metadata, field.name, where, at_field),
     )
 
 
@@ -230,7 +236,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName))]
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName | Entity))]
     match type_:
         case ListType():
             sample: object = ()

@@ -142,7 +142,7 @@ def projection_type(
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
-    fields = fields_of(cls, ROW_FIELDS)
+    fields = fields_of(cls, ROW_FIELDS, may_link=True)
     check_defaults(cls, fields)
     for option, columns in (("indexes", indexes), ("filterable", filterable)):
         if isinstance(columns, str):
@@ -158,6 +158,7 @@ def projection_type(
     _check_length(names.stored, _MAX_NAME, where, names.stored)
     for field in fields:
         _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
+    _check_links(fields, where, cls)
     handlers: dict[type, RowHandler] = {}
     for handler in handlers_of(cls):
         label = f"{cls.__name__}.{handler.name}"
@@ -226,6 +227,20 @@ def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: typ
     if not isinstance(field.type, ScalarType | EnumType):
         problem = "a list or a value object cannot be the key, indexed or filterable"
         raise DefinitionError(where, f"{cls.__name__}.{column}: {problem}")
+
+
+def _check_links(fields: Sequence[Field], where: str, cls: type) -> None:
+    taken = {field.graphql_name for field in fields} | ROW_FIELDS
+    for field in fields:
+        if (entity := field.entity) is None:
+            continue
+        at_field = f"{cls.__name__}.{field.name}"
+        if not isinstance(field.type, ScalarType):
+            raise DefinitionError(where, f"{at_field}: the key of an Entity must be a scalar")
+        if entity.link in taken:
+            problem = f'the name {entity.link} is taken; give Entity(…, link="…")'
+            raise DefinitionError(where, f"{at_field}: {problem}")
+        taken |= {entity.link}
 
 
 def _check_length(name: str, most: int, where: str, what: str) -> None:

@@ -28,6 +28,7 @@ from commander.schema.http.application import application
 from commander.schema.http.connections import Streams
 from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
+from commander.schema.naming import PLAIN, Naming
 from commander.settings import Settings
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
@@ -119,13 +120,14 @@ class ApiPart(Part):
             max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
             keep_alive_seconds=self.settings.keep_alive_seconds,
         )
-        schema = build_schema(self.domain)
+        subgraph = self.settings.federation == "subgraph"
+        schema = build_schema(self.domain, subgraph=subgraph)
         return application(
             schema,
             self._connected,
             settings,
             routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
-            examples_of(self.domain),
+            examples_of(self.domain, Naming.of_subgraph(self.domain.name) if subgraph else PLAIN),
             self._streams,
         )
 

@@ -22,6 +22,7 @@ from commander.schema.context import Context
 from commander.schema.errors import bounded, coerced, message_and_extensions, typed
 from commander.schema.execution.documents import Documents, Operation
 from commander.schema.execution.selections import SelectedField
+from commander.schema.naming import PLAIN, Naming
 
 Rule = Callable[[Context, SelectedField], None]
 """Called once for each field that an operation selects. It raises FieldRefused, or any error, to refuse it.
@@ -29,6 +30,7 @@ Rule = Callable[[Context, SelectedField], None]
 A rule decides from the context alone and does not wait, because it runs in every request.
 """
 ANY_TYPE = frozenset(OperationType)
+_INTROSPECTION = "{ __schema { types { name } directives { name } } }"
 
 
 class FieldRefused(Exception):
@@ -59,8 +61,8 @@ class Admitted:
 class Gate:
     """Admits the operations of one schema. rules: in the order in which they check a field."""
 
-    def __init__(self, schema: GraphQLSchema, rules: Iterable[Rule] = ()) -> None:
-        self._documents = Documents(schema)
+    def __init__(self, schema: GraphQLSchema, rules: Iterable[Rule] = (), naming: Naming = PLAIN) -> None:
+        self._documents = Documents(schema, naming)
         self._rules = tuple(rules)
 
     def admit(
@@ -87,6 +89,10 @@ class Gate:
         if operation.type is OperationType.MUTATION and (parts := operation.parts_of_outcomes):
             own = replace(own, parts_of_outcomes=parts)
         return Admitted(operation, variables, own)
+
+    def admit_introspection(self, context: Context) -> None:
+        """Raises OperationRejected if this context may not introspect the schema."""
+        self.admit(_INTROSPECTION, None, None, context)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """The type of the operation, to choose the media type of its answer. None if it is unknown."""

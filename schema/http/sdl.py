@@ -18,7 +18,6 @@ from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.wire import error_response
 
-_INTROSPECTION = "{ __schema { types { name } directives { name } } }"
 _FORBIDDEN = 403
 
 
@@ -30,7 +29,7 @@ class _Printed:
 
     @cached_property
     def text(self) -> bytes:
-        return f"{self._schema.as_str()}\n".encode()
+        return f"{self._schema.sdl}\n".encode()
 
     @cached_property
     def etag(self) -> str:
@@ -49,7 +48,7 @@ def schema_text(
     async def respond(request: Request) -> Response:
         try:
             context = Context.from_headers(services(), request.headers)
-            schema.gate.admit(_INTROSPECTION, None, None, context)
+            schema.gate.admit_introspection(context)
         except OperationRejected as rejected:
             return JSONResponse({"errors": [error.formatted for error in rejected.errors]}, _FORBIDDEN)
         except Exception as error:

@@ -20,6 +20,8 @@ late_projections.py projections that do not show an event, and why
 read_your_writes.py the arguments atLeast and timeoutMs
 time_travel.py      rows of the past: accountAt, history, accountHistory
 node.py             any row, command or event by its id
+entities.py         the fields that a gateway of Apollo Federation asks
+other_entities.py   links from rows to objects of other subgraphs
 live.py             the subscriptions of each projection
 projections.py      the queries of each projection
 """

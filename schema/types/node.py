@@ -38,6 +38,11 @@ def id_of_row(name: str, type_: ProjectionType) -> DirectField:
     return DirectField(strawberry.field(declared, name="id", description=NODE_ID), resolve, name)
 
 
+def is_key(type_: ProjectionType, key: Any) -> bool:
+    """Whether a row can have this key. Some others are values that Postgres does not accept at all."""
+    return not problems_of((type_.key_field,), SimpleNamespace(**{type_.key: key}))
+
+
 def node_fields(
     projections: Mapping[str, ProjectionType], events: EventTypes, reach: Reach
 ) -> list[DirectField]:
@@ -46,7 +51,7 @@ def node_fields(
     async def found(context: Context, argument: str, id: str) -> Any | None:
         match read_id(argument, id, projections):
             case RowId(type_, key):
-                if type_ is None or problems_of((type_.key_field,), SimpleNamespace(**{type_.key: key})):
+                if type_ is None or not is_key(type_, key):
                     return None
                 await reach(context, type_)
                 return await context.batching.rows.load((type_.name, key))

@@ -19,11 +19,13 @@ from commander.schema.errors import stopped_extension
 from commander.schema.names import camel, capitalized
 from commander.schema.types.changed_rows import RowType
 from commander.schema.types.direct_field import DirectField, Given
+from commander.schema.types.entities import EntityType
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where, order_input, read_order
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.node import id_of_row
+from commander.schema.types.other_entities import OtherEntities
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
 from commander.schema.types.records import Node
@@ -40,16 +42,21 @@ class ProjectionFields:
     """Makes the fields of projections. Their shared input types are made once.
 
     live: the fields of Subscription for all projections so far. from_streams: the projections so far whose
-    rows each come from one stream.
+    rows each come from one stream. entities: the projections so far, as a gateway finds their rows.
+    others: the types of other subgraphs' objects; None if the schema stands alone.
     """
 
-    def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
+    def __init__(
+        self, domain: Domain, types: TypeMap, events: EventTypes, others: OtherEntities | None = None
+    ) -> None:
         self._domain = domain
         self._types = types
         self._events = events
         self._conditions = ConditionTypes(types)
         self.live: list[LiveField] = []
         self.from_streams: list[RowType] = []
+        self.entities: list[EntityType] = []
+        self._others = others
 
     def of(self, type_: ProjectionType) -> list[DirectField]:
         """The fields of Query for this projection, and the fields of its rows with their own resolver."""
@@ -61,6 +68,7 @@ class ProjectionFields:
             own += self._events_of_row(type_, aggregate)
             own += history_fields(name, past, self._events, self._types)
             own.append(row_at(name, past, self._types))
+        own += self._links(name, type_, own)
         row = self._types.object_type(
             name,
             type_.fields,
@@ -72,6 +80,7 @@ class ProjectionFields:
                 **{f"{field.graphql_name}_": field.declared for field in own if field.of == name},
             },
         )
+        self.entities.append(EntityType(type_, name, row))
         if aggregate is not None:
             self.from_streams.append(RowType(type_, row, aggregate))
         edge = _type(f"{name}Edge", {"cursor": str, "node": row})
@@ -80,6 +89,16 @@ class ProjectionFields:
         order = order_input(name, type_, self._types)
         self.live += live_fields(name, type_, row, where, self._types)
         return [_by_key(type_, row, self._types), _list(type_, connection, edge, where, order), *own]
+
+    def _links(self, name: str, type_: ProjectionType, others: list[DirectField]) -> list[DirectField]:
+        """Raises DefinitionError for a link with the name of one of the other fields."""
+        found = [] if self._others is None else list(self._others.links(name, type_))
+        taken = {field.graphql_name for field in others if field.of == name}
+        for one in found:
+            if one.graphql_name in taken:
+                problem = f'the name {one.graphql_name} is taken by the API; give Entity(…, link="…")'
+                raise DefinitionError(type_.where, problem)
+        return found
 
     def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
         """Empty if a column of the row has the name `events`."""
