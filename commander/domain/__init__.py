@@ -26,6 +26,7 @@ from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
+from commander.domain.references import Ref
 from commander.domain.touching import touches
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "ProjectionType",
     "ReactionRejected",
     "ReactorType",
+    "Ref",
     "Rejected",
     "SubmitContext",
     "UndecodableEvent",

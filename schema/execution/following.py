@@ -34,6 +34,7 @@ from commander.schema.execution.gate import Admitted, OperationRejected
 from commander.schema.execution.rendering import Rendered, Renderer
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
+from commander.schema.types.read_your_writes import links_show
 from commander.streaming.live.changes import Cursor
 
 T = TypeVar("T")
@@ -97,6 +98,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
         operation = self.admitted.operation
         context = self.admitted.context.for_operation()  # no cached data of the previous item
+        links_show(context, None, cursor.position)
         result = execute(
             self.executor.schema,
             operation.tree,

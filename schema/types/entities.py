@@ -20,7 +20,8 @@ from commander.domain import ProjectionType
 from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField
-from commander.schema.types.node import Reach, is_key
+from commander.schema.types.node import is_key
+from commander.schema.types.read_your_writes import reach_by_link
 
 Representation = NewType("Representation", object)
 REPRESENTATION: Mapping[object, ScalarDefinition] = {
@@ -63,7 +64,7 @@ def service_field(sdl: Callable[[Context], str]) -> Any:
     return strawberry.field(service, name="_service", description=description)
 
 
-def entities_field(entities: Sequence[EntityType], reach: Reach) -> DirectField:
+def entities_field(entities: Sequence[EntityType]) -> DirectField:
     """`_entities`. A key of no row is null. A representation of another form is an error in its place."""
     by_name = {one.name: one for one in entities}
     union = strawberry.union("_Entity", description="A row that a gateway finds by its key.")
@@ -78,7 +79,7 @@ def entities_field(entities: Sequence[EntityType], reach: Reach) -> DirectField:
         context.size.allow(len(representations))
         read = [_read(by_name, info, one) for one in representations]
         for entity in {one[0].name: one[0] for one in read if isinstance(one, tuple)}.values():
-            await reach(context, entity.projection)
+            await reach_by_link(info, entity.projection)
         found = asyncio.gather(*(_row(context, *one) for one in read if isinstance(one, tuple)))
         rows = iter(await found)
         return [next(rows) if isinstance(one, tuple) else one for one in read]

@@ -55,7 +55,7 @@ class OtherEntities:
 
         description = f"The object of another subgraph whose `{entity.key}` is the `{column.graphql_name}`."
         return DirectField(
-            strawberry.field(declared, name=entity.link, description=description), resolve, name
+            strawberry.field(declared, name=entity.name, description=description), resolve, name
         )
 
     def _of(self, entity: Entity, column: Field, where: str) -> _Made:

@@ -69,7 +69,7 @@ class OrderRow:
 
     order_id: UUID
     buyer_id: Annotated[UUID, Entity("Account", key="accountId")]
-    payer_id: Annotated[UUID | None, Entity("Account", key="accountId", link="paidBy")]
+    payer_id: Annotated[UUID | None, Entity("Account", key="accountId", name="paid_by")]
     price: Price
     size: Size
 

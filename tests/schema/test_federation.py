@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import graphql
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from graphql import GraphQLEnumType, GraphQLScalarType, is_introspection_type
 
-from commander import DefinitionError, Entity
+from commander import DefinitionError
 from commander.eventstore.log.epochs import Epoch, Epochs
 from commander.eventstore.records import RecordedEvent
 from commander.examples.bank import bank
@@ -32,7 +32,7 @@ from commander.schema.naming import ROOTS, Naming
 from commander.schema.types.results import CommandAccepted, CommandPending
 from commander.streaming.feed.feed import CaughtUp, Heartbeat, StandsStill
 from tests.schema.shop import shop
-from tests.schema.test_build import handler, rows_of, small
+from tests.schema.test_build import small
 from tests.schema.test_descriptions import described
 from tests.schema.test_projections import filled, statements
 
@@ -116,16 +116,6 @@ def test_a_name_that_two_would_have_in_a_subgraph_is_an_error_with_its_place() -
     build_schema(taken)
     with pytest.raises(DefinitionError, match="the name smallEvent is taken in Query"):
         build_schema(taken, subgraph=True)
-
-
-def test_a_link_with_the_name_of_a_field_of_the_api_is_an_error_with_its_place() -> None:
-    domain = small()
-    begun = domain.events["Begun"].cls
-    columns: dict[str, Any] = {"events_id": Annotated[UUID, Entity("Event", key="eventId")]}
-    rows_of(domain, {"begun": handler(begun)}, **columns)
-    build_schema(domain)
-    with pytest.raises(DefinitionError, match="the name events is taken by the API"):
-        build_schema(domain, subgraph=True)
 
 
 @pytest.mark.parametrize("outcome", ["CommandAccepted", "CommandPending"])
