@@ -24,14 +24,14 @@ from commander.schema.names import camel, capitalized, uncapitalized
 _SCALARS = ("Boolean", "String", "Int", "Float", "BigInt", "Decimal", "UUID", "DateTime", "Date", "Time")
 _TYPES = """
     AnyCommand AsOf CaughtUp Command CommandAccepted CommandApplied CommandConflict CommandConnection
-    CommandEdge CommandFailed CommandFilter CommandInvalid CommandOptions CommandOutcome CommandPending
-    CommandRejected CommandStatus CommandValid DeadLetterAction DeadLetterDeed EffectAction
-    EffectFailure EffectFailureState Event EventConnection EventEdge EventFilter FeedItem Heartbeat
-    InputProblem Lineage LineageCommand LineageEvent LineageProjection LiveChangeKind OrderDirection
-    PendingStage ProjectionBehind ProjectionName ProjectionTrouble ProposedEvent Reaction
-    ReactionRejected ReactorAction ReactorDeed ReactorFailure ReactorFailureConnection
-    ReactorFailureEdge ReactorFailureState RowVersion Settlement StandsStill StoppedAt SubmitOptions
-    UnreadableEvent VersionConflict Wait
+    CommandEdge CommandFailed CommandFilter CommandForbidden CommandInvalid CommandOptions
+    CommandOutcome CommandPending CommandRejected CommandStatus CommandValid DeadLetterAction
+    DeadLetterDeed EffectAction EffectFailure EffectFailureState Event EventConnection EventEdge
+    EventFilter FeedItem Heartbeat InputProblem Lineage LineageCommand LineageEvent LineageProjection
+    LiveChangeKind OrderDirection PendingStage ProjectionBehind ProjectionName ProjectionTrouble
+    ProposedEvent Reaction ReactionRejected ReactorAction ReactorDeed ReactorFailure
+    ReactorFailureConnection ReactorFailureEdge ReactorFailureState RowVersion Settlement StandsStill
+    StoppedAt SubmitOptions UnreadableEvent VersionConflict Wait
 """
 _OWN_TYPES = frozenset([*_TYPES.split(), *(f"{scalar}Condition" for scalar in _SCALARS)])
 _FIELDS = """
