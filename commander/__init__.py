@@ -6,6 +6,7 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
               project, react, feed
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
+setting_types.py  what values settings have
 settings.py   the settings of a process                    may import eventstore
 testing.py    given, when, then for a domain's tests       may import domain
 parts/        the processes of a deployment                may import all above

@@ -22,6 +22,7 @@ FIRST = (
         "api.md",
         "reacting.md",
         "running.md",
+        "limits.md",
         "deploying.md",
         "backups.md",
         "settings.md",

@@ -506,3 +506,10 @@ create table command_streams (
     lost_at timestamptz,
     sent_again bigint not null default 0
 );
+
+create table trusted_documents (
+    id text primary key,
+    number bigint generated always as identity,
+    text text not null,
+    added_at timestamptz not null default now()
+);

@@ -2,6 +2,9 @@
 
 services.py         the services that resolvers use, one instance per process
 answer_size.py      the size of an answer, and its limit
+allowances.py       what one client may use: operations, commands, cost, streams
+trusted_documents.py the documents that clients name by their ids
+payers.py           whose allowance an operation uses
 request_context.py  the request context, made here for every transport and for the command line
 commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request

@@ -29,6 +29,7 @@ class RequestContext(Generic[S_co]):
     actor: the person or system that sent the request. None if unknown.
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
+    address: of the client, or of the gateway before the API. None if it has none.
     extensions: what resolvers report next to the data, such as the position that was read.
     """
 
@@ -36,16 +37,20 @@ class RequestContext(Generic[S_co]):
     actor: str | None = None
     traceparent: str | None = None
     resume_after: Cursor | None = None
+    address: str | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_headers(cls: type[_Own], services: Services, headers: Mapping[str, str]) -> _Own:
+    def from_headers(
+        cls: type[_Own], services: Services, headers: Mapping[str, str], address: str | None = None
+    ) -> _Own:
         """The context of an HTTP request, or of the request that opened a WebSocket."""
         name = services.actor_header
         return cls(
             services,
             None if name is None else _actor(headers.get(name, "")),
             traceparent_from(headers.get("traceparent")),
+            address=address,
         )
 
     @property
@@ -55,7 +60,7 @@ class RequestContext(Generic[S_co]):
 
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""
-        return type(self)(self.services, self.actor, self.traceparent, self.resume_after)
+        return type(self)(self.services, self.actor, self.traceparent, self.resume_after, self.address)
 
 
 def from_process(services: S) -> RequestContext[S]:

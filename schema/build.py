@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
@@ -36,10 +37,13 @@ from commander.schema.types.results import OutcomeTypes
 from commander.schema.types.scalars import SCALARS
 
 
-def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
+def build_schema(
+    domain: Domain, rules: Iterable[Rule] = (), trusted: TrustedDocuments | None = None
+) -> CommanderSchema:
     """The schema of a domain. Raises DefinitionError for a domain with errors, and for names that collide.
 
-    rules: each selected field must pass them before anything is executed; see execution/gate.py.
+    rules: each selected field must pass them before anything is executed; see execution/gate.py. trusted: the
+    documents that clients can name by their ids.
     """
     domain.check()
     types = TypeMap()
@@ -78,6 +82,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             types=[*events.classes, *outcomes.classes],
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
+            trusted=trusted,
             execution_context_class=CountingExecution,
         )
     except DuplicatedTypeName as error:

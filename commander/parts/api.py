@@ -22,7 +22,9 @@ from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
+from commander.resolvers.allowances import Rates, allowances_of
 from commander.resolvers.services import Limits, Services
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.build import build_schema
 from commander.schema.http.application import application
 from commander.schema.http.connections import Streams
@@ -51,6 +53,17 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
         self._queue: QueueWatch | None = None
+        self._trusted = TrustedDocuments(only=settings.documents == "trusted")
+        self._allowances = allowances_of(
+            Rates(
+                operations_per_second=settings.operations_per_second,
+                commands_per_second=settings.commands_per_second,
+                cost_per_second=settings.cost_per_second,
+                burst_seconds=settings.burst_seconds,
+                streams=settings.max_streams,
+                max_cost=settings.max_cost,
+            )
+        )
 
     def servers(self) -> list[Server]:
         return [AsgiServer(self.app(), self.settings), *super().servers()]
@@ -91,17 +104,21 @@ class ApiPart(Part):
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                operation_seconds=self.settings.operation_seconds,
             ),
             actor_header=self.settings.actor_header or None,
             now=nats.clock.now,
             standstill=standstill,
+            allowances=self._allowances,
             background=database,
         )
         await services.outcomes.start()
         await services.progress.start()
+        await self._trusted.load(database)
         self._services = services
         followed = services.feed.followed_position
-        await run_all(services.feed.run(), tables.run(), standstill.run(followed), queue.run())
+        trusted = self._trusted.run(database)
+        await run_all(services.feed.run(), tables.run(), standstill.run(followed), queue.run(), trusted)
 
     def _for_operations(self, database: Database) -> Database:
         """Three of five connections are for operations, the others for subscriptions and outcomes."""
@@ -115,11 +132,12 @@ class ApiPart(Part):
         settings = HttpSettings(
             max_body_bytes=self.settings.max_body_bytes,
             origins=self.settings.allowed_origins,
+            requires_preflight=self.settings.require_preflight,
             connection_init_timeout_seconds=self.settings.connection_init_seconds,
             max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
             keep_alive_seconds=self.settings.keep_alive_seconds,
         )
-        schema = build_schema(self.domain)
+        schema = build_schema(self.domain, trusted=self._trusted)
         return application(
             schema,
             self._connected,
