@@ -13,7 +13,7 @@ _HIDDEN = "***"
 _SECRETS = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<head>\beyJ[\w-]{5,}\.)[\w-]+\.[\w-]*"  # a JSON Web Token keeps its head, which is no secret
-    r"|(?P<user>://)[^\s/@:\"']*:[^\s/@\"']*(?=@)",
+    r"|(?P<user>://)[^\s/@\"']+(?=@)",
     re.IGNORECASE,
 )
 _OWN_NAMES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}

@@ -42,6 +42,11 @@ class PersistedQueryNotFound(HttpError):
         self.headers = {"cache-control": "private, no-cache, must-revalidate"}
 
 
+def has_document_id(parameters: Mapping[str, Any]) -> bool:
+    """Whether the parameters of a URL may have the id of a document."""
+    return any(parameters.get(name) for name in (*_FIELDS, "extensions"))
+
+
 def text_for(request: Mapping[str, Any], trusted: TrustedDocuments) -> str | None:
     """The text of the document whose id a request without a document has. None if it has no id.
 

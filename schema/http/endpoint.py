@@ -30,6 +30,7 @@ from commander.schema.http.answering import Answering
 from commander.schema.http.connections import Streams, close_source
 from commander.schema.http.csrf import must_not_be_forged
 from commander.schema.http.departures import CLIENT_GONE, ClientGone
+from commander.schema.http.document_ids import has_document_id
 from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
 from commander.schema.http.messages import closing_reason
 from commander.schema.http.multipart import Parts
@@ -182,6 +183,10 @@ class Endpoint(GraphQL[Context, None]):
             must_not_be_forged(request.headers, self.allowed_origins, strict=self._requires_preflight)
             given = self.parse_query_params(request.query_params)
         return checked(self.schema.gate, given, request.method, request.headers)
+
+    def should_render_graphql_ide(self, request: AsyncHTTPRequestAdapter) -> bool:
+        """A browser without an operation gets GraphiQL. A request with the id of a document has one."""
+        return super().should_render_graphql_ide(request) and not has_document_id(request.query_params)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream resumes after the header Last-Event-ID."""
