@@ -57,6 +57,8 @@ KNOWN_BY = {
     "typer": {"commander"},
     "rich": {"commander"},
     "opentelemetry": {"commander.streaming"},
+    "httpx": {"commander.schema"},
+    "websockets": {"commander.schema"},
 }
 
 

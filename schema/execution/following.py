@@ -38,6 +38,7 @@ from commander.schema.execution.rendering import Rendered, Renderer
 from commander.schema.execution.time_limits import item_in_time
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
+from commander.schema.types.read_your_writes import links_show
 from commander.streaming.live.changes import Cursor
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
 
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
         context = self.admitted.context.for_operation()  # no cached data of the previous item
+        links_show(context, None, cursor.position)
         result = self._executed(context, item)
         if inspect.isawaitable(result):
             result = await item_in_time(context, result)

@@ -61,9 +61,14 @@ class Selecting:
 
     def plain(self, type_: GraphQLObjectType, names: Iterable[str] | None = None) -> str:
         """The selection of an object without braces. names: of its fields; by default all plain ones."""
+        return " ".join(self._field(name, field) for name, field in self.selected(type_, names).items())
+
+    def selected(
+        self, type_: GraphQLObjectType | GraphQLInterfaceType, names: Iterable[str] | None = None
+    ) -> dict[str, GraphQLField]:
+        """The fields that a selection of the type has. names: which may be; by default all plain ones."""
         names = list(type_.fields) if names is None else list(names)
-        taken = [(name, type_.fields[name]) for name in names if self._is_taken(type_.fields[name])]
-        return " ".join(self._field(name, field) for name, field in taken)
+        return {name: type_.fields[name] for name in names if self._is_taken(type_.fields[name])}
 
     def object_type(
         self, type_: GraphQLObjectType, names: Iterable[str] | None = None, *, named: bool = True
