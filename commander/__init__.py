@@ -6,7 +6,7 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
               project, react, feed
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
-setting_types.py  what values settings have
+setting_types.py  the types of settings                   may import nothing of ours
 settings.py   the settings of a process                    may import eventstore
 testing.py    given, when, then for a domain's tests       may import domain
 deferred.py   import what a process seldom uses late       may import nothing of ours

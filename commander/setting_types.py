@@ -53,6 +53,21 @@ Networks = Annotated[
     ),
 ]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+HttpUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?(\?[^#\s]*)?\Z",
+        extra={"demand": "must be like https://host/path"},
+    ),
+]
+_ALGORITHM = r"\s*(HS|RS|ES|PS)(256|384|512)\s*|\s*EdDSA\s*"
+Algorithms = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(({_ALGORITHM})(,({_ALGORITHM}))*)?\Z",
+        extra={"demand": "must be some of HS256, RS256, PS256, ES256 (also 384, 512) and EdDSA, with commas"},
+    ),
+]
 
 
 def parts_of(text: str) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from msgspec import Meta
 from commander.domain import CommanderError
 from commander.eventstore.database import without_password
 from commander.setting_types import (
+    Algorithms,
     DomainReference,
+    HttpUrl,
     NatsUrl,
     Networks,
     Origins,
@@ -63,6 +65,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an operation by GET needs a header for which browsers ask first: `Apollo-Require-Preflight`,
     `X-Apollo-Operation-Name`, or `Content-Type: application/json`. Use true if browsers reach the API by
     plain HTTP, or are older than 2023. Then `EventSource` cannot be used."""
+    auth: Literal["none", "dev", "jwt"] | None = None
+    """Who may ask. The API does not start without it, except in `commander dev`. none: everyone, for
+    development, or behind a gateway that authenticates. jwt: who has a token, see [rights.md](rights.md).
+    dev: the same, with a key that `commander dev` makes."""
+    auth_secret: str | None = None
+    """The secret that is shared with the issuer of tokens (HS256), at least 32 bytes."""
+    auth_secret_file: str | None = None
+    """The file that has this secret. Blanks and line ends around it do not count."""
+    auth_public_key: str | None = None
+    """The public key of the issuer of tokens, in PEM."""
+    auth_public_key_file: str | None = None
+    """The file that has this key."""
+    auth_jwks_url: HttpUrl | None = None
+    """Where the issuer of tokens publishes its keys (JWKS)."""
+    auth_issuer: str | None = None
+    """The `iss` that tokens must have. If no key is given and no URL of keys, this issuer is asked for them
+    (OpenID Connect Discovery)."""
+    auth_audience: str = ""
+    """The `aud` that tokens must name, or several with commas. Not set: a token must name none. * means any:
+    only for an issuer that gives tokens for this API alone."""
+    auth_algorithms: Algorithms = ""
+    """The algorithms of tokens that are accepted, with commas. Not set: HS256 with a secret, else those of
+    the public keys."""
+    auth_leeway_seconds: Annotated[float, Meta(ge=0, le=300)] = 0
+    """How far the clocks of the issuer and of this process may differ: a token is accepted that long before
+    its `nbf` and after its `exp`."""
+    auth_subject_claim: str = "sub"
+    """The claim of a token that names the subject. A dot leads into an object."""
+    auth_roles_claim: str = "roles"
+    """The claim that has the roles, as a list or as a text with blanks: `realm_access.roles`, for example."""
+    auth_keys_seconds: Annotated[float, Meta(ge=1)] = 300
+    """How old the published keys may get before they are fetched again."""
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.
     Set this only if clients cannot set that header themselves."""

@@ -507,6 +507,18 @@ create table command_streams (
     sent_again bigint not null default 0
 );
 
+create table revocations (
+    subject text primary key,
+    revoked_at timestamptz not null,
+    stored_at timestamptz not null default clock_timestamp()
+);
+create index revocations_stored on revocations (stored_at);
+
+create table revocations_followed (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null
+);
+
 create table trusted_documents (
     id text primary key,
     number bigint generated always as identity,

@@ -1,5 +1,6 @@
 """What a field of the API does: plain async functions over streaming and eventstore. No GraphQL here.
 
+identity/           who a request comes from: tokens, and the end of what they allow
 services.py         the services that resolvers use, one instance per process
 answer_size.py      the size of an answer, and its limit
 allowances.py       what one client may use: operations, commands, cost, streams

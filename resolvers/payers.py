@@ -18,7 +18,8 @@ def payer(context: RequestContext[Any]) -> Hashable:
 
     Behind a gateway the address is that of the gateway, unless COMMANDER_TRUSTED_PROXIES names it.
     """
-    return client_at(context.address)
+    subject = context.viewer.subject
+    return client_at(context.address) if subject is None else (subject,)  # no subject equals an address
 
 
 def client_at(address: str | None) -> str:

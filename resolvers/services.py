@@ -14,6 +14,7 @@ from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
 from commander.resolvers.allowances import Allowances
+from commander.resolvers.identity.authentication import Authentication
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
@@ -72,8 +73,8 @@ class Services:
     database: for operations; it raises Overloaded when too many of them wait. background: for subscriptions;
     None: the same. tables: by the name of the projection. actor_header: the header that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
-    read, by projection. allowances: what the clients of this process may
-    use; None: no limits. standstill: whether events and rows move with the log.
+    read, by projection. standstill: whether events and rows move with the log. allowances: what the clients
+    of this process may use; None: no limits. authentication: who asks; None: everyone may do everything.
     """
 
     domain: Domain
@@ -91,6 +92,7 @@ class Services:
     standstill: Standstill | None = None
     allowances: Allowances | None = None
     background: Database | None = None
+    authentication: Authentication | None = None
 
     @property
     def epochs(self) -> Epochs:

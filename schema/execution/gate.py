@@ -19,6 +19,7 @@ from graphql import GraphQLError, GraphQLSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import TokenExpired
 from commander.resolvers.allowances import Allowances, CostTooHigh, RateLimited
 from commander.resolvers.payers import payer
 from commander.resolvers.trusted_documents import TrustedDocuments, UntrustedDocument
@@ -84,16 +85,16 @@ class Gate:
     ) -> Admitted:
         """Checks an operation and admits it for execution.
 
-        Raises OperationRejected if the document exceeds a limit or is invalid, if it has no operation of this
-        name, if it is not trusted, if the type of the operation is not allowed, if rules refuse fields (one
-        error per field), or if the client may not use as much at the moment.
+        Raises OperationRejected if the token has ended, if the document exceeds a limit or is invalid, if it
+        has no operation of this name, if it is not trusted, if the type of the operation is not allowed, if
+        rules refuse fields (one error per field), or if the client may not use as much at the moment.
         """
         allowances = context.services.allowances
-        if allowances is not None or self.trusted.only:
-            with _rejecting():  # before the document is read: that is work too
-                if allowances is not None:
-                    allowances.take_operation(payer(context))
-                self.trusted.must_trust(query)
+        with _rejecting():  # before the document is read: that is work too
+            context.must_stand()
+            if allowances is not None:
+                allowances.take_operation(payer(context))
+            self.trusted.must_trust(query)
         operation = self._documents.read(query).operation(operation_name)
         if not isinstance(operation, Operation):
             raise OperationRejected(operation)
@@ -137,7 +138,7 @@ def _rejecting() -> Iterator[None]:
     """Turns what a client may not do into OperationRejected, whose cause says more."""
     try:
         yield
-    except (RateLimited, CostTooHigh, UntrustedDocument) as error:
+    except (TokenExpired, RateLimited, CostTooHigh, UntrustedDocument) as error:
         raise OperationRejected([coerced(error)]) from error
 
 

@@ -6,19 +6,18 @@ Strawberry's own code, which handles every kind, takes twice as long.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from commander.resolvers.services import Services
+from commander.schema.context import Context
 from commander.schema.errors import is_request_error
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.departures import unless_gone
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
-from commander.schema.http.requests import Batch, GivenRequest, context_of
-from commander.schema.http.wire import HttpError, encoded_json, error_of, status_of
+from commander.schema.http.requests import Batch, GivenRequest
+from commander.schema.http.wire import HttpError, answer_of, encoded_json, error_of, status_of
 
 
 class Answering:
@@ -30,11 +29,11 @@ class Answering:
     def __init__(self, schema: CommanderSchema) -> None:
         self._schema = schema
 
-    async def one(self, services: Services, request: Request, data: GivenRequest) -> Response:
+    async def one(self, context: Context, request: Request, data: GivenRequest) -> Response:
         """The one answer to a query or a mutation."""
         if not data.is_mutation:
-            services.database.must_take_another()
-        work = self._executed(services, request, data)
+            context.services.database.must_take_another()
+        work = self._executed(context, data)
         result = await (work if data.is_mutation else unless_gone(request.receive, work))
         status, headers = 200, {"vary": "accept"}
         if request.method == "GET":
@@ -45,7 +44,7 @@ class Answering:
         media_type = f"{data.media_type}; charset=utf-8"
         return Response(encoded_json(answer_of(result)), status, headers, media_type)
 
-    async def all(self, services: Services, request: Request, batch: Batch) -> Response:
+    async def all(self, context: Context, request: Request, batch: Batch) -> Response:
         """The answers to an array of requests, in its order. Each has its own errors, and the status is 200.
 
         It is 429 if the client must slow down and no request was executed. Mutations run one after another,
@@ -54,12 +53,12 @@ class Answering:
         given = [one for one in batch if isinstance(one, GivenRequest)]
         mutates = any(one.is_mutation for one in given)
         if not mutates:
-            services.database.must_take_another()
+            context.services.database.must_take_another()
 
         async def executed() -> list[ExecutionResult]:
             if mutates:
-                return [await self._executed(services, request, one) for one in given]
-            return await asyncio.gather(*(self._executed(services, request, one) for one in given))
+                return [await self._executed(context, one) for one in given]
+            return await asyncio.gather(*(self._executed(context, one) for one in given))
 
         results = await (executed() if mutates else unless_gone(request.receive, executed()))
         left = iter(results)
@@ -72,22 +71,10 @@ class Answering:
         media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
         return Response(encoded_json(answers), status, headers, f"{media_type}; charset=utf-8")
 
-    async def _executed(self, services: Services, request: Request, data: GivenRequest) -> ExecutionResult:
+    async def _executed(self, context: Context, data: GivenRequest) -> ExecutionResult:
         return await self._schema.execute(
             data.query,
             variable_values=data.variables,
-            context_value=context_of(services, request),
+            context_value=context,
             operation_name=data.operation_name,
         )
-
-
-def answer_of(result: ExecutionResult) -> dict[str, Any]:
-    """A result as a GraphQL response. An operation that was not executed has no data."""
-    answer: dict[str, Any] = {}
-    if result.errors:
-        answer["errors"] = [error.formatted for error in result.errors]
-    if not is_request_error(result):
-        answer["data"] = result.data
-    if result.extensions:
-        answer["extensions"] = result.extensions
-    return answer

@@ -15,26 +15,28 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.http.base import BaseRequestProtocol
 from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
-from commander.domain.errors import CommanderError, Unavailable
-from commander.resolvers.payers import payer
+from commander.domain.errors import CommanderError, NotServing, TokenExpired, Unauthenticated
+from commander.resolvers.payers import client_at, payer
 from commander.resolvers.services import Services
 from commander.schema.context import Context
 from commander.schema.errors import is_request_error
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.answering import Answering
-from commander.schema.http.connections import Streams, close_source
+from commander.schema.http.connections import Lasting, Streams, close_source
 from commander.schema.http.csrf import must_not_be_forged
 from commander.schema.http.departures import CLIENT_GONE, ClientGone
 from commander.schema.http.document_ids import has_document_id
-from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
+from commander.schema.http.graphiql_page import Acting, Example, assets_app, graphiql_page
 from commander.schema.http.messages import closing_reason
 from commander.schema.http.multipart import Parts
-from commander.schema.http.requests import GivenRequest, checked, context_of, posted
+from commander.schema.http.requests import GivenRequest, checked, posted
+from commander.schema.http.signing_in import address_of, context_of, ended_error
 from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
 from commander.schema.http.websocket import CheckedWebSocket, LegacyProtocol, TransportProtocol
 from commander.schema.http.wire import (
@@ -63,6 +65,7 @@ class HttpSettings:
     origins: other origins whose pages may call the API; '*' for all.
     requires_preflight: whether an operation by GET needs a header for which browsers ask first.
     keep_alive_seconds: how often a keep-alive is sent on SSE, multipart and legacy WebSocket connections.
+    acting: how GraphiQL offers to act as somebody; see graphiql_page.
     """
 
     max_body_bytes: int = 1024 * 1024
@@ -71,6 +74,7 @@ class HttpSettings:
     connection_init_timeout_seconds: float = 10
     max_subscriptions_per_connection: int = 100
     keep_alive_seconds: float = 15
+    acting: Acting | None = None
 
 
 class _Single(Exception):
@@ -106,7 +110,7 @@ class Endpoint(GraphQL[Context, None]):
             keep_alive=True,
             keep_alive_interval=settings.keep_alive_seconds,
         )
-        self._transports: Mapping[str, HTTPStreamTransport] = {
+        self._transports: Mapping[str, CursorEvents | Parts] = {
             "sse": CursorEvents(settings.keep_alive_seconds),
             "multipart-subscription": Parts(settings.keep_alive_seconds),
         }
@@ -116,7 +120,9 @@ class Endpoint(GraphQL[Context, None]):
         self._answering = Answering(schema)
         self._streams = streams
         self._assets = assets_app()
-        self._page = graphiql_page(examples, keep_alive_seconds=settings.keep_alive_seconds)
+        self._page = graphiql_page(
+            examples, keep_alive_seconds=settings.keep_alive_seconds, acting=settings.acting
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -131,8 +137,11 @@ class Endpoint(GraphQL[Context, None]):
                 await close_source(response)
                 response = error_response(request, error)
             else:
-                await self._streams.serve(response, scope, receive, send)
-                return
+                try:
+                    await self._streams.serve(response, scope, receive, send, self._lasting(request))
+                    return
+                except TokenExpired as error:
+                    response = error_response(request, error)
         await response(scope, receive, send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,28 +161,56 @@ class Endpoint(GraphQL[Context, None]):
         try:
             if request.method not in ("GET", "POST"):
                 raise HttpError(405, "GraphQL only supports GET and POST requests.", "GET, POST")
-            self._must_have_operation(request)
+            await self._must_have_operation(request)
             if request.method == "POST":
                 data = posted(self.schema.gate, request.headers, await request.body())
                 if not isinstance(data, GivenRequest):
-                    return await self._answering.all(self._services(), request, data)
+                    return await self._answering.all(
+                        await context_of(self._services(), request), request, data
+                    )
                 if data.protocol == "http":
-                    return await self._answering.one(self._services(), request, data)
+                    return await self._answering.one(
+                        await context_of(self._services(), request), request, data
+                    )
             try:
                 return await self.run(request)
             except _Single as single:
-                return await self._answering.one(self._services(), request, single.data)
+                return await self._answering.one(
+                    await context_of(self._services(), request), request, single.data
+                )
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
         except Exception as error:  # every error becomes a GraphQL response
             return error_response(request, error)
 
-    def _must_have_operation(self, request: Request) -> None:
-        """Raises RateLimited before the request is read: to parse and to validate a document is work too."""
-        with suppress(Unavailable):
+    async def _must_have_operation(self, request: Request) -> None:
+        """Raises RateLimited before the request is read: to parse and to validate a document is work too.
+
+        A token that is not accepted uses the allowance of the address.
+        """
+        with suppress(NotServing):
             services = self._services()
-            if services.allowances is not None:
-                services.allowances.must_have_operation(payer(context_of(services, request)))
+            if (allowances := services.allowances) is None:
+                return
+            try:
+                client = payer(await context_of(services, request))
+            except Unauthenticated:
+                allowances.take_operation(client_at(address_of(request)))
+                raise
+            allowances.must_have_operation(client)
+
+    def _lasting(self, request: Request) -> Lasting | None:
+        """How long the streamed response to this request may last. None: as long as it likes."""
+        context: Context | None = getattr(request.state, "context", None)
+        if context is None or context.access is None or context.services.authentication is None:
+            return None
+        transport = self._transports[request.state.protocol]
+
+        def last(error: TokenExpired) -> bytes:
+            response: Any = {"data": None, "errors": [ended_error(error)]}
+            return transport.encode_last(response, self.encode_json).encode()
+
+        return Lasting(context.services.authentication.streams, context.access, last)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GivenRequest:
         """Reads a request that Strawberry handles: by GET, or for a stream."""
@@ -184,14 +221,16 @@ class Endpoint(GraphQL[Context, None]):
             given = self.parse_query_params(request.query_params)
         return checked(self.schema.gate, given, request.method, request.headers)
 
-    def should_render_graphql_ide(self, request: AsyncHTTPRequestAdapter) -> bool:
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         """A browser without an operation gets GraphiQL. A request with the id of a document has one."""
         return super().should_render_graphql_ide(request) and not has_document_id(request.query_params)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream resumes after the header Last-Event-ID."""
-        if kwargs["request_data"].protocol == "sse":
-            seen = last_event_id(kwargs["request"].headers.get("last-event-id"))
+        request, protocol = kwargs["request"], kwargs["request_data"].protocol
+        request.state.context, request.state.protocol = kwargs["context"], protocol
+        if protocol == "sse":
+            seen = last_event_id(request.headers.get("last-event-id"))
             kwargs["context"] = replace(kwargs["context"], resume_after=seen)
         return await super().execute_operation(*args, **kwargs)
 
@@ -219,7 +258,10 @@ class Endpoint(GraphQL[Context, None]):
         return self._transports.get(protocol)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        return context_of(self._services(), request)
+        """That of a WebSocket has no viewer before connection_init; see signing_in.py."""
+        if isinstance(request, Request):
+            return await context_of(self._services(), request)
+        return Context.from_headers(self._services(), request.headers, address=address_of(request))
 
     async def render_graphql_ide(self, request: Request) -> Response:
         headers = {"cross-origin-opener-policy": "same-origin"}

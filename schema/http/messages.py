@@ -63,7 +63,7 @@ def _refusing(kind: str, id: Any, why: str, code: str) -> dict[str, Any]:
     return {"type": kind, "id": id, "payload": {"query": ""}, _REFUSED: refusal}
 
 
-def refusal(message: Any) -> Any:
+def refusal_of(message: Any) -> Any:
     """The error for the client if the operation of its message is refused. None if it is not."""
     return message.get(_REFUSED)
 

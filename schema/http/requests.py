@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from starlette.requests import HTTPConnection
 from strawberry.http import GraphQLRequestData, GraphQLRequestProtocol
 from strawberry.types.graphql import OperationType
 
-from commander.resolvers.services import Services
-from commander.schema.context import Context
 from commander.schema.execution.gate import Gate
 from commander.schema.http.document_ids import text_for
 from commander.schema.http.negotiation import EVENT_STREAM, JSON, MULTIPART, carrier, is_json
@@ -31,12 +28,6 @@ _STREAM_PROTOCOLS: Mapping[str, GraphQLRequestProtocol] = {
     EVENT_STREAM: "sse",
     MULTIPART: "multipart-subscription",
 }
-
-
-def context_of(services: Services, request: HTTPConnection) -> Context:
-    """The context of a request, or of the request that opened a WebSocket."""
-    client = request.scope.get("client")
-    return Context.from_headers(services, request.headers, client[0] if client else None)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from commander.resolvers.allowances import RateLimited
 from commander.resolvers.services import Services
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
-from commander.schema.http.requests import context_of
+from commander.schema.http.signing_in import context_of
 from commander.schema.http.wire import error_response
 
 _INTROSPECTION = "{ __schema { types { name } directives { name } } }"
@@ -49,7 +49,8 @@ def schema_text(
 
     async def respond(request: Request) -> Response:
         try:
-            schema.gate.admit(_INTROSPECTION, None, None, context_of(services(), request))
+            context = await context_of(services(), request)
+            schema.gate.admit(_INTROSPECTION, None, None, context)
         except OperationRejected as rejected:
             if isinstance(rejected.__cause__, RateLimited):
                 return error_response(request, rejected.__cause__)

@@ -7,7 +7,7 @@ code 4400. The legacy protocol defines no such codes, so it uses the same ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from json import JSONDecodeError
 from typing import Any
@@ -19,6 +19,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
 )
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage as TransportInitMessage,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
 from strawberry.subscriptions.protocols.graphql_ws.types import ConnectionInitMessage, StartMessage
@@ -26,6 +29,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import CommanderError
 from commander.schema.context import Context
 from commander.schema.execution.following import Followed, FollowedRows
 from commander.schema.execution.gate import OperationRejected
@@ -37,10 +41,11 @@ from commander.schema.http.messages import (
     closing_reason,
     is_longer,
     problem_of,
-    refusal,
+    refusal_of,
     refused,
     with_document,
 )
+from commander.schema.http.signing_in import SigningIn, ended_error
 from commander.schema.http.wire import decoded_json
 
 LARGEST_MESSAGE = 4
@@ -54,10 +59,12 @@ _SECOND_INIT = (4429, "Too many initialisation requests")
 class CheckedWebSocket(ASGIWebSocketAdapter):
     """Ends the connection on an invalid message. The reason says what is wrong with it.
 
-    A message that begins an operation and is too large is given without it, with the reason; see `refusal`.
+    A message that begins an operation and is too large is given without it, with a reason that `refusal_of`
+    finds.
     """
 
     view: Any
+    _ended = False
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         limit = self.view.max_message_bytes
@@ -80,17 +87,18 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             if problem := problem_of(message):
                 await self.close(_BAD_MESSAGE, problem)
                 return
-            yield message
+            if not self._ended:
+                yield message
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Raises WebSocketDisconnected after either end has closed. That ends the sending operation."""
-        if self.ws.application_state is WebSocketState.DISCONNECTED:
+        if self._ended or self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         await super().send_json(message)
 
     async def send_page(self, messages: NextMessages, page: Sequence[Rendered]) -> None:
         """Sends rendered items. Returns when the client has taken most of them. Raises as send_json does."""
-        if self.ws.application_state is WebSocketState.DISCONNECTED:
+        if self._ended or self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         write = self.ws.scope.get("extensions", {}).get(WRITE_FRAMES)
         try:
@@ -103,6 +111,16 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
         except (WebSocketDisconnect, OSError) as error:
             raise WebSocketDisconnected from error
 
+    async def end(self, messages: Iterable[Mapping[str, object]], code: int, reason: str) -> None:
+        """Sends these messages, and nothing after them, and closes the connection."""
+        self._ended = True
+        with suppress(WebSocketDisconnected):
+            for message in messages:
+                if self.ws.application_state is WebSocketState.DISCONNECTED:
+                    return
+                await super().send_json(message)
+            await self.close(code, reason)
+
     async def close(self, code: int, reason: str) -> None:
         if self.ws.application_state is not WebSocketState.DISCONNECTED:
             await super().close(code, closing_reason(reason))
@@ -113,6 +131,25 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
 
     schema: CommanderSchema
     websocket: CheckedWebSocket
+
+    async def handle(self) -> None:
+        self._signing_in = SigningIn(self.websocket)
+        with self._signing_in.until:
+            await super().handle()
+
+    async def handle_connection_init(self, message: TransportInitMessage) -> None:
+        if not self.connection_init_received and not self.connection_timed_out:
+            signed = await self._signing_in.signed_in(self.context, message.get("payload"), self._last)
+            if isinstance(signed, CommanderError):
+                await self._signing_in.refuse(signed)
+                return
+            self.context = signed
+        await super().handle_connection_init(message)
+
+    def _last(self, error: dict[str, Any]) -> Iterator[Mapping[str, object]]:
+        """The error for each open operation. It is not an `error`, after which clients do not come back."""
+        for id in tuple(self.operations):
+            yield {"id": id, "type": "next", "payload": {"data": None, "errors": [error]}}
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Sends the answers until they end, the client completes, or the client leaves."""
@@ -165,7 +202,7 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if is_new and (why := refusal(message)) is not None:
+        if is_new and (why := refusal_of(message)) is not None:
             await self.send_message({"id": message["id"], "type": "error", "payload": [why]})
         elif is_new and limit is not None and len(self.operations) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": [_at_limit(limit)]})
@@ -181,23 +218,38 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
 class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
     """graphql-ws, the protocol of subscriptions-transport-ws, with the limits of graphql-transport-ws."""
 
+    websocket: CheckedWebSocket
+
     async def handle(self) -> None:
         waiting = asyncio.create_task(self._expect_init())
+        self._signing_in = SigningIn(self.websocket)
         try:
-            await super().handle()
+            with self._signing_in.until:
+                await super().handle()
         finally:
             waiting.cancel()
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         if self.connection_acknowledged:
             await self.websocket.close(*_SECOND_INIT)
-        else:
-            await super().handle_connection_init(message)
+            return
+        signed = await self._signing_in.signed_in(self.context, message.get("payload"), self._last)
+        if isinstance(signed, CommanderError):
+            await self.send_message({"type": "connection_error", "payload": ended_error(signed)})
+            await self._signing_in.refuse(signed)
+            return
+        self.context = signed
+        await super().handle_connection_init(message)
+
+    def _last(self, error: dict[str, Any]) -> Iterator[Mapping[str, object]]:
+        """The error for each open operation."""
+        for id in tuple(self.tasks):
+            yield {"id": id, "type": "data", "payload": {"data": None, "errors": [error]}}
 
     async def handle_start(self, message: StartMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.tasks
-        if is_new and (why := refusal(message)) is not None:
+        if is_new and (why := refusal_of(message)) is not None:
             await self.send_message({"id": message["id"], "type": "error", "payload": why})
         elif is_new and limit is not None and len(self.tasks) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})

@@ -11,8 +11,9 @@ from cross_web import HTTPException
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from strawberry.types import ExecutionResult
 
-from commander.schema.errors import BAD_REQUEST, RATE_LIMITED, message_and_extensions
+from commander.schema.errors import BAD_REQUEST, RATE_LIMITED, is_request_error, message_and_extensions
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
 
 _STATUS: Mapping[str, int] = {
@@ -22,6 +23,8 @@ _STATUS: Mapping[str, int] = {
     "TIMED_OUT": 504,
     "DOCUMENT_NOT_TRUSTED": 403,
     "INTERNAL": 500,
+    "UNAUTHENTICATED": 401,
+    "TOKEN_EXPIRED": 401,
 }
 _TRY_AGAIN = (429, 503)
 _RETRY_AFTER_SECONDS = 5
@@ -79,6 +82,18 @@ def encoded_json(data: object) -> str:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
+def answer_of(result: ExecutionResult) -> dict[str, Any]:
+    """A result as a GraphQL response. An operation that was not executed has no data."""
+    answer: dict[str, Any] = {}
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        answer["data"] = result.data
+    if result.extensions:
+        answer["extensions"] = result.extensions
+    return answer
+
+
 def http_status_of(code: str) -> int:
     """The HTTP status for an error with this code, for an operation that was not executed."""
     return _STATUS.get(code, 400)
@@ -113,6 +128,11 @@ def error_of(error: HTTPException) -> dict[str, Any]:
     return {"errors": [{"message": error.reason, "extensions": {"code": code}}]}
 
 
+def _quotable(message: str) -> str:
+    """The message as RFC 6750 allows it in a header."""
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in message)
+
+
 def error_response(request: Request, error: Exception) -> Response:
     """The error answer to a request without a result, in a JSON media type that the client accepts."""
     headers = {"vary": "accept"}
@@ -124,5 +144,9 @@ def error_response(request: Request, error: Exception) -> Response:
         status = http_status_of(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
         headers |= _retry_after(status, extensions)
+        if status == 401:
+            headers["www-authenticate"] = (
+                f'Bearer error="invalid_token", error_description="{_quotable(message)}"'
+            )
     media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
     return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")

@@ -112,7 +112,8 @@ async def test_an_unknown_id_is_told_so_that_clients_of_apollo_send_the_document
                 payload = message["payload"]
                 [error] = payload if isinstance(payload, list) else [payload]
                 assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
-        for wrong in ({"documentId": 1}, {"id": {}}):
+        wrong_ids: list[dict[str, Any]] = [{"documentId": 1}, {"id": {}}]
+        for wrong in wrong_ids:
             answer = await http.post("/graphql", json=wrong)
             assert (answer.status_code, code_of(answer.json())) == (400, "BAD_REQUEST")
         answer = await http.post("/graphql", json={"extensions": {"persistedQuery": {"sha256Hash": 1}}})
