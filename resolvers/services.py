@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 from commander.domain import Domain
+from commander.domain.rights import OPERATORS
 from commander.eventstore.database import Database
 from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
@@ -75,6 +76,7 @@ class Services:
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
     read, by projection. standstill: whether events and rows move with the log. allowances: what the clients
     of this process may use; None: no limits. authentication: who asks; None: everyone may do everything.
+    operator_roles: the roles of operators.
     """
 
     domain: Domain
@@ -93,6 +95,7 @@ class Services:
     allowances: Allowances | None = None
     background: Database | None = None
     authentication: Authentication | None = None
+    operator_roles: frozenset[str] = OPERATORS
 
     @property
     def epochs(self) -> Epochs:

@@ -119,6 +119,7 @@ class ApiPart(Part):
             allowances=self._allowances,
             background=database,
             authentication=self._authentication,
+            operator_roles=self.settings.roles_of_operators,
         )
         shared = None
         if self._authentication is not None:
