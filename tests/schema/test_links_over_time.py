@@ -107,6 +107,54 @@ async def test_links_of_a_changed_row_show_the_events_of_its_command(
     }
 
 
+SELECTED = [
+    "transfer { source { balance } }",
+    "position transfer { ...T } } ... on CommandRejected { code",
+    "again: transfer { at: source { owner in: incoming(first: 1) { totalCount } } source { balance } }",
+    'transfer { __typename target { outgoing(where: {source: {owner: {eq: "alice"}}}) { edges { cursor } } } }',
+    "account { owner }",
+    "transfer @include(if: $on) { source { id outgoing(last: 1, orderBy: []) { edges { node { id } } } } }",
+    'transfer { source { outgoing(after: "x") { totalCount } } }',
+    "transfer { source { outgoing(first: 501) { totalCount } } }",
+    "version stream type",
+]
+
+
+def requesting(selected: str) -> str:
+    """A mutation that selects this of CommandApplied."""
+    variables = "$input: RequestTransferInput!, $options: CommandOptions"
+    variables += ", $on: Boolean! = true" if "$on)" in selected else ""
+    fragment = (
+        "fragment T on Transfer { source { owner } target { accountId } }" if "...T" in selected else ""
+    )
+    outcome = f"__typename ... on CommandApplied {{ {selected} }}"
+    return (
+        f"mutation ({variables}) {{ requestTransfer(input: $input, options: $options) {{ {outcome} }} }} "
+        f"{fragment}"
+    )
+
+
+async def test_a_mutation_that_selects_links_answers_as_graphql_core_does(
+    servers: Bank, all_parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, [transfer] = await moved(servers, all_parts, 30)
+    given = {"sourceId": str(source), "targetId": str(target), "amount": "5", "transferId": str(uuid4())}
+    options = {"wait": "SETTLED", "timeoutMs": 20_000, "commandId": str(uuid4())}
+    assert transfer != UUID(given["transferId"])
+    for selected in SELECTED:
+        document = requesting(selected)
+        answers = []
+        for planned in (True, False):
+            with monkeypatch.context() as patched:
+                if not planned:
+                    patched.setattr(SCHEMA, "_mutating", None)
+                answered = await executed(all_parts, document, input=given, options=options)
+            answers.append((answered.data, [error.formatted for error in answered.errors or ()]))
+        assert answers[0] == answers[1]
+        assert answers[0][0]["requestTransfer"]["__typename"] == "CommandApplied", answers[0]
+        assert bool(answers[0][1]) is ('"x"' in selected or "501" in selected), answers[0]
+
+
 async def live(services: Services, document: str, **variables: Any) -> AsyncGenerator[Any, None]:
     async with aclosing(await SCHEMA.stream(document, variables, Context(services))) as answers:
         async for answer in answers:
