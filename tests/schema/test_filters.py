@@ -168,6 +168,7 @@ def test_a_filter_follows_one_link_and_counts_what_is_beyond_it() -> None:
         ({"above": {"above": {}}}, "where.above.above", "a filter follows one link; it has followed above"),
         ({"above": None}, "where.above", "must not be null"),
         ({"above": {"and": [{}] * 100}}, "where.above.and[98]", "at most 100 conditions"),
+        ({"or": [{"above": {}}] * 11}, "where.or[10].above", "may follow a link at most 10 times"),
         ({"above": nested(9)}, "where.above" + ".not" * 9, "nested at most 8 deep"),
     ):
         with pytest.raises(InvalidRequest, match=re.escape(message)) as refused:

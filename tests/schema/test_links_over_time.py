@@ -78,10 +78,29 @@ async def test_a_link_shows_the_position_that_its_query_waits_for(servers: Bank,
         assert result.extensions["projections"]["account"]["position"] == "0"
         [error] = (await executed(services, lists, p=str(head))).errors
         assert error.extensions["projection"] == "account"
+        result = await executed(services, lists, p=str(head), t=-1)
+        assert result.errors[0].extensions == {"code": "BAD_REQUEST", "argument": "timeoutMs"}
         waiting = asyncio.create_task(data(services, lists, p=str(head), t=20_000))
         async with running(Projector(bank, database, nats, tables["account"]).run()):
             [edge] = (await waiting)["transfers"]["edges"]
     assert edge["node"] == {"source": {"owner": "alice"}}
+
+
+async def test_a_list_that_cannot_be_read_leaves_its_row_as_it_is(servers: Bank, services: Services) -> None:
+    await ensure_tables(services.database, services.tables.values())
+    async with running(servers.processor().run()):
+        account = await opened(servers, "alice", 10)
+    document = """query ($p: Position) { accounts(atLeast: $p, timeoutMs: 200) { edges { node { owner
+      outgoing { totalCount } } } } }"""
+    table = services.tables["account"]
+    async with running(Projector(bank, services.database, services.nats, table).run()):
+        assert not await services.progress.reach({"account": 2}, 20)
+        result = await executed(services, document, p="2")
+    assert result.data == {"accounts": {"edges": [{"node": {"owner": "alice", "outgoing": None}}]}}
+    [error] = result.errors
+    assert error.path == ["accounts", "edges", 0, "node", "outgoing"]
+    assert (error.extensions["code"], error.extensions["projection"]) == ("PROJECTION_BEHIND", "transfer")
+    assert account.version == 4
 
 
 async def test_links_of_a_changed_row_show_the_events_of_its_command(
@@ -111,7 +130,7 @@ SELECTED = [
     "transfer { source { balance } }",
     "position transfer { ...T } } ... on CommandRejected { code",
     "again: transfer { at: source { owner in: incoming(first: 1) { totalCount } } source { balance } }",
-    'transfer { __typename target { outgoing(where: {source: {owner: {eq: "alice"}}}) { edges { cursor } } } }',
+    'transfer { target { outgoing(where: {source: {owner: {eq: "alice"}}}) { edges { cursor } } } }',
     "account { owner }",
     "transfer @include(if: $on) { source { id outgoing(last: 1, orderBy: []) { edges { node { id } } } } }",
     'transfer { source { outgoing(after: "x") { totalCount } } }',
