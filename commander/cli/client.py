@@ -25,13 +25,20 @@ def _group() -> None:
 def typescript(
     out: Annotated[Path, typer.Option(help="The folder for the files. It is made if it is missing.")],
     domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN; default: COMMANDER_DOMAIN.")] = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCALAR=MODULE: a module beside the files that exports the scalar's codec, such as "
+            "Decimal=../codecs.js. Can be given several times. Without one, a scalar is a string."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing. Exit with 1 if a file is not up to date.")
     ] = False,
 ) -> None:
     """Write operations, types and keys for @commander/client. Other files in the folder stay as they are."""
     loaded = load_domain(read_settings(domain=domain).domain)
-    files = typescript_files(loaded, build_schema(loaded).as_str())
+    files = typescript_files(loaded, build_schema(loaded).as_str(), codec or ())
     old = [name for name, text in files.items() if _text(out / name) != text]
     if check and old:
         print(f"not up to date in {out}: {', '.join(old)}; run commander client typescript --out {out}")

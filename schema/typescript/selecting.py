@@ -21,6 +21,8 @@ from graphql import (
 from commander.schema.typescript.type_text import comment, quoted, type_text
 
 _EVENT, _FEED_ITEM = "Event", "FeedItem"
+_BRIEF = {"Command": ("commandId", "type", "status", "reactor", "code", "message", "position")}
+"""The fields that are selected of such a type inside another."""
 Abstract = GraphQLInterfaceType | GraphQLUnionType
 
 
@@ -85,9 +87,9 @@ class Selecting:
         if not isinstance(named, GraphQLObjectType):
             return None
         fields = [
-            f"{name}: {type_text(one.type, self._inner(one))}"
-            for name, one in named.fields.items()
-            if self._is_taken(one)
+            f"{name}: {type_text(named.fields[name].type, self._inner(named.fields[name]))}"
+            for name in _BRIEF.get(named.name, named.fields)
+            if self._is_taken(named.fields[name])
         ]
         return f"{{ {'; '.join(fields)} }}"
 
@@ -95,7 +97,7 @@ class Selecting:
         named = get_named_type(field.type)
         if named.name == _EVENT:
             return f"{name} {{ ...EventFields }}"
-        return name if is_leaf_type(named) else f"{name} {{ {self.plain(_object(named))} }}"
+        return name if is_leaf_type(named) else f"{name} {{ {self.plain(_object(named), _BRIEF.get(named.name))} }}"
 
     def _is_taken(self, field: GraphQLField) -> bool:
         named = get_named_type(field.type)
@@ -106,7 +108,7 @@ class Selecting:
         return self._is_plain(named, ())
 
     def _is_plain(self, named: object, within: tuple[object, ...]) -> bool:
-        if is_leaf_type(named):
+        if is_leaf_type(named) or getattr(named, "name", None) in _BRIEF:
             return True
         if not isinstance(named, GraphQLObjectType) or named.interfaces or named in within:
             return False
