@@ -22,7 +22,8 @@ class Settlement:
     """What followed from a command, after all of it has ended.
 
     commands: those that reactors sent, each before those that followed from it. events: of all of them, and
-    of the command itself. position: of the last of them. truncated: more followed, or the queue is too long to know.
+    of the command itself. position: of the last event. truncated: more followed, or the queue is too long to
+    know.
     """
 
     commands: tuple[CommandState, ...]

@@ -97,7 +97,11 @@ class Selecting:
         named = get_named_type(field.type)
         if named.name == _EVENT:
             return f"{name} {{ ...EventFields }}"
-        return name if is_leaf_type(named) else f"{name} {{ {self.plain(_object(named), _BRIEF.get(named.name))} }}"
+        return (
+            name
+            if is_leaf_type(named)
+            else f"{name} {{ {self.plain(_object(named), _BRIEF.get(named.name))} }}"
+        )
 
     def _is_taken(self, field: GraphQLField) -> bool:
         named = get_named_type(field.type)

@@ -22,14 +22,16 @@ START_SECONDS = 30
 
 
 def built() -> None:
-    """Builds the client, writes the bank's files, and builds the page; skips the test without node and npm."""
+    """Builds the client, the bank's files and the page; skips the test without node and npm."""
     installed(CLIENT)
     with (WEB / "package.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this run may do the same
         dist = CLIENT / "dist"
         if _newest(CLIENT / "src") > _newest(dist):
             _run(CLIENT, "npm", "run", "--silent", "build")
-            (WEB / "node_modules" / ".package-lock.json").unlink(missing_ok=True)  # it has the client of before
+            (WEB / "node_modules" / ".package-lock.json").unlink(
+                missing_ok=True
+            )  # it has the client of before
         generated = WEB / "src" / "commander"
         generated.mkdir(exist_ok=True)
         for name, text in typescript_files(bank, build_schema(bank).as_str()).items():
@@ -52,7 +54,15 @@ def _run(folder: Path, *command: str) -> None:
 async def served(api: str) -> AsyncIterator[str]:
     """The URL of the built page, as long as it is served. api: such as http://127.0.0.1:8000."""
     port = free_port()
-    command = ["node_modules/.bin/vite", "preview", "--host", "127.0.0.1", "--strictPort", "--port", str(port)]
+    command = [
+        "node_modules/.bin/vite",
+        "preview",
+        "--host",
+        "127.0.0.1",
+        "--strictPort",
+        "--port",
+        str(port),
+    ]
     environment = {**os.environ, "COMMANDER_URL": api}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=WEB, env=environment, stdout=asyncio.subprocess.DEVNULL
@@ -72,5 +82,3 @@ async def served(api: str) -> AsyncIterator[str]:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-

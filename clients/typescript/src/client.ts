@@ -21,7 +21,7 @@ export interface Domain {
 
 /** The types of a domain, by the names of its operations. */
 export interface Shapes {
-  item: Item;
+  item: Item<unknown>;
   filter: object;
   options: object;
   commands: Record<string, { input: object; outcome: Outcome }>;

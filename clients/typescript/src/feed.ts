@@ -5,10 +5,9 @@ import { subscribed, type Patience } from "./resuming.js";
 import type { Transport } from "./transport.js";
 
 /** What every item of the feed has. */
-export interface Item {
+export interface Item<Position = string> {
   __typename: string;
-  /** A string, if it has no codec. */
-  position: unknown;
+  position: Position;
   logEpoch: number;
 }
 
@@ -36,7 +35,7 @@ export interface Feed<T> extends AsyncIterable<T> {
 }
 
 /** The cursor behind an item. */
-export function cursorOf({ position, logEpoch }: Item): Cursor {
+export function cursorOf({ position, logEpoch }: Item<unknown>): Cursor {
   return { position: String(position), logEpoch };
 }
 
@@ -49,7 +48,7 @@ export function isAfter(a: string, b: string): boolean {
  * The feed by a document with the variables $after, $logEpoch and $filter, which selects __typename, position and
  * logEpoch of each item. Iterating rejects with CursorLost if the log was set back, and with RequestRefused.
  */
-export function follow<T extends Item>(
+export function follow<T extends Item<unknown>>(
   transport: Transport,
   document: string,
   options: FollowOptions = {},

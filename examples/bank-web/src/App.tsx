@@ -23,14 +23,13 @@ export function App({ owner }: { owner: string }) {
 
   const changed = (accountId: string, amount: string) =>
     accounts.flatMap((one) => (one.accountId === accountId ? { ...one, balance: sum(one.balance, amount) } : []));
-  const payIn = (accountId: string) => {
-    const outcome = bank.commands.deposit({ accountId, amount: "100.00" });
-    mine.expect(outcome, changed(accountId, "100.00"));
-  };
+  const payIn = (accountId: string, amount = "100.00") =>
+    mine.expect(bank.commands.deposit({ accountId, amount }), changed(accountId, amount));
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const form = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
-    const [sourceId, targetId, amount] = [form.sourceId!, form.targetId!, form.amount!];
+    const form = new FormData(event.currentTarget);
+    const given = (name: string) => String(form.get(name));
+    const [sourceId, targetId, amount] = [given("sourceId"), given("targetId"), given("amount")];
     const input = { sourceId, targetId, amount, transferId: newId() };
     const outcome = transfer(input, { wait: "SETTLED", patienceMs: Infinity });
     if (sourceId !== targetId) mine.expect(outcome, [...changed(sourceId, `-${amount}`), ...changed(targetId, amount)]);
@@ -48,7 +47,7 @@ export function App({ owner }: { owner: string }) {
         {accounts.map((account) => (
           <article key={account.accountId} className={expected.has(account) ? "expected" : ""}>
             <h2>{nameOf(account.accountId)}</h2>
-            <output>{money(account.balance)}</output>
+            <strong>{money(account.balance)}</strong>
             <button onClick={() => payIn(account.accountId)}>Pay in {money("100")}</button>
           </article>
         ))}
@@ -66,9 +65,10 @@ export function App({ owner }: { owner: string }) {
         </p>
       </form>
       <ol aria-label="Transfers">
-        {transfers.map(({ transferId, sourceId, targetId, amount, status }) => (
-          <li key={transferId}>
-            <span>{nameOf(sourceId)} → {nameOf(targetId)}</span> <b>{money(amount)}</b> <i className={status}>{status}</i>
+        {transfers.map((one) => (
+          <li key={one.transferId}>
+            <span>{nameOf(one.sourceId)} → {nameOf(one.targetId)}</span>
+            <b>{money(one.amount)}</b> <i className={one.status}>{one.status}</i>
           </li>
         ))}
       </ol>
