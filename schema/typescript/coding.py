@@ -74,7 +74,9 @@ def _roots(operations: Operations) -> dict[str, dict[str, str]]:
     )
     roots: dict[str, dict[str, str]] = {}
     for kind, root, names in asked:
-        for name in names if root is not None else ():
+        if root is None:
+            continue
+        for name in names:
             field = root.fields[name]
             roots.setdefault(kind, {})[name] = get_named_type(field.type).name
             given = {argument: get_named_type(one.type).name for argument, one in field.args.items()}

@@ -16,6 +16,11 @@ from tests.e2e.graphiql import Browsed, browsing
 from tests.system import System
 
 MOST_LINES = 100
+OBSERVE = """(element) => {
+  window.shown = [element.textContent];
+  const note = () => window.shown.push(element.textContent);
+  new MutationObserver(note).observe(element, { characterData: true, childList: true, subtree: true });
+}"""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CONTRAST = """(element) => {
   const luminance = (colours) => {
@@ -28,7 +33,8 @@ CONTRAST = """(element) => {
       .map((value) => value / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  const behind = (one) => (one ? [...behind(one.parentElement), getComputedStyle(one).backgroundColor] : ["white"]);
+  const own = (one) => getComputedStyle(one).backgroundColor;
+  const behind = (one) => (one ? [...behind(one.parentElement), own(one)] : ["white"]);
   const both = [luminance([getComputedStyle(element).color]), luminance(behind(element))];
   const [light, dark] = both.sort((a, b) => b - a);
   return (light + 0.05) / (dark + 0.05);
@@ -119,6 +125,7 @@ async def test_a_transfer_shows_its_balances_at_once_and_then_how_it_ended(
         await route.continue_()
 
     await customer.open()
+    await customer.balance(customer.source).evaluate(OBSERVE)
     await page.route("**/graphql", held)
     await customer.transfer("30.50")
     await on_its_way.wait()
@@ -130,6 +137,7 @@ async def test_a_transfer_shows_its_balances_at_once_and_then_how_it_ended(
     await customer.says("Done.")
     await expect(page.locator("article.expected")).to_have_count(0)
     await customer.shows("€69.50", "€35.50")
+    assert await page.evaluate("() => window.shown") == ["€100.00", "€69.50"], "it does not go back and forth"
     await expect(page.locator("li")).to_contain_text("COMPLETED")
     assert balance_of(system, customer.source) == "69.50"
 

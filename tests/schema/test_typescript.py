@@ -117,7 +117,7 @@ def test_a_codec_says_where_its_scalar_is_in_requests_and_answers() -> None:
     assert places["Mutation cutCloth"] == '{ input: "CutClothInput" }'
     assert places["CutClothInput"] == '{ sizes: "SizeInput" }'
     assert places["SizeInput"] == places["Size"] == '{ width: "BigInt" }'
-    assert places["Cut"] == places["Cloth"] == '{ sizes: "Size" }'
+    assert all('sizes: "Size"' in places[one] for one in ("Cut", "Cloth"))
     assert 'events: "Event"' in places["CommandApplied"]
     assert "CommandRejected" not in places
     assert "coding" not in files_of(shop)["operations.ts"]
@@ -125,7 +125,7 @@ def test_a_codec_says_where_its_scalar_is_in_requests_and_answers() -> None:
 
 @pytest.mark.parametrize("text", ["Money=../codecs.js", "Decimal", "Int=../codecs.js"])
 def test_a_codec_of_what_is_no_scalar_of_the_schema_is_an_error_that_lists_them(text: str) -> None:
-    with pytest.raises(CommanderError, match=rf"--codec {text}: .*the scalars are BigInt, DateTime, Decimal"):
+    with pytest.raises(CommanderError, match=rf"--codec {text}: .*the scalars are BigInt, DateTime, JSON"):
         typescript_files(shop, build_schema(shop).as_str(), [text])
 
 
