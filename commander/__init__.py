@@ -6,8 +6,10 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
               project, react, feed
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
+setting_types.py  the types of settings                   may import nothing of ours
 settings.py   the settings of a process                    may import eventstore
 testing.py    given, when, then for a domain's tests       may import domain
+deferred.py   import what a process seldom uses late       may import nothing of ours
 parts/        the processes of a deployment                may import all above
 dev/          everything on one machine                    may import all above
 cli/          the command line                             may import all
@@ -25,6 +27,8 @@ import sys
 
 if sys.argv[0].rpartition("/")[2] == "commander":  # Ctrl-C among the imports leaves no traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.argv[0].rpartition("/")[2] in ("commander", "-m"):  # a process of our own: the command, or a part
+    importlib.import_module("commander.deferred").defer()
 if "typing_extensions" not in sys.modules:
     # These libraries import it for what typing has too. It costs a process 0.2 MiB. None refuses an import.
     sys.modules["typing_extensions"] = None  # type: ignore[assignment]
@@ -51,6 +55,7 @@ from commander.domain import (
     Message,
     Origin,
     ReactionRejected,
+    Ref,
     Rejected,
     SubmitContext,
     new_id,
@@ -81,6 +86,7 @@ __all__ = [
     "Origin",
     "Predicate",
     "ReactionRejected",
+    "Ref",
     "Rejected",
     "SubmitContext",
     "new_id",

@@ -21,6 +21,7 @@ FIRST = (
         "domain.md",
         "api.md",
         "reacting.md",
+        "rights.md",
         "running.md",
         "deploying.md",
         "backups.md",

@@ -25,6 +25,7 @@ from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
+from commander.domain.references import Ref
 from commander.domain.touching import touches
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "ProjectionType",
     "ReactionRejected",
     "ReactorType",
+    "Ref",
     "Rejected",
     "SubmitContext",
     "UndecodableEvent",

@@ -14,12 +14,9 @@ from commander.domain.code import DomainCode, code_of
 from commander.domain.declaring import DeclaringDomain
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
+from commander.domain.links import links_of
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED
-from commander.domain.messages import (
-    CommandType,
-    EventType,
-    frozen_dataclass,
-)
+from commander.domain.messages import CommandType, EventType, frozen_dataclass
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, check_public, given_names
 from commander.domain.parentheses import needs_parentheses
@@ -195,7 +192,10 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         return type_
 
     def check(self) -> None:
-        """Raises DefinitionError if a command or an event has no aggregate, or the domain has no commands."""
+        """Raises DefinitionError for a mistake that only the domain as a whole shows.
+
+        A command or an event has no aggregate, the domain has no commands, a reference leads nowhere.
+        """
         for types in (self.commands, self.events, self.aggregates, self.projections):
             for one in types.values():
                 check_still_frozen(one.cls, one.where)
@@ -207,6 +207,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         for event in self.events.values():
             if event.name not in self._aggregate_of_event:
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
+        links_of(self.projections)
         if any(command.rejects is not None for command in self.commands.values()):
             _ = self.rejection_codes
 

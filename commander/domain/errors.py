@@ -13,6 +13,8 @@ CommanderError
 ├─ EndedItsProcess      a call of the domain's code ended its process, each time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
+├─ Unauthenticated      the token of a request is not accepted
+│  └─ TokenExpired      it was accepted, or could have been, until it expired or was revoked
 ├─ Overloaded           a limit of what may wait at once is reached
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
    ├─ NotServing        this API process starts or stops, or waits for `commander restore`
@@ -171,6 +173,14 @@ class InvalidRequest(CommanderError):
 
 class NotFound(CommanderError):
     """There is no object with this id, or not yet. The message names the id."""
+
+
+class Unauthenticated(CommanderError):
+    """The token of a request is not accepted. The message says why. Sign in, and send another token."""
+
+
+class TokenExpired(Unauthenticated):
+    """The token has expired or was revoked. Get a new one. A stream can resume after its last cursor."""
 
 
 class Overloaded(CommanderError):

@@ -18,7 +18,7 @@ from commander.domain.defaults import check_defaults
 from commander.domain.deprecations import checked_reason
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
-from commander.domain.fields import Field, check_may_be_left_out, derived_ids, fields_of
+from commander.domain.fields import Field, ListType, RecordType, derived_ids, fields_of
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.source import place_of, where_is
@@ -208,7 +208,20 @@ def command_type(
         raise DefinitionError(where_is(cls), f"{cls.__name__} {problem}")
     fields = fields_of(cls, may_generate=True)
     check_defaults(cls, fields)
-    check_may_be_left_out(cls, fields)
+    _check_may_be_left_out(cls, fields)
     checked_reason(deprecated, where, cls.__name__)
     codes = None if rejects is None else tuple(rejects)
     return CommandType(names.name, cls, internal, fields, docstring(cls), where, names.was, deprecated, codes)
+
+
+def _check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
+    """Raises DefinitionError for a deprecated field that each client of a command must give."""
+    for field in fields:
+        if field.deprecated is not None and field.required and not field.optional:
+            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
+            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
+        inner = field.type
+        while isinstance(inner, ListType):
+            inner = inner.item
+        if isinstance(inner, RecordType):
+            _check_may_be_left_out(inner.python, inner.fields)

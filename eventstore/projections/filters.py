@@ -1,12 +1,14 @@
 """Filters and sort orders for the rows of a projection. They mean the same in SQL and for a row in memory.
 
+Only SQL can follow a link to a row of another projection: see `Linked`.
+
 A filter is true or false, never null: a comparison with null is false, and its negation is true. So `not` and
 `ne` give exactly the other rows. Text is compared by code points. Nulls come last, NaN before them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -61,9 +63,26 @@ class Not:
     part: Filter
 
 
-Filter = Condition | AllOf | AnyOf | Not
+@dataclass(frozen=True)
+class Linked:
+    """True if `field` holds the key of a row that matches `part`. False if there is no such row.
+
+    projection: the stored name of the projection of that row. key: the field that is its key.
+    """
+
+    field: Field
+    projection: str
+    key: Field
+    part: Filter
+
+
+Filter = Condition | AllOf | AnyOf | Not | Linked
 EVERY_ROW = AllOf()
 NO_ROW = AnyOf()
+
+
+class NotInMemory(Exception):
+    """A filter follows a link, so a row in memory does not show whether it matches."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,14 @@ class Order:
         """The place of a row in this order."""
         return tuple(getattr(row, field.name) for field in self.fields)
 
+    def sorted(self, rows: Iterable[Any]) -> list[Any]:
+        """The rows in this order."""
+        return sorted(
+            rows,
+            key=lambda row: [_comparable(value) for value in self.place_of(row)],
+            reverse=self.descending,
+        )
+
     def is_before(self, place: Place, other: Place) -> bool:
         """Whether a row at `place` comes before one at `other`."""
         first, second = [_comparable(value) for value in place], [_comparable(value) for value in other]
@@ -91,7 +118,10 @@ class Order:
 
 
 def matches(where: Filter, row: Any) -> bool:
-    """Whether a row in memory matches. The result is the same as that of the SQL."""
+    """Whether a row in memory matches. The result is the same as that of the SQL.
+
+    Raises NotInMemory for a filter that follows a link.
+    """
     match where:
         case AllOf(parts):
             return all(matches(part, row) for part in parts)
@@ -101,6 +131,20 @@ def matches(where: Filter, row: Any) -> bool:
             return not matches(part, row)
         case Condition(field, operator, value):
             return _holds(getattr(row, field.name), operator, value)
+        case Linked(field):
+            raise NotInMemory(f"the row in memory does not have the row that {field.name} leads to")
+
+
+def projections_of(where: Filter) -> frozenset[str]:
+    """The projections that the links of a filter lead to, by their stored names."""
+    match where:
+        case AllOf(parts) | AnyOf(parts):
+            return frozenset().union(*map(projections_of, parts))
+        case Not(part):
+            return projections_of(part)
+        case Linked(_, projection, _, part):
+            return projections_of(part) | {projection}
+    return frozenset()
 
 
 def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:

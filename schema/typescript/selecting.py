@@ -64,9 +64,14 @@ class Selecting:
 
     def plain(self, type_: GraphQLObjectType, names: Iterable[str] | None = None) -> str:
         """The selection of an object without braces. names: of its fields; by default all plain ones."""
-        names = list(type_.fields) if names is None else list(names)
-        taken = [(name, type_.fields[name]) for name in names if self._is_taken(type_.fields[name], type_)]
-        return " ".join(self._field(name, field) for name, field in taken)
+        return " ".join(self._field(name, field) for name, field in self.selected(type_, names).items())
+
+    def selected(
+        self, type_: GraphQLObjectType | GraphQLInterfaceType, names: Iterable[str] | None = None
+    ) -> dict[str, GraphQLField]:
+        """The fields that a selection of the type has. names: which may be; by default all plain ones."""
+        names = _BRIEF.get(type_.name, type_.fields) if names is None else names
+        return {name: type_.fields[name] for name in names if self._is_taken(type_.fields[name], type_)}
 
     def object_type(
         self, type_: GraphQLObjectType, names: Iterable[str] | None = None, *, named: bool = True
@@ -88,9 +93,7 @@ class Selecting:
         if not isinstance(named, GraphQLObjectType):
             return None
         fields = [
-            f"{name}: {type_text(named.fields[name].type, self._inner(named.fields[name]))}"
-            for name in _BRIEF.get(named.name, named.fields)
-            if self._is_taken(named.fields[name], named)
+            f"{name}: {type_text(one.type, self._inner(one))}" for name, one in self.selected(named).items()
         ]
         return f"{{ {'; '.join(fields)} }}"
 
@@ -98,11 +101,7 @@ class Selecting:
         named = get_named_type(field.type)
         if named.name == _EVENT:
             return f"{name} {{ ...EventFields }}"
-        return (
-            name
-            if is_leaf_type(named)
-            else f"{name} {{ {self.plain(_object(named), _BRIEF.get(named.name))} }}"
-        )
+        return name if is_leaf_type(named) else f"{name} {{ {self.plain(_object(named))} }}"
 
     def _is_taken(self, field: GraphQLField, of: GraphQLNamedType) -> bool:
         """Whether the field of this type is selected."""

@@ -17,25 +17,35 @@ import importlib
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 _METADATA = "importlib.metadata"
+_PARSER = "email.parser"
 
 
 def _import_the_client() -> None:
-    """Imports nats-py without importlib.metadata, which it only asks for its own version.
+    """Imports nats-py without importlib.metadata, which it only asks for its own version, and without
+    email.parser, of which it makes a parser of headers that it does not use.
 
-    That module brings a dozen others, and costs a process 1.4 MiB. None refuses an import; nats-py would then
-    tell the server the version 0.0.0. aiohttp, which it imports where it is installed, may need metadata.
+    The first brings a dozen others, and costs a process 1.4 MiB; the second 0.5 MiB. None refuses an import;
+    nats-py would then tell the server the version 0.0.0. aiohttp, which it imports where it is installed, may
+    need both.
     """
     if _METADATA in sys.modules or find_spec("aiohttp") is not None:
         return
     modules = cast(dict[str, Any], sys.modules)
     modules[_METADATA] = None
+    parser_is_new = _PARSER not in modules
+    if parser_is_new:
+        modules[_PARSER] = instead = ModuleType(_PARSER)
+        vars(instead)["BytesParser"] = _LateParser
     try:
         package = importlib.import_module("nats")
     finally:
         del modules[_METADATA]
+        if parser_is_new:
+            del modules[_PARSER]
     client: Any = importlib.import_module("nats.aio.client")
     client.__version__ = _version_beside(Path(package.__file__ or "").parent.parent) or client.__version__
 
@@ -44,6 +54,13 @@ def _version_beside(packages: Path) -> str | None:
     """The version of nats-py, from the name of a directory that installers make: nats_py-2.16.0.dist-info."""
     found = [path.name for path in packages.glob("nats_py-*.dist-info")]
     return found[0].removeprefix("nats_py-").removesuffix(".dist-info") if len(found) == 1 else None
+
+
+class _LateParser:
+    """email.parser.BytesParser, imported when something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(_PARSER).BytesParser(), name)
 
 
 _import_the_client()

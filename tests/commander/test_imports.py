@@ -27,10 +27,10 @@ HELP = {"annotated_types", "typing_extensions", "msgspec", "annotated_doc"} | {
 
 STARTED = """
 import json, sys
+sys.argv = ["commander", {part!r}]
 import commander.parts.process
 
 commander.parts.process.run = lambda part: part.servers()
-sys.argv[1:] = [{part!r}]
 from commander.cli.main import main
 main()
 """
@@ -52,6 +52,7 @@ def run_code(code: str) -> subprocess.CompletedProcess[str]:
         "COMMANDER_POSTGRES_URL": "postgresql://db/bank",
         "COMMANDER_NATS_URL": "nats://nats",
         "COMMANDER_HEALTH_PORT": "1",
+        "COMMANDER_AUTH": "none",
     }
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
@@ -77,17 +78,23 @@ sys.modules["aiohttp"] = None  # it is for tests; a deployment does not have it
 """
 HEAVY = """
 import importlib.util, sys
-print([name for name in ("importlib.metadata", "zipfile", "csv", "tempfile") if name in sys.modules])
+from commander.deferred import SELDOM_USED
+heavy = ("importlib.metadata", "zipfile", "csv", "tempfile", "ctypes", "http.client", "email.message")
+heavy += ("email.parser", "commander.domain.rejection_reading")
+print([name for name in heavy if name in sys.modules])
+print([name for name in SELDOM_USED if type(sys.modules.get(name)).__name__ == "module"])
 import importlib.metadata
 """
+"""What of Python a part has loaded that it does not need: of all modules, and of those that it defers."""
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_imports_no_web_framework_no_command_line_and_no_metadata_of_packages(part: str) -> None:
     ended = run_code(DEPLOYED + STARTED.format(part=part) + PRINTED + HEAVY)
-    libraries, heavy = ended.stdout.splitlines()
+    libraries, heavy, loaded = ended.stdout.splitlines()
     assert _libraries(libraries) <= PART
     assert heavy == "[]"
+    assert loaded == "[]"
 
 
 def test_a_part_imports_no_more_where_aiohttp_is_installed() -> None:
