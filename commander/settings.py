@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The claim of a token that names the subject. A dot leads into an object."""
     auth_roles_claim: str = "roles"
     """The claim that has the roles, as a list or as a text with blanks: `realm_access.roles`, for example."""
+    operator_roles: str = "operator"
+    """The roles of operators, with commas between them. They see everything and keep the system running."""
     auth_keys_seconds: Annotated[float, Meta(ge=1)] = 300
     """How old the published keys may get before they are fetched again."""
     actor_header: str = ""
@@ -183,6 +185,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         return tuple(origin.strip() for origin in self.origins.split(",") if origin.strip())
+
+    @property
+    def roles_of_operators(self) -> frozenset[str]:
+        """`operator_roles`, one by one."""
+        return frozenset(one.strip() for one in self.operator_roles.split(",") if one.strip())
 
 
 def read_settings(**overrides: object) -> Settings:

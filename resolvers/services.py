@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 from commander.domain import Domain
+from commander.domain.rights import OPERATORS
 from commander.eventstore.database import Database
 from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
@@ -71,7 +72,7 @@ class Services:
     None: the same. tables: by the name of the projection. actor_header: the header that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
     read, by projection. standstill: whether events and rows move with the log. authentication: who asks;
-    None: everyone may do everything.
+    None: everyone may do everything. operator_roles: the roles of operators.
     """
 
     domain: Domain
@@ -89,6 +90,7 @@ class Services:
     standstill: Standstill | None = None
     background: Database | None = None
     authentication: Authentication | None = None
+    operator_roles: frozenset[str] = OPERATORS
 
     @property
     def epochs(self) -> Epochs:

@@ -104,6 +104,7 @@ class ApiPart(Part):
             standstill=standstill,
             background=database,
             authentication=self._authentication,
+            operator_roles=self.settings.roles_of_operators,
         )
         shared = None
         if self._authentication is not None:

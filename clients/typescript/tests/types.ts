@@ -13,6 +13,7 @@ export function said(outcome: CommandOutcome): string {
       return outcome.settled?.rejected[0]?.message ?? `${outcome.version} ${outcome.events.length}`;
     case "CommandConflict":
     case "CommandFailed":
+    case "CommandForbidden":
     case "CommandRejected":
     case "VersionConflict":
       return outcome.message;
