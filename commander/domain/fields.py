@@ -24,6 +24,7 @@ from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
 from commander.domain.references import Ref, reference_of
+from commander.domain.roles import Visible, visible_to
 from commander.domain.source import where_is
 
 BigInt = NewType("BigInt", int)
@@ -102,7 +103,8 @@ class Field:
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
     doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
-    owner: the class whose field it is. ref: what it refers to, with the name of the link.
+    owner: the class whose field it is. visible_to: the roles that see it; None if all do.
+    ref: what it refers to, with the name of the link.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Field:
     owner: Any = dataclasses.field(default=None, compare=False, repr=False)
     deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
     api_name: str | None = None
+    visible_to: frozenset[str] | None = dataclasses.field(default=None, compare=False, repr=False)
     ref: Ref | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
@@ -196,6 +199,9 @@ def fields_of(
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
         taken[name] = field.name
+        if read.visible_to is not None and within:
+            problem = "Visible is for a field of a row, an event or a command, not of a value object"
+            raise DefinitionError(where, f"{at_field}: {problem}")
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
             raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
@@ -226,6 +232,7 @@ def _field(
         owner=owner,
         deprecated=deprecation_of(metadata, where, at_field),
         api_name=shown[0] if shown else None,
+        visible_to=visible_to(metadata, where, at_field),
         ref=reference_of(metadata, field.name, where, at_field),
     )
 
@@ -237,7 +244,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName | Ref))]
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName | Visible | Ref))]
     match type_:
         case ListType():
             sample: object = ()

@@ -19,8 +19,8 @@ from commander.domain import DefinitionError, Field, ProjectionType
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
+from commander.domain.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.domain.links import Link
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.resolvers.links import leading_to
 from commander.schema.names import camel, capitalized
 from commander.schema.types.field_types import TypeMap

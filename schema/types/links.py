@@ -8,8 +8,8 @@ import strawberry
 from graphql import GraphQLResolveInfo
 
 from commander.domain import Domain
+from commander.domain.filters import Order, Place, projections_of
 from commander.domain.links import Link
-from commander.eventstore.projections.filters import Order, Place, projections_of
 from commander.eventstore.projections.queries import RowPage
 from commander.resolvers.links import Referring
 from commander.resolvers.projections import Listing, order_of, walk_of

@@ -8,9 +8,9 @@ import strawberry
 from graphql import GraphQLResolveInfo
 
 from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
+from commander.domain.filters import projections_of
 from commander.domain.links import Link, links_of
 from commander.domain.time_travel import aggregate_behind
-from commander.eventstore.projections.filters import projections_of
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing
 from commander.resolvers.stream_events import stream_page

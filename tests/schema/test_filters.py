@@ -12,8 +12,8 @@ import pytest
 
 from commander import DefinitionError
 from commander.domain.errors import InvalidRequest
+from commander.domain.filters import AllOf, AnyOf, Condition, Linked, Not, Operator
 from commander.domain.links import links_of
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Linked, Not, Operator
 from commander.examples.bank import bank
 from commander.schema import build
 from commander.schema.types.field_types import TypeMap
