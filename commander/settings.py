@@ -10,45 +10,18 @@ from msgspec import Meta
 
 from commander.domain import CommanderError
 from commander.eventstore.database import without_password
+from commander.setting_types import (
+    Algorithms,
+    DomainReference,
+    HttpUrl,
+    NatsUrl,
+    Origins,
+    Port,
+    PostgresUrl,
+    SystemName,
+)
 
 PREFIX = "COMMANDER_"
-_HOST = r"(\[[^\]]*\]|[^:/?#,@\[\]]*)(:\d+)?"
-_POSTGRES_URL = rf"^postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*([/?].*)?\Z"
-_LIKE_A_POSTGRES_URL = "must be like postgresql://user:password@host:5432/name; a / in a password is %2F"
-
-PostgresUrl = Annotated[str, Meta(pattern=_POSTGRES_URL, extra={"demand": _LIKE_A_POSTGRES_URL})]
-_NATS_SERVER = r"\s*(nats://|tls://|ws://|wss://)?([^/?#,\s]*@)?(\[[^\]]+\]|[^:/?#,@\[\]\s]+)(:\d{1,5})?/?\s*"
-NatsUrl = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{_NATS_SERVER}(,{_NATS_SERVER})*\Z",
-        extra={"demand": "must be like nats://host:4222, several separated by commas"},
-    ),
-]
-_ORIGIN = r"\s*(\*|https?://[^/?#,@\s]+)?\s*"
-Origins = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{_ORIGIN}(,{_ORIGIN})*\Z",
-        extra={
-            "demand": "must be like https://example.org without a path, several separated by commas, or *"
-        },
-    ),
-]
-DomainReference = Annotated[
-    str, Meta(pattern=r"^\w+(\.\w+)*:\w+\Z", extra={"demand": "must be like package.module:domain"})
-]
-SystemName = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!(commands|events|signals)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z",
-        extra={
-            "demand": "must have 1 to 32 letters from A to Z, digits, _ and -, must not begin with _ or -, "
-            "and must not be commands, events or signals"
-        },
-    ),
-]
-Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class SettingsError(CommanderError):
@@ -83,6 +56,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     and the next ports for the other parts. With 0 it uses free ports."""
     origins: Origins = ""
     """Other origins whose pages may call the API, separated by commas. * means all."""
+    auth: Literal["none", "dev", "jwt"] | None = None
+    """Who may ask. The API does not start without it, except in `commander dev`. none: everyone, for
+    development, or behind a gateway that authenticates. jwt: who has a token, see [rights.md](rights.md).
+    dev: the same, with a key that `commander dev` makes."""
+    auth_secret: str | None = None
+    """The secret that is shared with the issuer of tokens (HS256), at least 32 bytes."""
+    auth_secret_file: str | None = None
+    """The file that has this secret. Blanks and line ends around it do not count."""
+    auth_public_key: str | None = None
+    """The public key of the issuer of tokens, in PEM."""
+    auth_public_key_file: str | None = None
+    """The file that has this key."""
+    auth_jwks_url: HttpUrl | None = None
+    """Where the issuer of tokens publishes its keys (JWKS)."""
+    auth_issuer: str | None = None
+    """The `iss` that tokens must have. If no key is given and no URL of keys, this issuer is asked for them
+    (OpenID Connect Discovery)."""
+    auth_audience: str = ""
+    """The `aud` that tokens must name, or several with commas. Not set: a token must name none. * means any:
+    only for an issuer that gives tokens for this API alone."""
+    auth_algorithms: Algorithms = ""
+    """The algorithms of tokens that are accepted, with commas. Not set: HS256 with a secret, else those of
+    the public keys."""
+    auth_leeway_seconds: Annotated[float, Meta(ge=0, le=300)] = 0
+    """How far the clocks of the issuer and of this process may differ: a token is accepted that long before
+    its `nbf` and after its `exp`."""
+    auth_subject_claim: str = "sub"
+    """The claim of a token that names the subject. A dot leads into an object."""
+    auth_roles_claim: str = "roles"
+    """The claim that has the roles, as a list or as a text with blanks: `realm_access.roles`, for example."""
+    operator_roles: str = "operator"
+    """The roles of operators, with commas between them. They see everything and keep the system running."""
+    auth_keys_seconds: Annotated[float, Meta(ge=1)] = 300
+    """How old the published keys may get before they are fetched again."""
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.
     Set this only if clients cannot set that header themselves."""
@@ -178,6 +185,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         return tuple(origin.strip() for origin in self.origins.split(",") if origin.strip())
+
+    @property
+    def roles_of_operators(self) -> frozenset[str]:
+        """`operator_roles`, one by one."""
+        return frozenset(one.strip() for one in self.operator_roles.split(",") if one.strip())
 
 
 def read_settings(**overrides: object) -> Settings:

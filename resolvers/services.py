@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import Protocol
 
 from commander.domain import Domain
+from commander.domain.rights import OPERATORS
 from commander.eventstore.database import Database
 from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
+from commander.resolvers.identity.authentication import Authentication
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
@@ -69,7 +71,8 @@ class Services:
     database: for operations; it raises Overloaded when too many of them wait. background: for subscriptions;
     None: the same. tables: by the name of the projection. actor_header: the header that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
-    read, by projection. standstill: whether events and rows move with the log.
+    read, by projection. standstill: whether events and rows move with the log. authentication: who asks;
+    None: everyone may do everything. operator_roles: the roles of operators.
     """
 
     domain: Domain
@@ -86,6 +89,8 @@ class Services:
     table_errors: Callable[[], Mapping[str, str]] = dict
     standstill: Standstill | None = None
     background: Database | None = None
+    authentication: Authentication | None = None
+    operator_roles: frozenset[str] = OPERATORS
 
     @property
     def epochs(self) -> Epochs:

@@ -29,7 +29,7 @@ from commander.schema.types.field_types import TypeMap
 from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.node import node_fields
-from commander.schema.types.projections import ProjectionFields, names_of, reach
+from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
 from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.results import OutcomeTypes
@@ -50,8 +50,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     effect_queries, effect_mutations = effect_fields()
     parked_queries, parked_mutations = reactor_failure_fields()
     made = ProjectionFields(domain, types, events)
-    read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
-    read += node_fields(domain.projections, events, reach)
+    read = [*made.all(), log, *node_fields(domain.projections, events)]
     inputs = command_inputs(domain, types)
     outcomes = OutcomeTypes(events, RejectionCodes(domain, types), made.from_streams)
     options = option_types(projection_names(domain, types))

@@ -14,6 +14,8 @@ PERSISTED_QUERY_NOT_SUPPORTED
                      a request has a hash in place of a document; send the document
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
+UNAUTHENTICATED      the token of the request is not accepted; sign in again
+TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -35,7 +37,15 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
-from commander.domain.errors import InvalidRequest, NotFound, NotServing, Overloaded, Unavailable
+from commander.domain.errors import (
+    InvalidRequest,
+    NotFound,
+    NotServing,
+    Overloaded,
+    TokenExpired,
+    Unauthenticated,
+    Unavailable,
+)
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
@@ -57,6 +67,8 @@ _MAX_MESSAGE = 1000
 _MAX_WORD = 100
 _LONG_WORD = re.compile(rf"(\S{{{_MAX_WORD}}})\S+")
 _CODES: Mapping[type[Exception], str] = {
+    TokenExpired: "TOKEN_EXPIRED",
+    Unauthenticated: "UNAUTHENTICATED",
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",

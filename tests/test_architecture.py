@@ -57,6 +57,8 @@ KNOWN_BY = {
     "typer": {"commander"},
     "rich": {"commander"},
     "opentelemetry": {"commander.streaming"},
+    "jwt": {"commander.resolvers"},
+    "cryptography": {"commander.resolvers"},
     "httpx": {"commander.schema"},
     "websockets": {"commander.schema"},
 }

@@ -16,6 +16,7 @@ restoring.py          commander restore
 snapshots.py          commander snapshots drop
 auditing.py           run the checks of an audit in several processes
 verifying.py          commander verify
+tokens.py             commander token
 repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands

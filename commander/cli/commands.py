@@ -105,6 +105,21 @@ def schema(domain: DomainArgument = None) -> None:
 
 
 @app.command()
+def token(
+    subject: Annotated[str, typer.Option(help="Whose token it is.")],
+    role: Annotated[list[str] | None, typer.Option(help="A role. Can be repeated.")] = None,
+    minutes: Annotated[float, typer.Option(help="For how long it is valid.")] = 60,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The data directory of commander dev. Default: .commander/<system>.")
+    ] = None,
+) -> None:
+    """Print a token for development, made with the key of COMMANDER_AUTH=dev commander dev."""
+    from commander.cli.tokens import run_token
+
+    run_token(subject, role or [], minutes, data_dir)
+
+
+@app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
     """Print the health of the process at URL. Exit with 0 if it is ready, otherwise with 1.
 

@@ -34,6 +34,7 @@ from commander.schema.execution.gate import Admitted, OperationRejected
 from commander.schema.execution.rendering import Rendered, Renderer
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
+from commander.schema.types.read_your_writes import links_show
 from commander.streaming.live.changes import Cursor
 
 T = TypeVar("T")
@@ -48,12 +49,19 @@ class Subscriber(ABC, Generic[T]):
     async def pages(self) -> AsyncGenerator[T, None]:
         """Yields the pages that are sent to the subscriber. Raises OperationRejected when an error ends it.
 
-        Every item of every subscription passes through here. The gate is passed once, before the first. A
-        right that can end during a subscription must be checked here, before each page.
+        Every item of every subscription passes through here. The gate is passed once, before the first. So
+        the token of the subscriber is looked at here, before each page.
         """
+        access, authentication = self.admitted.context.access, self.admitted.context.services.authentication
         try:
             async with aclosing(self._source()) as pages:
                 async for page in pages:
+                    if (
+                        access is not None
+                        and authentication is not None
+                        and not authentication.stands(access)
+                    ):
+                        await authentication.end_stream(access)
                     yield page
         except Exception as error:
             raise OperationRejected([coerced(error)]) from error
@@ -97,6 +105,7 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
         operation = self.admitted.operation
         context = self.admitted.context.for_operation()  # no cached data of the previous item
+        links_show(context, None, cursor.position)
         result = execute(
             self.executor.schema,
             operation.tree,

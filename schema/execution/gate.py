@@ -18,6 +18,7 @@ from graphql import GraphQLError, GraphQLSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import TokenExpired
 from commander.schema.context import Context
 from commander.schema.errors import bounded, coerced, message_and_extensions, typed
 from commander.schema.execution.documents import Documents, Operation
@@ -73,9 +74,14 @@ class Gate:
     ) -> Admitted:
         """Checks an operation and admits it for execution.
 
-        Raises OperationRejected if the document exceeds a limit or is invalid, if it has no operation of this
-        name, if the type of the operation is not allowed, or if rules refuse fields (one error per field).
+        Raises OperationRejected if the token has ended, if the document exceeds a limit or is invalid, if it
+        has no operation of this name, if the type of the operation is not allowed, or if rules refuse fields
+        (one error per field).
         """
+        try:
+            context.must_stand()
+        except TokenExpired as error:
+            raise OperationRejected([coerced(error)]) from error
         operation = self._documents.read(query).operation(operation_name)
         if not isinstance(operation, Operation):
             raise OperationRejected(operation)

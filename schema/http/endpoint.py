@@ -20,26 +20,24 @@ from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
-from commander.domain.errors import CommanderError
+from commander.domain.errors import CommanderError, TokenExpired
 from commander.resolvers.services import Services
 from commander.schema.context import Context
 from commander.schema.errors import is_request_error
 from commander.schema.execution.operations import CommanderSchema
-from commander.schema.http.connections import Streams, close_source
+from commander.schema.http.connections import Lasting, Streams, close_source
 from commander.schema.http.departures import CLIENT_GONE, ClientGone, unless_gone
-from commander.schema.http.graphiql_page import Example, assets_app, graphiql_page
+from commander.schema.http.graphiql_page import Acting, Example, assets_app, graphiql_page
+from commander.schema.http.messages import closing_reason
 from commander.schema.http.multipart import Parts
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
 from commander.schema.http.requests import Batch, GivenRequest, checked, posted
+from commander.schema.http.signing_in import context_of, ended_error
 from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
-from commander.schema.http.websocket import (
-    CheckedWebSocket,
-    LegacyProtocol,
-    TransportProtocol,
-    closing_reason,
-)
+from commander.schema.http.websocket import CheckedWebSocket, LegacyProtocol, TransportProtocol
 from commander.schema.http.wire import (
     HttpError,
+    answer_of,
     decoded_json,
     encoded_json,
     error_of,
@@ -65,6 +63,7 @@ class HttpSettings:
 
     origins: other origins whose pages may call the API; '*' for all.
     keep_alive_seconds: how often a keep-alive is sent on SSE, multipart and legacy WebSocket connections.
+    acting: how GraphiQL offers to act as somebody; see graphiql_page.
     """
 
     max_body_bytes: int = 1024 * 1024
@@ -72,6 +71,7 @@ class HttpSettings:
     connection_init_timeout_seconds: float = 10
     max_subscriptions_per_connection: int = 100
     keep_alive_seconds: float = 15
+    acting: Acting | None = None
 
 
 class _Single(Exception):
@@ -107,7 +107,7 @@ class Endpoint(GraphQL[Context, None]):
             keep_alive=True,
             keep_alive_interval=settings.keep_alive_seconds,
         )
-        self._transports: Mapping[str, HTTPStreamTransport] = {
+        self._transports: Mapping[str, CursorEvents | Parts] = {
             "sse": CursorEvents(settings.keep_alive_seconds),
             "multipart-subscription": Parts(settings.keep_alive_seconds),
         }
@@ -115,7 +115,9 @@ class Endpoint(GraphQL[Context, None]):
         self._services = services
         self._streams = streams
         self._assets = assets_app()
-        self._page = graphiql_page(examples, keep_alive_seconds=settings.keep_alive_seconds)
+        self._page = graphiql_page(
+            examples, keep_alive_seconds=settings.keep_alive_seconds, acting=settings.acting
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -130,8 +132,11 @@ class Endpoint(GraphQL[Context, None]):
                 await close_source(response)
                 response = error_response(request, error)
             else:
-                await self._streams.serve(response, scope, receive, send)
-                return
+                try:
+                    await self._streams.serve(response, scope, receive, send, self._lasting(request))
+                    return
+                except TokenExpired as error:
+                    response = error_response(request, error)
         await response(scope, receive, send)
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,10 +177,10 @@ class Endpoint(GraphQL[Context, None]):
         Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
         A query ends when its client goes. A mutation does not: it may have done half of its work.
         """
-        services = self._services()
+        context = await context_of(self._services(), request.headers)
         if not data.is_mutation:
-            services.database.must_take_another()
-        work = self._executed(services, request, data)
+            context.services.database.must_take_another()
+        work = self._executed(context, data)
         result = await (work if data.is_mutation else unless_gone(request.receive, work))
         status = 200
         if is_request_error(result) and data.media_type == GRAPHQL_JSON:
@@ -189,29 +194,42 @@ class Endpoint(GraphQL[Context, None]):
 
         Mutations run one after another, as their client wrote them. Queries alone run at the same time.
         """
-        services = self._services()
+        context = await context_of(self._services(), request.headers)
         given = [one for one in batch if isinstance(one, GivenRequest)]
         mutates = any(one.is_mutation for one in given)
         if not mutates:
-            services.database.must_take_another()
+            context.services.database.must_take_another()
 
         async def executed() -> list[ExecutionResult]:
             if mutates:
-                return [await self._executed(services, request, one) for one in given]
-            return await asyncio.gather(*(self._executed(services, request, one) for one in given))
+                return [await self._executed(context, one) for one in given]
+            return await asyncio.gather(*(self._executed(context, one) for one in given))
 
         results = iter(await (executed() if mutates else unless_gone(request.receive, executed())))
         answers = [error_of(one) if isinstance(one, HttpError) else answer_of(next(results)) for one in batch]
         media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
         return Response(encoded_json(answers), 200, {"vary": "accept"}, f"{media_type}; charset=utf-8")
 
-    async def _executed(self, services: Services, request: Request, data: GivenRequest) -> ExecutionResult:
+    async def _executed(self, context: Context, data: GivenRequest) -> ExecutionResult:
         return await self.schema.execute(
             data.query,
             variable_values=data.variables,
-            context_value=Context.from_headers(services, request.headers),
+            context_value=context,
             operation_name=data.operation_name,
         )
+
+    def _lasting(self, request: Request) -> Lasting | None:
+        """How long the streamed response to this request may last. None: as long as it likes."""
+        context: Context | None = getattr(request.state, "context", None)
+        if context is None or context.access is None or context.services.authentication is None:
+            return None
+        transport = self._transports[request.state.protocol]
+
+        def last(error: TokenExpired) -> bytes:
+            response: Any = {"data": None, "errors": [ended_error(error)]}
+            return transport.encode_last(response, self.encode_json).encode()
+
+        return Lasting(context.services.authentication.streams, context.access, last)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GivenRequest:
         """Reads a request that Strawberry handles: by GET, or for a stream."""
@@ -223,8 +241,10 @@ class Endpoint(GraphQL[Context, None]):
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream resumes after the header Last-Event-ID."""
-        if kwargs["request_data"].protocol == "sse":
-            seen = last_event_id(kwargs["request"].headers.get("last-event-id"))
+        request, protocol = kwargs["request"], kwargs["request_data"].protocol
+        request.state.context, request.state.protocol = kwargs["context"], protocol
+        if protocol == "sse":
+            seen = last_event_id(request.headers.get("last-event-id"))
             kwargs["context"] = replace(kwargs["context"], resume_after=seen)
         return await super().execute_operation(*args, **kwargs)
 
@@ -252,6 +272,9 @@ class Endpoint(GraphQL[Context, None]):
         return self._transports.get(protocol)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        """That of a WebSocket has no viewer before connection_init; see signing_in.py."""
+        if isinstance(request, Request):
+            return await context_of(self._services(), request.headers)
         return Context.from_headers(self._services(), request.headers)
 
     async def render_graphql_ide(self, request: Request) -> Response:
@@ -266,15 +289,3 @@ class Endpoint(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> str:
         return encoded_json(data)
-
-
-def answer_of(result: ExecutionResult) -> dict[str, Any]:
-    """A result as a GraphQL response. An operation that was not executed has no data."""
-    answer: dict[str, Any] = {}
-    if result.errors:
-        answer["errors"] = [error.formatted for error in result.errors]
-    if not is_request_error(result):
-        answer["data"] = result.data
-    if result.extensions:
-        answer["extensions"] = result.extensions
-    return answer

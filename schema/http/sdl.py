@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from commander.resolvers.services import Services
-from commander.schema.context import Context
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.signing_in import context_of
 from commander.schema.http.wire import error_response
 
 _INTROSPECTION = "{ __schema { types { name } directives { name } } }"
@@ -48,7 +48,7 @@ def schema_text(
 
     async def respond(request: Request) -> Response:
         try:
-            context = Context.from_headers(services(), request.headers)
+            context = await context_of(services(), request.headers)
             schema.gate.admit(_INTROSPECTION, None, None, context)
         except OperationRejected as rejected:
             return JSONResponse({"errors": [error.formatted for error in rejected.errors]}, _FORBIDDEN)

@@ -10,11 +10,18 @@ import msgspec
 from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from strawberry.types import ExecutionResult
 
-from commander.schema.errors import BAD_REQUEST, message_and_extensions
+from commander.schema.errors import BAD_REQUEST, is_request_error, message_and_extensions
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
 
-_STATUS: Mapping[str, int] = {"UNAVAILABLE": 503, "OVERLOADED": 503, "INTERNAL": 500}
+_STATUS: Mapping[str, int] = {
+    "UNAVAILABLE": 503,
+    "OVERLOADED": 503,
+    "INTERNAL": 500,
+    "UNAUTHENTICATED": 401,
+    "TOKEN_EXPIRED": 401,
+}
 _RETRY_AFTER_SECONDS = 5
 
 
@@ -83,6 +90,18 @@ def encoded_json(data: object) -> str:
         return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
+def answer_of(result: ExecutionResult) -> dict[str, Any]:
+    """A result as a GraphQL response. An operation that was not executed has no data."""
+    answer: dict[str, Any] = {}
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        answer["data"] = result.data
+    if result.extensions:
+        answer["extensions"] = result.extensions
+    return answer
+
+
 def http_status_of(code: str) -> int:
     """The HTTP status for an error with this code, for an operation that was not executed."""
     return _STATUS.get(code, 400)
@@ -92,6 +111,11 @@ def error_of(error: HTTPException) -> dict[str, Any]:
     """The answer to a request that is refused."""
     code = getattr(error, "code", BAD_REQUEST)
     return {"errors": [{"message": error.reason, "extensions": {"code": code}}]}
+
+
+def _quotable(message: str) -> str:
+    """The message as RFC 6750 allows it in a header."""
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in message)
 
 
 def error_response(request: Request, error: Exception) -> Response:
@@ -106,5 +130,9 @@ def error_response(request: Request, error: Exception) -> Response:
         body = {"errors": [{"message": message, "extensions": extensions}]}
         if status == 503:
             headers["retry-after"] = str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))
+        elif status == 401:
+            headers["www-authenticate"] = (
+                f'Bearer error="invalid_token", error_description="{_quotable(message)}"'
+            )
     media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
     return JSONResponse(body, status_code=status, headers=headers, media_type=f"{media_type}; charset=utf-8")

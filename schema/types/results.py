@@ -11,6 +11,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import get_object_definition
 
+from commander.domain.rights import FORBIDDEN, FORBIDDEN_MESSAGE
 from commander.resolvers import results as resolving
 from commander.resolvers import settling
 from commander.schema.names import camel
@@ -76,6 +77,15 @@ class CommandRejected(CommandOutcome):
     message: str
 
 
+@strawberry.type(
+    description="The viewer may not send this command. If its rule needs the state of the stream, this "
+    "outcome is stored and final. Otherwise nothing was stored."
+)
+class CommandForbidden(CommandOutcome):
+    code: str = strawberry.field(description="Always FORBIDDEN.")
+    message: str
+
+
 @strawberry.type(description="A field of an input that breaks a constraint.")
 class InputProblem:
     path: list[str] = strawberry.field(description="The path to the field, from the input down.")
@@ -98,7 +108,7 @@ class CommandPending(CommandOutcome):
     )
 
 
-@strawberry.type(description="The command id was used before with other content.")
+@strawberry.type(description="The command id was used before, with other content or by another sender.")
 class CommandConflict(CommandOutcome):
     message: str
 
@@ -155,6 +165,7 @@ class OutcomeTypes:
             CommandAccepted,
             self._applied,
             self._rejected,
+            CommandForbidden,
             CommandInvalid,
             CommandPending,
             CommandConflict,
@@ -190,6 +201,14 @@ class OutcomeTypes:
                     **self._codes.shown(type_, code),
                 )
                 return rejected
+            case resolving.ForbiddenResult():
+                return CommandForbidden(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    code=FORBIDDEN,
+                    message=FORBIDDEN_MESSAGE,
+                )
             case resolving.FailedResult(_, code, message):
                 return CommandFailed(
                     command_id=command_id, type=type_, stream=stream, code=code, message=message

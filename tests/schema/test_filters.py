@@ -11,7 +11,7 @@ import pytest
 
 from commander import DefinitionError
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Not, Operator
+from commander.domain.filters import AllOf, AnyOf, Condition, Not, Operator
 from commander.examples.bank import bank
 from commander.schema import build
 from commander.schema.types.field_types import TypeMap

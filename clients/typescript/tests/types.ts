@@ -12,6 +12,7 @@ export function said(outcome: CommandOutcome): string {
       return `${outcome.version} ${outcome.events.length}`;
     case "CommandConflict":
     case "CommandFailed":
+    case "CommandForbidden":
     case "CommandRejected":
     case "VersionConflict":
       return outcome.message;
