@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
@@ -40,11 +41,18 @@ from commander.schema.types.results import OutcomeTypes
 from commander.schema.types.scalars import SCALARS
 
 
-def build_schema(domain: Domain, rules: Iterable[Rule] = (), *, subgraph: bool = False) -> CommanderSchema:
+def build_schema(
+    domain: Domain,
+    rules: Iterable[Rule] = (),
+    trusted: TrustedDocuments | None = None,
+    *,
+    subgraph: bool = False,
+) -> CommanderSchema:
     """The schema of a domain. Raises DefinitionError for a domain with errors, and for names that collide.
 
-    rules: each selected field must pass them before anything is executed; see execution/gate.py.
-    subgraph: it is part of a graph of several domains, which a gateway composes.
+    rules: each selected field must pass them before anything is executed; see execution/gate.py. trusted: the
+    documents that clients can name by their ids. subgraph: it is part of a graph of several domains, which a
+    gateway composes.
     """
     domain.check()
     types = TypeMap()
@@ -91,6 +99,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = (), *, subgraph: bool =
                 name_converter=Names(naming),
             ),
             rules=rules,
+            trusted=trusted,
             naming=naming,
             subgraph=None if others is None else _subgraph(made.entities, others, types),
             execution_context_class=CountingExecution,

@@ -22,6 +22,7 @@ from commander.examples.bank import bank
 from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
+from commander.schema.execution.cost import PageSizes
 from commander.schema.execution.documents import Documents, Operation
 from commander.schema.execution.following import Followed
 from commander.schema.execution.gate import FieldRefused
@@ -146,7 +147,7 @@ async def test_a_mutation_of_a_subgraph_has_a_plan(outcome: str) -> None:
 
 def context(services: Any = None) -> Context:
     epochs = Epochs((Epoch(1, 1), Epoch(2, 7)))
-    given: Any = services or SimpleNamespace(limits=Limits(), epochs=epochs)
+    given: Any = services or SimpleNamespace(limits=Limits(), epochs=epochs, allowances=None)
     return Context(given)
 
 
@@ -279,6 +280,16 @@ async def test_more_entities_than_an_answer_may_have_are_not_read(hundred: Servi
     [error] = result.errors
     assert error.extensions == {"code": "ANSWER_TOO_LARGE", "limit": 10}
     await hundred.database.close()
+
+
+def test_each_representation_has_its_price() -> None:
+    schema = build_schema(bank, subgraph=True)
+    operation = schema.gate.admit(ENTITIES, {"of": []}, None, context()).operation
+    pages = PageSizes(50, 500)
+    costs = [operation.price.of({"of": [{}] * count}, pages) for count in (0, 1, 30)]
+    assert costs == [0, 1, 30]
+    text = schema.gate.admit("{ _service { sdl } }", None, None, context()).operation
+    assert text.price.of(None, pages) > 100
 
 
 async def test_rows_of_any_kind_are_found_through_the_interface(hundred: Services) -> None:
