@@ -174,10 +174,9 @@ def _preload() -> None:
 def _make_what_the_bank_needs() -> None:
     """Its schema and its fingerprints, which each process of it makes at its start, always the same."""
     from commander.examples.bank import bank
-    from commander.parts import api
 
-    once: Any = cache(api.build_schema)
-    api.build_schema = once
+    api: Any = import_module("commander.parts.api")
+    api.build_schema = cache(api.build_schema)
     api.build_schema(bank)
     _ = bank.code
 
