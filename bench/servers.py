@@ -114,6 +114,7 @@ class System:
         environment = {
             "COMMANDER_POSTGRES_URL": self.postgres_url,
             "COMMANDER_NATS_URL": self.nats_url,
+            "COMMANDER_AUTH": "none",
         }
         process = await Process.started(
             [sys.executable, "-m", module, *arguments], environment, self.folder / f"{uuid4().hex}.log", core

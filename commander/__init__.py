@@ -6,8 +6,9 @@ streaming/    NATS JetStream: submit, process, relay,      may import eventstore
               project, react, feed
 resolvers/    what each GraphQL field does                 may import streaming and above
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
+setting_types.py  the types of settings                   may import nothing of ours
 settings.py   the settings of a process                    may import eventstore
-testing.py    given, when, then for a domain's tests       may import domain
+testing/      given, when, then for a domain's tests       may import domain
 deferred.py   import what a process seldom uses late       may import nothing of ours
 parts/        the processes of a deployment                may import all above
 dev/          everything on one machine                    may import all above
@@ -54,10 +55,18 @@ from commander.domain import (
     Message,
     Origin,
     ReactionRejected,
+    Ref,
     Rejected,
     SubmitContext,
+    Viewer,
+    Visible,
+    any_of,
+    anyone,
     new_id,
+    one_of,
+    same_as,
     touches,
+    where,
 )
 
 __all__ = [
@@ -84,8 +93,16 @@ __all__ = [
     "Origin",
     "Predicate",
     "ReactionRejected",
+    "Ref",
     "Rejected",
     "SubmitContext",
+    "Viewer",
+    "Visible",
+    "any_of",
+    "anyone",
     "new_id",
+    "one_of",
+    "same_as",
     "touches",
+    "where",
 ]

@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from commander.domain import CommanderError
 from commander.eventstore.database import without_password
+from commander.setting_types import (
+    Algorithms,
+    DomainReference,
+    HttpUrl,
+    NatsUrl,
+    Networks,
+    Origins,
+    Port,
+    PostgresUrl,
+    Rate,
+    SystemName,
+    demand_on,
+    parts_of,
+    problem_of_networks,
+)
 
 PREFIX = "COMMANDER_"
-_HOST = r"(\[[^\]]*\]|[^:/?#,@\[\]]*)(:\d+)?"
-_POSTGRES_URL = rf"^postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*([/?].*)?\Z"
-_LIKE_A_POSTGRES_URL = "must be like postgresql://user:password@host:5432/name; a / in a password is %2F"
-
-PostgresUrl = Annotated[str, Meta(pattern=_POSTGRES_URL, extra={"demand": _LIKE_A_POSTGRES_URL})]
-_NATS_SERVER = r"\s*(nats://|tls://|ws://|wss://)?([^/?#,\s]*@)?(\[[^\]]+\]|[^:/?#,@\[\]\s]+)(:\d{1,5})?/?\s*"
-NatsUrl = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{_NATS_SERVER}(,{_NATS_SERVER})*\Z",
-        extra={"demand": "must be like nats://host:4222, several separated by commas"},
-    ),
-]
-_ORIGIN = r"\s*(\*|https?://[^/?#,@\s]+)?\s*"
-Origins = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{_ORIGIN}(,{_ORIGIN})*\Z",
-        extra={
-            "demand": "must be like https://example.org without a path, several separated by commas, or *"
-        },
-    ),
-]
-DomainReference = Annotated[
-    str, Meta(pattern=r"^\w+(\.\w+)*:\w+\Z", extra={"demand": "must be like package.module:domain"})
-]
-SystemName = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!(commands|events|signals)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z",
-        extra={
-            "demand": "must have 1 to 32 letters from A to Z, digits, _ and -, must not begin with _ or -, "
-            "and must not be commands, events or signals"
-        },
-    ),
-]
-Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class SettingsError(CommanderError):
@@ -83,11 +61,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     and the next ports for the other parts. With 0 it uses free ports."""
     origins: Origins = ""
     """Other origins whose pages may call the API, separated by commas. * means all."""
+    require_preflight: bool = False
+    """Whether an operation by GET needs a header for which browsers ask first: `Apollo-Require-Preflight`,
+    `X-Apollo-Operation-Name`, or `Content-Type: application/json`. Use true if browsers reach the API by
+    plain HTTP, or are older than 2023. Then `EventSource` cannot be used."""
+    auth: Literal["none", "dev", "jwt"] | None = None
+    """Who may ask. The API does not start without it, except in `commander dev`. none: everyone, for
+    development, or behind a gateway that authenticates. jwt: who has a token, see [rights.md](rights.md).
+    dev: the same, with a key that `commander dev` makes."""
+    auth_secret: str | None = None
+    """The secret that is shared with the issuer of tokens (HS256), at least 32 bytes."""
+    auth_secret_file: str | None = None
+    """The file that has this secret. Blanks and line ends around it do not count."""
+    auth_public_key: str | None = None
+    """The public key of the issuer of tokens, in PEM."""
+    auth_public_key_file: str | None = None
+    """The file that has this key."""
+    auth_jwks_url: HttpUrl | None = None
+    """Where the issuer of tokens publishes its keys (JWKS)."""
+    auth_issuer: str | None = None
+    """The `iss` that tokens must have. If no key is given and no URL of keys, this issuer is asked for them
+    (OpenID Connect Discovery)."""
+    auth_audience: str = ""
+    """The `aud` that tokens must name, or several with commas. Not set: a token must name none. * means any:
+    only for an issuer that gives tokens for this API alone."""
+    auth_algorithms: Algorithms = ""
+    """The algorithms of tokens that are accepted, with commas. Not set: HS256 with a secret, else those of
+    the public keys."""
+    auth_leeway_seconds: Annotated[float, Meta(ge=0, le=300)] = 0
+    """How far the clocks of the issuer and of this process may differ: a token is accepted that long before
+    its `nbf` and after its `exp`."""
+    auth_subject_claim: str = "sub"
+    """The claim of a token that names the subject. A dot leads into an object."""
+    auth_roles_claim: str = "roles"
+    """The claim that has the roles, as a list or as a text with blanks: `realm_access.roles`, for example."""
+    operator_roles: str = "operator"
+    """The roles of operators, with commas between them. They see everything and keep the system running."""
+    auth_keys_seconds: Annotated[float, Meta(ge=1)] = 300
+    """How old the published keys may get before they are fetched again."""
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.
     Set this only if clients cannot set that header themselves."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """The form of a line of the log: text, or an object of JSON. Neither holds a token or a password."""
 
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     """The number of partitions of commands. It is fixed at the first start of a system."""
@@ -142,6 +160,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections in all, and no more than its open files allow."""
     max_subscriptions_per_connection: Annotated[int, Meta(ge=1)] = 100
     """The most open operations on one WebSocket."""
+
+    operations_per_second: Rate = 0
+    """How many operations one client may begin in a second, on all transports. 0: no limit. A client is the
+    one who is signed in, otherwise an address. Each API process counts for itself."""
+    commands_per_second: Rate = 0
+    """How many commands one client may send in a second. 0: no limit. Each field of a mutation is a command,
+    and each command of `submit`."""
+    cost_per_second: Rate = 0
+    """How many points of cost the operations of one client may have in a second. 0: no limit."""
+    burst_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10
+    """After a pause, a client may use at once what it may use in so many seconds."""
+    max_cost: Annotated[int, Meta(ge=0)] = 0
+    """The most points that one operation may cost, computed before it runs. 0: no limit."""
+    operation_seconds: Annotated[float, Meta(ge=0)] = 0
+    """How long an operation may take. Then it is ended, with what it runs in Postgres. 0: no limit. A
+    mutation has the 60 seconds that it may wait in addition; for a subscription each item counts."""
+    max_streams: Annotated[int, Meta(ge=0)] = 0
+    """How many subscriptions one client may have open in one API process. 0: no limit."""
+    documents: Literal["any", "trusted"] = "any"
+    """Which documents of GraphQL are run: any, or only trusted ones (`commander documents add`)."""
+    trusted_proxies: Networks = ""
+    """The addresses or networks of the gateways before the API, separated by commas. Of a request from one
+    of them, the client's address is the last in X-Forwarded-For that is not one of them."""
+
     request_head_seconds: Annotated[float, Meta(gt=0)] = 15
     """How long a client may take to send the head of a request. For the first one, from the connection."""
     request_body_seconds: Annotated[float, Meta(gt=0)] = 60
@@ -177,7 +219,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
-        return tuple(origin.strip() for origin in self.origins.split(",") if origin.strip())
+        return parts_of(self.origins)
+
+    @property
+    def allowed_proxies(self) -> tuple[str, ...]:
+        return parts_of(self.trusted_proxies)
+
+    @property
+    def roles_of_operators(self) -> frozenset[str]:
+        """`operator_roles`, one by one."""
+        return frozenset(one.strip() for one in self.operator_roles.split(",") if one.strip())
 
 
 def read_settings(**overrides: object) -> Settings:
@@ -197,6 +248,9 @@ def read_settings(**overrides: object) -> Settings:
         except msgspec.ValidationError:
             shown = without_password(value) if isinstance(value, str) else value
             problems.append(f"{PREFIX}{field.name.upper()}={shown!r}: {demand_on(field.type)}")
+    networks = read.get("trusted_proxies", "")
+    if problem := problem_of_networks(networks):
+        problems.append(f"{PREFIX}TRUSTED_PROXIES={networks!r}: {problem}")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**read)
@@ -215,25 +269,3 @@ def system_name_of(domain: str) -> str:
             f"the domain's name {domain!r} cannot be the name of a system on NATS: set "
             f"COMMANDER_SYSTEM, which {demand_on(SystemName)}"
         ) from None
-
-
-def demand_on(kind: Any) -> str:
-    """The requirement for a value of this type, as text."""
-    metas = [part for part in get_args(kind) if isinstance(part, Meta)]
-    if get_origin(kind) is Literal:
-        return f"must be one of {', '.join(get_args(kind))}"
-    if kind is bool:
-        return "must be true or false"
-    if not metas:  # an optional type, or a type without a constraint
-        return demand_on(get_args(kind)[0]) if get_args(kind) else f"must be of the type {kind.__name__}"
-    [meta] = metas
-    if meta.extra is not None:
-        return str(meta.extra["demand"])
-    bounds = {"at least": meta.ge, "more than": meta.gt, "at most": meta.le}
-    number = "a whole number" if get_args(kind)[0] is int else "a number"
-    shown = [
-        f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
-        for word, bound in bounds.items()
-        if bound is not None
-    ]
-    return f"must be {number}, {' and '.join(shown)}"

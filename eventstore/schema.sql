@@ -506,3 +506,22 @@ create table command_streams (
     lost_at timestamptz,
     sent_again bigint not null default 0
 );
+
+create table revocations (
+    subject text primary key,
+    revoked_at timestamptz not null,
+    stored_at timestamptz not null default clock_timestamp()
+);
+create index revocations_stored on revocations (stored_at);
+
+create table revocations_followed (
+    only_row boolean primary key default true check (only_row),
+    position bigint not null
+);
+
+create table trusted_documents (
+    id text primary key,
+    number bigint generated always as identity,
+    text text not null,
+    added_at timestamptz not null default now()
+);

@@ -1,8 +1,13 @@
 """What a field of the API does: plain async functions over streaming and eventstore. No GraphQL here.
 
+identity/           who a request comes from: tokens, and the end of what they allow
 services.py         the services that resolvers use, one instance per process
 answer_size.py      the size of an answer, and its limit
+allowances.py       what one client may use: operations, commands, cost, streams
+trusted_documents.py the documents that clients name by their ids
+payers.py           whose allowance an operation uses
 request_context.py  the request context, made here for every transport and for the command line
+allowing.py         the rule of a command, before it is stored
 commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have
@@ -21,6 +26,7 @@ numbered.py         pages of lists that are ordered by a number, in both directi
 log_pages.py        pages of the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections
+links.py            read rows of another projection, along links and by id
 cursors.py          cursors of lists: encode and decode
 node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position

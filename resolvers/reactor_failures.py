@@ -11,7 +11,8 @@ from commander.eventstore.reactions.parked import (
     parked_actions,
 )
 from commander.resolvers.cursors import number_cursor_of, number_from
-from commander.resolvers.events import Page, must_be_storable, page_size
+from commander.resolvers.events import Page, must_be_storable
+from commander.resolvers.numbered import number_walk, numbered_page
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService, Services
 
@@ -19,18 +20,30 @@ _LIST = "reactorFailures"
 
 
 async def reactor_failures(
-    services: Services, reactor: str | None, first: int | None, after: str | None
+    services: Services,
+    reactor: str | None,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Page[ParkedKey]:
-    """The parked keys, of one reactor if it is given, in the order in which they were parked.
+    """The parked keys between two cursors, in the order in which they were parked. reactor: only its keys.
 
     Raises InvalidRequest.
     """
-    size = page_size(services, first)
+    walk = number_walk(services, first, _number("after", after), last, _number("before", before))
     if reactor is not None:
         must_be_storable("reactor", reactor)
-    behind = 0 if after is None else number_from("after", after, _LIST)
-    found = await list_parked(services.database, reactor, behind, size + 1)
-    return Page(found[:size], more=len(found) > size)
+
+    async def read(low: int, high: int | None, limit: int, backwards: bool) -> list[ParkedKey]:
+        return await list_parked(services.database, reactor, low, limit, before=high, newest_first=backwards)
+
+    return await numbered_page(read, walk)
+
+
+def _number(argument: str, cursor: str | None) -> int | None:
+    return None if cursor is None else number_from(argument, cursor, _LIST)
 
 
 def failure_cursor_of(parked: ParkedKey) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from commander.domain import Domain, ProjectionType
 from commander.domain.errors import RAISED, CommanderError, InvalidRequest
@@ -74,6 +74,24 @@ async def reached(services: Services, table: Table, at_least: int | None, timeou
     for behind in await services.progress.reach({name: at_least}, timeout_ms / 1000):
         raise error_of(services, behind)
     return await services.progress.reached(name)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the rows of a projection must show; see `reached`. projection: its stored name."""
+
+    projection: str
+    at_least: int | None = None
+    timeout_ms: int = 0
+
+
+async def shows(services: Services, wanted: Shown) -> Reached | CommanderError:
+    """As `reached`. It returns its error."""
+    try:
+        table = services.tables[wanted.projection]
+        return await reached(services, table, wanted.at_least, wanted.timeout_ms)
+    except CommanderError as error:
+        return error
 
 
 def error_of(services: Services, behind: Behind) -> Late:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from commander.domain.checking import unusable_scalar
-from commander.domain.errors import InvalidRequest
+from commander.domain.errors import CommanderError, InvalidRequest
 from commander.domain.time_travel import aggregate_behind, stream_of_row
 from commander.eventstore.log.command_history import stream_version
 from commander.eventstore.log.event_log import log_extent
@@ -20,6 +21,8 @@ from commander.resolvers.events import Page
 from commander.resolvers.numbered import number_walk, numbered_page
 from commander.resolvers.services import Services
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class AsOf:
@@ -28,6 +31,18 @@ class AsOf:
     position: int | None = None
     time: datetime | None = None
     version: int | None = None
+
+
+@dataclass(frozen=True)
+class PastRow:
+    """A row at a point in the past, which is within the recorded history and no version.
+
+    projection: its stored name.
+    """
+
+    projection: str
+    key: Any
+    as_of: AsOf
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,38 @@ async def row_as_of(services: Services, table: Table, key: Any, as_of: AsOf) -> 
     source = _source(services, table, key)
     included = await _included(services, source, as_of)
     return None if unusable_scalar(source.stream) else await services.versions.at(source, included)
+
+
+async def past_rows(
+    services: Services, asked: Iterable[PastRow]
+) -> dict[PastRow, RowVersion | CommanderError | None]:
+    """The version of each row that was the newest then; None if there was none, the error of a failed fold.
+
+    Each stream is read once.
+    """
+    streams: dict[tuple[str, Any, bool], list[PastRow]] = {}
+    for one in asked:
+        streams.setdefault((one.projection, one.key, one.as_of.time is None), []).append(one)
+    found: dict[PastRow, RowVersion | CommanderError | None] = {}
+    for (projection, key, _), wanted in streams.items():
+        in_order = sorted(wanted, key=lambda one: (one.as_of.position or 0, one.as_of.time or _NEVER))
+        try:
+            found |= await _past_rows(services, projection, key, in_order)
+        except CommanderError:
+            for one in in_order:  # a fold that fails later does not fail earlier rows
+                try:
+                    found |= await _past_rows(services, projection, key, [one])
+                except CommanderError as error:
+                    found[one] = error
+    return found
+
+
+async def _past_rows(
+    services: Services, projection: str, key: Any, in_order: Sequence[PastRow]
+) -> dict[PastRow, RowVersion | None]:
+    source = _source(services, services.tables[projection], key)
+    points = [_up_to(one.as_of) for one in in_order]
+    return dict(zip(in_order, await services.versions.at_each(source, points), strict=True))
 
 
 async def versions_of_row(
@@ -124,7 +171,7 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
         if not 1 <= position <= extent.head:
             allowed = f"must be from 1 to {extent.head}, the head of the log"
             raise InvalidRequest("asOf.position", f"{allowed}; got {position}")
-        return lambda event: event.position <= position
+        return _up_to(as_of)
     assert time is not None, "one of the three is set"
     if time.tzinfo is None:
         raise InvalidRequest("asOf.time", f"must have a time zone, like {extent.begin.isoformat()}")
@@ -132,4 +179,13 @@ async def _included(services: Services, source: RowStream, as_of: AsOf) -> Inclu
         begin, now = extent.begin.isoformat(), extent.now.isoformat()
         allowed = f"must be from {begin} (the first event of the log) to {now} (now)"
         raise InvalidRequest("asOf.time", f"{allowed}; got {time.isoformat()}")
+    return _up_to(as_of)
+
+
+def _up_to(as_of: AsOf) -> Included:
+    """A test of which events are included at a position or a time."""
+    position, time = as_of.position, as_of.time
+    if position is not None:
+        return lambda event: event.position <= position
+    assert time is not None, "no version"
     return lambda event: event.recorded_at <= time

@@ -11,6 +11,7 @@ build.py        the whole schema of a domain
 http/           the transports: HTTP, SSE, multipart, WebSocket; GraphiQL
 graphiql/       the JavaScript of the GraphiQL page
 typescript/     the files of a client in TypeScript, from the schema of a domain
+python/         the files of a client in Python, and what it needs at run time
 
 Each room imports only rooms above it in this list.
 """

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from commander.domain.errors import CommanderError
+from commander.domain.filters import Filter
 from commander.eventstore.log.lineage import events_of_commands
-from commander.eventstore.projections.folding import rows_by_keys
+from commander.eventstore.projections.queries import RowPage
+from commander.eventstore.projections.versions import RowVersion
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers.answer_size import AnswerSize
 from commander.resolvers.events import Page, events_at
+from commander.resolvers.links import Referring, counts_of_links, pages_of_links, rows_of
 from commander.resolvers.reactions import Reactions
+from commander.resolvers.read_your_writes import Shown, shows
 from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, states_of
 from commander.resolvers.stream_events import StreamPage, pages_of
+from commander.resolvers.time_travel import PastRow, past_rows
+from commander.streaming.projections.progress import Reached
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -36,6 +44,10 @@ class Batching:
         self.reactions = _loader(self._reactions_to)
         self.stream_events = _loader(self._pages)
         self.rows = _loader(self._rows)
+        self.pages_of_links = _loader(self._pages_of_links)
+        self.counts_of_links = _loader(self._counts_of_links)
+        self.past_rows = _loader(self._past_rows)
+        self.reached = _loader(self._reached)
         self.commands = _loader(self._commands)
         self.events_at = _loader(self._events_at)
 
@@ -59,9 +71,24 @@ class Batching:
         found: dict[tuple[str, Any], Any] = {}
         for name in dict.fromkeys(name for name, _ in asked):
             keys = [key for projection, key in asked if projection == name]
-            rows = await rows_by_keys(self._services.database, self._services.tables[name], keys)
+            rows = await rows_of(self._services, name, keys)
             found |= {(name, key): row for key, row in rows.items()}
         return [found.get(one) for one in asked]
+
+    async def _pages_of_links(self, asked: Sequence[tuple[Referring, RowPage]]) -> list[list[Any]]:
+        found = await pages_of_links(self._services, asked, self._size)
+        return [found[one] for one in asked]
+
+    async def _counts_of_links(self, asked: Sequence[tuple[Referring, Filter]]) -> list[int]:
+        found = await counts_of_links(self._services, asked)
+        return [found[one] for one in asked]
+
+    async def _past_rows(self, asked: Sequence[PastRow]) -> list[RowVersion | CommanderError | None]:
+        found = await past_rows(self._services, asked)
+        return [found[one] for one in asked]
+
+    async def _reached(self, asked: Sequence[Shown]) -> list[Reached | CommanderError]:
+        return await asyncio.gather(*(shows(self._services, one) for one in asked))
 
     async def _commands(self, command_ids: Sequence[UUID]) -> list[CommandState | None]:
         found = await states_of(self._services, command_ids)
@@ -72,12 +99,15 @@ class Batching:
         return [found.get(position) for position in positions]
 
 
-def _loader(load: Callable[[Sequence[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
-    """A loader that caches nothing. `load` gets each key once, however often the answer shows it."""
+def _loader(load: Callable[[Sequence[K]], Awaitable[Sequence[V | CommanderError]]]) -> DataLoader[K, V]:
+    """A loader that caches nothing. `load` gets each key once, however often the answer shows it.
+
+    An error in place of a value is the error of that key alone.
+    """
 
     async def loaded(keys: list[K]) -> list[V]:
         distinct = list(dict.fromkeys(keys))
         found = dict(zip(distinct, await load(distinct), strict=True))
-        return [found[key] for key in keys]
+        return cast(list[V], [found[key] for key in keys])  # an error takes the place of a value
 
     return DataLoader(loaded, cache=False)

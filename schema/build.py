@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
@@ -29,17 +30,20 @@ from commander.schema.types.field_types import TypeMap
 from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.node import node_fields
-from commander.schema.types.projections import ProjectionFields, names_of, reach
+from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
 from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.results import OutcomeTypes
 from commander.schema.types.scalars import SCALARS
 
 
-def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
+def build_schema(
+    domain: Domain, rules: Iterable[Rule] = (), trusted: TrustedDocuments | None = None
+) -> CommanderSchema:
     """The schema of a domain. Raises DefinitionError for a domain with errors, and for names that collide.
 
-    rules: each selected field must pass them before anything is executed; see execution/gate.py.
+    rules: each selected field must pass them before anything is executed; see execution/gate.py. trusted: the
+    documents that clients can name by their ids.
     """
     domain.check()
     types = TypeMap()
@@ -50,8 +54,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
     effect_queries, effect_mutations = effect_fields()
     parked_queries, parked_mutations = reactor_failure_fields()
     made = ProjectionFields(domain, types, events)
-    read = [field for projection in domain.projections.values() for field in made.of(projection)] + [log]
-    read += node_fields(domain.projections, events, reach)
+    read = [*made.all(), log, *node_fields(domain.projections, events)]
     inputs = command_inputs(domain, types)
     outcomes = OutcomeTypes(events, RejectionCodes(domain, types), made.from_streams)
     options = option_types(projection_names(domain, types))
@@ -78,6 +81,7 @@ def build_schema(domain: Domain, rules: Iterable[Rule] = ()) -> CommanderSchema:
             types=[*events.classes, *outcomes.classes],
             config=StrawberryConfig(scalar_map=SCALARS),
             rules=rules,
+            trusted=trusted,
             execution_context_class=CountingExecution,
         )
     except DuplicatedTypeName as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from commander.resolvers.answer_size import AnswerSize
@@ -16,9 +16,12 @@ class Context(RequestContext[Services]):
     """The context of one operation. A connection has one too, and each of its operations gets its own.
 
     parts_of_outcomes: which fields of CommandApplied with fields of their own a mutation selects.
+    at_least: what the rows that links lead to must show, and how long to wait for it in milliseconds, by the
+    key of the root field above them in the answer; None: below every root field.
     """
 
     parts_of_outcomes: frozenset[str] = frozenset()
+    at_least: dict[str | int | None, tuple[int, int]] = field(default_factory=dict)
 
     @cached_property
     def size(self) -> AnswerSize:

@@ -11,6 +11,7 @@ spans.py        spans of OpenTelemetry
 tracing.py      the spans of a trace, if tracing is set up
 leases.py       assign each partition to one process, with a fenced lease
 nats/           connection, streams, publishing, reading, signals
+revocations.py  who is no longer accepted, as other processes tell it
 clocks.py       measure the clocks of the servers, and tell when they differ
 outages.py      tell other processes which server takes no writes
 log/            follow the log; the mirror: the stream EVENTS

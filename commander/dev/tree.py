@@ -14,6 +14,7 @@ from pathlib import Path
 
 from commander.cli.loading import load_domain
 from commander.dev.data_dir import DataOfAnotherSystem, default_data_dir, settle_owner, sole_use
+from commander.dev.development_key import development_key, make_development_key
 from commander.dev.embedded import (
     EmbeddedNats,
     EmbeddedPostgres,
@@ -34,6 +35,14 @@ _RESTART_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
+_AUTHENTICATION = {
+    "none": "none: everyone may do everything; to try tokens, set COMMANDER_AUTH=dev",
+    "dev": "dev: commander token --subject alice --role teller mints a token",
+    "jwt": "jwt",
+}
+"""What is said about who may ask."""
+
+
 class _ApiEnded(Exception):
     """The API ended before it was loaded. The reason has been printed."""
 
@@ -43,7 +52,7 @@ def run_dev(settings: Settings, data_dir: Path | None) -> None:
 
     data_dir: None means the directory of this system.
     """
-    configure_logging("dev", settings.log_level)
+    configure_logging("dev", settings.log_level, settings.log_format)
     domain = load_domain(settings.domain)
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
     check_port(settings.host, settings.port, "choose another port with --port")
@@ -86,8 +95,12 @@ class _Tree:
             **os.environ,
             "COMMANDER_PORT": str(self._port),
             "COMMANDER_DOMAIN": settings.domain,
+            "COMMANDER_AUTH": settings.auth or "none",
             **{f"COMMANDER_{name}_URL": str(url) for name, url in urls.items()},
         }
+        self._needs_key = settings.auth == "dev" and not (settings.auth_secret or settings.auth_secret_file)
+        if self._needs_key:
+            self._environment["COMMANDER_AUTH_SECRET_FILE"] = str(development_key(data_dir).resolve())
 
     async def run(self) -> None:
         stopped = asyncio.Event()
@@ -124,6 +137,8 @@ class _Tree:
         until_the_end.callback(self._hold.release)
         self._new_dirs = [path for path in (self._data_dir, *self._data_dir.parents) if not path.exists()]
         until_the_end.enter_context(sole_use(self._data_dir, self._system))
+        if self._needs_key:
+            make_development_key(self._data_dir)
         try:
             async with asyncio.TaskGroup() as group:
                 for server in self._servers:
@@ -157,7 +172,9 @@ class _Tree:
     def _write_environment(self) -> None:
         file = self._environment_file
         file.touch(mode=0o600)
-        names = ("COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN")
+        names = ["COMMANDER_POSTGRES_URL", "COMMANDER_NATS_URL", "COMMANDER_DOMAIN", "COMMANDER_AUTH"]
+        if self._needs_key:
+            names.append("COMMANDER_AUTH_SECRET_FILE")
         file.write_text("".join(f"export {name}={shlex.quote(self._environment[name])}\n" for name in names))
 
     async def _keep_server(self, server: EmbeddedServer) -> None:
@@ -234,6 +251,7 @@ class _Tree:
         _say(f"  health                {base}/health/ready")
         _say(f"  metrics               http://{operators}:PORT/metrics, PORT of {ports}")
         _say(f"  data                  {self._data_dir.resolve()}")
+        _say(f"  authentication        {_AUTHENTICATION[self._settings.auth or 'none']}")
         _say(f"  in another terminal   source {shlex.quote(str(self._environment_file))}")
         _say("Ctrl-C stops it.\n")
 

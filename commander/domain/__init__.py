@@ -2,6 +2,7 @@
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
+from commander.domain.conditions import one_of, where
 from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
@@ -10,12 +11,14 @@ from commander.domain.effects import EffectCall, EffectType
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
+    Forbidden,
     HookFailed,
     InvalidCommand,
     InvalidDecision,
     Problem,
     ProjectionFailed,
     Rejected,
+    RuleFailed,
     UndecodableEvent,
     UnknownEvent,
 )
@@ -25,7 +28,12 @@ from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
+from commander.domain.references import Ref
+from commander.domain.rights import Rights, Verdict
+from commander.domain.roles import Visible
+from commander.domain.rules import any_of, anyone, same_as
 from commander.domain.touching import touches
+from commander.domain.viewers import Viewer
 
 __all__ = [
     "AggregateType",
@@ -44,6 +52,7 @@ __all__ = [
     "EffectType",
     "EventType",
     "Field",
+    "Forbidden",
     "HookFailed",
     "InvalidCommand",
     "InvalidDecision",
@@ -55,10 +64,21 @@ __all__ = [
     "ProjectionType",
     "ReactionRejected",
     "ReactorType",
+    "Ref",
     "Rejected",
+    "Rights",
+    "RuleFailed",
     "SubmitContext",
     "UndecodableEvent",
     "UnknownEvent",
+    "Verdict",
+    "Viewer",
+    "Visible",
+    "any_of",
+    "anyone",
     "new_id",
+    "one_of",
+    "same_as",
     "touches",
+    "where",
 ]

@@ -6,6 +6,8 @@ CommanderError
 ├─ InvalidCommand       a command's input breaks a constraint; the command is not accepted
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
 ├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
+├─ Forbidden            the viewer may not do this
+├─ RuleFailed           a rule raised, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
 │  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
@@ -13,6 +15,8 @@ CommanderError
 ├─ EndedItsProcess      a call of the domain's code ended its process, each time
 ├─ InvalidRequest       an argument of a query is outside its range
 ├─ NotFound             there is no object with this id
+├─ Unauthenticated      the token of a request is not accepted
+│  └─ TokenExpired      it was accepted, or could have been, until it expired or was revoked
 ├─ Overloaded           a limit of what may wait at once is reached
 └─ Unavailable          Postgres or NATS cannot be reached, or cannot work
    ├─ NotServing        this API process starts or stops, or waits for `commander restore`
@@ -82,6 +86,14 @@ class InvalidDecision(CommanderError):
 
 class HookFailed(CommanderError):
     """A hook of the domain raised an error other than Rejected, or returned a wrong value."""
+
+
+class Forbidden(CommanderError):
+    """The viewer may not do what it asks for. Nothing was stored. The message does not say why."""
+
+
+class RuleFailed(CommanderError):
+    """A rule of the domain raised, or returned a wrong value. Nothing is shown, and nothing is accepted."""
 
 
 class UndecodableEvent(CommanderError):
@@ -171,6 +183,14 @@ class InvalidRequest(CommanderError):
 
 class NotFound(CommanderError):
     """There is no object with this id, or not yet. The message names the id."""
+
+
+class Unauthenticated(CommanderError):
+    """The token of a request is not accepted. The message says why. Sign in, and send another token."""
+
+
+class TokenExpired(Unauthenticated):
+    """The token has expired or was revoked. Get a new one. A stream can resume after its last cursor."""
 
 
 class Overloaded(CommanderError):

@@ -23,6 +23,8 @@ from commander.domain.deprecations import Deprecated, deprecation_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
+from commander.domain.references import Ref, reference_of
+from commander.domain.roles import Visible, visible_to
 from commander.domain.source import where_is
 
 BigInt = NewType("BigInt", int)
@@ -101,7 +103,8 @@ class Field:
     optional: None is allowed. required: it has no default. generated: its default is `new_id()`.
     doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
-    owner: the class whose field it is.
+    owner: the class whose field it is. visible_to: the roles that see it; None if all do.
+    ref: what it refers to, with the name of the link.
     """
 
     name: str
@@ -115,6 +118,8 @@ class Field:
     owner: Any = dataclasses.field(default=None, compare=False, repr=False)
     deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
     api_name: str | None = None
+    visible_to: frozenset[str] | None = dataclasses.field(default=None, compare=False, repr=False)
+    ref: Ref | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @cached_property
     def description(self) -> str | None:
@@ -158,12 +163,14 @@ def fields_of(
     *,
     may_generate: bool = False,
     may_rename: bool = False,
+    may_refer: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    may_rename: whether ApiName is allowed. within: the classes that this one is nested in.
+    may_rename: whether ApiName is allowed. may_refer: whether Ref is. within: the classes that this one is
+    nested in.
     """
     where = where_is(cls)
     if cls in within:
@@ -186,10 +193,15 @@ def fields_of(
             if not may_rename:
                 raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
             check_name(name, where, at_field)
+        if read.ref is not None and not may_refer:
+            raise DefinitionError(where, f"{at_field}: Ref is only for the fields of a row")
         if name in taken:
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
         taken[name] = field.name
+        if read.visible_to is not None and within:
+            problem = "Visible is for a field of a row, an event or a command, not of a value object"
+            raise DefinitionError(where, f"{at_field}: {problem}")
         if read.generated and not (may_generate and read.type == ScalarType(UUID)):
             raise DefinitionError(where, f"{at_field}: new_id() is only for fields of a command of type UUID")
         fields.append(read)
@@ -220,6 +232,8 @@ def _field(
         owner=owner,
         deprecated=deprecation_of(metadata, where, at_field),
         api_name=shown[0] if shown else None,
+        visible_to=visible_to(metadata, where, at_field),
+        ref=reference_of(metadata, field.name, where, at_field),
     )
 
 
@@ -230,7 +244,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName))]
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName | Visible | Ref))]
     match type_:
         case ListType():
             sample: object = ()
@@ -251,6 +265,10 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
             bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
+            if any(isinstance(m, Ref) for m in metadata):
+                raise DefinitionError(
+                    where, f"{at_field}: Ref is only for a field with one key, not for a list"
+                )
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -279,16 +297,3 @@ def _enum_type(enum: type[Enum], where: str, at_field: str) -> EnumType:
 def derived_ids(fields: tuple[Field, ...], command_id: UUID) -> dict[str, UUID]:
     """The values of the generated fields of the command with this id, by field name."""
     return {field.name: uuid5(command_id, field.name) for field in fields if field.generated}
-
-
-def check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:
-    """Raises DefinitionError for a deprecated field that each client of a command must give."""
-    for field in fields:
-        if field.deprecated is not None and field.required and not field.optional:
-            problem = "a deprecated field of an input needs a default, so that clients can leave it out"
-            raise DefinitionError(where_is(cls), f"{cls.__name__}.{field.name}: {problem}")
-        inner = field.type
-        while isinstance(inner, ListType):
-            inner = inner.item
-        if isinstance(inner, RecordType):
-            check_may_be_left_out(inner.python, inner.fields)

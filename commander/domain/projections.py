@@ -14,6 +14,7 @@ from commander.domain.fields import EnumType, Field, FieldType, ListType, Record
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import EventType, docstring, registered
 from commander.domain.naming import GivenNames
+from commander.domain.rules import Rule, Visibility, row_rule
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
 
@@ -56,10 +57,12 @@ class ProjectionType:
     name: the stored name: of its tables and for operators. query and plural: the query fields (account,
     accounts).
     key: the field that identifies a row.
-    indexes: the columns of each index; the key is added to each.
+    indexes: the columns of each index; the key is added to each. A reference with a list on the other side
+    has one.
     filterable: the fields that a filter may use.
     inline: rows are written in the transaction of the events.
     fingerprint_by: makes the fingerprint, which changes with the shape of the rows or the code.
+    visible: who sees a row; None: operators alone.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ProjectionType:
     fingerprint_by: Callable[[ProjectionType], str] = dataclass_field(compare=False, repr=False)
     where: str
     inline: bool = False
+    visible: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -96,6 +100,11 @@ class ProjectionType:
         """The sort orders that an index supports. Each ends with the key, so that it is a total order."""
         named = [(self.key,), *((*(c for c in index if c != self.key), self.key) for index in self.indexes)]
         return tuple(tuple(map(self.field, order)) for order in dict.fromkeys(named))
+
+    def orders_of_link(self, field: Field) -> tuple[tuple[Field, ...], ...]:
+        """The sort orders of the rows that refer to one row by this field; see `orders`. The key is first."""
+        own = [order[1:] for order in self.orders if order[0].name == field.name and len(order) > 1]
+        return tuple({tuple(f.name for f in order): order for order in [(self.key_field,), *own]}.values())
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
@@ -129,6 +138,12 @@ class ProjectionType:
         return handler.function(row, event)
 
 
+def declared_rows(cls: type) -> tuple[tuple[object, ProjectionType], ...]:
+    """The domains in which a class is the row of a projection, each with the projection."""
+    found: tuple[tuple[object, ProjectionType], ...] = cls.__dict__.get("__commander_rows__", ())
+    return found
+
+
 def projection_type(
     cls: type,
     names: GivenNames,
@@ -139,22 +154,28 @@ def projection_type(
     inline: bool,
     events: Mapping[type, EventType],
     fingerprint_by: Callable[[ProjectionType], str],
+    visible: Visibility | None = None,
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
-    fields = fields_of(cls, ROW_FIELDS)
+    fields = fields_of(cls, ROW_FIELDS, may_refer=True)
     check_defaults(cls, fields)
     for option, columns in (("indexes", indexes), ("filterable", filterable)):
         if isinstance(columns, str):
             problem = f"{option} must be a tuple of columns: {option}=({columns!r},)"
             raise DefinitionError(where, f"{cls.__name__}: {problem}")
-    together = tuple((index,) if isinstance(index, str) else tuple(index) for index in indexes)
+    given = [(index,) if isinstance(index, str) else tuple(index) for index in indexes]
+    listed = [(field.name,) for field in fields if field.ref and field.ref.reverse and field.name != key]
+    together = (*given, *(index for index in listed if index not in given))
     indexed = {key, *(column for index in together for column in index)}
-    for column in (key, *(column for index in together for column in index), *filterable):
+    referring = [field.name for field in fields if field.ref is not None]
+    for column in (key, *(column for index in together for column in index), *filterable, *referring):
         _check_sortable(fields, column, where, cls)
     key_field = next(field for field in fields if field.name == key)
     if key_field.optional:
         raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be None")
+    if key_field.visible_to is not None:
+        raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be hidden")
     _check_length(names.stored, _MAX_NAME, where, names.stored)
     for field in fields:
         _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
@@ -184,6 +205,7 @@ def projection_type(
         fingerprint_by,
         where,
         inline,
+        row_rule(visible, fields, where, cls.__name__),
     )
 
 
@@ -224,7 +246,7 @@ def _check_sortable(fields: tuple[Field, ...], column: str, where: str, cls: typ
     if field is None:
         raise DefinitionError(where, f"{cls.__name__} has no field {column}")
     if not isinstance(field.type, ScalarType | EnumType):
-        problem = "a list or a value object cannot be the key, indexed or filterable"
+        problem = "a list or a value object cannot be the key, a reference, indexed or filterable"
         raise DefinitionError(where, f"{cls.__name__}.{column}: {problem}")
 
 

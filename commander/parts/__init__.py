@@ -17,6 +17,7 @@ taken.py            what a client has taken of what was sent
 http_protocol.py    uvicorn's HTTP protocol, with bounds for requests that are never finished
 frame_protocol.py   uvicorn's WebSocket protocol, which takes shared frames
 asgi_server.py      uvicorn
+authentication.py   what verifies tokens, by the settings
 api.py              serve GraphQL
 process.py          run a part: servers, signals
 """

@@ -22,13 +22,19 @@ from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
+from commander.resolvers.allowances import Rates, allowances_of
+from commander.resolvers.identity.authentication import Authentication
+from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.build import build_schema
-from commander.schema.http.application import application
+from commander.schema.http.application import PATH, application
 from commander.schema.http.connections import Streams
 from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
-from commander.settings import Settings
+from commander.schema.http.graphiql_page import Acting
+from commander.schema.http.minting import minting
+from commander.settings import Settings, SettingsError
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
 from commander.streaming.commands.submitting import Submitter
@@ -39,6 +45,7 @@ from commander.streaming.projections.serving import ServingTables
 from commander.streaming.standstill import Standstill
 
 _SET_BACK_RETRY_SECONDS = 5
+_ACTING = {"dev": Acting.MINT, "jwt": Acting.TOKEN}
 
 
 class ApiPart(Part):
@@ -47,10 +54,23 @@ class ApiPart(Part):
     name = "api"
 
     def __init__(self, settings: Settings, domain: Domain) -> None:
+        """Raises SettingsError if the settings do not say who may ask."""
         super().__init__(settings, domain)
+        self._authentication = authentication_by(settings)
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
         self._queue: QueueWatch | None = None
+        self._trusted = TrustedDocuments(only=settings.documents == "trusted")
+        self._allowances = allowances_of(
+            Rates(
+                operations_per_second=settings.operations_per_second,
+                commands_per_second=settings.commands_per_second,
+                cost_per_second=settings.cost_per_second,
+                burst_seconds=settings.burst_seconds,
+                streams=settings.max_streams,
+                max_cost=settings.max_cost,
+            )
+        )
 
     def servers(self) -> list[Server]:
         return [AsgiServer(self.app(), self.settings), *super().servers()]
@@ -91,17 +111,30 @@ class ApiPart(Part):
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                operation_seconds=self.settings.operation_seconds,
             ),
             actor_header=self.settings.actor_header or None,
             now=nats.clock.now,
             standstill=standstill,
+            allowances=self._allowances,
             background=database,
+            authentication=self._authentication,
+            operator_roles=self.settings.roles_of_operators,
         )
+        shared = None
+        if self._authentication is not None:
+            shared = SharedRevocations(self._authentication, database, nats)
+            await shared.load()
         await services.outcomes.start()
         await services.progress.start()
+        await self._trusted.load(database)
         self._services = services
         followed = services.feed.followed_position
-        await run_all(services.feed.run(), tables.run(), standstill.run(followed), queue.run())
+        works = [services.feed.run(), tables.run(), standstill.run(followed), queue.run()]
+        works.append(self._trusted.run(database))
+        if self._authentication is not None and shared is not None:
+            works += [self._authentication.run(), shared.run()]
+        await run_all(*works)
 
     def _for_operations(self, database: Database) -> Database:
         """Three of five connections are for operations, the others for subscriptions and outcomes."""
@@ -115,16 +148,21 @@ class ApiPart(Part):
         settings = HttpSettings(
             max_body_bytes=self.settings.max_body_bytes,
             origins=self.settings.allowed_origins,
+            requires_preflight=self.settings.require_preflight,
             connection_init_timeout_seconds=self.settings.connection_init_seconds,
             max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
             keep_alive_seconds=self.settings.keep_alive_seconds,
+            acting=_ACTING.get(self.settings.auth or "none"),
         )
-        schema = build_schema(self.domain)
+        schema = build_schema(self.domain, trusted=self._trusted)
         return application(
             schema,
             self._connected,
             settings,
-            routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
+            [
+                *routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
+                *minting_routes(self.settings),
+            ],
             examples_of(self.domain),
             self._streams,
         )
@@ -158,11 +196,12 @@ class ApiPart(Part):
     def warnings(self) -> Mapping[str, str]:
         """Full queues, and projections that have stopped: other operations work, so the API stays ready."""
         queue = {} if self._queue is None else self._queue.warnings
+        keys = {} if self._authentication is None else self._authentication.warnings
         services = self._services
         if services is None:
-            return queue
+            return {**queue, **keys}
         stopped = {name: services.progress.stopped(name) for name in self.domain.projections}
-        return {**queue, **{f"projection {name}": str(why) for name, why in stopped.items() if why}}
+        return {**queue, **keys, **{f"projection {name}": str(why) for name, why in stopped.items() if why}}
 
     def _connected(self) -> Services:
         if self._services is None:
@@ -170,6 +209,29 @@ class ApiPart(Part):
                 raise NotServing("set back", self.waits_for, _SET_BACK_RETRY_SECONDS)
             raise NotServing("starting", "this process has not reached Postgres and NATS yet")
         return self._services
+
+
+def authentication_by(settings: Settings) -> Authentication | None:
+    """What verifies tokens. None if everyone may ask. Raises SettingsError. It imports what it needs."""
+    if settings.auth is None:
+        raise SettingsError(
+            "COMMANDER_AUTH is not set: set it to jwt, with the key of tokens (docs/rights.md), or "
+            "to none if everyone who reaches this API may do everything"
+        )
+    if settings.auth == "none":
+        return None
+    from commander.parts.authentication import authentication_of
+
+    return authentication_of(settings)
+
+
+def minting_routes(settings: Settings) -> list[BaseRoute]:
+    """The route that mints tokens for GraphiQL, in development alone."""
+    if settings.auth != "dev":
+        return []
+    from commander.parts.authentication import mint_of
+
+    return [Route(f"{PATH}/token", minting(mint_of(settings).token), methods=["POST"])]
 
 
 def routes_of(answers: Answers) -> list[BaseRoute]:

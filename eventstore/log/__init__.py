@@ -12,6 +12,7 @@ snapshots.py        states of long streams, so that a load reads few events
 identity.py         the identity of the system, and its name
 pending.py          pending commands that Postgres has too, in case NATS loses them
 epochs.py           the epochs of the log, which begin when a store was set back
+revocations.py      the subjects whose tokens were revoked
 stored_names.py     the names of stored events and commands, with their counts
 checkpoints.py      the checkpoint of each partition of the COMMANDS stream
 """

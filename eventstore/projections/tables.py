@@ -207,7 +207,7 @@ class Table:
         """A database record as an instance of the projection's class."""
         values = dict(record.items())
         for field in self._converted:
-            values[field.name] = _from_column(field, values[field.name])
+            values[field.name] = from_column(field, values[field.name])
         return self.projection.cls(**values)
 
     @cached_property
@@ -262,7 +262,8 @@ def to_column(field: Field, value: Any) -> Any:
     return _encoder.encode(value).decode()
 
 
-def _from_column(field: Field, value: Any) -> Any:
+def from_column(field: Field, value: Any) -> Any:
+    """The inverse of `to_column`."""
     match field.type:
         case _ if value is None:
             return None

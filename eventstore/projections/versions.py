@@ -62,13 +62,20 @@ class RowVersions:
 
         Raises UndecodableEvent, ProjectionFailed and Unavailable.
         """
-        last = None
-        async for version in self._from(source, included, included):
-            last = version
-        if last is None:
-            return None
-        [found] = await self._as_stored(source.table, [last])
+        [found] = await self.at_each(source, [included])
         return found
+
+    async def at_each(self, source: RowStream, points: Sequence[Included]) -> list[RowVersion | None]:
+        """As `at`, for each of these points, from the earliest to the latest. The stream is read once."""
+        found: list[RowVersion | None] = []
+        last: RowVersion | None = None
+        async for version in self._from(source, points[0], points[-1]):
+            while not points[len(found)](version.event):
+                found.append(last)
+            last = version
+        found += [last] * (len(points) - len(found))
+        stored = iter(await self._as_stored(source.table, [one for one in found if one is not None]))
+        return [None if one is None else next(stored) for one in found]
 
     async def page(self, source: RowStream, after_version: int, limit: int) -> list[RowVersion]:
         """The versions after `after_version`, oldest first, at most `limit`. Raises as `at` does."""

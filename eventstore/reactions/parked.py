@@ -145,17 +145,27 @@ async def unpark(connection: Connection, reactor: str, key: str) -> None:
     await connection.execute("delete from reactor_failures where reactor = $1 and key = $2", reactor, key)
 
 
-async def list_parked(database: Database, reactor: str | None, after: int, limit: int) -> list[ParkedKey]:
-    """The parked keys with a number above `after`, in the order in which they were parked, at most `limit`.
+async def list_parked(
+    database: Database,
+    reactor: str | None,
+    after: int,
+    limit: int,
+    *,
+    before: int | None = None,
+    newest_first: bool = False,
+) -> list[ParkedKey]:
+    """The parked keys with a number above `after` and below `before`, at most `limit`.
 
-    reactor: only its keys.
+    reactor: only its keys. newest_first: from the end, otherwise in the order in which they were parked.
     """
     rows = await database.fetch(
         f"""select {_COLUMNS} from reactor_failures
-            where number > $2 and ($1::text is null or reactor = $1) order by number limit $3""",
+            where number > $2 and ($4::bigint is null or number < $4) and ($1::text is null or reactor = $1)
+            order by number {"desc" if newest_first else ""} limit $3""",
         reactor,
         after,
         limit,
+        before,
     )
     return [ParkedKey(*row) for row in rows]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Annotated
 
+from commander import Ref
 from commander.examples.bank.messages import (
     AccountClosed,
     AccountId,
@@ -58,14 +60,14 @@ class AccountRow:
         return replace(self, closed=True)
 
 
-@bank.projection("transfer", key="transfer_id", indexes=("source_id", "target_id"), filterable=("status",))
+@bank.projection("transfer", key="transfer_id", filterable=("status",))
 @dataclass(frozen=True)
 class TransferRow:
     """A transfer as it stands."""
 
     transfer_id: TransferId
-    source_id: SourceId
-    target_id: TargetId
+    source_id: Annotated[SourceId, Ref("account", reverse="outgoing")]
+    target_id: Annotated[TargetId, Ref("account", reverse="incoming")]
     amount: Money
     status: TransferStatus = TransferStatus.REQUESTED
     """How far it has come."""

@@ -13,6 +13,7 @@ from typing import Any
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -29,6 +30,7 @@ from graphql import (
 from strawberry.types.graphql import OperationType
 
 from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, bounded, shortened, suggesting
+from commander.schema.execution.cost import Price
 from commander.schema.execution.limits import MAX_TOKENS, excess_of, excess_of_tokens
 from commander.schema.execution.selections import SelectedField, selected_fields
 
@@ -61,6 +63,13 @@ class Operation:
     def fields(self) -> tuple[SelectedField, ...]:
         """All fields that the operation selects. Computed once."""
         return selected_fields(self.schema, self.tree, self.definition)
+
+    @cached_property
+    def price(self) -> Price:
+        """What it can cost. Computed once."""
+        definitions = self.tree.definitions
+        fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
+        return Price(self.schema, fragments, self.definition)
 
     @cached_property
     def parts_of_outcomes(self) -> frozenset[str]:
@@ -101,6 +110,11 @@ class Document:
         self.errors = tuple(errors)
         self._by_name = {operation.name: operation for operation in operations}
         self._only = operations[0] if len(operations) == 1 else None
+
+    @property
+    def names(self) -> list[str | None]:
+        """The names of its operations. None stands for one without a name."""
+        return list(self._by_name)
 
     def operation(self, name: object) -> Operation | list[GraphQLError]:
         """The operation of this name, or the errors. Without a name: the only operation."""

@@ -13,27 +13,32 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Hashable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
-from graphql import FieldNode, GraphQLError, GraphQLSchema, VariableNode, execute
+from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, VariableNode, execute
 from graphql.execution import Executor
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import AwaitableOrValue
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from commander.eventstore.records import EventFilter
 from commander.resolvers.cursors import live_cursor_of, must_be_kept
 from commander.resolvers.events import follow
+from commander.resolvers.payers import payer
+from commander.schema.context import Context
 from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
 from commander.schema.execution.rendering import Rendered, Renderer
+from commander.schema.execution.time_limits import item_in_time
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
+from commander.schema.types.read_your_writes import links_show
 from commander.streaming.live.changes import Cursor
 
 T = TypeVar("T")
@@ -48,13 +53,23 @@ class Subscriber(ABC, Generic[T]):
     async def pages(self) -> AsyncGenerator[T, None]:
         """Yields the pages that are sent to the subscriber. Raises OperationRejected when an error ends it.
 
-        Every item of every subscription passes through here. The gate is passed once, before the first. A
-        right that can end during a subscription must be checked here, before each page.
+        Every item of every subscription passes through here. The gate is passed once, before the first. So
+        the token of the subscriber is looked at here, before each page.
         """
+        context = self.admitted.context
+        access, authentication = context.access, context.services.authentication
+        allowances = context.services.allowances
         try:
-            async with aclosing(self._source()) as pages:
-                async for page in pages:
-                    yield page
+            with nullcontext() if allowances is None else allowances.stream(payer(context)):
+                async with aclosing(self._source()) as pages:
+                    async for page in pages:
+                        if (
+                            access is not None
+                            and authentication is not None
+                            and not authentication.stands(access)
+                        ):
+                            await authentication.end_stream(access)
+                        yield page
         except Exception as error:
             raise OperationRejected([coerced(error)]) from error
 
@@ -95,9 +110,18 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
                 yield [await self._rendered(cursor, item)]
 
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
-        operation = self.admitted.operation
         context = self.admitted.context.for_operation()  # no cached data of the previous item
-        result = execute(
+        links_show(context, None, cursor.position)
+        result = self._executed(context, item)
+        if inspect.isawaitable(result):
+            result = await item_in_time(context, result)
+        errors = errors_of(result, context)
+        position = live_cursor_of(cursor, self.admitted.context.epochs)
+        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, position)
+
+    def _executed(self, context: Context, item: Any) -> AwaitableOrValue[ExecutionResult]:
+        operation = self.admitted.operation
+        return execute(
             self.executor.schema,
             operation.tree,
             root_value=item,
@@ -107,11 +131,6 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             executor_class=type(self.executor),
         )
-        if inspect.isawaitable(result):
-            result = await result
-        errors = errors_of(result, context)
-        position = live_cursor_of(cursor, self.admitted.context.epochs)
-        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, position)
 
 
 class Following:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from commander.domain.errors import NotServing, Overloaded
+from commander.domain.errors import NotServing, Overloaded, TokenExpired
+from commander.resolvers.identity.access import Access
+from commander.resolvers.identity.open_streams import OpenStreams
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """For how long a streamed response may last: as long as a token.
+
+    last: the last bytes of the response, with the error that ends it.
+    """
+
+    streams: OpenStreams
+    access: Access
+    last: Callable[[TokenExpired], bytes]
 
 
 class Streams:
@@ -44,12 +59,29 @@ class Streams:
         finally:
             self._connections -= 1
 
-    async def serve(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response until it ends, the client leaves, or `end` is called. Then closes its source."""
+    async def serve(
+        self,
+        response: StreamingResponse,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        lasting: Lasting | None = None,
+    ) -> None:
+        """Sends the response until it ends, the client leaves, or `end` is called. Then closes its source.
+
+        lasting: its token ends the response too. Without `complete`, so that clients come back with another.
+        Raises TokenExpired if the token has ended before the response began.
+        """
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
         self._tasks.add(task)
         started = False
+        ended: TokenExpired | None = None
+
+        def end_for(error: TokenExpired) -> None:
+            nonlocal ended
+            ended = error
+            task.cancel()
 
         async def send_and_note(message: Message) -> None:
             nonlocal started
@@ -57,14 +89,19 @@ class Streams:
             await send(message)
 
         try:
-            with self.counted():
+            until = nullcontext() if lasting is None else lasting.streams.opened(lasting.access, end_for)
+            with self.counted(), until:
                 await response(scope, receive, send_and_note)
         except asyncio.CancelledError:
-            if not self._ended:
+            if not self._ended and ended is None:
                 raise
             task.uncancel()
+            await close_source(response)
+            if not started and ended is not None:
+                raise ended from None
             if started:
-                await send({"type": "http.response.body", "body": b""})
+                last = b"" if ended is None or lasting is None else lasting.last(ended)
+                await send({"type": "http.response.body", "body": last})
         finally:
             self._tasks.discard(task)
             await close_source(response)

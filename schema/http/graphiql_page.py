@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ class Example:
     row: Row | None = None
 
 
+class Acting(Enum):
+    """How the page offers to act as somebody. TOKEN: the reader pastes a token. MINT: the API mints one."""
+
+    TOKEN = "token"
+    MINT = "mint"
+
+
 @dataclass(frozen=True)
 class _Build:
     """The files that the page loads from `dist`, as URLs relative to the URL of the assets."""
@@ -76,13 +84,15 @@ def graphiql_page(
     endpoint: str = "/graphql",
     assets_url: str = "/graphiql-assets",
     keep_alive_seconds: float = 15,
+    acting: Acting | None = None,
     dist: Path = DIST,
 ) -> str:
     """Return the HTML of the page, titled "Commander".
 
     Operations go to `endpoint`; subscriptions use Server-Sent Events at the same address, and resume after
     a break. A stream without a byte for three times `keep_alive_seconds` counts as broken. The browser keeps
-    its tabs, so `examples` are shown on the first visit only. `assets_url` is the URL of `assets_app`, on the
+    its tabs, so `examples` are shown on the first visit only. With `acting`, a box sends a token with all
+    operations; if that is MINT, `endpoint`/token mints it. `assets_url` is the URL of `assets_app`, on the
     same origin.
 
     The built page has no inline script, so it works with the content security policy `script-src 'self'`. Its
@@ -99,6 +109,7 @@ def graphiql_page(
     config = {
         "endpoint": endpoint,
         "keepAliveSeconds": keep_alive_seconds,
+        "acting": None if acting is None else acting.value,
         "examples": [asdict(example) for example in examples],
     }
     if build is None:

@@ -12,10 +12,11 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from commander.resolvers.allowances import RateLimited
 from commander.resolvers.services import Services
-from commander.schema.context import Context
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.signing_in import context_of
 from commander.schema.http.wire import error_response
 
 _INTROSPECTION = "{ __schema { types { name } directives { name } } }"
@@ -48,9 +49,11 @@ def schema_text(
 
     async def respond(request: Request) -> Response:
         try:
-            context = Context.from_headers(services(), request.headers)
+            context = await context_of(services(), request)
             schema.gate.admit(_INTROSPECTION, None, None, context)
         except OperationRejected as rejected:
+            if isinstance(rejected.__cause__, RateLimited):
+                return error_response(request, rejected.__cause__)
             return JSONResponse({"errors": [error.formatted for error in rejected.errors]}, _FORBIDDEN)
         except Exception as error:
             return error_response(request, error)

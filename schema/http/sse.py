@@ -36,6 +36,10 @@ class CursorEvents(SSETransport):
     def encode_complete(self) -> str:
         return "event: complete\ndata:\n\n"
 
+    def encode_last(self, response: GraphQLHTTPResponse, encode_json: Callable[[object], str]) -> str:
+        """An item after which the stream ends without `complete`, so that the client comes back."""
+        return self.encode_next(response, encode_json)
+
     def heartbeat_message(self, encode_json: Callable[[object], str]) -> str:
         return ":\n\n"
 

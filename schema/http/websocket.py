@@ -7,18 +7,20 @@ code 4400. The legacy protocol defines no such codes, so it uses the same ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from json import JSONDecodeError
 from typing import Any
 
-import msgspec
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage as TransportInitMessage,
 )
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
@@ -27,13 +29,23 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from commander.domain.errors import CommanderError
 from commander.schema.context import Context
-from commander.schema.errors import BAD_REQUEST
 from commander.schema.execution.following import Followed, FollowedRows
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
+from commander.schema.http.messages import (
+    NOTHING,
+    closing_reason,
+    is_longer,
+    problem_of,
+    refusal_of,
+    refused,
+    with_document,
+)
+from commander.schema.http.signing_in import SigningIn, ended_error
 from commander.schema.http.wire import decoded_json
 
 LARGEST_MESSAGE = 4
@@ -42,20 +54,17 @@ _BAD_MESSAGE = 4400
 _TOO_LARGE = 1009
 _NO_INIT_IN_TIME = (4408, "Connection initialisation timeout")
 _SECOND_INIT = (4429, "Too many initialisation requests")
-_LONGEST_REASON = 123  # bytes, RFC 6455: a control frame carries 125, two of them the code
-_NEEDS_ID = ("subscribe", "start", "complete", "stop")
-_NEEDS_QUERY = ("subscribe", "start")
-_REFUSED = "commander.refused"
-_NOTHING: dict[str, Any] = {}
 
 
 class CheckedWebSocket(ASGIWebSocketAdapter):
     """Ends the connection on an invalid message. The reason says what is wrong with it.
 
-    A message that begins an operation and is too large is given without it, with the reason under _REFUSED.
+    A message that begins an operation and is too large is given without it, with a reason that `refusal_of`
+    finds.
     """
 
     view: Any
+    _ended = False
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         limit = self.view.max_message_bytes
@@ -63,6 +72,7 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             try:
                 text = await self.ws.receive_text()
                 message = decoded_json(text) if not is_longer(text, limit) else refused(text, limit)
+                message = with_document(message, self.view.schema.gate.trusted)
             except WebSocketDisconnect:
                 return
             except KeyError:
@@ -71,23 +81,24 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             except JSONDecodeError as error:
                 await self.close(_BAD_MESSAGE, f"the message is not JSON: {error}")
                 return
-            if message is _NOTHING:
+            if message is NOTHING:
                 await self.close(_TOO_LARGE, f"the message is larger than {limit} bytes")
                 return
             if problem := problem_of(message):
                 await self.close(_BAD_MESSAGE, problem)
                 return
-            yield message
+            if not self._ended:
+                yield message
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Raises WebSocketDisconnected after either end has closed. That ends the sending operation."""
-        if self.ws.application_state is WebSocketState.DISCONNECTED:
+        if self._ended or self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         await super().send_json(message)
 
     async def send_page(self, messages: NextMessages, page: Sequence[Rendered]) -> None:
         """Sends rendered items. Returns when the client has taken most of them. Raises as send_json does."""
-        if self.ws.application_state is WebSocketState.DISCONNECTED:
+        if self._ended or self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         write = self.ws.scope.get("extensions", {}).get(WRITE_FRAMES)
         try:
@@ -100,6 +111,16 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
         except (WebSocketDisconnect, OSError) as error:
             raise WebSocketDisconnected from error
 
+    async def end(self, messages: Iterable[Mapping[str, object]], code: int, reason: str) -> None:
+        """Sends these messages, and nothing after them, and closes the connection."""
+        self._ended = True
+        with suppress(WebSocketDisconnected):
+            for message in messages:
+                if self.ws.application_state is WebSocketState.DISCONNECTED:
+                    return
+                await super().send_json(message)
+            await self.close(code, reason)
+
     async def close(self, code: int, reason: str) -> None:
         if self.ws.application_state is not WebSocketState.DISCONNECTED:
             await super().close(code, closing_reason(reason))
@@ -110,6 +131,25 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
 
     schema: CommanderSchema
     websocket: CheckedWebSocket
+
+    async def handle(self) -> None:
+        self._signing_in = SigningIn(self.websocket)
+        with self._signing_in.until:
+            await super().handle()
+
+    async def handle_connection_init(self, message: TransportInitMessage) -> None:
+        if not self.connection_init_received and not self.connection_timed_out:
+            signed = await self._signing_in.signed_in(self.context, message.get("payload"), self._last)
+            if isinstance(signed, CommanderError):
+                await self._signing_in.refuse(signed)
+                return
+            self.context = signed
+        await super().handle_connection_init(message)
+
+    def _last(self, error: dict[str, Any]) -> Iterator[Mapping[str, object]]:
+        """The error for each open operation. It is not an `error`, after which clients do not come back."""
+        for id in tuple(self.operations):
+            yield {"id": id, "type": "next", "payload": {"data": None, "errors": [error]}}
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Sends the answers until they end, the client completes, or the client leaves."""
@@ -162,7 +202,7 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if is_new and (why := _refusal(message)) is not None:
+        if is_new and (why := refusal_of(message)) is not None:
             await self.send_message({"id": message["id"], "type": "error", "payload": [why]})
         elif is_new and limit is not None and len(self.operations) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": [_at_limit(limit)]})
@@ -178,23 +218,38 @@ class TransportProtocol(BaseGraphQLTransportWSHandler[Context, None]):
 class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
     """graphql-ws, the protocol of subscriptions-transport-ws, with the limits of graphql-transport-ws."""
 
+    websocket: CheckedWebSocket
+
     async def handle(self) -> None:
         waiting = asyncio.create_task(self._expect_init())
+        self._signing_in = SigningIn(self.websocket)
         try:
-            await super().handle()
+            with self._signing_in.until:
+                await super().handle()
         finally:
             waiting.cancel()
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         if self.connection_acknowledged:
             await self.websocket.close(*_SECOND_INIT)
-        else:
-            await super().handle_connection_init(message)
+            return
+        signed = await self._signing_in.signed_in(self.context, message.get("payload"), self._last)
+        if isinstance(signed, CommanderError):
+            await self.send_message({"type": "connection_error", "payload": ended_error(signed)})
+            await self._signing_in.refuse(signed)
+            return
+        self.context = signed
+        await super().handle_connection_init(message)
+
+    def _last(self, error: dict[str, Any]) -> Iterator[Mapping[str, object]]:
+        """The error for each open operation."""
+        for id in tuple(self.tasks):
+            yield {"id": id, "type": "data", "payload": {"data": None, "errors": [error]}}
 
     async def handle_start(self, message: StartMessage) -> None:
         limit = self.max_subscriptions_per_connection
         is_new = self.connection_acknowledged and message["id"] not in self.tasks
-        if is_new and (why := _refusal(message)) is not None:
+        if is_new and (why := refusal_of(message)) is not None:
             await self.send_message({"id": message["id"], "type": "error", "payload": why})
         elif is_new and limit is not None and len(self.tasks) >= limit:
             await self.send_message({"id": message["id"], "type": "error", "payload": _at_limit(limit)})
@@ -215,63 +270,3 @@ class LegacyProtocol(BaseGraphQLWSHandler[Context, None]):
 def _at_limit(limit: int) -> Any:
     message = f"this connection has {limit} open operations, which is its limit"
     return {"message": message, "extensions": {"code": "OVERLOADED"}}
-
-
-class _Head(msgspec.Struct):
-    """What a message is for, without its payload."""
-
-    type: str
-    id: str
-
-
-def is_longer(text: str, limit: int) -> bool:
-    """Whether a text has more than so many bytes."""
-    return len(text) > limit or (not text.isascii() and 4 * len(text) > limit and len(text.encode()) > limit)
-
-
-def refused(text: str, limit: int) -> dict[str, Any]:
-    """A message that is too large, without its operation. _NOTHING if it does not begin one."""
-    try:
-        head = msgspec.json.decode(text, type=_Head)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _NOTHING
-    if head.type not in _NEEDS_QUERY:
-        return _NOTHING
-    why = f"the message is larger than {limit} bytes"
-    return {"type": head.type, "id": head.id, "payload": {"query": ""}, _REFUSED: why}
-
-
-def _refusal(message: Any) -> Any:
-    why = message.get(_REFUSED)
-    return None if why is None else {"message": str(why), "extensions": {"code": BAD_REQUEST}}
-
-
-def closing_reason(text: str) -> str:
-    """The text, cut to the size of a closing frame."""
-    return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
-
-
-def problem_of(message: Any) -> str | None:
-    """What is wrong with a message from a client. None if it is valid."""
-    if not isinstance(message, dict):
-        return "a message must be a JSON object"
-    kind, payload = message.get("type"), message.get("payload")
-    if not isinstance(kind, str):
-        return "a message needs a type, a string"
-    if kind in _NEEDS_ID and not isinstance(message.get("id"), str):
-        return f"a message of the type {kind} needs an id, a string"
-    if not isinstance(payload, dict | None):
-        return f"the payload of {kind} must be an object"
-    if kind in _NEEDS_QUERY:
-        return _problem_of_request(payload or {})
-    return None
-
-
-def _problem_of_request(payload: dict[str, Any]) -> str | None:
-    if not isinstance(payload.get("query"), str):
-        return "payload.query must be a string"
-    if not isinstance(payload.get("variables"), dict | None):
-        return "payload.variables must be an object"
-    if not isinstance(payload.get("operationName"), str | None):
-        return "payload.operationName must be a string"
-    return None

@@ -17,9 +17,11 @@ reactor_failures.py parked keys of reactors
 lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 late_projections.py projections that do not show an event, and why
-read_your_writes.py the arguments atLeast and timeoutMs
+read_your_writes.py the position that rows show; the arguments atLeast and timeoutMs
 time_travel.py      rows of the past: accountAt, history, accountHistory
 node.py             any row, command or event by its id
 live.py             the subscriptions of each projection
+row_lists.py        lists of rows as connections
+links.py            the row that a row refers to, and the rows that refer to it
 projections.py      the queries of each projection
 """

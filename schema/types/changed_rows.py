@@ -13,6 +13,7 @@ from commander.domain import AggregateType, DefinitionError, ProjectionType
 from commander.domain.time_travel import key_of_row
 from commander.schema.context import Context
 from commander.schema.names import camel
+from commander.schema.types.read_your_writes import links_show
 
 _NONE: frozenset[str] = frozenset()
 
@@ -59,6 +60,7 @@ def _field(of: RowType) -> Any:
         if not root.stream.startswith(prefix):
             return None
         key = key_of_row(of.projection, root.stream)
+        links_show(info.context, info.path, root.position)
         return await info.context.batching.rows.load((of.projection.name, key))
 
     resolve.__annotations__["return"] = of.graphql | None

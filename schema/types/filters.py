@@ -19,8 +19,10 @@ from commander.domain import DefinitionError, Field, ProjectionType
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
-from commander.schema.names import capitalized
+from commander.domain.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
+from commander.domain.links import Link
+from commander.resolvers.links import leading_to
+from commander.schema.names import camel, capitalized
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.scalars import SCALARS
 
@@ -30,6 +32,8 @@ MAX_CONDITIONS = 100
 """The most conditions of a filter. Each object in it counts as a condition too."""
 MAX_VALUES = 1000
 """The most values in all lists of a filter together."""
+MAX_LINKS = 10
+"""The most conditions on linked rows: below `or`, each can read all of the other table."""
 
 _EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS_NULL)
 _NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
@@ -75,15 +79,19 @@ class ConditionTypes:
 
 
 class Where:
-    """The filter of one projection. input: its GraphQL type."""
+    """The filter of one projection.
+
+    input: its GraphQL type. fields, links: the columns and the links that it has conditions on, by name.
+    """
 
     def __init__(self, name: str, type_: ProjectionType, types: TypeMap, conditions: ConditionTypes) -> None:
-        self._fields = {field.graphql_name: field for field in type_.filterable}
+        self.fields = {field.graphql_name: field for field in type_.filterable}
+        self.links: dict[str, tuple[Link, Where]] = {}
         annotations = {
-            shown: conditions.of(field, type_.where) | None for shown, field in self._fields.items()
+            shown: conditions.of(field, type_.where) | None for shown, field in self.fields.items()
         }
         description = "Selects rows. All given conditions must hold."
-        deprecated = {shown: field.deprecated for shown, field in self._fields.items()}
+        deprecated = {shown: field.deprecated for shown, field in self.fields.items()}
         made = self.input = _input(
             types, f"{name}Where", type_.where, annotations, description, deprecated=deprecated
         )
@@ -103,24 +111,45 @@ class Where:
             )
             self.input.__strawberry_definition__.fields.append(field)
 
-    def read(self, given: Mapping[str, Any] | None, argument: str = "where") -> Filter:
+    def follow(self, link: Link, target: Where) -> None:
+        """Adds conditions on the row that a link leads to, if the field that refers to it is filterable."""
+        if link.field.graphql_name not in self.fields:
+            return
+        self.links[link.name] = (link, target)
+        shown = camel(link.target.query)
+        field = StrawberryField(
+            python_name=f"{link.name}_",
+            graphql_name=link.name,
+            type_annotation=StrawberryAnnotation(target.input | None),
+            default=strawberry.UNSET,
+            description=f"Conditions on the `{shown}` that `{link.name}` leads to. False if there is none. A "
+            "filter follows one link, and that of a subscription follows none.",
+            deprecation_reason=link.field.deprecated,
+        )
+        self.input.__strawberry_definition__.fields.append(field)
+
+    def read(
+        self, given: Mapping[str, Any] | None, argument: str = "where", *, is_live: bool = False
+    ) -> Filter:
         """The filter for an input, as coerced by graphql-core.
 
-        Raises InvalidRequest, with the path, for a filter that is too large or has a value that no column can
-        hold.
+        Raises InvalidRequest, with the path, for a filter that is too large, has a value that no column can
+        hold, or follows a link where that is not possible. is_live: of rows that are followed in memory.
         """
-        return _Reading(self._fields).all_of(given or {}, argument, 0)
+        return _Reading(is_live).all_of(self, given or {}, argument, 0)
 
 
 @dataclass
 class _Reading:
     """Reads one filter and counts its conditions and values."""
 
-    fields: Mapping[str, Field]
+    is_live: bool
+    within: Link | None = None
     conditions: int = 0
     values: int = 0
+    links: int = 0
 
-    def all_of(self, given: Mapping[str, Any], path: str, depth: int) -> Filter:
+    def all_of(self, where: Where, given: Mapping[str, Any], path: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
             raise InvalidRequest(path, f"and, or and not may be nested at most {MAX_DEPTH} deep")
         self._count(path)
@@ -131,15 +160,33 @@ class _Reading:
                 case _ if value is None:
                     raise _null(here)
                 case "and" | "or":
-                    parts.append(self._joined(name, value, here, depth + 1))
+                    parts.append(self._joined(where, name, value, here, depth + 1))
                 case "not":
-                    parts.append(Not(self.all_of(value, here, depth + 1)))
+                    parts.append(Not(self.all_of(where, value, here, depth + 1)))
+                case _ if name in where.links:
+                    parts.append(self._through(*where.links[name], value, here, depth))
                 case _:
-                    parts += self._on(self.fields[name], value, here)
+                    parts += self._on(where.fields[name], value, here)
         return AllOf(tuple(parts))
 
-    def _joined(self, name: str, given: Sequence[Mapping[str, Any]], path: str, depth: int) -> Filter:
-        parts = tuple(self.all_of(one, f"{path}[{n}]", depth) for n, one in enumerate(given))
+    def _through(self, link: Link, target: Where, given: Mapping[str, Any], path: str, depth: int) -> Filter:
+        if self.is_live:
+            problem = "a live list does not see when a linked row changes, so it cannot be filtered by one"
+            raise InvalidRequest(path, f"{problem}; filter by columns such as {link.field.graphql_name}")
+        if self.within is not None:
+            raise InvalidRequest(path, f"a filter follows one link; it has followed {self.within.name}")
+        self.links += 1
+        if self.links > MAX_LINKS:
+            raise InvalidRequest(path, f"a filter may follow a link at most {MAX_LINKS} times")
+        self.within = link
+        found = self.all_of(target, given, path, depth)
+        self.within = None
+        return leading_to(link, found)
+
+    def _joined(
+        self, where: Where, name: str, given: Sequence[Mapping[str, Any]], path: str, depth: int
+    ) -> Filter:
+        parts = tuple(self.all_of(where, one, f"{path}[{n}]", depth) for n, one in enumerate(given))
         return AllOf(parts) if name == "and" else AnyOf(parts)
 
     def _on(self, field: Field, given: Mapping[str, Any], path: str) -> list[Filter]:

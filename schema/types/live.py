@@ -155,7 +155,7 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
         )
 
     async def items(context: Context, given: Mapping[str, Any]) -> AsyncGenerator[tuple[Cursor, Any], None]:
-        wanted = where.read(given.get("where"))
+        wanted = where.read(given.get("where"), is_live=True)
         following = follow_rows(context.services, type_, wanted, *_begin(context, given))
         async with aclosing(following) as found:
             async for one in found:

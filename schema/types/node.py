@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,11 +18,9 @@ from commander.resolvers.node_ids import CommandId, EventId, RowId, read_id, row
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField
 from commander.schema.types.events import EventTypes
+from commander.schema.types.read_your_writes import reach_by_link
 from commander.schema.types.records import NODE_ID, Node, command_of
 from commander.streaming.live.changes import Cursor
-
-Reach = Callable[[Context, ProjectionType], Awaitable[None]]
-"""Notes in the response which position the table of a projection shows."""
 
 
 def id_of_row(name: str, type_: ProjectionType) -> DirectField:
@@ -38,17 +36,16 @@ def id_of_row(name: str, type_: ProjectionType) -> DirectField:
     return DirectField(strawberry.field(declared, name="id", description=NODE_ID), resolve, name)
 
 
-def node_fields(
-    projections: Mapping[str, ProjectionType], events: EventTypes, reach: Reach
-) -> list[DirectField]:
+def node_fields(projections: Mapping[str, ProjectionType], events: EventTypes) -> list[DirectField]:
     """The two fields. projections: by stored name."""
 
-    async def found(context: Context, argument: str, id: str) -> Any | None:
+    async def found(info: GraphQLResolveInfo[Context], argument: str, id: str) -> Any | None:
+        context = info.context
         match read_id(argument, id, projections):
             case RowId(type_, key):
                 if type_ is None or problems_of((type_.key_field,), SimpleNamespace(**{type_.key: key})):
                     return None
-                await reach(context, type_)
+                await reach_by_link(info, type_)
                 return await context.batching.rows.load((type_.name, key))
             case CommandId(command_id):
                 state = await context.batching.commands.load(command_id)
@@ -63,7 +60,7 @@ def node_fields(
         raise AssertionError("the function below resolves this field")
 
     async def node(_root: None, info: GraphQLResolveInfo[Context], /, id: str) -> Any | None:
-        return await found(info.context, "id", id)
+        return await found(info, "id", id)
 
     def declared_many(ids: list[strawberry.ID]) -> list[Node | None]:
         raise AssertionError("the function below resolves this field")
@@ -72,7 +69,7 @@ def node_fields(
         most = info.context.services.limits.max_page
         if len(ids) > most:
             raise InvalidRequest("ids", f"at most {most} at once; got {len(ids)}")
-        return list(await asyncio.gather(*(found(info.context, "ids", one) for one in ids)))
+        return list(await asyncio.gather(*(found(info, "ids", one) for one in ids)))
 
     return [
         DirectField(

@@ -1,4 +1,4 @@
-"""The queries of a projection: a row by its key, the list as a Relay connection, and the events of a row."""
+"""The queries of a projection: a row by its key, the list. And the fields of a row: its events, its links."""
 
 from __future__ import annotations
 
@@ -6,34 +6,32 @@ from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLResolveInfo
-from strawberry.types import Info
 
 from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
+from commander.domain.filters import projections_of
+from commander.domain.links import Link, links_of
 from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing
-from commander.resolvers.read_your_writes import reached, shown, why_behind
 from commander.resolvers.stream_events import stream_page
 from commander.schema.context import Context
-from commander.schema.errors import stopped_extension
 from commander.schema.names import camel, capitalized
 from commander.schema.types.changed_rows import RowType
-from commander.schema.types.direct_field import DirectField, Given
+from commander.schema.types.direct_field import DirectField
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
-from commander.schema.types.filters import ConditionTypes, Where, order_input, read_order
+from commander.schema.types.filters import ConditionTypes, Where, read_order
+from commander.schema.types.links import link_field, reverse_field
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.node import id_of_row
-from commander.schema.types.paging import PageInfo, page_info
-from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs
+from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs, reach
 from commander.schema.types.records import Node
-from commander.schema.types.time_travel import history_fields, past_names, past_rows, row_at
+from commander.schema.types.row_lists import PAGE, RowList, row_list
+from commander.schema.types.time_travel import PastRows, history_fields, past_names, past_rows, row_at
 
-_PAGE = ("first", "after", "last", "before")
 _EVENTS = "events"
 _EVENTS_OF_ROW = 10
 """By default."""
-_NO_WAIT: Given = {"timeoutMs": 0}
 
 
 class ProjectionFields:
@@ -48,16 +46,25 @@ class ProjectionFields:
         self._types = types
         self._events = events
         self._conditions = ConditionTypes(types)
+        self._links = links_of(domain.projections)
+        self._lists: dict[str, RowList] = {}
+        self._past: dict[str, PastRows] = {}
         self.live: list[LiveField] = []
         self.from_streams: list[RowType] = []
 
-    def of(self, type_: ProjectionType) -> list[DirectField]:
-        """The fields of Query for this projection, and the fields of its rows with their own resolver."""
+    def all(self) -> list[DirectField]:
+        """The fields of Query for all projections, and the fields of rows with their own resolver."""
+        made = [field for type_ in self._domain.projections.values() for field in self._of(type_)]
+        return made + [field for link in self._links for field in self._of_link(link)]
+
+    def _of(self, type_: ProjectionType) -> list[DirectField]:
+        """Those of one projection. The fields for links follow, when the types of all rows are made."""
         name = type_name(type_)
         aggregate = aggregate_behind(self._domain, type_)
         own = [id_of_row(name, type_)]
         if aggregate is not None:
-            past = past_rows(name, type_, self._types)
+            links = [link for link in self._links if link.source is type_]
+            past = self._past[type_.name] = past_rows(name, type_, links, self._types)
             own += self._events_of_row(type_, aggregate)
             own += history_fields(name, past, self._events, self._types)
             own.append(row_at(name, past, self._types))
@@ -74,12 +81,27 @@ class ProjectionFields:
         )
         if aggregate is not None:
             self.from_streams.append(RowType(type_, row, aggregate))
-        edge = _type(f"{name}Edge", {"cursor": str, "node": row})
-        connection = _connection(name, edge)
         where = Where(name, type_, self._types, self._conditions)
-        order = order_input(name, type_, self._types)
+        rows = self._lists[type_.name] = row_list(name, type_, row, where, self._types)
         self.live += live_fields(name, type_, row, where, self._types)
-        return [_by_key(type_, row, self._types), _list(type_, connection, edge, where, order), *own]
+        return [_by_key(type_, row, self._types), _list(rows, self._domain), *own]
+
+    def _of_link(self, link: Link) -> list[DirectField]:
+        """The fields for a link: of both rows and of past rows. Also adds it to the filter."""
+        source, target = self._lists[link.source.name], self._lists[link.target.name]
+        source.where.follow(link, target.where)
+        made = [(source.row, link_field(link, type_name(link.source), target.row))]
+        if link.reverse is not None:
+            list_ = reverse_field(link, link.reverse, type_name(link.target), source, self._domain)
+            made.append((target.row, list_))
+        before, then = self._past.get(link.source.name), self._past.get(link.target.name)
+        if before is not None and then is not None:
+            made.append((before.row, before.link(link, then)))
+        for owner, field in made:
+            field.declared.python_name = f"{field.graphql_name}_"
+            field.declared.origin = owner
+            owner.__strawberry_definition__.fields.append(field.declared)
+        return [field for _, field in made]
 
     def _events_of_row(self, type_: ProjectionType, aggregate: AggregateType) -> list[DirectField]:
         """Empty if a column of the row has the name `events`."""
@@ -100,31 +122,6 @@ def names_of(type_: ProjectionType) -> list[str]:
     return made + past_names(name) + live_names(name)
 
 
-def _type(name: str, annotations: dict[str, Any]) -> Any:
-    return strawberry.type(
-        type(name, (), {"__annotations__": annotations, "__module__": __name__}), name=name
-    )
-
-
-def _connection(name: str, edge: Any) -> Any:
-    async def total_count(root: Any, info: Info[Context, None]) -> int:
-        return await resolving.total(info.context.services, root.listing)
-
-    namespace = {
-        "__annotations__": {
-            "listing": strawberry.Private[Listing],
-            "edges": list[edge],
-            "page_info": PageInfo,
-        },
-        "__module__": __name__,
-        "total_count": strawberry.field(
-            total_count,
-            description="The number of rows that match `where`. It is counted: omit it if unused.",
-        ),
-    }
-    return strawberry.type(type(f"{name}Connection", (), namespace), name=f"{name}Connection")
-
-
 def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
     shown = camel(type_.key)
     if shown in WAITING:
@@ -141,14 +138,16 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
-        await reach(info.context, type_, given)
+        await reach(info, type_, given)
         return await resolving.row(services, services.tables[type_.name], given[shown])
 
     field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
     return DirectField(field, resolve, "Query")
 
 
-def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order: Any) -> DirectField:
+def _list(rows: RowList, domain: Domain) -> DirectField:
+    type_ = rows.type
+
     def declared(
         where: Any = None,
         order_by: Any = None,
@@ -161,22 +160,24 @@ def _list(type_: ProjectionType, connection: Any, edge: Any, where: Where, order
     ) -> Any: ...
 
     declared.__annotations__ |= {
-        "where": where.input | None,
-        "order_by": list[order] | None,
-        "return": connection,
+        "where": rows.where.input | None,
+        "order_by": list[rows.order] | None,  # type: ignore[name-defined]
+        "return": rows.connection,
     }
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         table = services.tables[type_.name]
-        ordered = resolving.order_of(table, read_order(given.get("orderBy")))
-        listing = Listing(table, where.read(given.get("where")), ordered)
-        walk = resolving.walk_of(services, listing, *(given.get(name) for name in _PAGE))
-        await reach(info.context, type_, given)
-        page = await resolving.page(services, listing, walk)
-        edges = [edge(cursor=listing.cursor_of(row), node=row) for row in page.items]
-        about = page_info(page, [one.cursor for one in edges])
-        return connection(listing=listing, edges=edges, page_info=about)
+        order = resolving.order_of(type_.orders, read_order(given.get("orderBy")))
+        listing = Listing(type_.plural, table, rows.where.read(given.get("where")), order)
+        walk = resolving.walk_of(services, listing, *(given.get(name) for name in PAGE))
+        for projection in (type_.name, *projections_of(listing.where)):
+            await reach(info, domain.projections[projection], given)
+
+        async def count() -> int:
+            return await resolving.total(services, listing)
+
+        return await rows.page(listing, walk, resolving.reading(services, listing), count)
 
     description = (
         "A page of the list: the `first` rows after the cursor `after`, or the `last` rows before the cursor "
@@ -197,7 +198,7 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
     declared.__annotations__ |= {"return": EventConnection}
 
     async def resolve(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> EventConnection:
-        first, after, last, before = (given.get(name) for name in _PAGE)
+        first, after, last, before = (given.get(name) for name in PAGE)
         if first is None and last is None:
             first = _EVENTS_OF_ROW
         asked = stream_page(info.context.services, aggregate.stream_of(row), first, after, last, before)
@@ -209,17 +210,3 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
         "cursor is a version of the stream."
     )
     return DirectField(strawberry.field(declared, name=_EVENTS, description=description), resolve, of)
-
-
-async def reach(context: Context, type_: ProjectionType, given: Given = _NO_WAIT) -> None:
-    """Waits until the table shows `atLeast`. Adds the position of the table to the response."""
-    table = context.services.tables[type_.name]
-    now = await reached(context.services, table, given.get("atLeast"), given["timeoutMs"])
-    reported = context.extensions.setdefault("projections", {})
-    name = camel(type_.query)
-    if name not in reported or int(reported[name]["position"]) > now.position:
-        reported[name] = {"position": str(now.position), "lag": now.lag}
-        if (error := why_behind(context.services, type_.name)) is not None:
-            reported[name]["error"] = error
-        if (stopped := context.services.progress.stopped(type_.name)) is not None:
-            reported[name]["stopped"] = stopped_extension(shown(context.services, stopped))

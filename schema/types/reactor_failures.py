@@ -105,9 +105,13 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
         info: Info[Context, None],
         first: int | None = None,
         after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
         reactor: str | None = None,
     ) -> ReactorFailureConnection:
-        page = await resolving.reactor_failures(info.context.services, reactor, first, after)
+        page = await resolving.reactor_failures(
+            info.context.services, reactor, first=first, after=after, last=last, before=before
+        )
         edges = [
             ReactorFailureEdge(cursor=resolving.failure_cursor_of(one), node=_node(one)) for one in page.items
         ]

@@ -6,6 +6,7 @@ it for the row as it is now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from graphql import GraphQLResolveInfo
 from strawberry import UNSET
 
 from commander.domain import ProjectionType
+from commander.domain.links import Link
 from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
 from commander.schema.context import Context
@@ -73,38 +75,72 @@ def past_names(name: str) -> list[str]:
 class PastRows:
     """The type of the past rows of one projection.
 
-    row: the class that Strawberry made. place: the fields beside its columns.
+    name: of the type. row: the class that Strawberry made. place: the fields beside its columns.
     """
 
     type: ProjectionType
+    name: str
     row: Any
     place: tuple[str, ...]
 
-    def of(self, made: Made) -> Any | None:
-        """A version of a row as its GraphQL type. None if there was no row."""
+    def of(self, made: Made, as_of: resolving.AsOf | None = None) -> Any | None:
+        """A version of a row as its GraphQL type. None if there was no row.
+
+        as_of: the point at which its links are followed; by default that of its event.
+        """
         if made.row is None:
             return None
         event = made.event
         place = {"version": event.version, "position": Position(event.position), "time": event.recorded_at}
         columns = {field.name: getattr(made.row, field.name) for field in self.type.fields}
-        return self.row(**columns, **{name: place[name] for name in self.place})
+        at = as_of if as_of is not None and as_of.version is None else resolving.AsOf(position=event.position)
+        return self.row(**columns, **{name: place[name] for name in self.place}, _as_of=at)
+
+    def link(self, link: Link, target: PastRows) -> DirectField:
+        """The field of the past rows for a link, which leads to a row as it was at the same point."""
+
+        def declared() -> Any: ...
+
+        async def resolve(row: Any, info: GraphQLResolveInfo[Context], /) -> Any:
+            key = getattr(row, link.field.name)
+            if key is None:
+                return None
+            info.context.size.add(1)
+            asked = resolving.PastRow(link.target.name, key, row._as_of)
+            made = await info.context.batching.past_rows.load(asked)
+            return None if made is None else target.of(made, row._as_of)
+
+        declared.__annotations__["return"] = target.row | None
+        description = (
+            f"The `{camel(link.target.query)}` that `{link.field.graphql_name}` refers to, as it was at the "
+            "same point. Null if there was none."
+        )
+        field = strawberry.field(
+            declared, name=link.name, description=description, deprecation_reason=link.field.deprecated
+        )
+        return DirectField(field, resolve, self.name)
 
 
-def past_rows(name: str, type_: ProjectionType, types: TypeMap) -> PastRows:
-    """The type of past rows. Raises DefinitionError if another type has the name of one of its types."""
+def past_rows(name: str, type_: ProjectionType, links: Iterable[Link], types: TypeMap) -> PastRows:
+    """The type of past rows, whose fields for links follow. links: those from its rows.
+
+    Raises DefinitionError if another type has the name of one of its types.
+    """
     columns = {field.graphql_name for field in type_.fields} | {field.name for field in type_.fields}
+    columns |= {link.name for link in links}
     place = tuple(one for one in _PLACE if one not in columns)
+    past_name = past_names(name)[0]
     row = types.object_type(
-        f"{name}At",
+        past_name,
         type_.fields,
         where=type_.where,
         description=f"{name} as it was at a point in the past.",
         more={one: strawberry.field(description=_PLACE[one][1]) for one in place},
-        annotations={one: _PLACE[one][0] for one in place},
+        annotations={one: _PLACE[one][0] for one in place} | {"_as_of": strawberry.Private[resolving.AsOf]},
     )
     for one in past_names(name)[1:]:
         types.claim(one, type_.where)
-    return PastRows(type_, row, place)
+    return PastRows(type_, past_name, row, place)
 
 
 def row_at(name: str, past: PastRows, types: TypeMap) -> DirectField:
@@ -121,7 +157,7 @@ def row_at(name: str, past: PastRows, types: TypeMap) -> DirectField:
         services = info.context.services
         as_of = resolving.AsOf(**given["asOf"])
         made = await resolving.row_as_of(services, services.tables[type_.name], given[shown], as_of)
-        return None if made is None else past.of(made)
+        return None if made is None else past.of(made, as_of)
 
     description = f"{name} as it was at a point in the past, folded from the log. Null if there was none."
     field = strawberry.field(declared, name=f"{camel(type_.query)}At", description=description)

@@ -28,13 +28,18 @@ RESUMING = ("after", "atLeast")
 
 @dataclass(frozen=True)
 class Rows:
-    """A projection by its names in GraphQL. columns: the fields of a row that its own columns are."""
+    """A projection by its names in GraphQL. columns: the fields of a row that its own columns are.
+
+    past: the type of a row of the past, which the query `at` gives. None if the projection has none.
+    """
 
     type: GraphQLObjectType
     one: str
     many: str
+    at: str
     key: str
     columns: tuple[str, ...]
+    past: GraphQLObjectType | None
 
 
 class Operations:
@@ -70,6 +75,12 @@ class Operations:
         page = f"edges {{ cursor node {{ {row} }} }} {PAGE_INFO}"
         yield rows.many, _document("query", rows.many, fields[rows.many], page)
 
+    def past(self, rows: Rows) -> str:
+        """The query for a row of the past. rows: those that have a past."""
+        assert rows.past is not None, rows.at
+        field = _fields(self.schema.query_type)[rows.at]
+        return _document("query", rows.at, field, self.selecting.plain(rows.past))
+
     def live(self, rows: Rows) -> Iterator[tuple[str, str]]:
         """(name, document)"""
         fields, row = _fields(self.schema.subscription_type), self._row(rows)
@@ -86,7 +97,11 @@ class Operations:
         type_ = self.schema.get_type(capitalized(one))
         assert isinstance(type_, GraphQLObjectType), one
         columns = tuple(field.graphql_name for field in projection.fields)
-        return Rows(type_, one, many, projection.key_field.graphql_name, columns)
+        at = f"{one}At"
+        past = _fields(self.schema.query_type).get(at)
+        of_past = None if past is None else get_named_type(past.type)
+        assert of_past is None or isinstance(of_past, GraphQLObjectType), at
+        return Rows(type_, one, many, at, projection.key_field.graphql_name, columns, of_past)
 
 
 def _fields(root: GraphQLObjectType | None) -> dict[str, GraphQLField]:

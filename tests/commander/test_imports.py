@@ -52,6 +52,7 @@ def run_code(code: str) -> subprocess.CompletedProcess[str]:
         "COMMANDER_POSTGRES_URL": "postgresql://db/bank",
         "COMMANDER_NATS_URL": "nats://nats",
         "COMMANDER_HEALTH_PORT": "1",
+        "COMMANDER_AUTH": "none",
     }
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True

@@ -53,7 +53,7 @@ def test_a_projection_whose_key_may_be_none(domain: Domain) -> None:
 
 @pytest.mark.parametrize("declared", [{"indexes": ("tags",)}, {"filterable": ("tags",)}])
 def test_a_projection_whose_key_or_index_has_no_order_in_postgres(domain: Domain, declared: Any) -> None:
-    with refused("Row.tags: a list or a value object cannot be the key, indexed or filterable"):
+    with refused("Row.tags: a list or a value object cannot be the key, a reference, indexed or filterable"):
 
         @domain.projection("account", key="account_id", **declared)  # <- here
         class Row:

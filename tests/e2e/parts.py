@@ -53,7 +53,7 @@ class Parts:
         self, postgres_url: str, nats_url: str, data_dir: Path, settings: Mapping[str, str] | None = None
     ) -> None:
         urls = {"COMMANDER_POSTGRES_URL": postgres_url, "COMMANDER_NATS_URL": nats_url}
-        self.environment = {**urls, **(settings or {})}
+        self.environment = {**urls, "COMMANDER_AUTH": "none", **(settings or {})}
         self._data_dir = data_dir
         self._running = ExitStack()
         self._count = 0

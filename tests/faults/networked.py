@@ -104,6 +104,7 @@ class Networked:
             "COMMANDER_POSTGRES_URL": self.postgres.tcp_url,
             "COMMANDER_NATS_URL": self.nats.url,
             "COMMANDER_DOMAIN": DOMAIN,
+            "COMMANDER_AUTH": "none",
             "SENT": str(self.sent),
         }
 

@@ -18,7 +18,8 @@ class Servers:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"COMMANDER_POSTGRES_URL": self.postgres.url, "COMMANDER_NATS_URL": self.nats.url}
+        urls = {"COMMANDER_POSTGRES_URL": self.postgres.url, "COMMANDER_NATS_URL": self.nats.url}
+        return {**urls, "COMMANDER_AUTH": "none"}
 
     async def start(self) -> None:
         """Starts those that are not running."""

@@ -18,7 +18,7 @@ from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import event_of
-from commander.streaming.nats.ordered_consumer import InMessage
+from commander.streaming.nats.chunks import InMessage
 from tests.faults.waiting import until
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
+from commander.domain.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
 from commander.examples.bank.projections import AccountRow
 from commander.resolvers import projections as resolving
 from commander.resolvers.events import Answer, Page
@@ -38,7 +38,7 @@ async def known(answer: Answer) -> bool:
 
 def listing_of(services: Services, where: Filter, columns: Sequence[tuple[str, bool]]) -> Listing:
     table = services.tables["account"]
-    return Listing(table, where, resolving.order_of(table, columns))
+    return Listing("accounts", table, where, resolving.order_of(table.projection.orders, columns))
 
 
 async def page(
@@ -51,7 +51,7 @@ async def page(
     before: str | None = None,
 ) -> Page[AccountRow]:
     walk = resolving.walk_of(services, listing, first, after, last, before)
-    return await resolving.page(services, listing, walk)
+    return await resolving.page(walk, resolving.reading(services, listing))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -11,12 +12,20 @@ from uuid import UUID, uuid4
 import pytest
 from strawberry.dataloader import DataLoader
 
+from commander.domain.filters import EVERY_ROW, Condition, Operator, Order
+from commander.domain.links import links_of
 from commander.eventstore.log.command_history import CommandFilter
 from commander.eventstore.projections.folding import ensure_tables
+from commander.eventstore.projections.queries import RowPage
+from commander.examples.bank import bank
+from commander.examples.bank.transfers import TransferStatus
 from commander.resolvers.answer_size import AnswerSize, AnswerTooLarge
+from commander.resolvers.links import Referring
+from commander.resolvers.read_your_writes import Shown
 from commander.resolvers.services import Limits, Services
 from commander.resolvers.status import commands_page
 from commander.resolvers.stream_events import StreamPage
+from commander.resolvers.time_travel import AsOf, PastRow
 from commander.schema.batching import Batching
 from commander.schema.context import Context
 from tests.resolvers.conftest import servers, services
@@ -30,6 +39,17 @@ UNBOUNDED = AnswerSize(1_000_000)
 async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Sequence[Hashable]]:
     log = await servers.log()
     found = await commands_page(services, CommandFilter(), first=100)
+    accounts = [UUID(event.stream[8:]) for event in log if event.type == "AccountOpened"]
+    outgoing, incoming = links_of(bank.projections)
+    referring = [Referring(link, key) for link in (outgoing, incoming) for key in (*accounts, uuid4())]
+    status = outgoing.source.field("status")
+    done, by_key = (
+        Condition(status, Operator.EQ, TransferStatus.COMPLETED),
+        Order((outgoing.source.key_field,)),
+    )
+    points = [AsOf(position=event.position) for event in log] + [
+        AsOf(time=event.recorded_at) for event in log
+    ]
     return {
         "events": found.items,
         "reactions": [(event.position, event.correlation_id) for event in log],
@@ -45,13 +65,34 @@ async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Se
             )
         ],
         "rows": [
-            *(("account", UUID(event.stream[8:])) for event in log if event.type == "AccountOpened"),
+            *(("account", account) for account in accounts),
             *(("transfer", UUID(event.stream[9:])) for event in log if event.type == "TransferRequested"),
             ("account", uuid4()),
+        ],
+        "pages_of_links": [
+            (one, RowPage(where, order, limit))
+            for one in referring
+            for where in (EVERY_ROW, done)
+            for order, limit in ((by_key, 2), (by_key.reversed, 1))
+        ],
+        "counts_of_links": [(one, where) for one in referring for where in (EVERY_ROW, done)],
+        "past_rows": [PastRow("account", key, point) for key in (*accounts, uuid4()) for point in points],
+        "reached": [
+            Shown("account"),
+            Shown("transfer", 1),
+            Shown("account", 10_000),
+            Shown("account", 1, -1),
         ],
         "commands": [*(one.command_id for one in found.items), uuid4()],
         "events_at": [*(event.position for event in log), 10_000],
     }
+
+
+async def loaded(services: Services, name: str, keys: Sequence[Hashable]) -> list[Any]:
+    """What a loader gives for these keys together; the text of an error in its place."""
+    loader = getattr(Batching(services, UNBOUNDED), name)
+    found = await asyncio.gather(*map(loader.load, keys), return_exceptions=True)
+    return [str(one) if isinstance(one, Exception) else one for one in found]
 
 
 async def test_what_a_loader_gives_for_a_key_depends_on_no_other_key(
@@ -68,14 +109,12 @@ async def test_what_a_loader_gives_for_a_key_depends_on_no_other_key(
     }
     assert loaders == set(keys)
     for name, known in keys.items():
-        alone = {
-            key: (await getattr(Batching(services, UNBOUNDED), name).load_many([key]))[0] for key in known
-        }
+        alone = {key: (await loaded(services, name, [key]))[0] for key in known}
         assert len({str(value) for value in alone.values()}) > 1
         chosen = random.Random(name)
         for _ in range(20):
             several = chosen.choices(known, k=chosen.randint(1, 3 * len(known)))
-            together = await getattr(Batching(services, UNBOUNDED), name).load_many(several)
+            together = await loaded(services, name, several)
             assert together == [alone[key] for key in several], name
 
 

@@ -113,6 +113,7 @@ def test_carries_title_endpoint_and_every_example(either: Path) -> None:
     assert page.config() == {
         "endpoint": "/api/graphql",
         "keepAliveSeconds": 15,
+        "acting": None,
         "examples": [
             {
                 "name": DEPOSIT.name,
@@ -143,6 +144,7 @@ def test_no_text_in_an_example_ends_its_script(text: str, either: Path) -> None:
     assert page.config() == {
         "endpoint": text,
         "keepAliveSeconds": 15,
+        "acting": None,
         "examples": [{"name": text, "query": text, "variables": text, "row": None}],
     }
     assert page.elements == plain.elements

@@ -18,7 +18,7 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.http.application import application
 from commander.schema.http.endpoint import HttpSettings
-from commander.schema.http.websocket import closing_reason, problem_of
+from commander.schema.http.messages import closing_reason, problem_of
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -93,7 +93,9 @@ async def test_before_the_process_has_connected_a_request_is_answered_with_unava
 
 async def test_a_socket_that_never_begins_is_closed_in_time() -> None:
     settings = HttpSettings(connection_init_timeout_seconds=0.05)
-    services: Any = SimpleNamespace(actor_header=None)  # no operation gets as far as asking for more
+    services: Any = SimpleNamespace(
+        actor_header=None, allowances=None, authentication=None
+    )  # no operation gets as far as asking for more
     ended = await silent_connection(application(build_schema(bank), lambda: services, settings))
     assert ended == (4408, "Connection initialisation timeout")
 

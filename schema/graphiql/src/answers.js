@@ -1,5 +1,7 @@
 // Requests over HTTP whose answer is always a GraphQL response: anything else becomes an error in words.
 
+import { signed } from "#acting";
+
 const SHOWN_OF_A_FOREIGN_ANSWER = 200; // characters
 
 export const failure = (message) => ({ errors: [{ message }] });
@@ -14,11 +16,11 @@ export const ADVICE = {
   mutation: "The API may have received it: look at what it changes before you run it again.",
 };
 
-// A `fetch` that never rejects, and whose answer is JSON or multipart.
-export const answering = (advice) => async (url, options) => {
+// A `fetch` that never rejects, and whose answer is JSON or multipart. signing: see acting.js.
+export const answering = (advice, signing) => async (url, options) => {
   let answer;
   try {
-    answer = await fetch(url, options);
+    answer = await fetch(url, { ...options, headers: await signed(options.headers, signing) });
   } catch {
     return Response.json(failure(`${unreachable(url)} ${advice}`));
   }

@@ -5,9 +5,9 @@ import { ADVICE, answering, readable } from "#answers";
 import { remove, start } from "#feeds";
 import { noteStreams } from "#made_rows";
 
-// here.tab: the id of the open tab. silenceMs: see follow in stream.js.
-export function fetcherFor({ url, silenceMs, examples, here }) {
-  const overHttp = (advice) => createGraphiQLFetcher({ url, fetch: answering(advice) });
+// here.tab: the id of the open tab. silenceMs: see follow in stream.js. signing: see acting.js.
+export function fetcherFor({ url, signing, silenceMs, examples, here }) {
+  const overHttp = (advice) => createGraphiQLFetcher({ url, fetch: answering(advice, signing) });
 
   async function* answers(params, options, advice) {
     for await (const result of readable(url, await overHttp(advice)(params, options), advice)) {
@@ -23,7 +23,7 @@ export function fetcherFor({ url, silenceMs, examples, here }) {
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(params),
     };
-    const feed = start(tab, { url, request, silenceMs });
+    const feed = start(tab, { url, request, signing, silenceMs });
     let left = false; // GraphiQL shows something else by now
     return {
       subscribe(sink) {

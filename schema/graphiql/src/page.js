@@ -6,13 +6,14 @@ import { GraphiQL } from "graphiql";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { createElement as h, useEffect, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
+import { ActAs } from "#acting";
 import { FeedPane } from "#feed_pane";
 import { feedOf, keepOnly, watchFeeds } from "#feeds";
 import { fetcherFor } from "#fetcher";
 import { KeepHeaders, openingTab, storage } from "#keeping";
 import { FillRows } from "#made_rows";
 
-const { endpoint, keepAliveSeconds, examples } = JSON.parse(
+const { endpoint, keepAliveSeconds, acting, examples } = JSON.parse(
   document.getElementById("commander-config").textContent,
 );
 
@@ -22,8 +23,11 @@ const exampleTabs = examples.map(({ name, query, variables }) => ({
 }));
 const opening = openingTab(exampleTabs[0]);
 const here = { tab: null };
+const url = new URL(endpoint, document.baseURI).href;
+const signing = acting && { mintUrl: acting === "mint" ? `${url}/token` : null };
 const fetcher = fetcherFor({
-  url: new URL(endpoint, document.baseURI).href,
+  url,
+  signing,
   silenceMs: 3000 * keepAliveSeconds,
   examples,
   here,
@@ -66,7 +70,7 @@ createRoot(document.getElementById("graphiql")).render(
       showPersistHeadersSettings: false,
       storage,
     },
-    h(GraphiQL.Logo, null, "Commander"),
+    h(GraphiQL.Logo, null, signing && h(ActAs, signing), h("span", null, "Commander")),
     h(GraphiQL.Footer, null, h(Responses)),
     h(KeepHeaders),
     h(WrapLines),

@@ -4,6 +4,7 @@
 // nothing and repeats nothing. An operation without cursors begins again.
 //
 // connecting → live → waiting → connecting …; from each of them → ended.
+import { signed } from "#acting";
 import { foreign, unreachable } from "#answers";
 
 const FIRST_PAUSE_MS = 500;
@@ -18,8 +19,8 @@ const SLOW =
   "in any of its windows holds one.";
 
 // request: what `fetch` takes. silenceMs: a connection without a byte for so long is broken.
-// onItem(text): a GraphQL response as JSON. onState({name, …}): each change, the last one is "ended".
-export async function follow({ url, request, silenceMs, signal, onItem, onState }) {
+// signing: see acting.js. onItem(text): a GraphQL response as JSON. onState({name, …}): each change, the last one is "ended".
+export async function follow({ url, request, signing, silenceMs, signal, onItem, onState }) {
   let lastEventId = null;
   let failures = 0;
   const attempt = async () => {
@@ -33,7 +34,8 @@ export async function follow({ url, request, silenceMs, signal, onItem, onState 
     };
     try {
       const resumed = lastEventId !== null && { "Last-Event-ID": lastEventId };
-      const headers = { ...request.headers, accept: "text/event-stream", ...resumed };
+      const own = await signed(request.headers, signing); // for each connection: a token ends
+      const headers = { ...own, accept: "text/event-stream", ...resumed };
       const answer = await fetch(url, { ...request, headers, signal: connection.signal });
       heard();
       if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) return await refusal(url, answer);

@@ -24,8 +24,8 @@ export default [
       "@graphql-eslint/no-typename-prefix": "off",
       // Only what the query `node` finds has an `id`. Outcomes, edges, changes and past rows are no entities.
       "@graphql-eslint/strict-id-in-types": "off",
-      // What is read in one direction only has `first` and `after`.
-      "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
+      // Each connection is walked both ways.
+      "@graphql-eslint/relay-arguments": ["error", { includeBoth: true }],
       "@graphql-eslint/relay-edge-types": [
         "error",
         {

@@ -1,4 +1,6 @@
-"""Filters and sort orders for the rows of a projection. They mean the same in SQL and for a row in memory.
+"""Filters and sort orders for rows and events. They mean the same in SQL and for an object in memory.
+
+Only SQL can follow a link to a row of another projection: see `Linked`.
 
 A filter is true or false, never null: a comparison with null is false, and its negation is true. So `not` and
 `ne` give exactly the other rows. Text is compared by code points. Nulls come last, NaN before them.
@@ -6,13 +8,13 @@ A filter is true or false, never null: a comparison with null is false, and its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from commander.domain import Field
+from commander.domain.fields import Field
 
 Place = tuple[Any, ...]
 """A place in an order: the values of the order's fields. No row needs to have them."""
@@ -61,9 +63,26 @@ class Not:
     part: Filter
 
 
-Filter = Condition | AllOf | AnyOf | Not
+@dataclass(frozen=True)
+class Linked:
+    """True if `field` holds the key of a row that matches `part`. False if there is no such row.
+
+    projection: the stored name of the projection of that row. key: the field that is its key.
+    """
+
+    field: Field
+    projection: str
+    key: Field
+    part: Filter
+
+
+Filter = Condition | AllOf | AnyOf | Not | Linked
 EVERY_ROW = AllOf()
 NO_ROW = AnyOf()
+
+
+class NotInMemory(Exception):
+    """A filter follows a link, so a row in memory does not show whether it matches."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,14 @@ class Order:
         """The place of a row in this order."""
         return tuple(getattr(row, field.name) for field in self.fields)
 
+    def sorted(self, rows: Iterable[Any]) -> list[Any]:
+        """The rows in this order."""
+        return sorted(
+            rows,
+            key=lambda row: [_comparable(value) for value in self.place_of(row)],
+            reverse=self.descending,
+        )
+
     def is_before(self, place: Place, other: Place) -> bool:
         """Whether a row at `place` comes before one at `other`."""
         first, second = [_comparable(value) for value in place], [_comparable(value) for value in other]
@@ -91,7 +118,10 @@ class Order:
 
 
 def matches(where: Filter, row: Any) -> bool:
-    """Whether a row in memory matches. The result is the same as that of the SQL."""
+    """Whether a row in memory matches. The result is the same as that of the SQL.
+
+    Raises NotInMemory for a filter that follows a link.
+    """
     match where:
         case AllOf(parts):
             return all(matches(part, row) for part in parts)
@@ -101,6 +131,20 @@ def matches(where: Filter, row: Any) -> bool:
             return not matches(part, row)
         case Condition(field, operator, value):
             return _holds(getattr(row, field.name), operator, value)
+        case Linked(field):
+            raise NotInMemory(f"the row in memory does not have the row that {field.name} leads to")
+
+
+def projections_of(where: Filter) -> frozenset[str]:
+    """The projections that the links of a filter lead to, by their stored names."""
+    match where:
+        case AllOf(parts) | AnyOf(parts):
+            return frozenset().union(*map(projections_of, parts))
+        case Not(part):
+            return projections_of(part)
+        case Linked(_, projection, _, part):
+            return projections_of(part) | {projection}
+    return frozenset()
 
 
 def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
@@ -115,6 +159,35 @@ def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
         case Condition(field, operator, value) if field.name in known:
             return EVERY_ROW if _holds(known[field.name], operator, value) else NO_ROW
     return where
+
+
+def reduced(where: Filter) -> Filter:
+    """The same filter without the parts that do not count: EVERY_ROW or NO_ROW if it is the same as that."""
+    match where:
+        case AllOf(parts):
+            return _reduced_parts(parts, AllOf, EVERY_ROW, NO_ROW)
+        case AnyOf(parts):
+            return _reduced_parts(parts, AnyOf, NO_ROW, EVERY_ROW)
+        case Not(part):
+            inner = reduced(part)
+            if inner == EVERY_ROW:
+                return NO_ROW
+            return EVERY_ROW if inner == NO_ROW else Not(inner)
+        case Condition(_, Operator.IN, ()):
+            return NO_ROW
+        case Condition(_, Operator.NOT_IN, ()):
+            return EVERY_ROW
+    return where
+
+
+def _reduced_parts(
+    parts: tuple[Filter, ...], joined: type[AllOf] | type[AnyOf], without: Filter, decides: Filter
+) -> Filter:
+    """without: the part that does not count. decides: the part that alone is the result."""
+    kept = [part for part in dict.fromkeys(map(reduced, parts)) if part != without]
+    if decides in kept:
+        return decides
+    return kept[0] if len(kept) == 1 else joined(tuple(kept))
 
 
 def _holds(found: Any, operator: Operator, value: Any) -> bool:
