@@ -24,6 +24,7 @@ FIRST = (
         "reacting.md",
         "rights.md",
         "running.md",
+        "limits.md",
         "deploying.md",
         "backups.md",
         "settings.md",
@@ -37,7 +38,14 @@ FROM_ROOT = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
-LANGUAGES = {".py": "python", ".js": "javascript", ".json": "json", ".yml": "yaml", ".sql": "sql"}
+LANGUAGES = {
+    ".py": "python",
+    ".js": "javascript",
+    ".json": "json",
+    ".yml": "yaml",
+    ".sql": "sql",
+    ".tsx": "tsx",
+}
 LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
