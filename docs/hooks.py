@@ -37,7 +37,14 @@ FROM_ROOT = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
-LANGUAGES = {".py": "python", ".js": "javascript", ".json": "json", ".yml": "yaml", ".sql": "sql"}
+LANGUAGES = {
+    ".py": "python",
+    ".js": "javascript",
+    ".json": "json",
+    ".yml": "yaml",
+    ".sql": "sql",
+    ".tsx": "tsx",
+}
 LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 

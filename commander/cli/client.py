@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,20 @@ Check = Annotated[
 
 
 @app.command()
-def typescript(out: Out, domain: DomainName = None, check: Check = False) -> None:
+def typescript(
+    out: Out,
+    domain: DomainName = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCALAR=MODULE: a module beside the files that exports the scalar's codec, such as "
+            "Decimal=../codecs.js. Can be given several times. Without one, a scalar is a string."
+        ),
+    ] = None,
+    check: Check = False,
+) -> None:
     """Write operations, types and keys for @commander/client. Other files in the folder stay as they are."""
-    _write("typescript", typescript_files, out, domain, check=check)
+    _write("typescript", partial(typescript_files, with_codecs=codec or ()), out, domain, check=check)
 
 
 @app.command()

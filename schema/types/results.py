@@ -53,6 +53,9 @@ class Settlement:
     failed: list[Command] = strawberry.field(
         description="Those that the code of the domain failed on. They are dead letters."
     )
+    position: Position = strawberry.field(
+        description="The position of the last event of all of this, for `atLeast`."
+    )
     truncated: bool = strawberry.field(
         description="More followed than is shown here, or the queue is too long to know: see `lineage`."
     )
@@ -252,6 +255,7 @@ class OutcomeTypes:
             commands=commands,
             rejected=[one for one in commands if one.status is CommandStatus.REJECTED],
             failed=[one for one in commands if one.status is CommandStatus.FAILED],
+            position=Position(found.position),
             truncated=found.truncated,
         )
 
