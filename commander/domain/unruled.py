@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from commander.domain.fields import ScalarType
@@ -20,7 +20,6 @@ class Types(Protocol):
     commands: dict[str, CommandType]
     events: dict[str, EventType]
     projections: dict[str, ProjectionType]
-    event_of: Mapping[type, EventType]
 
 
 class Unruled(NamedTuple):

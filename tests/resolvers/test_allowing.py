@@ -78,10 +78,12 @@ async def test_a_dry_run_decides_the_rule_too_and_stores_nothing(servers: Bank, 
     async with running(servers.processor().run()):
         await submit(services, OpenAccount("Ada", account), sent_by(ADA))
     stored = services.submitter.submitted
-    for viewer, expected in ((ADA, ValidResult), (EVE, ForbiddenResult), (TELLER, ForbiddenResult)):
+    closing: dict[Viewer, type] = {ADA: ValidResult, EVE: ForbiddenResult, TELLER: ForbiddenResult}
+    for viewer, expected in closing.items():
         answer = await submit(services, CloseAccount(account), sent_by(viewer, validate_only=True))
         assert type(answer) is expected
-    for viewer, expected in ((ADA, RejectedResult), (EVE, ForbiddenResult)):
+    withdrawing: dict[Viewer, type] = {ADA: RejectedResult, EVE: ForbiddenResult}
+    for viewer, expected in withdrawing.items():
         answer = await submit(services, Withdraw(account, ONE), sent_by(viewer, validate_only=True))
         assert type(answer) is expected, "who may not send it is not told the balance"
     assert services.submitter.submitted == stored
