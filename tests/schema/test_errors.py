@@ -49,7 +49,7 @@ class Query:
 
 
 SCHEMA = CommanderSchema(Query)
-NO_SERVICES: Any = SimpleNamespace(limits=Limits())  # no resolver here asks for more
+NO_SERVICES: Any = SimpleNamespace(limits=Limits(), allowances=None)  # no resolver here asks for more
 
 
 async def error_of(document: str, **variables: Any) -> dict[str, Any]:
