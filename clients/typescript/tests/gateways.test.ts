@@ -147,13 +147,13 @@ for (const [name, refusal] of Object.entries({
 }
 
 test("a reader that is slow gets every item, and no more than the buffer waits for it", async () => {
-  const count = 500;
+  const count = 500; // of 40 kB each: more than the buffers of all sockets take
   let sent = 0;
   const client = await against(async (response, { variables }) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     for (let at = Number(variables["after"]) + 1; at <= count; at += 1) {
       sent = at;
-      const pad = { ...event(at), pad: "x".repeat(10_000) };
+      const pad = { ...event(at), pad: "x".repeat(40_000) };
       if (!response.write(next(pad))) await new Promise((resolve) => response.once("drain", resolve));
     }
   });
