@@ -15,7 +15,7 @@ from commander.domain.errors import CommanderError
 from commander.schema.build import build_schema
 from commander.schema.python.files import python_files
 from commander.schema.typescript.files import typescript_files
-from commander.settings import read_settings
+from commander.settings import SettingsError, read_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -70,7 +70,13 @@ def _write(
     *,
     check: bool,
 ) -> None:
-    loaded = load_domain(read_settings(domain=domain).domain)
+    settings = read_settings(domain=domain)
+    if settings.federation == "subgraph":
+        raise SettingsError(
+            "COMMANDER_FEDERATION='subgraph': the client is for an API that stands alone, and a subgraph has "
+            "other names; unset it, and start API processes without it for such clients"
+        )
+    loaded = load_domain(settings.domain)
     files = files_of(loaded, build_schema(loaded).as_str())
     old = [name for name, text in files.items() if _text(out / name) != text]
     if check and old:

@@ -56,7 +56,7 @@ class Tree:
 
     number: int
     parent: Annotated[int | None, Ref("tree", name="above", reverse="below")] = None
-    owner: Annotated[str | None, Ref("owner", name="ownedBy", reverse="trees")] = None
+    owner: Annotated[str | None, Ref("owner", name="ownedBy")] = None
     name: str = ""
     height: int | None = None
 
