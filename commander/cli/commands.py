@@ -107,6 +107,17 @@ def schema(domain: DomainArgument = None) -> None:
 
 
 @app.command()
+def check(domain: DomainArgument = None) -> None:
+    """List the types without a rule, each with a line to write. Exit with 1 if there is one.
+
+    With authentication on, they are for operators alone.
+    """
+    from commander.cli.checking import run_check
+
+    run_check(domain)
+
+
+@app.command()
 def token(
     subject: Annotated[str, typer.Option(help="Whose token it is.")],
     role: Annotated[list[str] | None, typer.Option(help="A role. Can be repeated.")] = None,
