@@ -212,10 +212,9 @@ class EventTypes:
         """The names of the GraphQL types of all events."""
         return [self.naming.type(name) for name in (*self._by_name, UnreadableEvent.__name__)]
 
-    def fields(self, type_name: str) -> tuple[Field, ...]:
-        """An event type's own fields. Empty for an item that is not an event of the domain."""
-        type_ = self.domain.event_type(self.naming.plain_type(type_name))
-        return () if type_ is None else type_.fields
+    def event_type(self, type_name: str) -> EventType | None:
+        """The event type of a GraphQL type. None for an item that is not an event of the domain."""
+        return self.domain.event_type(self.naming.plain_type(type_name))
 
     def connection(
         self,
