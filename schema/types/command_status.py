@@ -98,15 +98,18 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
             yield command_of(state, events, rights)
 
     async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
+        info.context.must_operate()
         found = await dead.dead_letters(info.context.services.database, first)
         return [ended(outcome, events, info.context.rights) for outcome in found]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
+        info.context.must_operate()
         again = await dead.retry(info.context, command_id)
         type_ = events.command_name(again.type)
         return CommandAccepted(command_id=again.command_id, type=type_, stream=again.stream)
 
     async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> Command:
+        info.context.must_operate()
         return ended(await dead.drop(info.context, command_id), events, info.context.rights)
 
     queries = [

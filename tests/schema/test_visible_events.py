@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from commander.domain import Viewer
 from commander.domain.senders import Sender
 from commander.eventstore.projections.tables import Table
 from commander.resolvers.node_ids import command_id, event_id
@@ -42,6 +43,7 @@ class Clinic:
     servers: Bank
     ada: UUID
     bob: UUID
+    visit: UUID
     commands: list[UUID]
     positions: list[int]
 
@@ -71,13 +73,13 @@ async def open_clinic(services: Services, servers: Bank) -> AsyncIterator[Clinic
     async with AsyncExitStack() as stack:
         for one in work:
             await stack.enter_async_context(running(one))
-        ada, bob = uuid4(), uuid4()
+        ada, bob, visit = uuid4(), uuid4(), uuid4()
         commands = [
             await sent(servers, Admit(ada, "ada", "gout"), "ada"),
             await sent(servers, Admit(bob, "bob", "measles"), "bob"),
-            await sent(servers, Book(uuid4(), ada, "north"), "dora"),
+            await sent(servers, Book(visit, ada, "north"), "dora"),
         ]
-        yield Clinic(made, servers, ada, bob, commands, [1, 2, 3])
+        yield Clinic(made, servers, ada, bob, visit, commands, [1, 2, 3])
 
 
 EVENT = "__typename position ... on Admitted { person diagnosis } ... on Reassigned { person }"
@@ -173,6 +175,12 @@ async def test_the_past_of_a_row_tells_of_others_commands_only_that_they_were(op
         "actor": None,
         "message": None,
     }
+    history = """query ($id: UUID!) { visitHistory(visitId: $id) { edges { node {
+        event { position } command { events { position } } } } } }"""
+    [hidden] = nodes((await open_clinic.ask("ada", history, id=str(open_clinic.visit)))["visitHistory"])
+    assert hidden == {"event": None, "command": {"events": []}}
+    [shown_] = nodes((await open_clinic.ask("doctor", history, id=str(open_clinic.visit)))["visitHistory"])
+    assert shown_ == {"event": {"position": "3"}, "command": {"events": [{"position": "3"}]}}
 
 
 FEED = f"""subscription ($after: Position) {{ events(after: $after) {{
@@ -253,3 +261,27 @@ async def test_viewers_with_equal_rules_share_a_rendering(open_clinic: Clinic) -
         following = SCHEMA._following
         assert len(following._visible) == 2, "one for ada's rules, one for bob's"
         assert open_clinic.services.feed.groups == 1
+
+
+OPERATIONS = [
+    "query { deadLetters { commandId } }",
+    "query { effectFailures { effect } }",
+    "query { reactorFailures { edges { cursor } } }",
+    f'mutation {{ retryDeadLetter(commandId: "{UUID(int=1)}") {{ commandId }} }}',
+    f'mutation {{ dropDeadLetter(commandId: "{UUID(int=1)}") {{ commandId }} }}',
+    'mutation { retryEffect(effect: "mail", position: "1") { effect } }',
+    'mutation { dropEffect(effect: "mail", position: "1") { effect } }',
+    'mutation { retryReaction(reactor: "r", key: "k") { reactor } }',
+    'mutation { skipReaction(reactor: "r", key: "k") { reactor } }',
+]
+
+
+@pytest.mark.parametrize("document", OPERATIONS)
+async def test_operations_are_for_operators(services: Services, document: str) -> None:
+    services = replace(services, domain=clinic)
+    for viewer in VIEWERS.values():
+        result = await SCHEMA.execute(document, {}, Context(services, rights=rights(viewer)))
+        assert [error.extensions["code"] for error in result.errors or ()] == ["FORBIDDEN"]
+    operator = Viewer("olga", frozenset({"operator"}))
+    result = await SCHEMA.execute(document, {}, Context(services, rights=rights(operator)))
+    assert "FORBIDDEN" not in [error.extensions["code"] for error in result.errors or ()]
