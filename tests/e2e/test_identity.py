@@ -112,7 +112,10 @@ async def following(system: System | Api, token: str) -> tuple[Socket, asyncio.T
             await asyncio.Event().wait()
 
     holding = asyncio.create_task(hold())
-    await asyncio.wait({ready, holding}, return_when=asyncio.FIRST_COMPLETED)
+    async with asyncio.timeout(30):
+        while not ready.done():
+            assert not holding.done(), holding.result()
+            await asyncio.sleep(0.01)
     return ready.result(), holding
 
 
