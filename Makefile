@@ -3,12 +3,20 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
+CLIENT = clients/typescript
+BANK_WEB = examples/bank-web
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev test test-fast test-minute faults lint docs settings format graphiql clean
+.PHONY: dev bank-web test test-fast test-minute faults lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
+
+# The page of a customer of the bank, on localhost:5173. It needs npm, and `make dev` in another terminal.
+bank-web: $(STAMP)
+	cd $(CLIENT) && npm ci --silent --no-audit --no-fund && npm run --silent build
+	$(BIN)/commander client typescript --domain commander.examples.bank:bank --out $(BANK_WEB)/src/commander
+	cd $(BANK_WEB) && npm ci --silent --no-audit --no-fund && npm run dev
 
 # There are more test processes than cores, because most tests wait for servers. Bytecode is always written, because
 # the tests start some hundred processes and each would compile it again. ARGS selects tests: make test ARGS=tests/schema
@@ -64,4 +72,4 @@ $(GRAPHIQL)/dist/.built: $(wildcard $(GRAPHIQL)/package*.json $(GRAPHIQL)/src/*)
 	else echo "npm is not installed: GraphiQL loads its files from a CDN"; fi
 
 clean:
-	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules
+	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules $(CLIENT)/dist $(CLIENT)/node_modules $(BANK_WEB)/dist $(BANK_WEB)/node_modules

@@ -8,7 +8,7 @@ resolvers/    what each GraphQL field does                 may import streaming 
 schema/       what the GraphQL API looks like, HTTP        may import resolvers and above
 setting_types.py  the types of settings                   may import nothing of ours
 settings.py   the settings of a process                    may import eventstore
-testing.py    given, when, then for a domain's tests       may import domain
+testing/      given, when, then for a domain's tests       may import domain
 deferred.py   import what a process seldom uses late       may import nothing of ours
 parts/        the processes of a deployment                may import all above
 dev/          everything on one machine                    may import all above
@@ -51,6 +51,7 @@ from commander.domain import (
     Doc,
     Domain,
     EffectCall,
+    Entity,
     Later,
     Message,
     Origin,
@@ -58,8 +59,15 @@ from commander.domain import (
     Ref,
     Rejected,
     SubmitContext,
+    Viewer,
+    Visible,
+    any_of,
+    anyone,
     new_id,
+    one_of,
+    same_as,
     touches,
+    where,
 )
 
 __all__ = [
@@ -73,6 +81,7 @@ __all__ = [
     "Doc",
     "Domain",
     "EffectCall",
+    "Entity",
     "Ge",
     "Gt",
     "Later",
@@ -89,6 +98,13 @@ __all__ = [
     "Ref",
     "Rejected",
     "SubmitContext",
+    "Viewer",
+    "Visible",
+    "any_of",
+    "anyone",
     "new_id",
+    "one_of",
+    "same_as",
     "touches",
+    "where",
 ]

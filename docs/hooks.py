@@ -20,9 +20,11 @@ FIRST = (
         "index.md",
         "domain.md",
         "api.md",
+        "rights.md",
         "reacting.md",
         "rights.md",
         "running.md",
+        "limits.md",
         "deploying.md",
         "backups.md",
         "settings.md",
@@ -36,7 +38,14 @@ FROM_ROOT = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
-LANGUAGES = {".py": "python", ".js": "javascript", ".json": "json", ".yml": "yaml", ".sql": "sql"}
+LANGUAGES = {
+    ".py": "python",
+    ".js": "javascript",
+    ".json": "json",
+    ".yml": "yaml",
+    ".sql": "sql",
+    ".tsx": "tsx",
+}
 LINK = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 

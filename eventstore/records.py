@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from commander.domain.digests import stored_digest
+from commander.domain.senders import Sender
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -41,10 +42,14 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Guards(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What keeps a command from being applied, beside its content. The fields are as in SubmittedCommand."""
+    """What keeps a command from being applied, beside its content. The fields are as in SubmittedCommand.
+
+    They are stored if the command failed, for its retry; the sender is always stored.
+    """
 
     expected_version: int | None = None
     rejected: tuple[str, str] | None = None
+    sender: Sender | None = None
 
     def encode(self) -> str:
         """The JSON that is stored."""
@@ -69,6 +74,8 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     code: the fingerprint of the domain's code that made it; None for the retry of a dead letter.
     deadline: of a reactor's Deadline, the key of its state and the partition of the key.
     fresh: when it was submitted, no command had ended under its id. Only a hint: one may have since.
+    sender: the viewer who sent it. None: authentication is off, or the system itself sends it, so no rule
+    holds.
     """
 
     command_id: UUID
@@ -90,6 +97,7 @@ class SubmittedCommand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     code: str | None = None
     deadline: tuple[str, int] | None = None
     fresh: bool = False
+    sender: Sender | None = None
 
     @property
     def digest(self) -> bytes:
@@ -156,7 +164,7 @@ class Outcome(NamedTuple):
     decided_at: the clock of Postgres when the outcome was stored.
     decider_now: the `now` of the decider's context, to the microsecond; None if no decider ran, and for
     outcomes older than this field.
-    guards: what a failed command was guarded by, as JSON; None if by nothing, and for older outcomes.
+    guards: what the command was guarded by, as JSON, see Guards; None if by nothing, and for older outcomes.
     """
 
     command_id: UUID
@@ -181,7 +189,7 @@ class Outcome(NamedTuple):
     guards: str | None = None
 
     def read_guards(self) -> Guards:
-        """What the failed command was guarded by."""
+        """What the command was guarded by."""
         return Guards() if self.guards is None else _guards_decoder.decode(self.guards)
 
 

@@ -3,7 +3,11 @@
 identity/           who a request comes from: tokens, and the end of what they allow
 services.py         the services that resolvers use, one instance per process
 answer_size.py      the size of an answer, and its limit
+allowances.py       what one client may use: operations, commands, cost, streams
+trusted_documents.py the documents that clients name by their ids
+payers.py           whose allowance an operation uses
 request_context.py  the request context, made here for every transport and for the command line
+allowing.py         the rule of a command, before it is stored
 commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have

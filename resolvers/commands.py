@@ -12,15 +12,17 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from commander.domain import InvalidCommand
+from commander.domain import InvalidCommand, Rights
 from commander.domain.errors import InvalidRequest
 from commander.eventstore.records import Status, SubmittedCommand
+from commander.resolvers.allowing import allowed
 from commander.resolvers.dry_run import dry_run
 from commander.resolvers.read_your_writes import late
 from commander.resolvers.repeating import Request, is_repeated
 from commander.resolvers.results import (
     AcceptedResult,
     ConflictResult,
+    ForbiddenResult,
     InvalidResult,
     PendingResult,
     RejectedResult,
@@ -58,6 +60,7 @@ class Options(msgspec.Struct, frozen=True):
     at. A time in the past means now. For a time in the future, `submit` returns once the command is stored.
     given: the input of the API that the command was made from; None if code made it.
     rows: the names of the projections whose rows the client reads from the result: it is waited for them too.
+    rights: those of the sender; None: authentication is off.
     """
 
     command_id: UUID
@@ -73,6 +76,7 @@ class Options(msgspec.Struct, frozen=True):
     given: Mapping[str, Any] | None = None
     projections: frozenset[str] | None = None
     rows: frozenset[str] = frozenset()
+    rights: Rights | None = None
 
     @property
     def shown_by(self) -> frozenset[str] | None:
@@ -88,16 +92,27 @@ async def submit(services: Services, command: Any, options: Options) -> Result:
     Raises Unavailable at once while NATS is down or full. Raises it too while Postgres is down, unless `wait`
     is ACCEPTED and the client chose no id, and while Postgres takes no writes, unless `wait` is ACCEPTED.
     Such an outage also ends a wait that has begun. The command is then stored, and will be decided.
+    Raises RuleFailed if the rule of the command raises.
     """
     request = _assembled(services, command, options)
-    if isinstance(request, InvalidResult):
+    if isinstance(request, InvalidResult | ForbiddenResult):
         return request
     earlier = await _earlier(services, request, options) if options.given_id else None
     return await _answered(services, request, earlier, options)
 
 
-def _assembled(services: Services, command: Any, options: Options) -> Request | InvalidResult:
+def _assembled(
+    services: Services, command: Any, options: Options
+) -> Request | InvalidResult | ForbiddenResult:
     _check_options(services, options)
+    sender = None
+    if options.rights is not None:
+        try:
+            sender = allowed(services.domain, options.rights, command)
+        except InvalidCommand as invalid:
+            return InvalidResult(options.command_id, invalid.problems)
+        if sender is None:
+            return ForbiddenResult(options.command_id)
     envelope = Envelope.of_client(
         options.command_id,
         services.now(),
@@ -108,6 +123,7 @@ def _assembled(services: Services, command: Any, options: Options) -> Request | 
         traceparent=options.traceparent,
         not_before=options.not_before,
         fresh=options.not_before is None,  # for a given id, Postgres is asked before it is submitted
+        sender=sender,
     )
     try:
         made = assembled(services.domain, command, envelope, services.limits.max_command_bytes, options.given)
@@ -249,18 +265,18 @@ async def submit_all(services: Services, items: Sequence[tuple[Any, Options]]) -
     made = [_assembled(services, command, options) for command, options in items]
 
     async def earlier(
-        one: Request | InvalidResult, options: Options
+        one: Request | InvalidResult | ForbiddenResult, options: Options
     ) -> Ended | ConflictResult | AcceptedResult | None:
-        if isinstance(one, InvalidResult) or not options.given_id:
+        if not isinstance(one, Request) or not options.given_id:
             return None
         return await _earlier(services, one, options)
 
     async def answered(
-        one: Request | InvalidResult,
+        one: Request | InvalidResult | ForbiddenResult,
         ended: Ended | ConflictResult | AcceptedResult | None,
         options: Options,
     ) -> Result:
-        return one if isinstance(one, InvalidResult) else await _answered(services, one, ended, options)
+        return await _answered(services, one, ended, options) if isinstance(one, Request) else one
 
     asked = [options for _, options in items]
     ended = await asyncio.gather(

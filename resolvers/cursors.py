@@ -25,8 +25,8 @@ from commander.domain import Field
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import CommanderError, InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
+from commander.domain.filters import Order, Place
 from commander.eventstore.log.epochs import Epochs
-from commander.eventstore.projections.filters import Order, Place
 from commander.streaming.live.changes import Cursor
 
 _LIVE = re.compile(r"(?:([2-9]|[1-9][0-9]{1,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)

@@ -11,8 +11,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from commander.domain.filters import Filter, Linked
 from commander.domain.links import Link
-from commander.eventstore.projections.filters import Filter, Linked
 from commander.eventstore.projections.folding import rows_by_keys
 from commander.eventstore.projections.queries import RowPage, counts_of, pages_of
 from commander.resolvers.answer_size import AnswerSize

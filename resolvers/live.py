@@ -9,7 +9,7 @@ from typing import Any
 
 from commander.domain import ProjectionType
 from commander.domain.checking import problems_of
-from commander.eventstore.projections.filters import NO_ROW, Condition, Filter, Operator
+from commander.domain.filters import NO_ROW, Condition, Filter, Operator
 from commander.resolvers.read_your_writes import reached
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor, LiveItem

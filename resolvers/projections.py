@@ -11,7 +11,7 @@ from typing import Any
 from commander.domain import Field
 from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import Filter, Order, Place
+from commander.domain.filters import Filter, Order, Place
 from commander.eventstore.projections.folding import row_by_key
 from commander.eventstore.projections.queries import count_rows, rows_from
 from commander.eventstore.projections.tables import Table

@@ -8,7 +8,7 @@ from commander.domain.digests import is_of_stored
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import SubmittedCommand
 from commander.resolvers.services import Services
-from commander.streaming.commands.outcomes import Ended
+from commander.streaming.commands.outcomes import Ended, sender_of
 
 
 class Request(NamedTuple):
@@ -19,8 +19,15 @@ class Request(NamedTuple):
 
 
 async def is_repeated(services: Services, request: Request, first: Ended | SubmittedCommand) -> bool:
-    """Whether the first command under the id was the same request. Raises Unavailable."""
+    """Whether the first command under the id was the same request, of the same sender. Raises Unavailable.
+
+    With authentication off, all senders count as the same.
+    """
     digest, made = first.digest, request.made
+    if made.sender is not None:
+        earlier = sender_of(first) if isinstance(first, SubmittedCommand) else first.sender
+        if earlier != sender_of(made):
+            return False
     if digest == made.digest or not is_of_stored(digest):
         return digest == made.digest
     if isinstance(first, SubmittedCommand):

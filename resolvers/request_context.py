@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
+from commander.domain import Rights
 from commander.domain.viewers import NOBODY, Viewer
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.identity.access import ANONYMOUS, Access
@@ -32,7 +33,10 @@ class RequestContext(Generic[S_co]):
     access: what the token of the request allows. None: authentication is off.
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
+    address: of the client, or of the gateway before the API. None if it has none.
     extensions: what resolvers report next to the data, such as the position that was read.
+    rights: what the viewer of the request may send and see. None: authentication is off, so nothing is
+    checked.
     """
 
     services: S_co
@@ -40,11 +44,17 @@ class RequestContext(Generic[S_co]):
     traceparent: str | None = None
     resume_after: Cursor | None = None
     access: Access | None = None
+    address: str | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
+    rights: Rights | None = None
 
     @classmethod
     def from_headers(
-        cls: type[_Own], services: Services, headers: Mapping[str, str], access: Access | None = None
+        cls: type[_Own],
+        services: Services,
+        headers: Mapping[str, str],
+        access: Access | None = None,
+        address: str | None = None,
     ) -> _Own:
         """The context of an HTTP request, or of the request that opened a WebSocket.
 
@@ -55,14 +65,16 @@ class RequestContext(Generic[S_co]):
             services,
             None if name is None else _actor(headers.get(name, "")),
             traceparent_from(headers.get("traceparent")),
+            address=address,
         )
         if access is None and services.authentication is not None:
             access = ANONYMOUS
         return made if access is None else made.with_access(access)
 
-    def with_access(self, access: Access) -> Self:
+    def with_access(self: _Own, access: Access) -> _Own:
         """The same request, with what its token allows. The token's subject is the actor, if it has one."""
-        return replace(self, access=access, actor=access.viewer.subject or self.actor)
+        actor = access.viewer.subject or self.actor
+        return replace(self, access=access, actor=actor, rights=_rights(self.services, access))
 
     @property
     def viewer(self) -> Viewer:
@@ -81,7 +93,15 @@ class RequestContext(Generic[S_co]):
 
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""
-        return type(self)(self.services, self.actor, self.traceparent, self.resume_after, self.access)
+        return type(self)(
+            self.services,
+            self.actor,
+            self.traceparent,
+            self.resume_after,
+            self.access,
+            self.address,
+            rights=self.rights,
+        )
 
 
 def from_process(services: S) -> RequestContext[S]:
@@ -91,6 +111,15 @@ def from_process(services: S) -> RequestContext[S]:
     except (KeyError, OSError):
         user = f"user {os.getuid()}"
     return RequestContext(services, user)
+
+
+def _rights(services: Services, access: Access) -> Rights:
+    """What the viewer of a token may send and see. They are kept with the token, with what they resolve."""
+    key = services.domain, services.operator_roles
+    rights = access.rights.get(key)
+    if rights is None:
+        rights = access.rights[key] = services.domain.rights(access.viewer, services.operator_roles)
+    return rights
 
 
 def _actor(header: str) -> str | None:

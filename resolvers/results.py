@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from commander.domain import Problem
+from commander.domain.rights import FORBIDDEN
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from commander.resolvers.read_your_writes import Late
 from commander.resolvers.settling import Settlement
@@ -57,6 +58,13 @@ class RejectedResult:
 
 
 @dataclass(frozen=True)
+class ForbiddenResult:
+    """The viewer may not send the command."""
+
+    command_id: UUID
+
+
+@dataclass(frozen=True)
 class FailedResult:
     """The code of the domain failed on the command. The command is a dead letter."""
 
@@ -88,7 +96,7 @@ class PendingResult:
 
 @dataclass(frozen=True)
 class ConflictResult:
-    """The id was used before with other content."""
+    """The id was used before, with other content or by another sender."""
 
     command_id: UUID
 
@@ -113,6 +121,7 @@ Result = (
     AcceptedResult
     | AppliedResult
     | RejectedResult
+    | ForbiddenResult
     | FailedResult
     | VersionConflictResult
     | PendingResult
@@ -148,6 +157,8 @@ def _refused(
 ) -> Result:
     if status == Status.FAILED:
         return FailedResult(command_id, code or "", message or "")
+    if code == FORBIDDEN:
+        return ForbiddenResult(command_id)
     if code == VERSION_CONFLICT:
         return VersionConflictResult(command_id, expected, version, message or "")
     return RejectedResult(command_id, code or "", message or "")

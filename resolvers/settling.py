@@ -22,11 +22,13 @@ class Settlement:
     """What followed from a command, after all of it has ended.
 
     commands: those that reactors sent, each before those that followed from it. events: of all of them, and
-    of the command itself. truncated: more followed, or the queue is too long to know.
+    of the command itself. position: of the last event. truncated: more followed, or the queue is too long to
+    know.
     """
 
     commands: tuple[CommandState, ...]
     events: tuple[RecordedEvent, ...]
+    position: int
     truncated: bool = False
 
 
@@ -36,7 +38,7 @@ async def settled(services: Services, ended: Ended, timeout_seconds: float) -> S
     While it waits, it holds no connection to Postgres.
     """
     if not _leads_on(services, ended.events):
-        return Settlement((), ended.events)
+        return Settlement((), ended.events, ended.position)
     wanted = Wanted(ended.command_id, ended.events[0].correlation_id, MAX_DEPTH, MAX_COMMANDS)
     changes = lineage_changes(services, wanted, root_has_ended=True, first_poll_seconds=_FIRST_POLL_SECONDS)
     try:
@@ -44,9 +46,10 @@ async def settled(services: Services, ended: Ended, timeout_seconds: float) -> S
             async for tree in changes:
                 if tree.ended:
                     commands = tree.root.walk()
-                    events = (event.event for command in commands for event in command.events)
-                    states = (command.state for command in commands[1:])
-                    return Settlement(tuple(states), tuple(events), tree.truncated)
+                    events = tuple(event.event for command in commands for event in command.events)
+                    states = tuple(command.state for command in commands[1:])
+                    last = max(ended.position, *(event.position for event in events))
+                    return Settlement(states, events, last, tree.truncated)
     except TimeoutError:
         pass
     return None

@@ -10,8 +10,8 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from commander.domain.errors import CommanderError
+from commander.domain.filters import Filter
 from commander.eventstore.log.lineage import events_of_commands
-from commander.eventstore.projections.filters import Filter
 from commander.eventstore.projections.queries import RowPage
 from commander.eventstore.projections.versions import RowVersion
 from commander.eventstore.records import Outcome, RecordedEvent

@@ -152,7 +152,7 @@ def test_imports_go_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-ENTRY = re.compile(r"^(\w+/|\w+\.py) +\S", re.MULTILINE)
+ENTRY = re.compile(r"^([\w-]+/|\w+\.py) +\S", re.MULTILINE)
 """A line of a package's map: a module or a folder, and what it is for."""
 
 
@@ -319,7 +319,7 @@ ADDRESSES = {
     "an option that names a package index": r"--(extra-)?index-url|--trusted-host|--find-links|--registry\b",
     "a setting that names a package index": r"\b(PIP|UV|npm_config)_\w*(INDEX|registry)\w*\s*[=:]",
     "a registry in a configuration": r"^\s*(@[\w-]+:)?registry\s*=|^\s*index-url\s*=|^\s*GOPROXY\s*=",
-    "a resolved address in a lock file": r'"resolved"\s*:',
+    "a resolved address in a lock file": r'"resolved"\s*:(?!\s*"file:\.\./)',  # a folder of ours is none
     "an address of a registry": r"(registry\.npmjs|files\.pythonhosted|pypi\.org/simple|/artifactory/)",
 }
 

@@ -96,6 +96,10 @@ def test_the_reactors_of_the_docs_do_what_is_said_of_them(tmp_path: Path) -> Non
     assert run_its_tests(module_of("docs/reacting.md", tmp_path)) == 5
 
 
+def test_the_rules_of_the_docs_are_as_their_tests_say(tmp_path: Path) -> None:
+    assert run_its_tests(module_of("docs/rights.md", tmp_path)) == 2
+
+
 def links_of(page: Path) -> Iterator[tuple[Path, str]]:
     """(file, anchor) of each link of a page that stays in the repository; the anchor may be empty."""
     for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from commander.domain.errors import CommanderError
 from commander.schema.build import build_schema
 from commander.schema.python.files import python_files
 from commander.schema.typescript.files import typescript_files
-from commander.settings import read_settings
+from commander.settings import SettingsError, read_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -26,9 +27,20 @@ Check = Annotated[
 
 
 @app.command()
-def typescript(out: Out, domain: DomainName = None, check: Check = False) -> None:
+def typescript(
+    out: Out,
+    domain: DomainName = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCALAR=MODULE: a module beside the files that exports the scalar's codec, such as "
+            "Decimal=../codecs.js. Can be given several times. Without one, a scalar is a string."
+        ),
+    ] = None,
+    check: Check = False,
+) -> None:
     """Write operations, types and keys for @commander/client. Other files in the folder stay as they are."""
-    _write("typescript", typescript_files, out, domain, check=check)
+    _write("typescript", partial(typescript_files, with_codecs=codec or ()), out, domain, check=check)
 
 
 @app.command()
@@ -47,7 +59,13 @@ def _write(
     *,
     check: bool,
 ) -> None:
-    loaded = load_domain(read_settings(domain=domain).domain)
+    settings = read_settings(domain=domain)
+    if settings.federation == "subgraph":
+        raise SettingsError(
+            "COMMANDER_FEDERATION='subgraph': the client is for an API that stands alone, and a subgraph has "
+            "other names; unset it, and start API processes without it for such clients"
+        )
+    loaded = load_domain(settings.domain)
     files = files_of(loaded, build_schema(loaded).as_str())
     old = [name for name, text in files.items() if _text(out / name) != text]
     if check and old:

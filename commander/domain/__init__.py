@@ -2,20 +2,24 @@
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
+from commander.domain.conditions import one_of, where
 from commander.domain.constraints import Doc, Message
 from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
+from commander.domain.entities import Entity
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
+    Forbidden,
     HookFailed,
     InvalidCommand,
     InvalidDecision,
     Problem,
     ProjectionFailed,
     Rejected,
+    RuleFailed,
     UndecodableEvent,
     UnknownEvent,
 )
@@ -26,7 +30,11 @@ from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
 from commander.domain.references import Ref
+from commander.domain.rights import Rights, Verdict
+from commander.domain.roles import Visible
+from commander.domain.rules import any_of, anyone, same_as
 from commander.domain.touching import touches
+from commander.domain.viewers import Viewer
 
 __all__ = [
     "AggregateType",
@@ -43,8 +51,10 @@ __all__ = [
     "DomainCode",
     "EffectCall",
     "EffectType",
+    "Entity",
     "EventType",
     "Field",
+    "Forbidden",
     "HookFailed",
     "InvalidCommand",
     "InvalidDecision",
@@ -58,9 +68,19 @@ __all__ = [
     "ReactorType",
     "Ref",
     "Rejected",
+    "Rights",
+    "RuleFailed",
     "SubmitContext",
     "UndecodableEvent",
     "UnknownEvent",
+    "Verdict",
+    "Viewer",
+    "Visible",
+    "any_of",
+    "anyone",
     "new_id",
+    "one_of",
+    "same_as",
     "touches",
+    "where",
 ]

@@ -161,6 +161,8 @@ def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
         raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
     if found.optional:
         raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
+    if found.visible_to is not None:
+        raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be hidden")
     if not (isinstance(found.type, ScalarType) and found.type.python in KEY_TYPES):
         problem = f"the key {command.name}.{key} must be a UUID, str, int, BigInt or date"
         raise DefinitionError(where, f"{label}: {problem}")

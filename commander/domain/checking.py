@@ -44,7 +44,7 @@ def _broken(constraints: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> 
 
 def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Problem]:
     """The problems of the value itself: JSON or Postgres cannot store it without a change."""
-    if (wrong := _of_another_type(type_, value)) is not None:
+    if (wrong := of_another_type(type_, value)) is not None:
         return [Problem(path, wrong)]
     match type_:
         case RecordType(_, fields):
@@ -62,7 +62,7 @@ def _unusable(type_: FieldType, value: Any, path: tuple[str, ...]) -> list[Probl
     return [] if unusable is None else [Problem(path, unusable)]
 
 
-def _of_another_type(type_: FieldType, value: Any) -> str | None:
+def of_another_type(type_: FieldType, value: Any) -> str | None:
     """What is wrong with the class of a value; None if nothing is.
 
     An int is a float too, as type checkers say. A subclass is read back as its base, so it is refused where

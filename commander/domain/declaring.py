@@ -10,6 +10,7 @@ from commander.domain.errors import DefinitionError
 from commander.domain.lookups import DomainLookups
 from commander.domain.messages import CommandType, EventType, command_type, event_type, frozen_dataclass
 from commander.domain.naming import GivenNames, given_names
+from commander.domain.rules import Allow, Visibility
 from commander.domain.source import running
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class DeclaringDomain(DomainLookups):
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
+        visible: Visibility | None = None,
     ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
     def event(
@@ -47,16 +49,18 @@ class DeclaringDomain(DomainLookups):
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
+        visible: Visibility | None = None,
     ) -> type[T] | Callable[[type[T]], type[T]]:
         """Declares an event.
 
         version: the schema version stored with it; increase it when its shape changes. deprecated: why
-        clients should no longer use it, and what to use instead.
+        clients should no longer use it, and what to use instead. visible: who sees it, see rules.py; without
+        it, operators alone.
         """
 
         def register(cls: type[T]) -> type[T]:
             names = given_names("event", cls.__name__, name, was)
-            type_ = event_type(frozen_dataclass(cls), version, names, deprecated)
+            type_ = event_type(frozen_dataclass(cls), version, names, deprecated, visible)
             self._claim(names, type_.where)
             self._mark(type_)
             self._add_event(type_)
@@ -76,6 +80,7 @@ class DeclaringDomain(DomainLookups):
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
+        allow: Allow | None = None,
     ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
     def command(
@@ -88,17 +93,19 @@ class DeclaringDomain(DomainLookups):
         name: str | None = None,
         was: Sequence[str] = (),
         deprecated: str | None = None,
+        allow: Allow | None = None,
     ) -> type[T] | Callable[[type[T]], type[T]]:
         """Declares a command. Its docstring describes the mutation.
 
         The constraints of its fields are checked before the command is accepted. internal: only reactors
         send it; it has no mutation. deprecated: why clients should no longer send it, and what to send
         instead. rejects: the codes that its decider raises, by default those that are found in its source.
+        allow: who may send it, see rules.py; without it, operators alone.
         """
 
         def register(cls: type[T]) -> type[T]:
             names = given_names("command", cls.__name__, name, was)
-            type_ = command_type(frozen_dataclass(cls), internal, names, deprecated, rejects)
+            type_ = command_type(frozen_dataclass(cls), internal, names, deprecated, rejects, allow)
             self._claim(names, type_.where)
             self._mark(type_)
             self._add_command(type_)

@@ -20,10 +20,12 @@ from commander.domain.messages import CommandType, EventType, frozen_dataclass
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, check_public, given_names
 from commander.domain.parentheses import needs_parentheses
-from commander.domain.projections import Indexes, ProjectionType, projection_type
+from commander.domain.projections import Indexes, ProjectionType, declared_rows, projection_type
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
 from commander.domain.rejection_codes import RejectingDomain
+from commander.domain.rules import Visibility
+from commander.domain.ruling import RuledDomain
 from commander.domain.source import raised, running, where_is
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
+class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -50,7 +52,6 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         self.where = running()
         check_name(name, self.where, f"the domain {name!r}")
         self.name = name
-        self.projections: dict[str, ProjectionType] = {}
         self.upcasts: dict[tuple[str, int], Upcast] = {}
         self._fingerprints = Fingerprints(self)
 
@@ -113,6 +114,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         filterable: tuple[str, ...] = (),
         inline: bool = False,
         was: Sequence[str] = (),
+        visible: Visibility | None = None,
     ) -> Callable[[type[T]], type[T]]:
         """Declares a read table. name and plural (by default name + s) become the query fields.
 
@@ -122,13 +124,14 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         filterable: columns that a list is filtered by without an index. Such a filter may read most of the
         table for one page.
         inline: rows are written in the transaction that stores the events, so the table never lags.
+        visible: who sees a row, see rules.py; without it, operators alone.
         """
 
         def register(cls: type[T]) -> type[T]:
             cls = frozen_dataclass(cls)
             known, names = self._event_classes(), given_names("projection", name, None, was)
             made_of = cls, names, plural or f"{name}s", key, indexes, filterable, inline, known
-            type_ = projection_type(*made_of, self.fingerprint_of)
+            type_ = projection_type(*made_of, self.fingerprint_of, visible)
             taken = set(_QUERIES)
             for other in self.projections.values():
                 taken |= {other.query, other.plural}
@@ -140,6 +143,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
             self._claim_type(type_.query[0].upper() + type_.query[1:], type_.where)
             self.names.claim(names, type_.where)
             self.projections[type_.name] = type_
+            type_.cls.__commander_rows__ = (*declared_rows(cls), (self, type_))  # type: ignore[attr-defined]
             return type_.cls
 
         return register
@@ -210,6 +214,7 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain):
         links_of(self.projections)
         if any(command.rejects is not None for command in self.commands.values()):
             _ = self.rejection_codes
+        self._check_rules()
 
     def _claim(self, names: GivenNames, where: str) -> None:
         """Raises DefinitionError unless the names of an event or a command are free."""

@@ -6,6 +6,8 @@ CommanderError
 ├─ InvalidCommand       a command's input breaks a constraint; the command is not accepted
 ├─ InvalidDecision      a decider returned a value that is not an event of its aggregate
 ├─ HookFailed           a hook raised an error other than Rejected, or returned a wrong value
+├─ Forbidden            the viewer may not do this
+├─ RuleFailed           a rule raised, or returned a wrong value
 ├─ UndecodableEvent     a stored event cannot be read as its type
 │  └─ UnknownEvent      this code does not know its type, or not in this version; other code may
 ├─ ProjectionFailed     a projection raised on an event
@@ -84,6 +86,14 @@ class InvalidDecision(CommanderError):
 
 class HookFailed(CommanderError):
     """A hook of the domain raised an error other than Rejected, or returned a wrong value."""
+
+
+class Forbidden(CommanderError):
+    """The viewer may not do what it asks for. Nothing was stored. The message does not say why."""
+
+
+class RuleFailed(CommanderError):
+    """A rule of the domain raised, or returned a wrong value. Nothing is shown, and nothing is accepted."""
 
 
 class UndecodableEvent(CommanderError):

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, Inv
 from commander.domain.fields import Field, ListType, RecordType, derived_ids, fields_of
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
+from commander.domain.rules import Allow, Rule, Visibility, command_rule, event_rule
 from commander.domain.source import place_of, where_is
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -37,7 +39,7 @@ class EventType(Named):
     """An event: a fact, named in the past tense.
 
     version: the schema version stored with each event; increase it when the shape changes.
-    deprecated: why clients should no longer use it.
+    deprecated: why clients should no longer use it. visible: who sees it; None: operators alone.
     name, was: see Named. The API shows the name.
     """
 
@@ -49,6 +51,7 @@ class EventType(Named):
     where: str
     was: tuple[str, ...] = ()
     deprecated: str | None = None
+    visible: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -88,6 +91,7 @@ class CommandType(Named):
     doc: the description of its mutation. internal: only reactors send it; it has no mutation.
     deprecated: why clients should no longer send it.
     rejects: the codes that its decider raises; None if the author declares none, see rejection_codes.py.
+    allow: who may send it; None: operators alone.
     name, was: see Named. The API shows the name.
     """
 
@@ -100,6 +104,7 @@ class CommandType(Named):
     was: tuple[str, ...] = ()
     deprecated: str | None = None
     rejects: tuple[str, ...] | None = None
+    allow: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -180,14 +185,22 @@ def registered(cls: type) -> Any:
     return type_
 
 
-def event_type(cls: type, version: int, names: GivenNames, deprecated: str | None = None) -> EventType:
+def event_type(
+    cls: type,
+    version: int,
+    names: GivenNames,
+    deprecated: str | None = None,
+    visible: Visibility | None = None,
+) -> EventType:
     """Reads and checks an event class. Raises DefinitionError."""
+    where = where_is(cls)
     if version < 1:
-        raise DefinitionError(where_is(cls), f"{cls.__name__}: version must be at least 1, got {version}")
+        raise DefinitionError(where, f"{cls.__name__}: version must be at least 1, got {version}")
     fields = fields_of(cls, EVENT_FIELDS, may_rename=True)
     check_defaults(cls, fields)
-    checked_reason(deprecated, where_is(cls), cls.__name__)
-    return EventType(names.name, cls, version, fields, docstring(cls), where_is(cls), names.was, deprecated)
+    checked_reason(deprecated, where, cls.__name__)
+    rule = event_rule(visible, fields, where, cls.__name__)
+    return EventType(names.name, cls, version, fields, docstring(cls), where, names.was, deprecated, rule)
 
 
 def command_type(
@@ -196,6 +209,7 @@ def command_type(
     names: GivenNames,
     deprecated: str | None = None,
     rejects: Sequence[str] | None = None,
+    allow: Allow | None = None,
 ) -> CommandType:
     """Reads and checks a command class. Raises DefinitionError."""
     where = where_is(cls)
@@ -210,8 +224,13 @@ def command_type(
     check_defaults(cls, fields)
     _check_may_be_left_out(cls, fields)
     checked_reason(deprecated, where, cls.__name__)
-    codes = None if rejects is None else tuple(rejects)
-    return CommandType(names.name, cls, internal, fields, docstring(cls), where, names.was, deprecated, codes)
+    if internal and allow is not None:
+        problem = "only reactors send an internal command, so nobody needs to be allowed to; leave out allow"
+        raise DefinitionError(where, f"{cls.__name__}: {problem}")
+    codes, rule = None if rejects is None else tuple(rejects), command_rule(allow, where, cls.__name__)
+    return CommandType(
+        names.name, cls, internal, fields, docstring(cls), where, names.was, deprecated, codes, rule
+    )
 
 
 def _check_may_be_left_out(cls: type, fields: tuple[Field, ...]) -> None:

@@ -14,6 +14,7 @@ from commander.domain.fields import EnumType, Field, FieldType, ListType, Record
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import EventType, docstring, registered
 from commander.domain.naming import GivenNames
+from commander.domain.rules import Rule, Visibility, row_rule
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
 
@@ -61,6 +62,7 @@ class ProjectionType:
     filterable: the fields that a filter may use.
     inline: rows are written in the transaction of the events.
     fingerprint_by: makes the fingerprint, which changes with the shape of the rows or the code.
+    visible: who sees a row; None: operators alone.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ProjectionType:
     fingerprint_by: Callable[[ProjectionType], str] = dataclass_field(compare=False, repr=False)
     where: str
     inline: bool = False
+    visible: Rule | None = dataclass_field(default=None, compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -135,6 +138,12 @@ class ProjectionType:
         return handler.function(row, event)
 
 
+def declared_rows(cls: type) -> tuple[tuple[object, ProjectionType], ...]:
+    """The domains in which a class is the row of a projection, each with the projection."""
+    found: tuple[tuple[object, ProjectionType], ...] = cls.__dict__.get("__commander_rows__", ())
+    return found
+
+
 def projection_type(
     cls: type,
     names: GivenNames,
@@ -145,6 +154,7 @@ def projection_type(
     inline: bool,
     events: Mapping[type, EventType],
     fingerprint_by: Callable[[ProjectionType], str],
+    visible: Visibility | None = None,
 ) -> ProjectionType:
     """Collects and checks the fields and handlers of `cls`. Raises DefinitionError."""
     where = where_is(cls)
@@ -158,12 +168,14 @@ def projection_type(
     listed = [(field.name,) for field in fields if field.ref and field.ref.reverse and field.name != key]
     together = (*given, *(index for index in listed if index not in given))
     indexed = {key, *(column for index in together for column in index)}
-    referring = [field.name for field in fields if field.ref is not None]
+    referring = [field.name for field in fields if field.ref or field.entity]
     for column in (key, *(column for index in together for column in index), *filterable, *referring):
         _check_sortable(fields, column, where, cls)
     key_field = next(field for field in fields if field.name == key)
     if key_field.optional:
         raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be None")
+    if key_field.visible_to is not None:
+        raise DefinitionError(where, f"{cls.__name__}.{key}: the key of a row cannot be hidden")
     _check_length(names.stored, _MAX_NAME, where, names.stored)
     for field in fields:
         _check_length(field.name, _MAX_COLUMN, where, f"{cls.__name__}.{field.name}")
@@ -193,6 +205,7 @@ def projection_type(
         fingerprint_by,
         where,
         inline,
+        row_rule(visible, fields, where, cls.__name__),
     )
 
 

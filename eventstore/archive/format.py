@@ -26,9 +26,9 @@ from commander.domain.errors import CommanderError
 from commander.eventstore.log.command_history import DeadLetterAction
 from commander.eventstore.records import Guards, Outcome, RecordedEvent
 
-FORMAT = 3
-"""What is written. Format 1 has no decider_now, format 2 no guards; both are read too."""
-_READABLE = (1, 2, FORMAT)
+FORMAT = 4
+"""What is written. Format 1 has no decider_now, format 2 no guards, format 3 no senders; all are read too."""
+_READABLE = (1, 2, 3, FORMAT)
 CHECKSUM_EVERY = 1000
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 

@@ -196,15 +196,16 @@ def _rare_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCom
         [None if c.correlation_id.int == c.command_id.int else c.correlation_id for c in commands],
         [c.causation_position for c in commands],
         [c.traceparent for c in commands],
-        [_guards(d) for d in decisions],  # for the retry of a failed command
+        [_guards(d) for d in decisions],
     ]
     return [None if all(value is None for value in column) else array_text(column) for column in rare]
 
 
 def _guards(decision: Decision) -> str | None:
+    command = decision.command
     if decision.status is not Status.FAILED:
-        return None
-    guards = Guards(decision.command.expected_version, decision.command.rejected)
+        return None if command.sender is None else Guards(sender=command.sender).encode()
+    guards = Guards(command.expected_version, command.rejected, command.sender)
     return None if guards == Guards() else guards.encode()
 
 

@@ -10,8 +10,7 @@ folding.py      fold events into a table, and move its checkpoint
 filling.py      fold a long log into a new table
 inline.py       projections whose rows are written in the transaction of the events
 differences.py  compare two tables of one projection
-filters.py      filters and sort orders of a list, applied to a row in memory
-conditions.py   the same filters as SQL, also through links
+conditions.py   filters as SQL, also through links
 queries.py      pages of rows in an order, and counts, as SQL
 live.py         rows with their position, and the changes since another position
 versions.py     past rows, folded from their streams

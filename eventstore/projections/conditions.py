@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from commander.domain import Field
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Linked, Not, Operator
+from commander.domain.filters import AllOf, AnyOf, Condition, Filter, Linked, Not, Operator
 from commander.eventstore.projections.tables import Table, column_type, quoted, to_column
 
 Tables = Mapping[str, Table]

@@ -17,8 +17,8 @@ import asyncpg
 
 from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest
+from commander.domain.filters import Filter
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.projections.filters import Filter
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.queries import select_matching
 from commander.eventstore.projections.rows import touches_of

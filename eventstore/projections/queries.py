@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from commander.domain import Field
+from commander.domain.filters import Filter, Order, Place, simplified
 from commander.eventstore.database import Database
 from commander.eventstore.projections.conditions import NO_TABLES, Statement, Tables, list_of
-from commander.eventstore.projections.filters import Filter, Order, Place, simplified
 from commander.eventstore.projections.tables import Table, column_type, from_column, quoted, to_column
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from commander.domain import Domain, Rights
 from commander.domain.viewers import NOBODY, Viewer
 
 
@@ -13,11 +14,13 @@ class Access:
     """What one token allows, or the lack of a token.
 
     expires_at, issued_at: seconds since 1970. issued_at: None if the token does not say it.
+    rights: what its viewer may do, by domain and roles of operators.
     """
 
     viewer: Viewer
     expires_at: float
     issued_at: float | None = None
+    rights: dict[tuple[Domain, frozenset[str]], Rights] = field(default_factory=dict, repr=False)
 
 
 ANONYMOUS = Access(NOBODY, math.inf)

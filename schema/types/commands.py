@@ -173,7 +173,7 @@ def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: Option
                     given,
                     command_id,
                     given_id is not None,
-                    context.actor,
+                    context,
                     traceparent,
                     input,
                     outcomes.rows.projections(context.parts_of_outcomes),
@@ -240,7 +240,7 @@ def submit_mutation(
             [(field, input)] = one.items()
             command_id = client_command_id(context.services.now()) if ids is None else ids[index]
             command = by_field[field].command(input, command_id)
-            options = _options(given, command_id, ids is not None, context.actor, traceparent, input, rows)
+            options = _options(given, command_id, ids is not None, context, traceparent, input, rows)
             items.append((command, options))
             makers.append(by_field[field])
         results = await resolving.submit_all(context.services, items)
@@ -258,7 +258,7 @@ def cancel_mutation(events: EventTypes, outcomes: OutcomeTypes) -> Any:
 
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
         services = info.context.services
-        ended = await ending.cancel(services, command_id, info.context.actor)
+        ended = await ending.cancel(info.context, command_id)
         state = await command_by_id(services, command_id)
         subject = Subject(command_id, events.command_name(state.known.type), ended.stream)
         return outcomes.of(as_ended(ended), subject)
@@ -275,7 +275,7 @@ def _options(
     given: Given,
     command_id: UUID,
     given_id: bool,
-    actor: str | None,
+    context: Context,
     traceparent: str | None,
     input: Given,
     rows: frozenset[str],
@@ -285,5 +285,12 @@ def _options(
     if (chosen := given.get("projections")) is not None:
         named["projections"] = frozenset(one.value for one in chosen)
     return resolving.Options(
-        command_id, given_id, actor=actor, traceparent=traceparent, given=input, rows=rows, **named
+        command_id,
+        given_id,
+        actor=context.actor,
+        traceparent=traceparent,
+        given=input,
+        rows=rows,
+        rights=context.rights,
+        **named,
     )

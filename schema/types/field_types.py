@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,15 @@ class TypeMap:
         own = [*_RESERVED, *(scalar.name for scalar in SCALARS.values())]
         self.own: dict[str, frozenset[str]] = {}
         self._taken: dict[str, str] = dict.fromkeys(own, "the API")
+
+    @property
+    def values(self) -> frozenset[str]:
+        """The names of the object types of value objects, so far."""
+        return frozenset(
+            made.__strawberry_definition__.name
+            for (python, is_input), made in self._made.items()
+            if not is_input and not issubclass(python, Enum)
+        )
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
         """The annotation of a field for Strawberry."""

@@ -19,8 +19,8 @@ from commander.domain import DefinitionError, Field, ProjectionType
 from commander.domain.checking import unusable_scalar
 from commander.domain.errors import InvalidRequest
 from commander.domain.fields import EnumType, ScalarType
+from commander.domain.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.domain.links import Link
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Filter, Not, Operator
 from commander.resolvers.links import leading_to
 from commander.schema.names import camel, capitalized
 from commander.schema.types.field_types import TypeMap
@@ -32,6 +32,8 @@ MAX_CONDITIONS = 100
 """The most conditions of a filter. Each object in it counts as a condition too."""
 MAX_VALUES = 1000
 """The most values in all lists of a filter together."""
+MAX_LINKS = 10
+"""The most conditions on linked rows: below `or`, each can read all of the other table."""
 
 _EQUALITY = (Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IS_NULL)
 _NAMES = {str: "String", bool: "Boolean", int: "Int", float: "Float"}
@@ -145,6 +147,7 @@ class _Reading:
     within: Link | None = None
     conditions: int = 0
     values: int = 0
+    links: int = 0
 
     def all_of(self, where: Where, given: Mapping[str, Any], path: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
@@ -172,6 +175,9 @@ class _Reading:
             raise InvalidRequest(path, f"{problem}; filter by columns such as {link.field.graphql_name}")
         if self.within is not None:
             raise InvalidRequest(path, f"a filter follows one link; it has followed {self.within.name}")
+        self.links += 1
+        if self.links > MAX_LINKS:
+            raise InvalidRequest(path, f"a filter may follow a link at most {MAX_LINKS} times")
         self.within = link
         found = self.all_of(target, given, path, depth)
         self.within = None

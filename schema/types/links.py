@@ -8,8 +8,8 @@ import strawberry
 from graphql import GraphQLResolveInfo
 
 from commander.domain import Domain
+from commander.domain.filters import Order, Place, projections_of
 from commander.domain.links import Link
-from commander.eventstore.projections.filters import Order, Place, projections_of
 from commander.eventstore.projections.queries import RowPage
 from commander.resolvers.links import Referring
 from commander.resolvers.projections import Listing, order_of, walk_of
@@ -49,7 +49,10 @@ def link_field(link: Link, of: str, row: Any) -> DirectField:
 
 
 def reverse_field(link: Link, name: str, of: str, rows: RowList, domain: Domain) -> DirectField:
-    """The field of a row for the list of the rows that refer to it. name: of the field. of: of its type."""
+    """The field of a row for the list of the rows that refer to it. name: of the field. of: of its type.
+
+    It may be null: if the other projection cannot be read, the row is still shown.
+    """
     orders = link.source.orders_of_link(link.field)
 
     def declared(
@@ -64,7 +67,7 @@ def reverse_field(link: Link, name: str, of: str, rows: RowList, domain: Domain)
     declared.__annotations__ |= {
         "where": rows.where.input | None,
         "order_by": list[rows.order] | None,  # type: ignore[name-defined]
-        "return": rows.connection,
+        "return": rows.connection | None,
     }
 
     async def resolve(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:

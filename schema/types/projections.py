@@ -8,9 +8,9 @@ import strawberry
 from graphql import GraphQLResolveInfo
 
 from commander.domain import AggregateType, DefinitionError, Domain, ProjectionType
+from commander.domain.filters import projections_of
 from commander.domain.links import Link, links_of
 from commander.domain.time_travel import aggregate_behind
-from commander.eventstore.projections.filters import projections_of
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing
 from commander.resolvers.stream_events import stream_page
@@ -18,12 +18,14 @@ from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
 from commander.schema.types.changed_rows import RowType
 from commander.schema.types.direct_field import DirectField
+from commander.schema.types.entities import EntityType
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where, read_order
 from commander.schema.types.links import link_field, reverse_field
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.node import id_of_row
+from commander.schema.types.other_entities import OtherEntities
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs, reach
 from commander.schema.types.records import Node
 from commander.schema.types.row_lists import PAGE, RowList, row_list
@@ -38,10 +40,13 @@ class ProjectionFields:
     """Makes the fields of projections. Their shared input types are made once.
 
     live: the fields of Subscription for all projections so far. from_streams: the projections so far whose
-    rows each come from one stream.
+    rows each come from one stream. entities: the projections so far, as a gateway finds their rows.
+    others: the types of other subgraphs' objects; None if the schema stands alone.
     """
 
-    def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
+    def __init__(
+        self, domain: Domain, types: TypeMap, events: EventTypes, others: OtherEntities | None = None
+    ) -> None:
         self._domain = domain
         self._types = types
         self._events = events
@@ -51,6 +56,8 @@ class ProjectionFields:
         self._past: dict[str, PastRows] = {}
         self.live: list[LiveField] = []
         self.from_streams: list[RowType] = []
+        self.entities: list[EntityType] = []
+        self._others = others
 
     def all(self) -> list[DirectField]:
         """The fields of Query for all projections, and the fields of rows with their own resolver."""
@@ -68,6 +75,8 @@ class ProjectionFields:
             own += self._events_of_row(type_, aggregate)
             own += history_fields(name, past, self._events, self._types)
             own.append(row_at(name, past, self._types))
+        if self._others is not None:
+            own += self._others.links(name, type_)
         row = self._types.object_type(
             name,
             type_.fields,
@@ -79,6 +88,7 @@ class ProjectionFields:
                 **{f"{field.graphql_name}_": field.declared for field in own if field.of == name},
             },
         )
+        self.entities.append(EntityType(type_, name, row))
         if aggregate is not None:
             self.from_streams.append(RowType(type_, row, aggregate))
         where = Where(name, type_, self._types, self._conditions)

@@ -11,6 +11,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import get_object_definition
 
+from commander.domain.rights import FORBIDDEN, FORBIDDEN_MESSAGE
 from commander.resolvers import results as resolving
 from commander.resolvers import settling
 from commander.schema.names import camel
@@ -52,6 +53,9 @@ class Settlement:
     failed: list[Command] = strawberry.field(
         description="Those that the code of the domain failed on. They are dead letters."
     )
+    position: Position = strawberry.field(
+        description="The position of the last event of all of this, for `atLeast`."
+    )
     truncated: bool = strawberry.field(
         description="More followed than is shown here, or the queue is too long to know: see `lineage`."
     )
@@ -73,6 +77,15 @@ class CommandApplied(CommandOutcome):
 @strawberry.type(description="The rules of the domain refused the command. This outcome is final.")
 class CommandRejected(CommandOutcome):
     code: str = strawberry.field(description="The code, as the rules of the domain gave it.")
+    message: str
+
+
+@strawberry.type(
+    description="The viewer may not send this command. If its rule needs the state of the stream, this "
+    "outcome is stored and final. Otherwise nothing was stored."
+)
+class CommandForbidden(CommandOutcome):
+    code: str = strawberry.field(description="Always FORBIDDEN.")
     message: str
 
 
@@ -98,7 +111,7 @@ class CommandPending(CommandOutcome):
     )
 
 
-@strawberry.type(description="The command id was used before with other content.")
+@strawberry.type(description="The command id was used before, with other content or by another sender.")
 class CommandConflict(CommandOutcome):
     message: str
 
@@ -155,6 +168,7 @@ class OutcomeTypes:
             CommandAccepted,
             self._applied,
             self._rejected,
+            CommandForbidden,
             CommandInvalid,
             CommandPending,
             CommandConflict,
@@ -190,6 +204,14 @@ class OutcomeTypes:
                     **self._codes.shown(type_, code),
                 )
                 return rejected
+            case resolving.ForbiddenResult():
+                return CommandForbidden(
+                    command_id=command_id,
+                    type=type_,
+                    stream=stream,
+                    code=FORBIDDEN,
+                    message=FORBIDDEN_MESSAGE,
+                )
             case resolving.FailedResult(_, code, message):
                 return CommandFailed(
                     command_id=command_id, type=type_, stream=stream, code=code, message=message
@@ -233,6 +255,7 @@ class OutcomeTypes:
             commands=commands,
             rejected=[one for one in commands if one.status is CommandStatus.REJECTED],
             failed=[one for one in commands if one.status is CommandStatus.FAILED],
+            position=Position(found.position),
             truncated=found.truncated,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphql import GraphQLField, build_schema, get_named_type, is_abstract_type
 
 from commander.domain import Domain
+from commander.schema.typescript.coding import Codecs, codec_imports, codec_type_imports, codecs_of, coding
 from commander.schema.typescript.operations import RESUMING, Operations, Rows
 from commander.schema.typescript.selecting import Abstract
 from commander.schema.typescript.type_text import comment, declarations, members, quoted
@@ -24,12 +25,16 @@ export function connect(options: ClientOptions): Client<Shapes> {
 """
 
 
-def typescript_files(domain: Domain, schema: str) -> Mapping[str, str]:
-    """The text of each file, by its name. schema: that of the domain, in SDL."""
+def typescript_files(domain: Domain, schema: str, with_codecs: Iterable[str] = ()) -> Mapping[str, str]:
+    """The text of each file, by its name. schema: that of the domain, in SDL.
+
+    with_codecs: texts such as `Decimal=../codecs.js`, see coding.py. Raises CommanderError.
+    """
     operations = Operations(domain, build_schema(schema))
+    codecs = codecs_of(with_codecs, operations.schema)
     return {
-        "types.ts": HEAD + "\n" + _lines(_types(operations)),
-        "operations.ts": HEAD + "\n" + _lines(_operations(operations)),
+        "types.ts": HEAD + "\n" + _lines(_types(operations, codecs)),
+        "operations.ts": HEAD + "\n" + _lines(_operations(operations, codecs)),
         "caches.ts": HEAD + "\n" + _lines(_caches(operations)),
         "index.ts": HEAD + "\n" + _lines(_index(operations)),
         "schema.graphql": schema.rstrip() + "\n",
@@ -40,8 +45,9 @@ def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _types(operations: Operations) -> Iterator[str]:
-    yield from declarations(operations.schema)
+def _types(operations: Operations, codecs: Codecs) -> Iterator[str]:
+    yield from codec_type_imports(codecs)
+    yield from declarations(operations.schema, codecs)
     written: set[str] = set()
     for abstract in _abstracts(operations):
         members_of = operations.selecting.possible(abstract)
@@ -79,8 +85,9 @@ def _abstracts(operations: Operations) -> Iterable[Abstract]:
         yield type_
 
 
-def _operations(operations: Operations) -> Iterator[str]:
+def _operations(operations: Operations, codecs: Codecs) -> Iterator[str]:
     yield 'import type { Domain } from "@commander/client";'
+    yield from codec_imports(codecs)
     yield ""
     yield "export const domain: Domain = {"
     yield f"  feed: {json.dumps(operations.feed())},"
@@ -94,8 +101,10 @@ def _operations(operations: Operations) -> Iterator[str]:
     yield "  live: {"
     for rows in operations.rows:
         for name, document in operations.live(rows):
-            yield f"    {name}: {{ key: {quoted(rows.key)}, document: {json.dumps(document)} }},"
+            key, row = quoted(rows.key), quoted(rows.type.name)
+            yield f"    {name}: {{ key: {key}, type: {row}, document: {json.dumps(document)} }},"
     yield "  },"
+    yield from coding(operations, codecs)
     yield "};"
 
 

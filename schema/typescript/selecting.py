@@ -8,6 +8,7 @@ from functools import cached_property
 from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -20,7 +21,9 @@ from graphql import (
 
 from commander.schema.typescript.type_text import comment, quoted, type_text
 
-_EVENT, _FEED_ITEM = "Event", "FeedItem"
+_EVENT, _FEED_ITEM, _SETTLEMENT = "Event", "FeedItem", "Settlement"
+_BRIEF = {"Command": ("commandId", "type", "status", "reactor", "code", "message", "position")}
+"""The fields that are selected of such a type in a settlement. Elsewhere it is not selected."""
 Abstract = GraphQLInterfaceType | GraphQLUnionType
 
 
@@ -47,13 +50,13 @@ class Selecting:
     def any_of(self, type_: Abstract, without: Sequence[GraphQLObjectType] = ()) -> str:
         """The selection of each possible type. without: types with no fields of their own in it."""
         shared = type_.fields if isinstance(type_, GraphQLInterfaceType) else {}
-        common = [self._field(name, field) for name, field in shared.items() if self._is_taken(field)]
+        common = [self._field(name, field) for name, field in shared.items() if self._is_taken(field, type_)]
         parts = ["__typename", *common]
         for one in self.possible(type_):
             own = [
                 self._field(name, field)
                 for name, field in one.fields.items()
-                if name not in shared and self._is_taken(field)
+                if name not in shared and self._is_taken(field, one)
             ]
             if own and one not in without:
                 parts.append(f"... on {one.name} {{ {' '.join(own)} }}")
@@ -67,8 +70,8 @@ class Selecting:
         self, type_: GraphQLObjectType | GraphQLInterfaceType, names: Iterable[str] | None = None
     ) -> dict[str, GraphQLField]:
         """The fields that a selection of the type has. names: which may be; by default all plain ones."""
-        names = list(type_.fields) if names is None else list(names)
-        return {name: type_.fields[name] for name in names if self._is_taken(type_.fields[name])}
+        names = _BRIEF.get(type_.name, type_.fields) if names is None else names
+        return {name: type_.fields[name] for name in names if self._is_taken(type_.fields[name], type_)}
 
     def object_type(
         self, type_: GraphQLObjectType, names: Iterable[str] | None = None, *, named: bool = True
@@ -79,7 +82,7 @@ class Selecting:
             yield f"  __typename: {quoted(type_.name)};"
         for name in list(type_.fields) if names is None else names:
             field = type_.fields[name]
-            if self._is_taken(field):
+            if self._is_taken(field, type_):
                 yield from comment(field.description, "  ")
                 yield f"  {name}: {type_text(field.type, self._inner(field))};"
         yield "}"
@@ -90,9 +93,7 @@ class Selecting:
         if not isinstance(named, GraphQLObjectType):
             return None
         fields = [
-            f"{name}: {type_text(one.type, self._inner(one))}"
-            for name, one in named.fields.items()
-            if self._is_taken(one)
+            f"{name}: {type_text(one.type, self._inner(one))}" for name, one in self.selected(named).items()
         ]
         return f"{{ {'; '.join(fields)} }}"
 
@@ -102,18 +103,23 @@ class Selecting:
             return f"{name} {{ ...EventFields }}"
         return name if is_leaf_type(named) else f"{name} {{ {self.plain(_object(named))} }}"
 
-    def _is_taken(self, field: GraphQLField) -> bool:
+    def _is_taken(self, field: GraphQLField, of: GraphQLNamedType) -> bool:
+        """Whether the field of this type is selected."""
         named = get_named_type(field.type)
         if field.args:
             return False
         if named.name == _EVENT:
             return _is_list(field)
-        return self._is_plain(named, ())
+        return self._is_plain(named, (of,))
 
-    def _is_plain(self, named: object, within: tuple[object, ...]) -> bool:
+    def _is_plain(self, named: object, within: tuple[GraphQLNamedType, ...]) -> bool:
         if is_leaf_type(named):
             return True
-        if not isinstance(named, GraphQLObjectType) or named.interfaces or named in within:
+        if not isinstance(named, GraphQLObjectType):
+            return False
+        if named.name in _BRIEF:
+            return within[-1].name == _SETTLEMENT
+        if named.interfaces or named in within:
             return False
         return all(
             not field.args and self._is_plain(get_named_type(field.type), (*within, named))

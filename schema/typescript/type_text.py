@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from graphql import (
     GraphQLArgument,
@@ -21,7 +21,7 @@ from graphql import (
 )
 
 _EXACT = {"Boolean": "boolean", "Int": "number", "Float": "number", "JSON": "unknown"}
-_BUILT_IN = frozenset({"Boolean", "Int", "Float", "String", "ID"})
+BUILT_IN = frozenset({"Boolean", "Int", "Float", "String", "ID"})
 
 
 def type_text(type_: GraphQLType, named: str | None = None, prefix: str = "") -> str:
@@ -38,7 +38,7 @@ def _not_null(type_: GraphQLType, named: str | None, prefix: str) -> str:
     if named is not None:
         return named
     name = str(type_)
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         return _EXACT.get(name, "string")
     return prefix + name
 
@@ -52,14 +52,15 @@ def members(
         yield f"  {name}{'' if _is_required(field) else '?'}: {type_text(field.type, prefix=prefix)};"
 
 
-def declarations(schema: GraphQLSchema) -> Iterable[str]:
-    """The scalars, enums and inputs of a schema."""
+def declarations(schema: GraphQLSchema, codecs: Collection[str] = ()) -> Iterable[str]:
+    """The scalars, enums and inputs of a schema. codecs: the scalars that have one."""
     for name, type_ in sorted(schema.type_map.items()):
-        if name.startswith("__") or name in _BUILT_IN:
+        if name.startswith("__") or name in BUILT_IN:
             continue
         if isinstance(type_, GraphQLScalarType):
             yield from comment(type_.description)
-            yield f"export type {name} = {_EXACT.get(name, 'string')};"
+            coded = f'ReturnType<(typeof {name}Codec)["decode"]>' if name in codecs else None
+            yield f"export type {name} = {coded or _EXACT.get(name, 'string')};"
         elif isinstance(type_, GraphQLEnumType):
             yield from comment(type_.description)
             yield f"export type {name} = {' | '.join(map(quoted, type_.values))};"

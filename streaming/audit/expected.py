@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from commander.eventstore.audit.copying import Columns
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import subject_of_event
 
 SELECT = """select position, stream, version, type, schema_version, data, command_id, correlation_id,

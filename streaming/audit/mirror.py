@@ -26,10 +26,11 @@ from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.expected import COLUMNS, SELECT, ExpectedPage
 from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import message_at
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 
 _MESSAGES = 2_000
 _RANGE = 50_000

@@ -8,6 +8,7 @@ sending_again.py           send again what a lost COMMANDS had
 outcome_look_ups.py        find outcomes in Postgres, many with one query
 outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions
+allowing.py                decide the rule of a command on its state; pure
 deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
 long_loads.py              long streams are loaded beside others, and their commands wait

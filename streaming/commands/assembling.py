@@ -17,6 +17,7 @@ import msgspec
 
 from commander.domain import CommandType, Domain, InvalidCommand, Origin, Problem, Rejected, SubmitContext
 from commander.domain.new_ids import ids_of_hooks
+from commander.domain.senders import Sender
 from commander.eventstore.log.causation import APART
 from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.deciding import without_nul
@@ -78,6 +79,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     not_before: datetime | None = None
     depth: int = 0
     fresh: bool = False
+    sender: Sender | None = None
 
     @classmethod
     def of_client(
@@ -92,10 +94,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         traceparent: str | None,
         not_before: datetime | None,
         fresh: bool = False,
+        sender: Sender | None = None,
     ) -> Envelope:
         """The envelope of a client's command. A not_before in the past is ignored.
 
         fresh: no command has ended under its id, because the id was made just now or Postgres was asked.
+        sender: see SubmittedCommand.
         """
         return cls(
             Origin.CLIENT,
@@ -109,6 +113,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             traceparent=traceparent,
             not_before=not_before if not_before and not_before > now else None,
             fresh=fresh,
+            sender=sender,
         )
 
     @classmethod
@@ -148,21 +153,24 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
         """The envelope of a dead letter's retry. Its id is derived from the dead letter's.
 
         It is the same request: what the failed command was guarded by, who sent it and what caused it stay.
+        So the rule of its type holds for its sender, not for whoever retries.
         Trace and reply are of whoever retries. Its time has come: a command fails when it is due. The count
         of reactions in a row starts again, because a retry is no reaction.
         """
+        guards = failed.read_guards()
         return cls(
             None,
             uuid5(failed.command_id, "retry"),
             failed.correlation_id,
             now,
             now,
-            expected_version=failed.read_guards().expected_version,
+            expected_version=guards.expected_version,
             causation_position=failed.causation_position,
             reactor=failed.reactor,
             actor=failed.actor,
             reply=reply,
             traceparent=traceparent,
+            sender=guards.sender,
         )
 
 
@@ -253,4 +261,5 @@ def _sealed(
         rejected,
         code,
         fresh=envelope.fresh,
+        sender=envelope.sender,
     )

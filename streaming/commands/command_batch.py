@@ -27,7 +27,13 @@ from commander.eventstore.records import Decision, Outcome, Progress, SubmittedC
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide
 from commander.streaming.commands.long_loads import LongLoads
-from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
+from commander.streaming.commands.outcomes import (
+    Ended,
+    ended_from,
+    ended_signals,
+    outcome_signals,
+    sender_of,
+)
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import SpanKind, enabled, mark, now_ns, spans
@@ -258,6 +264,7 @@ class CommandBatch:
             self._appended.base + end,
             decision.version,
             self._appended.events[begin:end],
+            sender_of(decision.command),
         )
 
 

@@ -29,6 +29,7 @@ from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+from commander.streaming.commands.allowing import NotRefused, Refusal, refusal_by_rule
 
 logger = logging.getLogger("commander.processor")
 
@@ -109,11 +110,11 @@ def decide(
     digest = command.digest
     if command.depth > MAX_DEPTH:
         return _too_deep(command, digest, current)
-    if command.rejected is not None:
-        return _refused(domain, command, digest, current, Status.REJECTED, *command.rejected)
-    if command.expected_version is not None and command.expected_version != current.version:
-        message = f"expected version {command.expected_version}, the stream is at {current.version}"
-        return _refused(domain, command, digest, current, Status.REJECTED, "VERSION_CONFLICT", message)
+    by_state = command.sender is not None and command.sender.by_state
+    if not by_state and (command.rejected is not None or command.expected_version is not None):
+        guarded = _guarded(command, current)
+        if guarded is not None:
+            return _refused(domain, command, digest, current, *guarded)
     type_ = domain.command_type(command.type)
     if type_ is None:
         raise CannotDecide(command, f"{_this_code(domain)} has no such command")
@@ -130,6 +131,10 @@ def decide(
             reason = f"{_this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
             raise CannotDecide(command, reason) from error
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
+    if by_state:
+        refused = _by_rule(domain, type_, command, instance, current) or _guarded(command, current)
+        if refused is not None:
+            return _refused(domain, command, digest, current, *refused)
     try:
         return _applied(domain, type_, command, digest, instance, current, now)
     except Rejected as rejection:
@@ -149,6 +154,28 @@ def decide(
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
         status, code, message = Status.FAILED, "DECIDER_RAISED", described(error)
     return _refused(domain, command, digest, current, status, code, message, now)
+
+
+def _guarded(command: SubmittedCommand, current: StreamState) -> Refusal | None:
+    """Why a hook or the expected version of the command keeps it from being decided; None if neither does."""
+    if command.rejected is not None:
+        return Refusal(Status.REJECTED, *command.rejected)
+    if command.expected_version is not None and command.expected_version != current.version:
+        message = f"expected version {command.expected_version}, the stream is at {current.version}"
+        return Refusal(Status.REJECTED, "VERSION_CONFLICT", message)
+    return None
+
+
+def _by_rule(
+    domain: Domain, type_: CommandType, command: SubmittedCommand, instance: Any, current: StreamState
+) -> Refusal | None:
+    """Why the sender of the command may not send it in this state; None if it may. Raises CannotDecide."""
+    assert command.sender is not None, "it is asked only for a command whose rule waits for the state"
+    known = command.code in (None, domain.code.fingerprint)
+    try:
+        return refusal_by_rule(domain, type_, command.sender, instance, current.state, same_code=known)
+    except NotRefused as error:
+        raise CannotDecide(command, f"{_this_code(domain)}: {error}") from error
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:

@@ -17,7 +17,7 @@ from nats.aio.subscription import Subscription
 from commander.domain.errors import Unavailable
 from commander.eventstore.circuits import Outage
 from commander.eventstore.database import Database
-from commander.eventstore.records import Outcome, RecordedEvent
+from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
 from commander.streaming.commands.outcome_look_ups import OutcomeLookUps
 from commander.streaming.nats.chunks import OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats, reaching_nats
@@ -33,6 +33,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     """The outcome of a command, with its events.
 
     digest: shows whether the decided command has the same content as the submitted one.
+    sender: shows whether it is of the same sender, see `sender_of`.
     """
 
     command_id: UUID
@@ -44,6 +45,12 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     position: int
     version: int
     events: tuple[RecordedEvent, ...]
+    sender: str | None = None
+
+
+def sender_of(command: SubmittedCommand) -> str | None:
+    """The subject that sent a command; "" if nobody was signed in, None if no rule holds for the command."""
+    return None if command.sender is None else command.sender.subject or ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -81,6 +88,7 @@ def ended_from(outcome: Outcome, events: Iterable[RecordedEvent]) -> Ended:
         outcome.position,
         outcome.version,
         tuple(events),
+        None if (sender := outcome.read_guards().sender) is None else sender.subject or "",
     )
 
 

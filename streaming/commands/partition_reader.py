@@ -28,8 +28,9 @@ from commander.streaming.commands.messages import (
     many_subject,
     partition_in,
 )
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 from commander.streaming.nats.streams import claimed
 
 logger = logging.getLogger("commander.processor")

@@ -28,9 +28,9 @@ from commander.streaming.commands.messages import (
     queued_subject,
     scheduled_together,
 )
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import Found, TooManyMessages, last_messages, next_messages
-from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import queue_depth
 
 MAX_MESSAGES = 2000

@@ -10,8 +10,8 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.log.event_codec import believed
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage
 
 _FIRST_PAGE = 100
 _MAX_PAGE = 1000

@@ -31,9 +31,10 @@ from commander.streaming.feed.catch_up import CatchUp, believed_events
 from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat, StandsStill
 from commander.streaming.feed.groups import Groups
 from commander.streaming.feed.keeping_up import KeepingUp
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import StoresDiffer
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer, StreamReplaced
+from commander.streaming.nats.ordered_consumer import OrderedConsumer, StreamReplaced
 from commander.streaming.nats.signals import listen_to_log
 from commander.streaming.running import keep_running
 from commander.streaming.standstill import Standstill
@@ -262,8 +263,7 @@ class Feed:
                 return
 
     async def _append_mirrored(self, messages: list[InMessage]) -> None:
-        unseen = [message for message in messages if message.sequence > self._head]
-        if not unseen:
+        if not (unseen := [message for message in messages if message.sequence > self._head]):
             return
         events = await believed_events(self._database, self._nats.names, unseen)
         new = [event for event in events if event.position > self._head]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from commander.eventstore.projections.filters import Filter, matches
+from commander.domain.filters import Filter, matches
 from commander.eventstore.projections.live import Matching, RowChanges, TooManyRows
 from commander.eventstore.projections.tables import Table
 from commander.streaming.standstill import Standing

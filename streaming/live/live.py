@@ -15,8 +15,8 @@ from typing import Any
 
 from commander.domain import Domain
 from commander.domain.errors import InvalidRequest, Unavailable
+from commander.domain.filters import Filter
 from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import Filter
 from commander.eventstore.projections.live import Matching, matching_rows
 from commander.eventstore.projections.serving import TableGone
 from commander.eventstore.projections.tables import Table

@@ -11,9 +11,8 @@ from uuid import UUID
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.chunks import InMessage, OutMessage
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.streams import event_subject, parse_event_subject
 
 _EPOCH = "Commander-Epoch"

@@ -51,6 +51,19 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
 Receive = Callable[[list[RawMessage]], None]
 
 
+class InMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message of a stream. raw_headers: not parsed; `headers` parses them."""
+
+    sequence: int
+    subject: str
+    data: bytes
+    raw_headers: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return headers_of(self.raw_headers)
+
+
 class ChunkedClient(Client):
     """nats-py's client, with subscriptions that receive their messages in lists."""
 

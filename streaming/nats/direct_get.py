@@ -15,9 +15,8 @@ import msgspec
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
-from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
+from commander.streaming.nats.chunks import InMessage, RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.ordered_consumer import InMessage
 
 _TIMEOUT_SECONDS = 5.0
 _encoder = msgspec.json.Encoder()

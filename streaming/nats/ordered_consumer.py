@@ -19,38 +19,25 @@ from datetime import datetime
 from types import TracebackType
 from uuid import uuid4
 
-import msgspec
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js.errors import NotFoundError
 
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.batches import BATCH_BYTES
-from commander.streaming.nats.chunks import RawMessage, headers_of, status_of
+from commander.streaming.nats.chunks import InMessage, RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats, reaching_nats
 
 logger = logging.getLogger("commander.nats")
 
 _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 3 * _HEARTBEAT_SECONDS
+_GRACE_SECONDS = 0.25  # how long a call waits at least before it calls the server silent
 _EXPIRES_SECONDS = 30.0
 _INACTIVE_SECONDS = 60.0
 _CAPACITY_BYTES = 4 * BATCH_BYTES
 """The maximum that is requested and not taken yet. The server ends a connection that is 64 MiB behind."""
 _NO_MORE_FIT = "Message Size Exceeds MaxBytes"  # the end of a request whose bytes are used up
-
-
-class InMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message of a stream. raw_headers: not parsed; `headers` parses them."""
-
-    sequence: int
-    subject: str
-    data: bytes
-    raw_headers: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return headers_of(self.raw_headers)
 
 
 @dataclass
@@ -144,7 +131,8 @@ class OrderedConsumer:
             self._arrived.clear()
             if loop.time() >= deadline:
                 return []
-            silent_at = max(self._active_at + _SILENCE_SECONDS, loop.time() + _HEARTBEAT_SECONDS)
+            # The silence is counted over calls. The grace is for what came while this process did not run.
+            silent_at = max(self._active_at + _SILENCE_SECONDS, min(loop.time() + _GRACE_SECONDS, deadline))
             try:
                 async with asyncio.timeout_at(min(deadline, silent_at)):
                     await self._arrived.wait()
@@ -170,13 +158,16 @@ class OrderedConsumer:
     async def _start(self) -> None:
         """Creates a consumer that begins after the last message read."""
         await self._delete_consumer()
-        async with self._nats.answering():
-            try:
-                await self._create_consumer()
-            except NotFoundError as error:
-                raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
-        self._broken = ""
-        self._active_at = asyncio.get_running_loop().time()
+        self._broken, reason = "", self._broken  # a connection that is lost meanwhile breaks it again
+        try:
+            async with self._nats.answering():
+                try:
+                    await self._create_consumer()
+                except NotFoundError as error:
+                    raise Unavailable("NATS", f"the stream {self._stream} does not exist") from error
+        except BaseException:
+            self._broken = reason
+            raise
 
     async def _create_consumer(self) -> None:
         info = await self._nats.jetstream.stream_info(self._stream)
@@ -235,6 +226,8 @@ class OrderedConsumer:
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
+        if not self._requests:  # without a request the server sends nothing, no heartbeat either
+            self._active_at = asyncio.get_running_loop().time()
         self._requests.append(_Request(wanted, size))
         with reaching_nats():
             await self._nats.client.publish(

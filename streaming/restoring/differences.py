@@ -19,10 +19,11 @@ from commander.eventstore.records import RecordedEvent, SubmittedCommand
 from commander.streaming.commands.messages import commands_in
 from commander.streaming.log.agreement import event_in_log
 from commander.streaming.log.event_codec import ForeignMessage, event_of
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.direct_get import message_at
 from commander.streaming.nats.names import epoch_in
-from commander.streaming.nats.ordered_consumer import InMessage, OrderedConsumer
+from commander.streaming.nats.ordered_consumer import OrderedConsumer
 
 _PAGE = 500
 _SECONDS = 10.0

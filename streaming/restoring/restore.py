@@ -33,9 +33,9 @@ from commander.streaming.commands.messages import (
 from commander.streaming.commands.sending_again import send_again
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.remaking import empty_mirror
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage
 from commander.streaming.nats.publishing import publish
 from commander.streaming.nats.streams import ensure_streams
 from commander.streaming.restoring.differences import Differences, is_stale, stale_since

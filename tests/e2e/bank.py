@@ -20,6 +20,7 @@ fragment Result on CommandOutcome {
     events { __typename type position version commandId correlationId }
   }
   ... on CommandRejected { commandId code message }
+  ... on CommandForbidden { commandId code message }
   ... on CommandInvalid { commandId problems { path message } }
   ... on CommandPending { commandId stage decidedAt: position }
   ... on CommandConflict { commandId message }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
@@ -23,11 +22,11 @@ from tests.e2e.bank import apply, opened
 from tests.e2e.nodejs import PACKAGE, installed, script
 from tests.e2e.proxy import Proxy
 from tests.e2e.python_client import bank_package
+from tests.e2e.relay import compiled
 from tests.system import System
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 ADDRESS = "http://localhost:8000/graphql"
-TAG = re.compile(r"graphql`\w+ (\w+)[^`]*`")
 SECONDS = 20
 
 
@@ -64,23 +63,10 @@ def write_commander(folder: Path) -> None:
 
 
 def write_block(folder: Path, name: str, url: str) -> Path:
-    """The block as a module. Relay's documents are compiled; each tag becomes what was compiled from it."""
-    path, code = folder / f"{name}.js", code_of(f"{name}.js", url)
-    path.write_text(code)
-    if name == "relay":
-        settings = {
-            "src": ".",
-            "language": "javascript",
-            "schema": "commander/schema.graphql",
-            "eagerEsModules": True,
-        }
-        (folder / "relay.config.json").write_text(json.dumps(settings))
-        compiler = str(PACKAGE / "node_modules" / ".bin" / "relay-compiler")
-        done = subprocess.run([compiler], cwd=folder, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        imports = [f'import {one} from "./__generated__/{one}.graphql.js";\n' for one in TAG.findall(code)]
-        path.write_text("".join(imports) + TAG.sub(r"\1", code))
-    return path
+    """The block as a module. Relay's documents are compiled."""
+    path = folder / f"{name}.js"
+    path.write_text(code_of(f"{name}.js", url))
+    return compiled(folder, name, "commander/schema.graphql") if name == "relay" else path
 
 
 class Shown:

@@ -115,6 +115,26 @@ async def test_rows_are_kept_right_and_an_expected_balance_gives_way_to_the_trut
     assert balance_of(system, account) == "12.00"
 
 
+async def test_scalars_with_codecs_have_them_in_inputs_options_rows_events_and_outcomes(
+    system: System,
+) -> None:
+    account = opened(system)
+    async with bank_client(system.url, "sse") as client:
+        await client.do("cents", account)
+        await client.until(lambda: client.lines, "a deposit of whole cents")
+    assert client.lines == [{"cents": ["150", "150", "150", "150"], "isSame": True}]
+
+
+async def test_a_feed_goes_on_behind_a_cursor_that_the_caller_has_kept(system: System) -> None:
+    opened(system, balance="1.00")
+    async with bank_client(system.url, "sse") as client:
+        await client.do("resume", "5")
+        await client.until(lambda: len(client.items) == 5, "five feeds with an item each")
+    assert [int(item["position"]) for item in client.items[:2]] == [1, 2]
+    positions = [int(item["position"]) for item in client.events]
+    assert positions == list(range(1, len(positions) + 1))
+
+
 async def test_a_read_shows_what_the_client_has_written(system: System) -> None:
     account = opened(system)
     async with bank_client(system.url, "sse") as client:

@@ -19,6 +19,7 @@ from tests.e2e.nodejs import installed, script
 
 PACKAGE = Path(__file__).parents[2] / "clients" / "typescript"
 BREAK_SECONDS = 30
+CODECS = ("Decimal=../../tests/codecs.js", "DateTime=../../tests/codecs.js", "Position=../../tests/codecs.js")
 
 
 def built() -> None:
@@ -27,9 +28,11 @@ def built() -> None:
     generated = PACKAGE / "generated"
     with (PACKAGE / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of this run do the same
-        generated.mkdir(exist_ok=True)
-        for name, text in typescript_files(bank, build_schema(bank).as_str()).items():
-            (generated / name).write_text(text, "utf-8")
+        schema = build_schema(bank).as_str()
+        for folder, codecs in ((generated, ()), (generated / "coded", CODECS)):
+            folder.mkdir(exist_ok=True)
+            for name, text in typescript_files(bank, schema, codecs).items():
+                (folder / name).write_text(text, "utf-8")
         command = ["node", "build-tests.mjs"]
         subprocess.run(command, cwd=PACKAGE, check=True, timeout=60, capture_output=True)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from commander.domain.filters import EVERY_ROW, Order
 from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import EVERY_ROW, Order
 from commander.eventstore.projections.queries import count_rows, rows_from
 from commander.eventstore.projections.tables import Table
 

@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander import Domain, Ref, touches
-from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import (
+from commander.domain.filters import (
     EVERY_ROW,
     AllOf,
     AnyOf,
@@ -28,6 +27,7 @@ from commander.eventstore.projections.filters import (
     matches,
     projections_of,
 )
+from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.queries import (
     RowPage,
@@ -56,7 +56,7 @@ class Tree:
 
     number: int
     parent: Annotated[int | None, Ref("tree", name="above", reverse="below")] = None
-    owner: Annotated[str | None, Ref("owner", name="ownedBy", reverse="trees")] = None
+    owner: Annotated[str | None, Ref("owner", name="ownedBy")] = None
     name: str = ""
     height: int | None = None
 

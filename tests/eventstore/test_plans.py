@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from commander import Domain
+from commander.domain.filters import Condition, Operator, Order
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import CommandFilter, list_commands
 from commander.eventstore.log.ranges import read_log
-from commander.eventstore.projections.filters import Condition, Operator, Order
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.queries import count_rows, rows_from

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from commander import BigInt, Domain
 from commander.domain import Field
 from commander.domain.fields import EnumType
-from commander.eventstore.database import Database
-from commander.eventstore.projections.filters import (
+from commander.domain.filters import (
     EVERY_ROW,
     AllOf,
     AnyOf,
@@ -31,6 +30,7 @@ from commander.eventstore.projections.filters import (
     Place,
     matches,
 )
+from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.queries import count_rows, rows_from, select_rows
 from commander.eventstore.projections.tables import Table

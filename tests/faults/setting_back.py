@@ -18,7 +18,7 @@ from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.log.event_codec import event_of
-from commander.streaming.nats.ordered_consumer import InMessage
+from commander.streaming.nats.chunks import InMessage
 from tests.faults.waiting import until
 
 
@@ -76,6 +76,18 @@ class Stores:
             event_of(InMessage(one.seq or 0, one.subject or "", one.data or b"", _raw(one.headers or {})))
             for one in found
         ]
+
+    async def until_the_same(self, count: int = 0) -> list[RecordedEvent]:
+        """The mirror, once it is the log and has so many events: queued commands may still add to both."""
+        found = list[RecordedEvent]()
+
+        async def same() -> bool:
+            nonlocal found
+            found = await self.mirrored()
+            return len(found) >= count and found == await self.log()
+
+        await until(same, "the mirror is the log")
+        return found
 
     async def log(self) -> list[RecordedEvent]:
         return await read_log(self.database, 0, await head_position(self.database), 100_000)

@@ -1,4 +1,4 @@
-"""The client in clients/typescript goes on through kill -9 of each part and of each server."""
+"""The client in clients/typescript goes on through kill -9 of parts and servers, fifty times."""
 
 from __future__ import annotations
 

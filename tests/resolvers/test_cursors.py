@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import Order
+from commander.domain.filters import Order
 from commander.resolvers.cursors import place_from, row_cursor_of
 from tests.eventstore.test_queries import ROWS, TABLE, orders
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from commander import Domain
 from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import InvalidRequest, NotFound
+from commander.domain.senders import Sender
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import begin_retry, dead_letter_action
 from commander.eventstore.log.outcomes import outcome_of
@@ -199,12 +200,18 @@ MINE = "00-11111111111111111111111111111111-2222222222222222-01"
 
 async def test_a_retry_is_the_same_request_in_every_field(servers: Bank) -> None:
     command, _ = await failed_as(
-        servers, expected_version=0, reactor="clerk", causation_position=7, depth=3, sent_digest=b"as sent"
+        servers,
+        expected_version=0,
+        reactor="clerk",
+        causation_position=7,
+        depth=3,
+        sent_digest=b"as sent",
+        sender=Sender("ada", ("teller",)),
     )
     again = await dead_letters.retry(RequestContext(servers, "bob", MINE), command.command_id)
     kept = {"type", "stream", "data", "sent_digest"}  # what is asked for
     kept |= {"expected_version", "rejected"}  # what guards it
-    kept |= {"actor", "correlation_id", "causation_position", "reactor"}  # who asked, and why
+    kept |= {"actor", "sender", "correlation_id", "causation_position", "reactor"}  # who asked, and why
     own = {"command_id", "submitted_at", "reply", "traceparent"}
     begun_again = {"depth", "not_before", "code", "deadline", "fresh"}
     assert kept | own | begun_again == set(SubmittedCommand.__struct_fields__), "each field is decided on"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
+from commander.domain.filters import EVERY_ROW, Condition, Filter, Not, Operator, matches
 from commander.examples.bank.projections import AccountRow
 from commander.resolvers import projections as resolving
 from commander.resolvers.events import Answer, Page

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 import pytest
 from strawberry.dataloader import DataLoader
 
+from commander.domain.filters import EVERY_ROW, Condition, Operator, Order
 from commander.domain.links import links_of
 from commander.eventstore.log.command_history import CommandFilter
-from commander.eventstore.projections.filters import EVERY_ROW, Condition, Operator, Order
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.queries import RowPage
 from commander.examples.bank import bank

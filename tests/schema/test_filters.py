@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: the types of the classes' fields are read from them.
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 
 from commander import DefinitionError
 from commander.domain.errors import InvalidRequest
-from commander.eventstore.projections.filters import AllOf, AnyOf, Condition, Not, Operator
+from commander.domain.filters import AllOf, AnyOf, Condition, Linked, Not, Operator
+from commander.domain.links import links_of
 from commander.examples.bank import bank
 from commander.schema import build
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where
+from tests.eventstore.test_links import TREE
+from tests.eventstore.test_links import forest as trees
 from tests.eventstore.test_queries import TABLE
 from tests.schema.test_build import fields_of, small, types_of
 
@@ -131,6 +135,49 @@ def test_the_largest_filter_there_may_be_is_taken() -> None:
     WHERE.read(nested(8))
     WHERE.read({"and": [{}] * 99})
     WHERE.read({"whole": {"in": [1] * 1000}})
+
+
+def forest() -> dict[str, Where]:
+    """The filters of trees, which refer to trees and to owners, and of owners."""
+    types, conditions = TypeMap(), ConditionTypes(TypeMap())
+    of = {name: Where(name, one, types, conditions) for name, one in trees.projections.items()}
+    for link in links_of(trees.projections):
+        of[link.source.name].follow(link, of[link.target.name])
+    return of
+
+
+def test_a_filter_follows_one_link_and_counts_what_is_beyond_it() -> None:
+    tree = forest()["tree"]
+    assert set(tree.links) == {"above"}, "only what is filterable"
+    parent, key = TREE.projection.field("parent"), TREE.projection.key_field
+    height = TREE.projection.field("height")
+    given = {"not": {"above": {"or": [{"height": {"eq": 1}}, {"height": {"isNull": True}}]}}, "above": {}}
+    either = AnyOf(
+        (
+            AllOf((Condition(height, Operator.EQ, 1),)),
+            AllOf((Condition(height, Operator.IS_NULL, True),)),
+        )
+    )
+    assert tree.read(given) == AllOf(
+        (
+            Not(AllOf((Linked(parent, "tree", key, AllOf((either,))),))),
+            Linked(parent, "tree", key, AllOf()),
+        )
+    )
+    for wrong, place, message in (
+        ({"above": {"above": {}}}, "where.above.above", "a filter follows one link; it has followed above"),
+        ({"above": None}, "where.above", "must not be null"),
+        ({"above": {"and": [{}] * 100}}, "where.above.and[98]", "at most 100 conditions"),
+        ({"or": [{"above": {}}] * 11}, "where.or[10].above", "may follow a link at most 10 times"),
+        ({"above": nested(9)}, "where.above" + ".not" * 9, "nested at most 8 deep"),
+    ):
+        with pytest.raises(InvalidRequest, match=re.escape(message)) as refused:
+            tree.read(wrong)
+        assert refused.value.argument == place
+    tree.read({"above": {"height": {"eq": 1}}, "or": [{"above": {"height": {"eq": 2}}}]})
+    with pytest.raises(InvalidRequest, match="a live list does not see") as refused:
+        tree.read(given, is_live=True)
+    assert refused.value.argument == "where.not.above"
 
 
 @pytest.mark.parametrize("kind", ["Where", "Order", "Column"])

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from commander import BigInt, Domain
 from commander.cli.client import app
+from commander.domain.errors import CommanderError
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
 from commander.schema.execution.limits import excess_of, excess_of_tokens
@@ -105,6 +106,27 @@ def test_value_objects_lists_enums_and_whole_numbers_keep_their_shape() -> None:
     assert "export type BigInt = string;" in types
     assert "  colour?: Colour" in types
     assert "*\u200b/ Not the comment" in types
+
+
+def test_a_codec_says_where_its_scalar_is_in_requests_and_answers() -> None:
+    files = dict(typescript_files(shop, build_schema(shop).as_str(), ["BigInt=../codecs.js"]))
+    assert 'export type BigInt = ReturnType<(typeof BigIntCodec)["decode"]>;' in files["types.ts"]
+    operations = files["operations.ts"]
+    assert 'import { BigInt } from "../codecs.js";' in operations
+    places = dict(re.findall(r'      "([\w ]+)": (\{ .* \}),', operations))
+    assert places["Mutation cutCloth"] == '{ input: "CutClothInput" }'
+    assert places["CutClothInput"] == '{ sizes: "SizeInput" }'
+    assert places["SizeInput"] == places["Size"] == '{ width: "BigInt" }'
+    assert all('sizes: "Size"' in places[one] for one in ("Cut", "Cloth"))
+    assert 'events: "Event"' in places["CommandApplied"]
+    assert "CommandRejected" not in places
+    assert "coding" not in files_of(shop)["operations.ts"]
+
+
+@pytest.mark.parametrize("text", ["Money=../codecs.js", "Decimal", "Int=../codecs.js"])
+def test_a_codec_of_what_is_no_scalar_of_the_schema_is_an_error_that_lists_them(text: str) -> None:
+    with pytest.raises(CommanderError, match=rf"--codec {text}: .*the scalars are BigInt, DateTime, JSON"):
+        typescript_files(shop, build_schema(shop).as_str(), [text])
 
 
 def test_the_files_are_written_once_and_a_check_says_which_are_old(tmp_path: Path) -> None:

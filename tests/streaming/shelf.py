@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from commander import Domain, touches
-from commander.eventstore.projections.filters import (
+from commander.domain.filters import (
     EVERY_ROW,
     AllOf,
     AnyOf,

@@ -15,8 +15,8 @@ from commander.eventstore.log.identity import Identity
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.audit.expected import COLUMNS, SELECT, ExpectedPage
 from commander.streaming.log.event_codec import message_of
+from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.names import Names
-from commander.streaming.nats.ordered_consumer import InMessage
 from tests.commander.damages import forced
 
 NAMES = Names(Identity("yard", UUID(int=7)))

@@ -13,8 +13,8 @@ import pytest
 
 from commander.domain import Domain
 from commander.domain.errors import InvalidRequest
+from commander.domain.filters import EVERY_ROW, Condition, Filter, Operator
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.projections.filters import EVERY_ROW, Condition, Filter, Operator
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.live import TooManyRows
 from commander.eventstore.projections.serving import ProjectionBuilding, drop, switch, table_records

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
@@ -20,13 +22,13 @@ async def publish(nats: Nats, first: int, count: int, partition: int = 0) -> Non
     await publish_atomically(nats, messages)
 
 
-async def read(pull: OrderedConsumer, count: int, limit: int = 100) -> list[int]:
+async def read(pull: OrderedConsumer, count: int, limit: int = 100, timeout: float = 1) -> list[int]:
     """The payloads of the next `count` messages, waited for through outages."""
     found: list[int] = []
     async with asyncio.timeout(30):
         while len(found) < count:
             try:
-                found += [int(message.data) for message in await pull.next_batch(limit, 1)]
+                found += [int(message.data) for message in await pull.next_batch(limit, timeout)]
             except Unavailable:
                 await asyncio.sleep(0.05)
     return found
@@ -85,6 +87,44 @@ async def test_a_server_that_restarts_costs_no_message(nats: Nats, nats_server: 
         await nats_server.process.wait()
         await nats_server.start()
         assert first + await read(pull, 90) == list(range(100))
+
+
+@pytest.mark.parametrize("timeout", [0.2, 1.0])
+async def test_a_request_that_got_lost_is_noticed_by_calls_with_a_short_timeout(
+    nats: Nats, timeout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(nats, 0, 20)
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0) as pull:
+        lost = []
+
+        async def lose(*_: object, **__: object) -> None:
+            lost.append(1)
+            monkeypatch.undo()
+
+        monkeypatch.setattr(nats.client, "publish", lose)
+        assert await read(pull, 20, timeout=timeout) == list(range(20))
+    assert lost
+
+
+async def test_a_connection_that_is_lost_while_the_consumer_is_made_breaks_it(
+    nats: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(nats, 0, 20)
+    made: list[str] = []
+    add_consumer = JetStreamContext.add_consumer
+
+    async def lost(self: JetStreamContext, stream: str, config: ConsumerConfig) -> ConsumerInfo:
+        info = await add_consumer(self, stream, config)
+        if not made:
+            for reconnected in list(nats._on_reconnect):
+                reconnected()
+        made.append(info.name)
+        return info
+
+    monkeypatch.setattr(JetStreamContext, "add_consumer", lost)
+    async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0) as pull:
+        assert await read(pull, 20) == list(range(20))
+    assert len(made) == 2
 
 
 async def test_a_lost_delivery_is_noticed_by_its_number(nats: Nats) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from commander.domain.errors import Trouble
-from commander.eventstore.projections.filters import EVERY_ROW
+from commander.domain.filters import EVERY_ROW
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent

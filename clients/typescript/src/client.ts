@@ -1,6 +1,7 @@
 // The client of one domain. Its operations and types are written by `commander client typescript`.
 import { ANSWER_MS, answered, type Asking } from "./asking.js";
-import { send, type Outcome, type SendOptions } from "./commands.js";
+import { decoded, encoded, type Coding } from "./codecs.js";
+import { positionOf, send, type Outcome, type SendOptions } from "./commands.js";
 import { RequestRefused } from "./errors.js";
 import { follow, isAfter, type Feed, type FollowOptions, type Item } from "./feed.js";
 import { LiveStore, type Live, type LiveDocument } from "./live.js";
@@ -15,11 +16,12 @@ export interface Domain {
   commands: Record<string, string>;
   queries: Record<string, string>;
   live: Record<string, LiveDocument>;
+  coding?: Coding;
 }
 
 /** The types of a domain, by the names of its operations. */
 export interface Shapes {
-  item: Item;
+  item: Item<unknown>;
   filter: object;
   options: object;
   commands: Record<string, { input: object; outcome: Outcome }>;
@@ -61,6 +63,7 @@ export interface Client<S extends Shapes> {
 const WAIT_MS = 5_000; // the API's own limit of `atLeast`
 
 export function createClient<S extends Shapes>(domain: Domain, options: ClientOptions): Client<S> {
+  const { coding } = domain;
   const { transport = sse(options), silenceMs, longestPauseMs, onBreak } = options;
   const patience = { silenceMs, longestPauseMs, onBreak };
   const stores = new Map<string, LiveStore>();
@@ -68,19 +71,21 @@ export function createClient<S extends Shapes>(domain: Domain, options: ClientOp
   let written: string | undefined;
 
   const command = (field: string, document: string) => async (input: unknown, given: SendOptions = {}) => {
-    const outcome = await send(options, field, document, input, given);
-    const { position } = outcome as { position?: string | null };
+    const variables = encoded(coding, `Mutation ${field}`, { input, options: given });
+    const outcome = await send(options, field, document, variables.input, variables.options);
+    const position = positionOf(outcome);
     if (outcome.__typename === "CommandApplied" && position && (!written || isAfter(position, written))) {
       written = position;
     }
-    return outcome;
+    return decoded(coding, "Mutation", { [field]: outcome })[field]!;
   };
 
   const query = (field: string, document: string) => async (given: Record<string, unknown>, asking: Asking = {}) => {
     const ask = async () => {
-      const variables = { atLeast: written, ...given };
+      const variables = { atLeast: written, ...encoded(coding, `Query ${field}`, given) };
       const attemptMs = Number(given["timeoutMs"] ?? WAIT_MS) + (options.answerMs ?? ANSWER_MS);
-      return (await answered(options, { query: document, variables }, { ...asking, attemptMs }))[field];
+      const answer = await answered(options, { query: document, variables }, { ...asking, attemptMs });
+      return decoded(coding, "Query", answer)[field];
     };
     try {
       return await ask();
@@ -91,12 +96,13 @@ export function createClient<S extends Shapes>(domain: Domain, options: ClientOp
     }
   };
 
-  const live = (field: string, document: LiveDocument) => (given: Record<string, unknown>) => {
+  const live = (field: string, document: LiveDocument) => (asked: Record<string, unknown>) => {
+    const given = encoded(coding, `Subscription ${field}`, asked);
     const key = `${field} ${JSON.stringify(given)}`;
     let store = stores.get(key);
     if (!store) {
       const idle = () => stores.delete(key);
-      store = new LiveStore(transport, document, given, () => written, patience, idle);
+      store = new LiveStore(transport, document, given, () => written, patience, idle, coding);
       stores.set(key, store);
     }
     return store;
@@ -108,7 +114,8 @@ export function createClient<S extends Shapes>(domain: Domain, options: ClientOp
     live: mapped(domain.live, live),
     follow: (given: FollowOptions = {}) => {
       const signal = either(closing.signal, given.signal);
-      return follow(transport, domain.feed, { ...patience, ...given, signal });
+      const { filter } = encoded(coding, "Subscription events", { filter: given.filter });
+      return follow(transport, domain.feed, { ...patience, ...given, filter, signal }, coding);
     },
     get written() {
       return written;

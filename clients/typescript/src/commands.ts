@@ -9,6 +9,13 @@ export interface Outcome {
   __typename: string;
 }
 
+/** The position of the last event that an outcome is known to have led to. Undefined if there is none. */
+export function positionOf(outcome: Outcome): string | undefined {
+  const { position, settled } = outcome as { position?: unknown; settled?: { position: unknown } | null };
+  const last = settled?.position ?? position ?? undefined;
+  return last === undefined ? undefined : String(last);
+}
+
 /** Beside these, all options of the API: `wait`, `timeoutMs`, `expectedVersion`, `notBefore`… */
 export interface SendOptions extends Asking {
   /** An id of yours, such as one that outlives the page. By default a new one. */
@@ -59,10 +66,12 @@ function isDecided(outcome: Outcome): boolean {
   return stage === "PROJECTION" || Boolean(behind?.length);
 }
 
-/** A random UUID. crypto.randomUUID is missing in pages without HTTPS. */
+/** A UUID (version 7) that begins with the time in milliseconds, so that later ones sort behind earlier ones. */
 export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // crypto.randomUUID is missing in pages without HTTPS
+  const now = Date.now();
+  for (let at = 0; at < 6; at += 1) bytes[at] = Math.floor(now / 2 ** (40 - 8 * at)); // stored modulo 256
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");

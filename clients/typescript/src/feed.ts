@@ -1,12 +1,13 @@
 // The feed: history, CaughtUp, then live. Each event once, across breaks.
+import { decoded, type Coding } from "./codecs.js";
 import type { Cursor } from "./errors.js";
 import { subscribed, type Patience } from "./resuming.js";
 import type { Transport } from "./transport.js";
 
 /** What every item of the feed has. */
-export interface Item {
+export interface Item<Position = string> {
   __typename: string;
-  position: string;
+  position: Position;
   logEpoch: number;
 }
 
@@ -34,8 +35,8 @@ export interface Feed<T> extends AsyncIterable<T> {
 }
 
 /** The cursor behind an item. */
-export function cursorOf({ position, logEpoch }: Item): Cursor {
-  return { position, logEpoch };
+export function cursorOf({ position, logEpoch }: Item<unknown>): Cursor {
+  return { position: String(position), logEpoch };
 }
 
 /** Whether position a is behind position b in the log. Positions can be larger than a number is exact. */
@@ -47,7 +48,12 @@ export function isAfter(a: string, b: string): boolean {
  * The feed by a document with the variables $after, $logEpoch and $filter, which selects __typename, position and
  * logEpoch of each item. Iterating rejects with CursorLost if the log was set back, and with RequestRefused.
  */
-export function follow<T extends Item>(transport: Transport, document: string, options: FollowOptions = {}): Feed<T> {
+export function follow<T extends Item<unknown>>(
+  transport: Transport,
+  document: string,
+  options: FollowOptions = {},
+  coding?: Coding,
+): Feed<T> {
   const { after, filter, signal: outer, buffer = 1_000, ...patience } = options;
   let given: Cursor | undefined = typeof after === "string" ? { position: after, logEpoch: 1 } : after;
 
@@ -68,8 +74,9 @@ export function follow<T extends Item>(transport: Transport, document: string, o
     const take = (data: Record<string, unknown>) => {
       const item = Object.values(data)[0] as T;
       const isEvent = "version" in item;
-      if (isEvent && seen && !isAfter(item.position, seen.position)) return undefined;
-      seen = cursorOf(item);
+      const cursor = cursorOf(item);
+      if (isEvent && seen && !isAfter(cursor.position, seen.position)) return undefined;
+      seen = cursor;
       queue.push(item);
       wake();
       return queue.length < buffer ? undefined : new Promise<void>((resolve) => (drained = resolve));
@@ -85,7 +92,7 @@ export function follow<T extends Item>(transport: Transport, document: string, o
         const item = queue.shift();
         if (item !== undefined) {
           given = cursorOf(item);
-          yield item;
+          yield decoded(coding, "FeedItem", item);
         } else if (inner.signal.aborted) return;
         else if (failed) throw failed;
         else if (over) return;

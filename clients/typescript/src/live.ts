@@ -1,12 +1,15 @@
 // Rows that are kept right: a snapshot, then changes; resumed behind a cursor.
+import { decoded, encoded, type Coding } from "./codecs.js";
 import { isAfter } from "./feed.js";
-import type { Outcome } from "./commands.js";
+import { positionOf, type Outcome } from "./commands.js";
 import { subscribed, type Patience } from "./resuming.js";
 import type { Transport } from "./transport.js";
 
 /** The rows as they are at one position. The same object until something changes. */
 export interface Snapshot<Row> {
   readonly rows: readonly Row[];
+  /** Those of `rows` that are expected and not known yet. */
+  readonly expected: ReadonlySet<Row>;
   /** Whether the rows have come. Before that, `rows` is empty. */
   readonly ready: boolean;
   readonly position: string | undefined;
@@ -21,8 +24,9 @@ export interface Live<Row> {
   subscribe(listener: () => void): () => void;
   getSnapshot(): Snapshot<Row>;
   /**
-   * Shows `rows`, with `removed` keys taken away, until the truth is known: until the rows show the position of the
-   * applied command, or until the outcome is another one.
+   * Shows `rows`, with `removed` keys taken away, until the truth is known: until the rows show the position of what
+   * the command led to, or until its outcome has no position. With `wait: "SETTLED"` that is the position of the last
+   * event of all that followed from it.
    */
   expect(outcome: Promise<Outcome>, rows: readonly Row[], removed?: readonly string[]): void;
 }
@@ -31,6 +35,8 @@ export interface LiveDocument {
   document: string;
   /** The field of a row that is its key. */
   key: string;
+  /** The type of a row. */
+  type: string;
 }
 
 interface Item {
@@ -56,7 +62,7 @@ export class LiveStore implements Live<Row> {
   private readonly listeners = new Set<() => void>();
   private expected: Expected[] = [];
   private snapshot: Snapshot<Row> = {
-    ...{ rows: [], ready: false, position: undefined, standsStill: undefined, error: undefined },
+    ...{ rows: [], expected: new Set<Row>(), ready: false, position: undefined, standsStill: undefined, error: undefined },
   };
   private cursor: string | undefined;
   private running: AbortController | undefined;
@@ -70,6 +76,7 @@ export class LiveStore implements Live<Row> {
     private readonly atLeast: () => string | undefined,
     private readonly patience: Patience,
     private readonly onIdle: () => void,
+    private readonly coding?: Coding,
   ) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -96,15 +103,20 @@ export class LiveStore implements Live<Row> {
       this.show({});
     };
     outcome.then((known) => {
-      const { position } = known as { position?: string | null };
-      if (known.__typename !== "CommandApplied" || !position) return drop();
+      const position = positionOf(known);
+      if (!position) return drop();
       expected.position = position;
       this.show({});
     }, drop);
   };
 
   private keyOf(row: Row): string {
-    return String(row[this.live.key]);
+    const { key, type } = this.live;
+    return String(encoded(this.coding, type, { [key]: row[key] })[key]);
+  }
+
+  private decoded(row: Row): Row {
+    return decoded(this.coding, this.live.type, row);
   }
 
   private start(): void {
@@ -141,12 +153,12 @@ export class LiveStore implements Live<Row> {
   private fold(item: Item): void {
     if (item.changes === undefined) {
       this.truth.clear();
-      if (item.row) this.truth.set(this.keyOf(item.row), item.row);
+      if (item.row) this.truth.set(this.keyOf(item.row), this.decoded(item.row));
     } else {
       if (item.snapshot) this.truth.clear();
       for (const change of item.changes) {
         const key = String(change[this.live.key]);
-        if (change.row) this.truth.set(key, change.row);
+        if (change.row) this.truth.set(key, this.decoded(change.row));
         else this.truth.delete(key);
       }
     }
@@ -163,7 +175,8 @@ export class LiveStore implements Live<Row> {
     const rows = new Map<string, Row | undefined>(this.truth);
     for (const one of this.expected) for (const [key, row] of one.rows) rows.set(key, row);
     const shown = [...rows.values()].filter((row) => row !== undefined);
-    this.snapshot = { ...next, rows: shown };
+    const expected = new Set(shown.filter((row) => this.truth.get(this.keyOf(row)) !== row));
+    this.snapshot = { ...next, rows: shown, expected };
     for (const listener of [...this.listeners]) listener();
   }
 }

@@ -8,7 +8,7 @@ const BAD_REQUEST = 4400;
 const REFUSED = [BAD_REQUEST, 4401, 4403, 4406];
 
 export interface WebSocketOptions {
-  /** ws:// or wss:// */
+  /** ws:// or wss://; in a page also http://, https:// or a path of its own origin. */
   url: string;
   /** Sent when a connection begins. A function is called for each connection. */
   connectionParams?: ClientOptions["connectionParams"];
@@ -21,7 +21,7 @@ export function webSocket({ url, connectionParams, webSocketImpl }: WebSocketOpt
   const sinks = new Set<Sink>();
   const alive = () => sinks.forEach((sink) => sink.alive());
   const on = { message: alive, pong: alive };
-  const options: ClientOptions = { url, connectionParams, webSocketImpl, on, lazy: true, retryAttempts: 0 };
+  const options: ClientOptions = { url: absolute(url), connectionParams, webSocketImpl, on, lazy: true, retryAttempts: 0 };
   const client = createClient({ ...options, keepAlive: KEEP_ALIVE_MS, onNonLazyError: () => {} });
   return {
     pauses: false,
@@ -49,6 +49,11 @@ export function webSocket({ url, connectionParams, webSocketImpl }: WebSocketOpt
     reset: () => client.terminate(),
     close: () => void client.dispose(),
   };
+}
+
+/** Not every browser takes a path, or http://. */
+function absolute(url: string): string {
+  return new URL(url, globalThis.location?.href).href.replace(/^http/, "ws");
 }
 
 function lost(error: unknown): Interrupted {

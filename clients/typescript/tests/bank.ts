@@ -3,8 +3,9 @@
 // node bank.js URL TRANSPORT: TRANSPORT is sse or ws. Each line of the input is a JSON array: a name and its arguments.
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
-import { CursorLost, type Snapshot } from "@commander/client";
+import { cursorOf, CursorLost, type Cursor, type Snapshot } from "@commander/client";
 import { webSocket } from "@commander/client/ws";
+import { connect as connectCoded } from "../generated/coded/index.js";
 import { connect, type Account } from "../generated/index.js";
 
 const [url, kind] = process.argv.slice(2) as [string, string];
@@ -12,7 +13,9 @@ const SILENCE_MS = 500;
 const overWebSocket = () => webSocket({ url: url.replace("http", "ws"), webSocketImpl: WebSocket });
 let breaks = 0;
 const patience = { silenceMs: SILENCE_MS, longestPauseMs: 50, answerMs: 500, onBreak: () => (breaks += 1) };
-const client = connect({ url, ...(kind === "ws" && { transport: overWebSocket() }), ...patience });
+const options = { url, ...(kind === "ws" && { transport: overWebSocket() }), ...patience };
+const client = connect(options);
+const coded = connectCoded(options);
 
 function print(line: unknown): void {
   console.log(JSON.stringify(line));
@@ -53,6 +56,44 @@ const doing: Record<string, (...given: string[]) => Promise<void>> = {
     const outcome = client.commands.withdraw({ accountId: row!.accountId, amount: amount! });
     store.expect(outcome, [{ ...row!, balance: shown! }]);
     print({ outcome: await outcome });
+  },
+
+  /** Deposits whole cents, and prints what each way shows of it, with the codecs of tests/codecs.ts. */
+  async cents(accountId) {
+    const store = coded.live.account({ accountId: accountId! });
+    const shown = new Promise<bigint>((resolve) => {
+      const stop = store.subscribe(() => {
+        const [row] = store.getSnapshot().rows;
+        if (row?.balance !== 150n) return;
+        stop();
+        resolve(row.balance);
+      });
+    });
+    const outcome = await coded.commands.deposit({ accountId: accountId!, amount: 150n }, { notBefore: new Date(0) });
+    if (outcome.__typename !== "CommandApplied") throw new Error(outcome.__typename);
+    const [event] = outcome.events;
+    const row = await coded.read.account({ accountId: accountId!, atLeast: outcome.position });
+    const many = await coded.read.accounts({ where: { accountId: { eq: accountId! }, balance: { gte: 150n } } });
+    const balances = [row!.balance, await shown, ...many.edges.map(({ node }) => node.balance)];
+    for await (const item of coded.follow({ after: cursorOf({ ...event!, position: event!.position - 1n }) })) {
+      if (item.__typename !== "MoneyDeposited") continue;
+      const { amount, position, recordedAt } = item;
+      const isSame = position === outcome.position && recordedAt instanceof Date;
+      print({ cents: [...balances, amount].map(String), isSame });
+      break;
+    }
+  },
+
+  /** Follows from the cursor of the item before, which the caller has kept: one item per feed. */
+  async resume(count) {
+    let kept: Cursor | string = "0";
+    for (let done = 0; done < Number(count); done += 1) {
+      for await (const item of client.follow({ after: kept })) {
+        kept = JSON.parse(JSON.stringify(cursorOf(item))) as Cursor;
+        print({ item, breaks });
+        break;
+      }
+    }
   },
 
   /** Writes, and reads what was written. */

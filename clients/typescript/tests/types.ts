@@ -1,6 +1,7 @@
 // What the compiler must accept, and what it must refuse. It is never run.
 import { useCommand, useRows } from "@commander/client/react";
-import { connect, type CommandOutcome } from "../generated/index.js";
+import { connect as connectCoded } from "../generated/coded/index.js";
+import { connect, type Account, type CommandOutcome } from "../generated/index.js";
 
 const client = connect({ url: "http://localhost:8000/graphql" });
 
@@ -9,9 +10,10 @@ export function said(outcome: CommandOutcome): string {
     case "CommandAccepted":
       return outcome.commandId;
     case "CommandApplied":
-      return `${outcome.version} ${outcome.events.length}`;
+      return outcome.settled?.rejected[0]?.message ?? `${outcome.version} ${outcome.events.length}`;
     case "CommandConflict":
     case "CommandFailed":
+    case "CommandForbidden":
     case "CommandRejected":
     case "VersionConflict":
       return outcome.message;
@@ -52,9 +54,23 @@ export async function sent(): Promise<void> {
   await client.read.accounts({ where: { owner: { equals: "Ada" } } });
 }
 
+const byOwner = (a: Account, b: Account) => a.owner.localeCompare(b.owner);
+
 export function Balance(): string {
-  const { rows } = useRows(client.live.accounts({ where: { owner: { eq: "Ada" } } }));
-  const [deposit, sending] = useCommand(client.commands.deposit);
-  void deposit({ accountId: rows[0]!.accountId, amount: "1.00" });
+  const { rows, expected } = useRows(client.live.accounts({ where: { owner: { eq: "Ada" } } }), byOwner);
+  const [deposit, sending] = useCommand(client.commands.deposit, { keep: "deposit", storage: localStorage });
+  void deposit({ accountId: rows[0]!.accountId, amount: "1.00" }, { wait: "SETTLED", patienceMs: Infinity });
+  if (expected.has(rows[0]!)) return "expected";
   return sending.state === "settled" ? sending.outcome.__typename : rows.map((row) => row.balance).join();
+}
+
+const coded = connectCoded({ url: "http://localhost:8000/graphql" });
+
+export async function withCodecs(): Promise<bigint> {
+  // @ts-expect-error: a decimal has a codec here
+  await coded.commands.deposit({ accountId: "1", amount: "1.00" });
+  await coded.commands.deposit({ accountId: "1", amount: 100n }, { notBefore: new Date() });
+  for await (const item of coded.follow({ after: "0" })) if (item.__typename === "MoneyDeposited") return item.amount;
+  const account = await coded.read.account({ accountId: "1" });
+  return account!.balance;
 }

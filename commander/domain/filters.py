@@ -1,4 +1,4 @@
-"""Filters and sort orders for the rows of a projection. They mean the same in SQL and for a row in memory.
+"""Filters and sort orders for rows and events. They mean the same in SQL and for an object in memory.
 
 Only SQL can follow a link to a row of another projection: see `Linked`.
 
@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from commander.domain import Field
+from commander.domain.fields import Field
 
 Place = tuple[Any, ...]
 """A place in an order: the values of the order's fields. No row needs to have them."""
@@ -159,6 +159,35 @@ def simplified(where: Filter, known: Mapping[str, Any]) -> Filter:
         case Condition(field, operator, value) if field.name in known:
             return EVERY_ROW if _holds(known[field.name], operator, value) else NO_ROW
     return where
+
+
+def reduced(where: Filter) -> Filter:
+    """The same filter without the parts that do not count: EVERY_ROW or NO_ROW if it is the same as that."""
+    match where:
+        case AllOf(parts):
+            return _reduced_parts(parts, AllOf, EVERY_ROW, NO_ROW)
+        case AnyOf(parts):
+            return _reduced_parts(parts, AnyOf, NO_ROW, EVERY_ROW)
+        case Not(part):
+            inner = reduced(part)
+            if inner == EVERY_ROW:
+                return NO_ROW
+            return EVERY_ROW if inner == NO_ROW else Not(inner)
+        case Condition(_, Operator.IN, ()):
+            return NO_ROW
+        case Condition(_, Operator.NOT_IN, ()):
+            return EVERY_ROW
+    return where
+
+
+def _reduced_parts(
+    parts: tuple[Filter, ...], joined: type[AllOf] | type[AnyOf], without: Filter, decides: Filter
+) -> Filter:
+    """without: the part that does not count. decides: the part that alone is the result."""
+    kept = [part for part in dict.fromkeys(map(reduced, parts)) if part != without]
+    if decides in kept:
+        return decides
+    return kept[0] if len(kept) == 1 else joined(tuple(kept))
 
 
 def _holds(found: Any, operator: Operator, value: Any) -> bool:
