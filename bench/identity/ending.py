@@ -125,7 +125,8 @@ async def _event_stream(port: int, token: str) -> AsyncIterator[None]:
     body = json.dumps({"query": FOLLOW})
     writer.write(
         f"POST /graphql HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
-        f"accept: text/event-stream\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+        f"accept: text/event-stream\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}".encode()
     )
     try:
         await reader.readuntil(b"CaughtUp")

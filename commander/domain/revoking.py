@@ -51,7 +51,7 @@ class RevokingDomain(ABC):
     def _event_classes(self) -> Mapping[type, EventType]: ...
 
     def revokes(self, function: F, /) -> F:
-        """Declares that an event ends the access of a subject. The annotation of the parameter names the event.
+        """Declares that an event ends the access of a subject. The annotation of the parameter names it.
 
             @bank.revokes
             def employee_left(event: EmployeeLeft) -> str:
@@ -69,7 +69,9 @@ class RevokingDomain(ABC):
         event = hints_of(function, where, name).get(parameters[0]) if len(parameters) == 1 else None
         type_ = None if event is None else self._event_classes().get(event)
         if type_ is None:
-            raise DefinitionError(where, f"{name} must take one parameter, annotated with an event of this domain")
+            raise DefinitionError(
+                where, f"{name} must take one parameter, annotated with an event of the domain"
+            )
         if type_.name in self.revoking:
             raise DefinitionError(where, f"{name}: {handled_twice(type_.cls)}")
         self.revoking[type_.name] = Revoking(function, where)
