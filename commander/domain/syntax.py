@@ -70,9 +70,9 @@ class Source:
                         self.defined.setdefault(name, []).extend([*tests, node])
                         self._spans.append((_first_line(node), node.end_lineno or node.lineno, name))
                     for decorator in getattr(node, "decorator_list", ()):
-                        for one in ast.walk(decorator):
-                            if isinstance(one, ast.Lambda):
-                                self._lambdas.setdefault(f"lambda:{one.lineno}", []).append(one)
+                        for part in ast.walk(decorator):
+                            if isinstance(part, ast.Lambda):
+                                self._lambdas.setdefault(f"lambda:{part.lineno}", []).append(part)
 
 
 def _first_line(node: ast.stmt) -> int:
