@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,10 +15,15 @@ from commander.setting_types import (
     DomainReference,
     HttpUrl,
     NatsUrl,
+    Networks,
     Origins,
     Port,
     PostgresUrl,
+    Rate,
     SystemName,
+    demand_on,
+    parts_of,
+    problem_of_networks,
 )
 
 PREFIX = "COMMANDER_"
@@ -56,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     and the next ports for the other parts. With 0 it uses free ports."""
     origins: Origins = ""
     """Other origins whose pages may call the API, separated by commas. * means all."""
+    require_preflight: bool = False
+    """Whether an operation by GET needs a header for which browsers ask first: `Apollo-Require-Preflight`,
+    `X-Apollo-Operation-Name`, or `Content-Type: application/json`. Use true if browsers reach the API by
+    plain HTTP, or are older than 2023. Then `EventSource` cannot be used."""
     auth: Literal["none", "dev", "jwt"] | None = None
     """Who may ask. The API does not start without it, except in `commander dev`. none: everyone, for
     development, or behind a gateway that authenticates. jwt: who has a token, see [rights.md](rights.md).
@@ -93,8 +102,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.
     Set this only if clients cannot set that header themselves."""
+    federation: Literal["off", "subgraph"] = "off"
+    """`subgraph`: the API is part of a graph of several domains, behind a gateway of Apollo Federation."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """The form of a line of the log: text, or an object of JSON. Neither holds a token or a password."""
 
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     """The number of partitions of commands. It is fixed at the first start of a system."""
@@ -149,6 +162,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections in all, and no more than its open files allow."""
     max_subscriptions_per_connection: Annotated[int, Meta(ge=1)] = 100
     """The most open operations on one WebSocket."""
+
+    operations_per_second: Rate = 0
+    """How many operations one client may begin in a second, on all transports. 0: no limit. A client is the
+    one who is signed in, otherwise an address. Each API process counts for itself."""
+    commands_per_second: Rate = 0
+    """How many commands one client may send in a second. 0: no limit. Each field of a mutation is a command,
+    and each command of `submit`."""
+    cost_per_second: Rate = 0
+    """How many points of cost the operations of one client may have in a second. 0: no limit."""
+    burst_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10
+    """After a pause, a client may use at once what it may use in so many seconds."""
+    max_cost: Annotated[int, Meta(ge=0)] = 0
+    """The most points that one operation may cost, computed before it runs. 0: no limit."""
+    operation_seconds: Annotated[float, Meta(ge=0)] = 0
+    """How long an operation may take. Then it is ended, with what it runs in Postgres. 0: no limit. A
+    mutation has the 60 seconds that it may wait in addition; for a subscription each item counts."""
+    max_streams: Annotated[int, Meta(ge=0)] = 0
+    """How many subscriptions one client may have open in one API process. 0: no limit."""
+    documents: Literal["any", "trusted"] = "any"
+    """Which documents of GraphQL are run: any, or only trusted ones (`commander documents add`)."""
+    trusted_proxies: Networks = ""
+    """The addresses or networks of the gateways before the API, separated by commas. Of a request from one
+    of them, the client's address is the last in X-Forwarded-For that is not one of them."""
+
     request_head_seconds: Annotated[float, Meta(gt=0)] = 15
     """How long a client may take to send the head of a request. For the first one, from the connection."""
     request_body_seconds: Annotated[float, Meta(gt=0)] = 60
@@ -184,7 +221,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
-        return tuple(origin.strip() for origin in self.origins.split(",") if origin.strip())
+        return parts_of(self.origins)
+
+    @property
+    def allowed_proxies(self) -> tuple[str, ...]:
+        return parts_of(self.trusted_proxies)
 
     @property
     def roles_of_operators(self) -> frozenset[str]:
@@ -209,6 +250,9 @@ def read_settings(**overrides: object) -> Settings:
         except msgspec.ValidationError:
             shown = without_password(value) if isinstance(value, str) else value
             problems.append(f"{PREFIX}{field.name.upper()}={shown!r}: {demand_on(field.type)}")
+    networks = read.get("trusted_proxies", "")
+    if problem := problem_of_networks(networks):
+        problems.append(f"{PREFIX}TRUSTED_PROXIES={networks!r}: {problem}")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(**read)
@@ -227,25 +271,3 @@ def system_name_of(domain: str) -> str:
             f"the domain's name {domain!r} cannot be the name of a system on NATS: set "
             f"COMMANDER_SYSTEM, which {demand_on(SystemName)}"
         ) from None
-
-
-def demand_on(kind: Any) -> str:
-    """The requirement for a value of this type, as text."""
-    metas = [part for part in get_args(kind) if isinstance(part, Meta)]
-    if get_origin(kind) is Literal:
-        return f"must be one of {', '.join(get_args(kind))}"
-    if kind is bool:
-        return "must be true or false"
-    if not metas:  # an optional type, or a type without a constraint
-        return demand_on(get_args(kind)[0]) if get_args(kind) else f"must be of the type {kind.__name__}"
-    [meta] = metas
-    if meta.extra is not None:
-        return str(meta.extra["demand"])
-    bounds = {"at least": meta.ge, "more than": meta.gt, "at most": meta.le}
-    number = "a whole number" if get_args(kind)[0] is int else "a number"
-    shown = [
-        f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
-        for word, bound in bounds.items()
-        if bound is not None
-    ]
-    return f"must be {number}, {' and '.join(shown)}"

@@ -24,6 +24,7 @@ FIRST = (
         "reacting.md",
         "rights.md",
         "running.md",
+        "limits.md",
         "deploying.md",
         "backups.md",
         "settings.md",

@@ -13,6 +13,7 @@ locks.py        advisory locks: at most one process does a task
 migrate.py      numbered migrations under an advisory lock; schema.sql is their sum
 records.py      the structures that other packages exchange with this one
 batches.py      how much is read, decided or stored at once
+trusted_documents.py  the documents of GraphQL that clients may run
 sharing.py      who shares partitions, with which code, and what a code has left to others
 handling.py     which run handles events, and the events that may have ended a run
 log/            events and command outcomes: append, read, list, snapshots, checkpoints

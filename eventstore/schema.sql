@@ -518,3 +518,10 @@ create table revocations_followed (
     only_row boolean primary key default true check (only_row),
     position bigint not null
 );
+
+create table trusted_documents (
+    id text primary key,
+    number bigint generated always as identity,
+    text text not null,
+    added_at timestamptz not null default now()
+);

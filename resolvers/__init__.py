@@ -3,6 +3,9 @@
 identity/           who a request comes from: tokens, and the end of what they allow
 services.py         the services that resolvers use, one instance per process
 answer_size.py      the size of an answer, and its limit
+allowances.py       what one client may use: operations, commands, cost, streams
+trusted_documents.py the documents that clients name by their ids
+payers.py           whose allowance an operation uses
 request_context.py  the request context, made here for every transport and for the command line
 allowing.py         the rule of a command, before it is stored
 commands.py         submit a command and wait for its outcome
@@ -29,4 +32,5 @@ node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list
+visible_rows.py     the rows and fields of rows that a viewer sees
 """

@@ -33,6 +33,7 @@ class RequestContext(Generic[S_co]):
     access: what the token of the request allows. None: authentication is off.
     traceparent: the trace that the request is part of. None if it has none.
     resume_after: the cursor of a reconnecting subscriber; it overrides the argument `after`.
+    address: of the client, or of the gateway before the API. None if it has none.
     extensions: what resolvers report next to the data, such as the position that was read.
     rights: what the viewer of the request may send and see. None: authentication is off, so nothing is
     checked.
@@ -43,12 +44,17 @@ class RequestContext(Generic[S_co]):
     traceparent: str | None = None
     resume_after: Cursor | None = None
     access: Access | None = None
+    address: str | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
     rights: Rights | None = None
 
     @classmethod
     def from_headers(
-        cls: type[_Own], services: Services, headers: Mapping[str, str], access: Access | None = None
+        cls: type[_Own],
+        services: Services,
+        headers: Mapping[str, str],
+        access: Access | None = None,
+        address: str | None = None,
     ) -> _Own:
         """The context of an HTTP request, or of the request that opened a WebSocket.
 
@@ -59,6 +65,7 @@ class RequestContext(Generic[S_co]):
             services,
             None if name is None else _actor(headers.get(name, "")),
             traceparent_from(headers.get("traceparent")),
+            address=address,
         )
         if access is None and services.authentication is not None:
             access = ANONYMOUS
@@ -87,7 +94,13 @@ class RequestContext(Generic[S_co]):
     def for_operation(self) -> Self:
         """The context of another operation of this request. Its extensions are empty."""
         return type(self)(
-            self.services, self.actor, self.traceparent, self.resume_after, self.access, rights=self.rights
+            self.services,
+            self.actor,
+            self.traceparent,
+            self.resume_after,
+            self.access,
+            self.address,
+            rights=self.rights,
         )
 
 

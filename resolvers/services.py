@@ -14,6 +14,7 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowVersions
+from commander.resolvers.allowances import Allowances
 from commander.resolvers.identity.authentication import Authentication
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.submitting import Submitter
@@ -36,6 +37,7 @@ class Limits:
     max_schedule_days: how far in the future `notBefore` may be.
     max_live_rows: the most rows of a live list.
     heartbeat_seconds: after how long without a change a live list sends a heartbeat.
+    operation_seconds: the longest time of an operation; 0: no limit. A mutation has max_wait_seconds more.
     """
 
     max_page: int = 500
@@ -48,6 +50,7 @@ class Limits:
     max_schedule_days: int = 366
     max_live_rows: int = 1000
     heartbeat_seconds: float = 15
+    operation_seconds: float = 0
 
 
 class DatabaseService(Protocol):
@@ -71,8 +74,9 @@ class Services:
     database: for operations; it raises Overloaded when too many of them wait. background: for subscriptions;
     None: the same. tables: by the name of the projection. actor_header: the header that names the actor.
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
-    read, by projection. standstill: whether events and rows move with the log. authentication: who asks;
-    None: everyone may do everything. operator_roles: the roles of operators.
+    read, by projection. standstill: whether events and rows move with the log. allowances: what the clients
+    of this process may use; None: no limits. authentication: who asks; None: everyone may do everything.
+    operator_roles: the roles of operators.
     """
 
     domain: Domain
@@ -88,6 +92,7 @@ class Services:
     now: Callable[[], datetime] = utc_now
     table_errors: Callable[[], Mapping[str, str]] = dict
     standstill: Standstill | None = None
+    allowances: Allowances | None = None
     background: Database | None = None
     authentication: Authentication | None = None
     operator_roles: frozenset[str] = OPERATORS

@@ -4,18 +4,24 @@ extensions.code is one of:
 
 UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
 OVERLOADED           a limit is reached; try again later (extensions.retryAfterSeconds)
+RATE_LIMITED         the client has used what it may; try again later (extensions.limit, retryAfterSeconds)
+TIMED_OUT            the operation took longer than it may; ask for less (extensions.seconds)
+COST_TOO_HIGH        the operation can cost too many points; ask for less (extensions.cost and limit)
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
                      PROJECTION_BEHIND, and stopped: position, type and error of the event)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
-PERSISTED_QUERY_NOT_SUPPORTED
-                     a request has a hash in place of a document; send the document
+PERSISTED_QUERY_NOT_SUPPORTED, PERSISTED_QUERY_NOT_FOUND
+                     a request has the id of a document in place of a document, and there is no such
+                     document; send the document
+DOCUMENT_NOT_TRUSTED this API runs only documents that were added to it
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
 UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
+FORBIDDEN            the viewer may not do this
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -38,6 +44,7 @@ from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import (
+    Forbidden,
     InvalidRequest,
     NotFound,
     NotServing,
@@ -49,9 +56,11 @@ from commander.domain.errors import (
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, ProjectionStopped
+from commander.resolvers.trusted_documents import UntrustedDocument
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.nats.names import StoresDiffer
 
@@ -59,6 +68,7 @@ logger = logging.getLogger("commander.api")
 
 BAD_REQUEST = "BAD_REQUEST"
 MORE_ERRORS = "MORE_ERRORS"
+RATE_LIMITED = "RATE_LIMITED"
 MAX_ERRORS = 20
 """The most errors of an answer. One more says that there are others. Checking a request stops after these."""
 _SUGGESTING = 3
@@ -72,8 +82,13 @@ _CODES: Mapping[type[Exception], str] = {
     Unavailable: "UNAVAILABLE",
     StoresDiffer: "UNAVAILABLE",
     Overloaded: "OVERLOADED",
+    RateLimited: RATE_LIMITED,
+    CostTooHigh: "COST_TOO_HIGH",
+    TimedOut: "TIMED_OUT",
+    UntrustedDocument: "DOCUMENT_NOT_TRUSTED",
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     ProjectionBuilding: "PROJECTION_BUILDING",
+    Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",
@@ -151,7 +166,7 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     if isinstance(error, InvalidOperationTypeError):
         return f"this transport cannot send a {error.operation_type.value}", {"code": BAD_REQUEST}
     incident = uuid4().hex[:12]
-    logger.error("incident %s", incident, exc_info=error)
+    logger.error("incident %s", incident, exc_info=error, extra={"incident": incident})
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 
@@ -167,6 +182,12 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"server": server, **known, **({} if since is None else {"since": since.isoformat()})}
         case Overloaded():
             return {"retryAfterSeconds": error.retry_after_seconds}
+        case RateLimited():
+            return {"limit": error.limit, "retryAfterSeconds": error.retry_after_seconds}
+        case TimedOut():
+            return {"seconds": error.seconds}
+        case CostTooHigh():
+            return {"cost": error.cost, "limit": error.limit}
         case AnswerTooLarge():
             return {"limit": error.limit}
         case InvalidRequest():

@@ -31,7 +31,7 @@ def run_part(name: str, domain: str | None = None, **overrides: object) -> None:
                 file=sys.stderr,
             )
             raise SystemExit(2)
-    configure_logging(name, settings.log_level)
+    configure_logging(name, settings.log_level, settings.log_format)
     # both before the next imports, which reuse the memory that they have freed
     loaded = load_domain(settings.domain)
     _ = loaded.code

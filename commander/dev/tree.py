@@ -52,7 +52,7 @@ def run_dev(settings: Settings, data_dir: Path | None) -> None:
 
     data_dir: None means the directory of this system.
     """
-    configure_logging("dev", settings.log_level)
+    configure_logging("dev", settings.log_level, settings.log_format)
     domain = load_domain(settings.domain)
     parts = (*_PARTS, "effects") if domain.effects else _PARTS
     check_port(settings.host, settings.port, "choose another port with --port")

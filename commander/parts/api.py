@@ -22,9 +22,12 @@ from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
+from commander.resolvers.allowances import Rates, allowances_of
 from commander.resolvers.identity.authentication import Authentication
+from commander.resolvers.identity.revoking_events import RevokingEvents
 from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.build import build_schema
 from commander.schema.http.application import PATH, application
 from commander.schema.http.connections import Streams
@@ -32,6 +35,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
 from commander.schema.http.graphiql_page import Acting
 from commander.schema.http.minting import minting
+from commander.schema.naming import PLAIN, Naming
 from commander.settings import Settings, SettingsError
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
@@ -58,6 +62,17 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
         self._queue: QueueWatch | None = None
+        self._trusted = TrustedDocuments(only=settings.documents == "trusted")
+        self._allowances = allowances_of(
+            Rates(
+                operations_per_second=settings.operations_per_second,
+                commands_per_second=settings.commands_per_second,
+                cost_per_second=settings.cost_per_second,
+                burst_seconds=settings.burst_seconds,
+                streams=settings.max_streams,
+                max_cost=settings.max_cost,
+            )
+        )
 
     def servers(self) -> list[Server]:
         return [AsgiServer(self.app(), self.settings), *super().servers()]
@@ -98,10 +113,12 @@ class ApiPart(Part):
                 max_schedule_days=self.settings.max_schedule_days,
                 max_live_rows=self.settings.max_live_rows,
                 heartbeat_seconds=self.settings.heartbeat_seconds,
+                operation_seconds=self.settings.operation_seconds,
             ),
             actor_header=self.settings.actor_header or None,
             now=nats.clock.now,
             standstill=standstill,
+            allowances=self._allowances,
             background=database,
             authentication=self._authentication,
             operator_roles=self.settings.roles_of_operators,
@@ -112,11 +129,14 @@ class ApiPart(Part):
             await shared.load()
         await services.outcomes.start()
         await services.progress.start()
+        await self._trusted.load(database)
         self._services = services
         followed = services.feed.followed_position
         works = [services.feed.run(), tables.run(), standstill.run(followed), queue.run()]
+        works.append(self._trusted.run(database))
         if self._authentication is not None and shared is not None:
-            works += [self._authentication.run(), shared.run()]
+            revoking = RevokingEvents(self.domain, database, services.feed, shared)
+            works += [self._authentication.run(), shared.run(), revoking.run()]
         await run_all(*works)
 
     def _for_operations(self, database: Database) -> Database:
@@ -131,12 +151,14 @@ class ApiPart(Part):
         settings = HttpSettings(
             max_body_bytes=self.settings.max_body_bytes,
             origins=self.settings.allowed_origins,
+            requires_preflight=self.settings.require_preflight,
             connection_init_timeout_seconds=self.settings.connection_init_seconds,
             max_subscriptions_per_connection=self.settings.max_subscriptions_per_connection,
             keep_alive_seconds=self.settings.keep_alive_seconds,
             acting=_ACTING.get(self.settings.auth or "none"),
         )
-        schema = build_schema(self.domain)
+        subgraph = self.settings.federation == "subgraph"
+        schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
         return application(
             schema,
             self._connected,
@@ -145,7 +167,7 @@ class ApiPart(Part):
                 *routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
                 *minting_routes(self.settings),
             ],
-            examples_of(self.domain),
+            examples_of(self.domain, Naming.of_subgraph(self.domain.name) if subgraph else PLAIN),
             self._streams,
         )
 

@@ -15,6 +15,13 @@ from commander.parts.http_protocol import ConnectionBounds, RequestProtocol
 from commander.schema.http.websocket import LARGEST_MESSAGE
 from commander.settings import Settings
 
+_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+]
+"""Of each response. Pages of allowed origins read answers by CORS, which the last one does not concern."""
 _OTHER_FILES = 200
 """How many files of the process are not connections of clients: servers, modules, logs."""
 
@@ -60,7 +67,10 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         ws_max_size=LARGEST_MESSAGE * settings.max_body_bytes,
         ws_ping_interval=settings.ping_seconds,
         ws_ping_timeout=settings.ping_timeout_seconds,
-        proxy_headers=False,  # nothing uses the address of the client
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.allowed_proxies),
+        headers=_HEADERS,
+        server_header=False,
         log_config=None,
         access_log=False,
         lifespan="off",

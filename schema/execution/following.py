@@ -13,25 +13,29 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Hashable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
-from graphql import FieldNode, GraphQLError, GraphQLSchema, VariableNode, execute
+from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, VariableNode, execute
 from graphql.execution import Executor
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import AwaitableOrValue
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from commander.eventstore.records import EventFilter
 from commander.resolvers.cursors import live_cursor_of, must_be_kept
 from commander.resolvers.events import follow
+from commander.resolvers.payers import payer
+from commander.schema.context import Context
 from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
 from commander.schema.execution.rendering import Rendered, Renderer
+from commander.schema.execution.time_limits import item_in_time
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
 from commander.schema.types.read_your_writes import links_show
@@ -52,17 +56,20 @@ class Subscriber(ABC, Generic[T]):
         Every item of every subscription passes through here. The gate is passed once, before the first. So
         the token of the subscriber is looked at here, before each page.
         """
-        access, authentication = self.admitted.context.access, self.admitted.context.services.authentication
+        context = self.admitted.context
+        access, authentication = context.access, context.services.authentication
+        allowances = context.services.allowances
         try:
-            async with aclosing(self._source()) as pages:
-                async for page in pages:
-                    if (
-                        access is not None
-                        and authentication is not None
-                        and not authentication.stands(access)
-                    ):
-                        await authentication.end_stream(access)
-                    yield page
+            with nullcontext() if allowances is None else allowances.stream(payer(context)):
+                async with aclosing(self._source()) as pages:
+                    async for page in pages:
+                        if (
+                            access is not None
+                            and authentication is not None
+                            and not authentication.stands(access)
+                        ):
+                            await authentication.end_stream(access)
+                        yield page
         except Exception as error:
             raise OperationRejected([coerced(error)]) from error
 
@@ -103,10 +110,18 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
                 yield [await self._rendered(cursor, item)]
 
     async def _rendered(self, cursor: Cursor, item: Any) -> Rendered:
-        operation = self.admitted.operation
         context = self.admitted.context.for_operation()  # no cached data of the previous item
         links_show(context, None, cursor.position)
-        result = execute(
+        result = self._executed(context, item)
+        if inspect.isawaitable(result):
+            result = await item_in_time(context, result)
+        errors = errors_of(result, context)
+        position = live_cursor_of(cursor, self.admitted.context.epochs)
+        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, position)
+
+    def _executed(self, context: Context, item: Any) -> AwaitableOrValue[ExecutionResult]:
+        operation = self.admitted.operation
+        return execute(
             self.executor.schema,
             operation.tree,
             root_value=item,
@@ -116,11 +131,6 @@ class FollowedRows(Subscriber[Sequence[Rendered]]):
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
             executor_class=type(self.executor),
         )
-        if inspect.isawaitable(result):
-            result = await result
-        errors = errors_of(result, context)
-        position = live_cursor_of(cursor, self.admitted.context.epochs)
-        return Rendered(cursor.position, msgspec.json.encode(result.data), errors, position)
 
 
 class Following:
@@ -162,7 +172,7 @@ class Following:
         if (rows := self._live.get(field.name.value)) is not None:
             given = self._given(executor, field)
             return FollowedRows(admitted, rows, given, executor)
-        if field.name.value != FOLLOWED:
+        if field.name.value != self._types.naming.field(FOLLOWED):
             return None
         if NOT_FOLLOWED in operation.text and renderer.selects(NOT_FOLLOWED):
             problem = (

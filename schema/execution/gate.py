@@ -11,6 +11,7 @@ again; see Subscriber in following.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +20,15 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import TokenExpired
+from commander.resolvers.allowances import Allowances, CostTooHigh, RateLimited
+from commander.resolvers.payers import payer
+from commander.resolvers.trusted_documents import TrustedDocuments, UntrustedDocument
 from commander.schema.context import Context
 from commander.schema.errors import bounded, coerced, message_and_extensions, typed
-from commander.schema.execution.documents import Documents, Operation
+from commander.schema.execution.cost import PageSizes
+from commander.schema.execution.documents import Document, Documents, Operation
 from commander.schema.execution.selections import SelectedField
+from commander.schema.naming import PLAIN, Naming
 
 Rule = Callable[[Context, SelectedField], None]
 """Called once for each field that an operation selects. It raises FieldRefused, or any error, to refuse it.
@@ -30,6 +36,7 @@ Rule = Callable[[Context, SelectedField], None]
 A rule decides from the context alone and does not wait, because it runs in every request.
 """
 ANY_TYPE = frozenset(OperationType)
+INTROSPECTION = "{ __schema { types { name } directives { name } } }"
 
 
 class FieldRefused(Exception):
@@ -58,10 +65,20 @@ class Admitted:
 
 
 class Gate:
-    """Admits the operations of one schema. rules: in the order in which they check a field."""
+    """Admits the operations of one schema. rules: in the order in which they check a field.
 
-    def __init__(self, schema: GraphQLSchema, rules: Iterable[Rule] = ()) -> None:
-        self._documents = Documents(schema)
+    trusted: the documents that clients can name by their ids, and whether others are run.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        rules: Iterable[Rule] = (),
+        trusted: TrustedDocuments | None = None,
+        naming: Naming = PLAIN,
+    ) -> None:
+        self.trusted = trusted or TrustedDocuments()
+        self._documents = Documents(schema, naming)
         self._rules = tuple(rules)
 
     def admit(
@@ -75,13 +92,15 @@ class Gate:
         """Checks an operation and admits it for execution.
 
         Raises OperationRejected if the token has ended, if the document exceeds a limit or is invalid, if it
-        has no operation of this name, if the type of the operation is not allowed, or if rules refuse fields
-        (one error per field).
+        has no operation of this name, if it is not trusted, if the type of the operation is not allowed, if
+        rules refuse fields (one error per field), or if the client may not use as much at the moment.
         """
-        try:
+        allowances = context.services.allowances
+        with _rejecting():  # before the document is read: that is work too
             context.must_stand()
-        except TokenExpired as error:
-            raise OperationRejected([coerced(error)]) from error
+            if allowances is not None:
+                allowances.take_operation(payer(context))
+            self.trusted.must_trust(query)
         operation = self._documents.read(query).operation(operation_name)
         if not isinstance(operation, Operation):
             raise OperationRejected(operation)
@@ -90,12 +109,30 @@ class Gate:
         own = context.for_operation()
         if self._rules and (errors := list(self._refused(operation, own))):
             raise OperationRejected(errors)
+        if allowances is not None:
+            with _rejecting():
+                _take(allowances, operation, variables, own)
         if operation.type is OperationType.MUTATION and (parts := operation.parts_of_outcomes):
             own = replace(own, parts_of_outcomes=parts)
         return Admitted(operation, variables, own)
 
+    def must_introspect(self, context: Context) -> None:
+        """For a field that tells the schema. Raises OperationRejected if rules refuse introspection."""
+        operation = self._documents.read(INTROSPECTION).operation(None)
+        assert isinstance(operation, Operation), "it is valid in every schema"
+        if errors := list(self._refused(operation, context)):
+            raise OperationRejected(errors)
+
+    def document(self, text: str) -> Document:
+        """The document of this text, to check it. Nothing of it can be executed before `admit`."""
+        return self._documents.read(text)
+
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """The type of the operation, to choose the media type of its answer. None if it is unknown."""
+        try:
+            self.trusted.must_trust(query)
+        except UntrustedDocument:
+            return None
         operation = self._documents.read(query).operation(operation_name)
         return operation.type if isinstance(operation, Operation) else None
 
@@ -107,6 +144,30 @@ class Gate:
                     rule(context, field)
             except Exception as error:  # a rule that fails must not let a field pass
                 yield _refusal(field, error)
+
+
+@contextmanager
+def _rejecting() -> Iterator[None]:
+    """Turns what a client may not do into OperationRejected, whose cause says more."""
+    try:
+        yield
+    except (TokenExpired, RateLimited, CostTooHigh, UntrustedDocument) as error:
+        raise OperationRejected([coerced(error)]) from error
+
+
+def _take(
+    allowances: Allowances, operation: Operation, variables: dict[str, Any] | None, context: Context
+) -> None:
+    """Takes what the operation can use from its client. Raises RateLimited and CostTooHigh."""
+    limits, client, cost = context.services.limits, payer(context), 0
+    pages = PageSizes(min(limits.default_page, limits.max_page), limits.max_page)
+    if allowances.counts_cost:
+        cost = operation.price.of(variables, pages)
+        allowances.must_afford(cost, lambda: operation.price.most(variables, pages))
+    if operation.type is OperationType.SUBSCRIPTION:
+        allowances.must_have_stream(client)
+    commands = operation.price.items(variables, pages) if operation.type is OperationType.MUTATION else 0
+    allowances.take(client, commands, cost)
 
 
 def _refusal(field: SelectedField, error: Exception) -> GraphQLError:

@@ -7,9 +7,10 @@ as graphql-core's, and is not needed here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import strawberry
@@ -21,6 +22,8 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from commander.domain.errors import InvalidRequest
+from commander.resolvers.allowances import RateLimited
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.context import Context
 from commander.schema.errors import MAX_ERRORS, bounded, coerced, typed
 from commander.schema.execution.counting import errors_of
@@ -28,6 +31,9 @@ from commander.schema.execution.following import Followed, FollowedRows, Followi
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
 from commander.schema.execution.rendering import Rendered
+from commander.schema.execution.time_limits import ended_in_time
+from commander.schema.naming import PLAIN, Naming
+from commander.schema.subgraph import Subgraph
 from commander.schema.types.events import EventTypes
 from commander.schema.types.live import LiveField
 
@@ -38,12 +44,40 @@ class CommanderSchema(strawberry.Schema):
     Errors of clients are not logged. Unexpected errors are logged with their incident numbers.
     """
 
-    def __init__(self, *args: Any, rules: Iterable[Rule] = (), **kwargs: Any) -> None:
-        """rules: of the gate. The other arguments are those of Strawberry."""
+    def __init__(
+        self,
+        *args: Any,
+        rules: Iterable[Rule] = (),
+        trusted: TrustedDocuments | None = None,
+        naming: Naming = PLAIN,
+        subgraph: Subgraph | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """rules, trusted: of the gate. subgraph: None if it stands alone. The rest is for Strawberry."""
         super().__init__(*args, **kwargs)
-        self.gate = Gate(self._schema, rules)
+        naming.resolve_types(self._schema)
+        self.gate = Gate(self._schema, rules, trusted, naming)
+        self._subgraph = subgraph
         self._following: Following | None = None
         self._mutating: Mutating | None = None
+
+    def as_str(self) -> str:
+        """The schema as text; that of a subgraph has the directives of Apollo Federation."""
+        text = super().as_str()
+        return text if self._subgraph is None else self._subgraph.sdl(text)
+
+    @cached_property
+    def sdl(self) -> str:
+        """The same, made once. Call it when the schema is complete."""
+        return self.as_str()
+
+    def sdl_for(self, context: Context) -> str:
+        """The same, for who may introspect. Raises GraphQLError for others."""
+        try:
+            self.gate.must_introspect(context)
+        except OperationRejected as rejected:
+            raise rejected.errors[0] from rejected
+        return self.sdl
 
     def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
         """Serves the subscription `events` with shared renderings, and the subscriptions to rows."""
@@ -101,25 +135,36 @@ class CommanderSchema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """All answers to an operation of any type, for a transport that can send many."""
+        """All answers to an operation of any type, for a transport that can send many. Raises RateLimited."""
         context = _checked(context_value)
         allowed = ANY_TYPE if allowed_operation_types is None else frozenset(allowed_operation_types)
         try:
             admitted = self.gate.admit(query, variable_values, operation_name, context, allowed)
         except OperationRejected as rejected:
+            if isinstance(rejected.__cause__, RateLimited):
+                raise rejected.__cause__ from None  # the response then has a status of its own
             return _just(PreExecutionError(data=None, errors=rejected.errors))
         return self._streamed(admitted)
 
     async def subscribe(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        """The same as stream. The legacy protocol calls it for operations of all types."""
-        return await self.stream(*args, **kwargs)
+        """The same as stream, without raising. The legacy protocol calls it for operations of all types."""
+        try:
+            return await self.stream(*args, **kwargs)
+        except RateLimited as limited:
+            return _just(PreExecutionError(data=None, errors=[typed(coerced(limited))]))
 
     def execute_sync(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Not available: Strawberry's version would bypass the gate."""
         raise NotImplementedError("use execute or stream: they pass the gate")
 
-    async def executed(self, admitted: Admitted) -> ExecutionResult:
-        """The one answer to a query or a mutation that has passed the gate."""
+    def executed(self, admitted: Admitted) -> Coroutine[Any, Any, ExecutionResult]:
+        """The one answer to a query or a mutation that has passed the gate, within the limit of time."""
+        limits = admitted.context.services.limits
+        if not limits.operation_seconds:
+            return self._executed(admitted)
+        return ended_in_time(admitted, self._executed(admitted))
+
+    async def _executed(self, admitted: Admitted) -> ExecutionResult:
         context = admitted.context
         root = None
         try:

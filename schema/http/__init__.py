@@ -2,9 +2,12 @@
 
 wire.py             JSON, and HTTP errors
 negotiation.py      the media type of an answer
+document_ids.py     ids of documents in place of documents
+csrf.py             operations that a page of another site may have sent
 requests.py         the form of a request, and arrays of requests
 connections.py      limit and end of long-lived connections
 departures.py       end the work for a client that has gone
+answering.py        requests with one answer, and arrays of them
 signing_in.py       the token of a request or of a WebSocket
 sse.py              cursors on Server-Sent Events
 multipart.py        parts of a response, for Apollo's protocol

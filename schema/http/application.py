@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.http.websocket_origin import normalize_allowed_origins
 
 from commander.resolvers.services import Services
 from commander.schema.execution.limits import BodyLimit
@@ -33,9 +34,8 @@ def application(
 
     streams: limits the long-lived connections, and ends them when the process stops.
     """
-    limited = BodyLimit(
-        Endpoint(schema, services, settings, examples, streams or Streams()), settings.max_body_bytes
-    )
+    endpoint = Endpoint(schema, services, settings, examples, streams or Streams())
+    limited = BodyLimit(endpoint, settings.max_body_bytes)
     others = [
         Route("/", lambda _: RedirectResponse(PATH)),
         Route(f"{PATH}/schema.graphql", schema_text(schema, services)),
@@ -47,7 +47,7 @@ def application(
     if settings.origins:
         served = CORSMiddleware(
             served,
-            allow_origins=list(settings.origins),
+            allow_origins=normalize_allowed_origins(settings.origins),
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
             expose_headers=["Retry-After"],

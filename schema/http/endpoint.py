@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,34 +15,35 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.http.base import BaseRequestProtocol
 from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.http.types import QueryParams
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
-from commander.domain.errors import CommanderError, TokenExpired
+from commander.domain.errors import CommanderError, NotServing, TokenExpired, Unauthenticated
+from commander.resolvers.payers import client_at, payer
 from commander.resolvers.services import Services
 from commander.schema.context import Context
 from commander.schema.errors import is_request_error
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.answering import Answering
 from commander.schema.http.connections import Lasting, Streams, close_source
-from commander.schema.http.departures import CLIENT_GONE, ClientGone, unless_gone
+from commander.schema.http.csrf import must_not_be_forged
+from commander.schema.http.departures import CLIENT_GONE, ClientGone
+from commander.schema.http.document_ids import has_document_id
 from commander.schema.http.graphiql_page import Acting, Example, assets_app, graphiql_page
 from commander.schema.http.messages import closing_reason
 from commander.schema.http.multipart import Parts
-from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
-from commander.schema.http.requests import Batch, GivenRequest, checked, posted
-from commander.schema.http.signing_in import context_of, ended_error
+from commander.schema.http.requests import GivenRequest, checked, posted
+from commander.schema.http.signing_in import address_of, context_of, ended_error
 from commander.schema.http.sse import CursorEvents, last_event_id, with_cursor
 from commander.schema.http.websocket import CheckedWebSocket, LegacyProtocol, TransportProtocol
 from commander.schema.http.wire import (
     HttpError,
-    answer_of,
     decoded_json,
     encoded_json,
-    error_of,
     error_response,
-    http_status_of,
     request_in_url,
     value_in_body,
 )
@@ -62,12 +63,14 @@ class HttpSettings:
     """The settings of the endpoint.
 
     origins: other origins whose pages may call the API; '*' for all.
+    requires_preflight: whether an operation by GET needs a header for which browsers ask first.
     keep_alive_seconds: how often a keep-alive is sent on SSE, multipart and legacy WebSocket connections.
     acting: how GraphiQL offers to act as somebody; see graphiql_page.
     """
 
     max_body_bytes: int = 1024 * 1024
     origins: tuple[str, ...] = ()
+    requires_preflight: bool = False
     connection_init_timeout_seconds: float = 10
     max_subscriptions_per_connection: int = 100
     keep_alive_seconds: float = 15
@@ -113,6 +116,8 @@ class Endpoint(GraphQL[Context, None]):
         }
         self.max_message_bytes = settings.max_body_bytes
         self._services = services
+        self._requires_preflight = settings.requires_preflight
+        self._answering = Answering(schema)
         self._streams = streams
         self._assets = assets_app()
         self._page = graphiql_page(
@@ -156,67 +161,43 @@ class Endpoint(GraphQL[Context, None]):
         try:
             if request.method not in ("GET", "POST"):
                 raise HttpError(405, "GraphQL only supports GET and POST requests.", "GET, POST")
+            await self._must_have_operation(request)
             if request.method == "POST":
                 data = posted(self.schema.gate, request.headers, await request.body())
                 if not isinstance(data, GivenRequest):
-                    return await self._answer_all(request, data)
+                    return await self._answering.all(
+                        await context_of(self._services(), request), request, data
+                    )
                 if data.protocol == "http":
-                    return await self._answer(request, data)
+                    return await self._answering.one(
+                        await context_of(self._services(), request), request, data
+                    )
             try:
                 return await self.run(request)
             except _Single as single:
-                return await self._answer(request, single.data)
+                return await self._answering.one(
+                    await context_of(self._services(), request), request, single.data
+                )
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
         except Exception as error:  # every error becomes a GraphQL response
             return error_response(request, error)
 
-    async def _answer(self, request: Request, data: GivenRequest) -> Response:
-        """The one answer to a query or a mutation. As application/json it always has status 200.
+    async def _must_have_operation(self, request: Request) -> None:
+        """Raises RateLimited before the request is read: to parse and to validate a document is work too.
 
-        Nearly all requests come here. Strawberry's own code, which handles every kind, takes twice as long.
-        A query ends when its client goes. A mutation does not: it may have done half of its work.
+        A token that is not accepted uses the allowance of the address.
         """
-        context = await context_of(self._services(), request.headers)
-        if not data.is_mutation:
-            context.services.database.must_take_another()
-        work = self._executed(context, data)
-        result = await (work if data.is_mutation else unless_gone(request.receive, work))
-        status = 200
-        if is_request_error(result) and data.media_type == GRAPHQL_JSON:
-            codes = [(error.extensions or {}).get("code", "") for error in result.errors or ()]
-            status = max((http_status_of(code) for code in codes), default=400)
-        media_type = f"{data.media_type}; charset=utf-8"
-        return Response(encoded_json(answer_of(result)), status, {"vary": "accept"}, media_type)
-
-    async def _answer_all(self, request: Request, batch: Batch) -> Response:
-        """The answers to an array of requests, in its order. Each has its own errors, and the status is 200.
-
-        Mutations run one after another, as their client wrote them. Queries alone run at the same time.
-        """
-        context = await context_of(self._services(), request.headers)
-        given = [one for one in batch if isinstance(one, GivenRequest)]
-        mutates = any(one.is_mutation for one in given)
-        if not mutates:
-            context.services.database.must_take_another()
-
-        async def executed() -> list[ExecutionResult]:
-            if mutates:
-                return [await self._executed(context, one) for one in given]
-            return await asyncio.gather(*(self._executed(context, one) for one in given))
-
-        results = iter(await (executed() if mutates else unless_gone(request.receive, executed())))
-        answers = [error_of(one) if isinstance(one, HttpError) else answer_of(next(results)) for one in batch]
-        media_type = Accept(request.headers.get("accept")).best((JSON, GRAPHQL_JSON)) or JSON
-        return Response(encoded_json(answers), 200, {"vary": "accept"}, f"{media_type}; charset=utf-8")
-
-    async def _executed(self, context: Context, data: GivenRequest) -> ExecutionResult:
-        return await self.schema.execute(
-            data.query,
-            variable_values=data.variables,
-            context_value=context,
-            operation_name=data.operation_name,
-        )
+        with suppress(NotServing):
+            services = self._services()
+            if (allowances := services.allowances) is None:
+                return
+            try:
+                client = payer(await context_of(services, request))
+            except Unauthenticated:
+                allowances.take_operation(client_at(address_of(request)))
+                raise
+            allowances.must_have_operation(client)
 
     def _lasting(self, request: Request) -> Lasting | None:
         """How long the streamed response to this request may last. None: as long as it likes."""
@@ -236,8 +217,13 @@ class Endpoint(GraphQL[Context, None]):
         if request.method == "POST":
             given = value_in_body(await request.get_body())
         else:
+            must_not_be_forged(request.headers, self.allowed_origins, strict=self._requires_preflight)
             given = self.parse_query_params(request.query_params)
         return checked(self.schema.gate, given, request.method, request.headers)
+
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
+        """A browser without an operation gets GraphiQL. A request with the id of a document has one."""
+        return super().should_render_graphql_ide(request) and not has_document_id(request.query_params)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """An SSE stream resumes after the header Last-Event-ID."""
@@ -257,7 +243,7 @@ class Endpoint(GraphQL[Context, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        """Strawberry calls this for a GET request that needs one answer. `_answer` answers it."""
+        """Strawberry calls this for a GET request that needs one answer. Answering answers it."""
         assert isinstance(request_data, GivenRequest)
         raise _Single(request_data)
 
@@ -274,11 +260,13 @@ class Endpoint(GraphQL[Context, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """That of a WebSocket has no viewer before connection_init; see signing_in.py."""
         if isinstance(request, Request):
-            return await context_of(self._services(), request.headers)
-        return Context.from_headers(self._services(), request.headers)
+            return await context_of(self._services(), request)
+        return Context.from_headers(self._services(), request.headers, address=address_of(request))
 
     async def render_graphql_ide(self, request: Request) -> Response:
-        headers = {} if self._assets is None else {"content-security-policy": _CONTENT_SECURITY_POLICY}
+        headers = {"cross-origin-opener-policy": "same-origin"}
+        if self._assets is not None:
+            headers["content-security-policy"] = _CONTENT_SECURITY_POLICY
         return HTMLResponse(self._page, headers=headers)
 
     def parse_query_params(self, params: QueryParams) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The messages of a client on a WebSocket: their form, and those that are too large."""
+"""What clients send on a WebSocket, in both protocols: its form, its size, and the ids of documents."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from typing import Any
 
 import msgspec
 
+from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.errors import BAD_REQUEST
+from commander.schema.http.document_ids import text_for
+from commander.schema.http.wire import HttpError
 
+_REFUSED = "commander.refused"
+"""The key of a message whose operation is refused: the error for its client."""
 NOTHING: dict[str, Any] = {}
 """In place of a message that is too large and begins no operation."""
 _LONGEST_REASON = 123  # bytes, RFC 6455: a control frame carries 125, two of them the code
 _NEEDS_ID = ("subscribe", "start", "complete", "stop")
 _NEEDS_QUERY = ("subscribe", "start")
-_REFUSED = "commander.refused"
 
 
 class _Head(msgspec.Struct):
@@ -37,13 +41,31 @@ def refused(text: str, limit: int) -> dict[str, Any]:
     if head.type not in _NEEDS_QUERY:
         return NOTHING
     why = f"the message is larger than {limit} bytes"
-    return {"type": head.type, "id": head.id, "payload": {"query": ""}, _REFUSED: why}
+    return _refusing(head.type, head.id, why, BAD_REQUEST)
+
+
+def with_document(message: Any, trusted: TrustedDocuments) -> Any:
+    """The message with the document whose id it has. Without its operation if there is none with this id."""
+    if not isinstance(message, dict) or message.get("type") not in _NEEDS_QUERY:
+        return message
+    payload = message.get("payload")
+    if not isinstance(payload, dict) or payload.get("query"):
+        return message
+    try:
+        text = text_for(payload, trusted)
+    except HttpError as error:
+        return _refusing(message["type"], message.get("id"), error.reason, error.code)
+    return message if text is None else {**message, "payload": {**payload, "query": text}}
+
+
+def _refusing(kind: str, id: Any, why: str, code: str) -> dict[str, Any]:
+    refusal = {"message": why, "extensions": {"code": code}}
+    return {"type": kind, "id": id, "payload": {"query": ""}, _REFUSED: refusal}
 
 
 def refusal_of(message: Any) -> Any:
-    """The error for a message that is too large. None for any other."""
-    why = message.get(_REFUSED)
-    return None if why is None else {"message": str(why), "extensions": {"code": BAD_REQUEST}}
+    """The error for the client if the operation of its message is refused. None if it is not."""
+    return message.get(_REFUSED)
 
 
 def closing_reason(text: str) -> str:

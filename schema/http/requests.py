@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from strawberry.http import GraphQLRequestData, GraphQLRequestProtocol
 from strawberry.types.graphql import OperationType
 
 from commander.schema.execution.gate import Gate
+from commander.schema.http.document_ids import text_for
 from commander.schema.http.negotiation import EVENT_STREAM, JSON, MULTIPART, carrier, is_json
-from commander.schema.http.wire import HttpError, PersistedQueryNotSupported, value_in_body
+from commander.schema.http.wire import HttpError, value_in_body
 
 MAX_BATCH = 10
 """The most requests in an array. Apollo's link for arrays sends at most as many."""
@@ -70,9 +70,9 @@ def checked(gate: Gate, data: object, method: str, headers: Mapping[str, str]) -
     if not isinstance(data, dict):
         raise HttpError(400, "the request must be a JSON object with a query")
     query, name = data.get("query"), data.get("operationName")
+    if not query:
+        query = text_for(data, gate.trusted)
     if not isinstance(query, str) or not query:
-        if not query and _is_persisted(data.get("extensions")):
-            raise PersistedQueryNotSupported
         raise HttpError(400, "the request has no query" if not query else "query must be a string")
     if not isinstance(name, str | None):
         raise HttpError(400, "operationName must be a string")
@@ -97,8 +97,3 @@ def checked(gate: Gate, data: object, method: str, headers: Mapping[str, str]) -
         media_type=media_type,
         is_mutation=operation is OperationType.MUTATION,
     )
-
-
-def _is_persisted(extensions: Any) -> bool:
-    """Whether the client sends the hash of its document in place of the document."""
-    return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from commander.domain.errors import CommanderError, TokenExpired, Unauthenticated
 from commander.resolvers.services import Services
@@ -82,16 +83,21 @@ class SigningIn:
         await self._socket.close(code, f"{ended_error(error)['extensions']['code']}: {error}")
 
 
-async def context_of(services: Services, headers: Headers) -> Context:
+async def context_of(services: Services, request: HTTPConnection) -> Context:
     """The context of an HTTP request.
 
     Raises TokenExpired, Unauthenticated, and Unavailable if the keys of the issuer are not known.
     """
-    if services.authentication is None:
-        return Context.from_headers(services, headers)
-    return Context.from_headers(
-        services, headers, await services.authentication.access(authorization_of(headers))
-    )
+    headers, access = request.headers, None
+    if services.authentication is not None:
+        access = await services.authentication.access(authorization_of(headers))
+    return Context.from_headers(services, headers, access, address_of(request))
+
+
+def address_of(request: HTTPConnection) -> str | None:
+    """The address that a request comes from. None if it has none: a Unix socket."""
+    client = request.scope.get("client")
+    return client[0] if client else None
 
 
 def authorization_of(headers: Headers) -> str | None:

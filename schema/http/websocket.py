@@ -36,7 +36,15 @@ from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
-from commander.schema.http.messages import NOTHING, closing_reason, is_longer, problem_of, refusal_of, refused
+from commander.schema.http.messages import (
+    NOTHING,
+    closing_reason,
+    is_longer,
+    problem_of,
+    refusal_of,
+    refused,
+    with_document,
+)
 from commander.schema.http.signing_in import SigningIn, ended_error
 from commander.schema.http.wire import decoded_json
 
@@ -64,6 +72,7 @@ class CheckedWebSocket(ASGIWebSocketAdapter):
             try:
                 text = await self.ws.receive_text()
                 message = decoded_json(text) if not is_longer(text, limit) else refused(text, limit)
+                message = with_document(message, self.view.schema.gate.trusted)
             except WebSocketDisconnect:
                 return
             except KeyError:

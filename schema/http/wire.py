@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from cross_web import HTTPException
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from strawberry.types import ExecutionResult
 
-from commander.schema.errors import BAD_REQUEST, is_request_error, message_and_extensions
+from commander.schema.errors import BAD_REQUEST, RATE_LIMITED, is_request_error, message_and_extensions
 from commander.schema.http.negotiation import GRAPHQL_JSON, JSON, Accept
 
 _STATUS: Mapping[str, int] = {
     "UNAVAILABLE": 503,
     "OVERLOADED": 503,
+    RATE_LIMITED: 429,
+    "TIMED_OUT": 504,
+    "DOCUMENT_NOT_TRUSTED": 403,
     "INTERNAL": 500,
     "UNAUTHENTICATED": 401,
     "TOKEN_EXPIRED": 401,
 }
+_TRY_AGAIN = (429, 503)
 _RETRY_AFTER_SECONDS = 5
 
 
@@ -33,19 +38,6 @@ class HttpError(HTTPException):
     def __init__(self, status_code: int, reason: str, allow: str | None = None) -> None:
         super().__init__(status_code, reason)
         self.headers = {} if allow is None else {"allow": allow}
-
-
-class PersistedQueryNotSupported(HttpError):
-    """A client that sent only the hash of a document sends the document after this, and no hash again.
-
-    Status, message and code are those of Apollo Server: clients know them.
-    """
-
-    code = "PERSISTED_QUERY_NOT_SUPPORTED"
-
-    def __init__(self) -> None:
-        super().__init__(200, "PersistedQueryNotSupported")
-        self.headers = {"cache-control": "private, no-cache, must-revalidate"}
 
 
 def decoded_json(data: str | bytes) -> object:
@@ -107,6 +99,29 @@ def http_status_of(code: str) -> int:
     return _STATUS.get(code, 400)
 
 
+def status_of(errors: Sequence[GraphQLError], media_type: str) -> tuple[int, dict[str, str]]:
+    """The status and the headers for an operation that was not executed.
+
+    As application/json it has status 200, except for a client that has to slow down: gateways and clients
+    that know no GraphQL heed 429.
+    """
+    found = [(http_status_of(code), one) for one in map(_extensions, errors) if (code := one.get("code", ""))]
+    status, extensions = max(found, key=lambda one: one[0], default=(400, {}))
+    if media_type != GRAPHQL_JSON and status != 429:
+        return 200, {}
+    return status, _retry_after(status, extensions)
+
+
+def _extensions(error: GraphQLError) -> dict[str, Any]:
+    return error.extensions or {}
+
+
+def _retry_after(status: int, extensions: Mapping[str, Any]) -> dict[str, str]:
+    if status not in _TRY_AGAIN:
+        return {}
+    return {"retry-after": str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))}
+
+
 def error_of(error: HTTPException) -> dict[str, Any]:
     """The answer to a request that is refused."""
     code = getattr(error, "code", BAD_REQUEST)
@@ -128,9 +143,8 @@ def error_response(request: Request, error: Exception) -> Response:
         message, extensions = message_and_extensions(error)
         status = http_status_of(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
-        if status == 503:
-            headers["retry-after"] = str(extensions.get("retryAfterSeconds", _RETRY_AFTER_SECONDS))
-        elif status == 401:
+        headers |= _retry_after(status, extensions)
+        if status == 401:
             headers["www-authenticate"] = (
                 f'Bearer error="invalid_token", error_description="{_quotable(message)}"'
             )

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from commander.schema.http.graphiql_page import DIST
 
@@ -116,13 +116,20 @@ class Browsed:
 
 
 @asynccontextmanager
-async def browsing() -> AsyncIterator[Browsed]:
-    """A page in headless Chromium with nothing stored, as wide as a small laptop."""
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium. Skips the test where it is absent."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("NOT RUN: chromium is absent, so GraphiQL was tried in no browser")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        yield Browsed(await context.new_page())
-        await browser.close()
+        started = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def browsing(browser: Browser) -> AsyncIterator[Browsed]:
+    """A page with nothing stored, as wide as a small laptop."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    yield Browsed(await context.new_page())
+    await context.close()

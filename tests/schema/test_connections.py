@@ -19,7 +19,7 @@ from tests.schema.test_websocket import silent_connection
 
 def app_of(streams: Streams) -> Any:
     services: Any = SimpleNamespace(
-        actor_header=None, authentication=None
+        actor_header=None, allowances=None, authentication=None
     )  # no operation gets as far as asking for more
     return application(build_schema(bank), lambda: services, HttpSettings(), streams=streams)
 

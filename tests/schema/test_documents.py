@@ -15,7 +15,7 @@ from commander.schema import build
 from commander.schema.context import Context
 from commander.schema.execution.documents import Document, Documents, Operation
 
-NO_SERVICES: Any = SimpleNamespace(limits=Limits())  # what is refused asks for no more
+NO_SERVICES: Any = SimpleNamespace(limits=Limits(), allowances=None)  # what is refused asks for no more
 CONTEXT = Context(NO_SERVICES)
 SCHEMA = build_schema("type Query { a: Int b(x: Int): Query }")
 

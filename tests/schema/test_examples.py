@@ -78,11 +78,6 @@ def test_every_example_is_a_valid_document_of_its_domain(domain: Domain) -> None
     assert [example.query.split()[0] for example in examples] == ["mutation", *others, "subscription"]
 
 
-def test_the_example_of_a_query_shows_a_list_of_the_rows_that_refer() -> None:
-    [query] = [example.query for example in examples_of(bank) if example.query.startswith("query")]
-    assert "outgoing(first: 3)" in query
-
-
 @pytest.mark.parametrize("domain", [bank, vault, strict], ids=lambda domain: domain.name)
 def test_no_line_of_an_example_is_wider_than_the_editor(domain: Domain) -> None:
     for example in examples_of(domain):

@@ -251,9 +251,9 @@ async def test_of_an_operation_with_a_refused_field_nothing_runs(servers: Bank, 
                     assert watched.used - BEFORE, f"{where}: what is admitted uses services"
 
 
-BEFORE = {"actor_header", "authentication", "database"}
+BEFORE = {"actor_header", "allowances", "authentication", "database"}
 """What is read of the services before the gate: who asks, and whether Postgres can take another."""
-NO_SERVICES = cast(Services, SimpleNamespace(limits=Limits()))
+NO_SERVICES = cast(Services, SimpleNamespace(limits=Limits(), allowances=None))
 CONTEXT = Context(NO_SERVICES, "ada")
 
 

@@ -82,7 +82,7 @@ VARIABLES: list[dict[str, Any]] = [
     {},
 ]
 PLANS = cast(Mutating, SCHEMA._mutating)
-CONTEXT = Context(cast(Any, SimpleNamespace(limits=Limits())))
+CONTEXT = Context(cast(Any, SimpleNamespace(limits=Limits(), allowances=None)))
 
 
 async def answer(

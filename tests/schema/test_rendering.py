@@ -53,7 +53,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 def renderer(domain: Domain, document: str, **variables: Any) -> Renderer:
     schema = build_schema(domain)
     epochs = Epochs((Epoch(1, 1), Epoch(2, 7)))
-    services: Any = SimpleNamespace(limits=Limits(), epochs=epochs)  # no field of an event asks for more
+    services: Any = SimpleNamespace(
+        limits=Limits(), allowances=None, epochs=epochs
+    )  # no field of an event asks for more
     admitted = schema.gate.admit(document, variables, None, Context(services))
     followed = schema.followed(admitted)
     assert isinstance(followed, Followed)

@@ -94,7 +94,7 @@ async def test_before_the_process_has_connected_a_request_is_answered_with_unava
 async def test_a_socket_that_never_begins_is_closed_in_time() -> None:
     settings = HttpSettings(connection_init_timeout_seconds=0.05)
     services: Any = SimpleNamespace(
-        actor_header=None, authentication=None
+        actor_header=None, allowances=None, authentication=None
     )  # no operation gets as far as asking for more
     ended = await silent_connection(application(build_schema(bank), lambda: services, settings))
     assert ended == (4408, "Connection initialisation timeout")

@@ -26,10 +26,15 @@ _IDS = count(1)
 
 
 @asynccontextmanager
-async def serving(schema: CommanderSchema, services: Callable[[], Services]) -> AsyncIterator[int]:
-    """The application as a part serves it, in this process: its port."""
-    settings = Settings(host="127.0.0.1", port=free_port())
-    server = AsgiServer(application(schema, services, HttpSettings()), settings)
+async def serving(
+    schema: CommanderSchema,
+    services: Callable[[], Services],
+    http_settings: HttpSettings = HttpSettings(),  # noqa: B008  # it is frozen
+    **given: Any,
+) -> AsyncIterator[int]:
+    """The application as a part serves it, in this process: its port. given: settings of the process."""
+    settings = Settings(host="127.0.0.1", port=free_port(), **given)
+    server = AsgiServer(application(schema, services, http_settings), settings)
     task = asyncio.create_task(server.serve())
     try:
         await _reached(settings.port)
