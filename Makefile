@@ -36,9 +36,10 @@ test-fast: $(STAMP)
 test-minute: $(STAMP) graphiql
 	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
 
-# Each part, stopped or cut off from a server, for half an hour. Needs root and network namespaces.
+# Each part, stopped or cut off from a server, for half an hour; and a client through fifty kills, for two minutes. Needs
+# root and network namespaces.
 faults: $(STAMP) graphiql
-	$(BIN)/pytest -s tests/faults/matrix.py $(ARGS)
+	$(BIN)/pytest -s tests/faults/matrix.py tests/faults/fifty_kills.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

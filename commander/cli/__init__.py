@@ -2,6 +2,7 @@
 
 checkout.py           check that a source checkout is complete
 loading.py            find the domain that a process serves
+checking.py           commander check
 joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures

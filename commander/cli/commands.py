@@ -97,12 +97,24 @@ def effects(domain: DomainArgument = None) -> None:
 
 @app.command()
 def schema(domain: DomainArgument = None) -> None:
-    """Print the GraphQL schema (SDL)."""
+    """Print the GraphQL schema (SDL), with COMMANDER_FEDERATION=subgraph that of the subgraph."""
     from commander.cli.loading import load_domain
     from commander.schema.build import build_schema
     from commander.settings import read_settings
 
-    print(build_schema(load_domain(read_settings(domain=domain).domain)).as_str())
+    settings = read_settings(domain=domain)
+    print(build_schema(load_domain(settings.domain), subgraph=settings.federation == "subgraph").sdl)
+
+
+@app.command()
+def check(domain: DomainArgument = None) -> None:
+    """List the types without a rule, each with a line to write. Exit with 1 if there is one.
+
+    With authentication on, they are for operators alone.
+    """
+    from commander.cli.checking import run_check
+
+    run_check(domain)
 
 
 @app.command()

@@ -34,6 +34,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
 from commander.schema.http.graphiql_page import Acting
 from commander.schema.http.minting import minting
+from commander.schema.naming import PLAIN, Naming
 from commander.settings import Settings, SettingsError
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
@@ -154,7 +155,8 @@ class ApiPart(Part):
             keep_alive_seconds=self.settings.keep_alive_seconds,
             acting=_ACTING.get(self.settings.auth or "none"),
         )
-        schema = build_schema(self.domain, trusted=self._trusted)
+        subgraph = self.settings.federation == "subgraph"
+        schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
         return application(
             schema,
             self._connected,
@@ -163,7 +165,7 @@ class ApiPart(Part):
                 *routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
                 *minting_routes(self.settings),
             ],
-            examples_of(self.domain),
+            examples_of(self.domain, Naming.of_subgraph(self.domain.name) if subgraph else PLAIN),
             self._streams,
         )
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, test } from "node:test";
-import { CursorLost, createClient, OutcomeUnknown, RequestRefused, type Client, type Domain, type Shapes } from "@commander/client";
+import { CursorLost, createClient, newId, OutcomeUnknown, RequestRefused, type Client, type Domain, type Shapes } from "@commander/client";
 
 type Answer = (response: ServerResponse, body: { variables: Record<string, unknown> }) => void;
 
@@ -288,4 +288,62 @@ test("rows follow snapshots and changes across breaks; an expected row gives way
   await until("10");
   assert.deepEqual(balances(), ["4", "3"]);
   stop();
+});
+
+test("what SETTLED waited for is what rows and reads wait for", async () => {
+  const settled = { __typename: "CommandApplied", position: "7", settled: { position: "10", commands: [] } };
+  let more: ServerResponse | undefined;
+  const client = await against(json({ data: { deposit: settled } }), (response, body) => {
+    more = response;
+    stream(rows({ cursor: "a", position: "7", snapshot: true, changes: [change("x", "9")] }))(response, body);
+  });
+  const outcome = client.commands["deposit"]!({});
+  await outcome;
+  assert.equal(client.written, "10");
+  const store = client.live["accounts"]!({});
+  store.expect(outcome, [{ accountId: "x", balance: "3" }]);
+  const shown: unknown[] = [];
+  await new Promise<void>((resolve) => {
+    const stop = store.subscribe(() => {
+      const { rows: [row], expected, position } = store.getSnapshot();
+      shown.push([(row as { balance: string }).balance, expected.has(row!), position]);
+      if (position === "7") more!.write(rows({ cursor: "b", position: "10", snapshot: false, changes: [change("x", "4")] }));
+      if (position !== "10") return;
+      stop();
+      resolve();
+    });
+  });
+  assert.equal(seen[1]!.variables["atLeast"], "10");
+  assert.deepEqual(shown.slice(-2), [["3", true, "7"], ["4", false, "10"]]);
+});
+
+test("an expected row stays while its command is decided and a projection is late", async () => {
+  let more: ServerResponse | undefined;
+  const client = await against((response, body) => {
+    more = response;
+    stream(rows({ cursor: "a", position: "7", snapshot: true, changes: [change("x", "9")] }))(response, body);
+  });
+  const store = client.live["accounts"]!({});
+  store.expect(Promise.resolve({ __typename: "CommandPending", position: "8" }), [{ accountId: "x", balance: "3" }]);
+  const shown: unknown[] = [];
+  await new Promise<void>((resolve) => {
+    const stop = store.subscribe(() => {
+      const { rows: [row], position } = store.getSnapshot();
+      shown.push((row as { balance: string }).balance);
+      if (position === "7") more!.write(rows({ cursor: "b", position: "8", snapshot: false, changes: [] }));
+      if (position !== "8") return;
+      stop();
+      resolve();
+    });
+  });
+  assert.deepEqual([shown.at(-2), shown.at(-1)], ["3", "9"]);
+});
+
+test("new ids are UUIDs that sort by time", async () => {
+  const before = newId();
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  const after = newId();
+  for (const id of [before, after]) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert(before < after);
+  assert(Math.abs(Number.parseInt(after.replace("-", "").slice(0, 12), 16) - Date.now()) < 60_000);
 });
