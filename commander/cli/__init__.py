@@ -20,6 +20,7 @@ snapshots.py          commander snapshots drop
 auditing.py           run the checks of an audit in several processes
 verifying.py          commander verify
 tokens.py             commander token
+revoking.py           commander revoke
 repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands
