@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 from commander.domain import Rights
-from commander.domain.viewers import NOBODY, Viewer
 from commander.domain.errors import Forbidden
+from commander.domain.viewers import NOBODY, Viewer
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.identity.access import ANONYMOUS, Access
 from commander.resolvers.services import Services

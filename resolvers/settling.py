@@ -1,7 +1,7 @@
 """Waiting until all that a command has set going has ended: its reactions, theirs, and so on.
 
-Calls of effects are not waited for. An effect makes no events and sends no commands, so nothing in the log or in
-a row depends on it, and its attempts can take minutes.
+Calls of effects are not waited for. An effect makes no events and sends no commands, so nothing in the log or
+in a row depends on it, and its attempts can take minutes.
 """
 
 from __future__ import annotations

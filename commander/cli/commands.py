@@ -133,6 +133,14 @@ def token(
 
 
 @app.command()
+def revoke(subject: Annotated[str, typer.Argument(help="Whose tokens: what is in their claim sub.")]) -> None:
+    """Revoke the tokens that a subject was given until now. Its streams end within a second."""
+    from commander.cli.revoking import run_revoke
+
+    run_revoke(subject)
+
+
+@app.command()
 def health(url: str = "http://127.0.0.1:8000/health/ready") -> None:
     """Print the health of the process at URL. Exit with 0 if it is ready, otherwise with 1.
 

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, test } from "node:test";
+import WebSocket, { WebSocketServer } from "ws";
 import { CursorLost, createClient, newId, OutcomeUnknown, RequestRefused, type Client, type Domain, type Shapes } from "@commander/client";
+import { webSocket } from "@commander/client/ws";
 
 type Answer = (response: ServerResponse, body: { variables: Record<string, unknown> }) => void;
 
@@ -91,6 +93,39 @@ for (const [name, broken] of Object.entries(BREAKS)) {
     const client = await against(broken, status(503, "<html>Service Unavailable</html>"), stream(next(event(1)), next(event(2))));
     assert.deepEqual(await positions(client, 2), ["1", "2"]);
     assert.deepEqual(cursors(), ["0", "1", "1"]);
+  });
+}
+
+/** What ends a subscription over a WebSocket. The id is that of the operation. */
+const ENDS: Record<string, (socket: WebSocket, id: string) => void> = {
+  "1011, after a laptop's sleep": (socket) => socket.close(1011, "keepalive ping timeout"),
+  "1012, of an API that restarts": (socket) => socket.close(1012),
+  "the end of the connection": (socket) => socket.terminate(),
+  "complete": (socket, id) => socket.send(JSON.stringify({ id, type: "complete" })),
+};
+
+for (const [name, end] of Object.entries(ENDS)) {
+  test(`over a WebSocket, after ${name}, the feed goes on behind its cursor`, async () => {
+    const after: unknown[] = [];
+    const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "graphql-transport-ws" });
+    sockets.on("connection", (socket) =>
+      socket.on("message", (text) => {
+        const { type, id, payload } = JSON.parse(String(text));
+        if (type === "connection_init") socket.send(JSON.stringify({ type: "connection_ack" }));
+        if (type !== "subscribe") return;
+        after.push(payload.variables.after);
+        for (const at of [1, after.length]) socket.send(JSON.stringify({ id, type: "next", payload: { data: { events: event(at) } } }));
+        if (after.length < 4) end(socket, id);
+      }),
+    );
+    await new Promise((resolve) => sockets.once("listening", resolve));
+    const url = `ws://127.0.0.1:${(sockets.address() as AddressInfo).port}/graphql`;
+    client = createClient<Shapes>(domain, { url, longestPauseMs: 50, transport: webSocket({ url, webSocketImpl: WebSocket }) });
+    assert.deepEqual(await positions(client, 4), ["1", "2", "3", "4"]);
+    assert.deepEqual(after, ["0", "1", "2", "3"]);
+    client.close();
+    sockets.clients.forEach((socket) => socket.terminate());
+    sockets.close();
   });
 }
 
