@@ -85,6 +85,10 @@ async def open_clinic(services: Services, servers: Bank) -> AsyncIterator[Clinic
 EVENT = "__typename position ... on Admitted { person diagnosis } ... on Reassigned { person }"
 
 
+def codes_of(result: Any) -> list[str]:
+    return [error.extensions["code"] for error in result.errors or ()]
+
+
 def shown(events: list[Any]) -> list[str]:
     named = {"Admitted": "admitted", "Booked": "booked", "Reassigned": "reassigned"}
     found = [f"{e.get('person') or ''} {named[e['__typename']]}".strip() for e in events if e is not None]
@@ -140,7 +144,7 @@ async def test_a_command_is_for_its_sender_and_for_operators(open_clinic: Clinic
             assert result.errors is None, result.errors
             assert len(result.data["command"]["events"]) == 1, "the sender sees what its command made"
         else:
-            assert {error.extensions["code"] for error in result.errors} == {"NOT_FOUND"}
+            assert set(codes_of(result)) == {"NOT_FOUND"}
         answers = await SCHEMA.stream(
             "subscription ($id: UUID!) { commandStatus(commandId: $id) { input } }",
             {"id": str(id_)},
@@ -259,6 +263,7 @@ async def test_viewers_with_equal_rules_share_a_rendering(open_clinic: Clinic) -
         for follower in followers:
             await follower.until_caught_up()
         following = SCHEMA._following
+        assert following is not None
         assert len(following._visible) == 2, "one for ada's rules, one for bob's"
         assert open_clinic.services.feed.groups == 1
 
@@ -281,7 +286,7 @@ async def test_operations_are_for_operators(services: Services, document: str) -
     services = replace(services, domain=clinic)
     for viewer in VIEWERS.values():
         result = await SCHEMA.execute(document, {}, Context(services, rights=rights(viewer)))
-        assert [error.extensions["code"] for error in result.errors or ()] == ["FORBIDDEN"]
+        assert codes_of(result) == ["FORBIDDEN"]
     operator = Viewer("olga", frozenset({"operator"}))
     result = await SCHEMA.execute(document, {}, Context(services, rights=rights(operator)))
-    assert "FORBIDDEN" not in [error.extensions["code"] for error in result.errors or ()]
+    assert "FORBIDDEN" not in codes_of(result)
