@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from commander.domain.errors import CommanderError
 
+LIMITS = ("operations", "commands", "cost", "streams", "max_cost")
+"""The names of the limits that an operation can exceed."""
 _FEW = 10_000
 """So many buckets are kept before those that are full again are looked for."""
 _STREAM_RETRY_SECONDS = 5

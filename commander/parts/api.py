@@ -17,12 +17,12 @@ from commander.eventstore.log.pending import Keep
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.parts.asgi_server import AsgiServer
-from commander.parts.exposition import Metric, counter, gauge, gauges
+from commander.parts.exposition import Metric, counter, gauge, gauges, labelled
 from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
-from commander.resolvers.allowances import Rates, allowances_of
+from commander.resolvers.allowances import LIMITS, Allowances, Rates, allowances_of
 from commander.resolvers.identity.authentication import Authentication
 from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
@@ -176,6 +176,7 @@ class ApiPart(Part):
             partial(of_the_pool, services.database),
             partial(of_the_queue, self._queue),
             partial(of_the_feed, services.feed, self._streams),
+            partial(of_allowances, self._allowances),
             partial(of_read_tables, services.tables, services.table_errors(), services.progress),
         ]
 
@@ -280,6 +281,13 @@ async def of_read_tables(
         gauges("projection_abandoned", help, "projection", abandoned),
         gauges("projection_stopped", stops, "projection", stopped),
     ]
+
+
+async def of_allowances(allowances: Allowances | None) -> list[Metric]:
+    refused = {} if allowances is None else allowances.refused
+    values = (({"limit": limit}, refused.get(limit, 0)) for limit in LIMITS)
+    help = "Operations that were refused, by the limit that their client has reached."
+    return [labelled("counter", "client_refusals_total", help, values)]
 
 
 async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
