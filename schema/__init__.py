@@ -1,6 +1,7 @@
 """What the API looks like: GraphQL types made from a domain, and the transports. May import resolvers.
 
 names.py        names of GraphQL types and fields
+incidents.py    errors whose text is for operators alone
 errors.py       the errors that a client sees
 batching.py     one statement for many objects of an answer
 context.py      the request context

@@ -1,4 +1,4 @@
-"""`commander documents`: files of each tool are read, checked against the schema, and stored all or not at all."""
+"""`commander documents`: files of each tool are read, checked against the schema, and stored all or none."""
 
 from __future__ import annotations
 
