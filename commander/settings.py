@@ -102,6 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     actor_header: str = ""
     """The header that names the actor of a request, like X-Forwarded-User. A gateway before the API fills it.
     Set this only if clients cannot set that header themselves."""
+    federation: Literal["off", "subgraph"] = "off"
+    """`subgraph`: the API is part of a graph of several domains, behind a gateway of Apollo Federation."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level that is logged."""
     log_format: Literal["text", "json"] = "text"

@@ -10,11 +10,18 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema, is_introspection_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLSchema,
+    is_introspection_type,
+)
 
 from commander.domain import Domain
 from commander.domain.attribute_docs import attribute_docs
 from commander.schema.names import camel, capitalized, uncapitalized
+from commander.schema.naming import PLAIN, ROOTS, Naming
 
 _TYPES = {
     "Query": "What can be read: rows of projections, events, commands, and what has failed.",
@@ -45,6 +52,7 @@ _ARGUMENTS = {
     "orderBy": "The columns of one index, with their directions. By default the key.",
     "position": "The position of the event.",
     "reactor": "The name of the reactor.",
+    "representations": "The objects, each by its type and key.",
     "where": "Only rows that match this filter. By default all rows.",
 }
 _ARGUMENTS_OF = {
@@ -129,7 +137,9 @@ _FIELDS = {
 }
 
 
-def describe(schema: GraphQLSchema, domain: Domain, own: Mapping[str, frozenset[str]]) -> None:
+def describe(
+    schema: GraphQLSchema, domain: Domain, own: Mapping[str, frozenset[str]], naming: Naming = PLAIN
+) -> None:
     """Describes what has no description yet.
 
     own: the names of the fields that the domain declares, by type. They keep the words of the author.
@@ -138,12 +148,13 @@ def describe(schema: GraphQLSchema, domain: Domain, own: Mapping[str, frozenset[
     for type_ in schema.type_map.values():
         if is_introspection_type(type_):
             continue
-        name = type_.name
+        name = naming.plain_type(type_.name)
         if name not in own or name in about:
             _set(type_, about.get(name) or _TYPES.get(name) or _by_ending(_TYPES_BY_ENDING, name))
         if isinstance(type_, GraphQLEnumType):
-            _describe_values(type_, about)
-        for field, declared in _fields(type_):
+            _describe_values(type_, name, about)
+        for shown, declared in _fields(type_):
+            field = naming.plain_field(name, shown)
             at = f"{name}.{field}"
             if field not in own.get(name, ()):
                 shared = _by_ending(_FIELDS_BY_ENDING, name) or {}
@@ -153,6 +164,36 @@ def describe(schema: GraphQLSchema, domain: Domain, own: Mapping[str, frozenset[
             for argument, given in getattr(declared, "args", {}).items():
                 here = f"{at}({argument})"
                 _set(given, about.get(here) or _ARGUMENTS_OF.get(here) or _ARGUMENTS.get(argument))
+    if naming.prefix:
+        for described in _of_commander(schema, own, naming):
+            described.description = naming.text(described.description or "") or None
+        _describe_node(schema)
+
+
+def _describe_node(schema: GraphQLSchema) -> None:
+    """Several subgraphs have the interface, so its words are the same in all of them."""
+    node = schema.type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType), "rows, commands and events implement it"
+    node.description = "An object with an id of its own."
+    node.fields[
+        "id"
+    ].description = "The id: unique over all types, and always the same. It is not to be read."
+
+
+def _of_commander(schema: GraphQLSchema, own: Mapping[str, frozenset[str]], naming: Naming) -> Iterator[Any]:
+    """What has a description of Commander's own. The author's may mean something else by the same words."""
+    for type_ in schema.type_map.values():
+        name = naming.plain_type(type_.name)
+        if is_introspection_type(type_) or name == "AnyCommand":
+            continue
+        if name not in own:
+            yield type_
+            yield from getattr(type_, "values", {}).values()
+        for shown, declared in _fields(type_):
+            of_the_author = name in ROOTS and naming.plain_field(name, shown) == shown
+            if shown not in own.get(name, ()) and not of_the_author:
+                yield declared
+            yield from getattr(declared, "args", {}).values()
 
 
 def _set(described: Any, text: str | None) -> None:
@@ -174,13 +215,13 @@ def _of_row(type_: str, field: str) -> str | None:
     return "The key of the row." if type_.endswith("LiveChange") else None
 
 
-def _describe_values(type_: GraphQLEnumType, about: Mapping[str, str]) -> None:
+def _describe_values(type_: GraphQLEnumType, plain_name: str, about: Mapping[str, str]) -> None:
     """Of a class: the texts below its members. Of an enum made from a domain's names: the name."""
     definition = (type_.extensions or {}).get("strawberry-definition")
     python: type[Enum] | None = getattr(definition, "wrapped_cls", None)
     texts = {} if python is None else attribute_docs(python)
     for name, value in type_.values.items():
-        text = texts.get(name) or about.get(f"{type_.name}.{name}")
+        text = texts.get(name) or about.get(f"{plain_name}.{name}")
         if text is None and python is not None and type_.name.endswith("Column"):
             text = f"The column `{camel(python[name].value)}`."
         _set(value, text)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
+import hypothesis
 import nats as nats_client
 import pytest
 import pytest_asyncio
@@ -22,6 +23,10 @@ from tests.clusters import Clusters
 from tests.databases import Databases
 from tests.names import NAMES
 from tests.scheduling import TESTS, BySystem, place
+
+# An example takes as long as the machine is busy: hypothesis would call a test flaky that takes 200 ms once.
+hypothesis.settings.register_profile("commander", deadline=None)
+hypothesis.settings.load_profile("commander")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,9 +1,10 @@
 """Commander by fork: one process has imported it, and what a test starts is a fork of that one.
 
-A start spends most of its time on imports, and the tests start some two hundred processes. `commander dev`
-and the tests about starting and stopping run real ones. A fork has the arguments, environment, directory
-and output that it is given, and enters Commander where the command `commander` does. All forks of one test
-process have one PYTHONHASHSEED, and none takes the interpreter apart at its end.
+A start spends most of its time on imports, and the tests start some two hundred processes. The tests about
+starting and stopping run real ones. `commander dev` is forked too, and forks its parts: forked_tree.py. A
+fork has the arguments, environment, directory and output that it is given, and enters Commander where the
+command `commander` does. All forks of one test process have one PYTHONHASHSEED, and none takes the
+interpreter apart at its end.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 
 class Forked:
@@ -163,10 +165,25 @@ def _preload() -> None:
     for package in (cli, parts):
         for module in pkgutil.iter_modules(package.__path__):
             import_module(f"{package.__name__}.{module.name}")
-    for name in ("uvloop", "commander.examples.bank"):
-        import_module(name)
+    import_module("uvloop")
+    _make_what_the_bank_needs()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         app(["--help"])  # typer imports much when it runs
+
+
+def _make_what_the_bank_needs() -> None:
+    """Its schema and its fingerprints, which each process of it makes at its start, always the same."""
+    from commander.examples.bank import bank
+
+    api: Any = import_module("commander.parts.api")
+    build, of_the_bank = api.build_schema, api.build_schema(bank)
+
+    def built(domain: object, *given: object, **named: object) -> Any:
+        is_plain = domain is bank and not given and all(one in (None, False) for one in named.values())
+        return of_the_bank if is_plain else build(domain, *given, **named)
+
+    api.build_schema = built
+    _ = bank.code
 
 
 def _serve(control: socket.socket) -> _Request | None:
@@ -244,6 +261,25 @@ def _enter(network: str) -> None:
     os.close(namespace)
 
 
+def end_as_commander(main: Callable[[], None]) -> NoReturn:
+    """Runs a command and ends the process as Python does, up to where it would take itself apart."""
+    code = 0
+    try:
+        main()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     _preload()
@@ -252,19 +288,8 @@ def _main() -> None:
     request = _serve(control)
     if request is not None:
         _become(request)
-        code = 0
-        try:
-            module, _, name = request.entry.partition(":")
-            getattr(import_module(module), name)()
-        except SystemExit as ended:
-            if not isinstance(ended.code, int):
-                raise
-            code = ended.code
-        threading._shutdown()  # type: ignore[attr-defined]  # Python's own end up to here; see above
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        module, _, name = request.entry.partition(":")
+        end_as_commander(getattr(import_module(module), name))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import httpx
 import psutil
 
 from commander.dev.embedded import free_port
+from tests.forked_tree import REGISTER, parts_of
+from tests.forking import Forked, fork_server
 
 NO_TLS = False
 """For httpx: without it, each request loads the certificates of the world, which takes it 40 ms."""
@@ -63,16 +65,22 @@ class Endpoint:
 
 
 class System(Endpoint):
-    """Starts on entering, is ready when entered, ends on leaving. The data stays in data_dir."""
+    """Starts on entering, is ready when entered, ends on leaving. The data stays in data_dir.
+
+    fork: whether it is started as a fork, whose parts are forks of it: see tests/forked_tree.py. False where
+    a test is about starting, stopping or memory; it may change between two starts.
+    """
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         super().__init__()
+        self.fork = True
         self.data_dir = data_dir
         self.log = data_dir.with_name(
             f"{data_dir.name}.log"
         )  # the data directory must be empty or Commander's
+        self._register = data_dir.with_name(f"{data_dir.name}.parts")
         self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def __enter__(self) -> System:
         self.start()
@@ -94,18 +102,23 @@ class System(Endpoint):
 
     def launch(self) -> None:
         """Starts the tree without waiting."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
+        environment = {**inherited, **self._environment}
+        arguments = ["dev", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        self._register.unlink(missing_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "commander", "dev"),
-                    *("--port", str(self.port), "--data-dir", str(self.data_dir)),
-                ],
-                env={**environment, **self._environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if self.fork:
+                environment[REGISTER] = str(self._register)
+                entry, file = "tests.forked_tree:main", log.fileno()
+                self._process = fork_server().start(arguments, environment, file, file, entry=entry)
+            else:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "commander", *arguments],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
 
     def wait_ready(self, timeout_seconds: float = 60) -> None:
         deadline = time.monotonic() + timeout_seconds
@@ -156,16 +169,21 @@ class System(Endpoint):
 
     def environment_of(self, name: str) -> dict[str, str]:
         """The COMMANDER_… variables that a part of the tree runs with."""
-        variables = self.find(name).environ()
+        pid, forks = self.find(name).pid, parts_of(self._register)
+        started = [part.environment for part in forks if part.pid == pid]
+        variables = started[-1] if started else psutil.Process(pid).environ()
         return {k: v for k, v in variables.items() if k.startswith("COMMANDER_")}
 
     def find(self, name: str) -> psutil.Process:
         """The running process of a part ('processor'), or of the server 'postgres' or 'nats-server'."""
+        forks = {part.pid: part.name for part in parts_of(self._register)}
         for process in self.descendants():
             try:
                 line = process.cmdline()
             except psutil.NoSuchProcess:
                 continue
+            if process.pid in forks:
+                line = [forks[process.pid]]
             is_part = name in PARTS and line[-1:] == [name]
             is_server = name not in PARTS and line and Path(line[0]).name == name
             if is_part or is_server:
@@ -179,6 +197,6 @@ class System(Endpoint):
             return []
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | Forked:
         assert self._process is not None, "it was started"
         return self._process

@@ -11,9 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.clusters import Clusters
+from tests.e2e.bank import opened
 from tests.e2e.parts import Part, Parts
 from tests.faults.waiting import until
 from tests.forking import fork_server
+from tests.system import PARTS, System
 
 NO_SERVERS = ("postgresql://nobody@127.0.0.1:9/x", "nats://127.0.0.1:9")
 
@@ -57,3 +60,31 @@ def test_what_is_forked_has_no_thread_no_connection_and_no_library_that_is_hidde
     mapped = " ".join(region.path for region in parent.memory_maps())
     assert "/asyncpg/" in mapped, "what is looked for can be found"
     assert "/aiohttp/" not in mapped
+
+
+async def test_the_parts_of_a_forked_tree_are_forks_with_their_own_environment_and_end_with_it(
+    clusters: Clusters,
+) -> None:
+    with System(clusters.copy("forked"), OWN="yes") as system:
+        opened(system)
+        tree = psutil.Process(system.process.pid)
+        parts = {name: system.find(name) for name in PARTS}
+        assert {process.parent() for process in parts.values()} == {tree}
+        assert {os.getsid(process.pid) for process in parts.values()} == {p.pid for p in parts.values()}
+        ports = {system.environment_of(name)["COMMANDER_HEALTH_PORT"] for name in PARTS}
+        assert len(ports) == len(PARTS)
+        assert parts["relay"].cmdline() == tree.cmdline(), "it was not executed"
+        system.kill("relay")
+
+        def another_runs() -> bool:
+            try:
+                return system.find("relay").pid != parts["relay"].pid
+            except LookupError:
+                return False
+
+        await until(another_runs, "the relay is started again")
+        everything = [*system.descendants(), tree]
+        system.process.kill()
+        system.process.wait(10)
+        gone, alive = psutil.wait_procs(everything, timeout=20)
+        assert (len(gone), alive) == (len(everything), [])

@@ -160,7 +160,15 @@ class Environment:
 
     def install(self, *requirements: str | Path) -> subprocess.CompletedProcess[str]:
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "--disable-pip-version-check"]
-        options = ["--quiet", "--no-deps", "--retries", "0", "-c", str(ROOT / "constraints.txt")]
+        options = [
+            "--quiet",
+            "--no-deps",
+            "--no-compile",
+            "--retries",
+            "0",
+            "-c",
+            str(ROOT / "constraints.txt"),
+        ]
         command = [*pip, "install", *options, *map(str, requirements)]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
 

@@ -15,7 +15,7 @@ from commander.domain.errors import CommanderError
 from commander.schema.build import build_schema
 from commander.schema.python.files import python_files
 from commander.schema.typescript.files import typescript_files
-from commander.settings import read_settings
+from commander.settings import SettingsError, read_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,11 +44,22 @@ def typescript(
 
 
 @app.command()
-def python(out: Out, domain: DomainName = None, check: Check = False) -> None:
+def python(
+    out: Out,
+    domain: DomainName = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCALAR=MODULE:CLASS: a class whose values are made from the scalar's string, and give it "
+            "as str(value), such as Decimal=shop.money:Money. Can be given several times."
+        ),
+    ] = None,
+    check: Check = False,
+) -> None:
     """Write a package with an asyncio client of the domain. It needs httpx, and for WebSockets websockets."""
     if not out.resolve().name.isidentifier():
         raise CommanderError(f"--out {out}: the folder is a package, so its name must be one of Python")
-    _write("python", python_files, out, domain, check=check)
+    _write("python", partial(python_files, with_codecs=codec or ()), out, domain, check=check)
 
 
 def _write(
@@ -59,7 +70,13 @@ def _write(
     *,
     check: bool,
 ) -> None:
-    loaded = load_domain(read_settings(domain=domain).domain)
+    settings = read_settings(domain=domain)
+    if settings.federation == "subgraph":
+        raise SettingsError(
+            "COMMANDER_FEDERATION='subgraph': the client is for an API that stands alone, and a subgraph has "
+            "other names; unset it, and start API processes without it for such clients"
+        )
+    loaded = load_domain(settings.domain)
     files = files_of(loaded, build_schema(loaded).as_str())
     old = [name for name, text in files.items() if _text(out / name) != text]
     if check and old:

@@ -97,12 +97,24 @@ def effects(domain: DomainArgument = None) -> None:
 
 @app.command()
 def schema(domain: DomainArgument = None) -> None:
-    """Print the GraphQL schema (SDL)."""
+    """Print the GraphQL schema (SDL), with COMMANDER_FEDERATION=subgraph that of the subgraph."""
     from commander.cli.loading import load_domain
     from commander.schema.build import build_schema
     from commander.settings import read_settings
 
-    print(build_schema(load_domain(read_settings(domain=domain).domain)).as_str())
+    settings = read_settings(domain=domain)
+    print(build_schema(load_domain(settings.domain), subgraph=settings.federation == "subgraph").sdl)
+
+
+@app.command()
+def check(domain: DomainArgument = None) -> None:
+    """List the types without a rule, each with a line to write. Exit with 1 if there is one.
+
+    With authentication on, they are for operators alone.
+    """
+    from commander.cli.checking import run_check
+
+    run_check(domain)
 
 
 @app.command()
@@ -118,6 +130,14 @@ def token(
     from commander.cli.tokens import run_token
 
     run_token(subject, role or [], minutes, data_dir)
+
+
+@app.command()
+def revoke(subject: Annotated[str, typer.Argument(help="Whose tokens: what is in their claim sub.")]) -> None:
+    """Revoke the tokens that a subject was given until now. Its streams end within a second."""
+    from commander.cli.revoking import run_revoke
+
+    run_revoke(subject)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
 from commander.domain.effects import EffectCall, EffectType
+from commander.domain.entities import Entity
 from commander.domain.errors import (
     CommanderError,
     DefinitionError,
@@ -50,6 +51,7 @@ __all__ = [
     "DomainCode",
     "EffectCall",
     "EffectType",
+    "Entity",
     "EventType",
     "Field",
     "Forbidden",

@@ -20,6 +20,7 @@ from commander.domain.annotations import is_doc, unwrapped
 from commander.domain.attribute_docs import attribute_docs
 from commander.domain.constraints import constraints_of
 from commander.domain.deprecations import Deprecated, deprecation_of
+from commander.domain.entities import Entity, entity_of
 from commander.domain.errors import DefinitionError
 from commander.domain.names import camel, check_name
 from commander.domain.new_ids import next_id
@@ -104,7 +105,7 @@ class Field:
     doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
     owner: the class whose field it is. visible_to: the roles that see it; None if all do.
-    ref: what it refers to, with the name of the link.
+    ref: what it refers to, with the name of the link. entity: the same in another API.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Field:
     owner: Any = dataclasses.field(default=None, compare=False, repr=False)
     deprecated: str | None = dataclasses.field(default=None, compare=False, repr=False)
     api_name: str | None = None
+    entity: Entity | None = dataclasses.field(default=None, compare=False, repr=False)
     visible_to: frozenset[str] | None = dataclasses.field(default=None, compare=False, repr=False)
     ref: Ref | None = dataclasses.field(default=None, compare=False, repr=False)
 
@@ -169,8 +171,7 @@ def fields_of(
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    may_rename: whether ApiName is allowed. may_refer: whether Ref is. within: the classes that this one is
-    nested in.
+    may_rename: whether ApiName is allowed. may_refer: whether Ref and Entity are. within: the outer classes.
     """
     where = where_is(cls)
     if cls in within:
@@ -193,8 +194,9 @@ def fields_of(
             if not may_rename:
                 raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
             check_name(name, where, at_field)
-        if read.ref is not None and not may_refer:
-            raise DefinitionError(where, f"{at_field}: Ref is only for the fields of a row")
+        if (mark := read.ref or read.entity) and not may_refer:
+            problem = f"{type(mark).__name__} is only for the fields of a row"
+            raise DefinitionError(where, f"{at_field}: {problem}")
         if name in taken:
             problem = f"the name {name} is taken by {taken[name]}; choose another"
             raise DefinitionError(where, f"{at_field}: {problem}")
@@ -217,8 +219,6 @@ def _field(
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = unwrapped(hint)
     type_ = _field_type(hint, where, at_field, (*within, owner))
-    docs = [m.documentation for m in metadata if is_doc(m)]
-    shown = [m.name for m in metadata if isinstance(m, ApiName)]
     default = _default_of(field)
     return Field(
         name=field.name,
@@ -227,11 +227,12 @@ def _field(
         required=default is None,
         generated=bool(field.metadata.get(_GENERATED)),
         constraints=_constraints(metadata, type_, where, at_field),
-        doc=docs[0] if docs else None,
+        doc=next((m.documentation for m in metadata if is_doc(m)), None),
         default=default,
         owner=owner,
         deprecated=deprecation_of(metadata, where, at_field),
-        api_name=shown[0] if shown else None,
+        api_name=next((m.name for m in metadata if isinstance(m, ApiName)), None),
+        entity=entity_of(metadata, field.name, where, at_field),
         visible_to=visible_to(metadata, where, at_field),
         ref=reference_of(metadata, field.name, where, at_field),
     )
@@ -244,7 +245,8 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, Deprecated | ApiName | Visible | Ref))]
+    marks = Deprecated | ApiName | Visible | Ref | Entity
+    declared = [m for m in metadata if not (is_doc(m) or isinstance(m, marks))]
     match type_:
         case ListType():
             sample: object = ()
@@ -265,10 +267,9 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
             bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
-            if any(isinstance(m, Ref) for m in metadata):
-                raise DefinitionError(
-                    where, f"{at_field}: Ref is only for a field with one key, not for a list"
-                )
+            for mark in (m for m in metadata if isinstance(m, Ref | Entity)):
+                problem = f"{type(mark).__name__} is only for a field with one key, not for a list"
+                raise DefinitionError(where, f"{at_field}: {problem}")
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):

@@ -1,4 +1,7 @@
-"""Links: the references between rows of projections, checked when all projections are known."""
+"""Links: the references between rows of projections, checked when all projections are known.
+
+References to objects of other APIs are checked here too, because no two links of a row have one name.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def links_of(projections: Mapping[str, ProjectionType]) -> list[Link]:
     """The links between these projections.
 
     Raises DefinitionError for a reference to a projection that there is not, or whose key has another type,
-    and for the name of a link or a list that is taken.
+    and for the name of a link or a list that is taken, also if it is that of an Entity.
     """
     queries = {one.query: one for one in projections.values()}
     links = [_link(source, field, ref, queries) for source, field, ref in _references(projections)]
@@ -45,12 +48,16 @@ def links_of(projections: Mapping[str, ProjectionType]) -> list[Link]:
         for link in links:
             if link.source is one:
                 of_filters = dict.fromkeys(_OF_FILTERS, "the API")
-                _claim(link.name, one, link, taken | of_filters)
-                taken[link.name] = f"the link of {_at(link)}"
+                _claim(link.name, one, link.source, link.field, taken | of_filters)
+                taken[link.name] = f"the link of {_at(one, link.field)}"
+        for field in one.fields:
+            if field.entity is not None:
+                _claim(field.entity.name, one, one, field, taken)
+                taken[field.entity.name] = f"the link of {_at(one, field)}"
         for link in links:
             if link.target is one and link.reverse is not None:
-                _claim(link.reverse, one, link, taken)
-                taken[link.reverse] = f"the list of {_at(link)}"
+                _claim(link.reverse, one, link.source, link.field, taken)
+                taken[link.reverse] = f"the list of {_at(link.source, link.field)}"
     return links
 
 
@@ -83,14 +90,19 @@ def _link(source: ProjectionType, field: Field, ref: Ref, queries: Mapping[str, 
     return Link(source, field, target, camel(ref.name), reverse)
 
 
-def _claim(name: str, owner: ProjectionType, link: Link, taken: Mapping[str, str]) -> None:
+def _claim(
+    name: str, owner: ProjectionType, source: ProjectionType, field: Field, taken: Mapping[str, str]
+) -> None:
     if name in taken:
-        problem = f"the name {name} is taken in {owner.cls.__name__} by {taken[name]}; give Ref another name"
-        raise DefinitionError(link.source.where, f"{_at(link)}: {problem}")
+        mark = "Ref" if field.entity is None else "Entity"
+        problem = (
+            f"the name {name} is taken in {owner.cls.__name__} by {taken[name]}; give {mark} another name"
+        )
+        raise DefinitionError(source.where, f"{_at(source, field)}: {problem}")
 
 
-def _at(link: Link) -> str:
-    return f"{link.source.cls.__name__}.{link.field.name}"
+def _at(source: ProjectionType, field: Field) -> str:
+    return f"{source.cls.__name__}.{field.name}"
 
 
 def _type(field: Field) -> str:

@@ -168,7 +168,7 @@ def projection_type(
     listed = [(field.name,) for field in fields if field.ref and field.ref.reverse and field.name != key]
     together = (*given, *(index for index in listed if index not in given))
     indexed = {key, *(column for index in together for column in index)}
-    referring = [field.name for field in fields if field.ref is not None]
+    referring = [field.name for field in fields if field.ref or field.entity]
     for column in (key, *(column for index in together for column in index), *filterable, *referring):
         _check_sortable(fields, column, where, cls)
     key_field = next(field for field in fields if field.name == key)

@@ -24,6 +24,7 @@ from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
 from commander.resolvers.allowances import LIMITS, Allowances, Rates, allowances_of
 from commander.resolvers.identity.authentication import Authentication
+from commander.resolvers.identity.revoking_events import RevokingEvents
 from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
 from commander.resolvers.trusted_documents import TrustedDocuments
@@ -34,6 +35,7 @@ from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
 from commander.schema.http.graphiql_page import Acting
 from commander.schema.http.minting import minting
+from commander.schema.naming import PLAIN, Naming
 from commander.settings import Settings, SettingsError
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.commands.queue_watch import QueueLimits, QueueWatch
@@ -133,7 +135,8 @@ class ApiPart(Part):
         works = [services.feed.run(), tables.run(), standstill.run(followed), queue.run()]
         works.append(self._trusted.run(database))
         if self._authentication is not None and shared is not None:
-            works += [self._authentication.run(), shared.run()]
+            revoking = RevokingEvents(self.domain, database, services.feed, shared)
+            works += [self._authentication.run(), shared.run(), revoking.run()]
         await run_all(*works)
 
     def _for_operations(self, database: Database) -> Database:
@@ -154,7 +157,8 @@ class ApiPart(Part):
             keep_alive_seconds=self.settings.keep_alive_seconds,
             acting=_ACTING.get(self.settings.auth or "none"),
         )
-        schema = build_schema(self.domain, trusted=self._trusted)
+        subgraph = self.settings.federation == "subgraph"
+        schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
         return application(
             schema,
             self._connected,
@@ -163,7 +167,7 @@ class ApiPart(Part):
                 *routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
                 *minting_routes(self.settings),
             ],
-            examples_of(self.domain),
+            examples_of(self.domain, Naming.of_subgraph(self.domain.name) if subgraph else PLAIN),
             self._streams,
         )
 

@@ -33,10 +33,10 @@ from graphql import (
 
 UNPAGED_ITEMS = 10
 """How many items a list without pages is taken to have. Most such lists have fewer."""
-_WORK: Mapping[str, int] = {"totalCount": 100, "__schema": 100, "__type": 100}
+_WORK: Mapping[str, int] = {"totalCount": 100, "__schema": 100, "__type": 100, "_service": 100}
 """Fields that cost so much themselves: to count reads all rows, and introspection has a bounded size."""
 _PAGES = ("first", "last")
-_GIVEN = ("ids", "commands")
+_GIVEN = ("ids", "commands", "representations")
 """Arguments with a list. The field has an item for each of its items."""
 _KEPT = 64
 

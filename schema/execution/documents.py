@@ -33,6 +33,7 @@ from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, bounded, shortened,
 from commander.schema.execution.cost import Price
 from commander.schema.execution.limits import MAX_TOKENS, excess_of, excess_of_tokens
 from commander.schema.execution.selections import SelectedField, selected_fields
+from commander.schema.naming import PLAIN, Naming
 
 _KEPT = 128
 """How many documents are cached. One can take a megabyte."""
@@ -54,6 +55,7 @@ class Operation:
     text: str
     definition: OperationDefinitionNode
     type: OperationType
+    naming: Naming = PLAIN
 
     @cached_property
     def name(self) -> str | None:
@@ -74,10 +76,11 @@ class Operation:
     @cached_property
     def parts_of_outcomes(self) -> frozenset[str]:
         """The fields of CommandApplied with fields of their own, such as rows, that it selects anywhere."""
+        applied = self.naming.type("CommandApplied")
         return frozenset(
             field.name
             for field in self.fields
-            if field.parent == "CommandApplied" and field.node.selection_set is not None
+            if field.parent == applied and field.node.selection_set is not None
         )
 
     def uses_of(self, variable: str) -> int:
@@ -152,8 +155,9 @@ class _IndexedSource(Source):
 class Documents:
     """Reads documents for one schema."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, naming: Naming = PLAIN) -> None:
         self._schema = schema
+        self._naming = naming
         self._kept = lru_cache(maxsize=_KEPT)(self._read)
 
     def read(self, text: object) -> Document:
@@ -175,7 +179,10 @@ class Documents:
             return Document(errors=bounded([_coded(error) for error in shown]))
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
         return Document(
-            [Operation(self._schema, tree, text, d, OperationType(d.operation.value)) for d in definitions]
+            [
+                Operation(self._schema, tree, text, d, OperationType(d.operation.value), self._naming)
+                for d in definitions
+            ]
         )
 
 

@@ -172,7 +172,7 @@ class Following:
         if (rows := self._live.get(field.name.value)) is not None:
             given = self._given(executor, field)
             return FollowedRows(admitted, rows, given, executor)
-        if field.name.value != FOLLOWED:
+        if field.name.value != self._types.naming.field(FOLLOWED):
             return None
         if NOT_FOLLOWED in operation.text and renderer.selects(NOT_FOLLOWED):
             problem = (

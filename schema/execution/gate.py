@@ -28,6 +28,7 @@ from commander.schema.errors import bounded, coerced, message_and_extensions, ty
 from commander.schema.execution.cost import PageSizes
 from commander.schema.execution.documents import Document, Documents, Operation
 from commander.schema.execution.selections import SelectedField
+from commander.schema.naming import PLAIN, Naming
 
 Rule = Callable[[Context, SelectedField], None]
 """Called once for each field that an operation selects. It raises FieldRefused, or any error, to refuse it.
@@ -35,6 +36,7 @@ Rule = Callable[[Context, SelectedField], None]
 A rule decides from the context alone and does not wait, because it runs in every request.
 """
 ANY_TYPE = frozenset(OperationType)
+INTROSPECTION = "{ __schema { types { name } directives { name } } }"
 
 
 class FieldRefused(Exception):
@@ -69,10 +71,14 @@ class Gate:
     """
 
     def __init__(
-        self, schema: GraphQLSchema, rules: Iterable[Rule] = (), trusted: TrustedDocuments | None = None
+        self,
+        schema: GraphQLSchema,
+        rules: Iterable[Rule] = (),
+        trusted: TrustedDocuments | None = None,
+        naming: Naming = PLAIN,
     ) -> None:
         self.trusted = trusted or TrustedDocuments()
-        self._documents = Documents(schema)
+        self._documents = Documents(schema, naming)
         self._rules = tuple(rules)
 
     def admit(
@@ -86,7 +92,7 @@ class Gate:
         """Checks an operation and admits it for execution.
 
         Raises OperationRejected if the token has ended, if the client may not use as much at the moment, if
-        the document is not trusted, exceeds a limit, is invalid, or has no operation of this name, if its type
+        the document is not trusted, exceeds a limit, is invalid or has no operation of this name, if its type
         is not allowed, or if rules refuse fields (one error per field).
         """
         try:
@@ -122,6 +128,13 @@ class Gate:
         if operation.type is OperationType.MUTATION and (parts := operation.parts_of_outcomes):
             own = replace(own, parts_of_outcomes=parts)
         return Admitted(operation, variables, own)
+
+    def must_introspect(self, context: Context) -> None:
+        """For a field that tells the schema. Raises OperationRejected if rules refuse introspection."""
+        operation = self._documents.read(INTROSPECTION).operation(None)
+        assert isinstance(operation, Operation), "it is valid in every schema"
+        if errors := list(self._refused(operation, context)):
+            raise OperationRejected(errors)
 
     def document(self, text: str) -> Document:
         """The document of this text, to check it. Nothing of it can be executed before `admit`."""

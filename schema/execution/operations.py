@@ -10,6 +10,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import strawberry
@@ -31,6 +32,8 @@ from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationR
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
 from commander.schema.execution.rendering import Rendered
 from commander.schema.execution.time_limits import ended_in_time
+from commander.schema.naming import PLAIN, Naming
+from commander.schema.subgraph import Subgraph
 from commander.schema.types.events import EventTypes
 from commander.schema.types.live import LiveField
 
@@ -46,13 +49,35 @@ class CommanderSchema(strawberry.Schema):
         *args: Any,
         rules: Iterable[Rule] = (),
         trusted: TrustedDocuments | None = None,
+        naming: Naming = PLAIN,
+        subgraph: Subgraph | None = None,
         **kwargs: Any,
     ) -> None:
-        """rules, trusted: of the gate. The other arguments are those of Strawberry."""
+        """rules, trusted: of the gate. subgraph: None if it stands alone. The rest is for Strawberry."""
         super().__init__(*args, **kwargs)
-        self.gate = Gate(self._schema, rules, trusted)
+        naming.resolve_types(self._schema)
+        self.gate = Gate(self._schema, rules, trusted, naming)
+        self._subgraph = subgraph
         self._following: Following | None = None
         self._mutating: Mutating | None = None
+
+    def as_str(self) -> str:
+        """The schema as text; that of a subgraph has the directives of Apollo Federation."""
+        text = super().as_str()
+        return text if self._subgraph is None else self._subgraph.sdl(text)
+
+    @cached_property
+    def sdl(self) -> str:
+        """The same, made once. Call it when the schema is complete."""
+        return self.as_str()
+
+    def sdl_for(self, context: Context) -> str:
+        """The same, for who may introspect. Raises GraphQLError for others."""
+        try:
+            self.gate.must_introspect(context)
+        except OperationRejected as rejected:
+            raise rejected.errors[0] from rejected
+        return self.sdl
 
     def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
         """Serves the subscription `events` with shared renderings, and the subscriptions to rows."""

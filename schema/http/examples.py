@@ -14,12 +14,14 @@ from uuid import UUID
 import annotated_types as at
 import msgspec
 
-from commander.domain import BigInt, CommandType, Domain, Field
+from commander.domain import BigInt, CommandType, Domain, Field, ProjectionType
 from commander.domain.aggregates import AggregateType
 from commander.domain.constraints import first_broken
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.domain.links import links_of
 from commander.schema.http.graphiql_page import Example, Row
 from commander.schema.names import camel, capitalized, uncapitalized
+from commander.schema.naming import PLAIN, Naming
 
 _WIDTH = 46
 """The columns of GraphiQL's editor on a screen of 1280 pixels, without those of the `# ` of a comment."""
@@ -37,14 +39,15 @@ _VALUES: dict[Any, Any] = {
 }
 
 
-def examples_of(domain: Domain) -> list[Example]:
+def examples_of(domain: Domain, naming: Naming = PLAIN) -> list[Example]:
     """Mutations with the first command and a second one on what it made, a query, and the feed."""
     commands = [command for command in domain.commands.values() if not command.internal]
-    found = [_mutation(command) for command in commands[:1]]
-    found += [_second(commands[0], command, aggregate) for command, aggregate in _next(domain, commands)]
+    found = [_mutation(command, naming) for command in commands[:1]]
+    for command, aggregate in _next(domain, commands):
+        found.append(_second(commands[0], _mutation(command, naming), aggregate))
     if domain.projections:
         found.append(_query(domain))
-    return [*found, _subscription(domain)]
+    return [*found, _subscription(domain, naming)]
 
 
 def _next(domain: Domain, commands: list[CommandType]) -> Iterator[tuple[CommandType, AggregateType]]:
@@ -59,8 +62,7 @@ def _next(domain: Domain, commands: list[CommandType]) -> Iterator[tuple[Command
                 return
 
 
-def _second(first: CommandType, command: CommandType, aggregate: AggregateType) -> Example:
-    example = _mutation(command)
+def _second(first: CommandType, example: Example, aggregate: AggregateType) -> Example:
     key = camel(aggregate.key)
     value = json.loads(example.variables)["input"][key]
     hint = f"Run {first.name} first: its {key} comes into the variables here."
@@ -68,20 +70,20 @@ def _second(first: CommandType, command: CommandType, aggregate: AggregateType) 
     return replace(example, name=name, row=Row(key, value, f"{aggregate.stored_name}-"))
 
 
-def _mutation(command: CommandType) -> Example:
+def _mutation(command: CommandType, naming: Naming) -> Example:
     query = f"""mutation {command.name}($input: {command.name}Input!) {{
   {uncapitalized(command.name)}(
     input: $input
     options: {{ wait: PROJECTED }}
   ) {{
     __typename
-    ... on CommandApplied {{
+    ... on {naming.type("CommandApplied")} {{
       stream
       version
       events {{ type position }}
     }}
-    ... on CommandRejected {{ code message }}
-    ... on CommandInvalid {{
+    ... on {naming.type("CommandRejected")} {{ code message }}
+    ... on {naming.type("CommandInvalid")} {{
       problems {{ path message }}
     }}
   }}
@@ -99,7 +101,7 @@ def _query(domain: Domain) -> Example:
     totalCount
     edges {{
       node {{
-{_selected(projection.fields, indent=8)}
+{_selected(projection.fields, indent=8)}{_list_of_link(domain, projection)}
       }}
     }}
   }}
@@ -107,15 +109,31 @@ def _query(domain: Domain) -> Example:
     return Example(_comment(_first_line(projection.doc) or plural), query)
 
 
-def _subscription(domain: Domain) -> Example:
+def _list_of_link(domain: Domain, projection: ProjectionType) -> str:
+    """A list of rows that refer to each row, if there is one."""
+    links = [link for link in links_of(domain.projections) if link.target is projection and link.reverse]
+    if not links:
+        return ""
+    return f"""
+        {links[0].reverse}(first: 3) {{
+          totalCount
+          edges {{
+            node {{
+{_selected(links[0].source.fields, indent=14)}
+            }}
+          }}
+        }}"""
+
+
+def _subscription(domain: Domain, naming: Naming) -> Example:
     event = next((event for event in domain.events.values() if _plain(event.fields)), None)
     own = f"\n    ... on {event.name} {{\n{_selected(event.fields, indent=6)}\n    }}" if event else ""
     query = f"""subscription Feed {{
-  events(after: "0") {{
+  {naming.field("events")}(after: "0") {{
     __typename
     position
-    ... on Event {{ stream version recordedAt }}{own}
-    ... on StandsStill {{
+    ... on {naming.type("Event")} {{ stream version recordedAt }}{own}
+    ... on {naming.type("StandsStill")} {{
       stood: since why: reason
     }}
   }}

@@ -14,12 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from commander.resolvers.allowances import RateLimited
 from commander.resolvers.services import Services
-from commander.schema.execution.gate import OperationRejected
+from commander.schema.execution.gate import INTROSPECTION, OperationRejected
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.signing_in import context_of
 from commander.schema.http.wire import error_response
 
-_INTROSPECTION = "{ __schema { types { name } directives { name } } }"
 _FORBIDDEN = 403
 
 
@@ -31,7 +30,7 @@ class _Printed:
 
     @cached_property
     def text(self) -> bytes:
-        return f"{self._schema.as_str()}\n".encode()
+        return f"{self._schema.sdl}\n".encode()
 
     @cached_property
     def etag(self) -> str:
@@ -50,7 +49,7 @@ def schema_text(
     async def respond(request: Request) -> Response:
         try:
             context = await context_of(services(), request)
-            schema.gate.admit(_INTROSPECTION, None, None, context)
+            schema.gate.admit(INTROSPECTION, None, None, context)
         except OperationRejected as rejected:
             if isinstance(rejected.__cause__, RateLimited):
                 return error_response(request, rejected.__cause__)

@@ -20,6 +20,8 @@ late_projections.py projections that do not show an event, and why
 read_your_writes.py the position that rows show; the arguments atLeast and timeoutMs
 time_travel.py      rows of the past: accountAt, history, accountHistory
 node.py             any row, command or event by its id
+entities.py         the fields that a gateway of Apollo Federation asks
+other_entities.py   links from rows to objects of other subgraphs
 live.py             the subscriptions of each projection
 row_lists.py        lists of rows as connections
 links.py            the row that a row refers to, and the rows that refer to it

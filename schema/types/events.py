@@ -18,6 +18,7 @@ from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at
 from commander.resolvers.log_pages import events_page
 from commander.schema.context import Context
+from commander.schema.naming import PLAIN, Naming
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.field_types import TypeMap, from_domain
 from commander.schema.types.late_projections import StoppedAt
@@ -111,8 +112,9 @@ class EventConnection:
 class EventTypes:
     """The GraphQL types of a domain's events. Converts stored events to instances of them."""
 
-    def __init__(self, domain: Domain, types: TypeMap) -> None:
+    def __init__(self, domain: Domain, types: TypeMap, naming: Naming = PLAIN) -> None:
         self.domain = domain
+        self.naming = naming
         self._types = types
         named = {**domain.events, domain.rejection.name: domain.rejection}
         fields = shared_fields(named.values())
@@ -163,12 +165,12 @@ class EventTypes:
         For CaughtUp, Heartbeat and StandsStill it is the item. For an UnreadableEvent it is the error.
         """
         if not isinstance(item, RecordedEvent):
-            return item, type(item).__name__
+            return item, self.naming.type(type(item).__name__)
         try:
             event = self.domain.decode(item.type, item.schema_version, item.data, item.position)
         except UndecodableEvent as error:
-            return error, UnreadableEvent.__name__
-        return event, self.type_name(item.type)
+            return error, self.naming.type(UnreadableEvent.__name__)
+        return event, self.naming.type(self.type_name(item.type))
 
     def type_name(self, stored: str) -> str:
         """The present name of an event type. A name that the domain does not know stays as it is."""
@@ -201,11 +203,11 @@ class EventTypes:
     @property
     def names(self) -> list[str]:
         """The names of the GraphQL types of all events."""
-        return [*self._by_name, UnreadableEvent.__name__]
+        return [self.naming.type(name) for name in (*self._by_name, UnreadableEvent.__name__)]
 
     def fields(self, type_name: str) -> tuple[Field, ...]:
         """An event type's own fields. Empty for an item that is not an event of the domain."""
-        type_ = self.domain.event_type(type_name)
+        type_ = self.domain.event_type(self.naming.plain_type(type_name))
         return () if type_ is None else type_.fields
 
     def connection(

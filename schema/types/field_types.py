@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -38,10 +39,20 @@ class TypeMap:
         self.own: dict[str, frozenset[str]] = {}
         self._taken: dict[str, str] = dict.fromkeys(own, "the API")
 
+    @property
+    def values(self) -> frozenset[str]:
+        """The names of the object types of value objects, so far."""
+        return frozenset(
+            made.__strawberry_definition__.name
+            for (python, is_input), made in self._made.items()
+            if not is_input and not issubclass(python, Enum)
+        )
+
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
-        """The annotation of a field for Strawberry."""
+        """The annotation of a field for Strawberry. One that not all viewers see is null for the others."""
         annotation = self._of(field.type, is_input)
-        return annotation | None if field.optional else annotation
+        hidden = field.visible_to is not None and not is_input
+        return annotation | None if field.optional or hidden else annotation
 
     def record(self, type_: RecordType, *, is_input: bool) -> Any:
         """The object or input type of a value object."""

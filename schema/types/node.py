@@ -36,6 +36,11 @@ def id_of_row(name: str, type_: ProjectionType) -> DirectField:
     return DirectField(strawberry.field(declared, name="id", description=NODE_ID), resolve, name)
 
 
+def is_key(type_: ProjectionType, key: Any) -> bool:
+    """Whether a row can have this key. Some others are values that Postgres does not accept at all."""
+    return not problems_of((type_.key_field,), SimpleNamespace(**{type_.key: key}))
+
+
 def node_fields(projections: Mapping[str, ProjectionType], events: EventTypes) -> list[DirectField]:
     """The two fields. projections: by stored name."""
 
@@ -43,7 +48,7 @@ def node_fields(projections: Mapping[str, ProjectionType], events: EventTypes) -
         context = info.context
         match read_id(argument, id, projections):
             case RowId(type_, key):
-                if type_ is None or problems_of((type_.key_field,), SimpleNamespace(**{type_.key: key})):
+                if type_ is None or not is_key(type_, key):
                     return None
                 await reach_by_link(info, type_)
                 return await context.batching.rows.load((type_.name, key))

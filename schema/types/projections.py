@@ -14,16 +14,19 @@ from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing
 from commander.resolvers.stream_events import stream_page
+from commander.resolvers.visible_rows import must_see, narrowed, visible
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
 from commander.schema.types.changed_rows import RowType
 from commander.schema.types.direct_field import DirectField
+from commander.schema.types.entities import EntityType
 from commander.schema.types.events import EventConnection, EventTypes
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import ConditionTypes, Where, read_order
 from commander.schema.types.links import link_field, reverse_field
 from commander.schema.types.live import LiveField, live_fields, live_names
 from commander.schema.types.node import id_of_row
+from commander.schema.types.other_entities import OtherEntities
 from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, TimeoutMs, reach
 from commander.schema.types.records import Node
 from commander.schema.types.row_lists import PAGE, RowList, row_list
@@ -38,10 +41,13 @@ class ProjectionFields:
     """Makes the fields of projections. Their shared input types are made once.
 
     live: the fields of Subscription for all projections so far. from_streams: the projections so far whose
-    rows each come from one stream.
+    rows each come from one stream. entities: the projections so far, as a gateway finds their rows.
+    others: the types of other subgraphs' objects; None if the schema stands alone.
     """
 
-    def __init__(self, domain: Domain, types: TypeMap, events: EventTypes) -> None:
+    def __init__(
+        self, domain: Domain, types: TypeMap, events: EventTypes, others: OtherEntities | None = None
+    ) -> None:
         self._domain = domain
         self._types = types
         self._events = events
@@ -51,6 +57,8 @@ class ProjectionFields:
         self._past: dict[str, PastRows] = {}
         self.live: list[LiveField] = []
         self.from_streams: list[RowType] = []
+        self.entities: list[EntityType] = []
+        self._others = others
 
     def all(self) -> list[DirectField]:
         """The fields of Query for all projections, and the fields of rows with their own resolver."""
@@ -68,6 +76,8 @@ class ProjectionFields:
             own += self._events_of_row(type_, aggregate)
             own += history_fields(name, past, self._events, self._types)
             own.append(row_at(name, past, self._types))
+        if self._others is not None:
+            own += self._others.links(name, type_)
         row = self._types.object_type(
             name,
             type_.fields,
@@ -79,11 +89,12 @@ class ProjectionFields:
                 **{f"{field.graphql_name}_": field.declared for field in own if field.of == name},
             },
         )
+        self.entities.append(EntityType(type_, name, row))
         if aggregate is not None:
             self.from_streams.append(RowType(type_, row, aggregate))
         where = Where(name, type_, self._types, self._conditions)
         rows = self._lists[type_.name] = row_list(name, type_, row, where, self._types)
-        self.live += live_fields(name, type_, row, where, self._types)
+        self.live += live_fields(name, type_, row, where, self._types, self._domain)
         return [_by_key(type_, row, self._types), _list(rows, self._domain), *own]
 
     def _of_link(self, link: Link) -> list[DirectField]:
@@ -139,7 +150,8 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         await reach(info, type_, given)
-        return await resolving.row(services, services.tables[type_.name], given[shown])
+        row = await resolving.row(services, services.tables[type_.name], given[shown])
+        return visible(info.context.rights, type_, row)
 
     field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
     return DirectField(field, resolve, "Query")
@@ -166,10 +178,12 @@ def _list(rows: RowList, domain: Domain) -> DirectField:
     }
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
-        services = info.context.services
+        services, rights = info.context.services, info.context.rights
         table = services.tables[type_.name]
         order = resolving.order_of(type_.orders, read_order(given.get("orderBy")))
-        listing = Listing(type_.plural, table, rows.where.read(given.get("where")), order)
+        must_see(rights, type_, order.fields, "orderBy")
+        where = narrowed(rights, type_, rows.where.read(given.get("where")), domain.projections)
+        listing = Listing(type_.plural, table, where, order)
         walk = resolving.walk_of(services, listing, *(given.get(name) for name in PAGE))
         for projection in (type_.name, *projections_of(listing.where)):
             await reach(info, domain.projections[projection], given)
@@ -177,7 +191,7 @@ def _list(rows: RowList, domain: Domain) -> DirectField:
         async def count() -> int:
             return await resolving.total(services, listing)
 
-        return await rows.page(listing, walk, resolving.reading(services, listing), count)
+        return await rows.page(rights, listing, walk, resolving.reading(services, listing), count)
 
     description = (
         "A page of the list: the `first` rows after the cursor `after`, or the `last` rows before the cursor "

@@ -17,6 +17,7 @@ import pytest
 from graphql import build_schema
 
 from commander.examples.bank import bank
+from commander.schema import build
 from tests.commander.conftest import Run
 
 SHOP = """
@@ -78,6 +79,21 @@ def test_schema_prints_the_schema_with_each_mutation_and_nothing_internal(instal
         assert (f"{name}Input" in schema.type_map) is not type_.internal
         assert not (type_.internal and re.search(rf"\b{name}\b", ended.stdout, re.IGNORECASE))
     assert set(bank.events) <= set(schema.type_map)
+
+
+def test_schema_prints_that_of_a_subgraph_and_no_client_is_written_for_one(
+    commander: Run, tmp_path: Path
+) -> None:
+    ended = commander("schema", COMMANDER_FEDERATION="subgraph")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{build.build_schema(bank, subgraph=True).sdl}\n"
+    refused = commander(
+        "client", "typescript", "--out", str(tmp_path / "out"), COMMANDER_FEDERATION="subgraph"
+    )
+    assert one_line(refused.stderr).startswith(
+        "COMMANDER_FEDERATION='subgraph': the client is for an API that"
+    )
+    assert (refused.returncode, (tmp_path / "out").exists()) == (1, False)
 
 
 def one_line(text: str) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import BrowserContext
 
 from commander.dev.embedded import EmbeddedNats
 from tests.clusters import Clusters
 from tests.e2e.bank import opened
-from tests.e2e.graphiql import Browsed, browsing
+from tests.e2e.graphiql import Browsed, browser, browsing
 from tests.e2e.parts import Parts
 from tests.system import System
 
@@ -43,8 +44,14 @@ def parts(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> Itera
         yield started
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def chromium() -> AsyncIterator[BrowserContext]:
+    async with browser() as started:
+        yield started
+
+
 @pytest_asyncio.fixture
-async def browsed() -> AsyncIterator[Browsed]:
+async def browsed(chromium: BrowserContext) -> AsyncIterator[Browsed]:
     """A page in headless Chromium with nothing stored."""
-    async with browsing() as page:
+    async with browsing(chromium) as page:
         yield page

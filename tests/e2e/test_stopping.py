@@ -23,7 +23,7 @@ SERVICE_RESTART = b"\x88\x02" + (1012).to_bytes(2, "big")
 async def test_sigterm_ends_a_subscription_at_once_without_the_word_that_it_is_complete(
     system: System, tmp_path: Path, kind: str
 ) -> None:
-    with api_beside(system, tmp_path, fork=False) as api:
+    with api_beside(system, tmp_path, fork=kind != KINDS[0]) as api:
         raw = await subscribed(api.port, kind)
         waiting = await connected(api.port, kind)
         began = time.monotonic()

@@ -77,6 +77,18 @@ class Stores:
             for one in found
         ]
 
+    async def until_the_same(self, count: int = 0) -> list[RecordedEvent]:
+        """The mirror, once it is the log and has so many events: queued commands may still add to both."""
+        found = list[RecordedEvent]()
+
+        async def same() -> bool:
+            nonlocal found
+            found = await self.mirrored()
+            return len(found) >= count and found == await self.log()
+
+        await until(same, "the mirror is the log")
+        return found
+
     async def log(self) -> list[RecordedEvent]:
         return await read_log(self.database, 0, await head_position(self.database), 100_000)
 

@@ -200,7 +200,7 @@ async def test_both_at_a_point_in_time(
                 errands.append(backed_up.later)  # it is not lost, because COMMANDS had it still
             await until_ran(stores, errands, ONCE)
             assert await runs(stores) == {(errand, why): 1 for errand in errands for why in ONCE}
-            assert await stores.mirrored() == await stores.log()
+            await stores.until_the_same()
             [cursor] = await followed(api, str(len(kept) + 1), 1)
             position = str(len(kept))
             assert cursor["extensions"] == {"code": "CURSOR_LOST", "position": position, "logEpoch": 3}

@@ -19,6 +19,15 @@ from tests.system import System
 TRANSFER = ["TransferRequested", "MoneyWithdrawn", "TransferWithdrawn", "MoneyDeposited", "TransferCompleted"]
 
 
+@pytest.fixture(autouse=True)
+def started_as_a_newcomer_does(breakable: System) -> None:
+    """Its processes are no forks, from here on."""
+    if breakable.fork:
+        breakable.stop()
+        breakable.fork = False
+        breakable.start()
+
+
 async def test_a_client_sees_each_event_live_and_once_across_kill_9_of_everything(breakable: System) -> None:
     async with Client(breakable.url) as client, Subscriber(breakable.ws_url) as subscriber:
         ada, bob = str(uuid4()), str(uuid4())
