@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
+from commander.schema.http.examples import examples_of
 from tests.schema.transports import serving
 from tests.system import NO_TLS
 from tests.tokens import SECRET, bearer, secret_token
@@ -155,3 +157,17 @@ async def test_only_its_sender_or_an_operator_cancels_a_command(api: Api) -> Non
         for token in (EVE, TELLER, None):
             code, message = await api.error(token, CANCEL, id=command_id)
             assert (code, command_id in message) == ("NOT_FOUND", True), "it has ended, and that is not told"
+
+
+async def test_the_examples_of_graphiql_run_for_whom_they_name(api: Api) -> None:
+    """A reader acts as Ada, the owner in the examples."""
+    opening, deposit, accounts, _ = examples_of(bank)
+    opened = (await api.ask(ADA, opening.query, **json.loads(opening.variables)))["openAccount"]
+    assert opened["__typename"] == "CommandApplied"
+    assert deposit.row is not None
+    key = opened["stream"].removeprefix(deposit.row.streams)
+    variables = json.loads(deposit.variables.replace(deposit.row.value, key))
+    assert (await api.ask(ADA, deposit.query, **variables))["deposit"]["__typename"] == "CommandApplied"
+    assert (await api.ask(EVE, deposit.query, **variables))["deposit"]["__typename"] == FORBIDDEN
+    for token, count in ((ADA, 1), (TELLER, 1), (OPERATOR, 1), (EVE, 0), (None, 0)):
+        assert (await api.ask(token, accounts.query))["accounts"]["totalCount"] == count
