@@ -27,7 +27,7 @@ SLACK_SECONDS = 1.5
 """Other work of the machine."""
 SLOWED_DOWN = 4
 """How many times longer an operation may take than one that needs no server, when the machine is busy."""
-SLOWEST_SECONDS = 4.0
+SLOWEST_SECONDS = 8.0
 NOBODY = "00000000-0000-0000-0000-000000000000"
 DEPOSIT = """mutation ($account: UUID!, $options: CommandOptions) {
   deposit(input: {accountId: $account, amount: "1.00"}, options: $options) { __typename } }"""
