@@ -7,7 +7,7 @@ CLIENT = clients/typescript
 BANK_WEB = examples/bank-web
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev bank-web test test-fast test-minute faults lint docs settings format graphiql clean
+.PHONY: dev bank-web test test-fast test-minute fuzz faults lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
@@ -36,9 +36,14 @@ test-fast: $(STAMP)
 test-minute: $(STAMP) graphiql
 	$(BIN)/pytest $(FAST) tests/resolvers tests/schema
 
-# Each part, stopped or cut off from a server, for half an hour. Needs root and network namespaces.
+# Each part, stopped or cut off from a server, for half an hour; and a client through fifty kills, for two minutes. Needs
+# root and network namespaces.
 faults: $(STAMP) graphiql
-	$(BIN)/pytest -s tests/faults/matrix.py $(ARGS)
+	$(BIN)/pytest -s tests/faults/matrix.py tests/faults/fifty_kills.py $(ARGS)
+
+# A million random rules, viewers and rows; the suite has a tenth of them.
+fuzz: $(STAMP)
+	COMMANDER_FUZZ_RIGHTS=1000000 $(BIN)/pytest tests/domain/test_rights_property.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

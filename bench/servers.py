@@ -109,12 +109,18 @@ class System:
         await until(followed, timeout_seconds=60)
 
     @asynccontextmanager
-    async def part(self, module: str, *arguments: str, core: int | None = None) -> AsyncIterator[Process]:
-        """A part as a process, from its start until it is told to end. core: the one it may run on."""
+    async def part(
+        self, module: str, *arguments: str, core: int | None = None, **settings: str
+    ) -> AsyncIterator[Process]:
+        """A part as a process, from its start until it is told to end.
+
+        core: the one it may run on. settings: more variables.
+        """
         environment = {
             "COMMANDER_POSTGRES_URL": self.postgres_url,
             "COMMANDER_NATS_URL": self.nats_url,
             "COMMANDER_AUTH": "none",
+            **settings,
         }
         process = await Process.started(
             [sys.executable, "-m", module, *arguments], environment, self.folder / f"{uuid4().hex}.log", core
@@ -134,10 +140,10 @@ class System:
 
     @asynccontextmanager
     async def api(
-        self, module: str, *arguments: str, core: int | None = None
+        self, module: str, *arguments: str, core: int | None = None, **settings: str
     ) -> AsyncIterator[tuple[int, Process]]:
         """An API that is ready: its port, and its process."""
         port = free_port()
-        async with self.part(module, *arguments, "--port", str(port), core=core) as process:
+        async with self.part(module, *arguments, "--port", str(port), core=core, **settings) as process:
             await until_it_answers(process, f"http://127.0.0.1:{port}/health/ready")
             yield port, process

@@ -32,4 +32,5 @@ node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list
+visible_rows.py     the rows and fields of rows that a viewer sees
 """

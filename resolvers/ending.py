@@ -6,7 +6,7 @@ skips the command. If the processor's is first, the append fails.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from commander.domain import Domain
@@ -20,13 +20,20 @@ from commander.eventstore.sharing import refusals
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
 from commander.streaming.commands.deciding import refusal
-from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals, outcome_signals
+from commander.streaming.commands.outcomes import (
+    Ended,
+    ended_from,
+    ended_signals,
+    outcome_signals,
+    sender_of,
+)
 from commander.streaming.commands.pending_by_id import pending_command, unschedule
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals
 
 CANCELLED = "CANCELLED"
 GIVEN_UP = "GIVEN_UP"
+T = TypeVar("T", Ended, SubmittedCommand)
 
 
 class EndingServices(DatabaseService, Protocol):
@@ -39,13 +46,19 @@ class EndingServices(DatabaseService, Protocol):
     def nats(self) -> Nats: ...
 
 
-async def cancel(services: EndingServices, command_id: UUID, actor: str | None = None) -> Ended:
+async def cancel(context: RequestContext[EndingServices], command_id: UUID) -> Ended:
     """Cancels a pending command. Returns its outcome: rejected as CANCELLED, or the outcome it already has.
 
-    Raises NotFound.
+    Raises NotFound, also for a command of another sender, unless an operator asks.
     """
-    message = "cancelled while it was queued" + (f", by {actor}" if actor is not None else "")
-    return await _end(services, command_id, Status.REJECTED, CANCELLED, message)
+    by = f", by {context.actor}" if context.actor is not None else ""
+    message = f"cancelled while it was queued{by}"
+    rights, sender = context.rights, None
+    if rights is not None and not rights.is_operator:
+        sender = rights.viewer.subject
+        if sender is None:
+            raise _unknown(command_id)
+    return await _end(context.services, command_id, Status.REJECTED, CANCELLED, message, sender)
 
 
 async def give_up(context: RequestContext[EndingServices], command_id: UUID, reason: str) -> Ended:
@@ -65,15 +78,24 @@ async def give_up(context: RequestContext[EndingServices], command_id: UUID, rea
     return await _end(services, command_id, Status.FAILED, GIVEN_UP, message)
 
 
-async def _end(services: EndingServices, command_id: UUID, status: Status, code: str, message: str) -> Ended:
+async def _end(
+    services: EndingServices,
+    command_id: UUID,
+    status: Status,
+    code: str,
+    message: str,
+    sender: str | None = None,
+) -> Ended:
+    """sender: only a command of this sender is ended; None: that of any."""
     database = services.database
     for _ in range(2):
         ended = await _ended(database, command_id)
         if ended is not None:
-            return ended
+            return _of(sender, ended.sender, ended)
         queued = await pending_command(services.nats, database, command_id)
         if queued is None:
             continue  # it may have been decided and purged between the two reads
+        queued = _of(sender, sender_of(queued), queued)
         rejection = refusal(services.domain, queued, "FAILED" if status is Status.FAILED else code, message)
         version = await stream_version(database, queued.stream)
         decision = Decision(queued, queued.digest, status, version, (), rejection, code, message)
@@ -88,8 +110,19 @@ async def _end(services: EndingServices, command_id: UUID, status: Status, code:
         await _announce(services, queued)
     ended = await _ended(database, command_id)
     if ended is None:
-        raise NotFound(f"there is no command with the id {command_id}")
-    return ended
+        raise _unknown(command_id)
+    return _of(sender, ended.sender, ended)
+
+
+def _of(wanted: str | None, sender: str | None, found: T) -> T:
+    """What was found, if it is of the wanted sender. Raises NotFound otherwise."""
+    if wanted not in (None, sender):
+        raise _unknown(found.command_id)
+    return found
+
+
+def _unknown(command_id: UUID) -> NotFound:
+    return NotFound(f"there is no command with the id {command_id}")
 
 
 async def _ended(database: Database, command_id: UUID) -> Ended | None:

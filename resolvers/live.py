@@ -9,7 +9,7 @@ from typing import Any
 
 from commander.domain import ProjectionType
 from commander.domain.checking import problems_of
-from commander.domain.filters import NO_ROW, Condition, Filter, Operator
+from commander.domain.filters import NO_ROW, AllOf, Condition, Filter, Operator, reduced
 from commander.resolvers.read_your_writes import reached
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor, LiveItem
@@ -36,19 +36,20 @@ async def follow_rows(
 async def follow_row(
     services: Services,
     type_: ProjectionType,
+    where: Filter,
     key: Any,
     after: Cursor | None,
     at_least: int | None,
     timeout_ms: int,
 ) -> AsyncGenerator[tuple[LiveItem, Any | None], None]:
-    """The row with this key, then the row after each change, each with the item that it came with."""
+    """The row with this key if it matches, then after each change, each with the item that it came with."""
     field = type_.key_field
     # Some impossible keys are values that Postgres does not accept at all.
     possible = not problems_of((field,), SimpleNamespace(**{field.name: key}))
-    where: Filter = Condition(field, Operator.EQ, key) if possible else NO_ROW
+    wanted = reduced(AllOf((Condition(field, Operator.EQ, key), where))) if possible else NO_ROW
     await reached(services, services.tables[type_.name], at_least, timeout_ms)
     row = None
-    followed = services.live.follow(type_.name, where, key if possible else None, after)
+    followed = services.live.follow(type_.name, wanted, key if possible else None, after)
     async with aclosing(followed) as items:
         async for item in items:
             if item.snapshot or item.changes:

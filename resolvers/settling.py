@@ -1,4 +1,8 @@
-"""Waiting until all that a command has set going has ended: its reactions, theirs, and so on."""
+"""Waiting until all that a command has set going has ended: its reactions, theirs, and so on.
+
+Calls of effects are not waited for. An effect makes no events and sends no commands, so nothing in the log or
+in a row depends on it, and its attempts can take minutes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState
 from commander.streaming.commands.outcomes import Ended
 
-_FIRST_POLL_SECONDS = 0.05
+_FIRST_POLL_SECONDS = 0.01
+"""A reactor passes an event some milliseconds after it, and there is no signal for that."""
 
 
 @dataclass(frozen=True)

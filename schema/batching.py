@@ -9,6 +9,7 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from commander.domain import Rights
 from commander.domain.errors import CommanderError
 from commander.domain.filters import Filter
 from commander.eventstore.log.lineage import events_of_commands
@@ -24,6 +25,7 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, states_of
 from commander.resolvers.stream_events import StreamPage, pages_of
 from commander.resolvers.time_travel import PastRow, past_rows
+from commander.resolvers.visible_rows import visible
 from commander.streaming.projections.progress import Reached
 
 K = TypeVar("K", bound=Hashable)
@@ -33,12 +35,13 @@ V = TypeVar("V")
 class Batching:
     """The loaders of one answer. Of what they load, only pending commands are cached; see Reactions.
 
-    size: that of the answer. A level that alone exceeds it is not loaded whole.
+    size: that of the answer. A level that alone exceeds it is not loaded whole. rights: those of the viewer.
     """
 
-    def __init__(self, services: Services, size: AnswerSize) -> None:
+    def __init__(self, services: Services, size: AnswerSize, rights: Rights | None = None) -> None:
         self._services = services
         self._size = size
+        self._rights = rights
         self._reactions = Reactions(services)
         self.events = _loader(self._events)
         self.reactions = _loader(self._reactions_to)
@@ -67,12 +70,13 @@ class Batching:
         return await pages_of(self._services, asked)
 
     async def _rows(self, asked: Sequence[tuple[str, Any]]) -> list[Any | None]:
-        """asked: names of projections, each with a key."""
+        """asked: names of projections, each with a key. None for a row that the viewer does not see."""
         found: dict[tuple[str, Any], Any] = {}
         for name in dict.fromkeys(name for name, _ in asked):
             keys = [key for projection, key in asked if projection == name]
             rows = await rows_of(self._services, name, keys)
-            found |= {(name, key): row for key, row in rows.items()}
+            type_ = self._services.domain.projections[name]
+            found |= {(name, key): visible(self._rights, type_, row) for key, row in rows.items()}
         return [found.get(one) for one in asked]
 
     async def _pages_of_links(self, asked: Sequence[tuple[Referring, RowPage]]) -> list[list[Any]]:

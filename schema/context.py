@@ -31,7 +31,7 @@ class Context(RequestContext[Services]):
     @cached_property
     def batching(self) -> Batching:
         """Loads data for many fields of one answer together."""
-        return Batching(self.services, self.size)
+        return Batching(self.services, self.size, self.rights)
 
     def forget(self) -> None:
         """Drops cached data and the size. Call it between two answers of one operation."""

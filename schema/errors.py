@@ -21,6 +21,7 @@ CURSOR_LOST          the log was set back since the cursor was given (extensions
                      subscribe again with these)
 UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
+FORBIDDEN            the viewer may not do this
 NOT_FOUND            there is no such thing
 UNREADABLE           the data is stored, but this code cannot read it
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
@@ -43,6 +44,7 @@ from strawberry.types.execution import PreExecutionError
 
 from commander.domain import ProjectionFailed, UndecodableEvent
 from commander.domain.errors import (
+    Forbidden,
     InvalidRequest,
     NotFound,
     NotServing,
@@ -86,6 +88,7 @@ _CODES: Mapping[type[Exception], str] = {
     UntrustedDocument: "DOCUMENT_NOT_TRUSTED",
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     ProjectionBuilding: "PROJECTION_BUILDING",
+    Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
     ProjectionBehind: "PROJECTION_BEHIND",

@@ -25,7 +25,8 @@ logger = logging.getLogger("commander.api")
 
 REVOKED = "commander.revoked"
 _OF_SYSTEM = "revoked"
-_LONGEST = 256
+LONGEST_SUBJECT = 256
+"""The most characters of a subject."""
 
 
 class _Notice(msgspec.Struct):
@@ -68,7 +69,7 @@ def _subject_in(data: bytes) -> str | None:
             subject = data.decode().strip()
     except (msgspec.DecodeError, UnicodeDecodeError):
         subject = ""
-    if not subject or len(subject) > _LONGEST or unusable_scalar(subject):
+    if not subject or len(subject) > LONGEST_SUBJECT or unusable_scalar(subject):
         logger.warning("a revocation names no subject: %r", data[:100])
         return None
     return subject

@@ -2,10 +2,11 @@
 
 checkout.py           check that a source checkout is complete
 loading.py            find the domain that a process serves
+checking.py           commander check
 joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
-client.py             commander client typescript
+client.py             commander client typescript, commander client python
 document_files.py     the files that commander documents add reads
 documents.py          commander documents
 exporting.py          commander export
@@ -19,6 +20,7 @@ snapshots.py          commander snapshots drop
 auditing.py           run the checks of an audit in several processes
 verifying.py          commander verify
 tokens.py             commander token
+revoking.py           commander revoke
 repairing.py          commander repair
 parts.py              run one part, or all of them
 commands.py           the commands

@@ -44,11 +44,22 @@ def typescript(
 
 
 @app.command()
-def python(out: Out, domain: DomainName = None, check: Check = False) -> None:
+def python(
+    out: Out,
+    domain: DomainName = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SCALAR=MODULE:CLASS: a class whose values are made from the scalar's string, and give it "
+            "as str(value), such as Decimal=shop.money:Money. Can be given several times."
+        ),
+    ] = None,
+    check: Check = False,
+) -> None:
     """Write a package with an asyncio client of the domain. It needs httpx, and for WebSockets websockets."""
     if not out.resolve().name.isidentifier():
         raise CommanderError(f"--out {out}: the folder is a package, so its name must be one of Python")
-    _write("python", python_files, out, domain, check=check)
+    _write("python", partial(python_files, with_codecs=codec or ()), out, domain, check=check)
 
 
 def _write(

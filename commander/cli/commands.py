@@ -107,6 +107,17 @@ def schema(domain: DomainArgument = None) -> None:
 
 
 @app.command()
+def check(domain: DomainArgument = None) -> None:
+    """List the types without a rule, each with a line to write. Exit with 1 if there is one.
+
+    With authentication on, they are for operators alone.
+    """
+    from commander.cli.checking import run_check
+
+    run_check(domain)
+
+
+@app.command()
 def token(
     subject: Annotated[str, typer.Option(help="Whose token it is.")],
     role: Annotated[list[str] | None, typer.Option(help="A role. Can be repeated.")] = None,
@@ -119,6 +130,14 @@ def token(
     from commander.cli.tokens import run_token
 
     run_token(subject, role or [], minutes, data_dir)
+
+
+@app.command()
+def revoke(subject: Annotated[str, typer.Argument(help="Whose tokens: what is in their claim sub.")]) -> None:
+    """Revoke the tokens that a subject was given until now. Its streams end within a second."""
+    from commander.cli.revoking import run_revoke
+
+    run_revoke(subject)
 
 
 @app.command()

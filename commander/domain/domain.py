@@ -24,6 +24,7 @@ from commander.domain.projections import Indexes, ProjectionType, declared_rows,
 from commander.domain.reacting import ReactingDomain
 from commander.domain.reactors import ReactorType
 from commander.domain.rejection_codes import RejectingDomain
+from commander.domain.revoking import RevokingDomain
 from commander.domain.rules import Visibility
 from commander.domain.ruling import RuledDomain
 from commander.domain.source import raised, running, where_is
@@ -36,7 +37,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain):
+class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain, RevokingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the

@@ -15,6 +15,7 @@ from commander.domain.projections import ProjectionType
 from commander.domain.reachable import Reachable, Root
 from commander.domain.reactors import ReactorType
 from commander.domain.recurring import RecurringType
+from commander.domain.rules import Asked, Roles, parts_of
 
 
 class Declarations(Protocol):
@@ -108,6 +109,7 @@ class Fingerprints:
             roots += [Root(f"event {event.name} {event.version}", event.cls), *self._upcasts(event)]
         for _, command in sorted(domain.commands.items()):
             roots.append(Root(f"command {command.name} {command.internal}", command.cls))
+            roots += _rule_on_state(command)
         for _, aggregate in sorted(domain.aggregates.items()):
             roots.append(Root(f"aggregate {aggregate.name} by {aggregate.key}", aggregate.cls))
             roots += self._methods(aggregate.cls)
@@ -124,6 +126,15 @@ class Fingerprints:
                 roots.append(Root(hook.kind, hook.function))
                 roots += [Root(hook.kind, cls) for cls in _sorted(hook.commands or ())]
         return f"domain {domain.name}", roots
+
+
+def _rule_on_state(command: CommandType) -> Iterator[Root]:
+    """The functions of a command's rule, if whoever decides the command decides the rule."""
+    parts = list(parts_of(command.allow))
+    asked = [part for part in parts if isinstance(part, Asked)]
+    if any(part.parameters == 3 for part in asked):
+        roles = sorted(name for part in parts if isinstance(part, Roles) for name in part.names)
+        yield from (Root(f"allow {roles} by {part.parameters}", part.function) for part in asked)
 
 
 def _declared(domain: Declarations) -> Iterator[Any]:

@@ -176,7 +176,7 @@ class Reachable:
             yield Name(module, _WHOLE_MODULE)
 
     def _of_root(self, code: Any) -> Iterator[Target]:
-        found = list(self._of_value(code, (), scalars=True))
+        found = list(self._of_lambda(code)) or list(self._of_value(code, (), scalars=True))
         if not found:
             yield _unreadable(code)
         yield from found
@@ -186,6 +186,16 @@ class Reachable:
                     yield f"{name}={value!r}"
                 elif not name.startswith("__"):
                     yield from self._captured(value, ())
+
+    def _of_lambda(self, code: Any) -> Iterator[Target]:
+        """What a lambda in a decorator is made of. The decorator is not part of what it decorates."""
+        module = self._modules.named(getattr(code, "__module__", None) or "")
+        if module is None or getattr(code, "__name__", "") != "<lambda>":
+            return
+        name = module.source.lambdas_at(code.__code__.co_firstlineno)
+        if name is not None:
+            yield Name(module, name)
+            yield from self._captured(code, ())
 
     def _of_value(self, value: Any, seen: tuple[int, ...], *, scalars: bool) -> Iterator[Target]:
         """The definitions behind a value. scalars: plain data counts too, by its repr.

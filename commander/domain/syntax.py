@@ -17,11 +17,20 @@ class Source:
         self.stars: list[Import] = []
         self.defined: dict[str, list[ast.AST]] = {}
         self._spans: list[tuple[int, int, str]] = []
+        self._lambdas: dict[str, list[ast.AST]] = {}
         self._collect(ast.parse(source).body, [])
 
     def definition(self, name: str, is_left_out: Callable[[Chain], bool]) -> Definition:
-        """The definition of a name. is_left_out: tells the decorators that are not part of it."""
-        return definition_of(self.defined[name], is_left_out)
+        """The definition of a name, or of what `lambdas_at` names.
+
+        is_left_out: tells the decorators that are not part of it.
+        """
+        return definition_of(self._lambdas.get(name) or self.defined[name], is_left_out)
+
+    def lambdas_at(self, line: int) -> str | None:
+        """The name for the lambdas that begin in this line of a decorator; None if there are none."""
+        name = f"lambda:{line}"
+        return name if name in self._lambdas else None
 
     def defined_at(self, line: int) -> str | None:
         """The name that the statement at this line defines."""
@@ -60,6 +69,10 @@ class Source:
                     for name in dict.fromkeys(_changed_by(node)):
                         self.defined.setdefault(name, []).extend([*tests, node])
                         self._spans.append((_first_line(node), node.end_lineno or node.lineno, name))
+                    for decorator in getattr(node, "decorator_list", ()):
+                        for part in ast.walk(decorator):
+                            if isinstance(part, ast.Lambda):
+                                self._lambdas.setdefault(f"lambda:{part.lineno}", []).append(part)
 
 
 def _first_line(node: ast.stmt) -> int:

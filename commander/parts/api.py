@@ -24,6 +24,7 @@ from commander.parts.part import Part, Server, run_all
 from commander.parts.status_server import Answer, Answers
 from commander.resolvers.allowances import Rates, allowances_of
 from commander.resolvers.identity.authentication import Authentication
+from commander.resolvers.identity.revoking_events import RevokingEvents
 from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
 from commander.resolvers.trusted_documents import TrustedDocuments
@@ -134,7 +135,8 @@ class ApiPart(Part):
         works = [services.feed.run(), tables.run(), standstill.run(followed), queue.run()]
         works.append(self._trusted.run(database))
         if self._authentication is not None and shared is not None:
-            works += [self._authentication.run(), shared.run()]
+            revoking = RevokingEvents(self.domain, database, services.feed, shared)
+            works += [self._authentication.run(), shared.run(), revoking.run()]
         await run_all(*works)
 
     def _for_operations(self, database: Database) -> Database:

@@ -1,5 +1,6 @@
 """A bank: accounts, deposits, withdrawals, and transfers that a process carries out.
 
+rules.py        who may send and see what
 messages.py     the commands and events
 accounts.py     the Account aggregate: the rules for deposits and withdrawals
 transfers.py    the Transfer aggregate, and the process that moves the money

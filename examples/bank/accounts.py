@@ -30,6 +30,7 @@ class Account:
     opened: bool = False
     closed: bool = False
     balance: Decimal = Decimal("0.00")
+    owner: str | None = None
 
     def open(self, command: OpenAccount) -> AccountOpened:
         if self.opened:
@@ -46,6 +47,8 @@ class Account:
         return MoneyWithdrawn(command.account_id, command.amount)
 
     def withdraw_for_transfer(self, command: WithdrawForTransfer) -> MoneyWithdrawn:
+        if command.payer not in (None, self.owner):  # the same answer as for an account that is not there
+            raise Rejected("ACCOUNT_NOT_FOUND", f"{command.payer} has no account {command.account_id}")
         self._must_be_open(command.account_id)
         self._must_hold(command.amount)
         return MoneyWithdrawn(command.account_id, command.amount, command.transfer_id)
@@ -64,7 +67,7 @@ class Account:
         return AccountClosed(command.account_id)
 
     def account_opened(self, event: AccountOpened) -> Account:
-        return replace(self, opened=True)
+        return replace(self, opened=True, owner=event.owner)
 
     def money_deposited(self, event: MoneyDeposited) -> Account:
         return replace(self, balance=self.balance + event.amount)

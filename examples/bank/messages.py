@@ -1,11 +1,12 @@
-"""The commands and events of the bank."""
+"""The commands and events of the bank, and who may send and see them (rules.py)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from commander import Doc, Domain, Gt, Le, Len, Predicate, new_id
+from commander import Doc, Domain, Gt, Le, Len, Predicate, any_of, new_id, same_as
+from commander.examples.bank.rules import TELLERS, names_itself, own, owns_account, paid, pays_itself
 
 bank = Domain("bank")
 
@@ -21,10 +22,13 @@ TransferId = Annotated[UUID, Doc("The id of the transfer.")]
 Money = Annotated[Decimal, Doc("The amount of money.")]
 Amount = Annotated[Money, Gt(0), Le(Decimal("1000000000")), Predicate(whole_cents)]
 Owner = Annotated[str, Doc("The name of the owner.")]
+Payer = Annotated[
+    str | None, Doc("In whose name the money moves: the source must be theirs. Null: it may be anyone's.")
+]
 Reason = Annotated[str, Doc("The code with which an account rejected the transfer.")]
 
 
-@bank.command
+@bank.command(allow=any_of(TELLERS, names_itself))
 @dataclass(frozen=True)
 class OpenAccount:
     """Open an account. Leave out the id to have one made."""
@@ -33,7 +37,7 @@ class OpenAccount:
     account_id: AccountId = new_id()
 
 
-@bank.command
+@bank.command(allow=any_of(TELLERS, owns_account))
 @dataclass(frozen=True)
 class Deposit:
     """Put money into an account."""
@@ -42,7 +46,7 @@ class Deposit:
     amount: Amount
 
 
-@bank.command
+@bank.command(allow=owns_account)
 @dataclass(frozen=True)
 class Withdraw:
     """Take money out of an account."""
@@ -51,7 +55,7 @@ class Withdraw:
     amount: Amount
 
 
-@bank.command
+@bank.command(allow=owns_account)
 @dataclass(frozen=True)
 class CloseAccount:
     """Close an account for good; its balance must be zero."""
@@ -59,7 +63,7 @@ class CloseAccount:
     account_id: AccountId
 
 
-@bank.command
+@bank.command(allow=pays_itself)
 @dataclass(frozen=True)
 class RequestTransfer:
     """Move money between accounts: withdraw, deposit, and give it back when the deposit is refused.
@@ -71,6 +75,7 @@ class RequestTransfer:
     target_id: TargetId
     amount: Amount
     transfer_id: TransferId = new_id()
+    payer: Payer = None
 
 
 # Internal commands: only the transfers process sends them.
@@ -84,6 +89,7 @@ class WithdrawForTransfer:
     account_id: AccountId
     amount: Money
     transfer_id: TransferId
+    payer: Payer = None
 
 
 @bank.command(internal=True)
@@ -147,7 +153,7 @@ class RecordReturn:
     transfer_id: TransferId
 
 
-@bank.event
+@bank.event(visible=any_of(TELLERS, own))
 @dataclass(frozen=True)
 class AccountOpened:
     """An account was opened."""
@@ -156,7 +162,7 @@ class AccountOpened:
     owner: Owner
 
 
-@bank.event
+@bank.event(visible=same_as("account"))
 @dataclass(frozen=True)
 class MoneyDeposited:
     """Money was put into an account."""
@@ -166,7 +172,7 @@ class MoneyDeposited:
     transfer_id: TransferId | None = None
 
 
-@bank.event
+@bank.event(visible=same_as("account"))
 @dataclass(frozen=True)
 class MoneyWithdrawn:
     """Money was taken out of an account."""
@@ -176,7 +182,7 @@ class MoneyWithdrawn:
     transfer_id: TransferId | None = None
 
 
-@bank.event
+@bank.event(visible=same_as("account"))
 @dataclass(frozen=True)
 class MoneyReturned:
     """The money of a refused transfer came back; an account closed meanwhile is open again."""
@@ -186,7 +192,7 @@ class MoneyReturned:
     transfer_id: TransferId
 
 
-@bank.event
+@bank.event(visible=same_as("account"))
 @dataclass(frozen=True)
 class AccountClosed:
     """An account was closed for good."""
@@ -194,7 +200,7 @@ class AccountClosed:
     account_id: AccountId
 
 
-@bank.event
+@bank.event(visible=any_of(TELLERS, paid))
 @dataclass(frozen=True)
 class TransferRequested:
     """A transfer began; the money has not moved yet."""
@@ -203,9 +209,10 @@ class TransferRequested:
     source_id: SourceId
     target_id: TargetId
     amount: Money
+    payer: Payer = None
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferWithdrawn:
     """The money has left the source and is on its way to the target."""
@@ -215,7 +222,7 @@ class TransferWithdrawn:
     amount: Money
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferCompleted:
     """The money has arrived at the target."""
@@ -223,7 +230,7 @@ class TransferCompleted:
     transfer_id: TransferId
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferRefused:
     """The source refused the withdrawal; no money moved."""
@@ -232,7 +239,7 @@ class TransferRefused:
     reason: Reason
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferExpired:
     """The money did not leave the source in time; if it does after all, it goes back."""
@@ -240,7 +247,7 @@ class TransferExpired:
     transfer_id: TransferId
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferReturning:
     """The target refused the deposit, or it came too late; the money is on its way back to the source."""
@@ -251,7 +258,7 @@ class TransferReturning:
     reason: Reason
 
 
-@bank.event
+@bank.event(visible=same_as("transfer"))
 @dataclass(frozen=True)
 class TransferReturned:
     """The money is back at the source."""

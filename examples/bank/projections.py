@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated
 
-from commander import Ref
+from commander import Ref, any_of
 from commander.examples.bank.messages import (
     AccountClosed,
     AccountId,
@@ -16,6 +16,7 @@ from commander.examples.bank.messages import (
     MoneyReturned,
     MoneyWithdrawn,
     Owner,
+    Payer,
     SourceId,
     TargetId,
     TransferCompleted,
@@ -28,10 +29,17 @@ from commander.examples.bank.messages import (
     TransferWithdrawn,
     bank,
 )
+from commander.examples.bank.rules import TELLERS, own, paid
 from commander.examples.bank.transfers import TransferStatus
 
 
-@bank.projection("account", key="account_id", indexes=("owner", "balance"), filterable=("closed",))
+@bank.projection(
+    "account",
+    key="account_id",
+    indexes=("owner", "balance"),
+    filterable=("closed",),
+    visible=any_of(TELLERS, own),
+)
 @dataclass(frozen=True)
 class AccountRow:
     """An account as it stands."""
@@ -60,7 +68,13 @@ class AccountRow:
         return replace(self, closed=True)
 
 
-@bank.projection("transfer", key="transfer_id", filterable=("status",))
+@bank.projection(
+    "transfer",
+    key="transfer_id",
+    indexes=("payer",),
+    filterable=("status",),
+    visible=any_of(TELLERS, paid),
+)
 @dataclass(frozen=True)
 class TransferRow:
     """A transfer as it stands."""
@@ -73,10 +87,11 @@ class TransferRow:
     """How far it has come."""
     reason: str | None = None
     """The code with which an account rejected it, or EXPIRED. Null unless that happened."""
+    payer: Payer = None
 
     @classmethod
     def requested(cls, event: TransferRequested) -> TransferRow:
-        return cls(event.transfer_id, event.source_id, event.target_id, event.amount)
+        return cls(event.transfer_id, event.source_id, event.target_id, event.amount, payer=event.payer)
 
     def withdrawn(self, event: TransferWithdrawn) -> TransferRow:
         return replace(self, status=TransferStatus.WITHDRAWN)

@@ -77,7 +77,9 @@ class Transfer:
             raise Rejected("TRANSFER_EXISTS", f"transfer {command.transfer_id} was requested before")
         if command.source_id == command.target_id:
             raise Rejected("SAME_ACCOUNT", "a transfer needs two accounts")
-        return TransferRequested(command.transfer_id, command.source_id, command.target_id, command.amount)
+        return TransferRequested(
+            command.transfer_id, command.source_id, command.target_id, command.amount, command.payer
+        )
 
     def record_withdrawal(self, command: RecordWithdrawal) -> TransferWithdrawn | TransferReturning:
         if self.status is TransferStatus.EXPIRED:
@@ -145,7 +147,7 @@ class Transfers:
     def requested(self, event: TransferRequested) -> tuple[Transfers, WithdrawForTransfer, Deadline]:
         return (
             Transfers(event.source_id, event.target_id, event.amount),
-            WithdrawForTransfer(event.source_id, event.amount, event.transfer_id),
+            WithdrawForTransfer(event.source_id, event.amount, event.transfer_id, event.payer),
             Deadline(ExpireTransfer(event.transfer_id), after=PATIENCE),
         )
 

@@ -7,6 +7,7 @@ keys.py            given keys that verify tokens
 issued_keys.py     the keys of an issuer: fetched, kept, renewed
 tokens.py          verify tokens, each once
 shared_revocations.py  those that all API processes share
+revoking_events.py  events of the log that revoke
 minting.py         mint tokens for development
 revocations.py     the subjects whose tokens were revoked
 open_streams.py    end the streams of a token that has ended

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-from graphql import build_schema
+from graphql import GraphQLSchema, build_schema
 
 from commander.domain import Domain
+from commander.domain.errors import CommanderError
 from commander.schema.python.methods import client_lines
 from commander.schema.python.models import Models
+from commander.schema.python.type_text import scalars_of
 from commander.schema.typescript.operations import Operations
 
 _RUNTIME = "commander.schema.python.runtime"
+_CODEC = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*:[A-Z]\w*")
 _HEAD = """\
 # Written by `commander client python`. Do not edit: write it again.
 # ruff: noqa: E501, RUF001, RUF002, RUF100
@@ -164,18 +168,40 @@ def connect(
 '''
 
 
-def python_files(domain: Domain, schema: str) -> Mapping[str, str]:
-    """The text of each file, by its path. schema: that of the domain, in SDL."""
+def python_files(domain: Domain, schema: str, with_codecs: Iterable[str] = ()) -> Mapping[str, str]:
+    """The text of each file, by its path. schema: that of the domain, in SDL.
+
+    with_codecs: texts such as `Decimal=shop.money:Money`. Raises CommanderError.
+    """
     operations = Operations(domain, build_schema(schema))
+    codecs = _codecs_of(with_codecs, operations.schema)
     return {
         "__init__.py": _HEAD + _INIT,
-        "models.py": _HEAD + _with_imports(_MODELS, Models(operations).lines()),
+        "models.py": _HEAD + _with_imports(_models_head(codecs), Models(operations, codecs).lines()),
         "operations.py": _HEAD + _lines(_operations(operations)),
         "client.py": _HEAD
         + _with_imports(_CLIENT, [*client_lines(operations), *_CLASS.rstrip().splitlines()]),
         "py.typed": "",
         **{f"runtime/{name}": text for name, text in _runtime()},
     }
+
+
+def _codecs_of(texts: Iterable[str], schema: GraphQLSchema) -> dict[str, str]:
+    known, found = scalars_of(schema), dict[str, str]()
+    for text in texts:
+        scalar, _, path = text.partition("=")
+        if scalar not in known or not _CODEC.fullmatch(path):
+            names = ", ".join(known)
+            raise CommanderError(f"--codec {text}: write SCALAR=MODULE:CLASS; the scalars are {names}")
+        found[scalar] = path
+    return found
+
+
+def _models_head(codecs: Mapping[str, str]) -> str:
+    """The head of models.py, which imports the modules of the codecs."""
+    own = sorted({path.partition(":")[0] for path in codecs.values()})
+    imports = "".join(f"import {module}\n" for module in own)
+    return _MODELS.replace("\nfrom .runtime", f"\n{imports}\nfrom .runtime" if own else "\nfrom .runtime")
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from commander.schema.typescript.selecting import Abstract
 OPTIONS = "CommandOptions"
 _EVENT, _ITEM = "Event", "FeedItem"
 _CLASS = "@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)"
-_UNKNOWN = "An event of a type that this client does not know, because the domain has got it since."
+_UNKNOWN = "One of a type that this client does not know, because the API has got it since."
 _PATIENCE = (
     "How long to repeat the request, in seconds, through breaks, OVERLOADED, UNAVAILABLE, 429 and 503. "
     "30 by default; math.inf for ever."
@@ -35,10 +35,14 @@ _PATIENCE = (
 
 
 class Models:
-    """The types that the operations of a domain need, and their classes as text."""
+    """The types that the operations of a domain need, and their classes as text.
 
-    def __init__(self, operations: Operations) -> None:
+    codecs: the class of a scalar that the caller has chosen, as MODULE:CLASS, by the scalar's name.
+    """
+
+    def __init__(self, operations: Operations, codecs: Mapping[str, str]) -> None:
         self._operations = operations
+        self._codecs = codecs
         self._schema = operations.schema
         self._selecting = operations.selecting
         self._given: dict[str, GraphQLNamedType] = {}
@@ -46,7 +50,6 @@ class Models:
         self._unions: dict[str, list[GraphQLObjectType]] = {}
         self._enums: dict[str, GraphQLEnumType] = {}
         self._collect()
-        self._unknown = free("UnknownEvent", self._schema.type_map)
 
     def _collect(self) -> None:
         operations = self._operations
@@ -97,7 +100,7 @@ class Models:
                 self._take_given(get_named_type(field.type))
 
     def lines(self) -> Iterator[str]:
-        yield from scalar_aliases(self._schema)
+        yield from scalar_aliases(self._schema, self._codecs)
         for _, enum in sorted(self._enums.items()):
             yield from _enum(enum)
         for name, type_ in sorted(self._given.items()):
@@ -105,14 +108,15 @@ class Models:
             yield from self._options(type_) if name == OPTIONS else _input(type_)
         for name, fields in sorted(self._objects.items()):
             yield from _class(name, fields, self._schema.type_map[name].description)
-        event = self._abstract(_EVENT)
-        assert isinstance(event, GraphQLInterfaceType)
-        yield from _class(self._unknown, self._selecting.selected(event), _UNKNOWN, "(codec.Open)")
         for name, members in self._unions.items():
-            others = [self._unknown] if name in (_EVENT, _ITEM) else []
+            known = self._abstract(_EVENT if name == _ITEM else name)
+            unknown = free(f"Unknown{known.name}", self._schema.type_map)
+            if known.name == name:
+                assert isinstance(known, GraphQLInterfaceType), "it has fields that each member has"
+                yield from _class(unknown, self._selecting.selected(known), _UNKNOWN, "(codec.Open)")
             yield from ("", "")
             yield f"{name}: typing.TypeAlias = ("
-            yield "    " + "\n    | ".join([one.name for one in members] + others)
+            yield "    " + "\n    | ".join([*(one.name for one in members), unknown])
             yield ")"
             yield from docstring(self._abstract(name).description)
 

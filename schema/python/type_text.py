@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from graphql import GraphQLList, GraphQLNonNull, GraphQLScalarType, GraphQLSchema, GraphQLType
 
@@ -39,12 +39,21 @@ def _not_null(type_: GraphQLType, given: bool, prefix: str) -> str:
     return _BUILT_IN.get(name, f"{prefix}{name}")
 
 
-def scalar_aliases(schema: GraphQLSchema) -> Iterable[str]:
-    """A type alias for each scalar of the schema that is not built into GraphQL."""
-    for name, type_ in sorted(schema.type_map.items()):
-        if isinstance(type_, GraphQLScalarType) and name not in _BUILT_IN:
-            yield f"{name}: typing.TypeAlias = {_SCALARS.get(name, 'typing.Any')}"
-            yield from docstring(type_.description)
+def scalars_of(schema: GraphQLSchema) -> dict[str, GraphQLScalarType]:
+    """The scalars of a schema that are not built into GraphQL."""
+    return {
+        name: type_
+        for name, type_ in sorted(schema.type_map.items())
+        if isinstance(type_, GraphQLScalarType) and name not in _BUILT_IN
+    }
+
+
+def scalar_aliases(schema: GraphQLSchema, codecs: Mapping[str, str]) -> Iterable[str]:
+    """A type alias for each scalar. codecs: the classes that the caller has chosen, as MODULE:CLASS."""
+    for name, type_ in scalars_of(schema).items():
+        own = f"typing.Annotated[{codecs[name].replace(':', '.')}, codec.BY_TEXT]" if name in codecs else None
+        yield f"{name}: typing.TypeAlias = {own or _SCALARS.get(name, 'typing.Any')}"
+        yield from docstring(type_.description)
 
 
 def docstring(text: str | None, indent: str = "") -> Iterable[str]:

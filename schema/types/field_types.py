@@ -49,9 +49,10 @@ class TypeMap:
         )
 
     def annotation(self, field: Field, *, is_input: bool = False) -> Any:
-        """The annotation of a field for Strawberry."""
+        """The annotation of a field for Strawberry. One that not all viewers see is null for the others."""
         annotation = self._of(field.type, is_input)
-        return annotation | None if field.optional else annotation
+        hidden = field.visible_to is not None and not is_input
+        return annotation | None if field.optional or hidden else annotation
 
     def record(self, type_: RecordType, *, is_input: bool) -> Any:
         """The object or input type of a value object."""

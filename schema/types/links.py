@@ -13,6 +13,7 @@ from commander.domain.links import Link
 from commander.eventstore.projections.queries import RowPage
 from commander.resolvers.links import Referring
 from commander.resolvers.projections import Listing, order_of, walk_of
+from commander.resolvers.visible_rows import must_see, narrowed
 from commander.schema.context import Context
 from commander.schema.names import camel
 from commander.schema.types.direct_field import DirectField
@@ -71,10 +72,11 @@ def reverse_field(link: Link, name: str, of: str, rows: RowList, domain: Domain)
     }
 
     async def resolve(row: Any, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
-        services, batching = info.context.services, info.context.batching
+        services, batching, rights = info.context.services, info.context.batching, info.context.rights
         table = services.tables[link.source.name]
-        where = rows.where.read(given.get("where"))
+        where = narrowed(rights, link.source, rows.where.read(given.get("where")), domain.projections)
         order = order_of(orders, read_order(given.get("orderBy")))
+        must_see(rights, link.source, (link.field, *order.fields), "orderBy")
         listing = Listing(f"{of}.{name}", table, where, order)
         if given.get("first") is None and given.get("last") is None:
             given["first"] = min(_OF_A_ROW, services.limits.max_page)
@@ -90,7 +92,7 @@ def reverse_field(link: Link, name: str, of: str, rows: RowList, domain: Domain)
         async def count() -> int:
             return int(await batching.counts_of_links.load((referring, where)))
 
-        return await rows.page(listing, walk, read, count)
+        return await rows.page(rights, listing, walk, read, count)
 
     description = (
         f"The `{camel(link.source.plural)}` whose `{link.name}` is this row; by default the first "

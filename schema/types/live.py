@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import strawberry
 
-from commander.domain import DefinitionError, ProjectionType
+from commander.domain import DefinitionError, Domain, ProjectionType, Rights
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.cursors import is_kept, live_cursor_from, live_cursor_of
 from commander.resolvers.live import follow_row, follow_rows
+from commander.resolvers.visible_rows import masked, narrowed, row_filter, sees_every_row
 from commander.schema.context import Context
 from commander.schema.names import camel
 from commander.schema.types.events import StandsStill
@@ -55,14 +56,16 @@ def live_names(name: str) -> list[str]:
     return [name + kind for kind in ("LiveRow", "LiveList", "LiveChange")]
 
 
-def live_fields(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap) -> list[LiveField]:
+def live_fields(
+    name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap, domain: Domain
+) -> list[LiveField]:
     """The fields of Subscription for a projection whose rows are of this type.
 
     Raises DefinitionError if the name of the key is also a name of the API.
     """
     for made in live_names(name):
         types.claim(made, type_.where)
-    return [_row(name, type_, row, types), _list(name, type_, row, where, types)]
+    return [_row(name, type_, row, types), _list(name, type_, row, where, types, domain)]
 
 
 def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveField:
@@ -94,10 +97,12 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
     declared.__annotations__ |= {"key": Annotated[key_type, argument], "return": AsyncIterator[item]}  # type: ignore[valid-type]
 
     async def items(context: Context, given: Mapping[str, Any]) -> AsyncGenerator[tuple[Cursor, Any], None]:
-        following = follow_row(context.services, type_, given[shown], *_begin(context, given))
+        rights = context.rights
+        begin = _begin(context, type_, given)
+        following = follow_row(context.services, type_, row_filter(rights, type_), given[shown], *begin)
         async with aclosing(following) as rows:
             async for one, found in rows:
-                yield one.cursor, item(**_about(one, context.epochs), row=found)
+                yield one.cursor, item(**_about(one, context.epochs), row=masked(rights, type_, found))
 
     description = "A row: first as it is now, then after each change."
     return LiveField(
@@ -105,7 +110,9 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
     )
 
 
-def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap) -> LiveField:
+def _list(
+    name: str, type_: ProjectionType, row: Any, where: Where, types: TypeMap, domain: Domain
+) -> LiveField:
     shown = camel(type_.key)
     if shown in ("kind", "row"):
         raise DefinitionError(type_.where, f"the name {shown} is taken by a field of the API; rename the key")
@@ -144,22 +151,23 @@ def _list(name: str, type_: ProjectionType, row: Any, where: Where, types: TypeM
 
     declared.__annotations__ |= {"where": where.input | None, "return": AsyncIterator[item]}  # type: ignore[valid-type]
 
-    def made(one: Change) -> Any:
-        return change(kind=one.kind, key=one.key, row=one.row)
+    def made(one: Change, rights: Rights | None) -> Any:
+        return change(kind=one.kind, key=one.key, row=masked(rights, type_, one.row))
 
-    def shown_item(found: LiveItem, epochs: Epochs) -> Any:
+    def shown_item(found: LiveItem, context: Context) -> Any:
         return item(
-            **_about(found, epochs),
+            **_about(found, context.epochs),
             snapshot=found.snapshot,
-            changes=[made(one) for one in found.changes],
+            changes=[made(one, context.rights) for one in found.changes],
         )
 
     async def items(context: Context, given: Mapping[str, Any]) -> AsyncGenerator[tuple[Cursor, Any], None]:
-        wanted = where.read(given.get("where"), is_live=True)
-        following = follow_rows(context.services, type_, wanted, *_begin(context, given))
+        asked = where.read(given.get("where"), is_live=True)
+        wanted = narrowed(context.rights, type_, asked, domain.projections)
+        following = follow_rows(context.services, type_, wanted, *_begin(context, type_, given))
         async with aclosing(following) as found:
             async for one in found:
-                yield one.cursor, shown_item(one, context.epochs)
+                yield one.cursor, shown_item(one, context)
 
     description = "The rows that match: first all of them, then each change."
     return LiveField(
@@ -177,15 +185,20 @@ def _about(found: LiveItem, epochs: Epochs) -> dict[str, Any]:
     return {"position": position, "cursor": live_cursor_of(found.cursor, epochs), "stands_still": still}
 
 
-def _begin(context: Context, given: Mapping[str, Any]) -> tuple[Cursor | None, int | None, int]:
+def _begin(
+    context: Context, type_: ProjectionType, given: Mapping[str, Any]
+) -> tuple[Cursor | None, int | None, int]:
     """after, at_least and timeout_ms. The cursor of a reconnecting client overrides the argument `after`.
 
     After a cursor that the log is no longer the same for, everything is sent: the client drops what it had.
+    The same for a viewer who does not see every row: the rows that changed since could be those of others.
     """
     after = context.resume_after
     if after is None and given.get("after") is not None:
         after = live_cursor_from("after", given["after"])
-    if after is not None and not is_kept(context.services.epochs, after):
+    if after is not None and not (
+        is_kept(context.services.epochs, after) and sees_every_row(context.rights, type_)
+    ):
         after = None
     return after, given.get("atLeast"), given["timeoutMs"]
 

@@ -14,6 +14,7 @@ from commander.domain.time_travel import aggregate_behind
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing
 from commander.resolvers.stream_events import stream_page
+from commander.resolvers.visible_rows import must_see, narrowed, visible
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
 from commander.schema.types.changed_rows import RowType
@@ -93,7 +94,7 @@ class ProjectionFields:
             self.from_streams.append(RowType(type_, row, aggregate))
         where = Where(name, type_, self._types, self._conditions)
         rows = self._lists[type_.name] = row_list(name, type_, row, where, self._types)
-        self.live += live_fields(name, type_, row, where, self._types)
+        self.live += live_fields(name, type_, row, where, self._types, self._domain)
         return [_by_key(type_, row, self._types), _list(rows, self._domain), *own]
 
     def _of_link(self, link: Link) -> list[DirectField]:
@@ -149,7 +150,8 @@ def _by_key(type_: ProjectionType, row: Any, types: TypeMap) -> DirectField:
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         await reach(info, type_, given)
-        return await resolving.row(services, services.tables[type_.name], given[shown])
+        row = await resolving.row(services, services.tables[type_.name], given[shown])
+        return visible(info.context.rights, type_, row)
 
     field = strawberry.field(declared, name=camel(type_.query), description=type_.doc or None)
     return DirectField(field, resolve, "Query")
@@ -176,10 +178,12 @@ def _list(rows: RowList, domain: Domain) -> DirectField:
     }
 
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
-        services = info.context.services
+        services, rights = info.context.services, info.context.rights
         table = services.tables[type_.name]
         order = resolving.order_of(type_.orders, read_order(given.get("orderBy")))
-        listing = Listing(type_.plural, table, rows.where.read(given.get("where")), order)
+        must_see(rights, type_, order.fields, "orderBy")
+        where = narrowed(rights, type_, rows.where.read(given.get("where")), domain.projections)
+        listing = Listing(type_.plural, table, where, order)
         walk = resolving.walk_of(services, listing, *(given.get(name) for name in PAGE))
         for projection in (type_.name, *projections_of(listing.where)):
             await reach(info, domain.projections[projection], given)
@@ -187,7 +191,7 @@ def _list(rows: RowList, domain: Domain) -> DirectField:
         async def count() -> int:
             return await resolving.total(services, listing)
 
-        return await rows.page(listing, walk, resolving.reading(services, listing), count)
+        return await rows.page(rights, listing, walk, resolving.reading(services, listing), count)
 
     description = (
         "A page of the list: the `first` rows after the cursor `after`, or the `last` rows before the cursor "

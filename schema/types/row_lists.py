@@ -9,9 +9,10 @@ from typing import Any
 import strawberry
 from strawberry.types import Info
 
-from commander.domain import ProjectionType
+from commander.domain import ProjectionType, Rights
 from commander.resolvers import projections as resolving
 from commander.resolvers.projections import Listing, ReadRows, Walk
+from commander.resolvers.visible_rows import masked
 from commander.schema.context import Context
 from commander.schema.types.field_types import TypeMap
 from commander.schema.types.filters import Where, order_input
@@ -32,10 +33,15 @@ class RowList:
     where: Where
     order: Any
 
-    async def page(self, listing: Listing, walk: Walk, read: ReadRows, count: Count) -> Any:
-        """A page of a list. read, count: read and count its rows."""
+    async def page(
+        self, rights: Rights | None, listing: Listing, walk: Walk, read: ReadRows, count: Count
+    ) -> Any:
+        """A page of a list. read, count: read and count its rows, all of which the viewer sees."""
         page = await resolving.page(walk, read)
-        edges = [self.edge(cursor=listing.cursor_of(row), node=row) for row in page.items]
+        edges = [
+            self.edge(cursor=listing.cursor_of(row), node=masked(rights, self.type, row))
+            for row in page.items
+        ]
         about = page_info(page, [one.cursor for one in edges])
         return self.connection(count=count, edges=edges, page_info=about)
 

@@ -38,7 +38,7 @@ def shared_fields(events: Iterable[EventType]) -> dict[str, tuple[Field, ...]]:
             other, known = first.setdefault(shown, (event, field))
             if _form(known.type) != _form(field.type):
                 raise _differs(event, field, f"{other.name}.{known.name}")
-            if field.optional:
+            if field.optional or field.visible_to is not None:
                 may_be_null.add(shown)
     return {
         event.name: tuple(

@@ -15,10 +15,12 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry import UNSET
 
-from commander.domain import ProjectionType
+from commander.domain import ProjectionType, Rights
+from commander.domain.errors import InvalidRequest
 from commander.domain.links import Link
 from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
+from commander.resolvers.visible_rows import sees_every_row, visible
 from commander.schema.context import Context
 from commander.schema.names import camel
 from commander.schema.types.direct_field import DirectField, Given
@@ -83,16 +85,18 @@ class PastRows:
     row: Any
     place: tuple[str, ...]
 
-    def of(self, made: Made, as_of: resolving.AsOf | None = None) -> Any | None:
-        """A version of a row as its GraphQL type. None if there was no row.
+    def of(self, rights: Rights | None, made: Made, as_of: resolving.AsOf | None = None) -> Any | None:
+        """A version of a row as its GraphQL type. None if there was no row that the viewer sees.
 
+        The rule of the rows is held against the row as it was.
         as_of: the point at which its links are followed; by default that of its event.
         """
-        if made.row is None:
+        row = visible(rights, self.type, made.row)
+        if row is None:
             return None
         event = made.event
         place = {"version": event.version, "position": Position(event.position), "time": event.recorded_at}
-        columns = {field.name: getattr(made.row, field.name) for field in self.type.fields}
+        columns = {field.name: getattr(row, field.name) for field in self.type.fields}
         at = as_of if as_of is not None and as_of.version is None else resolving.AsOf(position=event.position)
         return self.row(**columns, **{name: place[name] for name in self.place}, _as_of=at)
 
@@ -108,7 +112,7 @@ class PastRows:
             info.context.size.add(1)
             asked = resolving.PastRow(link.target.name, key, row._as_of)
             made = await info.context.batching.past_rows.load(asked)
-            return None if made is None else target.of(made, row._as_of)
+            return None if made is None else target.of(info.context.rights, made, row._as_of)
 
         declared.__annotations__["return"] = target.row | None
         description = (
@@ -156,8 +160,14 @@ def row_at(name: str, past: PastRows, types: TypeMap) -> DirectField:
     async def resolve(_root: None, info: GraphQLResolveInfo[Context], /, **given: Any) -> Any:
         services = info.context.services
         as_of = resolving.AsOf(**given["asOf"])
-        made = await resolving.row_as_of(services, services.tables[type_.name], given[shown], as_of)
-        return None if made is None else past.of(made, as_of)
+        rights = info.context.rights
+        try:
+            made = await resolving.row_as_of(services, services.tables[type_.name], given[shown], as_of)
+        except InvalidRequest:
+            if as_of.version is not None and not sees_every_row(rights, type_):
+                return None  # the error says how many versions there are, of a row that may be another's
+            raise
+        return None if made is None else past.of(rights, made, as_of)
 
     description = f"{name} as it was at a point in the past, folded from the log. Null if there was none."
     field = strawberry.field(declared, name=f"{camel(type_.query)}At", description=description)
@@ -177,16 +187,17 @@ def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap
     connection = _type(connection_name, {"edges": list[edge], "page_info": PageInfo})
 
     async def versions(context: Context, key: Any, given: Given) -> Any:
-        table = context.services.tables[type_.name]
+        table, rights = context.services.tables[type_.name], context.rights
         walk = {name: given.get(name) for name in _PAGE}
         page = await resolving.versions_of_row(context.services, table, key, **walk)
         edges = [
-            edge(cursor=resolving.version_cursor_of(table, made.version), node=node(made))
+            edge(cursor=resolving.version_cursor_of(table, made.version), node=node(context, made))
             for made in page.items
+            if sees_every_row(rights, type_) or visible(rights, type_, made.version.row) is not None
         ]
         return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
 
-    def node(made: resolving.MadeVersion) -> Any:
+    def node(context: Context, made: resolving.MadeVersion) -> Any:
         event = made.version.event
         return version(
             version=event.version,
@@ -194,7 +205,7 @@ def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap
             recorded_at=event.recorded_at,
             event=events.of(event),
             command=ended(made.command, events),
-            row=past.of(made.version),
+            row=past.of(context.rights, made.version),
         )
 
     def declared(

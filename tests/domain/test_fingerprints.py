@@ -29,6 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from commander import any_of, where
 from shop import tiers
 from shop.customers import Base, Bonus, points_by, shop
 from shop.prices import DOUBLE, Price, in_euros as value_of
@@ -48,7 +49,7 @@ def rounded(amount):
     return amount // 2 * 2
 
 
-@shop.event(version=2)
+@shop.event(version=2, visible=lambda viewer: where(customer=viewer.subject))
 @dataclass(frozen=True)
 class Bought:
     customer: str
@@ -60,7 +61,16 @@ class Bought:
 def with_kind(data):
     return {**data, "kind": "plain"}
 
-@shop.command
+def is_good(viewer, command, state):
+    return state.points > LEAST_POINTS
+
+
+LEAST_POINTS = 3
+
+
+@shop.command(
+    allow=any_of({"clerk"}, is_good, lambda viewer, command: command.customer == viewer.subject)
+)
 @dataclass(frozen=True)
 class Buy:
     customer: str
@@ -85,7 +95,7 @@ class Customer(Base):
         return replace(self, points=self.points + points_of(sum(more)) * DOUBLE(1) + extra)
 
 
-@shop.projection("buyer", key="customer", indexes=("points",))
+@shop.projection("buyer", key="customer", indexes=("points",), visible={"clerk"})
 @dataclass(frozen=True)
 class Buyer:
     customer: str
@@ -264,7 +274,7 @@ CHANGES: dict[str, tuple[str, str, str, set[str]]] = {
     "a decorator": ("customers", "return function(amount)", "return function(amount) * 2", AGGREGATE),
     "a decorated function": ("customers", "    return amount\n", "    return amount * 3\n", AGGREGATE),
     "a field of an event": ("domain", "price: Price\n    kind", "price: Price | None\n    kind", ALL),
-    "the version of an event": ("domain", "event(version=2)", "event(version=3)", ALL),
+    "the version of an event": ("domain", "event(version=2,", "event(version=3,", ALL),
     "an upcast": ("domain", '"kind": "plain"', '"kind": "gift"', ALL),
     "an alias of a type": ("domain", "Kind = str", "Kind = str | None", ALL),
     "the check of a value object": ("prices", ">= LEAST", "> LEAST", ALL),
@@ -283,6 +293,10 @@ CHANGES: dict[str, tuple[str, str, str, set[str]]] = {
     "an alias of an import": ("domain", "in_euros as value_of", "factor as value_of", AGGREGATE),
     "an index": ("domain", 'indexes=("points",)', "indexes=()", {"projection"}),
     "a method that handles no event": ("domain", "command.cents)", "-command.cents)", AGGREGATE),
+    "a rule on the state": ("domain", "state.points > L", "state.points >= L", {"domain"}),
+    "what a rule on the state uses": ("domain", "LEAST_POINTS = 3", "LEAST_POINTS = 4", {"domain"}),
+    "a lambda in such a rule": ("domain", "customer == viewer", "customer != viewer", {"domain"}),
+    "the roles in such a rule": ("domain", '{"clerk"}, is', '{"boss"}, is', {"domain"}),
     "a command": ("domain", "cents: int\n\n\n@shop.agg", "cents: int = 1\n\n\n@shop.agg", {"domain"}),
 }
 
@@ -300,7 +314,9 @@ UNCHANGED = {
     "a docstring": ("domain", "The points for an amount.", "How many points an amount gives."),
     "a new docstring": ("domain", "def rounded(amount):\n", 'def rounded(amount):\n    """Even."""\n'),
     "a field's description": ("domain", "price: Price\n", 'price: Price\n    """The price."""\n'),
-    "a deprecation": ("domain", "@shop.event(version=2)", '@shop.event(version=2, deprecated="Use Sold.")'),
+    "a deprecation": ("domain", "@shop.event(version=2,", '@shop.event(version=2, deprecated="Use Sold.",'),
+    "who sees an event": ("domain", "lambda viewer: where(", "lambda viewer: ~where("),
+    "who sees a row": ("domain", 'visible={"clerk"}', 'visible={"boss"}'),
     "the layout": (
         "domain",
         "return rounded(amount) // STEP",

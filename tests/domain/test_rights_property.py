@@ -9,12 +9,14 @@ import os
 import random
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 from typing import Any
 from uuid import UUID
 
-from commander import Domain, Viewer, any_of, anyone, one_of, where
+from commander import Domain, Viewer, any_of, anyone, one_of, same_as, where
 from commander.domain import Verdict
-from commander.domain.rules import command_rule, row_rule
+from commander.domain.filters import matches
+from commander.domain.rules import command_rule, event_rule, row_rule
 
 CASES = int(os.environ.get("COMMANDER_FUZZ_RIGHTS", "100000"))
 ROLES = ("teller", "auditor", "clerk")
@@ -123,6 +125,7 @@ def a_thing(dice: random.Random) -> Thing:
     return Thing(UUID(int=9), *(dice.choice(values) for values in VALUES.values()))
 
 
+EVERY_THING = [Thing(UUID(int=9), *values) for values in product(*VALUES.values())]
 things = Domain("things")
 
 
@@ -130,6 +133,12 @@ things = Domain("things")
 @dataclass(frozen=True)
 class Added:
     thing_id: UUID
+
+
+@things.event
+@dataclass(frozen=True)
+class Changed(Thing):
+    """It has all that a row has."""
 
 
 @things.projection("thing", key="thing_id")
@@ -161,6 +170,45 @@ def test_a_viewer_sees_the_rows_that_the_rule_says_and_no_others() -> None:
                 seen += expected
                 left -= 1
     assert CASES * 0.2 < seen < CASES * 0.8
+
+
+def an_event_rule(dice: random.Random) -> Made:
+    """Of an event, also by the row with its key. The oracle takes (viewer, event, the row or None)."""
+    own = a_rule(dice)
+    if own.rule is None or dice.random() < 0.5:
+        return Made(own.rule, lambda viewer, event, sees_row: own.oracle(viewer, event))
+    rule = any_of(same_as("thing"), own.rule)
+    return Made(rule, lambda viewer, event, sees_row: own.oracle(viewer, event) or sees_row)
+
+
+def test_a_viewer_sees_the_events_that_the_rule_and_the_row_say_and_no_others() -> None:
+    dice = random.Random(20)
+    projection, type_ = things.projections["thing"], things.events["Changed"]
+    seen = by_row = 0
+    for _ in range(CASES // 50):
+        rows, events = a_rule(dice), an_event_rule(dice)
+        object.__setattr__(projection, "visible", row_rule(rows.rule, projection.fields, "here:1", "thing"))
+        object.__setattr__(type_, "visible", event_rule(events.rule, type_.fields, "here:1", "Changed"))
+        for _ in range(10):
+            viewer, event = a_viewer(dice), a_thing(dice)
+            row = None if dice.random() < 0.2 else a_thing(dice)
+            rule = things.rights(viewer).event_filter(type_)
+            found = matches(rule.own, event)
+            for same in rule.rows:
+                assert (same.projection, same.key_of(event, "thing-x")) == ("thing", event.thing_id)
+                if row is not None and matches(same.filter, row) and not found:
+                    found, by_row = True, by_row + 1
+            sees_row = row is not None and rows.oracle(viewer, row)
+            expected = "operator" in viewer.roles or events.oracle(viewer, event, sees_row)
+            if (
+                row is None and found and not expected
+            ):  # who sees every row sees the events of one that is gone
+                assert all(rows.oracle(viewer, thing) for thing in EVERY_THING)
+                continue
+            assert found is expected, (viewer, event, row, rule)
+            seen += expected
+    assert CASES * 0.03 < seen < CASES * 0.18
+    assert by_row > CASES * 0.002
 
 
 def a_command_rule(dice: random.Random, depth: int = 2) -> Made:

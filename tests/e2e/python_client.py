@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -25,11 +25,15 @@ BREAK_SECONDS = 30
 
 def write_package(folder: Path, domain: Domain) -> Path:
     """Writes the client of a domain into a folder, which is a package then."""
-    for name, text in python_files(domain, build_schema(domain).as_str()).items():
+    write_files(folder, python_files(domain, build_schema(domain).as_str()))
+    return folder
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    return folder
 
 
 @cache

@@ -11,13 +11,16 @@ from uuid import uuid4
 
 import pytest
 
+from commander.domain.senders import Sender
 from commander.eventstore.archive.format import ArchiveReader, ExportBroken, Header
 from commander.eventstore.archive.importing import NotEmpty, NotImportable, import_all
 from commander.eventstore.database import Database
 from commander.eventstore.locks import Lock, join, sole_holder
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.log.event_log import append, head_position
+from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.reactors import reactor_checkpoints, reactor_positions
+from commander.eventstore.records import Status
 from tests.eventstore.archives import (
     assert_nothing_left,
     export,
@@ -224,3 +227,22 @@ async def test_a_store_that_was_only_started_is_empty(file: bytes, other: Databa
         await reactor_checkpoints(connection, "transfers", range(4))
     await import_(other, file)
     assert await reactor_positions(other) == {"transfers": 2}
+
+
+async def test_the_sender_of_a_command_is_exported_and_imported_whatever_its_outcome(
+    database: Database, other: Database
+) -> None:
+    senders = [Sender("ada", ("teller",), None, '{"branch":"é"}', by_state=True), Sender(), None]
+    decisions = [decision("account-1", 0, sender=senders[0])]
+    decisions += [
+        refusal("account-1", 1, status, sender=senders[1]) for status in (Status.REJECTED, Status.FAILED)
+    ]
+    decisions.append(refusal("account-1", 1, Status.FAILED, sender=senders[2]))
+    async with database.connection() as connection:
+        await append(connection, decisions, None)
+    exported = await export(database)
+    await import_(other, exported)
+    found = [await outcome_of(other, one.command.command_id) for one in decisions]
+    kept = [None if one is None else one.read_guards().sender for one in found]
+    assert kept == [senders[0], senders[1], senders[1], None]
+    assert await export(other) == exported

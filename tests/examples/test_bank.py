@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from commander import ReactionRejected, Rejected
+from commander import ReactionRejected, Rejected, Viewer
+from commander.domain.unruled import unruled
 from commander.examples.bank import bank
 from commander.examples.bank.messages import (
     AccountClosed,
@@ -40,7 +41,7 @@ from commander.examples.bank.messages import (
 )
 from commander.examples.bank.projections import AccountRow, TransferRow
 from commander.examples.bank.transfers import TransferStatus
-from commander.testing import ProcessGiven, given, process, rows
+from commander.testing import Forbidden, ProcessGiven, can_see, given, process, rows
 
 ADA, BOB, MOVE = UUID(int=1), UUID(int=2), UUID(int=3)
 FIVE, TEN = Decimal("5.00"), Decimal("10.00")
@@ -274,3 +275,61 @@ def test_the_transfers_show_their_status_and_why_they_were_refused(status: Trans
         TransferStatus.RETURNED: "ACCOUNT_CLOSED",
     }
     assert row == TransferRow(MOVE, ADA, BOB, FIVE, status, reasons.get(status))
+
+
+# --- Rules: who may send and see what, with authentication on
+
+OWNER, OTHER, NOT_SIGNED_IN = Viewer("Ada"), Viewer("Eve"), Viewer()
+TELLER, OPERATOR = Viewer("Tess", frozenset({"teller"})), Viewer("Olga", frozenset({"operator"}))
+STRANGERS = (OTHER, NOT_SIGNED_IN, OPERATOR)
+PAID = TransferRequested(MOVE, ADA, BOB, FIVE, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        (OpenAccount("Ada", ADA), (OWNER, TELLER)),
+        (Deposit(ADA, FIVE), (OWNER, TELLER)),
+        (Withdraw(ADA, FIVE), (OWNER,)),
+        (CloseAccount(ADA), (OWNER,)),
+        (RequestTransfer(ADA, BOB, FIVE, MOVE, "Ada"), (OWNER,)),
+        (RequestTransfer(ADA, BOB, FIVE, MOVE), ()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_customers_move_their_own_money_and_tellers_take_deposits(
+    command: Any, allowed: tuple[Viewer, ...]
+) -> None:
+    opened = () if isinstance(command, OpenAccount | RequestTransfer) else FILLED
+    for viewer in (OWNER, TELLER, *STRANGERS):
+        decided = given(*opened).as_viewer(viewer).when(command)
+        assert isinstance(decided.refusal, Forbidden) is (viewer not in allowed), (viewer, decided)
+
+
+def test_who_moves_money_in_their_own_name_moves_it_out_of_their_own_account() -> None:
+    transfers().when(PAID).then(WithdrawForTransfer(ADA, FIVE, MOVE, "Ada"))
+    given(*FILLED).when(WithdrawForTransfer(ADA, FIVE, MOVE, "Ada")).then(MoneyWithdrawn(ADA, FIVE, MOVE))
+    stolen = WithdrawForTransfer(ADA, FIVE, MOVE, "Eve")
+    given(*FILLED).when(stolen).then(Rejected("ACCOUNT_NOT_FOUND", f"Eve has no account {ADA}"))
+    given().when(stolen).then(Rejected("ACCOUNT_NOT_FOUND", f"Eve has no account {ADA}"))
+
+
+def test_owners_and_tellers_and_operators_see_an_account_and_what_happens_to_it() -> None:
+    for viewer in (OWNER, TELLER, OPERATOR, OTHER, NOT_SIGNED_IN):
+        sees = viewer not in (OTHER, NOT_SIGNED_IN)
+        assert can_see(viewer, AccountRow(ADA, "Ada")) is sees
+        assert can_see(viewer, OPENED) is sees
+        assert can_see(viewer, MoneyDeposited(ADA, TEN), given=(OPENED,)) is sees
+        assert can_see(viewer, CLOSED, given=(OPENED,)) is sees
+
+
+def test_payers_and_tellers_and_operators_see_a_transfer() -> None:
+    for viewer in (OWNER, TELLER, OPERATOR, OTHER, NOT_SIGNED_IN):
+        sees = viewer not in (OTHER, NOT_SIGNED_IN)
+        assert can_see(viewer, TransferRow(MOVE, ADA, BOB, FIVE, payer="Ada")) is sees
+        assert can_see(viewer, PAID) is sees
+        assert can_see(viewer, WITHDRAWN, given=(PAID,)) is sees
+
+
+def test_every_type_of_the_bank_has_a_rule() -> None:
+    assert list(unruled(bank)) == []

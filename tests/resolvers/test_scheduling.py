@@ -17,6 +17,7 @@ from commander.domain.errors import InvalidRequest
 from commander.examples.bank.messages import OpenAccount
 from commander.resolvers.commands import Options, Wait, submit, submit_all
 from commander.resolvers.ending import cancel
+from commander.resolvers.request_context import RequestContext
 from commander.resolvers.results import AcceptedResult, AppliedResult, ConflictResult, PendingResult
 from commander.resolvers.services import Services
 from commander.resolvers.status import follow_command, state_of
@@ -116,10 +117,10 @@ async def test_it_is_shown_as_scheduled_and_then_as_it_ended(servers: Bank, serv
 async def test_cancelled_before_its_time_it_is_never_decided(servers: Bank, services: Services) -> None:
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + LATER))
     assert await queued_subjects(servers) == [scheduled_subject(NAMES, made.command_id, made.command_id)]
-    ended = await cancel(services, made.command_id)
+    ended = await cancel(RequestContext(services), made.command_id)
     assert (ended.status, ended.code) == ("REJECTED", "CANCELLED")
     assert await queued_subjects(servers) == []
-    assert (await cancel(services, made.command_id)).code == "CANCELLED"
+    assert (await cancel(RequestContext(services), made.command_id)).code == "CANCELLED"
 
 
 async def test_a_cancelled_one_whose_schedule_stayed_comes_and_finds_its_end(
@@ -129,7 +130,7 @@ async def test_a_cancelled_one_whose_schedule_stayed_comes_and_finds_its_end(
 
     monkeypatch.setattr("commander.resolvers.ending.unschedule", lost)
     made = await submit(services, OpenAccount("Ada", uuid4()), at(datetime.now(UTC) + SOON))
-    await cancel(services, made.command_id)
+    await cancel(RequestContext(services), made.command_id)
     async with running(servers.processor(purge_seconds=0.1).run()), asyncio.timeout(10):
         while await queued_subjects(servers):
             await asyncio.sleep(0.02)
@@ -161,7 +162,7 @@ async def test_it_is_found_by_its_id_whatever_its_correlation_is(servers: Bank, 
     state = await state_of(services, command_id)
     assert state is not None
     assert state.scheduled
-    assert (await cancel(services, command_id)).code == "CANCELLED"
+    assert (await cancel(RequestContext(services), command_id)).code == "CANCELLED"
     assert await queued_subjects(servers) == []
 
 

@@ -82,14 +82,16 @@ class Shape:
         return replace(self, count=self.count + event.count)
 
 
-@shapes.projection("shape", key="shape_id")
+@shapes.projection("shape", key="shape_id", filterable=("exact",))
 @dataclass(frozen=True)
 class ShapeRow:
     shape_id: UUID
     colour: Colour
     from_: Place
     large: BigInt
+    exact: Decimal
+    prices: tuple[Decimal, ...]
 
     @classmethod
     def shaped(cls, event: Shaped) -> ShapeRow:
-        return cls(event.shape_id, event.colour, event.from_, event.large)
+        return cls(event.shape_id, event.colour, event.from_, event.large, event.exact, ())

@@ -11,10 +11,12 @@ from graphql import GraphQLError
 from commander.domain import HookFailed, UndecodableEvent
 from commander.domain.errors import (
     CommanderError,
+    Forbidden,
     InvalidRequest,
     LeasesLost,
     NotFound,
     Overloaded,
+    RuleFailed,
     Unavailable,
 )
 from commander.resolvers.services import Limits
@@ -65,6 +67,7 @@ async def error_of(document: str, **variables: Any) -> dict[str, Any]:
         (Overloaded("too much"), "OVERLOADED"),
         (InvalidRequest("first", "too many"), "BAD_REQUEST"),
         (NotFound("no such thing"), "NOT_FOUND"),
+        (Forbidden("you may not do this"), "FORBIDDEN"),
         (UndecodableEvent(5, "Gone", "there is no such event"), "UNREADABLE"),
     ],
 )
@@ -89,6 +92,7 @@ async def test_an_argument_that_is_out_of_range_is_named() -> None:
         KeyError("/etc/passwd"),
         CommanderError("of no known kind"),
         HookFailed("a hook"),
+        RuleFailed("the rule of Withdraw raised KeyError: 'branch'"),
     ],
 )
 async def test_any_other_error_is_only_a_number_under_which_the_log_has_it(

@@ -15,6 +15,7 @@ from commander.eventstore.database import Database
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.resolvers.commands import Options, submit
 from commander.resolvers.ending import cancel
+from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
@@ -119,7 +120,7 @@ async def test_what_is_for_later_is_scheduled_and_its_cancelling_ends_it(
     assert shown(found) == [(0, "Ring", "APPLIED"), (1, "Ring", "SCHEDULED")]
     assert datetime.fromisoformat(found["commands"][1]["command"]["notBefore"]) > datetime.now(UTC)
     assert not found["settled"]
-    await cancel(of_orders, UUID(found["commands"][1]["command"]["commandId"]))
+    await cancel(RequestContext(of_orders), UUID(found["commands"][1]["command"]["commandId"]))
     found = await asked_of(schema, of_orders, LINEAGE + TREE, id=str(ring))
     assert shown(found)[1] == (1, "Ring", "REJECTED")
 

@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commander.cli.client import app
+from commander.domain.errors import CommanderError
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
 from commander.schema.python.files import python_files
@@ -26,11 +27,16 @@ from commander.schema.python.names import attributes, member
 from commander.schema.python.runtime.codec import UNSET
 from tests.e2e.nodejs import PACKAGE as NPM
 from tests.e2e.nodejs import installed
-from tests.e2e.python_client import write_package
+from tests.e2e.python_client import write_files, write_package
 from tests.schema.every_shape import shapes
 
 ROOT = Path(__file__).parents[2]
 DOMAINS = {"bank_client": bank, "shapes_client": shapes}
+
+MYPY = [
+    *(sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11"),
+    *("--config-file", "", "--cache-dir", str(ROOT / ".mypy_cache")),
+]
 
 USE = """
 import math
@@ -51,7 +57,7 @@ def said(outcome: models.CommandOutcome) -> str:
             return "poor"
         case models.CommandConflict() | models.CommandFailed() | models.CommandRejected():
             return outcome.message
-        case models.VersionConflict(message=message):
+        case models.VersionConflict(message=message) | models.CommandForbidden(message=message):
             return message
         case models.CommandInvalid(problems=problems):
             return ", ".join(problem.message for problem in problems)
@@ -59,6 +65,8 @@ def said(outcome: models.CommandOutcome) -> str:
             return stage.lower()
         case models.CommandValid(version=version):
             return str(version)
+        case models.UnknownCommandOutcome(position=position):
+            return str(position)
         case _:
             assert_never(outcome)
 
@@ -104,6 +112,23 @@ async def sent(account: UUID) -> None:
 """
 
 
+OWN_MONEY = """
+class Money:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Money) and other.text == self.text
+
+
+class Id(str):
+    pass
+"""
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the clients of both domains, and a program that uses one."""
@@ -129,8 +154,7 @@ def passed(*command: str, cwd: Path) -> None:
 
 
 def test_mypy_in_strict_mode_takes_the_packages_and_refuses_what_is_wrong(packages: Path) -> None:
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "--config-file", ""]
-    passed(*mypy, "--cache-dir", str(ROOT / ".mypy_cache"), *DOMAINS, "use.py", cwd=packages)
+    passed(*MYPY, *DOMAINS, "use.py", cwd=packages)
 
 
 def test_pyright_takes_the_package_and_refuses_what_is_wrong(packages: Path) -> None:
@@ -219,6 +243,34 @@ def test_values_of_every_type_survive_the_way_to_json_and_back(shapes_client: An
     assert models.Colour("MAUVE") == "MAUVE", "a member that the client does not know"
     with pytest.raises(shapes_client.ClientError, match="Advice"):
         decoder(models.FeedItem)({"__typename": "Advice", "position": "9", "logEpoch": 1})
+
+
+def test_a_scalar_can_be_a_class_of_the_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = build_schema(shapes).as_str()
+    files = python_files(shapes, schema, ["Decimal=own_money:Money", "UUID=own_money:Id"])
+    write_files(tmp_path / "own_client", files)
+    (tmp_path / "own_money.py").write_text(OWN_MONEY)
+    monkeypatch.syspath_prepend(tmp_path)
+    models, money = importlib.import_module("own_client.models"), importlib.import_module("own_money")
+    codec = sys.modules["own_client.runtime.codec"]
+    place: dict[str, Any] = {"name": "A", "ids": [], "note": None}
+    row = {
+        "shapeId": str(uuid4()),
+        "colour": "RED",
+        "from": place,
+        "large": "1",
+        "exact": "1.50",
+        "prices": ["2"],
+    }
+    read = codec.decoder(models.Shape)({**row, "from_": place})
+    assert (read.exact, read.prices) == (money.Money("1.50"), (money.Money("2"),))
+    assert isinstance(read.shape_id, money.Id)
+    where = models.DecimalCondition(eq=read.exact, in_=[read.exact])
+    assert codec.encoded(where) == {"eq": "1.50", "in": ["1.50"]}
+    passed(*MYPY, "own_client", cwd=tmp_path)
+    for wrong in ("Money=own_money:Money", "Decimal=own_money", "Decimal=own money:Money"):
+        with pytest.raises(CommanderError, match="SCALAR=MODULE:CLASS; the scalars are BigInt, Date,"):
+            python_files(shapes, schema, [wrong])
 
 
 def test_names_that_python_cannot_have_get_a_line_and_no_two_are_equal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +25,7 @@ from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
+from tests.open_domain import open_to_anyone
 from tests.schema.transports import CARRIES, SOCKETS, STREAMS, serving
 from tests.streaming.conftest import Bank
 from tests.system import NO_TLS
@@ -72,6 +73,13 @@ class Signed:
 
     async def head(self) -> int:
         return int(await self.services.database.fetchval("select coalesce(max(position), 0) from events"))
+
+
+@pytest.fixture(autouse=True)
+def without_rules() -> Iterator[None]:
+    """Who asks is one thing, what they may do another."""
+    with open_to_anyone(bank):
+        yield
 
 
 @pytest_asyncio.fixture

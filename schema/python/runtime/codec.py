@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from commander.schema.python.runtime.errors import UnknownType
@@ -22,6 +22,8 @@ API_NAME = "api_name"
 """The key of a field's metadata for its name in the API."""
 AS_TEXT = "as text"
 """Annotates an int that is a string in JSON, because it can have 64 bits."""
+BY_TEXT = "by text"
+"""Annotates a class whose values are made from the string in JSON, and give it as `str(value)`."""
 _LARGEST_INT = 2**31
 
 
@@ -83,8 +85,10 @@ def encoded(value: Any, as_text: bool | None = None) -> Any:
                 for attribute, name, text in _encoding(cls)
                 if (one := getattr(value, attribute)) is not UNSET
             }
-        case _:
+        case Iterable():
             return [encoded(one, as_text) for one in value]
+        case _:
+            return str(value)  # of a class that is annotated with BY_TEXT
 
 
 @cache
@@ -115,7 +119,7 @@ def decoder(hint: Any) -> Decode:
 def _decoder(hint: Any) -> Decode:
     origin, given = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        return _decoder(given[0])
+        return cast(Decode, given[0]) if BY_TEXT in given else _decoder(given[0])
     if origin in (typing.Union, types.UnionType):
         return _of_union(given)
     if origin is tuple:
@@ -172,7 +176,7 @@ def _of_class(cls: type) -> Decode:
         if value is None:
             return None
         if not made:  # not before: a class can be part of itself
-            hints = typing.get_type_hints(cls)
+            hints = _hints(cls)
             made.extend((one.name, _api_name(one), _decoder(hints[one.name])) for one in fields(cls))
         try:
             return cls(**{attribute: of_field(value[name]) for attribute, name, of_field in made})

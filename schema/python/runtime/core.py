@@ -60,7 +60,7 @@ class Core:
             on_break=self._patience.on_break,
             patience_seconds=options.get("patience_seconds", PATIENCE_SECONDS),
         )
-        position = (found.get("settled") or found).get("position")
+        position = (found.get("settled") or {}).get("position") or found.get("position")
         if found["__typename"] == "CommandApplied" and position:
             self.written = max(self.written or 0, int(position))
         return decoder(outcome)(found)

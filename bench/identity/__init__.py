@@ -1,0 +1,1 @@
+"""Identity: what a token costs, and how soon streams end with it."""
