@@ -6,7 +6,7 @@ checking.py           commander check
 joining.py            the system that a command works on
 dead_letters.py       commander dead-letters
 effect_failures.py    commander effect-failures
-client.py             commander client typescript
+client.py             commander client typescript, commander client python
 document_files.py     the files that commander documents add reads
 documents.py          commander documents
 exporting.py          commander export

@@ -78,7 +78,7 @@ async def pages_of(
     pages: dict[Any, list[Any]] = {value: [] for value in values}
     for record in await database.fetch(sql, *binds):
         row = table.row_of(record)
-        pages[getattr(row, field.name)].append(row)
+        pages.setdefault(getattr(row, field.name), []).append(row)  # a NaN is not equal to itself
     return {value: page.order.sorted(rows) for value, rows in pages.items()}
 
 

@@ -14,10 +14,11 @@ from uuid import UUID
 import annotated_types as at
 import msgspec
 
-from commander.domain import BigInt, CommandType, Domain, Field
+from commander.domain import BigInt, CommandType, Domain, Field, ProjectionType
 from commander.domain.aggregates import AggregateType
 from commander.domain.constraints import first_broken
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
+from commander.domain.links import links_of
 from commander.schema.http.graphiql_page import Example, Row
 from commander.schema.names import camel, capitalized, uncapitalized
 from commander.schema.naming import PLAIN, Naming
@@ -100,12 +101,28 @@ def _query(domain: Domain) -> Example:
     totalCount
     edges {{
       node {{
-{_selected(projection.fields, indent=8)}
+{_selected(projection.fields, indent=8)}{_list_of_link(domain, projection)}
       }}
     }}
   }}
 }}"""
     return Example(_comment(_first_line(projection.doc) or plural), query)
+
+
+def _list_of_link(domain: Domain, projection: ProjectionType) -> str:
+    """A list of rows that refer to each row, if there is one."""
+    links = [link for link in links_of(domain.projections) if link.target is projection and link.reverse]
+    if not links:
+        return ""
+    return f"""
+        {links[0].reverse}(first: 3) {{
+          totalCount
+          edges {{
+            node {{
+{_selected(links[0].source.fields, indent=14)}
+            }}
+          }}
+        }}"""
 
 
 def _subscription(domain: Domain, naming: Naming) -> Example:

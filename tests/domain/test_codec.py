@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import CommanderError, Domain, new_id
@@ -19,6 +19,7 @@ from commander.domain.checking import problems_of
 from commander.domain.digests import stored_digest
 from commander.domain.fields import derived_ids
 from tests.domain.everything import Colour, Everything, Line, Price, values
+from tests.drawing import examples
 
 shop = Domain("shop")
 
@@ -49,7 +50,7 @@ class AddItem:
     batch_id: UUID = new_id()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(75)
 @given(st.builds(Happened, **values))
 def test_an_event_is_read_back_as_it_was_written(event: Happened) -> None:
     type_ = shop.events["Happened"]
@@ -62,7 +63,7 @@ def test_an_event_is_read_back_as_it_was_written(event: Happened) -> None:
     assert shop.decode("Happened", 1, type_.encode(event).decode(), 1) == event
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(37)
 @given(st.builds(DoEverything, **values))
 def test_a_command_is_read_back_as_it_was_written(command: DoEverything) -> None:
     type_ = shop.commands["DoEverything"]

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain, new_id
@@ -17,6 +17,7 @@ from commander.domain import CommandType
 from commander.domain.digests import input_of, is_of_stored, stored_digest
 from commander.domain.fields import derived_ids
 from tests.domain.everything import Colour, Everything, Line, Price, values
+from tests.drawing import examples
 
 shop = Domain("shop")
 
@@ -68,7 +69,7 @@ def test_equal_values_are_the_same_also_in_value_objects_and_lists() -> None:
     assert ordered("1", weight=1.0) != ordered("1"), "a default can change, what was sent cannot"
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(37)
 @given(st.builds(DoEverything, **values))
 def test_a_command_that_is_stored_and_read_again_has_the_same_digest(command: DoEverything) -> None:
     read = EVERYTHING.decode(EVERYTHING.encode(command))

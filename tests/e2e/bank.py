@@ -70,8 +70,9 @@ def balance_of(system: Endpoint, account: str) -> str:
 
 def until(ask: Callable[[], T], holds: Callable[[T], object], *, timeout_seconds: float = 20) -> T:
     """The first answer that holds; fails with the last one when none does in time."""
-    deadline = time.monotonic() + timeout_seconds
+    deadline, pause_seconds = time.monotonic() + timeout_seconds, 0.02
     while not holds(answer := ask()):
         assert time.monotonic() < deadline, f"not in {timeout_seconds} s, last: {answer}"
-        time.sleep(0.02)
+        time.sleep(pause_seconds)
+        pause_seconds = min(1.2 * pause_seconds, 0.1)  # asking takes time from what is waited for
     return answer

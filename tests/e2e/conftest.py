@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import BrowserContext
 
 from commander.dev.embedded import EmbeddedNats
 from tests.clusters import Clusters
@@ -45,13 +45,13 @@ def parts(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> Itera
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium() -> AsyncIterator[BrowserContext]:
     async with browser() as started:
         yield started
 
 
 @pytest_asyncio.fixture
-async def browsed(chromium: Browser) -> AsyncIterator[Browsed]:
+async def browsed(chromium: BrowserContext) -> AsyncIterator[Browsed]:
     """A page in headless Chromium with nothing stored."""
     async with browsing(chromium) as page:
         yield page

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
 
 from commander.schema.http.graphiql_page import DIST
 
@@ -24,6 +24,8 @@ TEXT = f"(name) => {MODEL}.getValue()"
 WRITE = f"([name, text]) => {MODEL}.setValue(text)"
 SHOWS = f"([name, text]) => {MODEL}.getValue().includes(text)"
 expect.set_options(timeout=20_000)
+POLLING_MS = 50
+"""How often a condition is checked. By default it is in each frame, which makes the page draw without end."""
 RESPONSE, OPERATION = "response.json", "operation.graphql"
 VARIABLES, HEADERS = "variables.json", "request-headers.json"
 TAB_STATE = "commander/graphiql:tabState"
@@ -32,6 +34,13 @@ SETTLED = """([key, title]) => {
   const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem(key));
   return tabs[activeTabIndex].title === title;
 }"""
+
+
+FORGET = """if (window.name !== "begun") {
+  localStorage.clear();
+  window.name = "begun";
+}"""
+"""What others have stored is forgotten when the page is loaded for the first time."""
 
 
 class Browsed:
@@ -63,7 +72,7 @@ class Browsed:
         async with asyncio.timeout(30):
             while not re.search(rf"^\w+ {tab}\b", await self.text(OPERATION), re.MULTILINE):
                 await self.page.locator(".graphiql-tab", has_text=tab).click()
-            await self.page.wait_for_function(SETTLED, arg=[TAB_STATE, tab])
+            await self.page.wait_for_function(SETTLED, arg=[TAB_STATE, tab], polling=POLLING_MS)
 
     async def execute(self) -> None:
         await self.page.get_by_role("button", name="Execute query").click()
@@ -76,7 +85,7 @@ class Browsed:
 
     async def response(self, holding: str) -> Any:
         """What the response pane shows, once it holds this text."""
-        await self.page.wait_for_function(SHOWS, arg=[RESPONSE, holding], timeout=20_000)
+        await self.page.wait_for_function(SHOWS, arg=[RESPONSE, holding], timeout=20_000, polling=POLLING_MS)
         return json.loads(await self.text(RESPONSE))
 
     async def text(self, name: str) -> str:
@@ -116,20 +125,24 @@ class Browsed:
 
 
 @asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """Headless Chromium. Skips the test where it is absent."""
+async def browser() -> AsyncIterator[BrowserContext]:
+    """Headless Chromium, as wide as a small laptop. Skips the test where it is absent."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("NOT RUN: chromium is absent, so GraphiQL was tried in no browser")
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started
+        yield await started.new_context(viewport={"width": 1280, "height": 800})
         await started.close()
 
 
 @asynccontextmanager
-async def browsing(browser: Browser) -> AsyncIterator[Browsed]:
-    """A page with nothing stored, as wide as a small laptop."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    yield Browsed(await context.new_page())
-    await context.close()
+async def browsing(browser: BrowserContext) -> AsyncIterator[Browsed]:
+    """A page with nothing stored. The browser knows the scripts that others have loaded before: compiling
+    them is most of what a first page costs."""
+    page = await browser.new_page()
+    await page.add_init_script(FORGET)
+    yield Browsed(page)
+    await page.close()
+    await browser.clear_cookies()
+    await browser.clear_permissions()

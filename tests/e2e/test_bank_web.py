@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, Route, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.e2e.bank import apply, balance_of, opened
 from tests.e2e.bank_web import WEB, built, served
@@ -72,7 +72,7 @@ class Customer:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browsed(chromium: Browser) -> AsyncIterator[Browsed]:
+async def browsed(chromium: BrowserContext) -> AsyncIterator[Browsed]:
     async with browsing(chromium) as page:
         yield page
 

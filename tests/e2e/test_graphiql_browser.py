@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from commander.schema.http.graphiql_page import graphiql_page
 from tests.e2e.bank import apply
-from tests.e2e.graphiql import HEADERS, OPERATION, SHOWS, TAB_STATE, VARIABLES, Browsed
+from tests.e2e.graphiql import HEADERS, OPERATION, POLLING_MS, SHOWS, TAB_STATE, VARIABLES, Browsed
 from tests.system import System
 
 COLUMNS = """() => {
@@ -23,6 +23,9 @@ COLUMNS = """() => {
 }"""
 TOKEN = '{"authorization": "Bearer 4f1c"}'
 STORED_IN_TABS = f"() => localStorage.getItem('{TAB_STATE}').includes('4f1c')"
+# GraphiQL takes up what is typed after 100 ms and stores it after 1000. Its timer ends before this one,
+# however busy the machine is.
+TYPED = "() => new Promise((done) => setTimeout(done, 1200))"
 STORED = "() => JSON.stringify(localStorage).includes('4f1c')"
 
 
@@ -86,7 +89,7 @@ async def test_a_second_command_names_the_row_made_last_unless_the_reader_wrote_
         assert f"account-{await account_of_the_deposit()}" == made
     own = "7b1c2e0a-2b1f-4b62-9a0e-3f6f5a7d0c01"
     await browsed.write(VARIABLES, json.dumps({"input": {"accountId": own, "amount": "1"}}))
-    await browsed.page.wait_for_timeout(200)  # GraphiQL takes up what was written after 100 ms
+    await browsed.page.evaluate(TYPED)
     await browsed.run("OpenAccount", "CommandApplied")
     assert await account_of_the_deposit() == own
 
@@ -141,18 +144,21 @@ async def test_headers_are_sent_and_kept_only_on_request(system: System, browsed
     keep = page.get_by_role("checkbox", name="Keep headers")
     await expect(keep).not_to_be_checked()
     await expect(page.locator(".commander-keep-headers")).to_contain_text("gone when this page is loaded")
-    await page.wait_for_timeout(1200)  # GraphiQL stores what is typed after 1000 ms
+    await page.evaluate(TYPED)
     assert await reloaded() == ""
     assert not await page.evaluate(STORED)
 
     await page.get_by_role("button", name="Headers").click()
     await browsed.write(HEADERS, TOKEN)
+    await page.evaluate(TYPED)  # stored before, it would be stored again without the headers
     await keep.check()
     await expect(page.locator(".commander-keep-headers")).to_contain_text("plain text")
     tabs = await page.get_by_role("tab").count()
-    await page.wait_for_function(STORED_IN_TABS)
+    await page.wait_for_function(STORED_IN_TABS, polling=POLLING_MS)
     await browsed.open(system.url)
-    await page.wait_for_function(SHOWS, arg=[HEADERS, TOKEN])  # the headers may come after the operation
+    await page.wait_for_function(
+        SHOWS, arg=[HEADERS, TOKEN], polling=POLLING_MS
+    )  # the headers may come after the operation
     assert await browsed.text(HEADERS) == TOKEN
     assert await page.get_by_role("tab").count() == tabs
 

@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.schema.http.examples import examples_of
 from commander.schema.names import camel
 from tests.domain.everything import values
+from tests.drawing import examples
 from tests.e2e.feeds import take
 from tests.e2e.sockets import socket_to, subscribe
 from tests.e2e.vault import SCALARS, vault
@@ -117,11 +118,7 @@ drawn_everything = st.fixed_dictionaries(values).filter(
 )
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@examples(10)
 @given(drawn=drawn_everything)
 def test_every_type_is_the_same_in_the_event_and_in_the_row_as_it_was_in_the_input(
     own: System, drawn: dict[str, Any]

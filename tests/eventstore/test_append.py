@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
@@ -21,6 +21,7 @@ from commander.eventstore.log.event_log import Append, AppendConflict, append, h
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes, outcome_of
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
+from tests.drawing import examples
 from tests.eventstore.decisions import NOW, command, decision, digest_of, new_event, refusal
 
 # A command: which of its connection's streams it is for, and how many events it makes or how it is refused.
@@ -64,7 +65,7 @@ async def whole_log(database: Database, after: int = 0) -> list[RecordedEvent]:
     return await read_log(database, after, await head_position(database), 100_000)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(12)
 @given(st.lists(batches, min_size=1, max_size=4))
 async def test_whatever_is_appended_at_once_the_log_is_dense_and_each_outcome_points_to_its_events(
     database: Database, plans: list[Any]

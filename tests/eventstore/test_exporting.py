@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
@@ -27,6 +27,7 @@ from commander.eventstore.log.ranges import read_log
 from commander.eventstore.reactions.effects import begin_effect
 from commander.eventstore.records import Status
 from tests.databases import EMPTY
+from tests.drawing import examples
 from tests.eventstore.archives import (
     assert_nothing_left,
     endings,
@@ -42,7 +43,7 @@ from tests.eventstore.decisions import decision, refusal
 __all__ = ["file"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30)
 @given(st.lists(endings, max_size=12))
 async def test_what_is_imported_is_what_was_exported_and_exports_the_same_bytes(
     database: Database, other: Database, plan: list[Any]

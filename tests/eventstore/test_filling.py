@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.domain import ProjectionFailed
@@ -15,11 +15,12 @@ from commander.eventstore.projections.folding import ensure_tables, fold, positi
 from commander.eventstore.projections.rows import Unwritable
 from commander.eventstore.projections.serving import TableGone, drop
 from commander.testing import rows as rows_in_memory
+from tests.drawing import examples
 from tests.eventstore.conftest import recorded_of
 from tests.eventstore.test_projections import TABLE, Broken, Stocked, all_rows, history, shop
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30)
 @given(
     history(),
     st.lists(st.integers(0, 20), max_size=5),

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain
@@ -42,6 +42,7 @@ from commander.eventstore.log.snapshots import (
     state_from,
 )
 from commander.eventstore.records import Decision, Outcome, Status
+from tests.drawing import examples
 from tests.eventstore.decisions import decision, refusal
 from tests.snapshots import stored_snapshots
 
@@ -103,7 +104,7 @@ async def test_commands_are_numbered_without_gaps_in_the_order_of_their_ends(end
     assert [o.position for o in ended] == sorted(o.position for o in ended)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(filters, st.integers(1, 20))
 async def test_the_list_holds_by_pages_what_its_filter_matches_the_newest_first(
     database: Database, ended: list[Outcome], where: CommandFilter, size: int

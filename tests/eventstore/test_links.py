@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain, Ref, touches
@@ -39,6 +39,7 @@ from commander.eventstore.projections.queries import (
 )
 from commander.eventstore.projections.tables import Table
 from tests.databases import Databases
+from tests.drawing import examples
 
 forest = Domain("forest")
 
@@ -136,7 +137,7 @@ orders = st.sampled_from(
         for descending in (False, True)
     ]
 )
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = examples(75)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -170,7 +171,7 @@ def holds(where: Filter, row: Any, known: dict[str, dict[Any, Any]]) -> bool:
     return matches(where, row)
 
 
-@settings(thorough)
+@thorough
 @given(trees, owners, filters)
 async def test_a_filter_follows_links_in_sql(
     database: Database, trees: list[Tree], owners: list[Owner], where: Filter
@@ -189,7 +190,7 @@ async def test_a_filter_follows_links_in_sql(
     assert [row.number for row in behind] == [number for number in expected if number > 3]
 
 
-@settings(thorough)
+@thorough
 @given(
     trees,
     filters,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain, touches
@@ -17,6 +17,7 @@ from commander.eventstore.projections.folding import ensure_tables, fold
 from commander.eventstore.projections.rows import Rows
 from commander.eventstore.projections.tables import Table
 from commander.testing import rows as rows_in_memory
+from tests.drawing import examples
 from tests.eventstore.conftest import recorded_of
 from tests.eventstore.listing import count_of_rows, page_of_rows
 
@@ -98,7 +99,7 @@ async def all_rows(database: Database) -> dict[int, Any]:
     return {row.item_id: row for row in await page_of_rows(database, TABLE, None, 1000)}
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(HISTORY, st.lists(st.integers(0, 14), max_size=4), st.booleans())
 async def test_however_the_log_is_cut_the_table_is_its_fold(
     database: Database, events: list[Any], cuts: list[int], remember: bool

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain
@@ -31,6 +31,7 @@ from commander.eventstore.projections.folding import (
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
 from commander.testing import rows as rows_in_memory
+from tests.drawing import examples
 from tests.eventstore.listing import count_of_rows, page_of_rows
 
 shop = Domain("shop")
@@ -158,7 +159,7 @@ def history(keys: int = 4) -> st.SearchStrategy[list[Any]]:
     return st.lists(anything, max_size=40).map(possible)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(history(), st.lists(st.integers(0, 15), max_size=8))
 async def test_however_the_log_is_cut_the_table_is_its_fold(
     database: Database, events: list[Any], cuts: list[int]

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commander import BigInt, Domain
@@ -35,6 +35,7 @@ from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.queries import count_rows, rows_from, select_rows
 from commander.eventstore.projections.tables import Table
 from tests.domain.everything import Colour, Size
+from tests.drawing import examples
 
 shop = Domain("shop")
 ZERO = BigInt(0)
@@ -163,7 +164,6 @@ filters: st.SearchStrategy[Filter] = st.recursive(
 )
 orders = st.builds(Order, st.sampled_from(TABLE.projection.orders), st.booleans())
 tables = st.sampled_from(range(13)).flatmap(TABLES.__getitem__)
-thorough = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 async def store(database: Database, rows: Sequence[Any], table: Table = TABLE) -> None:
@@ -188,7 +188,7 @@ async def found(database: Database, where: Filter, order: Order = BY_KEY) -> lis
     return await rows_from(database, TABLE, where, order, 1000)
 
 
-@settings(thorough, max_examples=300)
+@examples(150)
 @given(tables, filters)
 async def test_a_filter_finds_in_sql_what_it_finds_in_memory(
     database: Database, rows: Sequence[Row], where: Filter
@@ -217,7 +217,7 @@ async def test_each_operator_of_each_type_agrees_on_every_pair_of_values(
                 assert numbers(await found(database, where)) == expected, where
 
 
-@settings(thorough, max_examples=150)
+@examples(75)
 @given(tables, filters | st.just(EVERY_ROW), orders, st.integers(1, 5))
 async def test_pages_hold_each_matching_row_once_in_the_order_asked_for(
     database: Database, rows: Sequence[Row], where: Filter, order: Order, size: int
@@ -234,7 +234,7 @@ async def test_pages_hold_each_matching_row_once_in_the_order_asked_for(
     assert numbers(walked) == numbers(expected)
 
 
-@settings(thorough, max_examples=150)
+@examples(75)
 @given(tables, ROWS[5], orders)
 @example((), Row(5), Order(TABLE.projection.orders[-1], True))
 async def test_a_page_begins_at_a_place_whether_or_not_a_row_is_there(

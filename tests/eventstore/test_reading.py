@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append, head_position, read_stream, read_streams
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import EventFilter, RecordedEvent
+from tests.drawing import examples
 from tests.eventstore.decisions import decision, refusal
 
 STREAMS = ["account-1", "account-1-2", "account", "accountant-1", "transfer-ü", "a-%"]
@@ -38,7 +39,7 @@ async def log(database: Database) -> list[RecordedEvent]:
         return list((await append(connection, made, None)).events)
 
 
-settled = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+settled = examples(20)
 
 
 def some_of(names: list[str]) -> st.SearchStrategy[frozenset[str] | None]:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import BigInt, Domain
@@ -19,6 +19,7 @@ from commander.eventstore.projections.folding import ensure_tables, fold, row_by
 from commander.eventstore.projections.tables import Table
 from commander.eventstore.records import RecordedEvent
 from tests.domain.everything import Colour, Everything, Kind, Line, Price, Size, values
+from tests.drawing import examples
 from tests.eventstore.listing import count_of_rows, page_of_rows
 
 shop = Domain("shop")
@@ -89,7 +90,7 @@ async def assert_stored(database: Database, event: Happened) -> None:
     assert await page_of_rows(database, EVERY_COLUMN, None, 10) == [row]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30)
 @given(st.builds(Happened, **storable))
 async def test_a_row_is_read_back_as_it_was_written(database: Database, event: Happened) -> None:
     event = replace(event, identity=EXTREME.identity)

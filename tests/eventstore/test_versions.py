@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain
@@ -24,6 +24,7 @@ from commander.eventstore.projections.tables import Table
 from commander.eventstore.projections.versions import RowStream, RowVersion, RowVersions
 from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status
 from tests.databases import EMPTY
+from tests.drawing import examples
 from tests.eventstore.decisions import command, digest_of
 
 shop = Domain("shop")
@@ -192,7 +193,7 @@ async def replayed(database: Database, log: list[RecordedEvent]) -> list[dict[st
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(st.lists(happened, max_size=30).map(possible), st.integers(1, 4), st.data())
 async def test_a_row_as_of_any_point_is_what_the_log_gives_when_it_is_replayed_to_there(
     database: Database, monkeypatch: pytest.MonkeyPatch, events: list[Any], size: int, data: Any

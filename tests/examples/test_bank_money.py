@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import CommandContext, ReactionRejected, Rejected
@@ -25,6 +25,7 @@ from commander.examples.bank.messages import (
 )
 from commander.examples.bank.transfers import PATIENCE, TransferStatus
 from commander.testing import Reactors, rows
+from tests.drawing import examples
 
 ACCOUNTS = [UUID(int=n) for n in range(1, 5)]
 CONTEXT = CommandContext(UUID(int=0), UUID(int=0), datetime(2000, 1, 1, tzinfo=UTC))
@@ -97,7 +98,7 @@ class Ledger:
         return Decimal(brought - taken)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(75)
 @given(st.lists(commands, min_size=10, max_size=60), st.randoms(use_true_random=False), st.integers(0, 3))
 def test_money_is_conserved(asked: list[Any], random: Random, steps_between: int) -> None:
     ledger = Ledger()

@@ -13,11 +13,12 @@ async def until(
 ) -> float:
     """Returns once the condition holds: the seconds that took. Fails, saying what did not come."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    began, pause_seconds = loop.time(), 0.02
     while True:
         held = condition()
         if held if isinstance(held, bool) else await held:
             return loop.time() - began
         if loop.time() - began > timeout_seconds:
             pytest.fail(f"not in {timeout_seconds} s: {what}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(1.2 * pause_seconds, 0.1)  # asking takes time from what is waited for

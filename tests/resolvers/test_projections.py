@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
@@ -18,6 +18,7 @@ from commander.resolvers import projections as resolving
 from commander.resolvers.events import Answer, Page
 from commander.resolvers.projections import Listing
 from commander.resolvers.services import Services
+from tests.drawing import examples
 from tests.resolvers.rows import store
 
 BALANCES = [Decimal(n) for n in (0, 0, 0, 1, 2, 10)]
@@ -54,7 +55,7 @@ async def page(
     return await resolving.page(walk, resolving.reading(services, listing))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(150)
 @given(rows_of_accounts, directions, st.booleans(), st.booleans(), sizes, cursor_rows, cursor_rows)
 async def test_a_page_is_the_part_of_the_list_that_was_asked_for_and_knows_what_lies_around_it(
     services: Services,

@@ -16,7 +16,6 @@ from commander.eventstore.database import Connection, Database
 from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.commands.messages import queued_subject
 from commander.streaming.commands.pending_by_correlation import PendingCommands, pending_by_correlation
@@ -26,9 +25,10 @@ from commander.streaming.nats.direct_get import next_messages
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.reactors.reacting import ReactorRunner
 from tests.names import NAMES
+from tests.schema.built import bank_schema
 from tests.streaming.conftest import Bank, running, until_reacted
 
-SCHEMA = build_schema(bank)
+SCHEMA = bank_schema()
 Tree = dict[str, Any]
 LINEAGE = """query ($id: UUID!, $depth: Int! = 20, $first: Int! = 200) {
   lineage(commandId: $id, depth: $depth, first: $first) { ...Tree } } """

@@ -10,17 +10,16 @@ import pytest
 from graphql import ExecutionResult, GraphQLError
 from graphql.pyutils import suggestion_list
 
-from commander.examples.bank import bank
-from commander.schema.build import build_schema
 from commander.schema.errors import MAX_ERRORS, bounded, shortened
 from commander.schema.execution.documents import Document, Documents, Operation
+from tests.schema.built import bank_schema
 
 COMPARING = (
     "graphql.utilities.validate_input_value",
     "graphql.validation.rules.fields_on_correct_type",
     "graphql.validation.rules.known_argument_names",
 )
-SCHEMA = build_schema(bank)._schema
+SCHEMA = bank_schema()._schema
 
 
 @pytest.fixture

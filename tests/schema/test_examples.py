@@ -63,6 +63,11 @@ def variables_of(example: Example) -> dict[str, Any]:
     return dict(json.loads(example.variables or "{}"))
 
 
+def test_the_example_of_a_query_shows_a_list_of_the_rows_that_refer() -> None:
+    [query] = [example.query for example in examples_of(bank) if example.query.startswith("query")]
+    assert "outgoing(first: 3)" in query
+
+
 @pytest.mark.parametrize("domain", [bank, vault, strict], ids=lambda domain: domain.name)
 def test_every_example_is_a_valid_document_of_its_domain(domain: Domain) -> None:
     documents = Documents(graphql.build_schema(build_schema(domain).as_str()))

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from commander.examples.bank import bank
-from commander.schema.build import build_schema
 from commander.schema.execution.documents import Document, Documents
+from tests.schema.built import bank_schema
 
-SCHEMA = build_schema(bank)._schema
+SCHEMA = bank_schema()._schema
 MANY = " ".join(f"x{n}" for n in range(600))
 
 

@@ -14,13 +14,13 @@ from commander.eventstore.database import Database
 from commander.eventstore.projections.folding import ensure_tables
 from commander.examples.bank import bank
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.projections.projecting import Projector
+from tests.schema.built import bank_schema
 from tests.streaming.conftest import running
 from tests.streaming.filling import fill
 
-SCHEMA = build_schema(bank)
+SCHEMA = bank_schema()
 
 
 async def executed(services: Services, document: str, **variables: Any) -> Any:

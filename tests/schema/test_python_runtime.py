@@ -126,9 +126,11 @@ class Gateway:
 async def against(*answers: Answer) -> AsyncIterator[Gateway]:
     """A client of a server that gives these answers one after the other, the last one again and again."""
     waiting = list(answers)
+    connections: list[Any] = []
     gateway: Gateway
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         gateway.seen.append(json.loads(await reader.readexactly(length)))
@@ -155,7 +157,10 @@ async def against(*answers: Answer) -> AsyncIterator[Gateway]:
         gateway = Gateway(core)
         yield gateway
         await core.close()
+    for connection in connections:
+        connection.cancel()
     server.close()
+    await server.wait_closed()
 
 
 BREAKS: dict[str, Answer] = {

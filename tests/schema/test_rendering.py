@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -26,6 +26,7 @@ from commander.schema.execution.following import Followed
 from commander.schema.execution.rendering import Renderer
 from commander.streaming.feed.fan_out import CaughtUp, FeedItem, Heartbeat
 from tests.domain.everything import Colour, Everything, Kind, Line, Price, Size, values
+from tests.drawing import examples
 from tests.e2e.vault import Kept, vault
 
 ENVELOPE = (
@@ -80,7 +81,7 @@ def made(request: pytest.FixtureRequest) -> Renderer:
     return renderer(vault, request.param)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(30)
 @given(st.builds(Everything, **values), st.integers(0, 2**31 - 1), st.none() | st.integers(1, 2**62))
 def test_any_value_of_any_type_is_shown_as_graphql_core_shows_it(
     made: Renderer, everything: Everything, copies: int, causation: int | None

@@ -24,7 +24,7 @@ from tests.streaming.conftest import Bank, running
 
 __all__ = ["all_parts", "servers", "services"]
 SETTLED = """__typename stream ... on CommandApplied {
-  settled { truncated commands { type status } rejected { type code reactor } failed { type } }
+  settled { position truncated commands { type status } rejected { type code reactor } failed { type } }
   transfer { status reason amount } account { balance } }
   ... on CommandPending { stage position behind { projection } }"""
 PATIENT = 20_000
@@ -55,6 +55,7 @@ async def test_a_mutation_waits_until_its_transfer_has_ended_and_shows_the_rows_
     assert "errors" not in answer, answer
     found = answer["data"]["requestTransfer"]
     assert found["__typename"] == "CommandApplied"
+    position = found["settled"].pop("position")
     assert found["settled"] == {
         "truncated": False,
         "rejected": [],
@@ -66,6 +67,8 @@ async def test_a_mutation_waits_until_its_transfer_has_ended_and_shows_the_rows_
     }
     assert found["transfer"] == {"status": "COMPLETED", "reason": None, "amount": "20"}
     assert found["account"] is None, "the command is decided on the stream of a transfer"
+    head = await asked(services, "{ events(last: 1) { edges { node { type position } } } }")
+    assert head == {"edges": [{"node": {"type": "TransferCompleted", "position": position}}]}
     row = await asked(services, f'{{ account(accountId: "{target}") {{ balance }} }}')
     assert row == {"balance": "70.00"}, "the projections show what followed, without atLeast"
 

@@ -22,18 +22,17 @@ from commander.eventstore import sql as statements
 from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import Append, Appended
 from commander.eventstore.records import EventFilter
-from commander.examples.bank import bank
 from commander.examples.bank.messages import Deposit, OpenAccount
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming import tracing
 from tests.resolvers.conftest import servers, services
+from tests.schema.built import bank_schema
 from tests.streaming.conftest import Bank, running
 
 __all__ = ["servers", "services"]
 
-SCHEMA = build_schema(bank)
+SCHEMA = bank_schema()
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 INCOMING = f"00-{TRACE}-{SPAN}-01"
 TRANSFER = """mutation ($input: RequestTransferInput!) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -56,10 +57,20 @@ class Bear:
         return self
 
 
+def _hang() -> None:
+    """Never returns from C code that keeps the interpreter, so no signal handler of Python runs.
+
+    A mutex is locked twice: unlike code that counts for ever, it takes no time of a processor.
+    """
+    lock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+    while True:
+        lock(mutex)
+
+
 _DOES: dict[str, Callable[[], object]] = {
     "exit": lambda: os._exit(1),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "hang": lambda: sum(iter(int, 1)),  # C code, which runs no signal handler of Python
+    "hang": _hang,
     "slow": lambda: time.sleep(0.03),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commander import Domain
@@ -19,6 +19,7 @@ from commander.eventstore.log.event_log import append, read_stream
 from commander.eventstore.records import Decision, NewEvent, Status
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.long_loads import LongLoads
+from tests.drawing import examples
 from tests.streaming.conftest import Bank, submitted
 
 shelves = Domain("shelves")
@@ -148,7 +149,7 @@ async def test_a_long_stream_of_large_events_is_loaded_in_pages_of_a_few_megabyt
     assert found == 20
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30)
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.integers(0, 60), max_size=8), min_size=1),
     st.integers(1, 300),

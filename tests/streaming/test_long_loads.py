@@ -224,7 +224,7 @@ async def test_under_load_every_command_is_decided_in_its_order(
 
     async def when_some_wait(database: Database, stream: str, after: int) -> list[RecordedEvent]:
         while sum(len(load.waiting) for load in processor._loads._loads.values()) < 100:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
         return await read_stream_of_log(database, stream, after)
 
     monkeypatch.setattr(long_loads, "read_stream", when_some_wait)

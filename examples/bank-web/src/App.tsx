@@ -16,9 +16,7 @@ const sum = (a: string, b: string) => ((Math.round(+a * 100) + Math.round(+b * 1
 export function App({ owner }: { owner: string }) {
   const mine = bank.live.accounts({ where: { owner: { eq: owner } } });
   const { rows: accounts, expected, ready, error } = useRows(mine, oldestFirst);
-  const ids = { in: accounts.map((account) => account.accountId) };
-  const touching = { or: [{ sourceId: ids }, { targetId: ids }] };
-  const { rows: transfers } = useRows(bank.live.transfers({ where: touching }), newestFirst);
+  const { rows: transfers } = useRows(bank.live.transfers({ where: { payer: { eq: owner } } }), newestFirst);
   const [transfer, sending] = useCommand(bank.commands.requestTransfer, { keep: "transfer" }); // through a reload too
 
   const changed = (accountId: string, amount: string) =>
@@ -30,7 +28,7 @@ export function App({ owner }: { owner: string }) {
     const form = new FormData(event.currentTarget);
     const given = (name: string) => String(form.get(name));
     const [sourceId, targetId, amount] = [given("sourceId"), given("targetId"), given("amount")];
-    const input = { sourceId, targetId, amount, transferId: newId() };
+    const input = { sourceId, targetId, amount, payer: owner, transferId: newId() };
     const outcome = transfer(input, { wait: "SETTLED", patienceMs: Infinity });
     if (sourceId !== targetId) mine.expect(outcome, [...changed(sourceId, `-${amount}`), ...changed(targetId, amount)]);
   };

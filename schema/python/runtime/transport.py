@@ -38,8 +38,8 @@ class Http:
         self._headers = headers
         self._client = client
 
-    async def opened(self, request: Request, accept: str, read_seconds: float) -> httpx.Response:
-        """The response, of which only the head was read. The caller closes it.
+    async def opened(self, request: Request, accept: str, connect_seconds: float) -> httpx.Response:
+        """The response, of which only the head was read. The caller closes it, and limits the time.
 
         Raises httpx.HTTPError. Raises RequestRefused for a URL that is none of HTTP.
         """
@@ -50,7 +50,7 @@ class Http:
             self._url,
             content=json.dumps(request),
             headers={**(headers or {}), "content-type": "application/json", "accept": accept},
-            timeout=httpx.Timeout(read_seconds, pool=None),
+            timeout=httpx.Timeout(connect_seconds, read=None, pool=None),
         )
         try:
             return await self._client.send(sent, stream=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 SHORTEST_SECONDS = 0.1
+QUIET_TICKS = 3
+"""A stream is silent after so many quiet parts of the time: a process that was held up has yet to read."""
 
 
 def backoff(failed: int, longest_seconds: float, retry_after_seconds: float = 0) -> float:
@@ -22,6 +24,19 @@ def backoff(failed: int, longest_seconds: float, retry_after_seconds: float = 0)
     """
     most: float = min(longest_seconds, SHORTEST_SECONDS * 2 ** min(failed, 20))
     return retry_after_seconds + most * (0.5 + random.random() / 2)
+
+
+async def unless_silent(awaited: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What is awaited. It is cancelled after the time; raises TimeoutError then."""
+    task = asyncio.create_task(awaited)
+    try:
+        for _ in range(QUIET_TICKS):
+            if (await asyncio.wait({task}, timeout=seconds / QUIET_TICKS))[0]:
+                return task.result()
+    finally:
+        if task.cancel():
+            await asyncio.gather(task, return_exceptions=True)
+    raise TimeoutError(f"nothing came for {seconds:g} s")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from commander.schema.python.runtime.errors import Interrupted, failure, status_failure
 from commander.schema.python.runtime.transport import Request, Result
+from commander.schema.python.runtime.waiting import QUIET_TICKS
 
 ConnectionParams: TypeAlias = (
     Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
@@ -27,8 +28,6 @@ _BAD_REQUEST = 4400
 _REFUSED = (_BAD_REQUEST, 4401, 4403, 4406)
 _OPEN_SECONDS = 10
 _CLOSE_SECONDS = 1
-_PINGS = 3
-"""In the time of a silence so many messages are sent that the API answers."""
 
 
 class WebSocket:
@@ -87,9 +86,9 @@ async def _sent(socket: ClientConnection, kind: str, **more: Any) -> None:
 async def _received(socket: ClientConnection, silence_seconds: float) -> dict[str, Any]:
     """The next message. Answers pings. Raises Interrupted if none comes, though it asks for one."""
     silent = 0
-    while silent < _PINGS:
+    while silent < QUIET_TICKS:
         try:
-            async with asyncio.timeout(silence_seconds / _PINGS):
+            async with asyncio.timeout(silence_seconds / QUIET_TICKS):
                 text = await socket.recv()
         except TimeoutError:
             silent += 1
