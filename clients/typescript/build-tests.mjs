@@ -2,12 +2,13 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["tests/bank.ts", "tests/gateways.test.ts"],
+  entryPoints: ["bank.ts", "dom.ts", "closes.test.ts", "gateways.test.ts", "hooks.test.tsx"].map((name) => `tests/${name}`),
   outdir: "build",
   bundle: true,
   platform: "node",
   format: "esm",
   packages: "external",
+  jsx: "automatic",
   alias: {
     "@commander/client": "./src/index.ts",
     "@commander/client/ws": "./src/ws.ts",

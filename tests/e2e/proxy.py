@@ -13,6 +13,7 @@ class Proxy:
         self.connections = 0
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
+        self._to_target: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
         self._closed = False
         self._answer: bytes | None = None
@@ -43,6 +44,14 @@ class Proxy:
         """Passes nothing more on over the connections that are open, and leaves them open. New ones work."""
         self._silent |= self._open
 
+    def mute(self) -> None:
+        """As `stall`, but only what clients send: what the API sends still reaches them."""
+        self._silent |= self._to_target
+
+    def lead_to(self, target_port: int) -> None:
+        """New connections go to this port."""
+        self._target_port = target_port
+
     def answer(self, response: bytes) -> None:
         """Breaks every connection off, and answers each new one with these bytes until `mend`."""
         self.cut()
@@ -66,12 +75,14 @@ class Proxy:
             return
         inner, outer = await asyncio.open_connection("127.0.0.1", self._target_port)
         self._open |= {writer, outer}
+        self._to_target.add(outer)
         try:
             await asyncio.gather(self._passed(reader, outer), self._passed(inner, writer))
         finally:
             for end in (writer, outer):
                 self._open.discard(end)
                 self._silent.discard(end)
+                self._to_target.discard(end)
                 end.transport.abort()
 
     async def _passed(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,6 @@ from tests.e2e.typescript import PACKAGE, bank_client, built
 from tests.system import System
 
 pytestmark = pytest.mark.usefixtures("package")
-MOST_BYTES = 12 * 1024
 BREAKS = 50
 UNAVAILABLE = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
@@ -27,9 +27,10 @@ def package() -> None:
     built()
 
 
-def ran(*command: str) -> str:
+def ran(*command: str, cwd: Path = PACKAGE, **environment: str) -> str:
     """What a program of the package prints; fails if it fails."""
-    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=120)
+    given = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -42,14 +43,20 @@ def test_the_client_takes_what_gateways_and_networks_do() -> None:
     ran("node", "--test", "--test-timeout=60000", "build/gateways.test.mjs")
 
 
-@pytest.mark.parametrize("entries", [["index"], ["index", "ws"]], ids=["sse", "ws"])
-def test_the_client_is_small(entries: list[str]) -> None:
-    together = "".join(f'export * from "./src/{entry}.ts";' for entry in entries)
-    options = ["--bundle", "--minify", "--format=esm", "--external:react"]
-    command = ["node_modules/.bin/esbuild", *options]
-    done = subprocess.run(command, cwd=PACKAGE, input=together.encode(), capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert len(gzip.compress(done.stdout, 9)) <= MOST_BYTES
+def test_the_client_takes_what_ends_a_websocket() -> None:
+    ran("node", "--test", "--test-timeout=60000", "build/closes.test.mjs")
+
+
+def test_the_hooks_of_react_show_the_bank_as_it_is(system: System) -> None:
+    command = [
+        "node",
+        "--import",
+        "./build/dom.mjs",
+        "--test",
+        "--test-timeout=60000",
+        "build/hooks.test.mjs",
+    ]
+    ran(*command, BANK_URL=system.url)
 
 
 async def test_fifty_breaks_and_each_position_comes_once_and_each_command_is_applied_once(

@@ -38,12 +38,16 @@ def built() -> None:
 
 
 class BankClient:
-    """A running process. items: those of the feed that it has printed; lines: all other lines."""
+    """A running process. items: those of the feed that it has printed; lines: all other lines.
+
+    breaks: how many there were before the last item. broke: the messages of all so far.
+    """
 
     def __init__(self, process: Process) -> None:
         self.items: list[dict[str, Any]] = []
         self.lines: list[dict[str, Any]] = []
         self.breaks = 0
+        self.broke: list[str] = []
         self._process = process
         self._changed = asyncio.Event()
 
@@ -88,15 +92,17 @@ class BankClient:
             if "item" in line:
                 self.items.append(line["item"])
                 self.breaks = line["breaks"]
+            elif "broke" in line:
+                self.broke.append(line["broke"])
             else:
                 self.lines.append(line)
             self._changed.set()
 
 
 @asynccontextmanager
-async def bank_client(url: str, transport: str) -> AsyncIterator[BankClient]:
-    """A client of the bank at this URL. transport: sse or ws."""
-    async with script(PACKAGE / "build" / "bank.mjs", url, transport) as process:
+async def bank_client(url: str, transport: str, silence_ms: int = 500) -> AsyncIterator[BankClient]:
+    """A client of the bank at this URL. transport: sse or ws. silence_ms: when it gives up a connection."""
+    async with script(PACKAGE / "build" / "bank.mjs", url, transport, str(silence_ms)) as process:
         client = BankClient(process)
         reading = asyncio.create_task(client.read())
         try:

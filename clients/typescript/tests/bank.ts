@@ -1,6 +1,6 @@
 // The bank's client as a process for the tests in Python: does what the lines of its input say, prints lines of JSON.
 //
-// node bank.js URL TRANSPORT: TRANSPORT is sse or ws. Each line of the input is a JSON array: a name and its arguments.
+// node bank.js URL TRANSPORT SILENCE_MS: TRANSPORT is sse or ws. Each line of the input is a JSON array: a name and its arguments.
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 import { cursorOf, CursorLost, type Cursor, type Snapshot } from "@commander/client";
@@ -8,11 +8,14 @@ import { webSocket } from "@commander/client/ws";
 import { connect as connectCoded } from "../generated/coded/index.js";
 import { connect, type Account } from "../generated/index.js";
 
-const [url, kind] = process.argv.slice(2) as [string, string];
-const SILENCE_MS = 500;
+const [url, kind, silence] = process.argv.slice(2) as [string, string, string];
 const overWebSocket = () => webSocket({ url: url.replace("http", "ws"), webSocketImpl: WebSocket });
 let breaks = 0;
-const patience = { silenceMs: SILENCE_MS, longestPauseMs: 50, answerMs: 500, onBreak: () => (breaks += 1) };
+const onBreak = ({ message }: Error) => {
+  breaks += 1;
+  print({ broke: message });
+};
+const patience = { silenceMs: Number(silence), longestPauseMs: 50, answerMs: 500, onBreak };
 const options = { url, ...(kind === "ws" && { transport: overWebSocket() }), ...patience };
 const client = connect(options);
 const coded = connectCoded(options);
