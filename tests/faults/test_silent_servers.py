@@ -27,7 +27,7 @@ SLACK_SECONDS = 1.5
 """Other work of the machine."""
 SLOWED_DOWN = 4
 """How many times longer an operation may take than one that needs no server, when the machine is busy."""
-SLOWEST_SECONDS = 4.0
+SLOWEST_SECONDS = 8.0
 NOBODY = "00000000-0000-0000-0000-000000000000"
 DEPOSIT = """mutation ($account: UUID!, $options: CommandOptions) {
   deposit(input: {accountId: $account, amount: "1.00"}, options: $options) { __typename } }"""
@@ -104,7 +104,7 @@ async def told(system: System, server: str) -> None:
     for what, status in (("live", 200), ("ready", 503)):
         began = loop.time()
         answer = await health(system, what)
-        assert loop.time() - began < BOUND_SECONDS + SLACK_SECONDS
+        assert loop.time() - began < BOUND_SECONDS + 2 * SLACK_SECONDS
         assert answer.status_code == status
     assert answer.json()["parts"][server].startswith("silent since ")
     async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=10) as http:
@@ -185,8 +185,10 @@ async def told_that_they_stand_still(
             and "errors" in status.answers[-1]
         )
 
-    await until(told, "each stream says that it stands still", timeout_seconds=STREAM_SECONDS + SLACK_SECONDS)
-    assert asyncio.get_running_loop().time() - began < STREAM_SECONDS + SLACK_SECONDS
+    await until(
+        told, "each stream says that it stands still", timeout_seconds=STREAM_SECONDS + 2 * SLACK_SECONDS
+    )
+    assert asyncio.get_running_loop().time() - began < STREAM_SECONDS + 2 * SLACK_SECONDS
     for item in (events.last, rows.last["standsStill"], row.last["standsStill"]):
         assert item["reason"].startswith(f"{server} is silent since ")
         assert item["since"]

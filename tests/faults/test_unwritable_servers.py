@@ -23,7 +23,7 @@ OPEN = """mutation ($options: CommandOptions) {
   openAccount(input: {owner: "Ada"}, options: $options) { __typename } }"""
 BOUND_SECONDS = 5.0
 """The time of a mutation, if it gives none."""
-SLACK_SECONDS = 1.5
+SLACK_SECONDS = 3.0
 
 
 @asynccontextmanager

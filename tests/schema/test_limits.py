@@ -90,11 +90,11 @@ def test_each_operation_is_held_to_the_limits_by_itself() -> None:
 
 def test_fragments_that_double_at_every_step_are_walked_once_each() -> None:
     chain = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ... {{ ...F{n + 1} }} }} " for n in range(30))
-    began = time.perf_counter()
+    began = time.process_time()
     assert excess(f"{{ ...F0 }} {chain} fragment F30 on Query {{ a: b }}") == (
         f"the operation has more than {MAX_ALIASES} aliases"
     )
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_chain_of_fragments_nests_as_its_brackets_do() -> None:
