@@ -256,5 +256,39 @@ def test_a_viewer_function_that_raises_gives_no_rights() -> None:
         _ = domain.rights(ADA).own
 
 
+@dataclass(frozen=True)
+class Anything:
+    value: Any
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (ID, "would be read back with a difference"),
+        (object(), "storing the viewer Anything raised TypeError"),
+    ],
+    ids=["differs", "no form"],
+)
+def test_a_viewer_that_would_not_be_read_back_as_it_is_sends_nothing_whose_rule_waits(
+    value: Any, problem: str
+) -> None:
+    domain = Domain("lossy")
+
+    @domain.viewer
+    def anything(viewer: Viewer) -> Anything:
+        return Anything(value)
+
+    @domain.command(allow=lambda viewer, command, state: True)
+    @dataclass(frozen=True)
+    class Go:
+        place: str
+
+    type_ = domain.commands["Go"]
+    found = domain.rights(ADA)
+    assert found.may_submit(type_, Go("x")) is NEEDS_STATE
+    with pytest.raises(RuleFailed, match=problem):
+        found.sender(type_, NEEDS_STATE)
+
+
 def test_the_types_of_events_are_all_used() -> None:
     assert {Announced, Moved, Registered, Left, Sunk} == set(harbour.event_of)

@@ -33,6 +33,14 @@ def named(*, viewer: Any) -> bool:
     return True
 
 
+def with_option(viewer: Any, *, option: bool = True) -> bool:
+    return option
+
+
+def with_more(viewer: Any, *more: Any) -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
     ("allow", "problem"),
     [
@@ -73,7 +81,13 @@ def test_a_rule_of_a_command_with_the_wrong_number_of_parameters(domain: Domain,
 
 
 def test_a_rule_that_is_async_or_has_no_positional_parameters(domain: Domain) -> None:
-    wrong: dict[Any, str] = {slow: "must be a plain function", named: "each as a positional parameter"}
+    positional = "each as a positional parameter"
+    wrong: dict[Any, str] = {
+        slow: "must be a plain function",
+        named: positional,
+        with_option: positional,
+        with_more: positional,
+    }
     for rule, problem in wrong.items():
         with refused_above(problem):
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,8 @@ from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
+from commander.schema.http.examples import examples_of
 from tests.schema.transports import serving
-from tests.streaming.conftest import Bank, running
 from tests.system import NO_TLS
 from tests.tokens import SECRET, bearer, secret_token
 
@@ -35,7 +36,14 @@ CLOSE = f"""mutation ($id: UUID!, $options: CommandOptions!) {{
 MANY = f"""mutation ($all: [AnyCommand!]!, $o: SubmitOptions) {{
   submit(commands: $all, options: $o) {RESULT}
 }}"""
+TRANSFER = """mutation ($from: UUID!, $to: UUID!, $payer: String) {
+  it: requestTransfer(
+    input: {sourceId: $from, targetId: $to, amount: 5, payer: $payer}
+    options: {wait: SETTLED, timeoutMs: 20000}
+  ) { __typename ... on CommandApplied { transfer { status reason } } }
+}"""
 CANCEL = f"mutation ($id: UUID!) {{ it: cancelCommand(commandId: $id) {RESULT} }}"
+FORBIDDEN = "CommandForbidden"
 ADA, EVE, TELLER = secret_token("Ada"), secret_token("Eve"), secret_token("Tess", "teller")
 OPERATOR = secret_token("Olga", "operator")
 
@@ -66,12 +74,12 @@ class Api:
 
 
 @pytest_asyncio.fixture
-async def api(servers: Bank, services: Services) -> AsyncIterator[Api]:
+async def api(all_parts: Services) -> AsyncIterator[Api]:
     tokens = Tokens(GivenKey(secret_key(SECRET)), Demands(frozenset(("HS256",))))
     authentication = Authentication(tokens)
-    signing = replace(services, authentication=authentication)
+    signing = replace(all_parts, authentication=authentication)
     task = asyncio.create_task(authentication.run())
-    async with running(servers.processor().run()), serving(build_schema(bank), lambda: signing) as port:
+    async with serving(build_schema(bank), lambda: signing) as port:
         yield Api(port)
     task.cancel()
 
@@ -120,6 +128,20 @@ async def test_a_rule_on_the_state_is_final_for_this_command_of_this_sender(api:
     assert applied["it"]["__typename"] == "CommandApplied"
 
 
+async def test_what_reactors_send_is_of_the_system_and_moves_only_the_money_of_the_payer(api: Api) -> None:
+    adas, eves = str(uuid4()), str(uuid4())
+    await api.ask(ADA, OPEN, id=adas)
+    await api.ask(EVE, OPEN.replace("Ada", "Eve"), id=eves)
+    await api.ask(TELLER, DEPOSIT, id=adas)
+    stealing = {"from": adas, "to": eves}
+    for payer in ("Ada", None):
+        assert (await api.ask(EVE, TRANSFER, **stealing, payer=payer))["it"] == {"__typename": FORBIDDEN}
+    found = (await api.ask(EVE, TRANSFER, **stealing, payer="Eve"))["it"]
+    assert found["transfer"] == {"status": "REFUSED", "reason": "ACCOUNT_NOT_FOUND"}
+    found = (await api.ask(ADA, TRANSFER, **stealing, payer="Ada"))["it"]
+    assert found["transfer"] == {"status": "COMPLETED", "reason": None}
+
+
 async def test_only_its_sender_or_an_operator_cancels_a_command(api: Api) -> None:
     for owner in (ADA, OPERATOR):
         account, command_id, nothing = str(uuid4()), str(uuid4()), str(uuid4())
@@ -135,3 +157,17 @@ async def test_only_its_sender_or_an_operator_cancels_a_command(api: Api) -> Non
         for token in (EVE, TELLER, None):
             code, message = await api.error(token, CANCEL, id=command_id)
             assert (code, command_id in message) == ("NOT_FOUND", True), "it has ended, and that is not told"
+
+
+async def test_the_examples_of_graphiql_run_for_whom_they_name(api: Api) -> None:
+    """A reader acts as Ada, the owner in the examples."""
+    opening, deposit, accounts, _ = examples_of(bank)
+    opened = (await api.ask(ADA, opening.query, **json.loads(opening.variables)))["openAccount"]
+    assert opened["__typename"] == "CommandApplied"
+    assert deposit.row is not None
+    key = opened["stream"].removeprefix(deposit.row.streams)
+    variables = json.loads(deposit.variables.replace(deposit.row.value, key))
+    assert (await api.ask(ADA, deposit.query, **variables))["deposit"]["__typename"] == "CommandApplied"
+    assert (await api.ask(EVE, deposit.query, **variables))["deposit"]["__typename"] == FORBIDDEN
+    for token, count in ((ADA, 1), (TELLER, 1), (OPERATOR, 1), (EVE, 0), (None, 0)):
+        assert (await api.ask(token, accounts.query))["accounts"]["totalCount"] == count

@@ -104,7 +104,7 @@ class Stream:
 
     async def item(self) -> dict[str, Any] | None:
         """The next response. None when the stream has ended."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.items.get()
 
 
