@@ -36,6 +36,8 @@ from commander.streaming.nats.streams import claimed
 logger = logging.getLogger("commander.processor")
 
 _SILENT_SECONDS = 2.0
+_FILTER_BELOW_ONE_OF = 4
+"""With less than this part of the partitions, the server filters."""
 _MORE = 3
 """How often a batch gets more messages that are here, because many commands of the first had other owners."""
 _CAPACITY = 2000
@@ -79,11 +81,12 @@ class PartitionReader:
         self._stored_before = info.state.last_seq
         self._decided = {partition: one.in_stream(info.created) for partition, one in progress.items()}
         self._decided_by_some = max(self._decided.values())
-        subjects = [command_subject(names, partition, "*") for partition in self._owned]
-        subjects.append(many_subject(names))
         if len(self._owned) == self._partitions:
-            subjects = []  # all subjects: the server need not filter
             self._all_are_its_own_after = self._decided_by_some
+        subjects = []  # all: to skip what others own costs less than the server's filter, unless it is most
+        if len(self._owned) * _FILTER_BELOW_ONE_OF < self._partitions:
+            subjects = [command_subject(names, partition, "*") for partition in self._owned]
+            subjects.append(many_subject(names))
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
             self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in
