@@ -49,7 +49,12 @@ class Outage:
     since: datetime
 
     def __str__(self) -> str:
-        return f"{self.trouble.value} since {self.since:%Y-%m-%d %H:%M:%S} UTC: {self.reason}"
+        return f"{self.shown}: {self.reason}"
+
+    @property
+    def shown(self) -> str:
+        """Without the reason, which can have addresses and names of users."""
+        return f"{self.trouble.value} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Circuit:

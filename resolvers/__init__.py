@@ -33,4 +33,6 @@ read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list
 visible_rows.py     the rows and fields of rows that a viewer sees
+visible_events.py   the events and commands that a viewer sees
+visible_feed.py     the feed for viewers who do not see every event
 """

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from commander.domain.errors import CommanderError
 
+LIMITS = ("operations", "commands", "cost", "streams", "max_cost")
+"""The names of the limits that an operation can exceed."""
 _FEW = 10_000
 """So many buckets are kept before those that are full again are looked for."""
 _STREAM_RETRY_SECONDS = 5
@@ -125,8 +127,10 @@ class Allowances:
     def take_operation(self, client: Hashable) -> None:
         """Takes one operation. Raises RateLimited."""
         if self._operations is not None:
-            self.must_have_operation(client)
-            self._operations.take(client, 1, self._clock())
+            now = self._clock()
+            if wait := self._operations.wait(client, 1, now):
+                raise self._limited("operations", f"{self.rates.operations_per_second:g} operations", wait)
+            self._operations.take(client, 1, now)
 
     def take(self, client: Hashable, commands: int, cost: int) -> None:
         """Takes all or nothing. Raises RateLimited."""

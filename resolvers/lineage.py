@@ -60,6 +60,10 @@ class TracedCommand:
     def submitted_at(self) -> datetime:
         return self.state.known.submitted_at
 
+    def all_events(self) -> list[RecordedEvent]:
+        """The events of this command and of all below it."""
+        return [one.event for command in self.walk() for one in command.events]
+
     def walk(self) -> list[TracedCommand]:
         """This command and all below it. Each stands before those that followed from it."""
         below = (command for event in self.events for command in event.reactions)

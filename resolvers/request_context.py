@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 from commander.domain import Rights
+from commander.domain.errors import Forbidden
 from commander.domain.viewers import NOBODY, Viewer
 from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.identity.access import ANONYMOUS, Access
@@ -75,6 +76,11 @@ class RequestContext(Generic[S_co]):
         """The same request, with what its token allows. The token's subject is the actor, if it has one."""
         actor = access.viewer.subject or self.actor
         return replace(self, access=access, actor=actor, rights=_rights(self.services, access))
+
+    def must_operate(self) -> None:
+        """Raises Forbidden unless an operator asks, or authentication is off."""
+        if self.rights is not None and not self.rights.is_operator:
+            raise Forbidden("this is for operators")
 
     @property
     def viewer(self) -> Viewer:

@@ -71,8 +71,13 @@ async def command_by_id(services: Services, command_id: UUID) -> CommandState:
     """The state of a command. Raises NotFound for an unknown id."""
     found = await state_of(services, command_id)
     if found is None:
-        raise NotFound(f"there is no command with the id {command_id}")
+        raise unknown_command(command_id)
     return found
+
+
+def unknown_command(command_id: UUID) -> NotFound:
+    """The error for a command that there is not, or that the viewer may not see."""
+    return NotFound(f"there is no command with the id {command_id}")
 
 
 async def follow_command(services: Services, command_id: UUID) -> AsyncIterator[CommandState]:

@@ -2,6 +2,7 @@
 
 names.py        names of GraphQL types and fields
 naming.py       what is Commander's own, and its names in a graph of several domains
+incidents.py    errors whose text is for operators alone
 errors.py       the errors that a client sees
 batching.py     one statement for many objects of an answer
 context.py      the request context

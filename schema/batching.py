@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, states_of
 from commander.resolvers.stream_events import StreamPage, pages_of
 from commander.resolvers.time_travel import PastRow, past_rows
+from commander.resolvers.visible_events import sees_command, sees_every_event, visible_events
 from commander.resolvers.visible_rows import visible
 from commander.streaming.projections.progress import Reached
 
@@ -58,7 +60,15 @@ class Batching:
         room = self._size.room
         made = await events_of_commands(self._services.database, outcomes, room + 1)
         self._size.allow(sum(map(len, made.values())))
-        return [made[outcome.command_id] for outcome in outcomes]
+        if sees_every_event(self._rights):
+            return [made[outcome.command_id] for outcome in outcomes]
+        own = {outcome.command_id for outcome in outcomes if sees_command(self._rights, outcome)}
+        others = [event for id_, events in made.items() if id_ not in own for event in events]
+        seen = {event.position for event in await visible_events(self._services, self._rights, others)}
+        return [
+            [event for event in made[one.command_id] if one.command_id in own or event.position in seen]
+            for one in outcomes
+        ]
 
     async def _reactions_to(self, events: Sequence[tuple[int, UUID]]) -> list[list[CommandState]]:
         room = self._size.room
@@ -67,7 +77,12 @@ class Batching:
         return found
 
     async def _pages(self, asked: Sequence[StreamPage]) -> list[Page[RecordedEvent]]:
-        return await pages_of(self._services, asked)
+        pages = await pages_of(self._services, asked)
+        if sees_every_event(self._rights):
+            return pages
+        events = [event for page in pages for event in page.items]
+        seen = {event.position for event in await visible_events(self._services, self._rights, events)}
+        return [replace(page, items=[e for e in page.items if e.position in seen]) for page in pages]
 
     async def _rows(self, asked: Sequence[tuple[str, Any]]) -> list[Any | None]:
         """asked: names of projections, each with a key. None for a row that the viewer does not see."""
@@ -100,6 +115,8 @@ class Batching:
 
     async def _events_at(self, positions: Sequence[int]) -> list[RecordedEvent | None]:
         found = await events_at(self._services, positions)
+        seen = await visible_events(self._services, self._rights, found.values())
+        found = {event.position: event for event in seen}
         return [found.get(position) for position in positions]
 
 

@@ -2,7 +2,8 @@
 
 extensions.code is one of:
 
-UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…)
+UNAVAILABLE          a server is away, silent, full or read-only; try again (extensions.server, trouble…, and
+                     incident: the server's log has the reason under it)
 OVERLOADED           a limit is reached; try again later (extensions.retryAfterSeconds)
 RATE_LIMITED         the client has used what it may; try again later (extensions.limit, retryAfterSeconds)
 TIMED_OUT            the operation took longer than it may; ask for less (extensions.seconds)
@@ -30,11 +31,9 @@ MORE_ERRORS          the last of many errors: further ones are not shown
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
@@ -61,11 +60,11 @@ from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, ProjectionStopped
 from commander.resolvers.trusted_documents import UntrustedDocument
+from commander.schema.incidents import Outages, unexpected
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.nats.names import StoresDiffer
 
-logger = logging.getLogger("commander.api")
-
+_OUTAGES = Outages()
 BAD_REQUEST = "BAD_REQUEST"
 MORE_ERRORS = "MORE_ERRORS"
 RATE_LIMITED = "RATE_LIMITED"
@@ -160,13 +159,15 @@ def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an error. Logs an unexpected error with its incident number."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
+            if isinstance(error, Unavailable) and not isinstance(error, NotServing):
+                message, incident = _OUTAGES.shown(error)
+                return message, {"code": code, **_details(error), "incident": incident}
             quotes_client = isinstance(error, InvalidRequest | NotFound)
             message = shortened(str(error)) if quotes_client else str(error)
             return message, {"code": code, **_details(error)}
     if isinstance(error, InvalidOperationTypeError):
         return f"this transport cannot send a {error.operation_type.value}", {"code": BAD_REQUEST}
-    incident = uuid4().hex[:12]
-    logger.error("incident %s", incident, exc_info=error, extra={"incident": incident})
+    incident = unexpected(error)
     return f"internal error {incident}", {"code": "INTERNAL", "incident": incident}
 
 

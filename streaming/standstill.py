@@ -114,7 +114,7 @@ class Standstill:
         for circuit in self._circuits:
             outage = circuit.unreachable
             if outage is not None and datetime.now(UTC) - outage.since > timedelta(seconds=_OUTAGE_SECONDS):
-                return Standing(outage.since, f"{circuit.service} is {outage}")
+                return Standing(outage.since, f"{circuit.service} is {outage.shown}")
         return None
 
     def _shown(self) -> Mapping[str, datetime | None]:

@@ -169,10 +169,13 @@ class System(Endpoint):
 
     def environment_of(self, name: str) -> dict[str, str]:
         """The COMMANDER_… variables that a part of the tree runs with."""
+        return {k: v for k, v in self.variables_of(name).items() if k.startswith("COMMANDER_")}
+
+    def variables_of(self, name: str) -> dict[str, str]:
+        """All variables that a part of the tree began with."""
         pid, forks = self.find(name).pid, parts_of(self._register)
         started = [part.environment for part in forks if part.pid == pid]
-        variables = started[-1] if started else psutil.Process(pid).environ()
-        return {k: v for k, v in variables.items() if k.startswith("COMMANDER_")}
+        return started[-1] if started else psutil.Process(pid).environ()
 
     def find(self, name: str) -> psutil.Process:
         """The running process of a part ('processor'), or of the server 'postgres' or 'nats-server'."""

@@ -23,9 +23,13 @@ from jwt.algorithms import ECAlgorithm
 SECRET = "a secret of the tests, which is long enough"
 AUDIENCE = "bank"
 ISSUER = "https://issuer.test"
+LASTS_SECONDS = 6 * 3600.0
+"""Modules make tokens when they are collected: these outlast a whole run on a busy machine."""
 
 
-def claims(subject: str = "alice", *roles: str, seconds: float = 600, **others: Any) -> dict[str, Any]:
+def claims(
+    subject: str = "alice", *roles: str, seconds: float = LASTS_SECONDS, **others: Any
+) -> dict[str, Any]:
     """Claims that are accepted. A claim that is None is left out."""
     now = time.time()
     made = {"sub": subject, "roles": list(roles), "iss": ISSUER, "aud": AUDIENCE, "iat": int(now)}
@@ -33,7 +37,7 @@ def claims(subject: str = "alice", *roles: str, seconds: float = 600, **others: 
     return {name: value for name, value in made.items() if value is not None}
 
 
-def secret_token(subject: str = "alice", *roles: str, seconds: float = 600) -> str:
+def secret_token(subject: str = "alice", *roles: str, seconds: float = LASTS_SECONDS) -> str:
     """A token of a shared secret, without issuer and audience."""
     plain = claims(subject, *roles, seconds=seconds, iss=None, aud=None)
     return jwt.encode(plain, SECRET, algorithm="HS256")

@@ -18,6 +18,7 @@ http_protocol.py    uvicorn's HTTP protocol, with bounds for requests that are n
 frame_protocol.py   uvicorn's WebSocket protocol, which takes shared frames
 asgi_server.py      uvicorn
 authentication.py   what verifies tokens, by the settings
+api_metrics.py      the metrics of the API
 api.py              serve GraphQL
 process.py          run a part: servers, signals
 """

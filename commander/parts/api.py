@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from starlette.requests import Request
@@ -16,8 +16,15 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.pending import Keep
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
+from commander.parts.api_metrics import (
+    of_allowances,
+    of_read_tables,
+    of_submitting,
+    of_the_feed,
+    of_the_pool,
+    of_the_queue,
+)
 from commander.parts.asgi_server import AsgiServer
-from commander.parts.exposition import Metric, counter, gauge, gauges
 from commander.parts.health import public_health_answers
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, Server, run_all
@@ -180,6 +187,7 @@ class ApiPart(Part):
             partial(of_the_pool, services.database),
             partial(of_the_queue, self._queue),
             partial(of_the_feed, services.feed, self._streams),
+            partial(of_allowances, self._allowances),
             partial(of_read_tables, services.tables, services.table_errors(), services.progress),
         ]
 
@@ -249,47 +257,3 @@ def _route(answer: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Await
         return Response(given.body, given.status, media_type=given.media_type)
 
     return respond
-
-
-async def of_submitting(submitter: Submitter, outcomes: OutcomeWaiter) -> list[Metric]:
-    return [
-        counter("commands_submitted_total", "Commands stored by this process.", submitter.submitted),
-        gauge("submit_waiting", "Commands that are being stored in JetStream.", submitter.waiting),
-        gauge("outcomes_waiting", "Mutations that wait for an outcome.", outcomes.waiting),
-    ]
-
-
-async def of_the_pool(operations: Database) -> list[Metric]:
-    return [gauge("operations_waiting", "Operations that wait for a connection.", operations.waiting)]
-
-
-async def of_the_queue(queue: QueueWatch | None) -> list[Metric]:
-    if queue is None or queue.last is None:
-        return []
-    return [
-        gauge("queue_commands", "Queued commands: due, and not removed yet.", queue.last.commands),
-        gauge("queue_age_seconds", "For how long the oldest of them has been queued.", queue.age_seconds),
-        gauge("queue_full", "1 while commands of clients are refused.", float(queue.problem is not None)),
-    ]
-
-
-async def of_read_tables(
-    tables: Iterable[str], errors: Container[str], progress: ProjectionProgress
-) -> list[Metric]:
-    abandoned = {name: name in errors for name in tables}
-    stopped = {name: progress.stopped(name) is not None for name in tables}
-    help = "1 if queries read a table that no process keeps up with the log."
-    stops = "1 if queries read a table that has stopped at an event that it cannot fold."
-    return [
-        gauges("projection_abandoned", help, "projection", abandoned),
-        gauges("projection_stopped", stops, "projection", stopped),
-    ]
-
-
-async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
-    return [
-        gauge("subscribers", "Subscribers of events.", feed.subscribers),
-        gauge("feed_channels", "Fan-out groups: subscribers that share renderings.", feed.groups),
-        gauge("feed_position", "The last position that was sent to subscribers.", feed.position),
-        gauge("connections", "WebSockets and streamed responses.", streams.connections),
-    ]

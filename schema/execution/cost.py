@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -41,8 +41,7 @@ _GIVEN = ("ids", "commands", "representations")
 _KEPT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PageSizes:
+class PageSizes(NamedTuple):
     """How many items a page has by default, and at most."""
 
     default: int
@@ -90,7 +89,8 @@ class Price:
         reading = _Reading(schema, fragments, operation)
         self._part = reading.selections(operation.selection_set, root, _UNPAGED)
         self._roots = tuple(_fields(self._part, set()))
-        self._variables = reading.variables
+        self._fixed = all(size is _ONE for size in self._roots)
+        self._variables = tuple(reading.variables)
         self._known: dict[tuple[object, ...], int] = {}
 
     def of(self, variables: Mapping[str, Any] | None, pages: PageSizes) -> int:
@@ -105,6 +105,8 @@ class Price:
 
     def items(self, variables: Mapping[str, Any] | None, pages: PageSizes) -> int:
         """How many fields the operation has at its root. One with a list in an argument counts as often."""
+        if self._fixed:
+            return len(self._roots)
         values = self._values(variables)
         return sum(size.items(values, pages) for size in self._roots)
 

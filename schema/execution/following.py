@@ -1,7 +1,7 @@
 """Subscriptions to the log and to rows.
 
-Subscribers of the log with the same document and the same variables share one rendering of each event. The
-variable that holds the cursor is not compared.
+Subscribers of the log with the same document, the same variables and the same resolved rules share one
+rendering of each event. The variable that holds the cursor is not compared.
 
 The fields of a row can need resolvers, so graphql-core executes each item of rows as an operation of its own.
 It keeps 1.35 KB per item until an operation ends. With one operation per item that memory is freed at once.
@@ -29,6 +29,8 @@ from commander.eventstore.records import EventFilter
 from commander.resolvers.cursors import live_cursor_of, must_be_kept
 from commander.resolvers.events import follow
 from commander.resolvers.payers import payer
+from commander.resolvers.visible_events import rules_key, sees_every_event
+from commander.resolvers.visible_feed import VisibleFeed
 from commander.schema.context import Context
 from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
@@ -80,19 +82,25 @@ class Subscriber(ABC, Generic[T]):
 
 @dataclass(frozen=True)
 class Followed(Subscriber[Sequence[Rendered]]):
-    """One subscriber of the log. key: equal for subscribers that share renderings. epoch: that of `after`."""
+    """One subscriber of the log. key: equal for subscribers that share renderings. epoch: that of `after`.
+
+    visible: what its viewer sees of the log; None if that is all.
+    """
 
     key: Hashable
     after: int | None
     epoch: int
     where: EventFilter
     renderer: Renderer
+    visible: VisibleFeed[Rendered] | None = None
 
     def _source(self) -> AsyncGenerator[Sequence[Rendered], None]:
         """Each page has all items that are ready."""
         services = self.admitted.context.services
         if self.after is not None:
             must_be_kept(services.epochs, self.after, self.epoch)
+        if self.visible is not None:
+            return self.visible.follow(self.after)
         return follow(services, self.key, self.after, self.where, self.renderer.render)
 
 
@@ -148,6 +156,7 @@ class Following:
         self._types = types
         self._live = {field.graphql_name: field for field in live}
         self._renderers: WeakValueDictionary[Hashable, Renderer] = WeakValueDictionary()
+        self._visible: WeakValueDictionary[Hashable, VisibleFeed[Rendered]] = WeakValueDictionary()
 
     def followed(self, admitted: Admitted) -> Followed | FollowedRows | None:
         """The subscriber for an operation on the log or on rows. None for any other subscription.
@@ -183,12 +192,20 @@ class Following:
         after, where = given.get("after"), event_filter(self._types.domain, given.get("filter"))
         cursor = _cursor_variable(operation, field)
         kept = {name: value for name, value in variables.items() if name != cursor}
-        key = (operation.text, operation.name, json.dumps(kept, sort_keys=True))
+        rights, visible = admitted.context.rights, None
+        rules = None if rights is None else rules_key(self._types.domain, rights)
+        key = (operation.text, operation.name, json.dumps(kept, sort_keys=True), rules)
         renderer = self._renderers.setdefault(key, renderer)
+        if rights is not None and not sees_every_event(rights):
+            services = admitted.context.services
+            visible = self._visible.get(key)
+            if visible is None:
+                visible = VisibleFeed(services, rights, where, renderer.render)
+                self._visible[key] = visible
         epoch = given["logEpoch"]
         if (resumed := admitted.context.resume_after) is not None:
             after, epoch = resumed.position, resumed.epoch
-        return Followed(admitted, key, after, epoch, where, renderer)
+        return Followed(admitted, key, after, epoch, where, renderer, visible)
 
     def _given(self, executor: Executor[Any], field: FieldNode) -> dict[str, Any]:
         root = self._schema.subscription_type

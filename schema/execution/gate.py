@@ -10,8 +10,7 @@ again; see Subscriber in following.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from strawberry.types.graphql import OperationType
 from commander.domain.errors import TokenExpired
 from commander.resolvers.allowances import Allowances, CostTooHigh, RateLimited
 from commander.resolvers.payers import payer
+from commander.resolvers.services import Limits
 from commander.resolvers.trusted_documents import TrustedDocuments, UntrustedDocument
 from commander.schema.context import Context
 from commander.schema.errors import bounded, coerced, message_and_extensions, typed
@@ -91,15 +91,29 @@ class Gate:
     ) -> Admitted:
         """Checks an operation and admits it for execution.
 
-        Raises OperationRejected if the token has ended, if the document exceeds a limit or is invalid, if it
-        has no operation of this name, if it is not trusted, if the type of the operation is not allowed, if
-        rules refuse fields (one error per field), or if the client may not use as much at the moment.
+        Raises OperationRejected if the token has ended, if the client may not use as much at the moment, if
+        the document is not trusted, exceeds a limit, is invalid or has no operation of this name, if its type
+        is not allowed, or if rules refuse fields (one error per field).
         """
-        allowances = context.services.allowances
-        with _rejecting():  # before the document is read: that is work too
-            context.must_stand()
-            if allowances is not None:
-                allowances.take_operation(payer(context))
+        try:
+            return self._admitted(query, variables, operation_name, context, allowed)
+        except (TokenExpired, RateLimited, CostTooHigh, UntrustedDocument) as error:
+            raise OperationRejected([coerced(error)]) from error
+
+    def _admitted(
+        self,
+        query: object,
+        variables: dict[str, Any] | None,
+        operation_name: object,
+        context: Context,
+        allowed: Collection[OperationType],
+    ) -> Admitted:
+        context.must_stand()
+        client: Hashable = None
+        if (allowances := context.services.allowances) is not None:
+            client = payer(context)
+            allowances.take_operation(client)  # before the document is read: that is work too
+        if self.trusted.only:
             self.trusted.must_trust(query)
         operation = self._documents.read(query).operation(operation_name)
         if not isinstance(operation, Operation):
@@ -110,8 +124,7 @@ class Gate:
         if self._rules and (errors := list(self._refused(operation, own))):
             raise OperationRejected(errors)
         if allowances is not None:
-            with _rejecting():
-                _take(allowances, operation, variables, own)
+            _take(allowances, client, operation, variables, context.services.limits)
         if operation.type is OperationType.MUTATION and (parts := operation.parts_of_outcomes):
             own = replace(own, parts_of_outcomes=parts)
         return Admitted(operation, variables, own)
@@ -146,20 +159,15 @@ class Gate:
                 yield _refusal(field, error)
 
 
-@contextmanager
-def _rejecting() -> Iterator[None]:
-    """Turns what a client may not do into OperationRejected, whose cause says more."""
-    try:
-        yield
-    except (TokenExpired, RateLimited, CostTooHigh, UntrustedDocument) as error:
-        raise OperationRejected([coerced(error)]) from error
-
-
 def _take(
-    allowances: Allowances, operation: Operation, variables: dict[str, Any] | None, context: Context
+    allowances: Allowances,
+    client: Hashable,
+    operation: Operation,
+    variables: dict[str, Any] | None,
+    limits: Limits,
 ) -> None:
     """Takes what the operation can use from its client. Raises RateLimited and CostTooHigh."""
-    limits, client, cost = context.services.limits, payer(context), 0
+    cost = 0
     pages = PageSizes(min(limits.default_page, limits.max_page), limits.max_page)
     if allowances.counts_cost:
         cost = operation.price.of(variables, pages)

@@ -94,6 +94,7 @@ class Renderer:
         self._executor = executor
         self._types = types
         self._epochs = epochs
+        self._rights = admitted.context.rights  # all who share it see the same fields
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}
         root = executor.schema.subscription_type
         assert root is not None, "a subscription needs a root type"
@@ -134,13 +135,16 @@ class Renderer:
     def _plan(self, type_name: str) -> list[tuple[str, Read]] | None:
         type_ = self._executor.schema.get_type(type_name)
         assert isinstance(type_, GraphQLObjectType), "each item has an object type"
-        own = {field.graphql_name: field for field in self._types.fields(type_name)}
+        event_type, rights = self._types.event_type(type_name), self._rights
+        own = {field.graphql_name: field for field in (event_type.fields if event_type else ())}
+        hidden = rights.hidden(event_type) if rights and event_type else frozenset()
         plan: list[tuple[str, Read]] = []
         for key, name, details in self._selected(type_, self._details):
             if name == "__typename":
                 plan.append((key, lambda _item, _event: type_name))
             elif name in own:
-                plan.append((key, self._read(own[name], details)))
+                hides = own[name].name in hidden
+                plan.append((key, _hidden if hides else self._read(own[name], details)))
             elif name == "type":
                 plan.append((key, lambda item, _event: self._types.type_name(item.type)))
             elif name == "id":
@@ -230,7 +234,7 @@ class Renderer:
         result = execute(
             self._executor.schema,
             self._document,
-            root_value=self._types.item(item),
+            root_value=self._types.item(item, self._rights),
             context_value=_OfTheLog(self._epochs),
             variable_values=self._given_variables(),
             operation_name=operation.name.value if operation.name else None,
@@ -249,6 +253,10 @@ class Renderer:
         """The variables as sent by the client: graphql-core reads them again."""
         sources = self._executor.variable_values.sources
         return {name: source.value for name, source in sources.items() if source.value is not Undefined}
+
+
+def _hidden(_item: Any, _event: Any) -> None:
+    """The value of a field that the viewers do not see."""
 
 
 def _int(value: int) -> int:

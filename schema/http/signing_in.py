@@ -80,7 +80,8 @@ class SigningIn:
         code = _TRY_AGAIN_LATER
         if isinstance(error, Unauthenticated):
             code = _EXPIRED if isinstance(error, TokenExpired) else _UNAUTHENTICATED
-        await self._socket.close(code, f"{ended_error(error)['extensions']['code']}: {error}")
+        shown = ended_error(error)
+        await self._socket.close(code, f"{shown['extensions']['code']}: {shown['message']}")
 
 
 async def context_of(services: Services, request: HTTPConnection) -> Context:

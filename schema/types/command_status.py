@@ -15,6 +15,7 @@ from commander.eventstore.log.command_history import CommandFilter
 from commander.eventstore.records import Status
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
+from commander.resolvers.visible_events import sees_command
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
 from commander.schema.types.paging import PageInfo, page_info
@@ -63,7 +64,11 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     """The fields of Query, Mutation and Subscription about the status of commands."""
 
     async def command(info: Info[Context, None], command_id: UUID) -> Command:
-        return command_of(await resolving.command_by_id(info.context.services, command_id), events)
+        state = await resolving.command_by_id(info.context.services, command_id)
+        rights = info.context.rights
+        if not sees_command(rights, state.known):
+            raise resolving.unknown_command(command_id)
+        return command_of(state, events, rights)
 
     async def commands(
         info: Info[Context, None],
@@ -77,26 +82,35 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         page = await resolving.commands_page(
             info.context.services, where, first=first, after=after, last=last, before=before
         )
+        rights = info.context.rights
         edges = [
-            CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events)) for o in page.items
+            CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events, rights))
+            for o in page.items
+            if sees_command(rights, o)
         ]
         return CommandConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
+        rights = info.context.rights
         async for state in resolving.follow_command(info.context.services, command_id):
-            yield command_of(state, events)
+            if not sees_command(rights, state.known):
+                raise resolving.unknown_command(command_id)
+            yield command_of(state, events, rights)
 
     async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
+        info.context.must_operate()
         found = await dead.dead_letters(info.context.services.database, first)
-        return [ended(outcome, events) for outcome in found]
+        return [ended(outcome, events, info.context.rights) for outcome in found]
 
     async def retry_dead_letter(info: Info[Context, None], command_id: UUID) -> CommandAccepted:
+        info.context.must_operate()
         again = await dead.retry(info.context, command_id)
         type_ = events.command_name(again.type)
         return CommandAccepted(command_id=again.command_id, type=type_, stream=again.stream)
 
     async def drop_dead_letter(info: Info[Context, None], command_id: UUID) -> Command:
-        return ended(await dead.drop(info.context, command_id), events)
+        info.context.must_operate()
+        return ended(await dead.drop(info.context, command_id), events, info.context.rights)
 
     queries = [
         strawberry.field(command, name="command", description="A command by its id, with its status."),

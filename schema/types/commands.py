@@ -179,7 +179,7 @@ def command_mutation(made: CommandInput, outcomes: OutcomeTypes, options: Option
                     outcomes.rows.projections(context.parts_of_outcomes),
                 ),
             )
-        return outcomes.of(result, made.subject(command, command_id, result))
+        return outcomes.of(result, made.subject(command, command_id, result), context.rights)
 
     description = made.type.doc or None
     return DirectField(
@@ -245,7 +245,7 @@ def submit_mutation(
             makers.append(by_field[field])
         results = await resolving.submit_all(context.services, items)
         return [
-            outcomes.of(result, made.subject(command, options.command_id, result))
+            outcomes.of(result, made.subject(command, options.command_id, result), context.rights)
             for result, made, (command, options) in zip(results, makers, items, strict=True)
         ]
 
@@ -261,7 +261,7 @@ def cancel_mutation(events: EventTypes, outcomes: OutcomeTypes) -> Any:
         ended = await ending.cancel(info.context, command_id)
         state = await command_by_id(services, command_id)
         subject = Subject(command_id, events.command_name(state.known.type), ended.stream)
-        return outcomes.of(as_ended(ended), subject)
+        return outcomes.of(as_ended(ended), subject, info.context.rights)
 
     cancel_command.__annotations__ |= {"return": CommandOutcome}
     description = (

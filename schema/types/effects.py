@@ -70,13 +70,16 @@ def effect_fields() -> tuple[list[Any], list[Any]]:
     """The fields (of Query, of Mutation) about failed calls."""
 
     async def effect_failures(info: Info[Context, None], first: int = 100) -> list[EffectFailure]:
+        info.context.must_operate()
         found = await resolving.effect_failures(info.context.services.database, first)
         return [_failure(one) for one in found]
 
     async def retry_effect(info: Info[Context, None], effect: str, position: Position) -> EffectFailure:
+        info.context.must_operate()
         return _failure(await resolving.retry(info.context, effect, position))
 
     async def drop_effect(info: Info[Context, None], effect: str, position: Position) -> EffectFailure:
+        info.context.must_operate()
         return _failure(await resolving.drop(info.context, effect, position))
 
     return (

@@ -103,10 +103,7 @@ def _read(
         return InvalidRequest(_ARGUMENT, "each must be an object with a __typename")
     entity = entities.get(name)
     if entity is None:
-        known = ", ".join(entities)
-        return InvalidRequest(
-            _ARGUMENT, f"{name!r:.100} is not an entity of this subgraph; those are {known}"
-        )
+        return InvalidRequest(_ARGUMENT, f"{name!r:.100} is not an entity of this subgraph")
     type_ = info.schema.get_type(name)
     assert isinstance(type_, GraphQLObjectType), "a row has an object type"
     field = type_.fields[entity.key]

@@ -13,10 +13,11 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry.types import Info
 
-from commander.domain import Domain, EventType, Field, UndecodableEvent
+from commander.domain import Domain, EventType, Field, Rights, UndecodableEvent
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at
 from commander.resolvers.log_pages import events_page
+from commander.resolvers.visible_events import visible_events, visible_page
 from commander.schema.context import Context
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.types.direct_field import DirectField, Given
@@ -124,8 +125,11 @@ class EventTypes:
     def classes(self) -> list[Any]:
         return [*self._by_name.values(), UnreadableEvent, CaughtUp, Heartbeat, StandsStill]
 
-    def of(self, recorded: RecordedEvent) -> Event:
-        """The event as its GraphQL type, or as an UnreadableEvent if it cannot be decoded."""
+    def of(self, recorded: RecordedEvent, rights: Rights | None = None) -> Event:
+        """The event as its GraphQL type, or as an UnreadableEvent if it cannot be decoded.
+
+        rights: those of the viewer, who sees the event. Fields that it does not see are null.
+        """
         envelope: dict[str, Any] = {
             "position": recorded.position,
             "stream": recorded.stream,
@@ -145,13 +149,16 @@ class EventTypes:
             )
         except UndecodableEvent as error:
             return UnreadableEvent(**envelope, reason=error.reason)
-        made: Event = self._by_name[envelope["type"]](**envelope, **vars(instance))
+        own = dict(vars(instance))
+        if rights is not None:
+            own.update(dict.fromkeys(rights.hidden(self.domain.event_of[type(instance)])))
+        made: Event = self._by_name[envelope["type"]](**envelope, **own)
         return made
 
-    def item(self, item: feed.FeedItem) -> FeedItem:
+    def item(self, item: feed.FeedItem, rights: Rights | None = None) -> FeedItem:
         match item:
             case RecordedEvent():
-                return self.of(item)
+                return self.of(item, rights)
             case feed.CaughtUp(position):
                 return CaughtUp(position=Position(position))
             case feed.Heartbeat(position):
@@ -205,16 +212,18 @@ class EventTypes:
         """The names of the GraphQL types of all events."""
         return [self.naming.type(name) for name in (*self._by_name, UnreadableEvent.__name__)]
 
-    def fields(self, type_name: str) -> tuple[Field, ...]:
-        """An event type's own fields. Empty for an item that is not an event of the domain."""
-        type_ = self.domain.event_type(self.naming.plain_type(type_name))
-        return () if type_ is None else type_.fields
+    def event_type(self, type_name: str) -> EventType | None:
+        """The event type of a GraphQL type. None for an item that is not an event of the domain."""
+        return self.domain.event_type(self.naming.plain_type(type_name))
 
     def connection(
-        self, page: Page[RecordedEvent], place: Callable[[RecordedEvent], int] = lambda e: e.position
+        self,
+        rights: Rights | None,
+        page: Page[RecordedEvent],
+        place: Callable[[RecordedEvent], int] = lambda e: e.position,
     ) -> EventConnection:
-        """place: returns the number of an event that is its cursor."""
-        edges = [EventEdge(cursor=str(place(e)), node=self.of(e)) for e in page.items]
+        """rights: of the viewer, who sees all of these. place: the number of an event that is its cursor."""
+        edges = [EventEdge(cursor=str(place(e)), node=self.of(e, rights)) for e in page.items]
         return EventConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     def _make(self, type_: EventType, fields: tuple[Field, ...]) -> Any:
@@ -249,14 +258,15 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
         filter: Given | None = None,
     ) -> EventConnection:
         where = event_filter(types.domain, filter)
-        page = await events_page(
-            info.context.services, where, first=first, after=after, last=last, before=before
-        )
-        return types.connection(page)
+        services, rights = info.context.services, info.context.rights
+        page = await events_page(services, where, first=first, after=after, last=last, before=before)
+        return types.connection(rights, await visible_page(services, rights, page))
 
     async def event(info: Info[Context, None], position: Position) -> Event | None:
-        found = await event_at(info.context.services, position)
-        return None if found is None else types.of(found)
+        services, rights = info.context.services, info.context.rights
+        found = await event_at(services, position)
+        seen = [] if found is None else await visible_events(services, rights, [found])
+        return types.of(seen[0], rights) if seen else None
 
     async def declared(
         after: Position | None = None, log_epoch: LogEpoch = 1, filter: EventFilterInput | None = None

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import strawberry
 from strawberry.types import Info
 
+from commander.domain import Rights
 from commander.resolvers import lineage as resolving
 from commander.resolvers.lineage_watch import follow_lineage
+from commander.resolvers.status import unknown_command
+from commander.resolvers.visible_events import sees_command, visible_events
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
 from commander.schema.types.records import Command, Event, command_of
@@ -28,7 +31,7 @@ class LineageProjection:
 
 @strawberry.type(description="An event in a lineage, with its projections and reactions.")
 class LineageEvent:
-    event: Event
+    event: Event | None = strawberry.field(description="Null for those who may not see it.")
     recorded_at: datetime
     since_submitted_ms: float = strawberry.field(
         description="The time from the submission of the root command until this event was stored."
@@ -86,7 +89,7 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
     ) -> Lineage:
         found = await resolving.lineage_of(info.context.services, command_id, depth, first)
         info.context.size.add(found.items)
-        return _lineage(found, types)
+        return await shown(info.context, found)
 
     async def watched(
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
@@ -94,7 +97,14 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
         trees = follow_lineage(info.context.services, command_id, depth, first)
         async with aclosing(trees):
             async for found in trees:
-                yield _lineage(found, types)
+                yield await shown(info.context, found)
+
+    async def shown(context: Context, found: resolving.Lineage) -> Lineage:
+        """Raises NotFound if the viewer may not see the command that the tree begins with."""
+        if not sees_command(context.rights, found.root.state.known):
+            raise unknown_command(found.root.state.known.command_id)
+        seen = await visible_events(context.services, context.rights, found.root.all_events())
+        return _lineage(found, _Shown(types, context.rights, {event.position for event in seen}))
 
     return (
         [
@@ -114,30 +124,38 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
     )
 
 
-def _lineage(found: resolving.Lineage, types: EventTypes) -> Lineage:
+class _Shown(NamedTuple):
+    """What a viewer sees of a lineage. positions: those of the events that it sees."""
+
+    types: EventTypes
+    rights: Rights | None
+    positions: set[int]
+
+
+def _lineage(found: resolving.Lineage, shown: _Shown) -> Lineage:
     began = found.root.submitted_at
     made: list[LineageCommand] = []
-    root = _command(found.root, began, types, made)
+    root = _command(found.root, began, shown, made)
     moments = [one.decided_at for one in made if one.decided_at is not None]
-    positions = [event.event.position for one in made for event in one.events]
+    positions = [event.position for event in found.root.all_events()]
     return Lineage(
         correlation_id=root.command.correlation_id,
         root=root,
         commands=made,
         settled=found.settled,
         truncated=found.truncated,
-        position=max(positions, default=None),
+        position=Position(max(positions)) if positions else None,
         duration_ms=_milliseconds(began, max(moments)) if moments else None,
     )
 
 
 def _command(
-    one: resolving.TracedCommand, began: datetime, types: EventTypes, made: list[LineageCommand]
+    one: resolving.TracedCommand, began: datetime, shown: _Shown, made: list[LineageCommand]
 ) -> LineageCommand:
     """The command with its subtree. Appends each command to `made`, before those that followed from it."""
-    command = command_of(one.state, types)
+    command = command_of(one.state, shown.types, shown.rights)
     decided_at = command.decided_at
-    shown = LineageCommand(
+    traced = LineageCommand(
         command=command,
         depth=one.depth,
         submitted_at=command.submitted_at,
@@ -146,24 +164,25 @@ def _command(
         since_submitted_ms=None if decided_at is None else _milliseconds(began, decided_at),
         events=[],
     )
-    made.append(shown)
+    made.append(traced)
     for event in one.events:
-        shown.events.append(_event(event, began, types, made))
-    return shown
+        traced.events.append(_event(event, began, shown, made))
+    return traced
 
 
 def _event(
-    one: resolving.TracedEvent, began: datetime, types: EventTypes, made: list[LineageCommand]
+    one: resolving.TracedEvent, began: datetime, shown: _Shown, made: list[LineageCommand]
 ) -> LineageEvent:
+    types = shown.types
     return LineageEvent(
-        event=types.of(one.event),
+        event=types.of(one.event, shown.rights) if one.event.position in shown.positions else None,
         recorded_at=one.event.recorded_at,
         since_submitted_ms=_milliseconds(began, one.event.recorded_at),
         projections=[
             LineageProjection(name=types.domain.projections[p.projection].query, applied=p.applied)
             for p in one.projections
         ],
-        reactions=[_command(reaction, began, types, made) for reaction in one.reactions],
+        reactions=[_command(reaction, began, shown, made) for reaction in one.reactions],
     )
 
 

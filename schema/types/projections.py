@@ -217,7 +217,7 @@ def _stream(of: str, aggregate: AggregateType, events: EventTypes) -> DirectFiel
             first = _EVENTS_OF_ROW
         asked = stream_page(info.context.services, aggregate.stream_of(row), first, after, last, before)
         page = await info.context.batching.stream_events.load(asked)
-        return events.connection(page, lambda event: event.version)
+        return events.connection(info.context.rights, page, lambda event: event.version)
 
     description = (
         f"The events of the stream of this row, oldest first; by default the first {_EVENTS_OF_ROW}. A "

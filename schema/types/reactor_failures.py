@@ -109,6 +109,7 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
         before: str | None = None,
         reactor: str | None = None,
     ) -> ReactorFailureConnection:
+        info.context.must_operate()
         page = await resolving.reactor_failures(
             info.context.services, reactor, first=first, after=after, last=last, before=before
         )
@@ -120,10 +121,12 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
         )
 
     async def retry_reaction(info: Info[Context, None], reactor: str, key: str) -> ReactorFailure:
+        info.context.must_operate()
         [parked] = await resolving.retry(info.context, reactor, key)
         return _node(parked)
 
     async def skip_reaction(info: Info[Context, None], reactor: str, key: str) -> ReactorFailure:
+        info.context.must_operate()
         return _node(await resolving.skip(info.context, reactor, key))
 
     return (

@@ -11,11 +11,13 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
+from commander.domain import Rights
 from commander.eventstore.records import Outcome, RecordedEvent
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
 from commander.resolvers.node_ids import command_id, event_id
 from commander.resolvers.read_your_writes import late
+from commander.resolvers.visible_events import sees_command
 from commander.schema.context import Context
 from commander.schema.types.late_projections import ProjectionBehind, projection_behind
 from commander.schema.types.scalars import Position
@@ -25,7 +27,7 @@ from commander.streaming.commands.pending_by_correlation import MAX_MESSAGES
 class EventTypes(Protocol):
     """Converts a stored event to an instance of its GraphQL type; see events.py."""
 
-    def of(self, recorded: RecordedEvent) -> Event: ...
+    def of(self, recorded: RecordedEvent, rights: Rights | None = None) -> Event: ...
 
     def command_name(self, stored: str) -> str: ...
 
@@ -60,7 +62,8 @@ class FeedItem:
 
 async def _reactions(root: Event, info: Info[Context, None]) -> list[Reaction]:
     found = await info.context.batching.reactions.load((root.position, root.correlation_id))
-    return [Reaction(reactor=one.known.reactor, command=command_of(one, root._types)) for one in found]
+    types, rights = root._types, info.context.rights
+    return [Reaction(reactor=one.known.reactor, command=command_of(one, types, rights)) for one in found]
 
 
 def _event_id(root: Event, info: Info[Context, None]) -> strawberry.ID:
@@ -112,7 +115,8 @@ class CommandStatus(Enum):
 async def _events_made(root: Command, info: Info[Context, None]) -> list[Event]:
     if root.made is None:
         return []
-    return [root.event_types.of(event) for event in await info.context.batching.events.load(root.made)]
+    found = await info.context.batching.events.load(root.made)
+    return [root.event_types.of(event, info.context.rights) for event in found]
 
 
 async def _behind(root: Command, info: Info[Context, None]) -> list[ProjectionBehind]:
@@ -162,12 +166,12 @@ class Command(Node):
     type: str
     status: CommandStatus
     stream: str
-    input: JSON = strawberry.field(
+    input: JSON | None = strawberry.field(
         description="The command as JSON, in the form of its input type. As it is stored if this code cannot "
-        "read it."
+        "read it. Null for those who may not see it: it is for its sender and for operators."
     )
-    code: str | None
-    message: str | None
+    code: str | None = strawberry.field(description="Null for those who may not see it.")
+    message: str | None = strawberry.field(description="Null for those who may not see it.")
     position: Position | None = strawberry.field(description="The position of the command's last event.")
     version: int | None = strawberry.field(description="The version of the stream after this command.")
     correlation_id: UUID
@@ -206,10 +210,10 @@ class Reaction:
     command: Command
 
 
-def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
-    """The GraphQL type of a command, pending or ended."""
+def command_of(state: resolving.CommandState, events: EventTypes, rights: Rights | None) -> Command:
+    """The GraphQL type of a command, pending or ended. For those who may not see it, without what it says."""
     if state.outcome is not None:
-        return ended(state.outcome, events)
+        return ended(state.outcome, events, rights)
     queued = state.submitted
     assert queued is not None, "a state has an outcome or a submitted command"
     return Command(
@@ -217,7 +221,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
         type=events.command_name(queued.type),
         status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
-        input=JSON(events.command_input(queued.type, queued.data)),
+        input=JSON(events.command_input(queued.type, queued.data)) if sees_command(rights, queued) else None,
         code=None,
         message=None,
         position=None,
@@ -225,7 +229,7 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
         correlation_id=queued.correlation_id,
         causation_position=_position(queued.causation_position),
         reactor=queued.reactor,
-        actor=queued.actor,
+        actor=queued.actor if sees_command(rights, queued) else None,
         submitted_at=queued.submitted_at,
         not_before=queued.not_before if state.scheduled else None,
         decided_at=None,
@@ -235,22 +239,23 @@ def command_of(state: resolving.CommandState, events: EventTypes) -> Command:
     )
 
 
-def ended(outcome: Outcome, events: EventTypes) -> Command:
-    """The GraphQL type of a command that has an outcome."""
+def ended(outcome: Outcome, events: EventTypes, rights: Rights | None) -> Command:
+    """The GraphQL type of a command that has an outcome, see `command_of`."""
+    sees = sees_command(rights, outcome)
     return Command(
         command_id=outcome.command_id,
         type=events.command_name(outcome.type),
         status=CommandStatus(outcome.status),
         stream=outcome.stream,
-        input=JSON(events.command_input(outcome.type, outcome.data)),
-        code=outcome.code,
-        message=outcome.message,
+        input=JSON(events.command_input(outcome.type, outcome.data)) if sees else None,
+        code=outcome.code if sees or outcome.reactor is not None else None,
+        message=outcome.message if sees else None,
         position=Position(outcome.position),
         version=outcome.version,
         correlation_id=outcome.correlation_id,
         causation_position=_position(outcome.causation_position),
         reactor=outcome.reactor,
-        actor=outcome.actor,
+        actor=outcome.actor if sees else None,
         submitted_at=outcome.submitted_at,
         not_before=None,
         decided_at=outcome.decided_at,

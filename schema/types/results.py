@@ -11,7 +11,9 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import get_object_definition
 
+from commander.domain import Rights
 from commander.domain.rights import FORBIDDEN, FORBIDDEN_MESSAGE
+from commander.eventstore.records import NewEvent
 from commander.resolvers import results as resolving
 from commander.resolvers import settling
 from commander.schema.names import camel
@@ -177,8 +179,8 @@ class OutcomeTypes:
             CommandValid,
         ]
 
-    def of(self, result: resolving.Result, subject: Subject) -> CommandOutcome:
-        """The member for a result."""
+    def of(self, result: resolving.Result, subject: Subject, rights: Rights | None = None) -> CommandOutcome:
+        """The member for a result. rights: those of the sender, who sees the events of its own command."""
         command_id, type_, stream = subject
         match result:
             case resolving.AcceptedResult():
@@ -190,8 +192,8 @@ class OutcomeTypes:
                     stream=stream,
                     position=Position(position),
                     version=version,
-                    recorded=lambda: [self._events.of(event) for event in recorded],
-                    settled=None if settlement is None else self._settled(settlement),
+                    recorded=lambda: [self._events.of(event, rights) for event in recorded],
+                    settled=None if settlement is None else self._settled(settlement, rights),
                 )
                 return applied
             case resolving.RejectedResult(_, code, message):
@@ -239,7 +241,7 @@ class OutcomeTypes:
                 return CommandConflict(command_id=command_id, type=type_, stream=stream, message=message)
             case resolving.ValidResult(_, _, version, proposed):
                 made = [
-                    ProposedEvent(type=self._events.type_name(e.type), data=JSON(msgspec.json.decode(e.data)))
+                    ProposedEvent(type=self._events.type_name(e.type), data=self._proposed(e, rights))
                     for e in proposed
                 ]
                 return CommandValid(
@@ -249,8 +251,14 @@ class OutcomeTypes:
                 shown = [InputProblem(path=[camel(p) for p in q.path], message=q.message) for q in problems]
                 return CommandInvalid(command_id=command_id, type=type_, stream=stream, problems=shown)
 
-    def _settled(self, found: settling.Settlement) -> Settlement:
-        commands = [command_of(state, self._events) for state in found.commands]
+    def _proposed(self, event: NewEvent, rights: Rights | None) -> JSON:
+        data, type_ = msgspec.json.decode(event.data), self._events.domain.event_type(event.type)
+        if rights is not None and type_ is not None:
+            data |= dict.fromkeys(rights.hidden(type_))
+        return JSON(data)
+
+    def _settled(self, found: settling.Settlement, rights: Rights | None) -> Settlement:
+        commands = [command_of(state, self._events, rights) for state in found.commands]
         return Settlement(
             commands=commands,
             rejected=[one for one in commands if one.status is CommandStatus.REJECTED],

@@ -20,6 +20,7 @@ from commander.domain.errors import InvalidRequest
 from commander.domain.links import Link
 from commander.eventstore.projections.versions import RowVersion as Made
 from commander.resolvers import time_travel as resolving
+from commander.resolvers.visible_events import visible_events
 from commander.resolvers.visible_rows import sees_every_row, visible
 from commander.schema.context import Context
 from commander.schema.names import camel
@@ -56,7 +57,9 @@ class RowVersion:
     version: int = strawberry.field(description="The version of the stream after the event.")
     position: Position = strawberry.field(description="The position of the event in the log.")
     recorded_at: datetime = strawberry.field(description="The time at which the event was stored.")
-    event: Event = strawberry.field(description="The event that made this version.")
+    event: Event | None = strawberry.field(
+        description="The event that made this version. Null for those who may not see it."
+    )
     command: Command = strawberry.field(description="The command that made the event.")
 
 
@@ -190,21 +193,23 @@ def history_fields(name: str, past: PastRows, events: EventTypes, types: TypeMap
         table, rights = context.services.tables[type_.name], context.rights
         walk = {name: given.get(name) for name in _PAGE}
         page = await resolving.versions_of_row(context.services, table, key, **walk)
+        events_made = [made.version.event for made in page.items]
+        seen = {one.position for one in await visible_events(context.services, rights, events_made)}
         edges = [
-            edge(cursor=resolving.version_cursor_of(table, made.version), node=node(context, made))
+            edge(cursor=resolving.version_cursor_of(table, made.version), node=node(context, made, seen))
             for made in page.items
             if sees_every_row(rights, type_) or visible(rights, type_, made.version.row) is not None
         ]
         return connection(edges=edges, page_info=page_info(page, [one.cursor for one in edges]))
 
-    def node(context: Context, made: resolving.MadeVersion) -> Any:
+    def node(context: Context, made: resolving.MadeVersion, seen: set[int]) -> Any:
         event = made.version.event
         return version(
             version=event.version,
             position=Position(event.position),
             recorded_at=event.recorded_at,
-            event=events.of(event),
-            command=ended(made.command, events),
+            event=events.of(event, context.rights) if event.position in seen else None,
+            command=ended(made.command, events, context.rights),
             row=past.of(context.rights, made.version),
         )
 

@@ -80,6 +80,7 @@ def test_each_part_tells_what_it_does_and_how_far_it_is(parts: Parts) -> None:
     assert (value(api, "submit_waiting"), value(api, "outcomes_waiting")) == (0, 0)
     assert value(api, "operations_waiting") == 0
     assert value(api, "queue_full") == 0
+    assert value(api, "client_refusals_total", limit="operations") == 0
     for part in (api, processor, relay, projections, reactors, effects):
         assert (value(part, "log_position"), value(part, "commands_ended")) == (2, 5)
         assert value(part, "server_up", server="postgres") == value(part, "server_up", server="nats") == 1

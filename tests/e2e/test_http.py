@@ -48,7 +48,7 @@ def metrics(port: str) -> str:
 
 
 def test_each_part_has_a_service_name_of_its_own_for_traces(system: System) -> None:
-    names = {part: system.find(part).environ()["OTEL_SERVICE_NAME"] for part in PARTS}
+    names = {part: system.variables_of(part)["OTEL_SERVICE_NAME"] for part in PARTS}
     assert names == {part: f"commander-{part}" for part in PARTS}
 
 

@@ -15,7 +15,7 @@ from tests.e2e.proxy import Proxy
 from tests.e2e.python_client import bank_client, bank_package, following
 from tests.system import System
 
-BREAKS = 50
+BREAKS = 20
 SILENCE_SECONDS = 0.5
 TRANSPORTS = ("sse", "ws")
 UNAVAILABLE = (
@@ -29,7 +29,7 @@ def models() -> Any:
     return bank_package().models
 
 
-async def test_fifty_breaks_and_each_position_comes_once_and_each_command_is_applied_once(
+async def test_twenty_breaks_and_each_position_comes_once_and_each_command_is_applied_once(
     system: System, models: Any
 ) -> None:
     account = UUID(await asyncio.to_thread(opened, system))
@@ -49,7 +49,7 @@ async def test_fifty_breaks_and_each_position_comes_once_and_each_command_is_app
             depositing = asyncio.create_task(deposit_again_and_again())
             for number in range(BREAKS):
                 breaks = [follower.breaks for follower in followers]
-                if number % 25 == 24:
+                if number % 10 == 9:
                     proxy.stall()
                 elif number % 3 == 2:
                     proxy.answer(UNAVAILABLE)

@@ -44,7 +44,7 @@ class Book:
 class Admitted:
     patient_id: UUID
     person: str
-    diagnosis: str
+    diagnosis: Annotated[str, Visible({"doctor"})]
 
 
 @clinic.event(visible=any_of({"doctor"}, same_as("patient")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -11,24 +12,30 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from websockets import Subprotocol, connect
 
 from commander.eventstore.projections.folding import ensure_tables
 from commander.examples.bank import bank
 from commander.examples.bank.messages import OpenAccount
 from commander.resolvers.allowances import Allowances, Rates
+from commander.resolvers.identity.authentication import Authentication
+from commander.resolvers.identity.keys import GivenKey, secret_key
+from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.execution.operations import CommanderSchema
 from tests.resolvers.test_allowances import Clock
-from tests.schema.transports import CARRIES, Answer, client_of, first, serving
+from tests.schema.transports import CARRIES, SOCKETS, Answer, client_of, first, serving
 from tests.streaming.conftest import Bank
 from tests.system import NO_TLS
+from tests.tokens import SECRET, bearer, secret_token
 
 GRAPHQL_JSON = "application/graphql-response+json"
 CHEAP = "{ __typename }"
 FOLLOW = "subscription { events { position } }"
 FOLLOW_ROWS = "subscription { accounts { cursor } }"
 OPEN = 'openAccount(input: {owner: "Ada"}, options: {wait: ACCEPTED}) { __typename }'
+TOKENS = Tokens(GivenKey(secret_key(SECRET)), Demands(frozenset(("HS256",))))
 STREAMING = [transport for transport, kinds in CARRIES.items() if "subscription" in kinds]
 
 
@@ -43,7 +50,7 @@ class Limited:
     def __init__(self, services: Services, port: int, clock: Clock) -> None:
         assert services.allowances is not None
         self.allowances, self.port, self.clock = services.allowances, port, clock
-        self.url = f"http://127.0.0.1:{port}/graphql"
+        self.url, self.ws_url = f"http://127.0.0.1:{port}/graphql", f"ws://127.0.0.1:{port}/graphql"
 
 
 @asynccontextmanager
@@ -249,6 +256,45 @@ async def test_behind_a_trusted_proxy_each_client_has_its_own(
         ):
             answer = await post(api, CHEAP, **{"x-forwarded-for": forwarded})
             assert answer.status_code == status, forwarded
+
+
+async def test_who_is_signed_in_has_an_allowance_of_its_own(
+    schema: CommanderSchema, services: Services
+) -> None:
+    """Two who share an address do not share it, and one who uses two addresses has no second one."""
+    own = replace(services, authentication=Authentication(TOKENS))
+    given = {"trusted_proxies": "127.0.0.1"}
+    async with limited(schema, own, given=given, operations_per_second=1, burst_seconds=1) as api:
+        for subject, address, status in (
+            ("ada", "192.0.2.1", 200),
+            ("ada", "192.0.2.2", 429),
+            ("eve", "192.0.2.1", 200),
+            ("192.0.2.3", "192.0.2.1", 200),  # no subject takes what belongs to an address
+            (None, "192.0.2.3", 200),
+            (None, "192.0.2.3", 429),
+        ):
+            token = {} if subject is None else bearer(secret_token(subject))
+            answer = await post(api, CHEAP, **{"x-forwarded-for": address}, **token)
+            assert answer.status_code == status, (subject, address)
+        for protocol in SOCKETS:
+            async with connect(api.ws_url, subprotocols=[Subprotocol(protocol)], proxy=None) as socket:
+                payload = bearer(secret_token("ada"))
+                await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
+                begin = {"type": SOCKETS[protocol]["begin"], "id": "1", "payload": {"query": CHEAP}}
+                await socket.send(json.dumps(begin))
+                while '"id":"1"' not in (message := str(await socket.recv())):
+                    pass
+                assert "RATE_LIMITED" in message, "the token in connection_init says whose allowance it is"
+
+
+async def test_tokens_that_are_not_accepted_use_the_allowance_of_the_address(
+    schema: CommanderSchema, services: Services
+) -> None:
+    own = replace(services, authentication=Authentication(TOKENS))
+    async with limited(schema, own, operations_per_second=1, burst_seconds=2) as api:
+        for status in (401, 401, 429):
+            answer = await post(api, CHEAP, **bearer("eyJ.not.one"))
+            assert answer.status_code == status
 
 
 async def test_without_a_trusted_proxy_the_header_is_not_believed(

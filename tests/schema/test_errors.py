@@ -13,15 +13,17 @@ from commander.domain.errors import (
     CommanderError,
     Forbidden,
     InvalidRequest,
-    LeasesLost,
     NotFound,
+    NotServing,
     Overloaded,
     RuleFailed,
+    Trouble,
     Unavailable,
 )
 from commander.resolvers.services import Limits
 from commander.schema.context import Context
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.incidents import Outages
 
 RAISED: list[Exception] = []
 
@@ -62,8 +64,7 @@ async def error_of(document: str, **variables: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Unavailable("Postgres", "it went away"), "UNAVAILABLE"),
-        (LeasesLost("Postgres", "it went away"), "UNAVAILABLE"),
+        (NotServing("stopping", "this process is stopping"), "UNAVAILABLE"),
         (Overloaded("too much"), "OVERLOADED"),
         (InvalidRequest("first", "too many"), "BAD_REQUEST"),
         (NotFound("no such thing"), "NOT_FOUND"),
@@ -107,6 +108,45 @@ async def test_any_other_error_is_only_a_number_under_which_the_log_has_it(
     [record] = caplog.records
     assert incident in record.getMessage()
     assert record.exc_info is not None and record.exc_info[1] is error
+
+
+@pytest.mark.parametrize(
+    ("trouble", "shown"),
+    [
+        (Trouble.AWAY, "it cannot be reached"),
+        (Trouble.REFUSED, "it refuses this process"),
+        (Trouble.SILENT, "it does not answer"),
+        (Trouble.FULL, "its disk is full"),
+        (Trouble.READ_ONLY, "it takes no writes"),
+        (None, "it could not do this"),
+    ],
+)
+async def test_what_a_driver_says_of_an_outage_is_in_the_log_once_and_not_shown(
+    caplog: pytest.LogCaptureFixture, trouble: Trouble | None, shown: str
+) -> None:
+    reason = f"password authentication failed for user 'ada' at 10.1.2.3:5432 {trouble}"
+    RAISED.append(Unavailable("Postgres", reason, trouble))
+    with caplog.at_level(logging.WARNING, "commander.api"):
+        first, second = await error_of("{ fails }"), await error_of("{ fails }")
+    assert first == second
+    assert first["message"] == f"Postgres is unavailable: {shown}; try again later"
+    extensions = dict(first["extensions"])
+    assert (extensions.pop("code"), extensions.pop("server")) == ("UNAVAILABLE", "Postgres")
+    [record] = caplog.records
+    assert record.getMessage() == f"incident {extensions['incident']}: Postgres is unavailable: {reason}"
+    assert extensions["incident"] == vars(record)["incident"]
+
+
+def test_an_outage_that_lasts_is_logged_again_and_many_fill_no_memory() -> None:
+    now = [1000.0]
+    outages = Outages(lambda: now[0])
+    error = Unavailable("NATS", "no responders")
+    _, first = outages.shown(error)
+    now[0] += 61
+    assert outages.shown(error)[1] != first
+    for number in range(1000):
+        outages.shown(Unavailable("NATS", str(number)))
+    assert len(outages._known) <= 100
 
 
 async def test_an_error_that_was_raised_for_the_client_passes_with_its_own_code() -> None:

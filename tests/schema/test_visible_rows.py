@@ -80,6 +80,20 @@ def nodes(connection: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", VIEWERS)
+async def test_a_gateway_gets_the_entities_that_the_viewer_sees(wards: Services, name: str) -> None:
+    document = """query ($of: [_Any!]!) { _entities(representations: $of) {
+      ... on Patient { person diagnosis } } }"""
+    of = [{"__typename": "Patient", "patientId": str(row.patient_id)} for row in PATIENTS]
+    context = Context(wards, rights=rights(VIEWERS[name]))
+    result: Any = await build_schema(clinic, subgraph=True).execute(document, {"of": of}, context)
+    assert result.errors is None
+    rows = result.data["_entities"]
+    assert persons(rows) == SEEN[name]
+    diagnoses = [row["diagnosis"] for row in rows if row is not None]
+    assert diagnoses == (["gout", "measles", "mumps"] if name == "doctor" else [None] * len(diagnoses))
+
+
+@pytest.mark.parametrize("name", VIEWERS)
 async def test_each_field_that_shows_rows_shows_those_that_the_viewer_sees(
     wards: Services, name: str
 ) -> None:

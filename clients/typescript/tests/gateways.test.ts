@@ -170,6 +170,8 @@ test("a log that was set back is the caller's to handle", async () => {
 
 for (const [name, refusal] of Object.entries({
   "a wrong document": json(failed("BAD_REQUEST"), 400),
+  "an operation that costs too much": json(failed("COST_TOO_HIGH", { cost: 20, limit: 10 }), 400),
+  "a document that is not trusted": json(failed("DOCUMENT_NOT_TRUSTED"), 403),
   "a wrong address": status(404, "not found"),
   "a missing right": status(403, "no"),
 })) {
@@ -240,15 +242,16 @@ test("a command is the same request through every break, and waits as long as th
     status(502, "<html>Bad Gateway</html>"),
     status(429, "slow down", { "retry-after": "1" }),
     json(failed("OVERLOADED", { retryAfterSeconds: 0.3 })),
+    json(failed("RATE_LIMITED", { retryAfterSeconds: 0.2, limit: "commands" }), 429),
     json(failed("UNAVAILABLE")),
     json({ data: { deposit: { __typename: "CommandPending", stage: "DECISION", behind: [] } } }),
     APPLIED,
   );
   const outcome = await client.commands["deposit"]!({ amount: "1" }, { patienceMs: Infinity });
   assert.equal(outcome.__typename, "CommandApplied");
-  assert.equal(seen.length, 7);
+  assert.equal(seen.length, 8);
   assert.equal(ids().size, 1);
-  assert(Date.now() - began >= 1_300, "Retry-After and retryAfterSeconds are heeded");
+  assert(Date.now() - began >= 1_500, "Retry-After and retryAfterSeconds are heeded");
 });
 
 test("a command whose answer does not come is known by its id", async () => {

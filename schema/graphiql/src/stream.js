@@ -12,7 +12,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const SLOW_MS = 10_000;
 // An API or gateway that says one of these may serve a moment later.
 const PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504];
-const PASSING_CODES = ["UNAVAILABLE", "OVERLOADED"];
+const PASSING_CODES = ["UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"];
 
 const SLOW =
   "The API has not answered yet. A browser opens six connections to a server at most, and each subscription " +
