@@ -46,9 +46,10 @@ async def measure_ending(bench: Bench) -> list[Measure]:
     ):
 
         async def revoke(subject: str) -> float:
+            began = time.time()
             await system.nats.client.publish(REVOKED, subject.encode())
             await system.nats.client.flush()
-            return time.time()
+            return began
 
         for transport, opened in (("SSE", _event_stream), ("WebSocket", _socket)):
             tokens = [_token(f"all by {transport}", 3600)] * count
