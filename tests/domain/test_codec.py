@@ -50,7 +50,7 @@ class AddItem:
     batch_id: UUID = new_id()
 
 
-@examples(75)
+@examples(150)
 @given(st.builds(Happened, **values))
 def test_an_event_is_read_back_as_it_was_written(event: Happened) -> None:
     type_ = shop.events["Happened"]
@@ -63,7 +63,7 @@ def test_an_event_is_read_back_as_it_was_written(event: Happened) -> None:
     assert shop.decode("Happened", 1, type_.encode(event).decode(), 1) == event
 
 
-@examples(37)
+@examples(75)
 @given(st.builds(DoEverything, **values))
 def test_a_command_is_read_back_as_it_was_written(command: DoEverything) -> None:
     type_ = shop.commands["DoEverything"]

@@ -1,6 +1,6 @@
 """Clients that vanish leave nothing behind in the API: no open file, no memory.
 
-SUBSCRIPTIONS=10000 in the environment makes it more than the 1,000 that the suite runs.
+SUBSCRIPTIONS=10000 in the environment makes it more than the 2,000 that the suite runs.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.e2e.parts import Parts
 from tests.e2e.raw import FEED, KINDS, connected, subscribed
 from tests.faults.waiting import until
 
-SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "1000"))
-AT_ONCE = 100
+SUBSCRIPTIONS = int(os.environ.get("SUBSCRIPTIONS", "2000"))
+AT_ONCE = 200
 WARMING_UP = 10
 """Waves with which comes what is allocated once: Postgres's pool, and holes in the heap, as large as what
 comes between two runs of the collector of cycles (see `Part.garbage_thresholds`)."""
 MOST_WAVES = 80
 SETTLED = 16
-"""KiB that five waves may add, 500 subscriptions. A leak adds more: an object of Python has 48 bytes."""
+"""KiB that five waves may add, a thousand subscriptions. A leak adds more: an object of Python has 48 bytes."""
 STEP = 3072
 """KiB: as much as 10,000 young objects hold, before the collector looks at them."""
 POOL = 10

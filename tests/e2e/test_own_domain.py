@@ -118,7 +118,7 @@ drawn_everything = st.fixed_dictionaries(values).filter(
 )
 
 
-@examples(10)
+@examples(20)
 @given(drawn=drawn_everything)
 def test_every_type_is_the_same_in_the_event_and_in_the_row_as_it_was_in_the_input(
     own: System, drawn: dict[str, Any]

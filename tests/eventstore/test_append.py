@@ -65,7 +65,7 @@ async def whole_log(database: Database, after: int = 0) -> list[RecordedEvent]:
     return await read_log(database, after, await head_position(database), 100_000)
 
 
-@examples(12)
+@examples(25)
 @given(st.lists(batches, min_size=1, max_size=4))
 async def test_whatever_is_appended_at_once_the_log_is_dense_and_each_outcome_points_to_its_events(
     database: Database, plans: list[Any]

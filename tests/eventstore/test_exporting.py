@@ -43,7 +43,7 @@ from tests.eventstore.decisions import decision, refusal
 __all__ = ["file"]
 
 
-@examples(30)
+@examples(60)
 @given(st.lists(endings, max_size=12))
 async def test_what_is_imported_is_what_was_exported_and_exports_the_same_bytes(
     database: Database, other: Database, plan: list[Any]

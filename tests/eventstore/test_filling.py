@@ -20,7 +20,7 @@ from tests.eventstore.conftest import recorded_of
 from tests.eventstore.test_projections import TABLE, Broken, Stocked, all_rows, history, shop
 
 
-@examples(30)
+@examples(60)
 @given(
     history(),
     st.lists(st.integers(0, 20), max_size=5),

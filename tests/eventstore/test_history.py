@@ -104,7 +104,7 @@ async def test_commands_are_numbered_without_gaps_in_the_order_of_their_ends(end
     assert [o.position for o in ended] == sorted(o.position for o in ended)
 
 
-@examples(20)
+@examples(40)
 @given(filters, st.integers(1, 20))
 async def test_the_list_holds_by_pages_what_its_filter_matches_the_newest_first(
     database: Database, ended: list[Outcome], where: CommandFilter, size: int

@@ -99,7 +99,7 @@ async def all_rows(database: Database) -> dict[int, Any]:
     return {row.item_id: row for row in await page_of_rows(database, TABLE, None, 1000)}
 
 
-@examples(40)
+@examples(80)
 @given(HISTORY, st.lists(st.integers(0, 14), max_size=4), st.booleans())
 async def test_however_the_log_is_cut_the_table_is_its_fold(
     database: Database, events: list[Any], cuts: list[int], remember: bool

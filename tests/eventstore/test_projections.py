@@ -159,7 +159,7 @@ def history(keys: int = 4) -> st.SearchStrategy[list[Any]]:
     return st.lists(anything, max_size=40).map(possible)
 
 
-@examples(20)
+@examples(40)
 @given(history(), st.lists(st.integers(0, 15), max_size=8))
 async def test_however_the_log_is_cut_the_table_is_its_fold(
     database: Database, events: list[Any], cuts: list[int]

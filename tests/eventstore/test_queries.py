@@ -188,7 +188,7 @@ async def found(database: Database, where: Filter, order: Order = BY_KEY) -> lis
     return await rows_from(database, TABLE, where, order, 1000)
 
 
-@examples(150)
+@examples(300)
 @given(tables, filters)
 async def test_a_filter_finds_in_sql_what_it_finds_in_memory(
     database: Database, rows: Sequence[Row], where: Filter
@@ -217,7 +217,7 @@ async def test_each_operator_of_each_type_agrees_on_every_pair_of_values(
                 assert numbers(await found(database, where)) == expected, where
 
 
-@examples(75)
+@examples(150)
 @given(tables, filters | st.just(EVERY_ROW), orders, st.integers(1, 5))
 async def test_pages_hold_each_matching_row_once_in_the_order_asked_for(
     database: Database, rows: Sequence[Row], where: Filter, order: Order, size: int
@@ -234,7 +234,7 @@ async def test_pages_hold_each_matching_row_once_in_the_order_asked_for(
     assert numbers(walked) == numbers(expected)
 
 
-@examples(75)
+@examples(150)
 @given(tables, ROWS[5], orders)
 @example((), Row(5), Order(TABLE.projection.orders[-1], True))
 async def test_a_page_begins_at_a_place_whether_or_not_a_row_is_there(

@@ -90,7 +90,7 @@ async def assert_stored(database: Database, event: Happened) -> None:
     assert await page_of_rows(database, EVERY_COLUMN, None, 10) == [row]
 
 
-@examples(30)
+@examples(60)
 @given(st.builds(Happened, **storable))
 async def test_a_row_is_read_back_as_it_was_written(database: Database, event: Happened) -> None:
     event = replace(event, identity=EXTREME.identity)

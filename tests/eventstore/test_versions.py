@@ -193,7 +193,7 @@ async def replayed(database: Database, log: list[RecordedEvent]) -> list[dict[st
     return found
 
 
-@examples(20)
+@examples(40)
 @given(st.lists(happened, max_size=30).map(possible), st.integers(1, 4), st.data())
 async def test_a_row_as_of_any_point_is_what_the_log_gives_when_it_is_replayed_to_there(
     database: Database, monkeypatch: pytest.MonkeyPatch, events: list[Any], size: int, data: Any

@@ -98,7 +98,7 @@ class Ledger:
         return Decimal(brought - taken)
 
 
-@examples(75)
+@examples(150)
 @given(st.lists(commands, min_size=10, max_size=60), st.randoms(use_true_random=False), st.integers(0, 3))
 def test_money_is_conserved(asked: list[Any], random: Random, steps_between: int) -> None:
     ledger = Ledger()

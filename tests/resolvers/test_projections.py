@@ -55,7 +55,7 @@ async def page(
     return await resolving.page(walk, resolving.reading(services, listing))
 
 
-@examples(150)
+@examples(300)
 @given(rows_of_accounts, directions, st.booleans(), st.booleans(), sizes, cursor_rows, cursor_rows)
 async def test_a_page_is_the_part_of_the_list_that_was_asked_for_and_knows_what_lies_around_it(
     services: Services,

@@ -81,7 +81,7 @@ def made(request: pytest.FixtureRequest) -> Renderer:
     return renderer(vault, request.param)
 
 
-@examples(30)
+@examples(60)
 @given(st.builds(Everything, **values), st.integers(0, 2**31 - 1), st.none() | st.integers(1, 2**62))
 def test_any_value_of_any_type_is_shown_as_graphql_core_shows_it(
     made: Renderer, everything: Everything, copies: int, causation: int | None

@@ -149,7 +149,7 @@ async def test_a_long_stream_of_large_events_is_loaded_in_pages_of_a_few_megabyt
     assert found == 20
 
 
-@examples(30)
+@examples(60)
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.integers(0, 60), max_size=8), min_size=1),
     st.integers(1, 300),
