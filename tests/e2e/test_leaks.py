@@ -23,7 +23,7 @@ WARMING_UP = 10
 comes between two runs of the collector of cycles (see `Part.garbage_thresholds`)."""
 MOST_WAVES = 80
 SETTLED = 16
-"""KiB that five waves may add, a thousand subscriptions. A leak adds more: an object of Python has 48 bytes."""
+"""KiB that five waves may add, 1,000 subscriptions. A leak adds more: an object of Python has 48 bytes."""
 STEP = 3072
 """KiB: as much as 10,000 young objects hold, before the collector looks at them."""
 POOL = 10
