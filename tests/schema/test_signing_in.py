@@ -304,7 +304,7 @@ SUBSCRIPTIONS = [
 
 
 async def test_any_subscription_ends_with_its_token(signed: Signed) -> None:
-    applied = (await signed.query(OPEN)).json()["data"]["openAccount"]
+    applied = (await signed.query(OPEN, bearer(secret_token("alice")))).json()["data"]["openAccount"]
     for transport in FOLLOWING:
         for document in SUBSCRIPTIONS:
             document = document.replace("COMMAND", applied["commandId"])

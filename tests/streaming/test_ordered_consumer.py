@@ -28,7 +28,8 @@ async def read(pull: OrderedConsumer, count: int, limit: int = 100, timeout: flo
     async with asyncio.timeout(30):
         while len(found) < count:
             try:
-                found += [int(message.data) for message in await pull.next_batch(limit, timeout)]
+                most = min(limit, count - len(found))  # a batch has what has arrived
+                found += [int(message.data) for message in await pull.next_batch(most, timeout)]
             except Unavailable:
                 await asyncio.sleep(0.05)
     return found
