@@ -13,10 +13,9 @@ Each step can be repeated. If this ends in the middle, the parts still find a di
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError
 
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, Database
@@ -47,6 +46,10 @@ _PARTS: Mapping[Lock, str] = {
     Lock.REACTOR: "reactors",
     Lock.EFFECT: "effects",
 }
+
+
+_GONE = (10037, 10043, 10057)
+"""NATS' codes for a message that is not there."""
 
 
 class PartsRun(CommanderError):
@@ -113,8 +116,11 @@ async def _take_out(database: Database, nats: Nats, messages: Sequence[InMessage
     for message in messages:
         await _publish_rest(database, nats, message, shared)
         async with nats.answering():
-            with suppress(NotFoundError):
+            try:
                 await nats.jetstream.delete_msg(nats.names.commands, message.sequence)
+            except APIError as error:
+                if error.err_code not in _GONE:  # a schedule that has fired meanwhile is gone
+                    raise
 
 
 async def _publish_rest(database: Database, nats: Nats, message: InMessage, shared: int) -> None:

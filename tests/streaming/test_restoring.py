@@ -109,6 +109,23 @@ async def test_a_reaction_to_a_lost_event_that_is_queued_after_the_comparison_is
     assert await outcome_of(servers.database, lost[0]) is None
 
 
+async def test_a_reaction_to_a_lost_event_that_is_gone_after_the_comparison_is_no_error(
+    servers: Bank,
+) -> None:
+    """A schedule that fires while a restore runs is taken away by NATS."""
+    events = await fill(servers.database, 5)
+    await mirror(servers)
+    await lose(servers.database, 3)
+    _, data, stream = reaction(events[4], "Ada")
+    message = message_of_many(NAMES, [data], [stream], PARTITIONS)
+    await servers.nats.jetstream.publish(message.subject, message.payload, headers=message.headers)
+    found = await differences(servers.database, servers.nats)
+    [stale] = found.stale
+    await servers.nats.jetstream.delete_msg(NAMES.commands, stale.sequence)
+    await restore(servers.database, servers.nats, found, replicas=1)
+    assert not (await differences(servers.database, servers.nats)).exist
+
+
 async def test_a_restore_that_ended_in_the_middle_is_found_and_repeated(servers: Bank) -> None:
     await fill(servers.database, 4)
     await mirror(servers)
