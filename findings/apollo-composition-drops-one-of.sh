@@ -19,6 +19,7 @@ import { composeServices } from "@theguild/federation-composition";
 
 const typeDefs = parse(`
   extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
+  directive @oneOf on INPUT_OBJECT
   input By @oneOf { id: ID name: String }
   type Query { one(by: By!): String }
 `);

@@ -7,7 +7,7 @@
 #            the pause of `retryWait`, and without an end of its attempts, because each acknowledged connection counts as
 #            a success. After 4499 it calls `retryWait` first.
 # Seen       1000: more than 20 connections in half a second, retryWait called 0 times
-#            4499: 1 connection in half a second, retryWait called 1 time
+#            4499: 1 connections in half a second, retryWait called 1 times
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -6,7 +6,8 @@
 #            them so. A field of an object type shows the prefixed name. A field of an interface fails: the resolver of
 #            the interface's type returns the name of the class, which the schema does not have.
 # Seen       { cat { __typename } }: {'cat': {'__typename': 'ZooCat'}}
-#            { animal { __typename } }: an error that names Cat, a type that the schema does not have
+#            { animal { __typename } }: Abstract type 'ZooAnimal' was resolved to a type 'Cat' that does not exist inside
+#            the schema.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
