@@ -30,7 +30,8 @@ async def test_killed_under_load_it_comes_back_and_nothing_is_lost_or_done_twice
         await assert_all_well(client, subscriber)
         await assert_kinds_of_transfers(customers)
         after = await _pids(breakable)
-        assert [part for part in after if after[part] != before[part]] == [name], "the others live on"
+        others = [part for part in after if after[part] != before[part]]
+        assert others == [name], f"the others live on:\n{breakable.log.read_text()[-6000:]}"
 
 
 async def _pids(system: System) -> dict[str, int]:
