@@ -73,6 +73,11 @@ def _run(part: Sequence[str], environment: Mapping[str, str], inherited: Sequenc
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    ):  # `subprocess` sets them back; Python ignores them when it starts
+        signal.signal(number, signal.SIG_IGN)
     asyncio._set_running_loop(None)
     asyncio.set_event_loop(None)
     logging.getLogger().handlers.clear()
