@@ -13,8 +13,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-SELDOM_USED = ("calendar", "configparser", "getpass", "locale", "ntpath", "textwrap", "tokenize")
-"""0.7 MiB together. Imported by email, by asyncpg (service files, passwords), by subprocess (text),
+SELDOM_USED = (
+    *("calendar", "configparser", "getpass", "linecache", "locale"),
+    *("ntpath", "queue", "textwrap", "tokenize"),
+)
+"""0.8 MiB together. Imported by email, by asyncpg (service files, passwords), by subprocess (text),
 by pathlib (Windows), by msgspec (schemas), by linecache (tracebacks)."""
 
 _loading = threading.RLock()
