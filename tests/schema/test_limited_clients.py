@@ -94,9 +94,8 @@ async def test_a_client_that_has_used_what_it_may_waits_and_is_served(
 ) -> None:
     account = uuid4()
     await servers.submit(OpenAccount("Ada", account))
-    rates = {"operations_per_second": 1 / WAIT_SECONDS, "burst_seconds": WAIT_SECONDS}
     async with (
-        limited(schema, all_parts, **rates) as api,
+        limited(schema, all_parts, operations_per_second=1 / WAIT_SECONDS, burst_seconds=WAIT_SECONDS) as api,
         client_of(api, transport, account) as (deposited, followed),
     ):
         assert await refused_and_let_in(api, deposited) == "CommandApplied"
