@@ -4,7 +4,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from websockets import ClientConnection, Subprotocol, connect
 
 from commander.domain import Domain, Viewer
 from commander.eventstore.projections.tables import Table
+from commander.resolvers.current_states import current_states
 from commander.resolvers.identity.authentication import Authentication
 from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
@@ -25,7 +26,7 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
-from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.deciding import StreamState
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
 from tests.domain.tickets import (
@@ -127,23 +128,22 @@ async def test_each_field_that_shows_a_row_tells_what_its_viewer_may_send(
     assert codes(found["one"])["give"] == "TICKET_CLOSED", "guards hold"
 
 
-async def test_the_states_of_a_list_are_read_together_and_only_if_they_are_needed(
+async def test_the_states_of_a_list_are_read_together(
     desk: Services, servers: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = [uuid4() for _ in range(5)]
     await shown(desk, servers, *(OpenTicket(key, "ada") for key in keys))
-    loads: list[int] = []
-    load = AggregateCache.load
+    read: list[int] = []
 
-    async def counted(self: Any, connection: Any, streams: Any, limit: Any = None) -> Any:
-        loads.append(len(list(streams)))
-        return await load(self, connection, streams, limit)
+    async def counted(services: Services, streams: Collection[str]) -> Mapping[str, StreamState]:
+        read.append(len(streams))
+        return await current_states(services, streams)
 
-    monkeypatch.setattr(AggregateCache, "load", counted)
+    monkeypatch.setattr("commander.resolvers.affordances.current_states", counted)
     document = f"{{ tickets {{ edges {{ node {{ {FIELD} again: {FIELD} }} }} }} }}"
     found = await asked(desk, AGENT, document)
     assert [codes(edge["node"])["close"] for edge in found["tickets"]["edges"]] == ["UNANSWERED"] * 5
-    assert loads == [5]
+    assert read == [5]
 
 
 async def test_the_row_that_a_command_has_changed_has_them(desk: Services) -> None:
@@ -289,6 +289,8 @@ async def test_what_is_told_over_http_is_what_sending_gives(port: int) -> None:
 
     close = f"closeTicket(input: {{ticketId: $id}}, {options})"
     refused = await posted(port, close, id, "ada")
+    dry_run = close.replace("options: {", "options: {validateOnly: true, ")
+    assert await posted(port, dry_run, id, "ada") == refused
     assert refused["__typename"] == "CommandRejected"
     assert (refused["code"], refused["message"]) == (
         told["closeTicket"]["code"],
