@@ -36,7 +36,7 @@ from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
-from commander.schema.execution.rendering import Rendered, Renderer
+from commander.schema.execution.rendering import Rendered, Renderer, Renderings
 from commander.schema.execution.time_limits import item_in_time
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
@@ -155,6 +155,7 @@ class Following:
         self._executor = executor
         self._types = types
         self._live = {field.graphql_name: field for field in live}
+        self.renderings = Renderings()
         self._renderers: WeakValueDictionary[Hashable, Renderer] = WeakValueDictionary()
         self._visible: WeakValueDictionary[Hashable, VisibleFeed[Rendered]] = WeakValueDictionary()
 
@@ -174,7 +175,7 @@ class Following:
         )
         if isinstance(executor, list):
             raise OperationRejected(operation.suggesting(executor, variables))
-        renderer = Renderer(admitted, executor, self._types, admitted.context.epochs)
+        renderer = Renderer(admitted, executor, self._types, admitted.context.epochs, self.renderings)
         field = renderer.field
         if field is None:
             return None

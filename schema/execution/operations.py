@@ -89,6 +89,11 @@ class CommanderSchema(strawberry.Schema):
             return None
         return self._following.followed(admitted)
 
+    @property
+    def rendered_events(self) -> int:
+        """How many events were rendered for subscribers; one that many share counts once."""
+        return 0 if self._following is None else self._following.renderings.events
+
     def resolve_mutations(self, resolvers: Mapping[str, Resolve]) -> None:
         """Resolves these mutations with these functions, without Strawberry.
 

@@ -8,6 +8,7 @@ If GraphQL cannot represent a value, graphql-core executes the selection and rep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
@@ -81,6 +82,13 @@ def _after_data(errors: Sequence[GraphQLError]) -> bytes:
     return b',"errors":' + msgspec.json.encode([error.formatted for error in errors]) + b"}"
 
 
+@dataclass
+class Renderings:
+    """events: how many events were rendered, each once for all subscribers that share it."""
+
+    events: int = 0
+
+
 class Renderer:
     """Renders items for one operation. The executor has its variables and its schema.
 
@@ -88,12 +96,19 @@ class Renderer:
     """
 
     def __init__(
-        self, admitted: Admitted, executor: Executor[Any], types: EventTypes, epochs: Epochs
+        self,
+        admitted: Admitted,
+        executor: Executor[Any],
+        types: EventTypes,
+        epochs: Epochs,
+        renderings: Renderings,
     ) -> None:
+        """renderings: counts what is rendered."""
         self._document = admitted.operation.tree
         self._executor = executor
         self._types = types
         self._epochs = epochs
+        self._renderings = renderings
         self._rights = admitted.context.rights  # all who share it see the same fields
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}
         root = executor.schema.subscription_type
@@ -121,6 +136,7 @@ class Renderer:
     def render(self, item: FeedItem) -> Rendered:
         """The item with the selected fields. Never raises."""
         event, type_name = self._types.decoded(item)
+        self._renderings.events += event is not item
         if type_name not in self._plans:
             self._plans[type_name] = self._plan(type_name)
         plan = self._plans[type_name]
