@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from commander.domain import Domain, Rights, UndecodableEvent
 from commander.domain.filters import matches
 from commander.domain.rights import EVERY_EVENT, NO_EVENT, SameRow
-from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from commander.eventstore.records import EventFilter, Outcome, RecordedEvent, SubmittedCommand
 from commander.resolvers.events import Page
 from commander.resolvers.links import rows_of
 from commander.resolvers.services import Services
@@ -29,9 +29,16 @@ class Wanted(NamedTuple):
     rows: list[tuple[Any, SameRow]]
 
 
-def rules_key(domain: Domain, rights: Rights) -> Hashable:
-    """Equal for viewers who see the same events and the same fields of them."""
+def rules_key(domain: Domain, rights: Rights, where: EventFilter) -> Hashable:
+    """Equal for viewers who see the same of the matching events, and the same fields of them.
+
+    The rules of types that do not match are not compared: they can differ for each viewer.
+    """
     types = (*domain.events.values(), domain.rejection)
+    if where.types is not None:
+        types = tuple(
+            type_ for type_ in types if any(domain.event_type(name) is type_ for name in where.types)
+        )
     return tuple((rights.event_filter(type_), rights.hidden(type_)) for type_ in types)
 
 

@@ -1,4 +1,7 @@
-"""b: events to many subscribers, who all may see all of them, by their rules or without rules."""
+"""b: events to many subscribers, who all may see all of them, by their rules or without rules.
+
+All ask for deposits. Their rules for other events differ for each viewer, as they do in most domains.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from bench.rights.plan import Bench
 from bench.rights.variants import Variant
 from bench.rights.viewers import tokens
 
-_QUERY = """subscription { events {
+_QUERY = """subscription { events(filter: {types: ["MoneyDeposited"]}) {
     position ... on Event { type stream } ... on MoneyDeposited { amount countedBy } } }"""
 _STREAMS = 100
 

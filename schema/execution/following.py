@@ -194,7 +194,7 @@ class Following:
         cursor = _cursor_variable(operation, field)
         kept = {name: value for name, value in variables.items() if name != cursor}
         rights, visible = admitted.context.rights, None
-        rules = None if rights is None else rules_key(self._types.domain, rights)
+        rules = None if rights is None else rules_key(self._types.domain, rights, where)
         key = (operation.text, operation.name, json.dumps(kept, sort_keys=True), rules)
         renderer = self._renderers.setdefault(key, renderer)
         if rights is not None and not sees_every_event(rights):

@@ -188,20 +188,23 @@ async def test_the_past_of_a_row_tells_of_others_commands_only_that_they_were(op
     assert shown_ == {"event": {"position": "3"}, "command": {"events": [{"position": "3"}]}}
 
 
-FEED = f"""subscription ($after: Position) {{ events(after: $after) {{
+FEED = f"""subscription ($after: Position, $types: [String!]) {{
+    events(after: $after, filter: {{types: $types}}) {{
     ... on Event {{ {EVENT} }} ... on CaughtUp {{ __typename position }} }} }}"""
 
 
 class Follower:
     """One viewer's subscription to the log."""
 
-    def __init__(self, clinic_: Clinic, name: str, after: int | None = None) -> None:
+    def __init__(
+        self, clinic_: Clinic, name: str, after: int | None = None, types: list[str] | None = None
+    ) -> None:
         self._context = Context(clinic_.services, rights=rights(VIEWERS[name]))
-        self._after = None if after is None else str(after)
+        self._given = {"after": None if after is None else str(after), "types": types}
         self._answers: Any = None
 
     async def __aenter__(self) -> Follower:
-        self._answers = await SCHEMA.stream(FEED, {"after": self._after}, self._context)
+        self._answers = await SCHEMA.stream(FEED, self._given, self._context)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -267,6 +270,18 @@ async def test_viewers_with_equal_rules_share_a_rendering(open_clinic: Clinic) -
         assert following is not None
         assert len(following._visible) == 2, "one for ada's rules, one for bob's"
         assert open_clinic.services.feed.groups == 1
+
+
+async def test_rules_of_events_that_a_filter_leaves_out_are_not_compared(open_clinic: Clinic) -> None:
+    """Ada and Bob differ in whose admission they see. Neither sees bookings."""
+    async with AsyncExitStack() as stack:
+        for types, groups in ((["Booked"], 1), (["Booked", "Admitted"], 3)):
+            for name in ("ada", "bob"):
+                follower = await stack.enter_async_context(Follower(open_clinic, name, 0, types))
+                found = await follower.until_caught_up()
+                assert shown(found) == [one for one in SEEN[name] if "Admitted" in types]
+            assert SCHEMA._following is not None
+            assert len(SCHEMA._following._visible) == groups
 
 
 OPERATIONS = [
