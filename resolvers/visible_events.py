@@ -57,7 +57,7 @@ async def visible_events(
     if rights is None or rights.is_operator:
         return list(events)
     events = list(events)
-    seen, wanted = _by_themselves(services.domain, rights, events)
+    seen, wanted = seen_and_wanted(services.domain, rights, events)
     if wanted:
         await services.progress.reach(positions_of(wanted), patience_seconds)
         seen |= await _by_rows(services, wanted)
@@ -71,11 +71,6 @@ async def visible_page(
     if sees_every_event(rights):
         return page
     return Page(await visible_events(services, rights, page.items), more=page.more, earlier=page.earlier)
-
-
-def wanted_of(services: Services, rights: Rights, events: Sequence[RecordedEvent]) -> list[Wanted]:
-    """Those of the events that rows decide about."""
-    return _by_themselves(services.domain, rights, events)[1]
 
 
 def positions_of(wanted: Iterable[Wanted]) -> dict[str, int]:
@@ -95,7 +90,7 @@ def sees_command(rights: Rights | None, command: Outcome | SubmittedCommand) -> 
     return sender is not None and sender.subject is not None and sender.subject == rights.viewer.subject
 
 
-def _by_themselves(
+def seen_and_wanted(
     domain: Domain, rights: Rights, events: Sequence[RecordedEvent]
 ) -> tuple[set[int], list[Wanted]]:
     """The positions of the events that are visible by themselves, and the events that rows decide about."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from commander.schema.context import Context
-from tests.schema.clinic import Admit, Book
+from tests.schema.clinic import Admit, Book, Reassign
 from tests.schema.test_visible_events import EVENT, SEEN, Clinic, open_clinic, sent, shown
 from tests.schema.test_visible_rows import SCHEMA, VIEWERS, rights
 
@@ -111,3 +111,29 @@ async def test_rules_of_events_that_a_filter_leaves_out_are_not_compared(open_cl
                 assert shown(found) == [one for one in SEEN[name] if "Admitted" in types]
             assert SCHEMA._following is not None
             assert len(SCHEMA._following._visible) == groups
+
+
+async def test_what_rows_have_decided_is_decided_again_for_who_comes_later(open_clinic: Clinic) -> None:
+    """Ada's first subscription got her admission. After that she is no longer the patient."""
+    async with Follower(open_clinic, "ada", after=0) as first:
+        assert shown(await first.until_caught_up()) == ["ada admitted"]
+        await sent(open_clinic.servers, Reassign(open_clinic.ada, "bob"), "dora")
+        assert not await open_clinic.services.progress.reach({"patient": 4}, 20)
+        async with asyncio.timeout(20):
+            while True:
+                async with Follower(open_clinic, "ada", after=0) as later:
+                    if not await later.until_caught_up():
+                        break
+
+
+async def test_pages_that_are_cut_otherwise_are_not_rendered_again(open_clinic: Clinic) -> None:
+    """The doctor's rules are decided without rows. A subscriber who begins later gets another page."""
+    following = SCHEMA._following
+    assert following is not None
+    async with Follower(open_clinic, "doctor", after=0) as first:
+        assert len(await first.until_caught_up()) == 3
+        rendered = following.renderings.events
+        for after in (1, 2):
+            async with Follower(open_clinic, "doctor", after=after) as later:
+                assert len(await later.until_caught_up()) == 3 - after
+        assert following.renderings.events == rendered
