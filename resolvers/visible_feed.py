@@ -26,7 +26,6 @@ from commander.streaming.feed.fan_out import FeedItem, Heartbeat, StandsStill
 T = TypeVar("T")
 
 _KEPT_PAGES = 64
-_KEPT_RENDERINGS = 1000
 _PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 _FRESH_SECONDS = 0.5
@@ -51,10 +50,10 @@ class _ByRows(Generic[T]):
 
 
 class VisibleFeed(Generic[T]):
-    """What viewers with equal rules see of the events that match a filter, rendered once for all of them.
+    """What viewers with equal rules see of the events that match a filter, decided once for all of them.
 
-    rights: of one of them. heartbeat_seconds: how long a subscriber may get nothing while events pass that it
-    does not see.
+    rights: of one of them. render: called for each page that has the event, so it keeps what it renders.
+    A subscriber that gets nothing while events pass that it does not see gets heartbeats.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class VisibleFeed(Generic[T]):
         self._render = render
         self._followers = 0
         self._pages: OrderedDict[Hashable, list[T] | _ByRows[T]] = OrderedDict()
-        self._renderings: OrderedDict[int, T] = OrderedDict()
 
     async def follow(self, after: int | None) -> AsyncGenerator[Sequence[T], None]:
         """As `Feed.follow`. While rows that a rule needs are late, it says that events stand still."""
@@ -114,7 +112,7 @@ class VisibleFeed(Generic[T]):
             by_rows = self._pages[key] = _ByRows(self._shown(events))
             made: list[T] | asyncio.Task[list[T]] = by_rows.task
         else:
-            made = self._pages[key] = [self._rendered(one) for one in events if one.position in seen]
+            made = self._pages[key] = [self._render(one) for one in events if one.position in seen]
         if len(self._pages) > _KEPT_PAGES:
             self._pages.popitem(last=False)
         return made
@@ -124,18 +122,9 @@ class VisibleFeed(Generic[T]):
             try:
                 await self._until_decidable(events)
                 seen = await visible_events(self._services, self._rights, events, 0)
-                return [self._rendered(event) for event in seen]
+                return [self._render(event) for event in seen]
             except Unavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
-
-    def _rendered(self, event: RecordedEvent) -> T:
-        """Subscribers get the same event in different pages, if some are slower."""
-        found = self._renderings.get(event.position)
-        if found is None:
-            found = self._renderings[event.position] = self._render(event)
-            if len(self._renderings) > _KEPT_RENDERINGS:
-                self._renderings.popitem(last=False)
-        return found
 
     async def _until_decidable(self, events: list[RecordedEvent]) -> None:
         """Returns when the projections whose rows decide show these events."""
@@ -149,7 +138,6 @@ class VisibleFeed(Generic[T]):
             if isinstance(page, _ByRows):
                 page.task.cancel()
         self._pages.clear()
-        self._renderings.clear()
 
 
 def _as_it_is(item: FeedItem) -> FeedItem:

@@ -66,12 +66,10 @@ def _checks() -> Iterator[Mutant]:
     file = "commander/domain/rights.py"
     no_rule = "return Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN"
     yield Mutant("command-no-rule", file, no_rule, "return Verdict.ALLOWED", RULES)
-    open_rule = "self._resolved(projection.visible or Anyone(), projection.query, projection.fields)"
-    resolved = "self._resolved(projection.visible, projection.query, projection.fields)"
-    yield Mutant("row-no-rule", file, resolved, open_rule, RULES)
-    resolved = "self._resolved(event.visible, event.name, event.fields)"
-    open_rule = "self._resolved(event.visible or Anyone(), event.name, event.fields)"
-    yield Mutant("event-no-rule", file, resolved, open_rule, RULES)
+    resolved = "self._resolved({0}.visible, "
+    open_ = "self._resolved(Anyone() if {0}.visible is None else {0}.visible, "
+    yield Mutant("row-no-rule", file, resolved.format("projection"), open_.format("projection"), RULES)
+    yield Mutant("event-no-rule", file, resolved.format("event"), open_.format("event"), RULES)
     yield Mutant(
         "id-of-another", "resolvers/repeating.py", "if earlier != sender_of(made):", "if False:", ALLOWING
     )
@@ -176,8 +174,10 @@ def _events() -> Iterator[Mutant]:
     tree = "await visible_events(context.services, context.rights, found.root.all_events())"
     yield Mutant("lineage-events", file, tree, "found.root.all_events()", SENDER)
 
-    file, key = "schema/execution/following.py", "json.dumps(kept, sort_keys=True), "
+    file, key = "schema/execution/following.py", "key = (document, hidden, "
     yield Mutant("feed-key", file, f"{key}rules)", f"{key}None)", FEED)
+    key = "self._renderers.setdefault((document, "
+    yield Mutant("feed-fields-key", file, f"{key}hidden)", f"{key}None)", FEED)
     stage = "if rights is not None and not sees_every_event(rights):"
     yield Mutant("feed", file, stage, "if False:", FEED_EVENTS)
     waits = "                await self._until_decidable(events)\n"

@@ -133,8 +133,27 @@ async def test_pages_that_are_cut_otherwise_are_not_rendered_again(open_clinic: 
     assert following is not None
     async with Follower(open_clinic, "doctor", after=0) as first:
         assert len(await first.until_caught_up()) == 3
-        rendered = following.renderings.events
+        rendered = following.rendered.events
         for after in (1, 2):
             async with Follower(open_clinic, "doctor", after=after) as later:
                 assert len(await later.until_caught_up()) == 3 - after
-        assert following.renderings.events == rendered
+        assert following.rendered.events == rendered
+
+
+async def test_viewers_with_other_rules_who_see_the_same_fields_share_a_rendering(
+    open_clinic: Clinic,
+) -> None:
+    """Ada's admission becomes visible to Bob."""
+    following = SCHEMA._following
+    assert following is not None
+    async with Follower(open_clinic, "ada", after=0) as ada:
+        before = following.rendered.events
+        assert shown(await ada.until_caught_up()) == ["ada admitted"]
+        await sent(open_clinic.servers, Reassign(open_clinic.ada, "bob"), "dora")
+        assert not await open_clinic.services.progress.reach({"patient": 4}, 20)
+        async with Follower(open_clinic, "bob", after=0) as bob:
+            assert shown(await bob.until_caught_up()) == ["ada admitted", "bob admitted", "bob reassigned"]
+        assert following.rendered.events == before + 3
+        async with Follower(open_clinic, "doctor", after=0) as doctor:
+            assert len(await doctor.until_caught_up()) == 4
+        assert following.rendered.events == before + 7, "a doctor sees more fields"
