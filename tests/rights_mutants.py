@@ -81,10 +81,10 @@ def _checks() -> Iterator[Mutant]:
 def _tokens() -> Iterator[Mutant]:
     tests = "tests/schema/test_signing_in.py::"
     socket = f"{tests}test_an_operation_on_a_socket_whose_token_has_just_ended_does_not_run"
-    streams = f"{tests}test_any_subscription_ends_with_its_token"
+    end = "test_no_item_follows_the_end_of_the_token_also_before_its_transport_ends_the_stream"
     yield Mutant("ended-token", "schema/execution/gate.py", "        context.must_stand()\n", "", socket)
     stands = "and not authentication.stands(access)"
-    yield Mutant("ended-stream", "schema/execution/following.py", stands, "and False", streams)
+    yield Mutant("ended-stream", "schema/execution/following.py", stands, "and False", f"{FEED}::{end}")
     operates = "if self.rights is not None and not self.rights.is_operator:"
     yield Mutant("operate", "resolvers/request_context.py", operates, "if False:", OPERATE)
 

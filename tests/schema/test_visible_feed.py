@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from commander.resolvers.identity import authentication
+from commander.resolvers.identity.keys import GivenKey, secret_key
+from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.schema.context import Context
 from tests.schema.clinic import Admit, Book, Reassign
 from tests.schema.test_visible_events import EVENT, SEEN, Clinic, open_clinic, sent, shown
 from tests.schema.test_visible_rows import SCHEMA, VIEWERS, rights
+from tests.tokens import SECRET, bearer, secret_token
 
 __all__ = ["open_clinic"]
 
@@ -157,3 +163,22 @@ async def test_viewers_with_other_rules_who_see_the_same_fields_share_a_renderin
         async with Follower(open_clinic, "doctor", after=0) as doctor:
             assert len(await doctor.until_caught_up()) == 4
         assert following.rendered.events == before + 7, "a doctor sees more fields"
+
+
+async def test_no_item_follows_the_end_of_the_token_also_before_its_transport_ends_the_stream(
+    open_clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transport is there, and nobody watches for tokens that end."""
+    monkeypatch.setattr(authentication, "_SECONDS_TO_END", 0.0)
+    now = [time.time()]
+    tokens = Tokens(GivenKey(secret_key(SECRET)), Demands(frozenset(("HS256",))), now=lambda: now[0])
+    made = authentication.Authentication(tokens, now=lambda: now[0])
+    access = await made.access(bearer(secret_token("ada", seconds=600))["authorization"])
+    services = replace(open_clinic.services, authentication=made)
+    answers = await SCHEMA.stream(FEED, {}, Context(services, access=access, rights=rights(VIEWERS["ada"])))
+    async with aclosing(answers), asyncio.timeout(20):
+        assert b"CaughtUp" in bytes((await anext(answers)).data)
+        now[0] += 601
+        await sent(open_clinic.servers, Admit(uuid4(), "ada", "mumps"), "ada")
+        [error] = (await anext(answers)).errors
+    assert error.extensions["code"] == "TOKEN_EXPIRED"
