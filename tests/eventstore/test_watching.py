@@ -16,7 +16,7 @@ import pytest_asyncio
 from commander.dev.embedded import EmbeddedPostgres
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore import circuits
-from commander.eventstore.database import Database
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.watching import watch_postgres
 from tests.clusters import Clusters
 from tests.eventstore.test_database import name_of
@@ -161,6 +161,20 @@ async def test_one_refused_connection_of_the_watch_is_no_outage(
         assert opened == []
         await watch_ends(2)
         await until(lambda: opened)  # a server that refuses twice is lost
+
+
+async def test_a_connection_that_comes_as_the_watch_ends_is_closed(database: Database) -> None:
+    made = list[Connection]()
+
+    async def connect() -> Connection:
+        made.append(await database.connect_without_locks("the last"))
+        probing.cancel()
+        return made[0]
+
+    probing = asyncio.create_task(database.circuit.probe(connect(), Connection.terminate))
+    with pytest.raises(asyncio.CancelledError):
+        await probing
+    await until(made[0].is_closed)
 
 
 async def watched_again(admin: Database, database: Database) -> None:
