@@ -98,8 +98,8 @@ class Live:
                     last = LiveItem(last.cursor, False, (), standing)
                     yield last
                 await asyncio.sleep(_RETRY_SECONDS)
-            except TableGone:
-                await self._until_dropped(name, table)
+            except TableGone:  # soon another one serves, or this one is made
+                await asyncio.sleep(_RETRY_SECONDS)
             after = None
 
     async def _follow(
@@ -181,14 +181,6 @@ class Live:
     async def _read(self, table: Table, where: Filter, after: int | None = None) -> Matching:
         async with self._reading:
             return await matching_rows(self._database, self._domain, table, where, self._max_rows, after)
-
-    async def _until_dropped(self, name: str, table: Table) -> None:
-        """Returns when the projection no longer reads this table, which was dropped."""
-        while True:
-            now = self._tables.get(name)
-            if now is None or now.name != table.name:
-                return
-            await asyncio.sleep(_RETRY_SECONDS)
 
     def _join(self, table: Table, watch: RowWatch) -> Follower:
         follower = self._followers.get(table.name)
