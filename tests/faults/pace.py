@@ -19,15 +19,13 @@ _ROUNDS_SECONDS = 120.0
 
 
 async def ends(
-    client: Client, document: str, **variables: Any
+    client: Client, asking: Awaitable[dict[str, Any]]
 ) -> tuple[dict[str, Any], Callable[[float], str]]:
     """The answer to an operation, and a function that says whether it took longer than so many seconds.
 
     The function returns an empty string if it did not. Raises httpx.TransportError.
     """
-    (took, answer), (usual, _) = await asyncio.gather(
-        _timed(client.ask(document, **variables)), _timed(client.ask("{ __typename }"))
-    )
+    (took, answer), (usual, _) = await asyncio.gather(_timed(asking), _timed(client.ask("{ __typename }")))
 
     def late(seconds: float) -> str:
         if took < seconds + SLACK_SECONDS + _SLOWED_DOWN * usual:

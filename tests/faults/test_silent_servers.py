@@ -75,7 +75,7 @@ async def wrong_with(
     client: Client, document: str, seconds: float, server: str, variables: dict[str, Any]
 ) -> list[str]:
     """What is wrong if the operation does not end in time, with the name of the server and its trouble."""
-    answer, late = await ends(client, document, **variables)
+    answer, late = await ends(client, client.ask(document, **variables))
     [error] = answer.get("errors") or [{"extensions": {"code": "no error"}}]
     told = error["extensions"]
     right = {"code": "UNAVAILABLE", "server": server, "trouble": "silent"}
