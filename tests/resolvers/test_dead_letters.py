@@ -102,6 +102,7 @@ async def test_what_was_dealt_with_is_not_dealt_with_again(servers: Bank) -> Non
 async def test_reads_do_not_wait_for_retries_that_wait_for_nats(
     servers: Bank, nats_server: EmbeddedNats, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert publish.__kwdefaults__ is not None
     monkeypatch.setitem(publish.__kwdefaults__, "timeout_seconds", 60)
     ids = await failures(servers, 5)
     database = Database(database_url, max_connections=2)  # fewer than retries
