@@ -150,8 +150,8 @@ class EventTypes:
         except UndecodableEvent as error:
             return UnreadableEvent(**envelope, reason=error.reason)
         own = dict(vars(instance))
-        if rights is not None:
-            own.update(dict.fromkeys(rights.hidden(self.domain.event_of[type(instance)])))
+        if rights is not None and (type_ := self.domain.event_type(recorded.type)) is not None:
+            own.update(dict.fromkeys(rights.hidden(type_)))
         made: Event = self._by_name[envelope["type"]](**envelope, **own)
         return made
 
@@ -194,18 +194,21 @@ class EventTypes:
         type_ = self.domain.command_type(stored)
         return stored if type_ is None else type_.name
 
-    def command_input(self, stored: str, data: str | bytes) -> Any:
+    def command_input(self, stored: str, data: str | bytes, rights: Rights | None) -> Any:
         """The input of a stored command as JSON, in the form of its GraphQL input type.
 
-        A command that this code does not know or cannot read: as it is stored.
+        A command that this code does not know or cannot read: as it is stored. Fields that a viewer with
+        these rights does not see are null.
         """
-        type_ = self.domain.command_type(stored)
-        if type_ is not None:
-            try:
-                return from_domain(type_.fields, type_.decode(data))
-            except Exception:  # a __post_init__ may raise anything
-                pass
-        return msgspec.json.decode(data)
+        if (type_ := self.domain.command_type(stored)) is None:
+            return msgspec.json.decode(data)
+        try:
+            made = from_domain(type_.fields, type_.decode(data))
+        except Exception:  # a __post_init__ may raise anything
+            made = msgspec.json.decode(data)
+        hidden = () if rights is None else rights.hidden(type_)
+        names = {one for f in type_.fields if f.name in hidden for one in (f.name, f.graphql_name)}
+        return {name: None if name in names else value for name, value in made.items()} if names else made
 
     @property
     def names(self) -> list[str]:
