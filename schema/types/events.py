@@ -21,7 +21,7 @@ from commander.resolvers.visible_events import visible_events, visible_page
 from commander.schema.context import Context
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.types.direct_field import DirectField, Given
-from commander.schema.types.field_types import TypeMap, from_domain
+from commander.schema.types.field_types import TypeMap, from_domain, nulled
 from commander.schema.types.late_projections import StoppedAt
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
@@ -206,9 +206,7 @@ class EventTypes:
             made = from_domain(type_.fields, type_.decode(data))
         except Exception:  # a __post_init__ may raise anything
             made = msgspec.json.decode(data)
-        hidden = () if rights is None else rights.hidden(type_)
-        names = {one for f in type_.fields if f.name in hidden for one in (f.name, f.graphql_name)}
-        return {name: None if name in names else value for name, value in made.items()} if names else made
+        return made if rights is None else nulled(made, type_.fields, rights.hidden(type_))
 
     @property
     def names(self) -> list[str]:
