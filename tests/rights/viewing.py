@@ -38,7 +38,7 @@ class Viewing:
         own = reach is Reach.OWN and name != "lineage"  # those that followed from it are of the system
         if name == "nodes":
             return Expected([next(iter(self.shown([item], own)), None) for item in data])
-        [shown] = self.shown([data], own) or [None]
+        [shown] = self.shown([comparable(data)], own) or [None]
         return Expected(shown)
 
     def shown(self, value: Any, own: bool = False) -> Any:
@@ -123,7 +123,15 @@ def comparable(value: Any) -> Any:
     if not isinstance(value, dict) or "__typename" not in value:
         return value
     places = [name for name, reach in TABLE[value["__typename"]].fields.items() if reach is Reach.PLACE]
-    return {key: "a place" if key in places else comparable(one) for key, one in value.items()}
+    value = {key: "a place" if key in places else comparable(one) for key, one in value.items()}
+    return {**value, "changes": in_order(value["changes"])} if "changes" in value else value
+
+
+def in_order(changes: list[Answer]) -> list[Answer]:
+    """The changes of an item of a live list, which are in no order, by the key of their rows."""
+    return sorted(
+        changes, key=lambda change: str(next(one for key, one in change.items() if key[-2:] == "Id"))
+    )
 
 
 def _of_the_page(made: Answer) -> Answer:

@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.rights.asking import client
 from tests.rights.story import Branch
-from tests.rights.viewing import Viewing
+from tests.rights.viewing import Viewing, in_order
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 Seen = list[Any]
 
 
@@ -56,7 +56,7 @@ class Watch:
         if self.field == "events":
             return [item for item in self._items if "stream" in item]
         if self.field.endswith("s"):
-            return [change for item in self._items for change in item["changes"]]
+            return [change for item in self._items for change in in_order(item["changes"])]
         return distinct(item["row"] for item in self._items)
 
     def __repr__(self) -> str:
