@@ -2,7 +2,7 @@
 
 It is the rules of docs/rights.md, examples/bank/rules.py and branch.py once more, as what is shown. A type
 has the word for whose its objects are: nobody else is shown them. A field is shown with its object, or says
-what else it needs.
+what else it needs. `commander export` has no entry: it needs the database instead of a token, and writes all.
 """
 
 from __future__ import annotations
