@@ -27,6 +27,7 @@ PAST = f"{ROWS}::test_rows_of_the_past_are_those_that_the_viewer_saw"
 LIVE = f"{ROWS}::test_a_live_row_comes_and_goes_with_who_sees_it"
 GUESS = f"{ROWS}::test_a_hidden_value_cannot_be_guessed_from_which_rows_there_are_or_their_order"
 HIDDEN = f"{ROWS}::test_a_field_is_null_for_those_who_do_not_see_it"
+HIDDEN_LINKS = "tests/schema/test_hidden_links.py"
 EACH_EVENT = f"{EVENTS}::test_each_field_that_shows_events_shows_those_that_the_viewer_sees"
 OF_OTHERS = f"{EVENTS}::test_the_past_of_a_row_tells_of_others_commands_only_that_they_were"
 SENDER = f"{EVENTS}::test_a_command_is_for_its_sender_and_for_operators"
@@ -134,12 +135,12 @@ def _fields() -> Iterator[Mutant]:
     condition = '        case Condition(field):\n            must_see(rights, type_, (field,), "where")\n'
     yield Mutant("where", file, condition, "", GUESS)
     linked = '            must_see(rights, type_, (field,), "where")\n            return Linked('
-    yield Mutant("where-by-link", file, linked, "            return Linked(", GUESS)
+    yield Mutant("where-by-link", file, linked, "            return Linked(", HIDDEN_LINKS)
     file, order = "schema/types/projections.py", 'must_see(rights, type_, order.fields, "orderBy")'
     yield Mutant("order-by", file, order, "pass", GUESS)
     file = "schema/types/links.py"
     order = 'must_see(rights, link.source, (link.field, *order.fields), "orderBy")'
-    yield Mutant("order-of-link", file, order, "pass", GUESS)
+    yield Mutant("order-of-link", file, order, "pass", HIDDEN_LINKS)
     row = "row=masked(rights, type_, found)"
     yield Mutant("live-field", "schema/types/live.py", row, "row=found", LIVE)
     row = "row=masked(rights, type_, one.row)"
@@ -150,7 +151,8 @@ def _fields() -> Iterator[Mutant]:
     hides = "hides = own[name].name in hidden"
     yield Mutant("feed-field", "schema/execution/rendering.py", hides, "hides = False", FEED_EVENTS)
     proposed = "data |= dict.fromkeys(rights.hidden(type_))"
-    yield Mutant("dry-run-field", "schema/types/results.py", proposed, "pass", EVENTS)
+    dry_run = f"{EVENTS}::test_a_dry_run_does_not_tell_the_hidden_fields_of_what_it_proposes"
+    yield Mutant("dry-run-field", "schema/types/results.py", proposed, "pass", dry_run)
 
 
 def _events() -> Iterator[Mutant]:

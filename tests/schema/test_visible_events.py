@@ -187,6 +187,21 @@ async def test_the_past_of_a_row_tells_of_others_commands_only_that_they_were(op
     assert shown_ == {"event": {"position": "3"}, "command": {"events": [{"position": "3"}]}}
 
 
+@pytest.mark.parametrize(("name", "diagnosis"), [("ada", None), ("doctor", "gout")])
+async def test_a_dry_run_does_not_tell_the_hidden_fields_of_what_it_proposes(
+    services: Services, name: str, diagnosis: str | None
+) -> None:
+    document = """mutation ($input: AdmitInput!) { admit(input: $input, options: {validateOnly: true}) {
+        ... on CommandValid { events { type data } } } }"""
+    admitted = {"patientId": str(uuid4()), "person": "ada", "diagnosis": "gout"}
+    context = Context(replace(services, domain=clinic), rights=rights(VIEWERS[name]))
+    result = await SCHEMA.execute(document, {"input": admitted}, context)
+    assert result.errors is None and result.data is not None, result.errors
+    [event] = result.data["admit"]["events"]
+    assert event["type"] == "Admitted"
+    assert (event["data"]["person"], event["data"]["diagnosis"]) == ("ada", diagnosis)
+
+
 OPERATIONS = [
     "query { deadLetters { commandId } }",
     "query { effectFailures { effect } }",

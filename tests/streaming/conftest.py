@@ -82,7 +82,7 @@ class Bank:
         await self.submitter.submit(message)
         return message.command_id
 
-    async def outcome(self, command_id: UUID, timeout_seconds: float = 10) -> Outcome:
+    async def outcome(self, command_id: UUID, timeout_seconds: float = 60) -> Outcome:
         """The outcome of a command, waited for."""
         async with asyncio.timeout(timeout_seconds):
             while (found := await outcome_of(self.database, command_id)) is None:
