@@ -10,5 +10,6 @@ counting.py         execution that counts the items of an answer
 rendering.py        compiled rendering of the selected fields of an event
 mutation_plans.py   compiled execution of the common mutations
 following.py        subscribers of the feed and of live rows
+resolved.py         subscriptions that a resolver serves
 operations.py       execute an operation
 """
