@@ -25,7 +25,7 @@ from commander.resolvers.allowances import RateLimited
 from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.context import Context
 from commander.schema.errors import MAX_ERRORS, coerced, typed
-from commander.schema.execution.counting import errors_of
+from commander.schema.execution.counting import IntrospectingExecution, errors_of
 from commander.schema.execution.following import Followed, FollowedRows, Following
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
@@ -77,7 +77,7 @@ class CommanderSchema(strawberry.Schema):
             self.gate.must_introspect(context)
         except OperationRejected as rejected:
             raise rejected.errors[0] from rejected
-        return self.sdl
+        return self.gate.text_for(context, self.sdl)
 
     def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
         """Serves the subscription `events` with shared renderings, and the subscriptions to rows."""
@@ -184,7 +184,7 @@ class CommanderSchema(strawberry.Schema):
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
                 max_coercion_errors=MAX_ERRORS,
                 hide_suggestions=True,
-                executor_class=self.execution_context_class,
+                executor_class=self._executor_of(context),
             )
             if inspect.isawaitable(result):
                 result = await result
@@ -198,6 +198,9 @@ class CommanderSchema(strawberry.Schema):
         answer = _answer(result, context)
         answer.extensions = context.extensions or None
         return answer
+
+    def _executor_of(self, context: Context) -> Any:
+        return self.execution_context_class if context.introspected is None else IntrospectingExecution
 
     async def subscribed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
         """The answers to a subscription that has passed the gate and that a resolver serves."""

@@ -17,6 +17,7 @@ from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
+from commander.schema.types.for_operators import FOR_OPERATORS
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Command, CommandStatus, command_of, ended
 from commander.schema.types.results import CommandAccepted
@@ -117,6 +118,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         strawberry.field(
             dead_letters,
             name="deadLetters",
+            metadata=FOR_OPERATORS,
             description="Failed commands that nobody has retried or dropped, oldest first.",
         ),
     ]
@@ -124,11 +126,13 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         strawberry.mutation(
             retry_dead_letter,
             name="retryDeadLetter",
+            metadata=FOR_OPERATORS,
             description="Submit a dead letter again as a new command. Returns the id of the new command.",
         ),
         strawberry.mutation(
             drop_dead_letter,
             name="dropDeadLetter",
+            metadata=FOR_OPERATORS,
             description="Remove a dead letter from the list. Its outcome stays.",
         ),
     ]
