@@ -30,9 +30,9 @@ class Wanted(NamedTuple):
 
 
 def rules_key(domain: Domain, rights: Rights) -> Hashable:
-    """Equal for viewers who see the same events and the same fields of them."""
+    """Equal for viewers who see the same events, the same fields of them, and why one cannot be read."""
     types = (*domain.events.values(), domain.rejection)
-    return tuple((rights.event_filter(type_), rights.hidden(type_)) for type_ in types)
+    return rights.is_operator, *((rights.event_filter(type_), rights.hidden(type_)) for type_ in types)
 
 
 def sees_every_event(rights: Rights | None) -> bool:

@@ -30,4 +30,4 @@ def errors_of(result: ExecutionResult, context: Context) -> list[GraphQLError]:
         result.data = None
         return [typed(coerced(AnswerTooLarge(context.size.limit)))]
     errors = bounded(result.errors or (), complete=result.data is not None)
-    return [typed(error) for error in errors]
+    return [typed(error, context.operates) for error in errors]

@@ -48,10 +48,10 @@ class FieldRefused(Exception):
 
 
 class OperationRejected(Exception):
-    """The operation is not executed. errors: the reasons, each with its code."""
+    """The operation is not executed. errors: the reasons, each with its code. operates: as of `typed`."""
 
-    def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        self.errors = [typed(error) for error in bounded(errors)]
+    def __init__(self, errors: Sequence[GraphQLError], operates: bool = False) -> None:
+        self.errors = [typed(error, operates) for error in bounded(errors)]
         super().__init__(self.errors[0].message)
 
 

@@ -192,7 +192,7 @@ class CommanderSchema(strawberry.Schema):
             error = InvalidRequest("variables", "they are nested too deep")
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # every error becomes a result
-            return PreExecutionError(data=None, errors=[typed(coerced(error))])
+            return PreExecutionError(data=None, errors=[typed(coerced(error), context.operates)])
         if result.data is None and not any(error.path for error in result.errors or ()):
             result.errors = admitted.operation.suggesting(result.errors or (), admitted.variables)
         answer = _answer(result, context)
@@ -207,7 +207,7 @@ class CommanderSchema(strawberry.Schema):
             yield PreExecutionError(data=None, errors=rejected.errors)
             return
         except Exception as error:  # the subscribed field may raise any error
-            yield ExecutionResult(data=None, errors=[typed(coerced(error))])
+            yield ExecutionResult(data=None, errors=[typed(coerced(error), admitted.context.operates)])
             return
         try:
             async with aclosing(subscriber.pages()) as results:

@@ -52,7 +52,7 @@ async def resolved(
     if inspect.isawaitable(source):
         source = await source
     if isinstance(source, ExecutionResult):
-        raise OperationRejected(source.errors or ())
+        raise OperationRejected(source.errors or (), admitted.context.operates)
     in_time = partial(_item, admitted.context)
     return Resolved(admitted, map_source_to_response_event(executor, source, in_time))
 
