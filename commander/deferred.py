@@ -1,4 +1,4 @@
-"""Modules of Python that libraries import at once and a process seldom uses: loaded at their first use.
+"""Modules that libraries import at once and a process seldom uses: loaded at their first use.
 
 Only the processes of the command `commander` defer them. Where Commander is imported by other code, nothing
 changes.
@@ -9,13 +9,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-SELDOM_USED = ("calendar", "configparser", "getpass", "locale", "ntpath", "textwrap", "tokenize")
+SELDOM_USED = (
+    *("calendar", "configparser", "getpass", "linecache", "locale"),
+    *("msgspec.inspect", "ntpath", "queue", "textwrap", "tokenize"),
+)
 """0.7 MiB together. Imported by email, by asyncpg (service files, passwords), by subprocess (text),
-by pathlib (Windows), by msgspec (schemas), by linecache (tracebacks)."""
+by pathlib (Windows), by msgspec (schemas), by traceback and linecache (the source in tracebacks), by
+concurrent.futures (threads)."""
 
 _loading = threading.RLock()
 
@@ -26,10 +31,19 @@ def defer(names: Iterable[str] = SELDOM_USED) -> None:
     `from module import name` is such a use.
     """
     for name in names:
-        if name not in sys.modules and (spec := find_spec(name)) is not None and spec.loader is not None:
+        if name not in sys.modules and (spec := _spec_of(name)) is not None and spec.loader is not None:
             module = _Deferred(name)
             module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
             sys.modules[name] = module
+
+
+def _spec_of(name: str) -> ModuleSpec | None:
+    """As find_spec, which would import the package that a module is in."""
+    package = name.rpartition(".")[0]
+    if not package:
+        return find_spec(name)
+    parent = find_spec(package)
+    return None if parent is None else PathFinder.find_spec(name, parent.submodule_search_locations)
 
 
 class _Deferred(ModuleType):

@@ -8,10 +8,10 @@ locks hold nobody back: poolers.py finds such a one.
 from __future__ import annotations
 
 import asyncio
+from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import IntEnum
-from zlib import crc32
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.poolers import must_be_the_same

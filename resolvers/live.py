@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -9,8 +10,9 @@ from typing import Any
 
 from commander.domain import ProjectionType
 from commander.domain.checking import problems_of
-from commander.domain.filters import NO_ROW, AllOf, Condition, Filter, Operator, reduced
-from commander.resolvers.read_your_writes import reached
+from commander.domain.errors import CommanderError
+from commander.domain.filters import NO_ROW, AllOf, Condition, Filter, Operator, projections_of, reduced
+from commander.resolvers.read_your_writes import Shown, reached, shows
 from commander.resolvers.services import Services
 from commander.streaming.live.changes import Cursor, LiveItem
 
@@ -23,11 +25,16 @@ async def follow_rows(
     at_least: int | None,
     timeout_ms: int,
 ) -> AsyncGenerator[LiveItem, None]:
-    """The matching rows and their changes; see `commander.streaming.live.live`. at_least: as for queries.
+    """The matching rows and their changes; see `commander.streaming.live.live`.
+
+    at_least: as for queries. The projections that links of the filter lead to are waited for too.
 
     Raises the errors of both, and ProjectionBuilding.
     """
-    await reached(services, services.tables[type_.name], at_least, timeout_ms)
+    read = (type_.name, *projections_of(where))
+    for found in await asyncio.gather(*(shows(services, Shown(one, at_least, timeout_ms)) for one in read)):
+        if isinstance(found, CommanderError):
+            raise found
     async with aclosing(services.live.follow(type_.name, where, None, after)) as items:
         async for item in items:
             yield item

@@ -60,10 +60,11 @@ class Fingerprints:
                     self._known[_key(one)] = reachable.fingerprint(*self._made_of(one))
         return self._known[key]
 
-    def _parts(self) -> Iterator[AggregateType | ProjectionType]:
-        """Those that a process needs at its start."""
+    def _parts(self) -> Iterator[AggregateType | ProjectionType | ReactorType]:
+        """Those that a process needs at its start, so that the modules are read once."""
         yield from self._domain.aggregates.values()
         yield from self._domain.projections.values()
+        yield from (one for one in self._domain.reactors.values() if one.key is not None)
 
     def _made_of(self, part: AggregateType | ProjectionType | ReactorType | None) -> tuple[str, list[Root]]:
         """The label and the roots of its fingerprint."""

@@ -55,11 +55,14 @@ class StatusServer:
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def _server(self) -> asyncio.Server:
-        """A server for an address needs no name service, for which uvloop would start four threads."""
+        """A server for an address needs no name service, for which uvloop would start four threads.
+
+        As bytes the address needs no codec for names: that for text, idna, takes 0.3 MiB of memory.
+        """
         try:
             numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
             [(family, *_, address)] = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM, flags=numeric
+                self._host.encode("ascii"), self._port, type=socket.SOCK_STREAM, flags=numeric
             )
         except (socket.gaierror, ValueError):  # a name, or "" for every address
             return await asyncio.start_server(

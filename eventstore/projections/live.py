@@ -19,6 +19,7 @@ from commander.domain import Domain, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import InvalidRequest
 from commander.domain.filters import Filter
 from commander.eventstore.database import Connection, Database
+from commander.eventstore.projections.conditions import NO_TABLES, Tables
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.queries import select_matching
 from commander.eventstore.projections.rows import touches_of
@@ -55,8 +56,8 @@ class RowChanges:
 class Matching:
     """All rows that match at a position. head: the head of the log in the same snapshot.
 
-    touched: the keys of all rows, matching or not, that may have changed since the earlier position; None if
-    they are unknown.
+    position: every table that was read shows it. touched: the keys of all rows, matching or not, that may
+    have changed since the earlier position; None if they are unknown.
     """
 
     position: int
@@ -100,13 +101,20 @@ async def changes_since(
 
 
 async def matching_rows(
-    database: Database, domain: Domain, table: Table, where: Filter, most: int, after: int | None = None
+    database: Database,
+    domain: Domain,
+    table: Table,
+    where: Filter,
+    most: int,
+    after: int | None = None,
+    linked: Tables = NO_TABLES,
 ) -> Matching:
     """All rows that match. after: a position; the result has the keys of the rows that changed since.
 
-    most: the maximum of rows. Raises TooManyRows, TableGone and Unavailable.
+    most: the maximum of rows. linked: the tables that links of the filter lead to; with links the rows that
+    changed since are unknown. Raises TooManyRows, TableGone and Unavailable.
     """
-    sql, binds = select_matching(table, where, most + 1)
+    sql, binds = select_matching(table, where, most + 1, linked)
     async with _snapshot(database) as connection:
         checkpoint = await _checkpoint(connection, table)
         head = int(await connection.fetchval("select position from log_head"))
@@ -114,9 +122,10 @@ async def matching_rows(
         if len(rows) > most:
             raise TooManyRows(most)
         touched = None
-        if after is not None and after <= checkpoint.position:
+        if after is not None and after <= checkpoint.position and not linked:
             touched = await _touched(connection, domain, table, after, checkpoint)
-    return Matching(checkpoint.position, head, rows, touched)
+        others = [(await _checkpoint(connection, other)).position for other in linked.values()]
+    return Matching(min([checkpoint.position, *others]), head, rows, touched)
 
 
 @asynccontextmanager

@@ -104,9 +104,11 @@ async def counts_of(
     return {**dict.fromkeys(values, 0), **{from_column(field, value): count for value, count in counted}}
 
 
-def select_matching(table: Table, where: Filter, limit: int) -> tuple[str, list[Any]]:
+def select_matching(
+    table: Table, where: Filter, limit: int, tables: Tables = NO_TABLES
+) -> tuple[str, list[Any]]:
     """The statement for at most `limit` matching rows, in any order, and its binds."""
-    statement = Statement(table, NO_TABLES)
+    statement = Statement(table, tables)
     most = statement.bind(limit, "int")
     return f"{table.select} where {statement.condition(where)} limit {most}", statement.binds
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -24,7 +23,6 @@ from commander.eventstore.sql import statement
 
 _SAVE = statement("save_reactor")
 _SAVE_STATES = "select save_reactor_states($1, $2, $3, $4, $5)"
-_CANCELLED = statement("cancelled_deadlines")
 _LIST = statement("list_reactors")
 _PAGE = 500
 _deadlines = msgspec.json.Decoder(tuple[SubmittedCommand, ...])
@@ -144,24 +142,6 @@ async def states_with_deadlines(connection: Connection, name: str) -> AsyncItera
         if len(rows) < _PAGE:
             return
         after = rows[-1]["key"]
-
-
-async def cancelled_deadlines(connection: Connection, deadlines: Sequence[SubmittedCommand]) -> set[UUID]:
-    """The ids of those deadlines that their reactor has cancelled. Raises Unavailable.
-
-    A deadline is checked when it fires, because it may have been queued before it was cancelled, or come from
-    code whose states were rebuilt since.
-    """
-    with reaching_postgres(connection):
-        rows = await connection.fetch(
-            _CANCELLED,
-            [one.command_id for one in deadlines],
-            [one.reactor for one in deadlines],
-            [one.deadline[0] for one in deadlines if one.deadline is not None],
-            [one.deadline[1] for one in deadlines if one.deadline is not None],
-            [one.causation_position for one in deadlines],
-        )
-    return {row["command_id"] for row in rows}
 
 
 async def save_reactor(

@@ -123,27 +123,24 @@ class Where:
             type_annotation=StrawberryAnnotation(target.input | None),
             default=strawberry.UNSET,
             description=f"Conditions on the `{shown}` that `{link.name}` leads to. False if there is none. A "
-            "filter follows one link, and that of a subscription follows none.",
+            "filter follows one link.",
             deprecation_reason=link.field.deprecated,
         )
         self.input.__strawberry_definition__.fields.append(field)
 
-    def read(
-        self, given: Mapping[str, Any] | None, argument: str = "where", *, is_live: bool = False
-    ) -> Filter:
+    def read(self, given: Mapping[str, Any] | None, argument: str = "where") -> Filter:
         """The filter for an input, as coerced by graphql-core.
 
         Raises InvalidRequest, with the path, for a filter that is too large, has a value that no column can
-        hold, or follows a link where that is not possible. is_live: of rows that are followed in memory.
+        hold, or follows a second link.
         """
-        return _Reading(is_live).all_of(self, given or {}, argument, 0)
+        return _Reading().all_of(self, given or {}, argument, 0)
 
 
 @dataclass
 class _Reading:
     """Reads one filter and counts its conditions and values."""
 
-    is_live: bool
     within: Link | None = None
     conditions: int = 0
     values: int = 0
@@ -170,9 +167,6 @@ class _Reading:
         return AllOf(tuple(parts))
 
     def _through(self, link: Link, target: Where, given: Mapping[str, Any], path: str, depth: int) -> Filter:
-        if self.is_live:
-            problem = "a live list does not see when a linked row changes, so it cannot be filtered by one"
-            raise InvalidRequest(path, f"{problem}; filter by columns such as {link.field.graphql_name}")
         if self.within is not None:
             raise InvalidRequest(path, f"a filter follows one link; it has followed {self.within.name}")
         self.links += 1

@@ -162,7 +162,7 @@ def _list(
         )
 
     async def items(context: Context, given: Mapping[str, Any]) -> AsyncGenerator[tuple[Cursor, Any], None]:
-        asked = where.read(given.get("where"), is_live=True)
+        asked = where.read(given.get("where"))
         wanted = narrowed(context.rights, type_, asked, domain.projections)
         following = follow_rows(context.services, type_, wanted, *_begin(context, type_, given))
         async with aclosing(following) as found:

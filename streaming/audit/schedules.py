@@ -18,7 +18,7 @@ from commander.eventstore.audit.findings import Audit, Check, Finding, Kind, Men
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys
 from commander.eventstore.log.outcomes import known_outcomes
-from commander.eventstore.reactions.reactors import cancelled_deadlines
+from commander.eventstore.reactions.cancelled import cancelled_deadlines
 from commander.eventstore.reactions.recurring import set_ticks
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.messages import all_scheduled, commands_in, scheduled_subject

@@ -22,7 +22,7 @@ from commander.eventstore.log.event_log import Append, Appended
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
 from commander.eventstore.projections.inline import InlineProjections
-from commander.eventstore.reactions.reactors import cancelled_deadlines
+from commander.eventstore.reactions.cancelled import cancelled_deadlines
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide

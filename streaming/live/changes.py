@@ -192,5 +192,18 @@ class RowWatch:
             self._ready.set()
 
 
+class LinkedWatch(RowWatch):
+    """One subscriber's view of a list whose filter follows links. Changes of several tables are received.
+
+    A row in memory does not show whether it matches. So the rows are read again after each change of one of
+    the tables. position: every table shows it.
+    """
+
+    def _take(self, received: RowChanges) -> None:
+        if received.position > self.position and (received.rows or not received.complete):
+            self.must_read = True
+            self._ready.set()
+
+
 def _digest(row: Any) -> int:
     return hash(repr(row))

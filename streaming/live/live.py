@@ -3,24 +3,28 @@
 Why no change is lost: a follower starts at a position p of its table before a watch that joined it reads its
 rows. So these rows are those of a position s >= p. The follower then sends all changes between p and q, q and
 r, and so on. The watch drops changes up to s, and the rest follows s without a gap.
+
+A watch whose filter follows links joins the follower of each table that it reads. One snapshot shows all of
+them. Changes beyond it, of any of them, have the rows read again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from commander.domain import Domain
 from commander.domain.errors import InvalidRequest, Unavailable
-from commander.domain.filters import Filter
+from commander.domain.filters import Filter, projections_of
 from commander.eventstore.database import Database
+from commander.eventstore.projections.conditions import Tables
 from commander.eventstore.projections.live import Matching, matching_rows
 from commander.eventstore.projections.serving import TableGone
 from commander.eventstore.projections.tables import Table
-from commander.streaming.live.changes import Change, Cursor, Kind, LiveItem, RowWatch, cursor_in
+from commander.streaming.live.changes import Change, Cursor, Kind, LinkedWatch, LiveItem, RowWatch, cursor_in
 from commander.streaming.live.watching import Follower, Switched
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.standstill import Standing, Standstill
@@ -28,6 +32,8 @@ from commander.streaming.standstill import Standing, Standstill
 _RETRY_SECONDS = 0.5
 _READERS = 2
 """The maximum of watches that read their rows at a time, so that connections are left for others."""
+_LINKED_PAUSE_SECONDS = 0.25
+"""The minimum pause between two reads of a list whose filter follows links."""
 _FEW = 100
 
 
@@ -75,7 +81,8 @@ class Live:
         one when the rows begin to stand still, and when they move again.
 
         key: the key of the one row that can match, if it is known. after: resumes after this cursor, with the
-        rows that changed since; with a snapshot if that is smaller or the changed rows are unknown. When
+        rows that changed since; with a snapshot if that is smaller or the changed rows are unknown, as they
+        are if the filter follows links. When
         another table serves, a snapshot is sent again. Raises ProjectionBuilding, TooManyRows, InvalidRequest
         for a cursor beyond the log, and Unavailable if Postgres cannot be reached at the start; later it
         retries.
@@ -83,8 +90,9 @@ class Live:
         last: LiveItem | None = None
         while True:
             table = self._tables[name]
+            linked = {one: self._tables[one] for one in projections_of(where)}
             try:
-                async with aclosing(self._follow(table, where, key, after)) as items:
+                async with aclosing(self._follow(table, linked, where, key, after)) as items:
                     async for item in items:
                         last = item
                         yield item
@@ -93,24 +101,30 @@ class Live:
             except Unavailable:
                 if last is None:
                     raise
-                standing = self._standing(name)
+                standing = self._standing(table, linked)
                 if standing is not None and last.standing is None:
                     last = LiveItem(last.cursor, False, (), standing)
                     yield last
                 await asyncio.sleep(_RETRY_SECONDS)
             except TableGone:
-                await self._until_dropped(name, table)
+                await self._until_replaced((table, *linked.values()))
             after = None
 
     async def _follow(
-        self, table: Table, where: Filter, key: Any | None, after: Cursor | None
+        self, table: Table, linked: Tables, where: Filter, key: Any | None, after: Cursor | None
     ) -> AsyncGenerator[LiveItem, None]:
-        watch = RowWatch(where, table.projection.key, self._max_rows, key)
-        follower = self._join(table, watch)
+        watch = (
+            LinkedWatch(where, table.projection.key, self._max_rows)
+            if linked
+            else RowWatch(where, table.projection.key, self._max_rows, key)
+        )
+        tables = {one.name: one for one in (table, *linked.values())}.values()
+        followers = [self._join(one, watch) for one in tables]
         try:
-            await follower.begin()
-            item = await self._beginning(watch, table, where, after)
-            sent, standing = item.cursor.position, self._standing(table.projection.name)
+            for follower in followers:
+                await follower.begin()
+            item = await self._beginning(watch, table, linked, where, after)
+            sent, standing = item.cursor.position, self._standing(table, linked)
             yield replace(item, standing=standing)
             while True:
                 changes: list[Change] = []
@@ -119,27 +133,30 @@ class Live:
                     raise watch.ended
                 moved, watch.moved = watch.moved or not ready, False
                 if ready and watch.must_read:
-                    position, changes = await self._reread(watch, table, where, sent)
+                    position, changes = await self._reread(watch, table, linked, where, sent)
                 else:
                     changes = watch.take() if ready else []
-                    position = max(watch.position, follower.position)
-                before, standing = standing, self._standing(table.projection.name)
+                    position = max(watch.position, min(one.position for one in followers))
+                before, standing = standing, self._standing(table, linked)
                 turned = (before and before.since) != (standing and standing.since)
                 passed = moved and position > sent
                 if changes or turned or passed or (not ready and standing is not None):
                     sent = max(sent, position)
                     yield LiveItem(cursor_in(table, sent), False, changes, standing)
+                if linked:
+                    await asyncio.sleep(_LINKED_PAUSE_SECONDS)
         finally:
-            self._leave(table, follower, watch)
+            for one, follower in zip(tables, followers, strict=True):
+                self._leave(one, follower, watch)
 
     async def _beginning(
-        self, watch: RowWatch, table: Table, where: Filter, after: Cursor | None
+        self, watch: RowWatch, table: Table, linked: Tables, where: Filter, after: Cursor | None
     ) -> LiveItem:
         behind = None
         if after is not None and after == cursor_in(table, after.position):
             behind = after.position
         watch.begin_reading()
-        found = await self._read(table, where, behind)
+        found = await self._read(table, linked, where, behind)
         if after is not None and after.position > found.head:
             problem = f"the log ends at position {found.head}; {after.position} is beyond it"
             raise InvalidRequest("after", problem)
@@ -155,7 +172,7 @@ class Live:
         return LiveItem(cursor, False, since)
 
     async def _reread(
-        self, watch: RowWatch, table: Table, where: Filter, sent: int
+        self, watch: RowWatch, table: Table, linked: Tables, where: Filter, sent: int
     ) -> tuple[int, list[Change]]:
         """Reads the rows again.
 
@@ -163,7 +180,7 @@ class Live:
         """
         watch.begin_reading()
         try:
-            found = await self._read(table, where)
+            found = await self._read(table, linked, where)
         except Unavailable:
             await asyncio.sleep(_RETRY_SECONDS)
             watch.must_read = True
@@ -171,23 +188,29 @@ class Live:
             return sent, []
         return found.position, watch.read(found)
 
-    def _standing(self, name: str) -> Standing | None:
-        return None if self._standstill is None else self._standstill.of_rows(name)
+    def _standing(self, table: Table, linked: Tables) -> Standing | None:
+        if self._standstill is None:
+            return None
+        found = map(self._standstill.of_rows, (table.projection.name, *linked))
+        return next((one for one in found if one is not None), None)
 
     def _nudge_all(self) -> None:
         for follower in self._followers.values():
             follower.nudge()
 
-    async def _read(self, table: Table, where: Filter, after: int | None = None) -> Matching:
+    async def _read(self, table: Table, linked: Tables, where: Filter, after: int | None = None) -> Matching:
         async with self._reading:
-            return await matching_rows(self._database, self._domain, table, where, self._max_rows, after)
+            return await matching_rows(
+                self._database, self._domain, table, where, self._max_rows, after, linked
+            )
 
-    async def _until_dropped(self, name: str, table: Table) -> None:
-        """Returns when the projection no longer reads this table, which was dropped."""
+    async def _until_replaced(self, tables: Sequence[Table]) -> None:
+        """Returns when a projection no longer reads its table. One of them was dropped."""
         while True:
-            now = self._tables.get(name)
-            if now is None or now.name != table.name:
-                return
+            for table in tables:
+                now = self._tables.get(table.projection.name)
+                if now is None or now.name != table.name:
+                    return
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _join(self, table: Table, watch: RowWatch) -> Follower:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from binascii import crc32
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote
-from zlib import crc32
 
 from nats.js import api
 from nats.js.errors import BadRequestError, NotFoundError

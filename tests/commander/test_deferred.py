@@ -31,7 +31,7 @@ def test_a_deferred_module_is_loaded_when_something_of_it_is_used_and_not_when_i
     name: str,
 ) -> None:
     assert said(f"import {name}; print(is_loaded({name!r}))") == "False"
-    everything = f"from {name} import *; print(is_loaded({name!r}), __import__({name!r}).__spec__.name)"
+    everything = f"from {name} import *; print(is_loaded({name!r}), sys.modules[{name!r}].__spec__.name)"
     assert said(everything) == f"True {name}"
 
 
@@ -79,3 +79,17 @@ from email.parser import BytesParser
 print(BytesParser.__name__)
 """
     assert said(code) == "False 1 True\nBytesParser"
+
+
+def test_nats_py_has_its_stores_if_something_should_want_them() -> None:
+    code = """
+sys.modules["aiohttp"] = None
+from commander.streaming.nats.connection import Nats
+from nats.js import client
+print("nats.js.kv" in sys.modules, "nats.js.object_store" in sys.modules)
+print(client.VALID_BUCKET_RE.match("a-b")[0], client.OBJ_STREAM_TEMPLATE.format(bucket="b"))
+store = client.KeyValue("b", "KV_b", "$KV.b.", None, False)
+from nats.js.kv import KeyValue
+print(type(store) is KeyValue)
+"""
+    assert said(code) == "False False\na-b OBJ_b\nTrue"

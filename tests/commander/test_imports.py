@@ -80,7 +80,7 @@ HEAVY = """
 import importlib.util, sys
 from commander.deferred import SELDOM_USED
 heavy = ("importlib.metadata", "zipfile", "csv", "tempfile", "ctypes", "http.client", "email.message")
-heavy += ("email.parser", "commander.domain.rejection_reading")
+heavy += ("email.parser", "zlib", "nats.js.kv", "nats.js.object_store", "commander.domain.rejection_reading")
 print([name for name in heavy if name in sys.modules])
 print([name for name in SELDOM_USED if type(sys.modules.get(name)).__name__ == "module"])
 import importlib.metadata
@@ -95,6 +95,33 @@ def test_a_part_imports_no_web_framework_no_command_line_and_no_metadata_of_pack
     assert _libraries(libraries) <= PART
     assert heavy == "[]"
     assert loaded == "[]"
+
+
+def test_a_processor_imports_nothing_of_the_states_of_reactors() -> None:
+    shown = """
+print([name for name in sys.modules if name.startswith("commander.eventstore.reactions.")])
+"""
+    carried = run_code(STARTED.format(part="processor") + shown).stdout
+    assert "commander.eventstore.reactions.cancelled" in carried, "what is looked for can be found"
+    assert "commander.eventstore.reactions.reactors" not in carried
+
+
+def test_a_server_for_an_address_imports_no_codec_for_names() -> None:
+    code = """
+import asyncio, sys
+from commander.parts.process import loop_factory
+from commander.parts.status_server import StatusServer
+
+async def serve_and_end():
+    server = StatusServer({}, "127.0.0.1", 0)
+    server.stop()
+    await server.serve()
+
+with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    runner.run(serve_and_end())
+print("encodings.idna" in sys.modules)
+"""
+    assert run_code(code).stdout.strip() == "False"
 
 
 def test_a_part_imports_no_more_where_aiohttp_is_installed() -> None:

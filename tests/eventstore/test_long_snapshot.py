@@ -26,11 +26,11 @@ from commander.eventstore.projections.folding import ensure_tables, fold
 from commander.eventstore.projections.live import checkpoint_of
 from commander.eventstore.projections.serving import table_records
 from commander.eventstore.reactions.calls import CallState, CallStore
+from commander.eventstore.reactions.cancelled import cancelled_deadlines
 from commander.eventstore.reactions.effects import begin_effect, effect_positions
 from commander.eventstore.reactions.reactors import (
     Checkpoint,
     StoredState,
-    cancelled_deadlines,
     load_states,
     reactor_checkpoints,
     reactor_positions,

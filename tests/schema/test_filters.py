@@ -175,9 +175,6 @@ def test_a_filter_follows_one_link_and_counts_what_is_beyond_it() -> None:
             tree.read(wrong)
         assert refused.value.argument == place
     tree.read({"above": {"height": {"eq": 1}}, "or": [{"above": {"height": {"eq": 2}}}]})
-    with pytest.raises(InvalidRequest, match="a live list does not see") as refused:
-        tree.read(given, is_live=True)
-    assert refused.value.argument == "where.not.above"
 
 
 @pytest.mark.parametrize("kind", ["Where", "Order", "Column"])

@@ -10,10 +10,12 @@ from uuid import UUID
 from commander import Domain, touches
 from commander.domain.filters import (
     EVERY_ROW,
+    NO_ROW,
     AllOf,
     AnyOf,
     Condition,
     Filter,
+    Linked,
     Not,
     Operator,
     matches,
@@ -160,7 +162,8 @@ def any_where(chance: random.Random) -> Filter:
     in_box = Condition(COLUMN["box"], Operator.EQ, chance.choice(BOXES))
     heavy = Condition(COLUMN["weight"], Operator.GTE, chance.randrange(20))
     together, either = AllOf((in_box, heavy)), AnyOf((in_box, heavy))
-    wheres: list[Filter] = [EVERY_ROW, in_box, heavy, Not(in_box), together, either]
+    led = Linked(COLUMN["weight"], "item", COLUMN["item_id"], in_box)
+    wheres: list[Filter] = [EVERY_ROW, in_box, heavy, Not(in_box), together, either, led, AnyOf((heavy, led))]
     return chance.choice(wheres)
 
 
@@ -168,4 +171,14 @@ def matching(domain: Domain, log: list[RecordedEvent], position: int, where: Fil
     """The matching rows as a fold of the log up to a position has them."""
     events = [domain.decode(e.type, e.schema_version, e.data, e.position) for e in log[:position]]
     rows = rows_in_memory(domain, "item", events)
-    return {key: row for key, row in rows.items() if matches(where, row)}
+    return {key: row for key, row in rows.items() if matches(_without_links(where, row, rows), row)}
+
+
+def _without_links(where: Filter, row: Any, rows: dict[int, Any]) -> Filter:
+    match where:
+        case AnyOf(parts):
+            return AnyOf(tuple(_without_links(part, row, rows) for part in parts))
+        case Linked(field, _, _, part):
+            led_to = rows.get(getattr(row, field.name))
+            return EVERY_ROW if led_to is not None and matches(part, led_to) else NO_ROW
+    return where

@@ -34,6 +34,7 @@ IN_A = Condition(COLUMN["box"], Operator.EQ, "a")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("commander.streaming.live.watching._REREAD_SECONDS", 0.02)
+    monkeypatch.setattr("commander.streaming.live.live._LINKED_PAUSE_SECONDS", 0.02)
     yield
 
 
