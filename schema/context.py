@@ -20,12 +20,12 @@ class Context(RequestContext[Services]):
     parts_of_outcomes: which fields of CommandApplied with fields of their own a mutation selects.
     at_least: what the rows that links lead to must show, and how long to wait for it in milliseconds, by the
     key of the root field above them in the answer; None: below every root field.
-    introspected: the schema that introspection shows; None: the one that is executed.
+    known: the schema that the viewer knows; None: the whole one.
     """
 
     parts_of_outcomes: frozenset[str] = frozenset()
     at_least: dict[str | int | None, tuple[int, int]] = field(default_factory=dict)
-    introspected: GraphQLSchema | None = None
+    known: GraphQLSchema | None = None
 
     @cached_property
     def size(self) -> AnswerSize:

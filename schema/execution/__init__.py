@@ -4,6 +4,8 @@ limits.py           the limits of a document and of a request body
 cost.py             what an operation can cost
 selections.py       the fields that an operation selects
 documents.py        from the text of a document to operations
+reduced_schema.py   a schema without some of its types and fields
+visible_schema.py   the schema as a viewer knows it
 gate.py             each operation passes it once, before it is executed
 time_limits.py      how long an operation may take
 counting.py         execution that counts the items of an answer

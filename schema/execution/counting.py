@@ -25,14 +25,14 @@ class CountingExecution(StrawberryGraphQLCoreExecutionContext):
 
 
 class IntrospectingExecution(CountingExecution):
-    """Shows by introspection the schema that the context names, and not the one that is executed."""
+    """Shows by introspection the schema that the viewer knows, and not the one that is executed."""
 
     def build_resolve_info(  # the signature is graphql-core's
         self, field_def: Any, field_nodes: Any, parent_type: Any, path: Any
     ) -> GraphQLResolveInfo[Context]:
         info = super().build_resolve_info(field_def, field_nodes, parent_type, path)
         if parent_type.name.startswith("__") or field_def in (SchemaMetaFieldDef, TypeMetaFieldDef):
-            return info._replace(schema=self.context_value.introspected)
+            return info._replace(schema=self.context_value.known)
         return info
 
 

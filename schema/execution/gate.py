@@ -149,7 +149,7 @@ class Gate:
         if schema is not self._schema:  # it is executed on the whole schema, which knows more
             if errors := operation.wrong_variables(variables):
                 raise OperationRejected(errors)
-            own = replace(own, introspected=schema if operation.introspects else None)
+            own = replace(own, known=schema)
         if self._rules and (errors := list(self._refused(operation, own))):
             raise OperationRejected(errors)
         if allowances is not None:

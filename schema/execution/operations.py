@@ -184,7 +184,7 @@ class CommanderSchema(strawberry.Schema):
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
                 max_coercion_errors=MAX_ERRORS,
                 hide_suggestions=True,
-                executor_class=self._executor_of(context),
+                executor_class=self._executor_of(admitted),
             )
             if inspect.isawaitable(result):
                 result = await result
@@ -199,8 +199,9 @@ class CommanderSchema(strawberry.Schema):
         answer.extensions = context.extensions or None
         return answer
 
-    def _executor_of(self, context: Context) -> Any:
-        return self.execution_context_class if context.introspected is None else IntrospectingExecution
+    def _executor_of(self, admitted: Admitted) -> Any:
+        own = admitted.context.known is not None and admitted.operation.introspects
+        return IntrospectingExecution if own else self.execution_context_class
 
     async def subscribed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
         """The answers to a subscription that has passed the gate and that a resolver serves."""

@@ -102,8 +102,8 @@ def _read(
     """The entity and the key of a representation, or what is wrong with it."""
     if not isinstance(given, Mapping) or not isinstance(name := given.get("__typename"), str):
         return InvalidRequest(_ARGUMENT, "each must be an object with a __typename")
-    entity = entities.get(name)
-    if entity is None:
+    entity, known = entities.get(name), info.context.known
+    if entity is None or (known is not None and name not in known.type_map):
         return InvalidRequest(_ARGUMENT, f"{name!r:.100} is not an entity of this subgraph")
     type_ = info.schema.get_type(name)
     assert isinstance(type_, GraphQLObjectType), "a row has an object type"
