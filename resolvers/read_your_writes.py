@@ -50,7 +50,7 @@ class ProjectionStopped(CommanderError):
         self.wanted = wanted
         self.stopped = stopped
 
-    def told(self, operates: bool) -> str:
+    def message_for(self, operates: bool) -> str:
         """The message: operators are told at which event, and what the code of the domain raised."""
         return why_stopped(self.projection, self.stopped if operates else None)
 

@@ -56,6 +56,7 @@ from commander.domain.errors import (
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.affordances import UnreadableState
 from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
@@ -99,6 +100,7 @@ _CODES: Mapping[type[Exception], str] = {
     LostCursor: "CURSOR_LOST",
     UndecodableEvent: _UNREADABLE,
     CannotDecide: _UNREADABLE,
+    UnreadableState: _UNREADABLE,
     ProjectionFailed: _UNREADABLE,
     MissingQueryError: BAD_REQUEST,
 }
@@ -175,7 +177,7 @@ def message_and_extensions(error: Exception, operates: bool = False) -> tuple[st
             if not operates and code == _UNREADABLE:
                 return UNREADABLE_HERE, {"code": code, "incident": _OUTAGES.number_of(error)}
             if isinstance(error, ProjectionStopped):
-                return error.told(operates), {"code": code, **_of_projection(error, operates)}
+                return error.message_for(operates), {"code": code, **_of_projection(error, operates)}
             quotes_client = isinstance(error, InvalidRequest | NotFound)
             message = shortened(str(error)) if quotes_client else str(error)
             return message, {"code": code, **_details(error)}

@@ -40,8 +40,8 @@ class Outages:
 
     def shown(self, error: Unavailable) -> tuple[str, str]:
         """What a client is told, and the number under which the log has the reason."""
-        told = f"{error.service} is unavailable: {_TROUBLES[error.trouble]}; try again later"
-        return told, self.number_of(error)
+        message = f"{error.service} is unavailable: {_TROUBLES[error.trouble]}; try again later"
+        return message, self.number_of(error)
 
     def number_of(self, error: Exception) -> str:
         """The number under which the log has the text of this error."""

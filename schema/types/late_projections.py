@@ -52,7 +52,7 @@ def projection_behind(late: Late, operates: bool) -> ProjectionBehind:
     return ProjectionBehind(
         projection=camel(late.projection),
         code=trouble.PROJECTION_STOPPED if has_stopped else trouble.PROJECTION_BEHIND,
-        message=late.told(operates) if isinstance(late, ProjectionStopped) else str(late),
+        message=late.message_for(operates) if isinstance(late, ProjectionStopped) else str(late),
         position=Position(late.position),
         wanted=Position(late.wanted),
         stopped=None if stopped is None else stopped_at(stopped),
