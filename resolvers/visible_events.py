@@ -32,7 +32,8 @@ class Wanted(NamedTuple):
 def rules_key(domain: Domain, rights: Rights, where: EventFilter) -> tuple[Hashable, Hashable]:
     """Keys that are equal for viewers who see the same fields of matching events, and the same of the events.
 
-    An operator is also shown why an event cannot be read. The rules of types that do not match are not compared: they can differ for each viewer.
+    An operator is also shown why an event cannot be read. The rules of types that do not match are not
+    compared: they can differ for each viewer.
     """
     types = (*domain.events.values(), domain.rejection)
     if where.types is not None:
