@@ -182,6 +182,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many subscriptions one client may have open in one API process. 0: no limit."""
     documents: Literal["any", "trusted"] = "any"
     """Which documents of GraphQL are run: any, or only trusted ones (`commander documents add`)."""
+    introspection: Literal["full", "visible"] = "full"
+    """What introspection and the schema as text show: all of the schema, or what the roles of the viewer can
+    ever reach. Then the rest is unknown to it in errors and suggestions too. Operators see all."""
     trusted_proxies: Networks = ""
     """The addresses or networks of the gateways before the API, separated by commas. Of a request from one
     of them, the client's address is the last in X-Forwarded-For that is not one of them."""

@@ -61,6 +61,8 @@ create table commands (
 create unique index commands_number on commands (number);
 create index commands_failed on commands (position) where status = 'FAILED';
 create index commands_causation on commands (causation_position) where causation_position is not null;
+create index commands_sender on commands ((guards -> 'sender' ->> 'subject'), number)
+    where guards -> 'sender' ->> 'subject' is not null;
 
 -- The end of the log, from the ends of two indexes. Without the setting, a plan that was made for few rows reads all rows.
 create function log_end(out head bigint, out outcomes bigint, out newest_at timestamptz)

@@ -9,6 +9,7 @@ payers.py           whose allowance an operation uses
 request_context.py  the request context, made here for every transport and for the command line
 allowing.py         the rule of a command, before it is stored
 commands.py         submit a command and wait for its outcome
+time_limits.py      a limit of time for a piece of work
 repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have
 current_states.py   the newest states of streams

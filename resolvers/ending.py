@@ -6,7 +6,7 @@ skips the command. If the processor's is first, the append fails.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID
 
 from commander.domain import Domain
@@ -33,7 +33,6 @@ from commander.streaming.nats.signals import log_signals
 
 CANCELLED = "CANCELLED"
 GIVEN_UP = "GIVEN_UP"
-T = TypeVar("T", Ended, SubmittedCommand)
 
 
 class EndingServices(DatabaseService, Protocol):
@@ -86,16 +85,18 @@ async def _end(
     message: str,
     sender: str | None = None,
 ) -> Ended:
-    """sender: only a command of this sender is ended; None: that of any."""
+    """sender: only a command of this sender is ended; None: that of any.
+
+    One of another sender takes the same reads as an unknown id, so that the time does not tell them apart.
+    """
     database = services.database
     for _ in range(2):
-        ended = await _ended(database, command_id)
+        ended = await _ended(database, command_id, sender)
         if ended is not None:
-            return _of(sender, ended.sender, ended)
+            return ended
         queued = await pending_command(services.nats, database, command_id)
-        if queued is None:
+        if queued is None or sender not in (None, sender_of(queued)):
             continue  # it may have been decided and purged between the two reads
-        queued = _of(sender, sender_of(queued), queued)
         rejection = refusal(services.domain, queued, "FAILED" if status is Status.FAILED else code, message)
         version = await stream_version(database, queued.stream)
         decision = Decision(queued, queued.digest, status, version, (), rejection, code, message)
@@ -108,26 +109,25 @@ async def _end(
             await unschedule(services.nats, [queued])
         await services.nats.publish_signals(log_signals(services.nats.names, appended.events))
         await _announce(services, queued)
-    ended = await _ended(database, command_id)
+    ended = await _ended(database, command_id, sender)
     if ended is None:
         raise _unknown(command_id)
-    return _of(sender, ended.sender, ended)
-
-
-def _of(wanted: str | None, sender: str | None, found: T) -> T:
-    """What was found, if it is of the wanted sender. Raises NotFound otherwise."""
-    if wanted not in (None, sender):
-        raise _unknown(found.command_id)
-    return found
+    return ended
 
 
 def _unknown(command_id: UUID) -> NotFound:
     return NotFound(f"there is no command with the id {command_id}")
 
 
-async def _ended(database: Database, command_id: UUID) -> Ended | None:
+async def _ended(database: Database, command_id: UUID, sender: str | None = None) -> Ended | None:
+    """The outcome of the command, if it has one; of this sender, if one is given."""
     outcome = await outcome_of(database, command_id)
-    return None if outcome is None else ended_from(outcome, await events_of_outcome(database, outcome))
+    if outcome is None:
+        return None
+    by = outcome.read_guards().sender
+    if sender is not None and (by is None or by.subject != sender):
+        return None
+    return ended_from(outcome, await events_of_outcome(database, outcome))
 
 
 async def _announce(services: EndingServices, command: SubmittedCommand) -> None:

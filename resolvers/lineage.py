@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from commander.domain import Domain
+from commander.domain import Domain, Rights
 from commander.domain.errors import InvalidRequest, UndecodableEvent
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import ReactorType, RecordedRejection
@@ -108,14 +108,17 @@ class Wanted(NamedTuple):
     first: int
 
 
-async def lineage_of(services: Services, command_id: UUID, max_depth: int, first: int) -> Lineage:
+async def lineage_of(
+    services: Services, command_id: UUID, max_depth: int, first: int, rights: Rights | None = None
+) -> Lineage:
     """All that has followed from a command so far: `max_depth` reactions deep, at most `first` commands.
 
-    Raises NotFound for an unknown id, InvalidRequest for limits out of range.
+    Raises NotFound for an unknown id and for a command that the viewer may not see, InvalidRequest for limits
+    out of range.
     """
     check_bounds(max_depth, first)
     root, reacted = await asyncio.gather(
-        command_by_id(services, command_id), handled_events(services.database)
+        command_by_id(services, command_id, rights), handled_events(services.database)
     )
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
     found, positions = await asyncio.gather(find_lineage(services, wanted, reacted), find_positions(services))

@@ -20,6 +20,7 @@ from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
+from commander.domain import Rights
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.reactions.handled import handled_events
 from commander.eventstore.records import EventFilter
@@ -34,6 +35,7 @@ from commander.resolvers.lineage import (
 )
 from commander.resolvers.services import Services
 from commander.resolvers.status import command_by_id
+from commander.resolvers.time_limits import within
 from commander.streaming.feed.fan_out import FeedItem
 
 _FIRST_POLL_SECONDS = 0.25
@@ -41,19 +43,23 @@ _LONGEST_POLL_SECONDS = 5.0
 
 
 async def follow_lineage(
-    services: Services, command_id: UUID, max_depth: int, first: int
+    services: Services, command_id: UUID, max_depth: int, first: int, rights: Rights | None = None
 ) -> AsyncGenerator[Lineage, None]:
     """The tree, and the tree again after each change, until the subscriber leaves.
 
     A change that has a signal shows at once. A pending reaction, and the end of the tree, show after 0.25
     seconds, or after up to 5 seconds when the tree has not changed for a while.
-    Raises NotFound for an unknown id, InvalidRequest for limits out of range.
+    Each tree is read within the limit of time of an item.
+    Raises NotFound for an unknown id and for a command that the viewer may not see, InvalidRequest for limits
+    out of range, TimedOut.
     """
     check_bounds(max_depth, first)
-    root = await command_by_id(services, command_id)
+    seconds = services.limits.operation_seconds
+    root = await within(seconds, command_by_id(services, command_id, rights))
     wanted = Wanted(command_id, root.known.correlation_id, max_depth, first)
     last: tuple[TracedCommand, bool, bool] | None = None
-    async with aclosing(lineage_changes(services, wanted, root.outcome is not None)) as changes:
+    trees = lineage_changes(services, wanted, root.outcome is not None, seconds=seconds)
+    async with aclosing(trees) as changes:
         async for shown in changes:
             content = (shown.root, shown.truncated, shown.settled)
             if content != last:
@@ -62,12 +68,22 @@ async def follow_lineage(
 
 
 async def lineage_changes(
-    services: Services, wanted: Wanted, root_has_ended: bool, first_poll_seconds: float = _FIRST_POLL_SECONDS
+    services: Services,
+    wanted: Wanted,
+    root_has_ended: bool,
+    first_poll_seconds: float = _FIRST_POLL_SECONDS,
+    seconds: float = 0,
 ) -> AsyncGenerator[Lineage, None]:
     """The tree, and the tree again after each signal and each poll, whether it has changed or not.
 
-    Between two of them it holds no connection to Postgres.
+    Between two of them it holds no connection to Postgres. seconds: the longest time to read one; 0: no
+    limit.
     """
+
+    async def read() -> tuple[Lineage, dict[str, int]]:
+        tree = await find_lineage(services, wanted, await handled_events(services.database))
+        return tree, await find_positions(services)
+
     signals = _Signals(services)
     listeners = [signals.listen_to_events(wanted.correlation_id), signals.listen_to_positions()]
     if not root_has_ended:
@@ -80,9 +96,10 @@ async def lineage_changes(
             grown = await signals.next(polling.at)
             if found is None or grown:
                 before = found
-                found = await find_lineage(services, wanted, await handled_events(services.database))
-                polling.schedule(changed=found != before, ended=found.ended)
-                signals.advance(await find_positions(services))
+                tree, positions = await within(seconds, read())
+                polling.schedule(changed=tree != before, ended=tree.ended)
+                found = tree
+                signals.advance(positions)
             yield signals.applied(found)
     finally:
         for task in tasks:

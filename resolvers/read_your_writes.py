@@ -44,11 +44,20 @@ class ProjectionStopped(CommanderError):
     """
 
     def __init__(self, projection: str, position: int, wanted: int, stopped: Stopped) -> None:
-        super().__init__(f"the projection {projection} has {stopped}")
+        super().__init__(why_stopped(projection, stopped))
         self.projection = projection
         self.position = position
         self.wanted = wanted
         self.stopped = stopped
+
+    def message_for(self, operates: bool) -> str:
+        """The message: operators are told at which event, and what the code of the domain raised."""
+        return why_stopped(self.projection, self.stopped if operates else None)
+
+
+def why_stopped(projection: str, stopped: Stopped | None) -> str:
+    """What is said of a projection that has stopped. stopped: None for those who are no operators."""
+    return f"the projection {projection} has {stopped or 'stopped; its operators are told why'}"
 
 
 Late = ProjectionStopped | ProjectionBehind

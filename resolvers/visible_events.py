@@ -32,14 +32,15 @@ class Wanted(NamedTuple):
 def rules_key(domain: Domain, rights: Rights, where: EventFilter) -> tuple[Hashable, Hashable]:
     """Keys that are equal for viewers who see the same fields of matching events, and the same of the events.
 
-    The rules of types that do not match are not compared: they can differ for each viewer.
+    An operator is also shown why an event cannot be read. The rules of types that do not match are not
+    compared: they can differ for each viewer.
     """
     types = (*domain.events.values(), domain.rejection)
     if where.types is not None:
         wanted = [domain.event_type(name) for name in where.types]
         types = tuple(type_ for type_ in types if any(type_ is one for one in wanted))
     hidden = tuple(rights.hidden(type_) for type_ in types)
-    return hidden, tuple(rights.event_filter(type_) for type_ in types)
+    return (rights.is_operator, hidden), tuple(rights.event_filter(type_) for type_ in types)
 
 
 def sees_every_event(rights: Rights | None) -> bool:

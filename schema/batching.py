@@ -112,7 +112,7 @@ class Batching:
         return await asyncio.gather(*(shows(self._services, one) for one in asked))
 
     async def _commands(self, command_ids: Sequence[UUID]) -> list[CommandState | None]:
-        found = await states_of(self._services, command_ids)
+        found = await states_of(self._services, command_ids, self._rights)
         return [found.get(one) for one in command_ids]
 
     async def _events_at(self, positions: Sequence[int]) -> list[RecordedEvent | None]:

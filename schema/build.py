@@ -15,6 +15,7 @@ from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
 from commander.schema.execution.gate import Rule
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.execution.visible_schema import VisibleSchemas
 from commander.schema.names import camel, uncapitalized
 from commander.schema.naming import PLAIN, Names, Naming
 from commander.schema.subgraph import Subgraph
@@ -30,6 +31,7 @@ from commander.schema.types.effects import effect_fields
 from commander.schema.types.entities import REPRESENTATION, EntityType, entities_field, service_field
 from commander.schema.types.events import EventTypes, event_fields
 from commander.schema.types.field_types import TypeMap
+from commander.schema.types.for_operators import is_for_operators
 from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.node import node_fields
@@ -47,12 +49,14 @@ def build_schema(
     trusted: TrustedDocuments | None = None,
     *,
     subgraph: bool = False,
+    hides: bool = False,
 ) -> CommanderSchema:
     """The schema of a domain. Raises DefinitionError for a domain with errors, and for names that collide.
 
     rules: each selected field must pass them before anything is executed; see execution/gate.py. trusted: the
     documents that clients can name by their ids. subgraph: it is part of a graph of several domains, which a
-    gateway composes.
+    gateway composes. hides: each viewer knows only what its roles can ever reach of it; see
+    execution/visible_schema.py.
     """
     domain.check()
     types = TypeMap()
@@ -112,6 +116,9 @@ def build_schema(
     schema.resolve_mutations({field.graphql_name: field.resolve for field in direct})
     for field in read:
         schema.resolve_directly(field.of, field.graphql_name, field.resolve)
+    if hides:
+        for_operators = {one.graphql_name for one in (*queries, *mutations) if is_for_operators(one)}
+        schema.gate.show_only(VisibleSchemas(schema._schema, domain, naming, for_operators))
     return schema
 
 

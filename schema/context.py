@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from graphql import GraphQLSchema
+
 from commander.resolvers.answer_size import AnswerSize
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import Services
@@ -18,10 +20,12 @@ class Context(RequestContext[Services]):
     parts_of_outcomes: which fields of CommandApplied with fields of their own a mutation selects.
     at_least: what the rows that links lead to must show, and how long to wait for it in milliseconds, by the
     key of the root field above them in the answer; None: below every root field.
+    known: the schema that the viewer knows; None: the whole one.
     """
 
     parts_of_outcomes: frozenset[str] = frozenset()
     at_least: dict[str | int | None, tuple[int, int]] = field(default_factory=dict)
+    known: GraphQLSchema | None = None
 
     @cached_property
     def size(self) -> AnswerSize:

@@ -12,7 +12,7 @@ ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
-                     PROJECTION_BEHIND, and stopped: position, type and error of the event)
+                     PROJECTION_BEHIND; for operators also stopped: position, type and error of the event)
 BAD_REQUEST          the request is wrong (extensions.argument, if it is about one argument)
 PERSISTED_QUERY_NOT_SUPPORTED, PERSISTED_QUERY_NOT_FOUND
                      a request has the id of a document in place of a document, and there is no such
@@ -24,7 +24,8 @@ UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
 FORBIDDEN            the viewer may not do this
 NOT_FOUND            there is no such thing
-UNREADABLE           the data is stored, but this code cannot read it
+UNREADABLE           the data is stored, but this code cannot read it (operators are told why; for others
+                     extensions.incident: the server's log has the reason under it)
 INTERNAL             an unexpected error; the server's log has it under extensions.incident
 MORE_ERRORS          the last of many errors: further ones are not shown
 """
@@ -59,7 +60,7 @@ from commander.resolvers.affordances import UnreadableState
 from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
-from commander.resolvers.read_your_writes import AheadOfLog, ProjectionBehind, ProjectionStopped
+from commander.resolvers.read_your_writes import AheadOfLog, Late, ProjectionBehind, ProjectionStopped
 from commander.resolvers.trusted_documents import UntrustedDocument
 from commander.schema.incidents import Outages, unexpected
 from commander.streaming.commands.deciding import CannotDecide
@@ -68,6 +69,9 @@ from commander.streaming.nats.names import StoresDiffer
 _OUTAGES = Outages()
 BAD_REQUEST = "BAD_REQUEST"
 MORE_ERRORS = "MORE_ERRORS"
+_UNREADABLE = "UNREADABLE"
+UNREADABLE_HERE = "this is stored, but the code of this server cannot read it"
+"""What those who are no operators are told of data that cannot be read."""
 RATE_LIMITED = "RATE_LIMITED"
 MAX_ERRORS = 20
 """The most errors of an answer. One more says that there are others. Checking a request stops after these."""
@@ -94,24 +98,27 @@ _CODES: Mapping[type[Exception], str] = {
     ProjectionBehind: "PROJECTION_BEHIND",
     ProjectionStopped: "PROJECTION_STOPPED",
     LostCursor: "CURSOR_LOST",
-    UndecodableEvent: "UNREADABLE",
-    CannotDecide: "UNREADABLE",
-    UnreadableState: "UNREADABLE",
-    ProjectionFailed: "UNREADABLE",
+    UndecodableEvent: _UNREADABLE,
+    CannotDecide: _UNREADABLE,
+    UnreadableState: _UNREADABLE,
+    ProjectionFailed: _UNREADABLE,
     MissingQueryError: BAD_REQUEST,
 }
 
 
-def typed(error: GraphQLError) -> GraphQLError:
-    """The error with its code, and without internal details."""
+def typed(error: GraphQLError, operates: bool = False) -> GraphQLError:
+    """The error with its code, and without internal details.
+
+    operates: an operator sees it, who is told what the code of the domain raised.
+    """
     if "code" in (error.extensions or {}):
         return error
     original = _original(error)
     if original is None:  # GraphQL's own; below a root field: a value that GraphQL cannot represent
-        code = "UNREADABLE" if len(error.path or ()) > 1 else BAD_REQUEST
+        code = _UNREADABLE if len(error.path or ()) > 1 else BAD_REQUEST
         message, extensions = shortened(error.message), {"code": code}
     else:
-        message, extensions = message_and_extensions(original)
+        message, extensions = message_and_extensions(original, operates)
     return GraphQLError(
         message,
         nodes=error.nodes,
@@ -157,13 +164,20 @@ def coerced(error: Exception) -> GraphQLError:
     return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
 
 
-def message_and_extensions(error: Exception) -> tuple[str, dict[str, Any]]:
-    """The message and the extensions for an error. Logs an unexpected error with its incident number."""
+def message_and_extensions(error: Exception, operates: bool = False) -> tuple[str, dict[str, Any]]:
+    """The message and the extensions for an error. Logs an unexpected error with its incident number.
+
+    operates: as of `typed`.
+    """
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             if isinstance(error, Unavailable) and not isinstance(error, NotServing):
                 message, incident = _OUTAGES.shown(error)
                 return message, {"code": code, **_details(error), "incident": incident}
+            if not operates and code == _UNREADABLE:
+                return UNREADABLE_HERE, {"code": code, "incident": _OUTAGES.number_of(error)}
+            if isinstance(error, ProjectionStopped):
+                return error.message_for(operates), {"code": code, **_of_projection(error, operates)}
             quotes_client = isinstance(error, InvalidRequest | NotFound)
             message = shortened(str(error)) if quotes_client else str(error)
             return message, {"code": code, **_details(error)}
@@ -197,13 +211,22 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"argument": error.argument}
         case LostCursor():
             return {"position": str(error.kept), "logEpoch": error.epoch}
-        case ProjectionBehind() | ProjectionStopped():
-            position, wanted = str(error.position), str(error.wanted)
-            known = {"projection": camel(error.projection), "position": position, "wanted": wanted}
-            if isinstance(error, ProjectionBehind):
-                return known
-            return {**known, "stopped": stopped_extension(error.stopped)}
+        case ProjectionBehind():
+            return _of_projection(error)
     return {}
+
+
+def _of_projection(error: Late, operates: bool = False) -> dict[str, Any]:
+    position, wanted = str(error.position), str(error.wanted)
+    known = {"projection": camel(error.projection), "position": position, "wanted": wanted}
+    if operates and isinstance(error, ProjectionStopped):
+        return {**known, "stopped": stopped_extension(error.stopped)}
+    return known
+
+
+def why_unreadable(error: UndecodableEvent, operates: bool) -> str:
+    """The reason that is told beside an event that cannot be read."""
+    return error.reason if operates else UNREADABLE_HERE
 
 
 def stopped_extension(stopped: Stopped) -> dict[str, str]:

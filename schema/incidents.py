@@ -40,6 +40,11 @@ class Outages:
 
     def shown(self, error: Unavailable) -> tuple[str, str]:
         """What a client is told, and the number under which the log has the reason."""
+        message = f"{error.service} is unavailable: {_TROUBLES[error.trouble]}; try again later"
+        return message, self.number_of(error)
+
+    def number_of(self, error: Exception) -> str:
+        """The number under which the log has the text of this error."""
         now, reason = self._clock(), str(error)
         incident, logged_at = self._known.get(reason, ("", 0.0))
         if not incident or now - logged_at > _SAME_SECONDS:
@@ -48,7 +53,7 @@ class Outages:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[reason] = incident, now
-        return f"{error.service} is unavailable: {_TROUBLES[error.trouble]}; try again later", incident
+        return incident
 
 
 def _number() -> str:

@@ -167,7 +167,12 @@ class ApiPart(Part):
             acting=_ACTING.get(self.settings.auth or "none"),
         )
         subgraph = self.settings.federation == "subgraph"
-        self._schema = schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
+        self._schema = schema = build_schema(
+            self.domain,
+            trusted=self._trusted,
+            subgraph=subgraph,
+            hides=self.settings.introspection == "visible",
+        )
         return application(
             schema,
             self._connected,

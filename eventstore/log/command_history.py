@@ -48,10 +48,12 @@ async def list_commands(
     *,
     after: int = 0,
     oldest_first: bool = False,
+    subject: str | None = None,
 ) -> list[Outcome]:
     """Outcomes that match, newest first, at most `limit`.
 
-    before, after: only those with a lower number, and with a higher one.
+    before, after: only those with a lower number, and with a higher one. subject: only those of the commands
+    that it has sent; None: of all.
     """
     rows = await database.fetch(
         _LIST_BACK if oldest_first else _LIST,
@@ -61,6 +63,7 @@ async def list_commands(
         where.actor,
         limit,
         after,
+        subject,
     )
     return [Outcome(*row) for row in rows]
 

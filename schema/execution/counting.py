@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, SchemaMetaFieldDef, TypeMetaFieldDef
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from commander.resolvers.answer_size import AnswerTooLarge
@@ -24,10 +24,22 @@ class CountingExecution(StrawberryGraphQLCoreExecutionContext):
         return super().complete_list_value(return_type, field_details_list, info, path, result, context)
 
 
+class IntrospectingExecution(CountingExecution):
+    """Shows by introspection the schema that the viewer knows, and not the one that is executed."""
+
+    def build_resolve_info(  # the signature is graphql-core's
+        self, field_def: Any, field_nodes: Any, parent_type: Any, path: Any
+    ) -> GraphQLResolveInfo[Context]:
+        info = super().build_resolve_info(field_def, field_nodes, parent_type, path)
+        if parent_type.name.startswith("__") or field_def in (SchemaMetaFieldDef, TypeMetaFieldDef):
+            return info._replace(schema=self.context_value.known)
+        return info
+
+
 def errors_of(result: ExecutionResult, context: Context) -> list[GraphQLError]:
     """The errors of an answer, bounded. An answer that is too large has one, and no data."""
     if context.size.exceeded:
         result.data = None
         return [typed(coerced(AnswerTooLarge(context.size.limit)))]
     errors = bounded(result.errors or (), complete=result.data is not None)
-    return [typed(error) for error in errors]
+    return [typed(error, context.operates) for error in errors]

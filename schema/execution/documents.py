@@ -100,6 +100,19 @@ class Operation:
         return suggesting(errors, again)
 
     @cached_property
+    def introspects(self) -> bool:
+        """Whether it selects `__schema` or `__type`."""
+        return any(field.name in ("__schema", "__type") for field in self.fields)
+
+    def wrong_variables(self, variables: dict[str, Any] | None) -> list[GraphQLError]:
+        """What is wrong with the variables, by the schema of the document."""
+        definitions = self.definition.variable_definitions or ()
+        found = get_variable_values(
+            self.schema, definitions, variables or {}, max_errors=MAX_ERRORS, hide_suggestions=True
+        )
+        return self.suggesting(found, variables) if isinstance(found, list) else []
+
+    @cached_property
     def _uses(self) -> Counter[str]:
         uses: Counter[str] = Counter()
         visit(self.tree, _CountVariables(uses))
@@ -109,8 +122,17 @@ class Operation:
 class Document:
     """A document. It has either operations, or the errors that forbid to execute it."""
 
-    def __init__(self, operations: Sequence[Operation] = (), errors: Sequence[GraphQLError] = ()) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Operation] = (),
+        errors: Sequence[GraphQLError] = (),
+        definitions: Sequence[OperationDefinitionNode] = (),
+    ) -> None:
+        """definitions: of its operations, also if it is invalid."""
         self.errors = tuple(errors)
+        self._types = {
+            one.name.value if one.name else None: OperationType(one.operation.value) for one in definitions
+        }
         self._by_name = {operation.name: operation for operation in operations}
         self._only = operations[0] if len(operations) == 1 else None
 
@@ -118,6 +140,12 @@ class Document:
     def names(self) -> list[str | None]:
         """The names of its operations. None stands for one without a name."""
         return list(self._by_name)
+
+    def type_by_text(self, name: str | None) -> OperationType | None:
+        """The type of the operation of this name, also of an invalid one. Without a name: of the only one."""
+        if name is None and len(self._types) == 1:
+            return next(iter(self._types.values()))
+        return self._types.get(name)
 
     def operation(self, name: object) -> Operation | list[GraphQLError]:
         """The operation of this name, or the errors. Without a name: the only operation."""
@@ -160,13 +188,14 @@ class Documents:
         self._naming = naming
         self._kept = lru_cache(maxsize=_KEPT)(self._read)
 
-    def read(self, text: object) -> Document:
-        """The document of this text. Never raises."""
+    def read(self, text: object, schema: GraphQLSchema | None = None) -> Document:
+        """The document of this text. Never raises. schema: the one that it is of, if that is another."""
         if not isinstance(text, str) or not text:
             return Document(errors=[_bad_request("the request has no query")])
-        return self._kept(text) if len(text) <= _KEEP_UP_TO else self._read(text)
+        read = self._kept if len(text) <= _KEEP_UP_TO else self._read
+        return read(text, schema or self._schema)
 
-    def _read(self, text: str) -> Document:
+    def _read(self, text: str, schema: GraphQLSchema) -> Document:
         try:
             tree = parse(_IndexedSource(text), max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS)
         except GraphQLError as error:
@@ -174,15 +203,16 @@ class Documents:
         excess = excess_of_tokens(tree) or excess_of(tree)
         if excess is not None:
             return Document(errors=[_bad_request(excess)])
-        if errors := validate(self._schema, tree, max_errors=MAX_ERRORS, hide_suggestions=True):
-            shown = suggesting(errors, lambda most: validate(self._schema, tree, max_errors=most))
-            return Document(errors=bounded([_coded(error) for error in shown]))
         definitions = [d for d in tree.definitions if isinstance(d, OperationDefinitionNode)]
+        if errors := validate(schema, tree, max_errors=MAX_ERRORS, hide_suggestions=True):
+            shown = suggesting(errors, lambda most: validate(schema, tree, max_errors=most))
+            return Document(errors=bounded([_coded(error) for error in shown]), definitions=definitions)
         return Document(
             [
-                Operation(self._schema, tree, text, d, OperationType(d.operation.value), self._naming)
+                Operation(schema, tree, text, d, OperationType(d.operation.value), self._naming)
                 for d in definitions
-            ]
+            ],
+            definitions=definitions,
         )
 
 

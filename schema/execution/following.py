@@ -75,7 +75,7 @@ class Subscriber(ABC, Generic[T]):
                             await authentication.end_stream(access)
                         yield page
         except Exception as error:
-            raise OperationRejected([coerced(error)]) from error
+            raise OperationRejected([coerced(error)], context.operates) from error
 
     @abstractmethod
     def _source(self) -> AsyncGenerator[T, None]:

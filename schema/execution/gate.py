@@ -28,6 +28,7 @@ from commander.schema.errors import bounded, coerced, message_and_extensions, ty
 from commander.schema.execution.cost import PageSizes
 from commander.schema.execution.documents import Document, Documents, Operation
 from commander.schema.execution.selections import SelectedField
+from commander.schema.execution.visible_schema import VisibleSchemas
 from commander.schema.naming import PLAIN, Naming
 
 Rule = Callable[[Context, SelectedField], None]
@@ -48,10 +49,10 @@ class FieldRefused(Exception):
 
 
 class OperationRejected(Exception):
-    """The operation is not executed. errors: the reasons, each with its code."""
+    """The operation is not executed. errors: the reasons, each with its code. operates: as of `typed`."""
 
-    def __init__(self, errors: Sequence[GraphQLError]) -> None:
-        self.errors = [typed(error) for error in bounded(errors)]
+    def __init__(self, errors: Sequence[GraphQLError], operates: bool = False) -> None:
+        self.errors = [typed(error, operates) for error in bounded(errors)]
         super().__init__(self.errors[0].message)
 
 
@@ -78,8 +79,31 @@ class Gate:
         naming: Naming = PLAIN,
     ) -> None:
         self.trusted = trusted or TrustedDocuments()
+        self._schema = schema
+        self._visible: VisibleSchemas | None = None
         self._documents = Documents(schema, naming)
         self._rules = tuple(rules)
+
+    def show_only(self, visible: VisibleSchemas) -> None:
+        """From now on each viewer knows the schema that it can reach; see visible_schema.py."""
+        self._visible = visible
+
+    @property
+    def hides(self) -> bool:
+        """Whether viewers know different schemas."""
+        return self._visible is not None
+
+    def schema_for(self, context: Context) -> GraphQLSchema:
+        """The schema that the viewer knows."""
+        return self._schema if self._visible is None else self._visible.for_viewer(context.rights)
+
+    def text_for(self, context: Context, whole: str) -> str:
+        """The text of that schema. whole: that of the whole schema."""
+        return whole if self._visible is None else self._visible.text_for(context.rights, whole)
+
+    def shows_everyone(self, text: str) -> bool:
+        """Whether a document has only what everyone knows."""
+        return self._visible is None or not self._documents.read(text, self._visible.for_nobody).errors
 
     def admit(
         self,
@@ -115,12 +139,17 @@ class Gate:
             allowances.take_operation(client)  # before the document is read: that is work too
         if self.trusted.only:
             self.trusted.must_trust(query)
-        operation = self._documents.read(query).operation(operation_name)
+        schema = self.schema_for(context)
+        operation = self._documents.read(query, schema).operation(operation_name)
         if not isinstance(operation, Operation):
             raise OperationRejected(operation)
         if operation.type not in allowed:
             raise OperationRejected([coerced(InvalidOperationTypeError(operation.type))])
         own = context.for_operation()
+        if schema is not self._schema:  # it is executed on the whole schema, which knows more
+            if errors := operation.wrong_variables(variables):
+                raise OperationRejected(errors)
+            own = replace(own, known=schema)
         if self._rules and (errors := list(self._refused(operation, own))):
             raise OperationRejected(errors)
         if allowances is not None:
@@ -146,7 +175,10 @@ class Gate:
             self.trusted.must_trust(query)
         except UntrustedDocument:
             return None
-        operation = self._documents.read(query).operation(operation_name)
+        document = self._documents.read(query)
+        if self.hides:  # who asks is not known yet, so what is hidden must not make a difference
+            return document.type_by_text(operation_name)
+        operation = document.operation(operation_name)
         return operation.type if isinstance(operation, Operation) else None
 
     def _refused(self, operation: Operation, context: Context) -> Iterator[GraphQLError]:

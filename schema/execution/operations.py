@@ -7,15 +7,14 @@ as graphql-core's, and is not needed here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult as RawResult
-from graphql import GraphQLObjectType, execute, subscribe
+from graphql import GraphQLObjectType, execute
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -25,12 +24,13 @@ from commander.domain.errors import InvalidRequest
 from commander.resolvers.allowances import RateLimited
 from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.context import Context
-from commander.schema.errors import MAX_ERRORS, bounded, coerced, typed
-from commander.schema.execution.counting import errors_of
-from commander.schema.execution.following import Followed, FollowedRows, Following, Subscriber
+from commander.schema.errors import MAX_ERRORS, coerced, typed
+from commander.schema.execution.counting import IntrospectingExecution, errors_of
+from commander.schema.execution.following import Followed, FollowedRows, Following
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
 from commander.schema.execution.rendered import Rendered
+from commander.schema.execution.resolved import resolved
 from commander.schema.execution.time_limits import ended_in_time
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.subgraph import Subgraph
@@ -77,7 +77,7 @@ class CommanderSchema(strawberry.Schema):
             self.gate.must_introspect(context)
         except OperationRejected as rejected:
             raise rejected.errors[0] from rejected
-        return self.sdl
+        return self.gate.text_for(context, self.sdl)
 
     def follow_with(self, types: EventTypes, live: Sequence[LiveField]) -> None:
         """Serves the subscription `events` with shared renderings, and the subscriptions to rows."""
@@ -189,7 +189,7 @@ class CommanderSchema(strawberry.Schema):
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
                 max_coercion_errors=MAX_ERRORS,
                 hide_suggestions=True,
-                executor_class=self.execution_context_class,
+                executor_class=self._executor_of(admitted),
             )
             if inspect.isawaitable(result):
                 result = await result
@@ -197,37 +197,34 @@ class CommanderSchema(strawberry.Schema):
             error = InvalidRequest("variables", "they are nested too deep")
             return PreExecutionError(data=None, errors=[typed(coerced(error))])
         except Exception as error:  # every error becomes a result
-            return PreExecutionError(data=None, errors=[typed(coerced(error))])
+            return PreExecutionError(data=None, errors=[typed(coerced(error), context.operates)])
         if result.data is None and not any(error.path for error in result.errors or ()):
             result.errors = admitted.operation.suggesting(result.errors or (), admitted.variables)
         answer = _answer(result, context)
         answer.extensions = context.extensions or None
         return answer
 
+    def _executor_of(self, admitted: Admitted) -> Any:
+        own = admitted.context.known is not None and admitted.operation.introspects
+        return IntrospectingExecution if own else self.execution_context_class
+
     async def subscribed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
         """The answers to a subscription that has passed the gate and that a resolver serves."""
         try:
-            source = subscribe(
-                self._schema,
-                admitted.operation.tree,
-                context_value=admitted.context,
-                variable_values=admitted.variables,
-                operation_name=admitted.operation.name,
-                executor_class=self.execution_context_class,
-            )
-            if inspect.isawaitable(source):
-                source = await source
-            if isinstance(source, RawResult):
-                yield PreExecutionError(data=None, errors=[typed(e) for e in bounded(source.errors or ())])
-                return
-            async with aclosing(_Resolved(admitted, source).pages()) as results:
+            subscriber = await resolved(self._schema, self.execution_context_class, admitted)
+        except OperationRejected as rejected:
+            yield PreExecutionError(data=None, errors=rejected.errors)
+            return
+        except Exception as error:  # the subscribed field may raise any error
+            yield ExecutionResult(data=None, errors=[typed(coerced(error), admitted.context.operates)])
+            return
+        try:
+            async with aclosing(subscriber.pages()) as results:
                 async for result in results:
                     yield _answer(result, admitted.context)
                     admitted.context.forget()
         except OperationRejected as ended:
             yield ExecutionResult(data=None, errors=ended.errors)
-        except Exception as error:  # the subscribed field may raise any error
-            yield ExecutionResult(data=None, errors=[typed(coerced(error))])
 
     async def _streamed(self, admitted: Admitted) -> AsyncGenerator[ExecutionResult, None]:
         if admitted.operation.type is not OperationType.SUBSCRIPTION:
@@ -256,19 +253,6 @@ def _checked(context: Any) -> Context:
 
 async def _just(answer: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
     yield answer
-
-
-@dataclass(frozen=True)
-class _Resolved(Subscriber[RawResult]):
-    """A subscription whose items graphql-core resolves."""
-
-    results: AsyncIterator[RawResult]
-
-    def _source(self) -> AsyncGenerator[RawResult, None]:
-        assert isinstance(self.results, AsyncGenerator), (
-            "graphql-core returns an async generator for a subscription"
-        )
-        return self.results
 
 
 class FollowedResult(ExecutionResult):

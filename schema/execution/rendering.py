@@ -25,10 +25,11 @@ from commander.eventstore.log.epochs import Epochs
 from commander.eventstore.records import RecordedEvent
 from commander.resolvers.cursors import position_cursor_of
 from commander.resolvers.node_ids import event_id
-from commander.schema.errors import bounded, typed
+from commander.resolvers.request_context import operates
+from commander.schema.errors import bounded, typed, why_unreadable
 from commander.schema.execution.gate import Admitted
 from commander.schema.execution.rendered import KeptRenderings, Rendered, RenderedEvents
-from commander.schema.types.events import EventTypes
+from commander.schema.types.events import EventTypes, UnreadableEvent
 from commander.schema.types.scalars import SCALARS
 from commander.streaming.feed.fan_out import FeedItem
 
@@ -140,6 +141,8 @@ class Renderer:
                 plan.append((key, lambda item, _event: self._epochs.at(item.position)))
             elif name == "aggregate":
                 plan.append((key, lambda item, _event: self._types.aggregate_name(item.aggregate)))
+            elif name == "reason" and type_name == self._types.naming.type(UnreadableEvent.__name__):
+                plan.append((key, lambda _item, error: why_unreadable(error, operates(rights))))
             elif name in _ENVELOPE:
                 plan.append((key, _ENVELOPE[name]))
             else:
@@ -228,7 +231,9 @@ class Renderer:
             executor_class=type(self._executor),
         )
         assert isinstance(result, RawResult), "no field of an event has an async resolver"
-        errors = [typed(error) for error in bounded(result.errors or (), complete=True)]
+        errors = [
+            typed(error, operates(self._rights)) for error in bounded(result.errors or (), complete=True)
+        ]
         return self._rendered(item, msgspec.json.encode(result.data), errors)
 
     def _rendered(self, item: FeedItem, data: bytes, errors: Sequence[GraphQLError] = ()) -> Rendered:
@@ -267,7 +272,7 @@ _ENVELOPE: Mapping[str, Read] = {
     "causationPosition": lambda item, _: (
         None if item.causation_position is None else str(item.causation_position)
     ),
-    "reason": lambda _, event: event.reason,  # of an UnreadableEvent (its error) and of StandsStill
+    "reason": lambda _, event: event.reason,  # of StandsStill
     "since": lambda item, _: item.since.isoformat(),
 }
 """The fields that the API adds to the fields of an event. Other items have only `position`."""

@@ -1,8 +1,7 @@
-"""The limit of time of an operation. Its statement in Postgres ends with it: the driver cancels that."""
+"""The limit of time of an operation, and of an item of a subscription."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from commander.resolvers.allowances import TimedOut
+from commander.resolvers.time_limits import within
 from commander.schema.context import Context
 from commander.schema.errors import coerced, typed
 from commander.schema.execution.gate import Admitted
@@ -26,23 +26,11 @@ async def ended_in_time(admitted: Admitted, work: Awaitable[ExecutionResult]) ->
         seconds += limits.max_wait_seconds
         remedy = "its commands may have been stored; send them again under the same commandId"
     try:
-        return await _within(seconds, work, remedy)
+        return await within(seconds, work, remedy)
     except TimedOut as error:
         return PreExecutionError(data=None, errors=[typed(coerced(error))])
 
 
 async def item_in_time(context: Context, work: Awaitable[T]) -> T:
     """The fields of one item of a subscription. Raises TimedOut."""
-    seconds = context.services.limits.operation_seconds
-    return await (_within(seconds, work, "ask for less") if seconds else work)
-
-
-async def _within(seconds: float, work: Awaitable[T], remedy: str) -> T:
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            return await work
-    except TimeoutError:
-        if limit.expired():
-            raise TimedOut(seconds, remedy) from None
-        raise
+    return await within(context.services.limits.operation_seconds, work)

@@ -34,7 +34,8 @@ def application(
 
     streams: limits the long-lived connections, and ends them when the process stops.
     """
-    endpoint = Endpoint(schema, services, settings, examples, streams or Streams())
+    shown = [one for one in examples if schema.gate.shows_everyone(one.query)]  # the page is for everyone
+    endpoint = Endpoint(schema, services, settings, shown, streams or Streams())
     limited = BodyLimit(endpoint, settings.max_body_bytes)
     others = [
         Route("/", lambda _: RedirectResponse(PATH)),

@@ -1,12 +1,12 @@
 """GET /graphql/schema.graphql: the schema as text, in the Schema Definition Language.
 
-Code generators and linters read it there. It has all that introspection shows, and @oneOf.
+Code generators and linters read it there. It has all that introspection shows the viewer, and @oneOf.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import lru_cache
 from hashlib import sha256
 
 from starlette.requests import Request
@@ -22,19 +22,9 @@ from commander.schema.http.wire import error_response
 _FORBIDDEN = 403
 
 
-class _Printed:
-    """The text of a schema, made when it is first asked for, and its ETag."""
-
-    def __init__(self, schema: CommanderSchema) -> None:
-        self._schema = schema
-
-    @cached_property
-    def text(self) -> bytes:
-        return f"{self._schema.sdl}\n".encode()
-
-    @cached_property
-    def etag(self) -> str:
-        return f'"{sha256(self.text).hexdigest()[:32]}"'
+@lru_cache(maxsize=32)
+def _etag(text: str) -> str:
+    return f'"{sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def schema_text(
@@ -44,7 +34,6 @@ def schema_text(
 
     Caches must ask each time whether the text is still this one: it changes with the code.
     """
-    printed = _Printed(schema)
 
     async def respond(request: Request) -> Response:
         try:
@@ -56,10 +45,14 @@ def schema_text(
             return JSONResponse({"errors": [error.formatted for error in rejected.errors]}, _FORBIDDEN)
         except Exception as error:
             return error_response(request, error)
-        headers = {"etag": printed.etag, "cache-control": "no-cache"}
-        if printed.etag in _seen(request):
+        text = f"{schema.gate.text_for(context, schema.sdl)}\n"
+        etag = _etag(text)
+        headers = {"etag": etag, "cache-control": "no-cache"}
+        if schema.gate.hides:
+            headers |= {"cache-control": "private, no-cache", "vary": "authorization"}
+        if etag in _seen(request):
             return Response(status_code=304, headers=headers)
-        return Response(printed.text, headers=headers, media_type="text/plain; charset=utf-8")
+        return Response(text, headers=headers, media_type="text/plain; charset=utf-8")
 
     return respond
 

@@ -4,6 +4,7 @@ scalars.py          the scalars: what they read, refuse and show
 field_types.py      field types to GraphQL types: enums, value objects, inputs
 paging.py           PageInfo
 direct_field.py     a field that graphql-core resolves without Strawberry
+for_operators.py    which root fields are for operators
 records.py          the types that refer to one another: Event, Command, Reaction
 shared_fields.py    one type for each field that several events have
 events.py           a type per event; read the log; the feed

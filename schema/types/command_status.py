@@ -15,9 +15,9 @@ from commander.eventstore.log.command_history import CommandFilter
 from commander.eventstore.records import Status
 from commander.resolvers import dead_letters as dead
 from commander.resolvers import status as resolving
-from commander.resolvers.visible_events import sees_command
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
+from commander.schema.types.for_operators import FOR_OPERATORS
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Command, CommandStatus, command_of, ended
 from commander.schema.types.results import CommandAccepted
@@ -64,10 +64,8 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
     """The fields of Query, Mutation and Subscription about the status of commands."""
 
     async def command(info: Info[Context, None], command_id: UUID) -> Command:
-        state = await resolving.command_by_id(info.context.services, command_id)
         rights = info.context.rights
-        if not sees_command(rights, state.known):
-            raise resolving.unknown_command(command_id)
+        state = await resolving.command_by_id(info.context.services, command_id, rights)
         return command_of(state, events, rights)
 
     async def commands(
@@ -79,22 +77,19 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         before: str | None = None,
     ) -> CommandConnection:
         where = (filter or CommandFilterInput()).to_filter(info.context.services.domain)
-        page = await resolving.commands_page(
-            info.context.services, where, first=first, after=after, last=last, before=before
-        )
         rights = info.context.rights
+        page = await resolving.commands_page(
+            info.context.services, where, first=first, after=after, last=last, before=before, rights=rights
+        )
         edges = [
             CommandEdge(cursor=resolving.command_cursor_of(o), node=ended(o, events, rights))
             for o in page.items
-            if sees_command(rights, o)
         ]
         return CommandConnection(edges=edges, page_info=page_info(page, [edge.cursor for edge in edges]))
 
     async def command_status(info: Info[Context, None], command_id: UUID) -> AsyncIterator[Command]:
         rights = info.context.rights
-        async for state in resolving.follow_command(info.context.services, command_id):
-            if not sees_command(rights, state.known):
-                raise resolving.unknown_command(command_id)
+        async for state in resolving.follow_command(info.context.services, command_id, rights):
             yield command_of(state, events, rights)
 
     async def dead_letters(info: Info[Context, None], first: int = 100) -> list[Command]:
@@ -123,6 +118,7 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         strawberry.field(
             dead_letters,
             name="deadLetters",
+            metadata=FOR_OPERATORS,
             description="Failed commands that nobody has retried or dropped, oldest first.",
         ),
     ]
@@ -130,11 +126,13 @@ def history_fields(events: EventTypes) -> tuple[list[Any], list[Any], list[Any]]
         strawberry.mutation(
             retry_dead_letter,
             name="retryDeadLetter",
+            metadata=FOR_OPERATORS,
             description="Submit a dead letter again as a new command. Returns the id of the new command.",
         ),
         strawberry.mutation(
             drop_dead_letter,
             name="dropDeadLetter",
+            metadata=FOR_OPERATORS,
             description="Remove a dead letter from the list. Its outcome stays.",
         ),
     ]

@@ -259,7 +259,7 @@ def cancel_mutation(events: EventTypes, outcomes: OutcomeTypes) -> Any:
     async def cancel_command(info: Info[Context, None], command_id: UUID) -> object:
         services = info.context.services
         ended = await ending.cancel(info.context, command_id)
-        state = await command_by_id(services, command_id)
+        state = await command_by_id(services, command_id, info.context.rights)
         subject = Subject(command_id, events.command_name(state.known.type), ended.stream)
         return outcomes.of(as_ended(ended), subject, info.context.rights)
 

@@ -12,6 +12,7 @@ from strawberry.types import Info
 from commander.eventstore.reactions.effects import EffectFailure as Failure
 from commander.resolvers import effects as resolving
 from commander.schema.context import Context
+from commander.schema.types.for_operators import FOR_OPERATORS
 from commander.schema.types.records import DeadLetterDeed
 from commander.schema.types.scalars import Position
 
@@ -87,6 +88,7 @@ def effect_fields() -> tuple[list[Any], list[Any]]:
             strawberry.field(
                 effect_failures,
                 name="effectFailures",
+                metadata=FOR_OPERATORS,
                 description="Calls that failed in every attempt and that nobody has dropped, oldest first.",
             )
         ],
@@ -94,11 +96,13 @@ def effect_fields() -> tuple[list[Any], list[Any]]:
             strawberry.mutation(
                 retry_effect,
                 name="retryEffect",
+                metadata=FOR_OPERATORS,
                 description="Call the effect again for a failed call, with the same key.",
             ),
             strawberry.mutation(
                 drop_effect,
                 name="dropEffect",
+                metadata=FOR_OPERATORS,
                 description="Remove a failed call from the list. The effect is not called again for it.",
             ),
         ],

@@ -20,6 +20,7 @@ from commander.domain import ProjectionType
 from commander.domain.errors import InvalidRequest
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField
+from commander.schema.types.for_operators import FOR_OPERATORS
 from commander.schema.types.node import is_key
 from commander.schema.types.read_your_writes import reach_by_link
 
@@ -61,7 +62,7 @@ def service_field(sdl: Callable[[Context], str]) -> Any:
         return Service(sdl=sdl(info.context))
 
     description = "The schema of this subgraph, for a gateway. Only for those who may introspect."
-    return strawberry.field(service, name="_service", description=description)
+    return strawberry.field(service, name="_service", description=description, metadata=FOR_OPERATORS)
 
 
 def entities_field(entities: Sequence[EntityType]) -> DirectField:
@@ -101,8 +102,8 @@ def _read(
     """The entity and the key of a representation, or what is wrong with it."""
     if not isinstance(given, Mapping) or not isinstance(name := given.get("__typename"), str):
         return InvalidRequest(_ARGUMENT, "each must be an object with a __typename")
-    entity = entities.get(name)
-    if entity is None:
+    entity, known = entities.get(name), info.context.known
+    if entity is None or (known is not None and name not in known.type_map):
         return InvalidRequest(_ARGUMENT, f"{name!r:.100} is not an entity of this subgraph")
     type_ = info.schema.get_type(name)
     assert isinstance(type_, GraphQLObjectType), "a row has an object type"

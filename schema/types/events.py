@@ -17,8 +17,10 @@ from commander.domain import Domain, EventType, Field, Rights, UndecodableEvent
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.resolvers.events import Page, event_at
 from commander.resolvers.log_pages import events_page
+from commander.resolvers.request_context import operates
 from commander.resolvers.visible_events import visible_events, visible_page
 from commander.schema.context import Context
+from commander.schema.errors import why_unreadable
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.types.direct_field import DirectField, Given
 from commander.schema.types.field_types import TypeMap, from_domain, nulled
@@ -66,7 +68,8 @@ class StandsStill(FeedItem):
     since: datetime = strawberry.field(description="Until then, everything was delivered.")
     reason: str
     stopped: StoppedAt | None = strawberry.field(
-        default=None, description="The event that the projection of these rows cannot fold, if that is why."
+        default=None,
+        description="The event that the projection of these rows cannot fold, if that is why. For operators.",
     )
 
 
@@ -148,7 +151,7 @@ class EventTypes:
                 recorded.type, recorded.schema_version, recorded.data, recorded.position
             )
         except UndecodableEvent as error:
-            return UnreadableEvent(**envelope, reason=error.reason)
+            return UnreadableEvent(**envelope, reason=why_unreadable(error, operates(rights)))
         own = dict(vars(instance))
         if rights is not None and (type_ := self.domain.event_type(recorded.type)) is not None:
             own.update(dict.fromkeys(rights.hidden(type_)))
@@ -286,9 +289,7 @@ def event_fields(types: EventTypes) -> tuple[DirectField, list[Any], list[Any]]:
             events,
             "Query",
         ),
-        [
-            strawberry.field(event, name="event", description="The event at a position."),
-        ],
+        [strawberry.field(event, name="event", description="The event at a position.")],
         [
             strawberry.subscription(
                 declared,

@@ -39,17 +39,20 @@ class ProjectionBehind:
     message: str
     position: Position = strawberry.field(description="The position that it has reached.")
     wanted: Position = strawberry.field(description="The position of the event.")
-    stopped: StoppedAt | None = strawberry.field(description="Null if it is only late.")
+    stopped: StoppedAt | None = strawberry.field(
+        description="Null if it is only late, and for those who are no operators."
+    )
 
 
-def projection_behind(late: Late) -> ProjectionBehind:
-    """The GraphQL type for a projection that does not show an event."""
-    stopped = late.stopped if isinstance(late, ProjectionStopped) else None
+def projection_behind(late: Late, operates: bool) -> ProjectionBehind:
+    """The GraphQL type for a projection that does not show an event. operates: an operator sees it."""
+    has_stopped = isinstance(late, ProjectionStopped)
+    stopped = late.stopped if isinstance(late, ProjectionStopped) and operates else None
     trouble = ProjectionTrouble
     return ProjectionBehind(
         projection=camel(late.projection),
-        code=trouble.PROJECTION_BEHIND if stopped is None else trouble.PROJECTION_STOPPED,
-        message=str(late),
+        code=trouble.PROJECTION_STOPPED if has_stopped else trouble.PROJECTION_BEHIND,
+        message=late.message_for(operates) if isinstance(late, ProjectionStopped) else str(late),
         position=Position(late.position),
         wanted=Position(late.wanted),
         stopped=None if stopped is None else stopped_at(stopped),

@@ -15,6 +15,7 @@ from commander.domain import Rights
 from commander.resolvers import lineage as resolving
 from commander.resolvers.lineage_watch import follow_lineage
 from commander.resolvers.status import unknown_command
+from commander.resolvers.time_limits import within
 from commander.resolvers.visible_events import sees_command, visible_events
 from commander.schema.context import Context
 from commander.schema.types.events import EventTypes
@@ -87,20 +88,27 @@ def lineage_fields(types: EventTypes) -> tuple[list[Any], list[Any]]:
     async def lineage(
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
     ) -> Lineage:
-        found = await resolving.lineage_of(info.context.services, command_id, depth, first)
+        found = await resolving.lineage_of(
+            info.context.services, command_id, depth, first, info.context.rights
+        )
         info.context.size.add(found.items)
         return await shown(info.context, found)
 
     async def watched(
         info: Info[Context, None], command_id: UUID, depth: int = 20, first: int = 200
     ) -> AsyncIterator[Lineage]:
-        trees = follow_lineage(info.context.services, command_id, depth, first)
+        context = info.context
+        seconds = context.services.limits.operation_seconds
+        trees = follow_lineage(context.services, command_id, depth, first, context.rights)
         async with aclosing(trees):
             async for found in trees:
-                yield await shown(info.context, found)
+                yield await within(seconds, shown(context, found))
 
     async def shown(context: Context, found: resolving.Lineage) -> Lineage:
-        """Raises NotFound if the viewer may not see the command that the tree begins with."""
+        """Raises NotFound if the viewer may not see the command that the tree begins with.
+
+        That of a pending command can change: of two with one id, the one that is decided first counts.
+        """
         if not sees_command(context.rights, found.root.state.known):
             raise unknown_command(found.root.state.known.command_id)
         seen = await visible_events(context.services, context.rights, found.root.all_events())

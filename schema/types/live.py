@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import strawberry
 
 from commander.domain import DefinitionError, Domain, ProjectionType, Rights
-from commander.eventstore.log.epochs import Epochs
 from commander.resolvers.cursors import is_kept, live_cursor_from, live_cursor_of
 from commander.resolvers.live import follow_row, follow_rows
+from commander.resolvers.read_your_writes import why_stopped
 from commander.resolvers.visible_rows import masked, narrowed, row_filter, sees_every_row
 from commander.schema.context import Context
 from commander.schema.names import camel
@@ -102,7 +102,7 @@ def _row(name: str, type_: ProjectionType, row: Any, types: TypeMap) -> LiveFiel
         following = follow_row(context.services, type_, row_filter(rights, type_), given[shown], *begin)
         async with aclosing(following) as rows:
             async for one, found in rows:
-                yield one.cursor, item(**_about(one, context.epochs), row=masked(rights, type_, found))
+                yield one.cursor, item(**_about(type_, one, context), row=masked(rights, type_, found))
 
     description = "A row: first as it is now, then after each change."
     return LiveField(
@@ -156,7 +156,7 @@ def _list(
 
     def shown_item(found: LiveItem, context: Context) -> Any:
         return item(
-            **_about(found, context.epochs),
+            **_about(type_, found, context),
             snapshot=found.snapshot,
             changes=[made(one, context.rights) for one in found.changes],
         )
@@ -175,14 +175,19 @@ def _list(
     )
 
 
-def _about(found: LiveItem, epochs: Epochs) -> dict[str, Any]:
+def _about(type_: ProjectionType, found: LiveItem, context: Context) -> dict[str, Any]:
     """The fields that every item of live rows has."""
     position, standing = Position(found.cursor.position), found.standing
     still = None
     if standing is not None:
-        stopped = None if standing.stopped is None else stopped_at(standing.stopped)
-        still = StandsStill(position=position, since=standing.since, reason=standing.reason, stopped=stopped)
-    return {"position": position, "cursor": live_cursor_of(found.cursor, epochs), "stands_still": still}
+        reason, stopped = standing.reason, None
+        if standing.stopped is not None and context.operates:
+            stopped = stopped_at(standing.stopped)
+        elif standing.stopped is not None:
+            reason = why_stopped(type_.query, None)
+        still = StandsStill(position=position, since=standing.since, reason=reason, stopped=stopped)
+    cursor = live_cursor_of(found.cursor, context.epochs)
+    return {"position": position, "cursor": cursor, "stands_still": still}
 
 
 def _begin(

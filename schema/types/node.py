@@ -15,7 +15,6 @@ from commander.domain.checking import problems_of
 from commander.domain.errors import InvalidRequest
 from commander.resolvers.cursors import is_kept
 from commander.resolvers.node_ids import CommandId, EventId, RowId, read_id, row_id
-from commander.resolvers.visible_events import sees_command
 from commander.schema.context import Context
 from commander.schema.types.direct_field import DirectField
 from commander.schema.types.events import EventTypes
@@ -55,9 +54,7 @@ def node_fields(projections: Mapping[str, ProjectionType], events: EventTypes) -
                 return await context.batching.rows.load((type_.name, key))
             case CommandId(command_id):
                 state = await context.batching.commands.load(command_id)
-                if state is None or not sees_command(context.rights, state.known):
-                    return None
-                return command_of(state, events, context.rights)
+                return None if state is None else command_of(state, events, context.rights)
             case EventId(position, epoch):
                 if not is_kept(context.epochs, Cursor(position, epoch=epoch)):
                     return None

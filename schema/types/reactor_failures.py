@@ -12,6 +12,7 @@ from strawberry.types import Info
 from commander.eventstore.reactions.parked import ParkedKey
 from commander.resolvers import reactor_failures as resolving
 from commander.schema.context import Context
+from commander.schema.types.for_operators import FOR_OPERATORS
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.scalars import Position
 
@@ -134,6 +135,7 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
             strawberry.field(
                 reactor_failures,
                 name="reactorFailures",
+                metadata=FOR_OPERATORS,
                 description="Parked keys of reactors, in the order in which they were parked.",
             )
         ],
@@ -141,11 +143,13 @@ def reactor_failure_fields() -> tuple[list[Any], list[Any]]:
             strawberry.mutation(
                 retry_reaction,
                 name="retryReaction",
+                metadata=FOR_OPERATORS,
                 description="Handle the failing event of a parked key again, then its later events.",
             ),
             strawberry.mutation(
                 skip_reaction,
                 name="skipReaction",
+                metadata=FOR_OPERATORS,
                 description="Pass over the failing event of a parked key, and handle its later events.",
             ),
         ],

@@ -69,5 +69,6 @@ def _report(context: Context, type_: ProjectionType, now: Reached) -> None:
         reported[name] = {"position": str(now.position), "lag": now.lag}
         if (error := why_behind(context.services, type_.name)) is not None:
             reported[name]["error"] = error
-        if (stopped := context.services.progress.stopped(type_.name)) is not None:
+        stopped = context.services.progress.stopped(type_.name) if context.operates else None
+        if stopped is not None:
             reported[name]["stopped"] = stopped_extension(shown(context.services, stopped))

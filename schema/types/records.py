@@ -123,7 +123,7 @@ async def _behind(root: Command, info: Info[Context, None]) -> list[ProjectionBe
     if root.made is None:
         return []
     found = await late(info.context.services, await info.context.batching.events.load(root.made))
-    return [projection_behind(one) for one in found]
+    return [projection_behind(one, info.context.operates) for one in found]
 
 
 @strawberry.enum(description="An action on a dead letter or on a failed call of an effect.")

@@ -16,6 +16,7 @@ from commander.domain.rights import FORBIDDEN, FORBIDDEN_MESSAGE
 from commander.eventstore.records import NewEvent
 from commander.resolvers import results as resolving
 from commander.resolvers import settling
+from commander.resolvers.request_context import operates
 from commander.schema.names import camel
 from commander.schema.types.changed_rows import ChangedRows, RowType
 from commander.schema.types.events import EventTypes
@@ -234,7 +235,7 @@ class OutcomeTypes:
                     stream=stream,
                     stage=stage,
                     position=None if at is None else Position(at),
-                    behind=[projection_behind(one) for one in late],
+                    behind=[projection_behind(one, operates(rights)) for one in late],
                 )
             case resolving.ConflictResult():
                 message = f"the command id {command_id} was used before with other content; use a new id"

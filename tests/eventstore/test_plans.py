@@ -61,6 +61,7 @@ select gen_random_uuid(), 'Move', 'account-' || n / 20, '{{}}', '',
        case n % 10000 when 0 then 'FAILED' else 'APPLIED' end, n, 1, n % 20 + 1,
        gen_random_uuid(), now(), now(), n
 from generate_series(1, {MANY}) as n;
+update commands set guards = '{{"sender": {{"subject": "ada"}}}}' where number in (1, {MANY});
 insert into "{TABLE.name}" (item_id, owner)
 select n, case when n % 2 = 0 then 'frequent' when n > {MANY} - 10 then 'rare' else 'common' end
 from generate_series(1, {MANY}) as n;
@@ -82,7 +83,7 @@ async def large(databases: Databases) -> AsyncIterator[str]:
     database = Database(databases.url(name))
     await ensure_tables(database, [TABLE])
     async with database.connection() as connection:
-        await connection.execute(_FILL)
+        await connection.execute(_FILL, timeout=300)
         await connection.execute("analyze")
     yield databases.url(name)
     await database.close()
@@ -98,7 +99,7 @@ async def restored(databases: Databases) -> AsyncIterator[str]:
     async with database.connection() as connection:
         await connection.execute("alter table events set (autovacuum_enabled = off)")
         await connection.execute(_NO_STATISTICS)
-        await connection.execute(_FILL)
+        await connection.execute(_FILL, timeout=300)
         assert not await connection.fetchval("select count(*) from pg_stats where tablename = 'events'")
     yield databases.url(name)
     await database.close()
@@ -137,6 +138,10 @@ CASES: dict[str, tuple[Use, Use]] = {
     "the oldest commands": (
         lambda database: list_commands(database, None, 10, CommandFilter(actor="nobody")),
         lambda database: list_commands(database, 50, 10, CommandFilter(types=frozenset({"Gone"}))),
+    ),
+    "the commands of one sender": (
+        lambda database: list_commands(database, None, 10, CommandFilter(actor="nobody")),
+        lambda database: list_commands(database, None, 10, CommandFilter(), subject="ada"),
     ),
     "rows with a rare value": (
         lambda database: rows_from(database, TABLE, owned_by("frequent"), BY_KEY, 5000),

@@ -19,6 +19,7 @@ from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.queries import RowPage
 from commander.examples.bank import bank
 from commander.examples.bank.transfers import TransferStatus
+from commander.resolvers.affordances import Asked
 from commander.resolvers.answer_size import AnswerSize, AnswerTooLarge
 from commander.resolvers.links import Referring
 from commander.resolvers.read_your_writes import Shown
@@ -82,6 +83,10 @@ async def keys_of_all_loaders(servers: Bank, services: Services) -> dict[str, Se
             Shown("transfer", 1),
             Shown("account", 10_000),
             Shown("account", 1, -1),
+        ],
+        "available_commands": [
+            *(Asked("account", account) for account in accounts),
+            Asked("account", uuid4()),
         ],
         "commands": [*(one.command_id for one in found.items), uuid4()],
         "events_at": [*(event.position for event in log), 10_000],

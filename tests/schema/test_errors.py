@@ -8,7 +8,7 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 
-from commander.domain import HookFailed, UndecodableEvent
+from commander.domain import HookFailed, ProjectionFailed, UndecodableEvent
 from commander.domain.errors import (
     CommanderError,
     Forbidden,
@@ -20,8 +20,11 @@ from commander.domain.errors import (
     Trouble,
     Unavailable,
 )
+from commander.eventstore.projections.folding import Stopped
+from commander.resolvers.read_your_writes import ProjectionStopped
 from commander.resolvers.services import Limits
 from commander.schema.context import Context
+from commander.schema.errors import typed
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.incidents import Outages
 
@@ -159,6 +162,22 @@ async def test_a_variable_that_does_not_fit_is_a_bad_request(caplog: pytest.LogC
     found = await error_of("query ($n: Int!) { takes(count: $n) }", n="x")
     assert found["extensions"] == {"code": "BAD_REQUEST"}
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UndecodableEvent(5, "Gone", "a secret"),
+        ProjectionFailed("account", 5, "Gone", "ValueError: a secret"),
+        ProjectionStopped("account", 4, 9, Stopped(5, "Gone", "ValueError: a secret")),
+    ],
+)
+def test_what_the_code_of_the_domain_raised_is_for_operators(error: CommanderError) -> None:
+    given = GraphQLError(str(error), original_error=error)
+    assert "a secret" in str(typed(given, operates=True).formatted)
+    shown = typed(given).formatted
+    assert "secret" not in str(shown)
+    assert shown["extensions"]["code"] in ("UNREADABLE", "PROJECTION_STOPPED")
 
 
 async def test_a_value_that_graphql_cannot_carry_is_unreadable_and_not_the_clients_fault() -> None:

@@ -22,7 +22,7 @@ from commander.resolvers import node_ids
 from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
-from commander.schema.execution import following, operations, rendering
+from commander.schema.execution import following, operations, rendering, resolved
 from commander.schema.execution.gate import FieldRefused, OperationRejected
 from commander.schema.execution.mutation_plans import Mutating
 from commander.schema.execution.operations import CommanderSchema
@@ -145,7 +145,7 @@ WAYS = {
     "the feed": (FEED, Renderer, "_plan"),
     "the feed, executed": (FEED.replace("position", "type: __typename"), rendering, "execute"),
     "live rows": (LIVE, following, "execute"),
-    "a resolved subscription": (STATUS, operations, "subscribe"),
+    "a resolved subscription": (STATUS, resolved, "create_source_event_stream"),
 }
 """Each way of executing an operation: an operation that goes that way, and what runs it."""
 

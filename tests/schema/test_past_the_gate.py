@@ -18,6 +18,7 @@ from commander.schema.execution.following import Followed, FollowedRows, Followi
 from commander.schema.execution.mutation_plans import Mutating
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.execution.rendering import Renderer
+from commander.schema.execution.resolved import resolved
 from tests.test_architecture import ROOT, TOP, modules
 
 EXECUTE = {
@@ -58,8 +59,9 @@ def test_only_these_modules_have_graphql_core_execute_a_document() -> None:
                 found.setdefault(path, set()).update({alias.name for alias in node.names} & EXECUTE)
     assert {path: names for path, names in found.items() if names} == {
         "schema/execution/following.py": {"execute"},
-        "schema/execution/operations.py": {"execute", "subscribe"},
+        "schema/execution/operations.py": {"execute"},
         "schema/execution/rendering.py": {"execute"},
+        "schema/execution/resolved.py": {"create_source_event_stream", "execute_subscription_event"},
     }
 
 
@@ -83,6 +85,7 @@ def test_contexts_are_made_in_one_place() -> None:
         Following.followed,
         Mutating.executed,
         Renderer.__init__,
+        resolved,
         Followed.__init__,
         FollowedRows.__init__,
     ],

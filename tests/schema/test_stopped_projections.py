@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -13,10 +13,14 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from commander.domain import CommandType, EventType, ProjectionType, Rights, Verdict, Viewer
+from commander.domain.filters import EVERY_ROW, Filter
+from commander.domain.rights import EVERY_EVENT, EventRule
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.resolvers.services import Limits, Services
 from commander.schema.build import build_schema
+from commander.schema.context import Context
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.projections.progress import ProjectionProgress
@@ -266,18 +270,68 @@ async def test_live_rows_say_at_which_event_their_projection_has_stopped(desk: D
     assert still["reason"].startswith("the projection page has stopped before Booked at position 1: ")
 
 
+async def test_only_operators_are_told_what_stopped_a_projection(desk: Desk) -> None:
+    """What the code raised can quote an event that the viewer may not see."""
+    await desk.stop("page")
+    queries = [
+        f'{{ pages(atLeast: "2", timeoutMs: {PATIENT}) {{ totalCount }} }}',
+        "{ pages { totalCount } }",
+        writing(1, f"wait: PROJECTED, projections: [PAGE], timeoutMs: {PATIENT}"),
+        "subscription { pages { standsStill { since reason stopped { error } } } }",
+        f'subscription {{ pages(atLeast: "2", timeoutMs: {PATIENT}) {{ position }} }}',
+    ]
+    for document in queries:
+        told = {}
+        for is_operator in (True, False):
+            rights = AllRights(ledger, Viewer("ada"), is_operator)
+            answers = await SCHEMA.stream(document, {}, Context(desk.services, rights=rights))
+            text = ""
+            async with asyncio.timeout(20), aclosing(answers):
+                async for answer in answers:
+                    data = bytes(answer.data) if hasattr(answer, "cursor") else answer.data
+                    errors = [error.formatted for error in answer.errors or ()]
+                    text += str((data, errors, answer.extensions))
+                    if "unlucky" in text or "stopped" in text:
+                        break
+            told[is_operator] = text
+        assert "ValueError: unlucky" in told[True]
+        assert "ledger.py" in told[True]
+        assert "unlucky" not in told[False]
+        assert "ledger.py" not in told[False]
+        stands_still = "PROJECTION_STOPPED", "has stopped; its operators are told why"
+        assert document == queries[1] or any(one in told[False] for one in stands_still)
+
+
+class AllRights(Rights):
+    """A viewer who may do and see everything, and is no operator."""
+
+    def may_submit(self, type_: CommandType, command: Any) -> Verdict:
+        return Verdict.ALLOWED
+
+    def row_filter(self, projection: ProjectionType) -> Filter:
+        return EVERY_ROW
+
+    def event_filter(self, event: EventType) -> EventRule:
+        return EVERY_EVENT
+
+
 async def test_a_projection_that_is_only_late_is_named_when_the_time_is_over(desk: Desk) -> None:
     await desk.project("page", "tag")
-    began = time.monotonic()
-    found = await desk.written(1, "wait: PROJECTED, timeoutMs: 700")
-    assert time.monotonic() - began >= 0.7
+    for patience in (700, 3_000, PATIENT):  # of which the decision takes a part, on a busy machine all
+        began = time.monotonic()
+        found = await desk.written(1, f"wait: PROJECTED, timeoutMs: {patience}")
+        assert time.monotonic() - began >= patience / 1000
+        if found["stage"] == "PROJECTION":
+            break
+    at = str(int(found["position"]) - 1)  # of the first of two events
+    found["behind"] = [one for one in found["behind"] if one["projection"] == "sound"]
     assert found["behind"] == [
         {
             "projection": "sound",
             "code": "PROJECTION_BEHIND",
-            "message": "sound is at position 0 and did not reach 1 in time",
+            "message": f"sound is at position 0 and did not reach {at} in time",
             "position": "0",
-            "wanted": "1",
+            "wanted": at,
             "stopped": None,
         }
     ]

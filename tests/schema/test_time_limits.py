@@ -89,6 +89,27 @@ async def test_statements_of_fields_below_end_too(all_parts: Services, servers: 
         holder.terminate()
 
 
+async def test_an_item_of_a_subscription_to_a_command_ends_in_time(
+    all_parts: Services, servers: Bank
+) -> None:
+    """What is read for it, and its fields."""
+    command_id = await servers.submit(OpenAccount("Ada", uuid4()))
+    await servers.outcome(command_id, 20)
+    short = replace(all_parts, limits=replace(all_parts.limits, operation_seconds=SECONDS))
+    status = f'subscription {{ commandStatus(commandId: "{command_id}") {{ events {{ position }} }} }}'
+    tree = f'subscription {{ lineage(commandId: "{command_id}") {{ settled }} }}'
+    holder = await all_parts.database.connect("a test")
+    try:
+        async with serving(build_schema(bank), lambda: short) as port:
+            for table, document in (("commands", status), ("events", status), ("commands", tree)):
+                async with client_of("graphql-transport-ws", port) as client, holder.transaction():
+                    await holder.execute(f"lock table {table} in access exclusive mode")
+                    [answer] = await first(client, document)
+                assert answer["errors"][0]["extensions"] == {"code": "TIMED_OUT", "seconds": SECONDS}
+    finally:
+        holder.terminate()
+
+
 async def test_a_mutation_has_the_time_that_it_may_wait_in_addition(services: Services) -> None:
     """No processor runs, so the mutation waits as long as it asked for. Then its command stays stored."""
     limits = replace(services.limits, operation_seconds=SECONDS, max_wait_seconds=1)

@@ -15,6 +15,7 @@ import pytest_asyncio
 from commander.domain import Viewer
 from commander.domain.senders import Sender
 from commander.eventstore.projections.tables import Table
+from commander.resolvers import ending, status
 from commander.resolvers.node_ids import command_id, event_id
 from commander.resolvers.services import Services
 from commander.schema.context import Context
@@ -145,18 +146,122 @@ async def test_a_command_is_for_its_sender_and_for_operators(open_clinic: Clinic
             assert len(result.data["command"]["events"]) == 1, "the sender sees what its command made"
         else:
             assert set(codes_of(result)) == {"NOT_FOUND"}
-        answers = await SCHEMA.stream(
-            "subscription ($id: UUID!) { commandStatus(commandId: $id) { input } }",
-            {"id": str(id_)},
-            Context(open_clinic.services, rights=rights(VIEWERS[name])),
-        )
-        async with aclosing(answers):
-            answer = await anext(answers)
-        assert (answer.errors is None) == (n in own)
         found = await open_clinic.ask(
             name, "query ($id: ID!) { node(id: $id) { ... on Command { input } } }", id=command_id(id_)
         )
         assert (found["node"] is not None) == (n in own)
+
+
+OTHERS = """insert into commands (command_id, type, stream, data, digest, status, position, event_count,
+                                  version, correlation_id, submitted_at, decided_at, number, guards)
+            select gen_random_uuid(), type, stream, data, digest, 'REJECTED', position, 0, version,
+                   gen_random_uuid(), now(), now(), 3 + n, guards
+            from commands, generate_series(1, 1000) as n where number = 2"""
+
+
+async def test_pages_of_commands_are_full_however_many_others_have_sent(open_clinic: Clinic) -> None:
+    await open_clinic.services.database.fetch(OTHERS)
+    last = await sent(open_clinic.servers, Admit(uuid4(), "ada", "mumps"), "ada")
+    own = [str(last), str(open_clinic.commands[0])]
+    page = """query ($first: Int, $after: String, $last: Int, $before: String) {
+        commands(first: $first, after: $after, last: $last, before: $before) {
+            edges { node { commandId } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+
+    async def ask(**given: Any) -> tuple[list[str], dict[str, Any]]:
+        found = (await open_clinic.ask("ada", page, **given))["commands"]
+        return [node["commandId"] for node in nodes(found)], found["pageInfo"]
+
+    ids, info = await ask(first=2)
+    assert (ids, info["hasNextPage"], info["hasPreviousPage"]) == (own, False, False)
+    ids, info = await ask(first=1)
+    assert (ids, info["hasNextPage"]) == (own[:1], True)
+    ids, info = await ask(first=1, after=info["endCursor"])
+    assert (ids, info["hasNextPage"], info["hasPreviousPage"]) == (own[1:], False, True)
+    ids, info = await ask(last=1, before=info["startCursor"])
+    assert (ids, info["hasNextPage"], info["hasPreviousPage"]) == (own[:1], True, False)
+    found = (await open_clinic.ask("nobody", page, first=5))["commands"]
+    assert found["edges"] == []
+    assert not found["pageInfo"]["hasNextPage"]
+
+
+STATUS = "subscription ($id: UUID!) { commandStatus(commandId: $id) { status } }"
+LINEAGE = "subscription ($id: UUID!) { lineage(commandId: $id) { correlationId } }"
+
+
+async def answers_to(clinic_: Clinic, viewer: str, document: str, id_: UUID) -> list[str]:
+    """What a viewer is told about an id, until the end, without the id. Of a tree only the first item."""
+    context = Context(clinic_.services, rights=rights(VIEWERS[viewer]))
+    answers = await SCHEMA.stream(document, {"id": str(id_)}, context)
+    found: list[str] = []
+    async with asyncio.timeout(60), aclosing(answers):
+        async for answer in answers:
+            found.append(str(answer.data or [error.formatted for error in answer.errors]))
+            if document == LINEAGE:
+                break
+    return [one.replace(str(id_), "ID") for one in found]
+
+
+@pytest.mark.parametrize("name", ["nobody", "ada", "bob"])
+async def test_of_a_command_of_somebody_else_a_subscription_tells_what_it_tells_of_an_unknown_id(
+    open_clinic: Clinic, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it also waits as long, and says nothing when the command is decided in the meantime."""
+    monkeypatch.setattr(status, "_UNKNOWN_SECONDS", 0.5)
+    own = {"ada": [0], "bob": [1]}.get(name, [])
+    later = uuid4()
+    asked = [*open_clinic.commands, later, uuid4()]
+    waiting = [asyncio.create_task(answers_to(open_clinic, name, STATUS, one)) for one in asked]
+    visit = Book(uuid4(), open_clinic.ada, "south")
+    await open_clinic.servers.submit(visit, domain=clinic, sender=Sender("dora"), command_id=later)
+    await open_clinic.servers.outcome(later)
+    told = await asyncio.gather(*waiting)
+    unknown = told[-1]
+    assert "no command with the id ID was submitted within a minute" in unknown[0]
+    for n, one in enumerate(told):
+        assert "APPLIED" in one[-1] if n in own else one == unknown
+    trees = [await answers_to(open_clinic, name, LINEAGE, one) for one in asked]
+    assert "there is no command with the id ID" in trees[-1][0]
+    for n, tree in enumerate(trees):
+        assert (tree == trees[-1]) == (n not in own)
+
+
+async def test_of_a_command_of_somebody_else_the_same_is_read_as_of_an_unknown_id(
+    open_clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the time of the answer tells that the command exists."""
+    read: list[str] = []
+
+    def counted(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        async def called(*given: Any) -> Any:
+            read.append(name)
+            return await function(*given)
+
+        monkeypatch.setattr(module, name, called)
+
+    for module in (status, ending):
+        for name in ("outcome_of", "pending_command"):
+            counted(module, name)
+    counted(status, "known_outcomes")
+    counted(ending, "events_of_outcome")
+    documents = [
+        "query ($id: UUID!) { command(commandId: $id) { status } }",
+        "query ($id: UUID!) { lineage(commandId: $id) { settled } }",
+        "query ($node: ID!) { node(id: $node) { id } }",
+        "query ($node: ID!) { nodes(ids: [$node]) { id } }",
+        "mutation ($id: UUID!) { cancelCommand(commandId: $id) { commandId } }",
+    ]
+    for document in documents:
+        found = []
+        for id_ in (open_clinic.commands[2], uuid4()):
+            read.clear()
+            context = Context(open_clinic.services, rights=rights(VIEWERS["ada"]))
+            result = await SCHEMA.execute(document, {"id": str(id_), "node": command_id(id_)}, context)
+            answer = str((result.data, [error.formatted for error in result.errors or ()]))
+            found.append((answer.replace(str(id_), "ID"), sorted(read)))
+        assert found[0] == found[1]
+        assert "NOT_FOUND" in found[0][0] or "None" in found[0][0]
 
 
 async def test_the_past_of_a_row_tells_of_others_commands_only_that_they_were(open_clinic: Clinic) -> None:
