@@ -11,6 +11,7 @@ allowing.py         the rule of a command, before it is stored
 commands.py         submit a command and wait for its outcome
 repeating.py        whether a command that comes again is the same request
 results.py          the results that a command can have
+current_states.py   the newest states of streams
 dry_run.py          the decision on a command, without storing it
 ending.py           end a pending command: cancel it, or give it up
 status.py           the status of commands: one, a list, a subscription
@@ -32,6 +33,7 @@ node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list
+affordances.py      which commands a viewer may send to the aggregates of rows
 visible_rows.py     the rows and fields of rows that a viewer sees
 visible_events.py   the events and commands that a viewer sees
 visible_feed.py     the feed for viewers who do not see every event

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from commander.eventstore.records import Decision, SubmittedCommand
+from commander.resolvers.current_states import current_states
 from commander.resolvers.services import Services
-from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.deciding import decide
 
 
@@ -13,8 +13,6 @@ async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
 
     Raises CannotDecide if this code lacks the knowledge to decide it.
     """
-    states = AggregateCache(services.domain, capacity=1, snapshot_every=2**62)
-    async with services.database.connection() as connection:
-        await states.load(connection, [command.stream])
+    states = await current_states(services, [command.stream])
     decision, _ = decide(services.domain, command, states[command.stream], services.now())
     return decision

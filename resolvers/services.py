@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 from commander.domain import Domain
+from commander.domain.affordances import Affordances
 from commander.domain.rights import OPERATORS
 from commander.eventstore.database import Database
 from commander.eventstore.log.epochs import Epochs
@@ -106,6 +107,12 @@ class Services:
     def versions(self) -> RowVersions:
         """Rows of the past, with a cache for long streams."""
         return RowVersions(self.domain, self.database)
+
+    @cached_property
+    def affordances(self) -> Mapping[str, Affordances]:
+        """The commands that clients send to an aggregate, by its stored name."""
+        aggregates = self.domain.aggregates.values()
+        return {one.stored_name: Affordances(self.domain, one) for one in aggregates}
 
     @cached_property
     def live(self) -> Live:

@@ -17,6 +17,7 @@ from commander.eventstore.log.lineage import events_of_commands
 from commander.eventstore.projections.queries import RowPage
 from commander.eventstore.projections.versions import RowVersion
 from commander.eventstore.records import Outcome, RecordedEvent
+from commander.resolvers.affordances import Answer, Asked, available_commands
 from commander.resolvers.answer_size import AnswerSize
 from commander.resolvers.events import Page, events_at
 from commander.resolvers.links import Referring, counts_of_links, pages_of_links, rows_of
@@ -55,6 +56,7 @@ class Batching:
         self.reached = _loader(self._reached)
         self.commands = _loader(self._commands)
         self.events_at = _loader(self._events_at)
+        self.available_commands = _loader(self._available_commands)
 
     async def _events(self, outcomes: Sequence[Outcome]) -> list[list[RecordedEvent]]:
         room = self._size.room
@@ -118,6 +120,11 @@ class Batching:
         seen = await visible_events(self._services, self._rights, found.values())
         found = {event.position: event for event in seen}
         return [found.get(position) for position in positions]
+
+    async def _available_commands(self, asked: Sequence[Asked]) -> list[Answer]:
+        self._size.allow(sum(len(self._services.affordances[one.aggregate]) for one in asked))
+        found = await available_commands(self._services, self._rights, asked)
+        return [found[one] for one in asked]
 
 
 def _loader(load: Callable[[Sequence[K]], Awaitable[Sequence[V | CommanderError]]]) -> DataLoader[K, V]:

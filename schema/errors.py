@@ -55,6 +55,7 @@ from commander.domain.errors import (
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.resolvers.affordances import UnreadableState
 from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
@@ -95,6 +96,7 @@ _CODES: Mapping[type[Exception], str] = {
     LostCursor: "CURSOR_LOST",
     UndecodableEvent: "UNREADABLE",
     CannotDecide: "UNREADABLE",
+    UnreadableState: "UNREADABLE",
     ProjectionFailed: "UNREADABLE",
     MissingQueryError: BAD_REQUEST,
 }

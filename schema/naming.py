@@ -23,8 +23,8 @@ from commander.schema.names import camel, capitalized, uncapitalized
 
 _SCALARS = ("Boolean", "String", "Int", "Float", "BigInt", "Decimal", "UUID", "DateTime", "Date", "Time")
 _TYPES = """
-    AnyCommand AsOf CaughtUp Command CommandAccepted CommandApplied CommandConflict CommandConnection
-    CommandEdge CommandFailed CommandFilter CommandForbidden CommandInvalid CommandOptions
+    AnyCommand AsOf AvailableCommand CaughtUp Command CommandAccepted CommandApplied CommandConflict
+    CommandConnection CommandEdge CommandFailed CommandFilter CommandForbidden CommandInvalid CommandOptions
     CommandOutcome CommandPending CommandRejected CommandStatus CommandValid DeadLetterAction
     DeadLetterDeed EffectAction EffectFailure EffectFailureState Event EventConnection EventEdge
     EventFilter FeedItem Heartbeat InputProblem Lineage LineageCommand LineageEvent LineageProjection

@@ -24,6 +24,7 @@ from commander.domain.errors import (
     UnknownEvent,
 )
 from commander.domain.fields import ApiName, BigInt, Field, new_id
+from commander.domain.guards import guards
 from commander.domain.hooks import Origin, SubmitContext
 from commander.domain.messages import CommandType, EventType
 from commander.domain.projections import ProjectionType
@@ -78,6 +79,7 @@ __all__ = [
     "Visible",
     "any_of",
     "anyone",
+    "guards",
     "new_id",
     "one_of",
     "same_as",

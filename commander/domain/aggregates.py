@@ -16,6 +16,7 @@ from uuid import UUID
 from commander.domain.decisions import CommandContext, events_of
 from commander.domain.errors import DefinitionError, InvalidCommand, InvalidDecision, Problem
 from commander.domain.fields import BigInt, ScalarType
+from commander.domain.guards import Guard, guards_of
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.mutability import is_mutable
@@ -37,7 +38,8 @@ class AggregateType(Named):
     """A consistency boundary. Each instance is one stream; the command's field `key` identifies it.
 
     name, was: see Named. The API shows the name. The streams have the stored name.
-    decider_functions: the methods that decide, as the author wrote them.
+    decider_functions: the methods that decide, as the author wrote them. guards: by command, in the order in
+    which they run.
     """
 
     name: str
@@ -48,6 +50,7 @@ class AggregateType(Named):
     where: str
     was: tuple[str, ...] = ()
     decider_functions: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
+    guards: Mapping[type, tuple[Guard, ...]] = field(default_factory=dict)
 
     def initial(self) -> Any:
         """The state before the first event."""
@@ -65,9 +68,13 @@ class AggregateType(Named):
     def decide(self, state: Any, command: Any, context: Callable[[], CommandContext]) -> tuple[Any, ...]:
         """The events that `command` leads to in `state`. Raises Rejected or InvalidDecision.
 
-        context: a function that makes the context. It is called only for a decider that takes one.
+        The guards of the command come first. context: a function that makes the context. It is called only
+        for a decider that takes one.
         """
-        return self.deciders[type(command)](self.own(state), command, context)
+        own = self.own(state)
+        for guard in self.guards.get(type(command), ()):
+            guard(own)
+        return self.deciders[type(command)](own, command, context)
 
     def evolve(self, state: Any, event: Any) -> Any:
         """The state after `event`. It may share parts with `state`, which must not be used any more.
@@ -106,7 +113,7 @@ def aggregate_type(
     events: Mapping[type, EventType],
     names: GivenNames,
 ) -> AggregateType:
-    """Collects and checks the deciders (methods that take a command) and evolvers (an event) of `cls`.
+    """Collects and checks the deciders (methods that take a command), evolvers (an event) and guards.
 
     Raises DefinitionError.
     """
@@ -137,7 +144,8 @@ def aggregate_type(
             functions[handler.parameter] = handler.function
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
-    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions)
+    guards = guards_of(cls, deciders)
+    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards)
 
 
 def _not_an_event_of(

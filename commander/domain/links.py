@@ -14,7 +14,7 @@ from commander.domain.names import camel, check_name
 from commander.domain.projections import ProjectionType
 from commander.domain.references import Ref
 
-_OF_ROWS = frozenset({"id", "events", "history"})
+_OF_ROWS = frozenset({"id", "events", "history", "availableCommands"})
 _OF_FILTERS = frozenset({"and", "or", "not"})
 """Names that the API gives to fields of its own."""
 

@@ -1,8 +1,8 @@
 """The codes that a command can be rejected with: declared by its author, or found in the code of its decider.
 
-Found is each `Rejected("CODE", …)` in the decider, in the hooks of the command, and in what they call by
-name: functions, methods of the state, base classes. A code may be a text, a constant, or one of the two sides
-of an `if`. What is computed is not found; the author then declares `rejects=(…)`.
+Found is each `Rejected("CODE", …)` in the decider, in the guards and the hooks of the command, and in what
+they call by name: functions, methods of the state, base classes. A code may be a text, a constant, or one of
+the two sides of an `if`. What is computed is not found; the author then declares `rejects=(…)`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ class RejectingDomain(HookedDomain, ABC):
         for cls, type_ in self._command_classes().items():
             aggregate = self.aggregate_of_command(type_.name)
             found = reader.codes_of(aggregate.decider_functions[cls], aggregate.cls)
+            for guard in aggregate.guards.get(cls, ()):
+                found = {**reader.codes_of(guard.function, aggregate.cls), **found}
             if type_.rejects is not None:
                 if undeclared := sorted(found.keys() - set(type_.rejects)):
-                    problem = f"its decider raises {', '.join(undeclared)}, which `rejects` does not have"
+                    raiser = "its decider or a guard" if aggregate.guards.get(cls) else "its decider"
+                    problem = f"{raiser} raises {', '.join(undeclared)}, which `rejects` does not have"
                     raise DefinitionError(type_.where, f"{type_.name}: {problem}")
                 found = {code: found.get(code, "") for code in type_.rejects}
             for hook in (*self.submit_hooks.of(cls), *self.decide_hooks.of(cls)):

@@ -1,12 +1,14 @@
-"""The Account aggregate: the rules for deposits and withdrawals."""
+"""The Account aggregate: the rules for deposits and withdrawals.
+
+The guards need only the account. So the field `availableCommands` of an account asks them, too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from uuid import UUID
 
-from commander import Rejected
+from commander import Rejected, guards
 from commander.examples.bank.messages import (
     AccountClosed,
     AccountOpened,
@@ -32,38 +34,47 @@ class Account:
     balance: Decimal = Decimal("0.00")
     owner: str | None = None
 
-    def open(self, command: OpenAccount) -> AccountOpened:
+    @guards(OpenAccount)
+    def is_new(self) -> None:
         if self.opened:
-            raise Rejected("ACCOUNT_EXISTS", f"account {command.account_id} was opened before")
+            raise Rejected("ACCOUNT_EXISTS", "the account was opened before")
+
+    @guards(Deposit, Withdraw, DepositFromTransfer, CloseAccount)
+    def is_open(self) -> None:
+        if not self.opened:
+            raise Rejected("ACCOUNT_NOT_FOUND", "there is no such account")
+        if self.closed:
+            raise Rejected("ACCOUNT_CLOSED", "the account is closed")
+
+    @guards(CloseAccount)
+    def is_empty(self) -> None:
+        if self.balance:
+            raise Rejected("BALANCE_NOT_ZERO", f"the balance is {self.balance}")
+
+    def open(self, command: OpenAccount) -> AccountOpened:
         return AccountOpened(command.account_id, command.owner)
 
     def deposit(self, command: Deposit) -> MoneyDeposited:
-        self._must_be_open(command.account_id)
         return MoneyDeposited(command.account_id, command.amount)
 
     def withdraw(self, command: Withdraw) -> MoneyWithdrawn:
-        self._must_be_open(command.account_id)
         self._must_hold(command.amount)
         return MoneyWithdrawn(command.account_id, command.amount)
 
     def withdraw_for_transfer(self, command: WithdrawForTransfer) -> MoneyWithdrawn:
         if command.payer not in (None, self.owner):  # the same answer as for an account that is not there
             raise Rejected("ACCOUNT_NOT_FOUND", f"{command.payer} has no account {command.account_id}")
-        self._must_be_open(command.account_id)
+        self.is_open()
         self._must_hold(command.amount)
         return MoneyWithdrawn(command.account_id, command.amount, command.transfer_id)
 
     def deposit_from_transfer(self, command: DepositFromTransfer) -> MoneyDeposited:
-        self._must_be_open(command.account_id)
         return MoneyDeposited(command.account_id, command.amount, command.transfer_id)
 
     def return_from_transfer(self, command: ReturnFromTransfer) -> MoneyReturned:
         return MoneyReturned(command.account_id, command.amount, command.transfer_id)
 
     def close(self, command: CloseAccount) -> AccountClosed:
-        self._must_be_open(command.account_id)
-        if self.balance:
-            raise Rejected("BALANCE_NOT_ZERO", f"the balance is {self.balance}")
         return AccountClosed(command.account_id)
 
     def account_opened(self, event: AccountOpened) -> Account:
@@ -80,12 +91,6 @@ class Account:
 
     def account_closed(self, event: AccountClosed) -> Account:
         return replace(self, closed=True)
-
-    def _must_be_open(self, account_id: UUID) -> None:
-        if not self.opened:
-            raise Rejected("ACCOUNT_NOT_FOUND", f"there is no account {account_id}")
-        if self.closed:
-            raise Rejected("ACCOUNT_CLOSED", f"account {account_id} is closed")
 
     def _must_hold(self, amount: Decimal) -> None:
         if amount > self.balance:

@@ -23,6 +23,7 @@ node.py             any row, command or event by its id
 entities.py         the fields that a gateway of Apollo Federation asks
 other_entities.py   links from rows to objects of other subgraphs
 live.py             the subscriptions of each projection
+affordances.py      the field availableCommands of rows
 row_lists.py        lists of rows as connections
 links.py            the row that a row refers to, and the rows that refer to it
 projections.py      the queries of each projection

@@ -17,6 +17,7 @@ from commander.resolvers.stream_events import stream_page
 from commander.resolvers.visible_rows import must_see, narrowed, visible
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
+from commander.schema.types.affordances import available_commands
 from commander.schema.types.changed_rows import RowType
 from commander.schema.types.direct_field import DirectField
 from commander.schema.types.entities import EntityType
@@ -74,6 +75,7 @@ class ProjectionFields:
             links = [link for link in self._links if link.source is type_]
             past = self._past[type_.name] = past_rows(name, type_, links, self._types)
             own += self._events_of_row(type_, aggregate)
+            own += available_commands(name, type_, aggregate, self._domain)
             own += history_fields(name, past, self._events, self._types)
             own.append(row_at(name, past, self._types))
         if self._others is not None:

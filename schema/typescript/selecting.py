@@ -24,6 +24,8 @@ from commander.schema.typescript.type_text import comment, quoted, type_text
 _EVENT, _FEED_ITEM, _SETTLEMENT = "Event", "FeedItem", "Settlement"
 _BRIEF = {"Command": ("commandId", "type", "status", "reactor", "code", "message", "position")}
 """The fields that are selected of such a type in a settlement. Elsewhere it is not selected."""
+_COMPUTED = "AvailableCommand"
+"""A type of objects that are made only for whoever asks for them."""
 Abstract = GraphQLInterfaceType | GraphQLUnionType
 
 
@@ -119,7 +121,7 @@ class Selecting:
             return False
         if named.name in _BRIEF:
             return within[-1].name == _SETTLEMENT
-        if named.interfaces or named in within:
+        if named.name == _COMPUTED or named.interfaces or named in within:
             return False
         return all(
             not field.args and self._is_plain(get_named_type(field.type), (*within, named))

@@ -52,6 +52,11 @@ IDS = '["a", "b", "c"]'
             None,
             1 + 10 * (2 + 1 + 20),
         ),
+        (
+            "{ accounts(first: 10) { edges { node { availableCommands { name allowed } } } } }",
+            None,
+            1 + 10 * (2 + UNPAGED_ITEMS),
+        ),
         # aliases and several fields add up
         (f"{{ a: accounts(first: 1) {{ {ROW} }} b: accounts(first: 2) {{ {ROW} }} }}", None, 3 + 5),
         # variables, their defaults, and what is left out or wrong
