@@ -33,7 +33,7 @@ class Reach(Enum):
     SHOWN = auto()
     """Its value: what operators see, without the objects below it that are not shown."""
     PLACE = auto()
-    """A place in the log that differs from answer to answer."""
+    """A place in the log, or what is said of the viewer alone: it differs from answer to answer."""
     SENDER = auto()
     """Null unless the viewer has sent the command."""
     CODE = auto()
@@ -120,23 +120,22 @@ MUTATIONS = {
 }
 """Who may send each mutation about what is ada's. For the commands of `submit` their own rules hold."""
 
+PAID = "transferId sourceId targetId amount status reason payer"
 ROWS = {
-    "Account": of(OWNER, "id accountId owner balance closed events history outgoing incoming"),
+    "Account": of(
+        OWNER, "id accountId owner balance closed events history outgoing incoming availableCommands"
+    ),
     "AccountAt": of(OWNER, "accountId owner balance closed version position time"),
     "AccountVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
-    "Transfer": of(
-        PAYER,
-        "id transferId sourceId targetId amount status reason payer events history source target",
-    ),
-    "TransferAt": of(
-        PAYER,
-        "transferId sourceId targetId amount status reason payer version position time source target",
-    ),
+    "Transfer": of(PAYER, f"id {PAID} events history source target availableCommands"),
+    "TransferAt": of(PAYER, f"{PAID} version position time source target"),
     "TransferVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
-    "Complaint": of(PUBLIC, "id complaintId customer text public events history", tellers="note"),
+    "Complaint": of(
+        PUBLIC, "id complaintId customer text public events history availableCommands", tellers="note"
+    ),
     "ComplaintAt": of(PUBLIC, "complaintId customer text public version position time", tellers="note"),
     "ComplaintVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
-    "Dossier": of(OPERATORS, "id complaintId events history"),
+    "Dossier": of(OPERATORS, "id complaintId events history availableCommands"),
     "DossierAt": of(OPERATORS, "complaintId version position time"),
     "DossierVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
 }
@@ -183,6 +182,7 @@ EVENTS = {
 }
 
 COMMANDS = {
+    "AvailableCommand": of(ANYONE, "name", place="allowed code reason"),  # see domain/test_affordances.py
     "Command": of(
         ANYONE,
         "id commandId type status stream position version correlationId causationPosition reactor "

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.rights.asking import client
 from tests.rights.story import Branch
-from tests.rights.viewing import Viewing, in_order
+from tests.rights.viewing import Viewing, comparable, in_order
 
 WAIT_SECONDS = 120.0
 Seen = list[Any]
@@ -40,7 +40,7 @@ class Watch:
     async def _read(self, answers: Any) -> None:
         async for answer in answers:
             assert "errors" not in answer, answer
-            self._items.append(answer["data"][self.field])
+            self._items.append(comparable(answer["data"][self.field]))
             self._began.set()
 
     async def until(self, holds: Callable[[], object]) -> None:
