@@ -174,7 +174,8 @@ def _events() -> Iterator[Mutant]:
     yield Mutant("event-of-version", file, made, "events_made", OF_OTHERS)
     file = "schema/types/lineage.py"
     tree = "await visible_events(context.services, context.rights, found.root.all_events())"
-    yield Mutant("lineage-events", file, tree, "found.root.all_events()", SENDER)
+    of_lineage = f"{EVENTS}::test_a_lineage_does_not_tell_an_event_that_its_sender_does_not_see"
+    yield Mutant("lineage-events", file, tree, "found.root.all_events()", of_lineage)
 
     file, key = "schema/execution/following.py", "key = (document, hidden, "
     yield Mutant("feed-key", file, f"{key}rules)", f"{key}None)", FEED)
