@@ -86,7 +86,7 @@ def _tokens() -> Iterator[Mutant]:
     yield Mutant("ended-token", "schema/execution/gate.py", "        context.must_stand()\n", "", socket)
     stands = "and not authentication.stands(access)"
     yield Mutant("ended-stream", "schema/execution/following.py", stands, "and False", f"{FEED}::{end}")
-    operates = "if self.rights is not None and not self.rights.is_operator:"
+    operates = "if not self.operates:"
     yield Mutant("operate", "resolvers/request_context.py", operates, "if False:", OPERATE)
 
 

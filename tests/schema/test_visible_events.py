@@ -145,7 +145,8 @@ async def test_a_command_is_for_its_sender_and_for_operators(open_clinic: Clinic
         context = Context(open_clinic.services, rights=rights(VIEWERS[name]))
         for document in (
             f"query ($id: UUID!) {{ command(commandId: $id) {{ input events {{ {EVENT} }} }} }}",
-            f"query ($id: UUID!) {{ lineage(commandId: $id) {{ root {{ events {{ event {{ {EVENT} }} }} }} }} }}",
+            f"""query ($id: UUID!) {{
+                lineage(commandId: $id) {{ root {{ events {{ event {{ {EVENT} }} }} }} }} }}""",
         ):
             result = await SCHEMA.execute(document, {"id": str(id_)}, context)
             if n in own:
