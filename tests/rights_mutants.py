@@ -30,6 +30,10 @@ HIDDEN = f"{ROWS}::test_a_field_is_null_for_those_who_do_not_see_it"
 HIDDEN_LINKS = "tests/schema/test_hidden_links.py"
 EACH_EVENT = f"{EVENTS}::test_each_field_that_shows_events_shows_those_that_the_viewer_sees"
 OF_OTHERS = f"{EVENTS}::test_the_past_of_a_row_tells_of_others_commands_only_that_they_were"
+STATUS_OF_OTHERS = (
+    f"{EVENTS}::test_of_a_command_of_somebody_else_a_subscription_tells_what_it_tells_of_an_unknown_id"
+)
+COMMANDS_OF_OTHERS = f"{EVENTS}::test_pages_of_commands_are_full_however_many_others_have_sent"
 SENDER = f"{EVENTS}::test_a_command_is_for_its_sender_and_for_operators"
 OPERATE = f"{EVENTS}::test_operations_are_for_operators"
 FEED = "tests/schema/test_visible_feed.py"
@@ -146,7 +150,7 @@ def _fields() -> Iterator[Mutant]:
     row = "row=masked(rights, type_, one.row)"
     yield Mutant("live-list-field", "schema/types/live.py", row, "row=one.row", LIVE)
     file = "schema/types/events.py"
-    own = "own.update(dict.fromkeys(rights.hidden(self.domain.event_of[type(instance)])))"
+    own = "own.update(dict.fromkeys(rights.hidden(type_)))"
     yield Mutant("event-field", file, own, "pass", EACH_EVENT)
     hides = "hides = own[name].name in hidden"
     yield Mutant("feed-field", "schema/execution/rendering.py", hides, "hides = False", FEED_EVENTS)
@@ -188,17 +192,16 @@ def _events() -> Iterator[Mutant]:
 
 
 def _commands() -> Iterator[Mutant]:
-    file = "schema/types/command_status.py"
-    sees, none = "if not sees_command(rights, state.known):", "if False:"
-    before = "rights = info.context.rights\n        "
-    yield Mutant("outcome", file, before + sees, before + none, SENDER)
-    before = "info.context.services, command_id):\n            "
-    yield Mutant("status", file, before + sees, before + none, SENDER)
-    yield Mutant("commands", file, "if sees_command(rights, o)", "if True", SENDER)
-    file, sees = "schema/types/records.py", "sees = sees_command(rights, outcome)"
-    yield Mutant("input", file, sees, "sees = True", OF_OTHERS)
-    file, sees = "schema/types/node.py", "if state is None or not sees_command(context.rights, state.known):"
-    yield Mutant("command-by-id", file, sees, "if state is None:", SENDER)
+    file, sees = "resolvers/status.py", "if outcome is not None and sees_command(rights, outcome):"
+    yield Mutant("outcome", file, sees, "if outcome is not None:", SENDER)
+    file, rights = "schema/types/command_status.py", "command_id, rights):"
+    yield Mutant("status", file, rights, "command_id):", STATUS_OF_OTHERS)
+    rights = "before=before, rights=rights\n"
+    yield Mutant("commands", file, rights, "before=before\n", COMMANDS_OF_OTHERS)
+    file, seen = "schema/types/records.py", "seen = sees_command(rights, outcome)"
+    yield Mutant("input", file, seen, "seen = True", OF_OTHERS)
+    file, ended = "resolvers/status.py", "for one, outcome in ended.items()"
+    yield Mutant("command-by-id", file, f"{ended} if sees_command(rights, outcome)", ended, SENDER)
     file, sees = "schema/types/lineage.py", "if not sees_command(context.rights, found.root.state.known):"
     yield Mutant("lineage", file, sees, "if False:", SENDER)
 
