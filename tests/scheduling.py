@@ -9,10 +9,20 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 TESTS = Path(__file__).parent
-SLOWEST_FIRST = ("faults", "e2e", "commander", "streaming", "test_packaging.py", "eventstore", "schema")
+SLOWEST_FIRST = (
+    "faults",
+    "e2e",
+    "rights",
+    "commander",
+    "streaming",
+    "test_packaging.py",
+    "eventstore",
+    "schema",
+)
 
 _SHARED = {
     "e2e": re.compile(r"\b(system): System\b"),
+    "rights": re.compile(r"\b(branch): Branch\b"),
     "faults": re.compile(r"\b(breakable|parts|servers): (?:System|Servers)\b"),
 }
 """The fixtures of a directory that are systems, which a module asks for."""

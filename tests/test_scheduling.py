@@ -8,6 +8,7 @@ from tests.scheduling import scope_of
 
 SHARED = {
     "tests/e2e": {"system": "e2e: system"},
+    "tests/rights": {"branch": "rights: branch"},
     "tests/faults": {"package_system": "faults: breakable", "package_servers": "faults: servers"},
 }
 

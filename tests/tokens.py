@@ -37,10 +37,12 @@ def claims(
     return {name: value for name, value in made.items() if value is not None}
 
 
-def secret_token(subject: str = "alice", *roles: str, seconds: float = LASTS_SECONDS) -> str:
+def secret_token(
+    subject: str = "alice", *roles: str, seconds: float = LASTS_SECONDS, secret: str = SECRET
+) -> str:
     """A token of a shared secret, without issuer and audience."""
     plain = claims(subject, *roles, seconds=seconds, iss=None, aud=None)
-    return jwt.encode(plain, SECRET, algorithm="HS256")
+    return jwt.encode(plain, secret, algorithm="HS256")
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from commander.resolvers.visible_events import visible_events, visible_page
 from commander.schema.context import Context
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.types.direct_field import DirectField, Given
-from commander.schema.types.field_types import TypeMap, from_domain
+from commander.schema.types.field_types import TypeMap, from_domain, nulled
 from commander.schema.types.late_projections import StoppedAt
 from commander.schema.types.paging import PageInfo, page_info
 from commander.schema.types.records import Event, FeedItem
@@ -150,8 +150,8 @@ class EventTypes:
         except UndecodableEvent as error:
             return UnreadableEvent(**envelope, reason=error.reason)
         own = dict(vars(instance))
-        if rights is not None:
-            own.update(dict.fromkeys(rights.hidden(self.domain.event_of[type(instance)])))
+        if rights is not None and (type_ := self.domain.event_type(recorded.type)) is not None:
+            own.update(dict.fromkeys(rights.hidden(type_)))
         made: Event = self._by_name[envelope["type"]](**envelope, **own)
         return made
 
@@ -194,18 +194,19 @@ class EventTypes:
         type_ = self.domain.command_type(stored)
         return stored if type_ is None else type_.name
 
-    def command_input(self, stored: str, data: str | bytes) -> Any:
+    def command_input(self, stored: str, data: str | bytes, rights: Rights | None) -> Any:
         """The input of a stored command as JSON, in the form of its GraphQL input type.
 
-        A command that this code does not know or cannot read: as it is stored.
+        A command that this code does not know or cannot read: as it is stored. Fields that a viewer with
+        these rights does not see are null.
         """
-        type_ = self.domain.command_type(stored)
-        if type_ is not None:
-            try:
-                return from_domain(type_.fields, type_.decode(data))
-            except Exception:  # a __post_init__ may raise anything
-                pass
-        return msgspec.json.decode(data)
+        if (type_ := self.domain.command_type(stored)) is None:
+            return msgspec.json.decode(data)
+        try:
+            made = from_domain(type_.fields, type_.decode(data))
+        except Exception:  # a __post_init__ may raise anything
+            made = msgspec.json.decode(data)
+        return made if rights is None else nulled(made, type_.fields, rights.hidden(type_))
 
     @property
     def names(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -176,6 +176,12 @@ def _to_domain(type_: FieldType, value: Any) -> Any:
 def from_domain(fields: tuple[Field, ...], given: object) -> dict[str, Any]:
     """A dataclass of the domain as JSON in the form of its GraphQL input. The inverse of `to_domain`."""
     return {field.graphql_name: _from_domain(field.type, getattr(given, field.name)) for field in fields}
+
+
+def nulled(given: dict[str, Any], fields: tuple[Field, ...], hidden: Collection[str]) -> dict[str, Any]:
+    """A message as JSON, as the API shows it or as it is stored, with null in the hidden fields."""
+    names = {one for field in fields if field.name in hidden for one in (field.name, field.graphql_name)}
+    return {name: None if name in names else value for name, value in given.items()}
 
 
 def _from_domain(type_: FieldType, value: Any) -> Any:

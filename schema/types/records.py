@@ -31,7 +31,7 @@ class EventTypes(Protocol):
 
     def command_name(self, stored: str) -> str: ...
 
-    def command_input(self, stored: str, data: str | bytes) -> Any: ...
+    def command_input(self, stored: str, data: str | bytes, rights: Rights | None) -> Any: ...
 
 
 NODE_ID = "The id of the object for `node(id:)`: unique over all types, always the same, and not to be read."
@@ -143,7 +143,7 @@ class DeadLetterAction:
 
 
 async def _dead_letter_action(root: Command, info: Info[Context, None]) -> DeadLetterAction | None:
-    if root.status is not CommandStatus.FAILED:
+    if root.status is not CommandStatus.FAILED or not root.seen:
         return None
     found = await dead.action_on(info.context.services.database, root.command_id)
     if found is None:
@@ -168,7 +168,8 @@ class Command(Node):
     stream: str
     input: JSON | None = strawberry.field(
         description="The command as JSON, in the form of its input type. As it is stored if this code cannot "
-        "read it. Null for those who may not see it: it is for its sender and for operators."
+        "read it. Null for those who may not see it: it is for its sender and for operators. Its fields that "
+        "have roles are null for viewers without them."
     )
     code: str | None = strawberry.field(description="Null for those who may not see it.")
     message: str | None = strawberry.field(description="Null for those who may not see it.")
@@ -191,6 +192,8 @@ class Command(Node):
     )
     made: strawberry.Private[Outcome | None]
     event_types: strawberry.Private[EventTypes]
+    seen: strawberry.Private[bool]
+    """Whether the viewer may see what it says."""
     events: list[Event] = strawberry.field(
         resolver=_events_made, description="The events that the command made."
     )
@@ -200,7 +203,8 @@ class Command(Node):
     )
     dead_letter_action: DeadLetterAction | None = strawberry.field(
         resolver=_dead_letter_action,
-        description="The retry or drop of a failed command. Null if there was none.",
+        description="The retry or drop of a failed command. Null if there was none, and for those who may "
+        "not see it.",
     )
 
 
@@ -216,12 +220,13 @@ def command_of(state: resolving.CommandState, events: EventTypes, rights: Rights
         return ended(state.outcome, events, rights)
     queued = state.submitted
     assert queued is not None, "a state has an outcome or a submitted command"
+    seen = sees_command(rights, queued)
     return Command(
         command_id=queued.command_id,
         type=events.command_name(queued.type),
         status=CommandStatus.SCHEDULED if state.scheduled else CommandStatus.ACCEPTED,
         stream=queued.stream,
-        input=JSON(events.command_input(queued.type, queued.data)) if sees_command(rights, queued) else None,
+        input=JSON(events.command_input(queued.type, queued.data, rights)) if seen else None,
         code=None,
         message=None,
         position=None,
@@ -229,39 +234,41 @@ def command_of(state: resolving.CommandState, events: EventTypes, rights: Rights
         correlation_id=queued.correlation_id,
         causation_position=_position(queued.causation_position),
         reactor=queued.reactor,
-        actor=queued.actor if sees_command(rights, queued) else None,
+        actor=queued.actor if seen else None,
         submitted_at=queued.submitted_at,
         not_before=queued.not_before if state.scheduled else None,
         decided_at=None,
         decider_now=None,
         made=None,
         event_types=events,
+        seen=seen,
     )
 
 
 def ended(outcome: Outcome, events: EventTypes, rights: Rights | None) -> Command:
     """The GraphQL type of a command that has an outcome, see `command_of`."""
-    sees = sees_command(rights, outcome)
+    seen = sees_command(rights, outcome)
     return Command(
         command_id=outcome.command_id,
         type=events.command_name(outcome.type),
         status=CommandStatus(outcome.status),
         stream=outcome.stream,
-        input=JSON(events.command_input(outcome.type, outcome.data)) if sees else None,
-        code=outcome.code if sees or outcome.reactor is not None else None,
-        message=outcome.message if sees else None,
+        input=JSON(events.command_input(outcome.type, outcome.data, rights)) if seen else None,
+        code=outcome.code if seen or outcome.reactor is not None else None,
+        message=outcome.message if seen else None,
         position=Position(outcome.position),
         version=outcome.version,
         correlation_id=outcome.correlation_id,
         causation_position=_position(outcome.causation_position),
         reactor=outcome.reactor,
-        actor=outcome.actor if sees else None,
+        actor=outcome.actor if seen else None,
         submitted_at=outcome.submitted_at,
         not_before=None,
         decided_at=outcome.decided_at,
         decider_now=outcome.decider_now,
         made=outcome,
         event_types=events,
+        seen=seen,
     )
 
 

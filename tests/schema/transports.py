@@ -22,6 +22,10 @@ from commander.settings import Settings
 from tests.system import NO_TLS
 
 Answer = dict[str, Any]
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
+WAIT_SECONDS = 60
+"""How long a client waits for an answer before the test fails."""
 _IDS = count(1)
 
 
@@ -59,30 +63,30 @@ async def _reached(port: int) -> None:
 
 
 class Http:
-    """One answer as JSON."""
+    """One answer as JSON. headers: of each request."""
 
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/graphql"
-        self._client = httpx.AsyncClient(timeout=20, verify=NO_TLS)
+    def __init__(self, port: int, headers: Headers = NO_HEADERS) -> None:
+        self.url = f"http://127.0.0.1:{port}/graphql"
+        self.client = httpx.AsyncClient(timeout=WAIT_SECONDS, verify=NO_TLS, headers=headers)
 
-    async def answers(self, document: str) -> AsyncGenerator[Answer, None]:
-        yield (await self._client.post(self._url, json={"query": document})).json()
+    async def answers(self, document: str, **variables: Any) -> AsyncGenerator[Answer, None]:
+        yield (await self.client.post(self.url, json=_operation(document, variables))).json()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self.client.aclose()
 
 
 class Stream(Http):
     """Answers as a stream of HTTP. accept: of which kind. begins: what a line with an answer begins with."""
 
-    def __init__(self, port: int, accept: str, begins: str) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, accept: str, begins: str, headers: Headers = NO_HEADERS) -> None:
+        super().__init__(port, headers)
         self._accept = accept
         self._begins = begins
 
-    async def answers(self, document: str) -> AsyncGenerator[Answer, None]:
-        headers = {"accept": self._accept}
-        request = self._client.stream("POST", self._url, json={"query": document}, headers=headers)
+    async def answers(self, document: str, **variables: Any) -> AsyncGenerator[Answer, None]:
+        headers, body = {"accept": self._accept}, _operation(document, variables)
+        request = self.client.stream("POST", self.url, json=body, headers=headers)
         async with request as response:
             if response.headers["content-type"].partition(";")[0] not in self._accept:
                 await response.aread()
@@ -104,9 +108,9 @@ class Socket:
         self._connection = connection
         self._verbs = verbs
 
-    async def answers(self, document: str) -> AsyncGenerator[Answer, None]:
-        id = str(next(_IDS))
-        await self._send({"type": self._verbs["begin"], "id": id, "payload": {"query": document}})
+    async def answers(self, document: str, **variables: Any) -> AsyncGenerator[Answer, None]:
+        id, payload = str(next(_IDS)), _operation(document, variables)
+        await self._send({"type": self._verbs["begin"], "id": id, "payload": payload})
         try:
             while (message := await self._receive(id))["type"] != "complete":
                 payload = message["payload"]
@@ -120,7 +124,7 @@ class Socket:
 
     async def _receive(self, id: str) -> dict[str, Any]:
         """The next message about an operation. Those about others, which have ended, are left out."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 message: dict[str, Any] = json.loads(await self._connection.recv())
                 if message.get("id") == id:
@@ -150,20 +154,26 @@ CARRIES = {
 
 
 @asynccontextmanager
-async def client_of(transport: str, port: int) -> AsyncIterator[Client]:
+async def client_of(transport: str, port: int, headers: Headers = NO_HEADERS) -> AsyncIterator[Client]:
+    """headers: of each request; on a WebSocket, the payload of `connection_init`."""
     if transport in SOCKETS:
         url = f"ws://127.0.0.1:{port}/graphql"
         async with connect(url, subprotocols=[Subprotocol(transport)], proxy=None) as connection:
             socket = Socket(connection, SOCKETS[transport])
-            await socket._send({"type": "connection_init"})
+            await socket._send({"type": "connection_init", "payload": dict(headers)})
             assert json.loads(await connection.recv())["type"] == "connection_ack"
             yield socket
     else:
-        http = Stream(port, *STREAMS[transport]) if transport in STREAMS else Http(port)
+        streamed = STREAMS.get(transport)
+        http = Http(port, headers) if streamed is None else Stream(port, *streamed, headers)
         try:
             yield http
         finally:
             await http.close()
+
+
+def _operation(document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {"query": document, "variables": dict(variables)} if variables else {"query": document}
 
 
 async def first(client: Client, document: str, answers: int = 1) -> list[Answer]:
