@@ -146,7 +146,7 @@ def _fields() -> Iterator[Mutant]:
     row = "row=masked(rights, type_, one.row)"
     yield Mutant("live-list-field", "schema/types/live.py", row, "row=one.row", LIVE)
     file = "schema/types/events.py"
-    own = "own.update(dict.fromkeys(rights.hidden(self.domain.event_of[type(instance)])))"
+    own = "own.update(dict.fromkeys(rights.hidden(type_)))"
     yield Mutant("event-field", file, own, "pass", EACH_EVENT)
     hides = "hides = own[name].name in hidden"
     yield Mutant("feed-field", "schema/execution/rendering.py", hides, "hides = False", FEED_EVENTS)
@@ -195,8 +195,8 @@ def _commands() -> Iterator[Mutant]:
     before = "info.context.services, command_id):\n            "
     yield Mutant("status", file, before + sees, before + none, SENDER)
     yield Mutant("commands", file, "if sees_command(rights, o)", "if True", SENDER)
-    file, sees = "schema/types/records.py", "sees = sees_command(rights, outcome)"
-    yield Mutant("input", file, sees, "sees = True", OF_OTHERS)
+    file, sees = "schema/types/records.py", "seen = sees_command(rights, outcome)"
+    yield Mutant("input", file, sees, "seen = True", OF_OTHERS)
     file, sees = "schema/types/node.py", "if state is None or not sees_command(context.rights, state.known):"
     yield Mutant("command-by-id", file, sees, "if state is None:", SENDER)
     file, sees = "schema/types/lineage.py", "if not sees_command(context.rights, found.root.state.known):"
