@@ -7,7 +7,7 @@ CLIENT = clients/typescript
 BANK_WEB = examples/bank-web
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev bank-web test test-fast test-minute fuzz faults lint docs settings format graphiql clean
+.PHONY: dev bank-web test test-fast test-minute fuzz mutants faults lint docs settings format graphiql clean
 
 dev: $(STAMP) graphiql
 	$(BIN)/commander dev
@@ -44,6 +44,10 @@ faults: $(STAMP) graphiql
 # A million random rules, viewers and rows; the suite has a tenth of them.
 fuzz: $(STAMP)
 	COMMANDER_FUZZ_RIGHTS=1000000 $(BIN)/pytest tests/domain/test_rights_property.py
+
+# Each check of the rights is removed once, and a test must fail. It takes some ten minutes. NAMES selects some.
+mutants: $(STAMP) graphiql
+	$(BIN)/python -m tests.rights_mutants $(NAMES)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -35,7 +35,7 @@ _EXPECTED = {"ACCEPTED": "CommandAccepted", "APPLIED": "CommandApplied", "PROJEC
 class Load(msgspec.Struct, frozen=True):
     """wait: the option of each deposit. per_second: None is closed. warm_up: before the clock, closed.
 
-    given_ids: the clients choose the ids of the commands.
+    given_ids: the clients choose the ids of the commands. tokens: of who sends to each account; or none.
     """
 
     port: int
@@ -46,6 +46,7 @@ class Load(msgspec.Struct, frozen=True):
     mutations: int
     per_second: float | None = None
     given_ids: bool = False
+    tokens: list[str] = []
 
 
 class LoadResult(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ class _Crowd:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._expected = _EXPECTED[load.wait]
-        self._requests = [_request(load, account) for account in load.accounts]
+        self._requests = [_request(load, number) for number in range(len(load.accounts))]
         self._idle: deque[_Client] = deque()
         self._line: deque[float] = deque()
         self._sent = 0
@@ -237,12 +238,14 @@ def _content_length(head: bytes) -> int:
     return int(lower[begin : end if end > 0 else len(lower)])
 
 
-def _request(load: Load, account: UUID) -> bytes:
+def _request(load: Load, number: int) -> bytes:
+    """number: of the account."""
     options = {"wait": load.wait} | ({"commandId": _ANY_ID.decode()} if load.given_ids else {})
-    variables = {"input": {"accountId": account, "amount": str(AMOUNT)}, "options": options}
+    variables = {"input": {"accountId": load.accounts[number], "amount": str(AMOUNT)}, "options": options}
     body = msgspec.json.encode({"query": _DOCUMENT, "variables": variables})
+    token = f"Authorization: Bearer {load.tokens[number]}\r\n" if load.tokens else ""
     head = (
-        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{load.port}\r\nContent-Type: application/json\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{load.port}\r\nContent-Type: application/json\r\n{token}"
         f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

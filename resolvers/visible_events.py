@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from commander.domain import Domain, Rights, UndecodableEvent
 from commander.domain.filters import matches
 from commander.domain.rights import EVERY_EVENT, NO_EVENT, SameRow
-from commander.eventstore.records import Outcome, RecordedEvent, SubmittedCommand
+from commander.eventstore.records import EventFilter, Outcome, RecordedEvent, SubmittedCommand
 from commander.resolvers.events import Page
 from commander.resolvers.links import rows_of
 from commander.resolvers.services import Services
@@ -29,10 +29,17 @@ class Wanted(NamedTuple):
     rows: list[tuple[Any, SameRow]]
 
 
-def rules_key(domain: Domain, rights: Rights) -> Hashable:
-    """Equal for viewers who see the same events and the same fields of them."""
+def rules_key(domain: Domain, rights: Rights, where: EventFilter) -> tuple[Hashable, Hashable]:
+    """Keys that are equal for viewers who see the same fields of matching events, and the same of the events.
+
+    The rules of types that do not match are not compared: they can differ for each viewer.
+    """
     types = (*domain.events.values(), domain.rejection)
-    return tuple((rights.event_filter(type_), rights.hidden(type_)) for type_ in types)
+    if where.types is not None:
+        wanted = [domain.event_type(name) for name in where.types]
+        types = tuple(type_ for type_ in types if any(type_ is one for one in wanted))
+    hidden = tuple(rights.hidden(type_) for type_ in types)
+    return hidden, tuple(rights.event_filter(type_) for type_ in types)
 
 
 def sees_every_event(rights: Rights | None) -> bool:
@@ -50,7 +57,7 @@ async def visible_events(
     if rights is None or rights.is_operator:
         return list(events)
     events = list(events)
-    seen, wanted = _by_themselves(services.domain, rights, events)
+    seen, wanted = seen_and_wanted(services.domain, rights, events)
     if wanted:
         await services.progress.reach(positions_of(wanted), patience_seconds)
         seen |= await _by_rows(services, wanted)
@@ -64,11 +71,6 @@ async def visible_page(
     if sees_every_event(rights):
         return page
     return Page(await visible_events(services, rights, page.items), more=page.more, earlier=page.earlier)
-
-
-def wanted_of(services: Services, rights: Rights, events: Sequence[RecordedEvent]) -> list[Wanted]:
-    """Those of the events that rows decide about."""
-    return _by_themselves(services.domain, rights, events)[1]
 
 
 def positions_of(wanted: Iterable[Wanted]) -> dict[str, int]:
@@ -88,7 +90,7 @@ def sees_command(rights: Rights | None, command: Outcome | SubmittedCommand) -> 
     return sender is not None and sender.subject is not None and sender.subject == rights.viewer.subject
 
 
-def _by_themselves(
+def seen_and_wanted(
     domain: Domain, rights: Rights, events: Sequence[RecordedEvent]
 ) -> tuple[set[int], list[Wanted]]:
     """The positions of the events that are visible by themselves, and the events that rows decide about."""

@@ -28,6 +28,7 @@ class Watch(msgspec.Struct, frozen=True):
     """What to subscribe to. variables: one for each subscriber; streams: what each may receive, or none.
 
     after: the position behind which each begins; None is that of the CaughtUp which each receives first.
+    tokens: of who subscribes, one for each subscriber, or none.
     events: how many each receives: n subscribers of a stream each receive every n-th, the first one's first.
     """
 
@@ -39,6 +40,7 @@ class Watch(msgspec.Struct, frozen=True):
     variables: list[msgspec.Raw] = []
     streams: list[str] = []
     record: bool = False
+    tokens: list[str] = []
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ class _Subscriber(asyncio.Protocol):
         if not data.startswith(b"HTTP/1.1 101 "):
             raise Violation("the server did not take the WebSocket")
         self._upgraded = True
-        self._send(client_frame(b'{"type":"connection_init"}'))
+        self._send(client_frame(self._crowd.opening(self._number)))
         return end + 4
 
     def _read(self, data: bytes) -> int:
@@ -244,6 +246,11 @@ class _Crowd:
         if self._failure is not None:
             raise self._failure
         return Seen(self.watch.subscribers * self.watch.events, self._first, last, self._arrived)
+
+    def opening(self, number: int) -> bytes:
+        tokens = self.watch.tokens
+        payload = {"payload": {"authorization": f"Bearer {tokens[number]}"}} if tokens else {}
+        return msgspec.json.encode({"type": "connection_init", **payload})
 
     def subscription(self, number: int) -> bytes:
         watch = self.watch

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.footprint.builds import NOW, build_before
+from bench.builds import NOW, build_before
 from bench.footprint.help import measure_help
 from bench.footprint.parts import measure_parts
 from bench.footprint.plan import FULL, QUICK, Plan

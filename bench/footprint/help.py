@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from bench.footprint.builds import Build
+from bench.builds import Build
 from bench.footprint.plan import Bench
 from bench.measuring import Measure
 from bench.processes import output_of

@@ -7,7 +7,7 @@ import shutil
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from uuid import uuid4
 
-from bench.footprint.builds import Build
+from bench.builds import Build
 from bench.footprint.plan import Bench
 from bench.footprint.started import Started, memory_of, started
 from bench.measuring import Measure

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import psutil
 
-from bench.footprint.builds import Build
+from bench.builds import Build
 from bench.processes import Process, until_it_answers
 
 _LOOK_SECONDS = 0.01

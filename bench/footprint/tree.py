@@ -9,7 +9,7 @@ import time
 from urllib.request import ProxyHandler, Request, build_opener
 from uuid import uuid4
 
-from bench.footprint.builds import Build
+from bench.builds import Build
 from bench.footprint.plan import Bench
 from bench.footprint.started import memory_of_python, started
 from bench.measuring import Measure

@@ -36,6 +36,7 @@ from commander.resolvers.identity.shared_revocations import SharedRevocations
 from commander.resolvers.services import Limits, Services
 from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.build import build_schema
+from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import PATH, application
 from commander.schema.http.connections import Streams
 from commander.schema.http.endpoint import HttpSettings
@@ -69,6 +70,7 @@ class ApiPart(Part):
         self._services: Services | None = None
         self._streams = Streams(settings.max_connections)
         self._queue: QueueWatch | None = None
+        self._schema: CommanderSchema | None = None
         self._trusted = TrustedDocuments(only=settings.documents == "trusted")
         self._allowances = allowances_of(
             Rates(
@@ -165,7 +167,7 @@ class ApiPart(Part):
             acting=_ACTING.get(self.settings.auth or "none"),
         )
         subgraph = self.settings.federation == "subgraph"
-        schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
+        self._schema = schema = build_schema(self.domain, trusted=self._trusted, subgraph=subgraph)
         return application(
             schema,
             self._connected,
@@ -182,11 +184,12 @@ class ApiPart(Part):
         services = self._services
         if services is None:
             return []
+        rendered = 0 if self._schema is None else self._schema.rendered_events
         return [
             partial(of_submitting, services.submitter, services.outcomes),
             partial(of_the_pool, services.database),
             partial(of_the_queue, self._queue),
-            partial(of_the_feed, services.feed, self._streams),
+            partial(of_the_feed, services.feed, self._streams, rendered),
             partial(of_allowances, self._allowances),
             partial(of_read_tables, services.tables, services.table_errors(), services.progress),
         ]

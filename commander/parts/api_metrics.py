@@ -57,10 +57,13 @@ async def of_allowances(allowances: Allowances | None) -> list[Metric]:
     return [labelled("counter", "client_refusals_total", help, values)]
 
 
-async def of_the_feed(feed: Feed, streams: Streams) -> list[Metric]:
+async def of_the_feed(feed: Feed, streams: Streams, rendered: int) -> list[Metric]:
     return [
         gauge("subscribers", "Subscribers of events.", feed.subscribers),
-        gauge("feed_channels", "Fan-out groups: subscribers that share renderings.", feed.groups),
+        gauge("feed_channels", "Fan-out groups: subscribers that share the reading of the log.", feed.groups),
+        counter(
+            "feed_renderings_total", "Events that were rendered, each once for all who share it.", rendered
+        ),
         gauge("feed_position", "The last position that was sent to subscribers.", feed.position),
         gauge("connections", "WebSockets and streamed responses.", streams.connections),
     ]

@@ -1,7 +1,8 @@
 """Subscriptions to the log and to rows.
 
-Subscribers of the log with the same document, the same variables and the same resolved rules share one
-rendering of each event. The variable that holds the cursor is not compared.
+Subscribers of the log with the same document and the same variables share one rendering of each event, if
+they see the same fields. With the same resolved rules they also share which events they see. The variable
+that holds the cursor is not compared.
 
 The fields of a row can need resolvers, so graphql-core executes each item of rows as an operation of its own.
 It keeps 1.35 KB per item until an operation ends. With one operation per item that memory is freed at once.
@@ -36,7 +37,8 @@ from commander.schema.errors import BAD_REQUEST, MAX_ERRORS, coerced
 from commander.schema.execution.counting import errors_of
 from commander.schema.execution.documents import Operation
 from commander.schema.execution.gate import Admitted, OperationRejected
-from commander.schema.execution.rendering import Rendered, Renderer
+from commander.schema.execution.rendered import Rendered, RenderedEvents
+from commander.schema.execution.rendering import Renderer
 from commander.schema.execution.time_limits import item_in_time
 from commander.schema.types.events import FOLLOWED, NOT_FOLLOWED, EventTypes, event_filter
 from commander.schema.types.live import LiveField
@@ -155,6 +157,7 @@ class Following:
         self._executor = executor
         self._types = types
         self._live = {field.graphql_name: field for field in live}
+        self.rendered = RenderedEvents()
         self._renderers: WeakValueDictionary[Hashable, Renderer] = WeakValueDictionary()
         self._visible: WeakValueDictionary[Hashable, VisibleFeed[Rendered]] = WeakValueDictionary()
 
@@ -174,7 +177,7 @@ class Following:
         )
         if isinstance(executor, list):
             raise OperationRejected(operation.suggesting(executor, variables))
-        renderer = Renderer(admitted, executor, self._types, admitted.context.epochs)
+        renderer = Renderer(admitted, executor, self._types, admitted.context.epochs, self.rendered)
         field = renderer.field
         if field is None:
             return None
@@ -193,14 +196,15 @@ class Following:
         cursor = _cursor_variable(operation, field)
         kept = {name: value for name, value in variables.items() if name != cursor}
         rights, visible = admitted.context.rights, None
-        rules = None if rights is None else rules_key(self._types.domain, rights)
-        key = (operation.text, operation.name, json.dumps(kept, sort_keys=True), rules)
-        renderer = self._renderers.setdefault(key, renderer)
+        hidden, rules = (None, None) if rights is None else rules_key(self._types.domain, rights, where)
+        document = (operation.text, operation.name, json.dumps(kept, sort_keys=True))
+        renderer = self._renderers.setdefault((document, hidden), renderer)
+        key = (document, hidden, rules)
         if rights is not None and not sees_every_event(rights):
             services = admitted.context.services
             visible = self._visible.get(key)
             if visible is None:
-                visible = VisibleFeed(services, rights, where, renderer.render)
+                visible = VisibleFeed(services, rights, where, renderer.render_once)
                 self._visible[key] = visible
         epoch = given["logEpoch"]
         if (resumed := admitted.context.resume_after) is not None:

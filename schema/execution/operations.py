@@ -30,7 +30,7 @@ from commander.schema.execution.counting import errors_of
 from commander.schema.execution.following import Followed, FollowedRows, Following, Subscriber
 from commander.schema.execution.gate import ANY_TYPE, Admitted, Gate, OperationRejected, Rule
 from commander.schema.execution.mutation_plans import Mutating, Resolve, Unplanned, as_resolver
-from commander.schema.execution.rendering import Rendered
+from commander.schema.execution.rendered import Rendered
 from commander.schema.execution.time_limits import ended_in_time
 from commander.schema.naming import PLAIN, Naming
 from commander.schema.subgraph import Subgraph
@@ -88,6 +88,11 @@ class CommanderSchema(strawberry.Schema):
         if self._following is None or admitted.operation.type is not OperationType.SUBSCRIPTION:
             return None
         return self._following.followed(admitted)
+
+    @property
+    def rendered_events(self) -> int:
+        """How many events were rendered for subscribers; one that many share counts once."""
+        return 0 if self._following is None else self._following.rendered.events
 
     def resolve_mutations(self, resolvers: Mapping[str, Resolve]) -> None:
         """Resolves these mutations with these functions, without Strawberry.

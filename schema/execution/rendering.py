@@ -22,10 +22,12 @@ from graphql.execution.collect_fields import FieldDetailsList, collect_fields, c
 from commander.domain import BigInt, Field
 from commander.domain.fields import EnumType, FieldType, ListType, RecordType, ScalarType
 from commander.eventstore.log.epochs import Epochs
+from commander.eventstore.records import RecordedEvent
 from commander.resolvers.cursors import position_cursor_of
 from commander.resolvers.node_ids import event_id
 from commander.schema.errors import bounded, typed
 from commander.schema.execution.gate import Admitted
+from commander.schema.execution.rendered import KeptRenderings, Rendered, RenderedEvents
 from commander.schema.types.events import EventTypes
 from commander.schema.types.scalars import SCALARS
 from commander.streaming.feed.fan_out import FeedItem
@@ -48,39 +50,6 @@ class _OfTheLog(NamedTuple):
     epochs: Epochs
 
 
-class Rendered:
-    """One item of a subscription, rendered for one fan-out group: a GraphQL response as JSON.
-
-    cursor: the client resumes after it. None: the position is the cursor.
-    heads: cached heads of WebSocket frames, by the size of the envelope around the payload.
-    """
-
-    __slots__ = ("_data_size", "cursor", "errors", "heads", "payload", "position")
-
-    def __init__(
-        self, position: int, data: bytes, errors: Sequence[GraphQLError] = (), cursor: str | None = None
-    ) -> None:
-        self.position = position
-        self.cursor = cursor
-        self.errors = errors
-        self.payload = _BEFORE_DATA + data + _after_data(errors)
-        self.heads: dict[int, bytes] = {}
-        self._data_size = len(data)
-
-    @property
-    def data(self) -> msgspec.Raw:
-        return msgspec.Raw(self.payload[len(_BEFORE_DATA) :][: self._data_size])
-
-
-_BEFORE_DATA = b'{"data":'
-
-
-def _after_data(errors: Sequence[GraphQLError]) -> bytes:
-    if not errors:
-        return b"}"
-    return b',"errors":' + msgspec.json.encode([error.formatted for error in errors]) + b"}"
-
-
 class Renderer:
     """Renders items for one operation. The executor has its variables and its schema.
 
@@ -88,12 +57,19 @@ class Renderer:
     """
 
     def __init__(
-        self, admitted: Admitted, executor: Executor[Any], types: EventTypes, epochs: Epochs
+        self,
+        admitted: Admitted,
+        executor: Executor[Any],
+        types: EventTypes,
+        epochs: Epochs,
+        count: RenderedEvents,
     ) -> None:
         self._document = admitted.operation.tree
         self._executor = executor
         self._types = types
         self._epochs = epochs
+        self._count = count
+        self._kept = KeptRenderings()
         self._rights = admitted.context.rights  # all who share it see the same fields
         self._plans: dict[str, list[tuple[str, Read]] | None] = {}
         root = executor.schema.subscription_type
@@ -121,6 +97,7 @@ class Renderer:
     def render(self, item: FeedItem) -> Rendered:
         """The item with the selected fields. Never raises."""
         event, type_name = self._types.decoded(item)
+        self._count.events += event is not item
         if type_name not in self._plans:
             self._plans[type_name] = self._plan(type_name)
         plan = self._plans[type_name]
@@ -131,6 +108,16 @@ class Renderer:
             except Unshowable:
                 pass
         return self._executed(item)
+
+    def render_once(self, item: FeedItem) -> Rendered:
+        """As `render`, for subscribers that get the same event in other pages or by other rules."""
+        if not isinstance(item, RecordedEvent):
+            return self.render(item)
+        found = self._kept.get(item)
+        if found is None:
+            found = self.render(item)
+            self._kept.add(item, found)
+        return found
 
     def _plan(self, type_name: str) -> list[tuple[str, Read]] | None:
         type_ = self._executor.schema.get_type(type_name)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from commander.schema.execution.rendering import Rendered
+from commander.schema.execution.rendered import Rendered
 
 WRITE_FRAMES = "commander.write_frames"
 """The ASGI extension with which commander/parts/frame_protocol.py takes frames. Other servers get messages.

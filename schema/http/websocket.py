@@ -34,7 +34,7 @@ from commander.schema.context import Context
 from commander.schema.execution.following import Followed, FollowedRows
 from commander.schema.execution.gate import OperationRejected
 from commander.schema.execution.operations import CommanderSchema
-from commander.schema.execution.rendering import Rendered
+from commander.schema.execution.rendered import Rendered
 from commander.schema.http.frames import WRITE_FRAMES, NextMessages
 from commander.schema.http.messages import (
     NOTHING,

@@ -117,9 +117,22 @@ def _caches(operations: Operations) -> Iterator[str]:
             yield f"  {name}: {json.dumps(names)},"
     yield "};"
     yield ""
-    yield "/** The fields that identify a row: `keyFields` of Apollo Client, `keys` of Graphcache. */"
+    yield "/** The fields that identify a row, by its type. */"
     yield "export const keyFields: Record<string, string[]> = {"
     yield from (f"  {rows.type.name}: {json.dumps([rows.key])}," for rows in operations.rows)
+    yield "};"
+    yield ""
+    yield "/** The same for Apollo Client: `typePolicies` of InMemoryCache. */"
+    yield "export const typePolicies: Record<string, { keyFields: string[] }> = {"
+    yield from (f"  {rows.type.name}: {{ keyFields: {json.dumps([rows.key])} }}," for rows in operations.rows)
+    yield "};"
+    yield ""
+    yield "type Key = (row: { [field: string]: unknown }) => string | null;"
+    yield "const key = (field: string): Key => (row) => (row[field] == null ? null : String(row[field]));"
+    yield ""
+    yield "/** The same for urql: `keys` of Graphcache. A row that was selected without its key has none. */"
+    yield "export const keys: Record<string, Key> = {"
+    yield from (f"  {rows.type.name}: key({json.dumps(rows.key)})," for rows in operations.rows)
     yield "};"
 
 
@@ -132,7 +145,7 @@ def _index(operations: Operations) -> Iterator[str]:
     yield 'import type * as types from "./types.js";'
     yield ""
     yield 'export type * from "./types.js";'
-    yield 'export { keyFields, possibleTypes } from "./caches.js";'
+    yield 'export { keyFields, keys, possibleTypes, typePolicies } from "./caches.js";'
     yield ""
     yield "export type Shapes = {"
     yield "  item: types.FeedItem;"

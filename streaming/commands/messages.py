@@ -61,6 +61,12 @@ def command_subject(names: Names, partition: int | str, command_id: UUID | str) 
     return f"{names.prefix}commands.{partition}.{command_id}"
 
 
+def subjects_of(names: Names, partitions: Iterable[int]) -> str:
+    """A regular expression of the subjects of commands of these partitions that are alone; empty for none."""
+    any_of = "|".join(map(str, partitions))
+    return rf"{re.escape(names.prefix)}commands\.(?:{any_of})\.[^ ]+" if any_of else ""
+
+
 def scheduled_subject(names: Names, command_id: UUID, correlation_id: UUID | str) -> str:
     """The subject of a scheduled command. '*' matches any correlation."""
     return f"{names.prefix}{_SCHEDULED}{str(command_id)[-2:]}.{correlation_id}.{command_id}"

@@ -27,6 +27,7 @@ from commander.streaming.commands.messages import (
     is_scheduled,
     many_subject,
     partition_in,
+    subjects_of,
 )
 from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
@@ -83,13 +84,18 @@ class PartitionReader:
         self._decided_by_some = max(self._decided.values())
         if len(self._owned) == self._partitions:
             self._all_are_its_own_after = self._decided_by_some
-        subjects = []  # all: to skip what others own costs less than the server's filter, unless it is most
+        subjects, skipped = (
+            [],
+            "",
+        )  # to skip what others own costs less than the server's filter, unless it is most
         if len(self._owned) * _FILTER_BELOW_ONE_OF < self._partitions:
             subjects = [command_subject(names, partition, "*") for partition in self._owned]
             subjects.append(many_subject(names))
+        else:
+            skipped = subjects_of(names, sorted({*range(self._partitions)}.difference(self._owned)))
         after = min(self._decided.values())
         self._pull = await OrderedConsumer(
-            self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in
+            self._nats, names.commands, subjects, after, capacity=_CAPACITY, weigh=count_in, skipped=skipped
         ).__aenter__()
 
     async def __aenter__(self) -> PartitionReader:

@@ -8,6 +8,7 @@ streams.py           the streams COMMANDS and EVENTS, their subjects and partiti
 stream_settings.py   what the streams need of their settings, and which of an operator's are refused
 publishing.py        publish many messages: separately, or as an atomic batch
 ordered_consumer.py  read a stream in order, without gaps
+open_requests.py     what a consumer has requested and the server has not sent
 direct_get.py        read many messages of a stream with one request
 watching.py          find out whether NATS is silent or full
 signals.py           the signals on core NATS; a lost signal costs time, never an event

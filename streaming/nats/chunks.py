@@ -23,8 +23,9 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from commander.eventstore.sockets import limit_silence
 
 # HMSG <subject> <sid> [reply] <bytes of headers> <bytes in all>, or MSG without the bytes of headers
-# The first is for those of a stream, which have all of it: the second takes twice as long.
-_DELIVERY = re.compile(rb"HMSG ([^ \r]+) (\d+) ([^ \r]+) (\d+) (\d+)\r\n")
+# The first is for deliveries of a consumer. The second takes twice as long: where a reply may be missing,
+# "not a space" could match on into the payload.
+_DELIVERY = re.compile(rb"H?MSG ([^ ]+) (\d+) (\$JS\.ACK\.[^ ]+) (?:(\d+) )?(\d+)\r\n")
 _MESSAGE = re.compile(rb"(?:MSG|HMSG) (\S+) (\d+) (?:(\S*[^\d\s]\S*) )?(?:(\d+) )?(\d+)\r\n")
 
 
@@ -40,15 +41,34 @@ class OutMessage(NamedTuple):
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):
-    """A received message. reply and headers are empty if it has none."""
+    """A received message. reply and headers are empty if it has none.
+
+    skipped: if not empty, this is the last of so many messages that the subscription skips, without its
+    headers and data. These are their sizes in bytes: headers, data, subject and reply.
+    """
 
     subject: bytes
     reply: bytes
     headers: bytes
     data: bytes
+    skipped: tuple[int, ...] = ()
 
 
 Receive = Callable[[list[RawMessage]], None]
+_Match = Callable[[bytes, int], "re.Match[bytes] | None"]
+
+
+class Chunked(NamedTuple):
+    """A chunked subscription. skipped: matches the line of a delivery that it skips."""
+
+    receive: Receive
+    skipped: _Match | None = None
+
+
+def skipping(receive: Receive, sid: int, subjects: str) -> Chunked:
+    """The subscription of this number, which skips the subjects that this regular expression matches."""
+    line = rf"H?MSG ({subjects}) {sid} (\$JS\.ACK\.[^ ]+) (?:\d+ )?(\d+)\r\n"
+    return Chunked(receive, re.compile(line.encode()).match)
 
 
 class InMessage(msgspec.Struct, frozen=True, gc=False):
@@ -69,15 +89,20 @@ class ChunkedClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self.chunked: dict[int, Receive] = {}
+        self.chunked: dict[int, Chunked] = {}
         self._ps = _ChunkParser(self)
         self._requests: dict[int, _Requests] = {}
         self._replies: asyncio.Task[str] | None = None
 
-    async def subscribe_chunks(self, subject: str, receive: Receive) -> Subscription:
-        """Calls `receive` with lists of messages, in order, until `unsubscribe_chunks`. It must not block."""
+    async def subscribe_chunks(self, subject: str, receive: Receive, skipped: str = "") -> Subscription:
+        """Calls `receive` with lists of messages, in order, until `unsubscribe_chunks`. It must not block.
+
+        skipped: a regular expression without groups, for whole subjects of deliveries of a consumer. Those
+        that it matches may be skipped: one message stands for some in a row, see RawMessage.
+        """
         subscription = await self.subscribe(subject)
-        self.chunked[subscription._id] = receive
+        sid = subscription._id
+        self.chunked[sid] = skipping(receive, sid, skipped) if skipped else Chunked(receive)
         return subscription
 
     async def unsubscribe_chunks(self, subscription: Subscription) -> None:
@@ -134,11 +159,11 @@ class ChunkedClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
     ) -> None:
-        receive = self.chunked.get(sid)
-        if receive is None:
+        chunked = self.chunked.get(sid)
+        if chunked is None:
             await super()._process_msg(sid, subject, reply, data, headers or b"")
         else:
-            receive([RawMessage(subject, reply, headers or b"", data)])
+            chunked.receive([RawMessage(subject, reply, headers or b"", data)])
 
 
 class _Requests:
@@ -182,7 +207,8 @@ class _ChunkParser(Parser):
         run: list[RawMessage] = []
         receive: Receive | None = None
         other = False
-        to, of = None, b""
+        to: Chunked | None = None
+        of = b""
         chunked, length = self._client.chunked, len(read)
         delivery, message = _DELIVERY.match, _MESSAGE.match
         while (line := delivery(read, begin) or message(read, begin)) is not None:
@@ -196,18 +222,36 @@ class _ChunkParser(Parser):
             end = payload + int(size)
             if end + 2 > length:
                 break
-            if to is not receive:
+            if to.receive is not receive:
                 if receive is not None:
                     receive(run)
-                run, receive = [], to
+                run, receive = [], to.receive
             data = payload if header_size is None else payload + int(header_size)
             run.append(RawMessage(subject, reply or b"", read[payload:data], read[data:end]))
             begin = end + 2
+            if to.skipped is not None:
+                begin = _skip(to.skipped, read, begin, run)
         else:
             other = begin < length
         if receive is not None:
             receive(run)
         return begin, other
+
+
+def _skip(match: _Match, read: bytes, begin: int, run: list[RawMessage]) -> int:
+    """Adds one message for all those at the front that are skipped. Returns where the next one begins."""
+    sizes: list[int] = []
+    length, subject, reply = len(read), b"", b""
+    while (line := match(read, begin)) is not None:
+        next_subject, next_reply, size = line.groups()
+        end = line.end() + int(size) + 2
+        if end > length:
+            break
+        subject, reply, begin = next_subject, next_reply, end
+        sizes.append(int(size) + len(subject) + len(reply))
+    if sizes:
+        run.append(RawMessage(subject, reply, b"", b"", tuple(sizes)))
+    return begin
 
 
 def _written(message: OutMessage, reply: str = "") -> bytes:

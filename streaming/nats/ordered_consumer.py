@@ -14,7 +14,6 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from uuid import uuid4
@@ -27,6 +26,7 @@ from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.batches import BATCH_BYTES
 from commander.streaming.nats.chunks import InMessage, RawMessage, headers_of, status_of
 from commander.streaming.nats.connection import Nats, reaching_nats
+from commander.streaming.nats.open_requests import OpenRequests
 
 logger = logging.getLogger("commander.nats")
 
@@ -38,14 +38,7 @@ _INACTIVE_SECONDS = 60.0
 _CAPACITY_BYTES = 4 * BATCH_BYTES
 """The maximum that is requested and not taken yet. The server ends a connection that is 64 MiB behind."""
 _NO_MORE_FIT = "Message Size Exceeds MaxBytes"  # the end of a request whose bytes are used up
-
-
-@dataclass
-class _Request:
-    """What a request may still bring."""
-
-    messages: int
-    bytes: int
+_COMPLETED = "Batch Completed"  # after the last message of a request
 
 
 class StreamReplaced(CommanderError):
@@ -58,6 +51,8 @@ class OrderedConsumer:
     subjects: the subjects to read; an empty list means all. after: the sequence before the first message.
     capacity: the maximum of messages that are requested and not taken yet; their bytes are bounded too.
     weigh: a function from a message's subject to the part of a batch's limit that the message takes.
+    skipped: a regular expression of subjects that the caller does not need. Of such messages in a row it gets
+    at most the last one, without headers and data: its sequence tells how far the stream is read.
     """
 
     def __init__(
@@ -69,19 +64,21 @@ class OrderedConsumer:
         *,
         capacity: int = 5000,
         weigh: Callable[[str], int] | None = None,
+        skipped: str = "",
     ) -> None:
         self._nats = nats
         self._stream = stream
         self._subjects = subjects
         self._capacity = capacity
         self._weigh = weigh
+        self._skipped = skipped
         self._last = after
         self._created: datetime | None = None
         self._consumer = ""
         self._subscription: Subscription | None = None
         self._buffer: deque[InMessage] = deque()
         self._buffered_bytes = 0
-        self._requests: deque[_Request] = deque()  # what is requested and has not arrived; the server's order
+        self._requests = OpenRequests()
         self._delivered = 0  # the consumer's number of the last message
         self._pending: int | bytes = 0  # messages on the server behind the last one that has arrived
         self._active_at = 0.0  # when the last message or heartbeat arrived
@@ -179,7 +176,7 @@ class OrderedConsumer:
         self._delivered = 0
         self._requests.clear()
         inbox = self._nats.client.new_inbox()
-        self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver())
+        self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver(), self._skipped)
         made = await self._nats.jetstream.add_consumer(self._stream, self._config())
         self._pending = made.num_pending or 0
 
@@ -212,11 +209,8 @@ class OrderedConsumer:
         """Requests more, once half of the capacity is free in messages and in bytes."""
         if self._broken or self._subscription is None:
             return
-        wanted = self._capacity - len(self._buffer)
-        size = _CAPACITY_BYTES - self._buffered_bytes
-        for one in self._requests:
-            wanted -= one.messages
-            size -= one.bytes
+        wanted = self._capacity - len(self._buffer) - self._requests.messages
+        size = _CAPACITY_BYTES - self._buffered_bytes - self._requests.bytes
         if wanted < self._capacity // 2 or size < _CAPACITY_BYTES // 2:
             return
         size = max(size, 2 * self._nats.client.max_payload)  # the largest message must fit into a request
@@ -228,7 +222,7 @@ class OrderedConsumer:
         }
         if not self._requests:  # without a request the server sends nothing, no heartbeat either
             self._active_at = asyncio.get_running_loop().time()
-        self._requests.append(_Request(wanted, size))
+        self._requests.add(wanted, size)
         with reaching_nats():
             await self._nats.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
@@ -241,36 +235,43 @@ class OrderedConsumer:
         consumer = self._consumer
 
         def receive(messages: list[RawMessage]) -> None:
+            skipped: RawMessage | None = None  # the next message tells more, if there is one
             for message in messages:
                 if self._broken or consumer != self._consumer:
                     return
-                if message.reply:
-                    self._on_delivery(message)
-                else:
+                if message.reply and not message.skipped:
+                    self._on_delivery(message, () if skipped is None else skipped.skipped)
+                    skipped = None
+                    continue
+                if skipped is not None:
+                    self._on_delivery(skipped, skipped.skipped)
+                skipped = message if message.skipped else None
+                if skipped is None:
                     self._on_status(message.headers)
+            if skipped is not None:
+                self._on_delivery(skipped, skipped.skipped)
             self._active_at = asyncio.get_running_loop().time()
             self._arrived.set()
 
         return receive
 
-    def _on_delivery(self, message: RawMessage) -> None:
+    def _on_delivery(self, message: RawMessage, skipped: tuple[int, ...]) -> None:
+        """skipped: the sizes of the messages right before it, or of those that it stands for."""
         # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<delivered>.<time>.<pending>. There may be more
         # tokens after ACK and one at the end. The stream's name has no dot.
         tokens = message.reply.split(b".")
         base = 2 if len(tokens) == 9 else 4
         sequence, delivered = int(tokens[base + 3]), int(tokens[base + 4])
-        if delivered != self._delivered + 1:
+        sizes = skipped
+        if not message.skipped:
+            sizes += (len(message.data) + len(message.headers) + len(message.subject) + len(message.reply),)
+        if delivered != self._delivered + len(sizes):
             self._break(f"message {self._delivered + 1} was lost")
             return
         self._delivered = delivered
-        size = len(message.data)
-        self._buffered_bytes += size
-        if self._requests:
-            request = self._requests[0]
-            request.messages -= 1
-            request.bytes -= size + len(message.headers) + len(message.subject) + len(message.reply)
-            if request.messages <= 0 or request.bytes <= 0:
-                self._requests.popleft()
+        self._buffered_bytes += len(message.data)
+        for size in sizes:
+            self._requests.answered(size)
         self._last = sequence
         self._pending = tokens[base + 6]  # parsed only when asked for
         self._buffer.append(InMessage(sequence, message.subject.decode(), message.data, message.headers))
@@ -281,9 +282,8 @@ class OrderedConsumer:
             if int(headers_of(raw).get("Nats-Last-Consumer", self._delivered)) != self._delivered:
                 self._break("a message was lost")
         elif status in ("404", "408") or (status == "409" and description == _NO_MORE_FIT):
-            if self._requests:
-                self._requests.popleft()
-        else:
+            self._requests.ended()
+        elif status != "409" or description != _COMPLETED:
             self._break(f"{status} {description}")
 
     def _break(self, reason: str) -> None:

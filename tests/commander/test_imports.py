@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -83,25 +84,29 @@ heavy = ("importlib.metadata", "zipfile", "csv", "tempfile", "ctypes", "http.cli
 heavy += ("email.parser", "zlib", "nats.js.kv", "nats.js.object_store", "commander.domain.rejection_reading")
 print([name for name in heavy if name in sys.modules])
 print([name for name in SELDOM_USED if type(sys.modules.get(name)).__name__ == "module"])
+print(*sorted(name for name in sys.modules if name.startswith("commander.")))
 import importlib.metadata
 """
-"""What of Python a part has loaded that it does not need: of all modules, and of those that it defers."""
+"""What of Python a part has loaded that it does not need: of all modules, and of those that it defers. Then
+what of ours it has loaded."""
+
+
+@cache
+def started_alone(part: str) -> list[str]:
+    """The lines that a part has printed once it was started where Commander alone is installed."""
+    return run_code(DEPLOYED + STARTED.format(part=part) + PRINTED + HEAVY).stdout.splitlines()
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_imports_no_web_framework_no_command_line_and_no_metadata_of_packages(part: str) -> None:
-    ended = run_code(DEPLOYED + STARTED.format(part=part) + PRINTED + HEAVY)
-    libraries, heavy, loaded = ended.stdout.splitlines()
+    libraries, heavy, loaded, _ = started_alone(part)
     assert _libraries(libraries) <= PART
     assert heavy == "[]"
     assert loaded == "[]"
 
 
 def test_a_processor_imports_nothing_of_the_states_of_reactors() -> None:
-    shown = """
-print([name for name in sys.modules if name.startswith("commander.eventstore.reactions.")])
-"""
-    carried = run_code(STARTED.format(part="processor") + shown).stdout
+    carried = started_alone("processor")[-1].split()
     assert "commander.eventstore.reactions.cancelled" in carried, "what is looked for can be found"
     assert "commander.eventstore.reactions.reactors" not in carried
 

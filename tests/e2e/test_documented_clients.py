@@ -58,12 +58,14 @@ def write_commander(folder: Path) -> None:
     (folder / "schema.json").write_text(
         json.dumps(graphql.introspection_from_schema(graphql.build_schema(sdl)))
     )
-    plain = re.sub(r": Record<[^=]*>", "", files["caches.ts"])  # what a compiler does to it
+    types = r"^type .*\n|: Record<[^=]*>|: string(?=\))|: Key(?= =>)"
+    plain = re.sub(types, "", files["caches.ts"], flags=re.MULTILINE)  # what a compiler does to it
     (folder / "caches.js").write_text(plain)
 
 
 def write_block(folder: Path, name: str, url: str) -> Path:
     """The block as a module. Relay's documents are compiled."""
+    (folder / "documents.js").write_text(code_of("documents.js", url))
     path = folder / f"{name}.js"
     path.write_text(code_of(f"{name}.js", url))
     return compiled(folder, name, "commander/schema.graphql") if name == "relay" else path

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 from playwright.async_api import expect
 
 from tests.e2e.bank import apply, opened
 from tests.e2e.graphiql import RESPONSE, Browsed
 from tests.e2e.parts import Parts
-from tests.system import System
+from tests.system import NO_TLS, System
 
 FEED = """subscription Own { events(filter: {streams: ["account-%s"]}, after: "0") {
   __typename position ... on MoneyDeposited { amount } } }"""
 ROW = """subscription Row { account(accountId: "%s") { row { balance } } }"""
+ALL = 'subscription All { events(after: "0") { __typename position } }'
 MANY = """mutation ($commands: [AnyCommand!]!) { submit(commands: $commands, options: {timeoutMs: 30000}) {
   __typename } }"""
 
@@ -81,6 +83,25 @@ async def test_an_error_stands_in_the_list_with_its_words(system: System, browse
     await expect(browsed.page.locator(".commander-feed-error > p")).not_to_be_empty()
     await browsed.subscribe('subscription { account(accountId: "nobody") { row { owner } } }')
     await expect(browsed.page.locator(".commander-feed-error > p")).to_contain_text(refused[:20])
+
+
+async def test_a_stream_that_is_one_too_many_says_so_and_begins_when_it_may(
+    parts: Parts, browsed: Browsed
+) -> None:
+    [api] = parts.start("api", COMMANDER_MAX_STREAMS="1")
+    await browsed.open(api.url)
+    streamed = {"json": {"query": ALL}, "headers": {"accept": "text/event-stream"}}
+    async with (
+        httpx.AsyncClient(verify=NO_TLS, timeout=60) as http,
+        http.stream("POST", api.url, **streamed) as stream,  # type: ignore[arg-type]
+    ):
+        texts = stream.aiter_text()  # kept: when it is gone, so is the stream
+        assert "CaughtUp" in await anext(texts)
+        await browsed.subscribe(ALL)
+        await expect(browsed.status).to_contain_text("Reconnecting in")
+        await expect(browsed.status).to_contain_text("you have 1 open subscriptions, which is the limit")
+        await expect(browsed.items).to_have_count(0)
+    await expect(browsed.items.first).to_contain_text("CaughtUp", timeout=60_000)
 
 
 async def test_a_restart_of_the_api_is_told_in_words_and_nothing_is_missed_or_repeated(

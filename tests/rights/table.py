@@ -2,7 +2,7 @@
 
 It is the rules of docs/rights.md, examples/bank/rules.py and branch.py once more, as what is shown. A type
 has the word for whose its objects are: nobody else is shown them. A field is shown with its object, or says
-what else it needs.
+what else it needs. `commander export` has no entry: it needs the database instead of a token, and writes all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Reach(Enum):
     SHOWN = auto()
     """Its value: what operators see, without the objects below it that are not shown."""
     PLACE = auto()
-    """A place in the log, or what is said of the viewer alone: it differs from answer to answer."""
+    """A place in the log that differs from answer to answer."""
     SENDER = auto()
     """Null unless the viewer has sent the command."""
     CODE = auto()
@@ -42,6 +42,8 @@ class Reach(Enum):
     """Null unless the viewer is a teller."""
     WHOLE = auto()
     """If it is not shown, nor is its object."""
+    COMMANDS = auto()
+    """The commands that the viewer may send, see commands.py."""
     COUNT = auto()
     """The number of edges that are shown."""
     CURSOR = auto()
@@ -98,44 +100,33 @@ ROOTS = {
     ),
 }
 
-MUTATIONS = {
-    "openAccount": "ada tom",
-    "deposit": "ada tom",
-    "withdraw": "ada",
-    "closeAccount": "ada",
-    "requestTransfer": "ada",
-    "complain": "ada tom",
-    "handOver": "tom",
-    "publish": "ada tom",
-    "jam": "nobody ada bob tom olga",
-    "archive": "olga",
-    "submit": "nobody ada bob tom olga",
-    "cancelCommand": "ada olga",
-    "retryDeadLetter": "olga",
-    "dropDeadLetter": "olga",
-    "retryEffect": "olga",
-    "dropEffect": "olga",
-    "retryReaction": "olga",
-    "skipReaction": "olga",
-}
-"""Who may send each mutation about what is ada's. For the commands of `submit` their own rules hold."""
-
-PAID = "transferId sourceId targetId amount status reason payer"
 ROWS = {
     "Account": of(
-        OWNER, "id accountId owner balance closed events history outgoing incoming availableCommands"
+        OWNER,
+        "id accountId owner balance closed events history outgoing incoming",
+        commands="availableCommands",
     ),
     "AccountAt": of(OWNER, "accountId owner balance closed version position time"),
     "AccountVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
-    "Transfer": of(PAYER, f"id {PAID} events history source target availableCommands"),
-    "TransferAt": of(PAYER, f"{PAID} version position time source target"),
+    "Transfer": of(
+        PAYER,
+        "id transferId sourceId targetId amount status reason payer events history source target",
+        commands="availableCommands",
+    ),
+    "TransferAt": of(
+        PAYER,
+        "transferId sourceId targetId amount status reason payer version position time source target",
+    ),
     "TransferVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
     "Complaint": of(
-        PUBLIC, "id complaintId customer text public events history availableCommands", tellers="note"
+        PUBLIC,
+        "id complaintId customer text public events history",
+        tellers="note",
+        commands="availableCommands",
     ),
     "ComplaintAt": of(PUBLIC, "complaintId customer text public version position time", tellers="note"),
     "ComplaintVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
-    "Dossier": of(OPERATORS, "id complaintId events history availableCommands"),
+    "Dossier": of(OPERATORS, "id complaintId events history", commands="availableCommands"),
     "DossierAt": of(OPERATORS, "complaintId version position time"),
     "DossierVersion": of(ANYONE, "version position recordedAt event command", whole="row"),
 }
@@ -174,6 +165,7 @@ EVENTS = {
     "Archived": event(OPERATORS, "complaintId"),
     "ReactionRejected": event(OPERATORS, "reactor commandType code message"),
     "UnreadableEvent": event(OPERATORS, "reason"),
+    "AvailableCommand": of(ANYONE, "name allowed code reason"),
     "Reaction": of(ANYONE, "reactor command"),
     "CaughtUp": of(ANYONE, "position logEpoch"),
     "Heartbeat": of(ANYONE, "position logEpoch"),
@@ -182,7 +174,6 @@ EVENTS = {
 }
 
 COMMANDS = {
-    "AvailableCommand": of(ANYONE, "name", place="allowed code reason"),  # see domain/test_affordances.py
     "Command": of(
         ANYONE,
         "id commandId type status stream position version correlationId causationPosition reactor "
@@ -274,9 +265,6 @@ TABLE: Mapping[str, Entry] = {
     **PAGES,
 }
 """By the name of the type."""
-
-INPUTS: Mapping[str, Mapping[str, Reach]] = {"Complain": {"note": Reach.TELLERS}}
-"""The fields of commands that are not shown in `input` to all who see the command."""
 
 NOT_MET = {
     "Query",

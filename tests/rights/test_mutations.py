@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.rights.asking import TRANSPORTS, client
+from tests.rights.commands import MUTATIONS
 from tests.rights.story import OPERATOR, ROLES, Branch
-from tests.rights.table import MUTATIONS
 from tests.schema.transports import Client
 
 BY = [transport for transport, kinds in TRANSPORTS.items() if "mutation" in kinds]

@@ -19,8 +19,9 @@ from graphql import (
 )
 
 from tests.rights.asking import TRANSPORTS, Ask, Asks, answered, client
+from tests.rights.commands import MUTATIONS
 from tests.rights.story import OPERATOR, ROLES, Branch, Exported
-from tests.rights.table import MUTATIONS, NOT_MET, TABLE, Reach
+from tests.rights.table import NOT_MET, TABLE, Reach
 from tests.rights.viewing import Viewing, comparable
 from tests.schema.every_field import selected_in
 
@@ -45,7 +46,7 @@ def without_entry(schema: GraphQLSchema) -> list[str]:
         is_mutation = type_ is schema.mutation_type
         known = MUTATIONS if is_mutation else TABLE[type_.name].fields if type_.name in TABLE else {}
         found += [
-            f"{type_.name}.{field} has no entry in tests/rights/table.py: say who reaches it"
+            f"{type_.name}.{field} has no entry in tests/rights/: say who reaches it"
             for field in type_.fields
             if field not in known
         ]
@@ -63,7 +64,7 @@ def test_every_field_has_an_entry(branch: Branch) -> None:
 def test_a_new_field_fails_that_test(branch: Branch) -> None:
     more = "extend type Account { phone: String } extend type Mutation { rob: Loot } type Loot { gold: Int }"
     assert without_entry(extend_schema(branch.schema, parse(more))) == [
-        f"{field} has no entry in tests/rights/table.py: say who reaches it"
+        f"{field} has no entry in tests/rights/: say who reaches it"
         for field in ("Account.phone", "Mutation.rob", "Loot.gold")
     ]
 
@@ -140,8 +141,8 @@ def met(value: Any) -> set[str]:
 
 def test_an_outcome_shows_its_sender_no_more_than_the_table_says(branch: Branch, exported: Exported) -> None:
     for viewer, outcome in branch.outcomes:
-        found = comparable(outcome)
-        assert Viewing(viewer, exported).shown(found) == found
+        shown = comparable(outcome)
+        assert Viewing(viewer, exported).shown(shown) == shown
     settled = [outcome["settled"] for _, outcome in branch.outcomes if outcome.get("settled")]
     assert any(command["input"] is None for one in settled for command in one["commands"])
 

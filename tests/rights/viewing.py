@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tests.rights.commands import AVAILABLE, INPUTS
 from tests.rights.documents import name_of
 from tests.rights.story import OPERATOR, ROLES, Exported
-from tests.rights.table import INPUTS, TABLE, Reach, Whose
+from tests.rights.table import TABLE, Reach, Whose
 
 Answer = dict[str, Any]
 _HIDDEN = object()
@@ -28,9 +29,9 @@ class Viewing:
 
     def answer(self, operation: str, name: str, data: Any, asked: Answer) -> Expected:
         """What it gets where an operator gets this value of a root field. asked: the arguments."""
-        reach = TABLE[operation.capitalize()].fields[name]
+        reach, data = TABLE[operation.capitalize()].fields[name], comparable(data)
         if self._viewer == OPERATOR:
-            return Expected(comparable(data))
+            return Expected(data)
         if reach is Reach.OPERATORS:
             return Expected(None, "FORBIDDEN")
         if reach is Reach.OWN and "commandId" in asked and not self._sent(asked["commandId"]):
@@ -38,7 +39,7 @@ class Viewing:
         own = reach is Reach.OWN and name != "lineage"  # those that followed from it are of the system
         if name == "nodes":
             return Expected([next(iter(self.shown([item], own)), None) for item in data])
-        [shown] = self.shown([comparable(data)], own) or [None]
+        [shown] = self.shown([data], own) or [None]
         return Expected(shown)
 
     def shown(self, value: Any, own: bool = False) -> Any:
@@ -72,6 +73,8 @@ class Viewing:
         match reach:
             case Reach.PLACE:
                 return "a place"
+            case Reach.COMMANDS if one is not None:
+                return [{**command, "forbidden": not self._may(command["name"], value)} for command in one]
             case Reach.TELLERS if "teller" not in ROLES[self._viewer] and self._viewer != OPERATOR:
                 return None
             case Reach.WHOLE if one is None and not self._sees_every(value["__typename"]):
@@ -81,6 +84,12 @@ class Viewing:
             case Reach.CODE if not self._sent(value["commandId"]) and value["reactor"] is None:
                 return None
         return self.shown(one, own)
+
+    def _may(self, command: str, row: Answer) -> bool:
+        """Whether the viewer may send the command to the aggregate of a row."""
+        words = {"anyone", *ROLES[self._viewer]} | (set() if self._viewer == "nobody" else {"signed-in"})
+        words |= {word for word in ("owner", "customer") if row.get(word) == self._viewer}
+        return not words.isdisjoint(AVAILABLE[command].split())
 
     def _sent(self, command_id: str) -> bool:
         if self._viewer == OPERATOR:
@@ -117,11 +126,13 @@ class Viewing:
 
 
 def comparable(value: Any) -> Any:
-    """An answer without the places that differ from answer to answer."""
+    """An answer without what differs from answer to answer: places, and why a command is not available."""
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if not isinstance(value, dict) or "__typename" not in value:
         return value
+    if value["__typename"] == "AvailableCommand":
+        return {"name": value["name"], "forbidden": value["code"] == "FORBIDDEN"}
     places = [name for name, reach in TABLE[value["__typename"]].fields.items() if reach is Reach.PLACE]
     value = {key: "a place" if key in places else comparable(one) for key, one in value.items()}
     return {**value, "changes": in_order(value["changes"])} if "changes" in value else value

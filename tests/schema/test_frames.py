@@ -7,7 +7,7 @@ import json
 import pytest
 from websockets.frames import Frame, Opcode
 
-from commander.schema.execution.rendering import Rendered
+from commander.schema.execution.rendered import Rendered
 from commander.schema.http.frames import NextMessages
 
 

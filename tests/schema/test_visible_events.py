@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
@@ -186,87 +185,6 @@ async def test_the_past_of_a_row_tells_of_others_commands_only_that_they_were(op
     assert hidden == {"event": None, "command": {"events": []}}
     [shown_] = nodes((await open_clinic.ask("doctor", history, id=str(open_clinic.visit)))["visitHistory"])
     assert shown_ == {"event": {"position": "3"}, "command": {"events": [{"position": "3"}]}}
-
-
-FEED = f"""subscription ($after: Position) {{ events(after: $after) {{
-    ... on Event {{ {EVENT} }} ... on CaughtUp {{ __typename position }} }} }}"""
-
-
-class Follower:
-    """One viewer's subscription to the log."""
-
-    def __init__(self, clinic_: Clinic, name: str, after: int | None = None) -> None:
-        self._context = Context(clinic_.services, rights=rights(VIEWERS[name]))
-        self._after = None if after is None else str(after)
-        self._answers: Any = None
-
-    async def __aenter__(self) -> Follower:
-        self._answers = await SCHEMA.stream(FEED, {"after": self._after}, self._context)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._answers.aclose()
-
-    async def until_caught_up(self) -> list[Any]:
-        return await self._until(lambda item: item["__typename"] == "CaughtUp")
-
-    async def until(self, position: int) -> list[Any]:
-        return await self._until(lambda item: int(item["position"]) >= position)
-
-    async def _until(self, ends: Any) -> list[Any]:
-        found: list[Any] = []
-        async with asyncio.timeout(20):
-            async for answer in self._answers:
-                assert not answer.errors, answer.errors
-                item = json.loads(bytes(answer.data))["events"]
-                if item["__typename"] in ("Admitted", "Booked", "Reassigned"):
-                    found.append(item)
-                if ends(item):
-                    return found
-        raise AssertionError("it ended")
-
-
-@pytest.mark.parametrize("name", VIEWERS)
-async def test_the_feed_has_the_past_and_the_new_events_that_the_viewer_sees(
-    open_clinic: Clinic, name: str
-) -> None:
-    async with Follower(open_clinic, name, after=0) as follower:
-        past = await follower.until_caught_up()
-        assert shown(past) == SEEN[name]
-        if name == "doctor":
-            assert {event.get("diagnosis") for event in past} == {"gout", "measles", None}
-        else:
-            assert {event.get("diagnosis") for event in past} <= {None}
-        await sent(open_clinic.servers, Book(uuid4(), open_clinic.ada, "south"), "dora")
-        for person in ("ada", "bob"):
-            await sent(open_clinic.servers, Admit(uuid4(), person, "mumps"), person)
-        if name == "nobody":
-            return
-        live = await follower.until({"ada": 5, "bob": 6, "doctor": 6}[name])
-        assert shown(live) == SEEN[name]
-
-
-async def test_an_event_whose_row_is_not_there_yet_comes_once_it_is(open_clinic: Clinic) -> None:
-    """An event comes before the projection that decides who sees it; the feed waits, and keeps the order."""
-    async with Follower(open_clinic, "ada") as follower:
-        await follower.until_caught_up()
-        keys = [uuid4() for _ in range(20)]
-        for key in keys:
-            await sent(open_clinic.servers, Admit(key, "ada", "mumps"), "ada")
-        found = await follower.until(3 + len(keys))
-    assert [int(item["position"]) for item in found] == list(range(4, 24))
-
-
-async def test_viewers_with_equal_rules_share_a_rendering(open_clinic: Clinic) -> None:
-    async with AsyncExitStack() as stack:
-        followers = [await stack.enter_async_context(Follower(open_clinic, "ada", 0)) for _ in range(3)]
-        followers.append(await stack.enter_async_context(Follower(open_clinic, "bob", 0)))
-        for follower in followers:
-            await follower.until_caught_up()
-        following = SCHEMA._following
-        assert following is not None
-        assert len(following._visible) == 2, "one for ada's rules, one for bob's"
-        assert open_clinic.services.feed.groups == 1
 
 
 OPERATIONS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from nats.js import JetStreamContext
@@ -10,7 +11,7 @@ from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from commander.dev.embedded import EmbeddedNats
 from commander.domain.errors import Unavailable
-from commander.streaming.nats.chunks import OutMessage
+from commander.streaming.nats.chunks import OutMessage, RawMessage
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import OrderedConsumer, StreamReplaced
 from commander.streaming.nats.publishing import publish_atomically
@@ -35,11 +36,13 @@ async def read(pull: OrderedConsumer, count: int, limit: int = 100, timeout: flo
     return found
 
 
-async def test_more_than_the_capacity_is_read_in_order(nats: Nats) -> None:
+async def test_more_than_the_capacity_is_read_in_order(nats: Nats, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "commander.nats")
     for begin in range(0, 2000, 500):
         await publish(nats, begin, 500)
     async with OrderedConsumer(nats, "COMMANDS", ["commands.*.*"], 0, capacity=64) as pull:
         assert await read(pull, 2000, limit=7) == list(range(2000))
+    assert "a new consumer after 64: 409" not in caplog.text, "a completed request is no reason for one"
 
 
 async def test_large_messages_are_requested_and_taken_by_their_bytes(nats: Nats) -> None:
@@ -144,3 +147,46 @@ async def test_a_replaced_stream_is_told_not_mixed_up(nats: Nats) -> None:
         await ensure_streams(nats, 1)
         with pytest.raises(StreamReplaced):
             await read(pull, 1)
+
+
+async def test_what_is_skipped_is_counted_and_its_end_is_told(nats: Nats) -> None:
+    for begin in range(0, 1800, 300):
+        await publish(nats, begin, 100, partition=1)
+        await publish(nats, begin + 100, 100, partition=0)
+        await publish(nats, begin + 200, 100, partition=1)
+    skipped = r"commands\.1\.[^ ]+"
+    async with (
+        OrderedConsumer(nats, "COMMANDS", [], 0, capacity=64, skipped=skipped) as pull,
+        asyncio.timeout(30),
+    ):
+        own, last = [], 0
+        while last < 1800:
+            for message in await pull.next_batch(50, 1):
+                assert message.sequence > last
+                last = message.sequence
+                if message.subject.startswith("commands.0."):
+                    own.append(int(message.data))
+        assert own == [n for n in range(1800) if n % 300 // 100 == 1]
+        assert pull.waiting == 0
+        await pull.next_batch(50, 0)  # asks for more, if it is time
+        while True:
+            info = await nats.jetstream.consumer_info("COMMANDS", pull._consumer)
+            if info.num_waiting == len(pull._requests):
+                break
+            await asyncio.sleep(0.01)
+        assert info.delivered is not None
+        assert info.delivered.consumer_seq == pull._delivered
+
+
+async def test_a_lost_delivery_among_skipped_ones_is_noticed(nats: Nats) -> None:
+    async with OrderedConsumer(nats, "COMMANDS", [], 0, skipped=r"commands\.1\.[^ ]+") as pull:
+        receive = pull._receiver()
+        reply = "$JS.ACK.COMMANDS.c.1.{0}.{0}.1764553000000000000.0"
+        run = [
+            RawMessage(b"commands.0.1", reply.format(1).encode(), b"", b"1"),
+            RawMessage(b"commands.1.4", reply.format(4).encode(), b"", b"", (50, 50)),
+            RawMessage(b"commands.0.5", reply.format(5).encode(), b"", b"5"),
+        ]
+        receive(run)
+        assert pull._broken == "message 2 was lost"
+        assert [message.sequence for message in pull._buffer] == [1]

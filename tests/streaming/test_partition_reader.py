@@ -10,7 +10,7 @@ import pytest
 
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.examples.bank.messages import OpenAccount
-from commander.streaming.commands.messages import encoded, message_of_many
+from commander.streaming.commands.messages import encoded, message_of, message_of_many
 from commander.streaming.commands.partition_reader import PartitionReader
 from commander.streaming.nats.chunks import OutMessage
 from commander.streaming.nats.publishing import publish_atomically
@@ -80,3 +80,27 @@ async def test_a_batch_is_filled_up_with_its_own_commands(servers: Bank) -> None
     assert len(rest.commands) > 300 // PARTITIONS + 1, "more than what three messages have for it"
     found = [command.command_id for command in [*first.commands, *rest.commands]]
     assert found == mine[: len(found)]
+
+
+@pytest.mark.parametrize("owned", [[0], [0, 2], [1, 2, 3]])
+async def test_commands_of_others_are_skipped_and_passed(servers: Bank, owned: list[int]) -> None:
+    commands = opening(120)
+    mine = [c for c in commands if partition_of(c.stream, PARTITIONS) in owned]
+    others = [c for c in commands if c not in mine]
+    queued = [*others[:10], *commands, *others]
+    alone = [message_of(NAMES, c, PARTITIONS) for c in queued]
+    assert mine
+    assert others
+    for n in range(0, len(alone), 50):
+        await publish_atomically(servers.nats, alone[n : n + 50])
+    async with PartitionReader(servers.nats, owned, PARTITIONS) as reader, asyncio.timeout(30):
+        await reader.open({p: Progress((p,), 0, None) for p in owned})
+        found: list[UUID] = []
+        sequence = 0
+        while sequence < len(alone):  # also after the last of its own
+            received = await reader.next_batch(50, 10)
+            assert received is not None
+            assert received.progress.sequence > sequence
+            sequence = received.progress.sequence
+            found += [command.command_id for command in received.commands]
+    assert found == [command.command_id for command in mine]

@@ -14,7 +14,7 @@ import typer
 
 from bench.processes import ROOT, output_of
 
-_ENVIRONMENTS = Path(__file__).resolve().parent / ".venv"
+_ENVIRONMENTS = ROOT / "bench" / ".venv"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Build:
     checkout: Path
     environment: Path
     suffix: str = ""
+
+    @property
+    def python(self) -> Path:
+        return self.environment / "bin" / "python"
 
     @property
     def command(self) -> Path:
@@ -43,7 +47,7 @@ class Build:
         await output_of([sys.executable, "-m", "venv", "--clear", self.environment], timeout_seconds=600)
         install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         what = ("-c", self.checkout / "constraints.txt", "-e", f"{self.checkout}[embedded]")
-        await output_of([self.environment / "bin" / "python", *install, *what], timeout_seconds=600)
+        await output_of([self.python, *install, *what], timeout_seconds=600)
         made.write_text(wanted)
 
 
@@ -56,7 +60,7 @@ def build_before(checkout: Path | None, revision: str | None) -> Iterator[Build]
     if checkout is not None:
         yield Build(checkout.resolve(), _ENVIRONMENTS / "before", ", before")
         return
-    with tempfile.TemporaryDirectory(prefix="commander-footprint-") as folder:
+    with tempfile.TemporaryDirectory(prefix="commander-bench-before-") as folder:
         worktree = Path(folder) / "checkout"
         _git("worktree", "add", "--detach", str(worktree), revision or "HEAD")
         try:
