@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -140,24 +141,28 @@ class Circuit:
         """How long the quickest answer to the last probes took; None if there was none."""
         return min(self._answer_seconds, default=None)
 
-    async def probe_twice(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def probe_twice(
+        self, ask: Callable[[], Coroutine[Any, Any, T]], drop: Callable[[T], None] | None = None
+    ) -> T:
         """As `probe`. A question that fails is asked again at once: one lost connection means nothing."""
         try:
-            return await self.probe(ask())
+            return await self.probe(ask(), drop)
         except Unavailable:
-            return await self.probe(ask())
+            return await self.probe(ask(), drop)
 
-    async def probe(self, asked: Coroutine[Any, Any, T]) -> T:
+    async def probe(self, asked: Coroutine[Any, Any, T], drop: Callable[[T], None] | None = None) -> T:
         """The answer to a question, waited for. Opens the circuit if it is late.
 
         A server that has never answered is starting, or this process is: that it is late means nothing yet.
-        Raises TimeoutError if it does not come at all, and the errors of the question.
+        Raises TimeoutError if it does not come at all, and the errors of the question. drop: what is done
+        with an answer that comes when nobody waits any more.
         """
-        began, task = monotonic(), asyncio.ensure_future(asked)
+        began, task, waits = monotonic(), asyncio.ensure_future(asked), True
         try:
             for tick in range(1, _LOST_TICKS + 1):
                 done, _ = await asyncio.wait((task,), timeout=TICK_SECONDS)
                 if done:
+                    waits = False
                     answer = task.result()
                     self._answer_seconds.append(monotonic() - began)
                     return answer
@@ -165,9 +170,9 @@ class Circuit:
                     self.open(Trouble.SILENT, "it does not answer", self._answered_at)
             raise TimeoutError
         finally:
-            if not task.done():
+            if waits:
                 task.cancel()
-                task.add_done_callback(_seen)
+                task.add_done_callback(partial(_dropped, drop))
 
     def open(self, trouble: Trouble, reason: str, since: datetime | None = None) -> None:
         """The server is unreachable. since: now, if not given. An outage that goes on keeps its beginning."""
@@ -235,6 +240,6 @@ class Circuit:
         return Unavailable(self.service, str(outage), outage.trouble, outage.since)
 
 
-def _seen(task: asyncio.Future[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
+def _dropped(drop: Callable[[T], None] | None, task: asyncio.Future[T]) -> None:
+    if not task.cancelled() and task.exception() is None and drop is not None:
+        drop(task.result())

@@ -26,7 +26,9 @@ async def watch_postgres(database: Database, retry_seconds: float = 0.5) -> None
     circuit, loop = database.circuit, asyncio.get_running_loop()
     while True:
         try:
-            connection = await circuit.probe_twice(lambda: database.connect_without_locks(_NAME))
+            connection = await circuit.probe_twice(
+                lambda: database.connect_without_locks(_NAME), drop=Connection.terminate
+            )
         except Unavailable as error:
             circuit.open(Trouble.REFUSED if error.trouble is Trouble.REFUSED else Trouble.AWAY, error.reason)
             await asyncio.sleep(retry_seconds)

@@ -11,7 +11,7 @@ them. Changes beyond it, of any of them, have the rows read again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -106,8 +106,8 @@ class Live:
                     last = LiveItem(last.cursor, False, (), standing)
                     yield last
                 await asyncio.sleep(_RETRY_SECONDS)
-            except TableGone:
-                await self._until_replaced((table, *linked.values()))
+            except TableGone:  # soon another one serves, or this one is made
+                await asyncio.sleep(_RETRY_SECONDS)
             after = None
 
     async def _follow(
@@ -203,15 +203,6 @@ class Live:
             return await matching_rows(
                 self._database, self._domain, table, where, self._max_rows, after, linked
             )
-
-    async def _until_replaced(self, tables: Sequence[Table]) -> None:
-        """Returns when a projection no longer reads its table. One of them was dropped."""
-        while True:
-            for table in tables:
-                now = self._tables.get(table.projection.name)
-                if now is None or now.name != table.name:
-                    return
-            await asyncio.sleep(_RETRY_SECONDS)
 
     def _join(self, table: Table, watch: RowWatch) -> Follower:
         follower = self._followers.get(table.name)

@@ -116,7 +116,8 @@ class ChunkedClient(Client):
     async def request_many(self, messages: Sequence[OutMessage], timeout: float) -> list[RawMessage]:
         """Publishes these requests, in order, with one write. Returns the reply to each, in the same order.
 
-        timeout: in seconds, for all of them. Raises TimeoutError, and as `publish` does.
+        timeout: in seconds, for all of them. Raises TimeoutError, as `publish` does, and
+        ConnectionReconnectingError if the connection ends meanwhile.
         """
         if self._replies is None:
             self._replies = asyncio.create_task(self._listen_for_replies())
@@ -127,9 +128,17 @@ class ChunkedClient(Client):
             reply = f"{inbox}.{number}"
             await self._write(b"".join(_written(m, f"{reply}.{n}") for n, m in enumerate(messages)))
             async with asyncio.timeout(timeout):
-                return await requests.all
+                replies = await requests.all
         finally:
             del self._requests[number]
+        if replies is None:
+            raise ConnectionReconnectingError
+        return replies
+
+    def lose_replies(self) -> None:
+        """Ends each `request_many` under way: the connection has ended, and no reply can arrive."""
+        for requests in self._requests.values():
+            requests.lost()
 
     async def _listen_for_replies(self) -> str:
         inbox = self.new_inbox()
@@ -167,10 +176,13 @@ class ChunkedClient(Client):
 
 
 class _Requests:
-    """Requests that were sent together, and the replies so far. all: done when every reply is there."""
+    """Requests that were sent together, and the replies so far.
+
+    all: done when every reply is there, or with None when one cannot arrive.
+    """
 
     def __init__(self, count: int) -> None:
-        self.all: asyncio.Future[list[RawMessage]] = asyncio.get_running_loop().create_future()
+        self.all: asyncio.Future[list[RawMessage] | None] = asyncio.get_running_loop().create_future()
         self._replies: dict[int, RawMessage] = {}
         self._count = count
 
@@ -178,6 +190,10 @@ class _Requests:
         self._replies[index] = reply
         if len(self._replies) == self._count and not self.all.done():
             self.all.set_result([self._replies[n] for n in range(self._count)])
+
+    def lost(self) -> None:
+        if not self.all.done():
+            self.all.set_result(None)
 
 
 class _ChunkParser(Parser):

@@ -245,6 +245,7 @@ class Nats:
     async def _on_disconnected(self) -> None:
         if not self.client.is_closed:
             self.is_down()
+        self.client.lose_replies()
 
     async def _on_reconnected(self) -> None:
         self._logged = ""

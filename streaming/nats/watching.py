@@ -45,7 +45,10 @@ async def watch_nats(nats: Nats) -> None:
                 if circuit.unwritable is not None or circuit.writing_for() > _LONG_SECONDS:
                     await circuit.probe(_write_nothing(nats))
         except Unavailable as error:
-            circuit.open(Trouble.AWAY, error.reason)
+            if nats.connected:
+                circuit.open(Trouble.AWAY, error.reason)
+            else:
+                nats.is_down()
         except TimeoutError:
             pass  # the probe has opened the circuit
         await circuit.pause()

@@ -39,5 +39,5 @@ async def test_a_held_process_goes_on_when_it_is_released_and_not_before() -> No
 
 
 async def test_a_process_that_nobody_holds_goes_on_at_once() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await until_released()

@@ -220,6 +220,6 @@ async def test_a_server_that_is_frozen_does_not_hide_the_metrics_of_the_process(
     async def known() -> list[Metric]:
         return [gauge("known", "What the process knows.", 1)]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await metrics_answers(lambda: [frozen, known])["/metrics"]()
     assert (answer.status, b"commander_known 1.0" in answer.body) == (200, True)

@@ -44,13 +44,13 @@ async def let_in(api: Api, kind: str) -> Raw:
 
     async def there_is_room() -> bool:
         try:
-            async with asyncio.timeout(1):  # one that is refused waits for the other end to hang up
+            async with asyncio.timeout(5):  # one that is refused waits for the other end to hang up
                 found.append(await subscribed(api.port, kind))
         except (TimeoutError, asyncio.IncompleteReadError):
             return False
         return True
 
-    await until(there_is_room, f"room for {kind}")
+    await until(there_is_room, f"room for {kind}", timeout_seconds=120)
     return found[0]
 
 
@@ -90,7 +90,7 @@ async def test_a_socket_on_which_nothing_is_said_is_closed(api: Api, protocol: s
 async def test_a_socket_is_kept_while_its_other_end_answers_pings_and_closed_when_it_does_not(
     system: System, tmp_path: Path
 ) -> None:
-    with api_beside(system, tmp_path, ping_seconds=0.1, ping_timeout_seconds=1) as api:
+    with api_beside(system, tmp_path, ping_seconds=0.1, ping_timeout_seconds=3) as api:
         async with socket_to(api) as staying:
             for kind in (TRANSPORT_WS, LEGACY_WS):
                 raw = await subscribed(api.port, kind)

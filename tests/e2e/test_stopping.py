@@ -30,7 +30,7 @@ async def test_sigterm_ends_a_subscription_at_once_without_the_word_that_it_is_c
         api.part.process.terminate()
         rest = await raw.rest()
         await waiting.rest()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9, "others have ten seconds"
         assert await asyncio.to_thread(api.part.process.wait, 15) == 0
         if kind in ("sse", "multipart"):
             assert rest.endswith(b"0\r\n\r\n"), "the response ends as HTTP has it"

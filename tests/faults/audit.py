@@ -92,7 +92,7 @@ async def assert_projected(client: Client, log: list[dict[str, Any]]) -> None:
             row["transferId"]: row["status"] for row in transfers
         } == ends
 
-    await until(projected, "the projections equal a fold of the log", timeout_seconds=10)
+    await until(projected, "the projections equal a fold of the log")
     deposits = [e for e in log if e["type"] == "MoneyDeposited" and e["ofTransfer"] is None]
     assert sum(balances.values()) == sum(Decimal(e["amount"]) for e in deposits)
     assert min(balances.values()) >= 0

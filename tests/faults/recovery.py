@@ -14,6 +14,7 @@ from tests.faults.waiting import until
 
 BOUND_SECONDS = 12.0
 _MOST_SECONDS = 60.0
+_SLOWED_DOWN = 4
 _ACCOUNTS = 24
 """Enough to have some in each of the eight partitions, almost surely."""
 
@@ -63,8 +64,10 @@ class Recovery:
             waits.append(self._transfer(accounts[0], accounts[1]))
         await asyncio.gather(*waits)
 
-    def assert_within_bound(self) -> None:
-        assert max(self.seconds.values()) < BOUND_SECONDS, self.seconds
+    def assert_within_bound(self, quiet: Recovery | None = None) -> None:
+        """quiet: the same, measured while nothing was wrong; a busy machine is given more time."""
+        slow = 0.0 if quiet is None else max(quiet.seconds.values())
+        assert max(self.seconds.values()) < BOUND_SECONDS + _SLOWED_DOWN * slow, (self.seconds, slow)
 
     async def _open(self) -> tuple[str, int]:
         known = await self._client.submit("openAccount", {"owner": "Ada"})

@@ -21,7 +21,7 @@ from tests.faults.subscriber import Subscriber
 from tests.faults.waiting import until
 from tests.system import System
 
-TAKEOVER_SECONDS = 5.0
+TAKEOVER_SECONDS = 10.0
 CRASHED = "has crashed or lost Postgres"
 
 

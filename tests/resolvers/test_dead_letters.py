@@ -25,6 +25,7 @@ from commander.resolvers import dead_letters
 from commander.resolvers.request_context import RequestContext
 from commander.streaming.commands.assembling import Envelope, assembled, retried
 from commander.streaming.commands.deciding import MAX_DEPTH
+from commander.streaming.nats.publishing import publish
 from tests.streaming.conftest import Bank, running
 
 broken = Domain("broken")
@@ -99,8 +100,10 @@ async def test_what_was_dealt_with_is_not_dealt_with_again(servers: Bank) -> Non
 
 
 async def test_reads_do_not_wait_for_retries_that_wait_for_nats(
-    servers: Bank, nats_server: EmbeddedNats, database_url: str
+    servers: Bank, nats_server: EmbeddedNats, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert publish.__kwdefaults__ is not None
+    monkeypatch.setitem(publish.__kwdefaults__, "timeout_seconds", 60)
     ids = await failures(servers, 5)
     database = Database(database_url, max_connections=2)  # fewer than retries
     few = Bank(database, servers.nats, servers.submitter)
@@ -109,7 +112,7 @@ async def test_reads_do_not_wait_for_retries_that_wait_for_nats(
     try:
         retrying = [asyncio.create_task(dead_letters.retry(RequestContext(few, "ada"), one)) for one in ids]
         begun = "select count(*) from dead_letter_actions where not submitted"
-        async with asyncio.timeout(4):  # NATS gives up after 5
+        async with asyncio.timeout(30):
             while await database.fetchval(begun) < len(ids):
                 await asyncio.sleep(0.01)
         assert await dead_letters.dead_letters(database, 10)

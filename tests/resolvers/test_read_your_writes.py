@@ -49,7 +49,7 @@ async def test_when_the_time_is_up_the_position_reached_and_the_one_wanted_are_t
 
 async def test_a_position_beyond_the_log_is_refused_at_once_with_its_head(services: Services) -> None:
     await fill(services.database, 3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(AheadOfLog, match="atLeast: the log ends at position 3; 4 is beyond it") as error:
             await reached(services, services.tables["account"], 4, 60_000)
     assert error.value.head == 3

@@ -219,7 +219,7 @@ async def test_open_streams_of_all_transports_have_one_limit(
         for name, client in clients.items():
             answers = client.answers(document)
             opened.append(answers)
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(30):
                 assert "data" in await anext(answers), name
         for name, client in clients.items():
             if "ws" not in name:

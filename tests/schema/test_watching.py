@@ -61,7 +61,7 @@ async def test_a_watcher_sees_a_reaction_wait_though_nobody_tells_of_it(
     transfer = await requested(servers)
     async with fed(servers, services), aclosing(watch(services, transfer)) as trees:
         assert shown(await anext(trees)) == [(0, "RequestTransfer", "APPLIED")]
-        async with running(reactors(servers).run()), asyncio.timeout(10):
+        async with running(reactors(servers).run()), asyncio.timeout(30):
             async for tree in trees:
                 if len(shown(tree)) == 3:
                     break
@@ -178,7 +178,7 @@ async def test_a_projection_that_moves_while_the_tree_is_read_is_not_missed(
     servers: Bank, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def before_they_moved(services: Services) -> dict[str, int]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while any(services.progress.position_of(name) == 0 for name in services.tables):
                 await asyncio.sleep(0.01)
         return {}
@@ -190,7 +190,7 @@ async def test_a_projection_that_moves_while_the_tree_is_read_is_not_missed(
         async with (
             running(projecting(servers, services)),
             running(servers.processor().run()),
-            asyncio.timeout(10),
+            asyncio.timeout(30),
         ):
             async for tree in trees:
                 if tree["settled"]:

@@ -23,7 +23,7 @@ from commander.streaming.nats.watching import watch_nats
 from tests.names import NAMES
 from tests.streaming.conftest import Bank, running
 
-SLACK_SECONDS = 1.5
+SLACK_SECONDS = 8
 
 
 @pytest.mark.parametrize("sqlstate", ["disk_full", "out_of_memory", "io_error"])
@@ -102,15 +102,15 @@ async def test_a_nats_that_was_full_says_that_it_must_be_restarted(small_disk: P
             free = os.statvfs(small_disk)
             ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - 1_000_000))
             assert await refused_after() < 2 + SLACK_SECONDS, "it does not answer, and says why when asked"
-            assert await refused_after() < 0.1
+            assert await refused_after() < 1
             ballast.unlink()
             freed_at = loop.time()
             while loop.time() < freed_at + 2.5:  # longer than a failed write is believed
-                assert await refused_after() < 0.1
+                assert await refused_after() < 1
                 await asyncio.sleep(0.1)
             await server.stop()
             await server.start()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while nats.circuit.outage is not None:
                     await asyncio.sleep(0.01)
             [stored] = await publish(nats, [message])

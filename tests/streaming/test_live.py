@@ -67,7 +67,7 @@ async def acted(servers: Bank, *args: Any) -> int:
 
 
 async def following(items: Items) -> LiveItem:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await anext(items)
 
 
@@ -286,6 +286,20 @@ async def test_who_hardly_reads_keeps_no_more_than_its_list_and_comes_to_the_new
         assert item.cursor.position == position, "what was not read in time is told at once"
         seen.take(item, first=False)
     assert {row.weight for row in seen.rows.values()} == set(range(290, 300))
+
+
+async def test_who_follows_before_the_table_is_made_gets_its_rows_once_it_is(servers: Bank) -> None:
+    live = await live_of(servers, SHELF)
+    async with aclosing(live.follow("item", EVERY_ROW)) as items:
+        beginning = asyncio.ensure_future(following(items))
+        async with asyncio.timeout(30):
+            while not live.watched:
+                await asyncio.sleep(0.01)
+            while live.watched:  # it has found no table
+                await asyncio.sleep(0.001)
+        await ensure_tables(servers.database, [Table(SHELF.projections["item"])])
+        item = await beginning
+    assert (item.snapshot, item.changes, item.cursor.position) == (True, [], 0)
 
 
 async def test_a_projection_that_no_table_shows_yet_is_an_error(servers: Bank) -> None:

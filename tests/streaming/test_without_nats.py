@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import nats as nats_client
 import pytest
+from nats.aio.msg import Msg
 
 from commander.dev.embedded import EmbeddedNats
+from commander.domain.errors import Trouble
 from commander.eventstore.database import Connection, Database
 from commander.examples.bank import bank
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.log.relay import Relay
 from commander.streaming.nats.connection import Nats
+from commander.streaming.nats.watching import watch_nats
 from commander.streaming.reactors.reacting import ReactorRunner
 from commander.streaming.reactors.recurring import Ticker
 from tests.names import NAMES
@@ -72,3 +77,40 @@ async def test_each_connection_to_nats_has_limits_for_silence_the_next_one_too(
     assert [transport.is_closing() for transport in limited[-1:]] == [False]
     assert len(limited) > 1
     await nats.close()
+
+
+async def test_a_nats_that_was_killed_in_the_middle_of_a_question_is_not_silent_when_it_is_back(
+    nats_server: EmbeddedNats,
+) -> None:
+    nats = Nats(nats_server.url, NAMES)
+    asker = await nats_client.connect(nats_server.url, reconnect_time_wait=0)
+    asked, troubles = asyncio.Queue[bytes](), list[Trouble]()
+    nats.circuit.on_open(lambda outage: troubles.append(outage.trouble))
+
+    async def is_asked(message: Msg) -> None:
+        await asked.put(message.data)
+
+    await asker.subscribe(f"$JS.API.STREAM.INFO.{NAMES.commands}", cb=is_asked)
+    await nats.connect("test")
+    try:
+        async with running(watch_nats(nats)), asyncio.timeout(60):
+            await asked.get()
+            assert nats_server.process is not None
+            while nats.client._requests:  # it has not answered yet
+                await asyncio.sleep(0.01)
+            nats_server.process.send_signal(signal.SIGSTOP)
+            while not nats.client._requests:  # it is asked again, and does not answer
+                await asyncio.sleep(0.01)
+            nats_server.process.kill()
+            await nats_server.process.wait()
+            await nats_server.start()
+            while not nats.connected:
+                await asyncio.sleep(0.01)
+            troubles.clear()
+            while not asked.empty():
+                asked.get_nowait()
+            await asked.get()
+            assert Trouble.SILENT not in troubles
+    finally:
+        await asker.close()
+        await nats.close()
