@@ -43,6 +43,7 @@ class Asks:
             "id": [connection["edges"][0]["node"]["id"] for connection in ids.values()],
             "ids": [every],
             "after": ["0"],
+            "first": [100],
         }
 
     def of(self, operation: str, *, every: bool) -> Iterator[Ask]:
@@ -50,8 +51,7 @@ class Asks:
         documents = self._branch.documents
         for name in documents.roots(operation):
             needed = documents.required(operation, name)
-            if (operation, name) == ("subscription", "events"):
-                needed = ["after"]
+            needed += _MORE.get((operation, name), [])
             document = documents.document(operation, name, needed)
             given = [self._given[argument][: None if every else 1] for argument in needed]
             for values in itertools.product(*given):
@@ -67,6 +67,12 @@ class Asks:
         return self._truth[key]
 
 
+_MORE = {
+    ("subscription", "events"): ["after"],
+    ("query", "events"): ["first"],
+    ("query", "commands"): ["first"],
+}
+"""Arguments that a field is given though it does not need them: all the past, and all on one page."""
 _COMMANDS = (
     "ada requestTransfer",
     "tom deposit",
