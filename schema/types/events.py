@@ -68,8 +68,7 @@ class StandsStill(FeedItem):
     since: datetime = strawberry.field(description="Until then, everything was delivered.")
     reason: str
     stopped: StoppedAt | None = strawberry.field(
-        default=None,
-        description="The event that the projection of these rows cannot fold, if that is why. For operators.",
+        default=None, description="The event that these rows' projection cannot fold, if so. For operators."
     )
 
 
