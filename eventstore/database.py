@@ -150,7 +150,7 @@ class Database:
                     with reaching_postgres(connection):
                         yield connection
                 finally:
-                    if self.circuit.unreachable is not None:
+                    if self.circuit.unreachable is not None and not _is_gone(connection):
                         connection.terminate()  # a silent server would not let it go
                     with reaching_postgres():
                         await self._pool.release(connection, CONNECT_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 import asyncpg
@@ -119,6 +120,24 @@ async def kill_all(
     sql = """select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
              where datname = $1 and application_name like $2 and application_name is distinct from $3"""
     return int(await admin.fetchval(sql, name_of(database), application_name, spared))
+
+
+async def test_a_connection_that_has_broken_when_its_server_is_found_lost_is_unavailable(
+    database: Database, postgres_admin: Database
+) -> None:
+    with pytest.raises(Unavailable):
+        async with database.connection() as connection:
+            sleeping = asyncio.create_task(connection.fetchval("select pg_sleep(60)"))
+            await asyncio.sleep(0)
+            assert await kill_all(postgres_admin, database) == 1
+            await asyncio.wait((sleeping,), timeout=30)
+            with suppress(asyncpg.InterfaceError):
+                async with asyncio.timeout(30):
+                    while True:  # until the pool has taken it back
+                        connection.is_closed()
+                        await asyncio.sleep(0.01)
+            database.circuit.open(Trouble.AWAY, "it was killed")
+            await sleeping
 
 
 async def test_a_connection_that_breaks_in_use_is_unavailable_and_the_next_is_a_new_one(
