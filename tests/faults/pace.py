@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -17,11 +17,11 @@ _SLOWED_DOWN = 4
 """How many times longer an operation may take than one that needs no server, when the machine is busy."""
 _ROUNDS_SECONDS = 120.0
 
+T = TypeVar("T")
 
-async def ends(
-    client: Client, asking: Awaitable[dict[str, Any]]
-) -> tuple[dict[str, Any], Callable[[float], str]]:
-    """The answer to an operation, and a function that says whether it took longer than so many seconds.
+
+async def ends(client: Client, asking: Awaitable[T]) -> tuple[T, Callable[[float], str]]:
+    """The answer to an operation or a wait, and a function that says if it took more than so many seconds.
 
     The function returns an empty string if it did not. Raises httpx.TransportError.
     """
@@ -55,7 +55,7 @@ async def until_none_is_wrong(turn: Callable[[], Awaitable[list[str]]], what: st
         await asyncio.sleep(0.5)
 
 
-async def _timed(asking: Awaitable[dict[str, Any]]) -> tuple[float, dict[str, Any]]:
+async def _timed(asking: Awaitable[T]) -> tuple[float, T]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     answer = await asking

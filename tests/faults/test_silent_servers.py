@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import psutil
+import pytest
 
 from tests.faults.audit import assert_all_well
 from tests.faults.customers import Client
@@ -24,6 +25,7 @@ from tests.system import NO_TLS, System
 
 BOUND_SECONDS = 2.0
 AT_ONCE_SECONDS = 0.2
+STREAM_SECONDS = 5.0
 NOBODY = "00000000-0000-0000-0000-000000000000"
 DEPOSIT = """mutation ($account: UUID!, $options: CommandOptions) {
   deposit(input: {accountId: $account, amount: "1.00"}, options: $options) { __typename } }"""
@@ -254,6 +256,22 @@ async def test_while_nats_is_silent_everything_ends_in_time(parts: System, serve
                 await told_that_they_stand_still(opened, "NATS")
             await well_again(parts, client, account, subscriber)
             await until(lambda: moves(opened), "each stream moves again")
+
+
+@pytest.mark.parametrize("server", ["Postgres", "NATS"])
+async def test_streams_say_in_time_that_they_stand_still(
+    parts: System, servers: Servers, server: str
+) -> None:
+    async with customer(parts) as (client, account):
+
+        async def turn() -> list[str]:
+            async with streams(parts, account) as opened:
+                with silent(servers.process(server.lower())):
+                    _, late = await ends(client, told_that_they_stand_still(opened, server))
+                await asyncio.to_thread(parts.wait_ready)
+            return [words for words in [late(STREAM_SECONDS)] if words]
+
+        await until_none_is_wrong(turn, "each stream tells it in time")
 
 
 async def ends_what_is_under_way(
