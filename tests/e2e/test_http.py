@@ -108,21 +108,15 @@ def test_the_schema_has_no_trace_of_internal_commands(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mutation", "input", "code"),
-    [
-        ("deposit", {"amount": "1.00"}, "ACCOUNT_NOT_FOUND"),
-        ("withdraw", {"amount": "1.00"}, "ACCOUNT_NOT_FOUND"),
-        ("closeAccount", {}, "ACCOUNT_NOT_FOUND"),
-    ],
+    ("mutation", "input"),
+    [("deposit", {"amount": "1.00"}), ("withdraw", {"amount": "1.00"}), ("closeAccount", {})],
 )
 def test_a_command_to_an_unknown_account_is_rejected_with_a_code_and_a_reason(
-    system: System, mutation: str, input: dict[str, Any], code: str
+    system: System, mutation: str, input: dict[str, Any]
 ) -> None:
-    account = str(uuid4())
-    rejected = submit(system, mutation, {"accountId": account, **input})
+    rejected = submit(system, mutation, {"accountId": str(uuid4()), **input})
     assert rejected["__typename"] == "CommandRejected"
-    assert rejected["code"] == code
-    assert account in rejected["message"]
+    assert (rejected["code"], rejected["message"]) == ("ACCOUNT_NOT_FOUND", "there is no such account")
 
 
 def test_an_overdraft_is_rejected_and_changes_nothing(system: System) -> None:

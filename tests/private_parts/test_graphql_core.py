@@ -34,6 +34,35 @@ def test_an_executor_is_built_of_an_operation() -> None:
     accepts(subscribe, "executor_class")
 
 
+@relied_on(
+    "schema/execution/resolved.py",
+    "graphql-core",
+    "the steps of a subscription, the last for each item",
+)
+def test_a_subscription_is_followed_step_by_step() -> None:
+    import asyncio
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from graphql import build_schema, create_source_event_stream, map_source_to_response_event, parse
+    from graphql.execution import Executor, execute_subscription_event
+
+    async def items() -> AsyncIterator[dict[str, int]]:
+        yield {"one": 1}
+        yield {"one": 2}
+
+    async def followed() -> list[Any]:
+        schema = build_schema("type Query { one: Int } type Subscription { one: Int }")
+        given: dict[str, Any] = {"max_coercion_errors": 1, "hide_suggestions": True}
+        given["subscribe_field_resolver"] = lambda root, _: root
+        executor: Any = Executor.build(schema, parse("subscription { one }"), items(), **given)
+        source: Any = create_source_event_stream(executor)
+        results = map_source_to_response_event(executor, source, execute_subscription_event)
+        assert isinstance(results, AsyncGenerator)
+        return [result.data async for result in results]
+
+    assert asyncio.run(followed()) == [{"one": 1}, {"one": 2}]
+
+
 @relied_on("schema/execution/counting.py", "graphql-core", "Executor.complete_list_value, once for each list")
 def test_an_executor_completes_lists_by_one_method() -> None:
     from graphql import build_schema, execute, parse
