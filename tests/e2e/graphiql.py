@@ -115,12 +115,12 @@ class Browsed:
 
     @property
     def items(self) -> Locator:
-        """What the subscription of the open tab lists, the newest first."""
-        return self.page.locator(".commander-feed li")
+        """What the subscription of the open tab lists, the newest first, without heartbeats."""
+        return self.page.locator(".commander-feed li").filter(has_not_text='"Heartbeat"')
 
     async def listed(self) -> list[Any]:
-        """The value of each listed item, the oldest first."""
-        texts = await self.page.locator(".commander-feed li pre").all_text_contents()
+        """The value of each of `items`, the oldest first."""
+        texts = await self.items.locator("pre").all_text_contents()
         return [json.loads(text) for text in reversed(texts)]
 
 
