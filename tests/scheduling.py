@@ -20,9 +20,6 @@ SLOWEST_FIRST = (
     "schema",
 )
 
-_FIRST = TESTS / "schema" / "test_settling.py"
-"""It failed in one run of four, behind other modules of its process. The cause is not found."""
-
 _SHARED = {
     "e2e": re.compile(r"\b(system): System\b"),
     "rights": re.compile(r"\b(branch): Branch\b"),
@@ -38,8 +35,6 @@ def place(path: Path) -> tuple[bool, int]:
 
     First the modules that share a system, then the others, by directory.
     """
-    if path == _FIRST:
-        return False, -1
     directory = path.relative_to(TESTS).parts[0]
     rank = SLOWEST_FIRST.index(directory) if directory in SLOWEST_FIRST else len(SLOWEST_FIRST)
     return scope_of(path, "of its own") == "of its own", rank

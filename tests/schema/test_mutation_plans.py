@@ -12,6 +12,7 @@ from commander.domain.errors import InvalidRequest
 from commander.examples.bank import bank
 from commander.resolvers.results import RejectedResult, Stage
 from commander.resolvers.services import Limits
+from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.execution.mutation_plans import Mutating, Unplanned
 from commander.schema.types.events import EventTypes
@@ -29,10 +30,9 @@ from commander.schema.types.results import (
     VersionConflict,
 )
 from commander.schema.types.scalars import Position
-from tests.schema.built import bank_schema
 
 ID = UUID("00000000-0000-0000-0000-00000000000a")
-SCHEMA = bank_schema()
+SCHEMA = build_schema(bank)  # its own: the tests replace what resolves its mutations
 TYPES = TypeMap()
 OUTCOMES = OutcomeTypes(EventTypes(bank, TYPES), RejectionCodes(bank, TYPES))
 OF: dict[str, Any] = {"command_id": ID, "type": "Deposit", "stream": "account-1"}
