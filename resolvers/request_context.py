@@ -62,15 +62,14 @@ class RequestContext(Generic[S_co]):
         access: what its token allows. None: it has none, or authentication is off.
         """
         name = services.actor_header
-        made = cls(
-            services,
-            None if name is None else _actor(headers.get(name, "")),
-            traceparent_from(headers.get("traceparent")),
-            address=address,
-        )
+        actor = None if name is None else _actor(headers.get(name, ""))
+        traceparent = traceparent_from(headers.get("traceparent"))
         if access is None and services.authentication is not None:
             access = ANONYMOUS
-        return made if access is None else made.with_access(access)
+        if access is None:
+            return cls(services, actor, traceparent, address=address)
+        actor, rights = access.viewer.subject or actor, _rights(services, access)
+        return cls(services, actor, traceparent, access=access, address=address, rights=rights)
 
     def with_access(self: _Own, access: Access) -> _Own:
         """The same request, with what its token allows. The token's subject is the actor, if it has one."""

@@ -97,7 +97,8 @@ class Rights:
         self._rows: dict[str, Filter] = {}
         self._events: dict[str, EventRule] = {}
         self._hidden: dict[type, frozenset[str]] = {}
-        self._senders: dict[tuple[str, Verdict], Sender] = {}
+        self._senders: dict[tuple[str, bool], Sender] = {}
+        self._same_for_all: dict[str, Verdict] = {}  # of types whose rules ask no function before the state
 
     @cached_property
     def own(self) -> Any:
@@ -147,18 +148,26 @@ class Rights:
 
     def may_submit(self, type_: CommandType, command: Any) -> Verdict:
         """Whether the viewer may send the command."""
+        found = self._same_for_all.get(type_.name)
+        if found is not None:
+            return found
         if type_.allow is None:
-            return Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN
-        return verdict(type_.allow, type_.name, self.viewer.roles, self.own, command)
+            found = Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN
+        else:
+            found = verdict(type_.allow, type_.name, self.viewer.roles, self.own, command)
+        if not any(isinstance(part, Asked) and part.parameters < 3 for part in parts_of(type_.allow)):
+            self._same_for_all[type_.name] = found
+        return found
 
     def sender(self, type_: CommandType, verdict: Verdict) -> Sender:
         """What travels with a command of this type that the viewer may send, by this verdict."""
-        found = self._senders.get((type_.name, verdict))
+        by_state = verdict is Verdict.NEEDS_STATE
+        found = self._senders.get((type_.name, by_state))
         if found is None:
-            found = self._senders[type_.name, verdict] = self._sender(type_, verdict)
+            found = self._senders[type_.name, by_state] = self._sender(type_, by_state)
         return found
 
-    def _sender(self, type_: CommandType, verdict: Verdict) -> Sender:
+    def _sender(self, type_: CommandType, by_state: bool) -> Sender:
         own = claims = None
         if any(isinstance(part, Asked) for part in parts_of(type_.allow)):
             if self._domain.own_viewer is not None:
@@ -166,7 +175,7 @@ class Rights:
             elif self.viewer.claims:
                 claims = msgspec.json.encode(dict(self.viewer.claims)).decode()
         roles = tuple(sorted(self.viewer.roles))
-        return Sender(self.viewer.subject, roles, own, claims, verdict is Verdict.NEEDS_STATE)
+        return Sender(self.viewer.subject, roles, own, claims, by_state)
 
     def _event_rule(self, event: EventType) -> EventRule:
         own, same = self._resolved(event.visible, event.name, event.fields)

@@ -11,8 +11,9 @@ function has made of it. This module has the rules as their author writes them, 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from commander.domain.conditions import Where
@@ -32,6 +33,11 @@ class AnyRule:
     """The rule that is true if one of these is. Made by `any_of`."""
 
     rules: tuple[Any, ...]
+
+    @cached_property
+    def parts(self) -> tuple[Any, ...]:
+        """The same without any rule that only joins others."""
+        return tuple(part for one in self.rules for part in parts_of(one))
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,11 @@ def event_rule(given: Any, fields: Sequence[Field], where: str, label: str) -> R
     return _visible(given, fields, where, label, (Where, SameAs))
 
 
-def parts_of(rule: Rule | None) -> Iterator[Rule]:
+def parts_of(rule: Rule | None) -> tuple[Rule, ...]:
     """The rules that it is made of, without those that only join others."""
     if isinstance(rule, AnyRule):
-        for one in rule.rules:
-            yield from parts_of(one)
-    elif rule is not None:
-        yield rule
+        return rule.parts
+    return () if rule is None else (rule,)
 
 
 def _visible(

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Any
 
 import jwt
@@ -53,7 +53,7 @@ class Demands:
 class Tokens:
     """Verifies tokens with these keys.
 
-    now: seconds since 1970. A verified token is kept by its hash, so that nothing here holds a token.
+    now: seconds since 1970. A verified token is kept by its hash (BLAKE2b), so that nothing here holds a token.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Tokens:
         """What the token allows. Raises TokenExpired, Unauthenticated, and Unavailable without keys."""
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated(f"the token is longer than {LONGEST_TOKEN} characters")
-        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = blake2b(token.encode("utf-8", "surrogatepass")).digest()
         access = self._verified.get(digest)
         if access is None:
             access = await self._verify(token)

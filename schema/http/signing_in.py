@@ -23,6 +23,7 @@ from commander.schema.context import Context
 from commander.schema.errors import message_and_extensions
 
 _AUTHORIZATION = "authorization"
+_AUTHORIZATION_HEADER = _AUTHORIZATION.encode()
 _UNAUTHENTICATED = 4401
 _EXPIRED = 4403
 _TRY_AGAIN_LATER = 1013
@@ -103,10 +104,10 @@ def address_of(request: HTTPConnection) -> str | None:
 
 def authorization_of(headers: Headers) -> str | None:
     """The header Authorization. None without it. Raises Unauthenticated if there are several."""
-    given = headers.getlist(_AUTHORIZATION)
+    given = [value for name, value in headers.raw if name == _AUTHORIZATION_HEADER]
     if len(given) > 1:
         raise Unauthenticated("the request has more than one header Authorization")
-    return given[0] if given else None
+    return given[0].decode("latin-1") if given else None
 
 
 def ended_error(error: CommanderError) -> dict[str, Any]:
