@@ -69,8 +69,9 @@ def _checks() -> Iterator[Mutant]:
     by_state = "by_state = command.sender is not None and command.sender.by_state"
     yield Mutant("command-waits", file, by_state, "by_state = False", ALLOWING)
     file = "commander/domain/rights.py"
-    no_rule = "return Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN"
-    yield Mutant("command-no-rule", file, no_rule, "return Verdict.ALLOWED", RULES)
+    no_rule = "found = Verdict.ALLOWED if self.is_operator else Verdict.FORBIDDEN"
+    yield Mutant("command-no-rule", file, no_rule, "found = Verdict.ALLOWED", RULES)
+    yield Mutant("command-kept", file, "part.parameters < 3", "False", RULES)
     resolved = "self._resolved({0}.visible, "
     open_ = "self._resolved(Anyone() if {0}.visible is None else {0}.visible, "
     yield Mutant("row-no-rule", file, resolved.format("projection"), open_.format("projection"), RULES)
