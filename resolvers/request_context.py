@@ -8,8 +8,10 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from commander.domain import Rights
 from commander.domain.errors import Forbidden
@@ -25,8 +27,7 @@ S_co = TypeVar("S_co", covariant=True)
 _Own = TypeVar("_Own", bound="RequestContext[Services]")
 
 
-@dataclass(frozen=True)
-class RequestContext(Generic[S_co]):
+class RequestContext(msgspec.Struct, Generic[S_co], frozen=True, eq=False, dict=True):
     """What an operation knows of its request.
 
     services: the services of this process, with their limits.
@@ -46,7 +47,7 @@ class RequestContext(Generic[S_co]):
     resume_after: Cursor | None = None
     access: Access | None = None
     address: str | None = None
-    extensions: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any] = msgspec.field(default_factory=dict)
     rights: Rights | None = None
 
     @classmethod

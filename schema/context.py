@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
 from graphql import GraphQLSchema
 
 from commander.resolvers.answer_size import AnswerSize
@@ -13,8 +13,7 @@ from commander.resolvers.services import Services
 from commander.schema.batching import Batching
 
 
-@dataclass(frozen=True)
-class Context(RequestContext[Services]):
+class Context(RequestContext[Services], frozen=True, eq=False, dict=True):
     """The context of one operation. A connection has one too, and each of its operations gets its own.
 
     parts_of_outcomes: which fields of CommandApplied with fields of their own a mutation selects.
@@ -24,7 +23,7 @@ class Context(RequestContext[Services]):
     """
 
     parts_of_outcomes: frozenset[str] = frozenset()
-    at_least: dict[str | int | None, tuple[int, int]] = field(default_factory=dict)
+    at_least: dict[str | int | None, tuple[int, int]] = msgspec.field(default_factory=dict)
     known: GraphQLSchema | None = None
 
     @cached_property
