@@ -4,6 +4,7 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
 from commander.domain.conditions import one_of, where
 from commander.domain.constraints import Doc, Message
+from commander.domain.deciders import DeciderType, StateParameter, StreamSource
 from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
@@ -35,6 +36,7 @@ from commander.domain.rights import Rights, Verdict
 from commander.domain.roles import Visible
 from commander.domain.rules import any_of, anyone, same_as
 from commander.domain.touching import touches
+from commander.domain.unique import Unique, UniqueRule
 from commander.domain.viewers import Viewer
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "CommandType",
     "CommanderError",
     "Deadline",
+    "DeciderType",
     "DefinitionError",
     "Deprecated",
     "Doc",
@@ -71,8 +74,12 @@ __all__ = [
     "Rejected",
     "Rights",
     "RuleFailed",
+    "StateParameter",
+    "StreamSource",
     "SubmitContext",
     "UndecodableEvent",
+    "Unique",
+    "UniqueRule",
     "UnknownEvent",
     "Verdict",
     "Viewer",

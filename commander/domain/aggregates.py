@@ -23,6 +23,7 @@ from commander.domain.mutability import is_mutable
 from commander.domain.naming import GivenNames, Named
 from commander.domain.returns import check_returns
 from commander.domain.source import where_is
+from commander.domain.unique import UniqueRule, unique_rules
 
 Decider = Callable[[Any, Any, Callable[[], CommandContext]], tuple[Any, ...]]
 
@@ -39,7 +40,7 @@ class AggregateType(Named):
 
     name, was: see Named. The API shows the name. The streams have the stored name.
     decider_functions: the methods that decide, as the author wrote them. guards: by command, in the order in
-    which they run.
+    which they run. unique: what no two of its streams have in common.
     """
 
     name: str
@@ -51,6 +52,7 @@ class AggregateType(Named):
     was: tuple[str, ...] = ()
     decider_functions: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     guards: Mapping[type, tuple[Guard, ...]] = field(default_factory=dict)
+    unique: tuple[UniqueRule, ...] = ()
 
     def initial(self) -> Any:
         """The state before the first event."""
@@ -99,10 +101,17 @@ class AggregateType(Named):
 
         Raises InvalidCommand if the key makes it longer than MAX_STREAM_BYTES.
         """
-        stream = f"{self.stored_name}-{getattr(command, self.key)}"
+        return self.stream_of_key(getattr(command, self.key), self.key)
+
+    def stream_of_key(self, key: Any, field: str) -> str:
+        """The id of the stream with this key. field: of the command that has it.
+
+        Raises InvalidCommand, which names the field, as `stream_of`.
+        """
+        stream = f"{self.stored_name}-{key}"
         if len(stream) > MAX_STREAM_BYTES // 4 and len(stream.encode()) > MAX_STREAM_BYTES:
             limit = MAX_STREAM_BYTES - len(self.stored_name) - 1
-            raise InvalidCommand((Problem((self.key,), f"must have at most {limit} bytes as UTF-8"),))
+            raise InvalidCommand((Problem((field,), f"must have at most {limit} bytes as UTF-8"),))
         return stream
 
 
@@ -112,10 +121,11 @@ def aggregate_type(
     commands: Mapping[type, CommandType],
     events: Mapping[type, EventType],
     names: GivenNames,
+    unique: Any = (),
 ) -> AggregateType:
     """Collects and checks the deciders (methods that take a command), evolvers (an event) and guards.
 
-    Raises DefinitionError.
+    unique: see unique.py. Raises DefinitionError.
     """
     where = where_is(cls)
     try:
@@ -139,13 +149,14 @@ def aggregate_type(
         seen.add(handler.parameter)
         if handler.parameter in commands:
             check_returns(handler, label, partial(_not_an_event_of, cls, allowed, commands, events))
-            _check_key(commands[handler.parameter], key, label, handler.where)
+            check_key(commands[handler.parameter], key, label, handler.where)
             deciders[handler.parameter] = _decider(handler, allowed, label)
             functions[handler.parameter] = handler.function
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
-    guards = guards_of(cls, deciders)
-    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards)
+    guards = guards_of(cls, commands)
+    rules = unique_rules(cls, unique, names.stored, where)
+    return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards, rules)
 
 
 def _not_an_event_of(
@@ -163,10 +174,15 @@ def _not_an_event_of(
     return "an error: raise it" if issubclass(returned, Exception) else None
 
 
-def _check_key(command: CommandType, key: str, label: str, where: str) -> None:
+def check_key(command: CommandType, key: str, label: str, where: str, advice: str = "") -> None:
+    """Raises DefinitionError unless the command's field `key` can be the key of a stream.
+
+    advice: what to do if there is no such field.
+    """
     found = next((f for f in command.fields if f.name == key), None)
     if found is None:
-        raise DefinitionError(where, f"{label}: {command.name} has no field {key}, the aggregate's key")
+        problem = f"{command.name} has no field {key}, the aggregate's key{advice}"
+        raise DefinitionError(where, f"{label}: {problem}")
     if found.optional:
         raise DefinitionError(where, f"{label}: the key {command.name}.{key} cannot be None")
     if found.visible_to is not None:

@@ -161,7 +161,8 @@ def _list_form(item: Form | None) -> Form | None:
     return lambda values: [None if value is None else item(value) for value in values]
 
 
-def _decimal_form(value: Decimal) -> Decimal:
+def exact_decimal(value: Decimal) -> Decimal:
+    """The same number in the one form that all equal numbers have."""
     return _EXACT.normalize(value) if value else Decimal(0)
 
 
@@ -173,4 +174,4 @@ def _float_form(value: float) -> float:
     return float(value) + 0.0  # -0.0 becomes 0.0
 
 
-_SCALAR_FORMS: Mapping[Any, Form] = {Decimal: _decimal_form, datetime: _moment_form, float: _float_form}
+_SCALAR_FORMS: Mapping[Any, Form] = {Decimal: exact_decimal, datetime: _moment_form, float: _float_form}

@@ -11,9 +11,11 @@ import msgspec
 from commander.domain.aggregates import AggregateType, aggregate_type
 from commander.domain.class_bodies import check_still_frozen
 from commander.domain.code import DomainCode, code_of
+from commander.domain.deciding import DecidingDomain
 from commander.domain.declaring import DeclaringDomain
 from commander.domain.errors import RAISED, DefinitionError, UndecodableEvent, UnknownEvent
 from commander.domain.fingerprints import Fingerprints
+from commander.domain.guards import check_guards
 from commander.domain.links import links_of
 from commander.domain.lookups import REACTION_AGGREGATE, REACTION_REJECTED
 from commander.domain.messages import CommandType, EventType, frozen_dataclass
@@ -28,6 +30,7 @@ from commander.domain.revoking import RevokingDomain
 from commander.domain.rules import Visibility
 from commander.domain.ruling import RuledDomain
 from commander.domain.source import raised, running, where_is
+from commander.domain.unique import Unique
 
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _QUERIES = {"event", "events", "command", "commands", "lineage"}
 
 
-class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain, RevokingDomain):
+class Domain(DeclaringDomain, DecidingDomain, ReactingDomain, RejectingDomain, RuledDomain, RevokingDomain):
     """Events, commands, aggregates, projections and reactors of one bounded context.
 
     Each decorator checks its class at once and raises DefinitionError with file and line. `check` checks the
@@ -82,17 +85,25 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain, Revo
     @dataclass_transform(frozen_default=True)
     @needs_parentheses('@domain.aggregate(key="account_id")')
     def aggregate(
-        self, /, *, key: str, name: str | None = None, was: Sequence[str] = ()
+        self,
+        /,
+        *,
+        key: str,
+        name: str | None = None,
+        was: Sequence[str] = (),
+        unique: Sequence[str | tuple[str, ...] | Unique] = (),
     ) -> Callable[[type[T]], type[T]]:
         """Declares an aggregate. Its fields are the state; its methods decide commands and apply events.
 
         key: the field of its commands that identifies the instance.
+        unique: fields of the state that no two of its streams have in common. A tuple of fields is one key of
+        them together. See Unique for keys that a function makes.
         """
 
         def register(cls: type[T]) -> type[T]:
             names = given_names("aggregate", cls.__name__, name, was, in_lower_case=True)
             classes = self._command_classes(), self._event_classes()
-            type_ = aggregate_type(frozen_dataclass(cls), key, *classes, names)
+            type_ = aggregate_type(frozen_dataclass(cls), key, *classes, names, unique)
             check_public(names, type_.where)
             if REACTION_AGGREGATE in names.all:
                 raise DefinitionError(running(), f"the aggregate name {REACTION_AGGREGATE} is taken")
@@ -212,6 +223,9 @@ class Domain(DeclaringDomain, ReactingDomain, RejectingDomain, RuledDomain, Revo
         for event in self.events.values():
             if event.name not in self._aggregate_of_event:
                 raise DefinitionError(event.where, f"no aggregate evolves by the event {event.name}")
+        for aggregate in self.aggregates.values():
+            decided = {command.cls for command in self.commands_of(aggregate)}
+            check_guards(aggregate.cls, aggregate.guards, decided.__contains__)
         links_of(self.projections)
         if any(command.rejects is not None for command in self.commands.values()):
             _ = self.rejection_codes

@@ -12,7 +12,7 @@ So the API asks it before there is a command, too; see affordances.py.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Never, NoReturn, TypeVar
@@ -85,9 +85,10 @@ def guards(*commands: type[Any]) -> Callable[[G], G]:
     return mark
 
 
-def guards_of(cls: type, decided: Container[type]) -> Mapping[type, tuple[Guard, ...]]:
-    """The guards of an aggregate, by command. decided: the commands that it decides.
+def guards_of(cls: type, commands_known: Container[type]) -> Mapping[type, tuple[Guard, ...]]:
+    """The guards of an aggregate, by command. commands_known: those that it may turn out to decide.
 
+    A decider over several states is defined after the aggregate. So `check_guards` checks the rest later.
     Raises DefinitionError.
     """
     found: dict[type, tuple[Guard, ...]] = {}
@@ -98,11 +99,25 @@ def guards_of(cls: type, decided: Container[type]) -> Mapping[type, tuple[Guard,
             problem = "a guard returns None: let it raise Rejected, and annotate it with None"
             raise DefinitionError(guard.where, f"{guard.name}: {problem}")
         for command in dict.fromkeys(commands):
-            if command not in decided:
-                problem = f"{cls.__name__} does not decide {command.__name__}"
-                raise DefinitionError(guard.where, f"{guard.name}: {problem}")
+            if command not in commands_known:
+                raise _undecided(cls, command, guard)
             found[command] = (*found.get(command, ()), guard)
     return found
+
+
+def check_guards(cls: type, guards: Mapping[type, Sequence[Guard]], decides: Callable[[type], bool]) -> None:
+    """Raises DefinitionError for a guard of a command that the aggregate does not decide.
+
+    decides: whether it decides the commands of a class, or is the first state of their decider.
+    """
+    for command, guards_of_command in guards.items():
+        if not decides(command):
+            raise _undecided(cls, command, guards_of_command[0])
+
+
+def _undecided(cls: type, command: type, guard: Guard) -> DefinitionError:
+    problem = f"{cls.__name__} does not decide {command.__name__}"
+    return DefinitionError(guard.where, f"{guard.name}: {problem}")
 
 
 def _marked(cls: type) -> Iterator[tuple[str, Callable[[Any], Any], tuple[type, ...]]]:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from commander.domain.aggregates import AggregateType
+from commander.domain.deciders import DeciderType
 from commander.domain.decisions import CommandContext
 from commander.domain.errors import DefinitionError, HookFailed, InvalidCommand, Rejected
 from commander.domain.handlers import hints_of
@@ -25,6 +26,7 @@ from commander.domain.messages import CommandType
 from commander.domain.source import running, where_is
 
 H = TypeVar("H", bound=Callable[..., Any])
+E = TypeVar("E")
 
 
 class Origin(Enum):
@@ -106,7 +108,10 @@ class HookedDomain(ABC):
     def _command_classes(self) -> Mapping[type, CommandType]: ...
 
     @abstractmethod
-    def aggregate_of_command(self, name: str) -> AggregateType: ...
+    def stream_of(self, command: Any) -> str: ...
+
+    @abstractmethod
+    def key_of_command(self, name: str) -> str: ...
 
     @overload
     def before_submit(self, /, *commands: type[Any]) -> Callable[[H], H]: ...
@@ -138,7 +143,6 @@ class HookedDomain(ABC):
 
         Raises Rejected, InvalidCommand, and HookFailed if a hook raises or returns anything else.
         """
-        aggregate = self.aggregate_of_command(type_.name)
         for hook in self.submit_hooks.of(type_.cls):
             changed = hook(command, context)
             if changed is None:
@@ -151,8 +155,9 @@ class HookedDomain(ABC):
                 raise
             except Exception as error:  # a predicate may raise anything
                 raise hook.failed(f"returned an invalid {type_.name}: {error}") from error
-            if aggregate.stream_of(changed) != context.stream:
-                raise hook.failed(f"changed {type_.name}.{aggregate.key}, the key of the aggregate")
+            if self.stream_of(changed) != context.stream:
+                key = self.key_of_command(type_.name)
+                raise hook.failed(f"changed {type_.name}.{key}, the key of the aggregate")
             command = changed
         return command
 
@@ -165,9 +170,39 @@ class HookedDomain(ABC):
         """
         if not self.decide_hooks.all:
             return aggregate.decide(state, command, context)
+        return self._unless_rejected(
+            command, context, lambda: aggregate.decide(state, command, context), lambda events: events
+        )
+
+    def decided_across(
+        self,
+        decider: DeciderType,
+        states: Sequence[Any],
+        command: Any,
+        context: Callable[[], CommandContext],
+    ) -> tuple[tuple[int, Any], ...]:
+        """The same for a decider over several states; each event with the index of its state."""
+        if not self.decide_hooks.all:
+            return decider.decide(states, command, context)
+        return self._unless_rejected(
+            command,
+            context,
+            lambda: decider.decide(states, command, context),
+            lambda placed: tuple(event for _, event in placed),
+        )
+
+    def _unless_rejected(
+        self,
+        command: Any,
+        context: Callable[[], CommandContext],
+        decide: Callable[[], E],
+        events: Callable[[E], tuple[Any, ...]],
+    ) -> E:
+        """What `decide` gives, unless an after_decide hook rejects the command. events: those in it."""
         decision: tuple[Any, ...] | Rejected
         try:
-            decision = aggregate.decide(state, command, context)
+            decided = decide()
+            decision = events(decided)
         except Rejected as rejection:
             decision = rejection
         for hook in self.decide_hooks.of(type(command)):
@@ -176,7 +211,7 @@ class HookedDomain(ABC):
                 raise hook.failed(f"returned {type(answer).__name__}; it must return None or raise Rejected")
         if isinstance(decision, Rejected):
             raise decision
-        return decision
+        return decided
 
     def _hooking(
         self, hooks: Hooks, kind: str, given: Sequence[Any], takes: tuple[int, type]

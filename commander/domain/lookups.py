@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commander.domain.aggregates import AggregateType
+from commander.domain.deciders import DeciderType
 from commander.domain.errors import DefinitionError
 from commander.domain.messages import CommandType, EventType, event_type, registered
 from commander.domain.naming import GivenNames
 from commander.domain.reactors import RecordedRejection
+from commander.domain.unique import UniqueRule
 
 REACTION_REJECTED = "ReactionRejected"
 REACTION_AGGREGATE = "reaction"
@@ -18,7 +20,7 @@ REACTION_AGGREGATE = "reaction"
 class DomainLookups:
     """The part of Domain that finds definitions; see Domain.
 
-    rejection: the built-in event ReactionRejected.
+    rejection: the built-in event ReactionRejected. deciders: those over several states, by command.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class DomainLookups:
         self.events: dict[str, EventType] = {}
         self.commands: dict[str, CommandType] = {}
         self.aggregates: dict[str, AggregateType] = {}
+        self.deciders: dict[str, DeciderType] = {}
         self.event_of: dict[type, EventType] = {}
         self._command_of: dict[type, CommandType] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
@@ -38,8 +41,36 @@ class DomainLookups:
         self._stored_aggregates: dict[str, AggregateType] = {}
 
     def aggregate_of_command(self, name: str) -> AggregateType:
-        """The aggregate that decides this command. Raises KeyError for an unknown name."""
+        """The aggregate of the command's stream. Raises KeyError for an unknown name.
+
+        It decides the command, or is that of the first state of the command's decider.
+        """
         return self._aggregate_of_command[name]
+
+    def stream_of(self, command: Any) -> str:
+        """The id of the stream that the command is decided on. Raises InvalidCommand for a key too long."""
+        name = registered(type(command)).name
+        decider = self.deciders.get(name)
+        owner = self._aggregate_of_command[name] if decider is None else decider
+        return owner.stream_of(command)
+
+    def key_of_command(self, name: str) -> str:
+        """The command's field with the key of its stream. Raises KeyError for an unknown name."""
+        decider = self.deciders.get(name)
+        return self._aggregate_of_command[name].key if decider is None else decider.key
+
+    def unique_rules_of(self, command: str) -> tuple[UniqueRule, ...]:
+        """The unique keys that the events of a command could claim. Raises KeyError for an unknown name."""
+        decider = self.deciders.get(command)
+        if decider is None:
+            return self._aggregate_of_command[command].unique
+        aggregates = dict.fromkeys(state.type.name for state in decider.states)
+        return tuple(rule for name in aggregates for rule in self.aggregates[name].unique)
+
+    def commands_of(self, aggregate: AggregateType) -> list[CommandType]:
+        """The commands that are decided on streams of this aggregate, in the order of their definition."""
+        owners = self._aggregate_of_command
+        return [one for one in self.commands.values() if owners.get(one.name) is aggregate]
 
     def aggregate_of_event(self, name: str) -> AggregateType:
         """The aggregate that evolves by this event. Raises KeyError for an unknown name."""
@@ -77,7 +108,25 @@ class DomainLookups:
         self.commands[type_.name] = self._command_of[type_.cls] = type_
         self._stored_commands |= dict.fromkeys(type_.names, type_)
 
+    def _add_decider(self, type_: DeciderType) -> None:
+        name = type_.command.name
+        if name in self._aggregate_of_command:
+            raise DefinitionError(type_.where, f"{type_.name}: {self._decided_twice(name)}")
+        self._aggregate_of_command[name] = type_.aggregate
+        self.deciders[name] = type_
+
+    def _decided_twice(self, command: str) -> str:
+        """The problem with a second decider of this command."""
+        decider, aggregate = self.deciders.get(command), self._aggregate_of_command[command]
+        by, where = aggregate.cls.__name__, aggregate.where
+        if decider is not None:
+            by, where = decider.name, decider.where
+        return f"{command} is decided twice; {by} decides it at {where}"
+
     def _add_aggregate(self, type_: AggregateType) -> None:
+        for cls in type_.deciders:
+            if (decided := registered(cls).name) in self.deciders:
+                raise DefinitionError(type_.where, f"{type_.cls.__name__}: {self._decided_twice(decided)}")
         for owned, table in (
             (type_.evolvers, self._aggregate_of_event),
             (type_.deciders, self._aggregate_of_command),

@@ -1,5 +1,7 @@
 """The codes that a command can be rejected with: declared by its author, or found in the code of its decider.
 
+Every command of an aggregate with unique keys can be rejected with NOT_UNIQUE.
+
 Found is each `Rejected("CODE", …)` in the decider, in the guards and the hooks of the command, and in what
 they call by name: functions, methods of the state, base classes. A code may be a text, a constant, or one of
 the two sides of an `if`. What is computed is not found; the author then declares `rejects=(…)`.
@@ -8,19 +10,30 @@ the two sides of an `if`. What is computed is not found; the author then declare
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from commander.domain.aggregates import AggregateType
+from commander.domain.deciders import DeciderType
 from commander.domain.errors import DefinitionError
 from commander.domain.hooks import HookedDomain
 from commander.domain.messages import CommandType
+from commander.domain.unique import NOT_UNIQUE, UniqueRule
 
 
 class RejectingDomain(HookedDomain, ABC):
     """The part of Domain that knows the codes of rejections; see Domain."""
 
+    deciders: dict[str, DeciderType]
+
     @abstractmethod
     def _command_classes(self) -> Mapping[type, CommandType]: ...
+
+    @abstractmethod
+    def aggregate_of_command(self, name: str) -> AggregateType: ...
+
+    @abstractmethod
+    def unique_rules_of(self, command: str) -> Sequence[UniqueRule]: ...
 
     @cached_property
     def rejection_codes(self) -> Mapping[str, Mapping[str, str]]:
@@ -33,8 +46,12 @@ class RejectingDomain(HookedDomain, ABC):
 
         reader, codes = CodeReader(), dict[str, Mapping[str, str]]()
         for cls, type_ in self._command_classes().items():
-            aggregate = self.aggregate_of_command(type_.name)
-            found = reader.codes_of(aggregate.decider_functions[cls], aggregate.cls)
+            aggregate, decider = self.aggregate_of_command(type_.name), self.deciders.get(type_.name)
+            if decider is None:
+                found = reader.codes_of(aggregate.decider_functions[cls], aggregate.cls)
+            else:
+                classes = {state.name: state.type.cls for state in decider.states}
+                found = reader.codes_of(decider.function, None, classes)
             for guard in aggregate.guards.get(cls, ()):
                 found = {**reader.codes_of(guard.function, aggregate.cls), **found}
             if type_.rejects is not None:
@@ -43,6 +60,8 @@ class RejectingDomain(HookedDomain, ABC):
                     problem = f"{raiser} raises {', '.join(undeclared)}, which `rejects` does not have"
                     raise DefinitionError(type_.where, f"{type_.name}: {problem}")
                 found = {code: found.get(code, "") for code in type_.rejects}
+            if rules := self.unique_rules_of(type_.name):
+                found = {NOT_UNIQUE: rules[0].rejection.message if len(rules) == 1 else "", **found}
             for hook in (*self.submit_hooks.of(cls), *self.decide_hooks.of(cls)):
                 found = {**reader.codes_of(hook.function, None), **found}
             codes[type_.name] = found

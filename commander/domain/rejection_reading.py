@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 from commander.domain.errors import Rejected
 from commander.domain.source import is_of_the_author
 
+_NO_STATES: Mapping[str, type] = MappingProxyType({})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -22,8 +23,13 @@ class CodeReader:
     def __init__(self) -> None:
         self._files: dict[str, dict[int, _Function]] = {}
 
-    def codes_of(self, function: Callable[..., Any], cls: type | None) -> dict[str, str]:
-        """The codes of a function, with their messages. cls: the class that it is a method of."""
+    def codes_of(
+        self, function: Callable[..., Any], cls: type | None, states: Mapping[str, type] = _NO_STATES
+    ) -> dict[str, str]:
+        """The codes of a function, with their messages. cls: the class that it is a method of.
+
+        states: the classes of its parameters, as far as the function calls methods of them.
+        """
         found: dict[str, str] = {}
         seen: set[tuple[Any, type | None]] = set()
         queue: list[tuple[Any, type | None]] = [(function, cls)]
@@ -34,7 +40,7 @@ class CodeReader:
             seen.add((one.__code__, owner))
             node = self._node(one)
             if node is not None:
-                reading = _Reading(one, node, owner)
+                reading = _Reading(one, node, owner, states if one is function else _NO_STATES)
                 for code, message in reading.codes():
                     found[code] = found.get(code) or message
                 queue += reading.called()
@@ -61,11 +67,13 @@ class CodeReader:
 class _Reading:
     """One function: its definition, and what the names in it mean. cls: the class that it is a method of."""
 
-    def __init__(self, function: FunctionType, node: _Function, cls: type | None) -> None:
+    def __init__(
+        self, function: FunctionType, node: _Function, cls: type | None, states: Mapping[str, type]
+    ) -> None:
         self._node = node
         self._cls = cls
         self._self = node.args.args[0].arg if cls is not None and node.args.args else None
-        self._variables = {**function.__globals__, **_captured(function)}
+        self._variables = {**function.__globals__, **_captured(function), **states}
         self._assigned: dict[str, list[ast.expr]] = {}
         for one in ast.walk(node):
             if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):

@@ -1,0 +1,147 @@
+"""Deciders over several states: a function decides a command by the states of several streams.
+
+    @bank.decider(source="from_id", target="to_id")
+    def transfer(command: Transfer, source: Account, target: Account) -> tuple[Withdrawn, Deposited]: ...
+
+The first state is that of the command's stream. Each event goes to the stream of the state whose aggregate
+evolves by it. If two states have that aggregate, the event's field with the key of the aggregate says to
+which one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from commander.domain.aggregates import AggregateType
+from commander.domain.decisions import CommandContext, events_of
+from commander.domain.errors import InvalidDecision
+from commander.domain.messages import CommandType, EventType
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """A stream whose state a decider takes. stream: its id."""
+
+    stream: str
+
+
+Source = StreamSource
+"""What a state is folded from."""
+
+
+@dataclass(frozen=True)
+class StateParameter:
+    """A state that a decider takes. name: of the parameter.
+
+    fields: of the command: the one with the key of the stream.
+    """
+
+    name: str
+    type: AggregateType
+    fields: tuple[str, ...]
+
+    def source_of(self, command: Any) -> Source:
+        """What the state is folded from. Raises InvalidCommand."""
+        [field] = self.fields
+        return StreamSource(self.type.stream_of_key(getattr(command, field), field))
+
+
+class _Place(NamedTuple):
+    """Where the events of a class may go. indexes: of the states. key: the field with it; None: none has."""
+
+    indexes: tuple[int, ...]
+    key: str | None
+
+
+@dataclass(frozen=True)
+class DeciderType:
+    """A decider over several states. where: file:line.
+
+    states: its parameters between the command and the context. The first one has an aggregate.
+    events: those that it may return. takes_context: whether its last parameter is a CommandContext.
+    """
+
+    command: CommandType
+    function: Callable[..., Any]
+    where: str
+    states: tuple[StateParameter, ...]
+    events: Mapping[type, EventType] = field(repr=False)
+    takes_context: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its function."""
+        return self.function.__name__
+
+    @property
+    def aggregate(self) -> AggregateType:
+        """The aggregate of the command's stream."""
+        return self.states[0].type
+
+    @property
+    def key(self) -> str:
+        """The command's field with the key of its stream."""
+        return self.states[0].fields[0]
+
+    def stream_of(self, command: Any) -> str:
+        """The id of the command's stream, that of the first state. Raises InvalidCommand."""
+        return self.aggregate.stream_of_key(getattr(command, self.key), self.key)
+
+    def sources_of(self, command: Any) -> tuple[Source, ...]:
+        """What each state is folded from, in the order of `states`. Two can be the same.
+
+        Raises InvalidCommand if a key is too long.
+        """
+        return tuple(state.source_of(command) for state in self.states)
+
+    def decide(
+        self, states: Sequence[Any], command: Any, context: Callable[[], CommandContext]
+    ) -> tuple[tuple[int, Any], ...]:
+        """The events that `command` leads to, each with the index of the state whose stream gets it.
+
+        states: in the order of `sources_of`. The guards of the first state's aggregate come first.
+        context: a function that makes the context. It is called only for a decider that takes one.
+        If two states have the same stream, an event has the first of their indexes.
+
+        Raises Rejected, and InvalidDecision for a value that is no event of these states, and for an event
+        with the key of another stream.
+        """
+        own = [known.type.own(state) for known, state in zip(self.states, states, strict=True)]
+        for guard in self.aggregate.guards.get(self.command.cls, ()):
+            guard(own[0])
+        given = (command, *own, context()) if self.takes_context else (command, *own)
+        events = events_of(self.function(*given), self.events, self.name)
+        return tuple((self._index_of(event, command), event) for event in events)
+
+    @cached_property
+    def places(self) -> Mapping[type, _Place]:
+        """Where the events of each class may go."""
+        places = {}
+        for cls, event in self.events.items():
+            indexes = tuple(n for n, state in enumerate(self.states) if cls in evolvers_of(state))
+            key = self.states[indexes[0]].type.key
+            places[cls] = _Place(indexes, key if any(one.name == key for one in event.fields) else None)
+        return places
+
+    def _index_of(self, event: Any, command: Any) -> int:
+        """The index of the state whose stream gets the event."""
+        indexes, key = self.places[type(event)]
+        if key is None and len(indexes) == 1:
+            return indexes[0]
+        name = type(event).__name__
+        if key is None:
+            problem = f"{name}, which has no field with the key of one of its streams"
+            raise InvalidDecision(f"{self.name} returned {problem}")
+        stream = f"{self.states[indexes[0]].type.stored_name}-{getattr(event, key)}"
+        for index in indexes:
+            if self.states[index].source_of(command) == StreamSource(stream):
+                return index
+        raise InvalidDecision(f"{self.name} returned {name} for {stream}, which is not one of its streams")
+
+
+def evolvers_of(state: StateParameter) -> Mapping[type, Callable[[Any, Any], Any]]:
+    """The evolvers of a state whose stream can get events; none for any other state."""
+    return state.type.evolvers
