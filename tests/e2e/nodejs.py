@@ -1,21 +1,27 @@
-"""Node.js with the packages of a package-lock.json."""
+"""Node.js with the packages of a package-lock.json, which all checkouts on this machine share."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 PACKAGE = Path(__file__).with_name("js")
+STAMP = ".installed-as"
+"""A file in node_modules: the key of what is installed there."""
 
 
 def installed(package: Path = PACKAGE) -> None:
@@ -23,13 +29,71 @@ def installed(package: Path = PACKAGE) -> None:
     npm = shutil.which("npm")
     if shutil.which("node") is None or npm is None:
         pytest.skip("NOT RUN: node or npm is absent, so nothing in JavaScript was tried")
-    kept, locked = package / "node_modules" / ".package-lock.json", package / "package-lock.json"
-    with locked.open() as file:
+    modules, key = package / "node_modules", key_of(package)
+    with (package / "package-lock.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # other processes of this run may want the same
-        if not kept.exists() or kept.stat().st_mtime < locked.stat().st_mtime:
-            command = [npm, "ci", "--no-audit", "--no-fund", "--silent"]
+        installed_as = modules / STAMP
+        if installed_as.exists() and installed_as.read_text() == key:
+            return
+        original = store() / key
+        if original.exists():
+            shutil.rmtree(modules, ignore_errors=True)
+            linked(original, modules)
+        else:
+            command = [npm, "ci", "--prefer-offline", "--no-audit", "--no-fund", "--silent"]
             subprocess.run(command, cwd=package, check=True, timeout=120)
-            kept.touch()
+            if not has_folders(package):
+                keep(modules, original)
+        installed_as.write_text(key)
+
+
+def key_of(package: Path) -> str:
+    """What its packages depend on: the Node.js, what is asked for, and what is locked."""
+    files = [package / name for name in ("package.json", "package-lock.json", ".npmrc")]
+    read = [file.read_bytes() if file.exists() else b"" for file in files]
+    return sha256(b"\0".join([node(), *read])).hexdigest()
+
+
+@cache
+def node() -> bytes:
+    """The version, the system and the processor that packages are installed for."""
+    return subprocess.check_output(["node", "-p", "process.version + process.platform + process.arch"])
+
+
+def has_folders(package: Path) -> bool:
+    """Whether it installs folders of this repository, whose content no lock file names."""
+    return '"file:' in (package / "package.json").read_text("utf-8")
+
+
+def store() -> Path:
+    """Where packages stay for other checkouts. It may be deleted at any time."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "commander-tests" / "node_modules"
+
+
+def keep(modules: Path, original: Path) -> None:
+    """Puts installed packages into the store, whole or not at all."""
+    unfinished = original.with_name(f"unfinished-{uuid4().hex}")
+    linked(modules, unfinished)
+    try:
+        unfinished.rename(original)
+    except OSError:  # another checkout was faster
+        shutil.rmtree(unfinished)
+
+
+def linked(source: Path, target: Path) -> None:
+    """A folder with the files of another: hard links to them, or copies on another file system.
+
+    npm replaces files and never writes into them, so a link is as good as a copy.
+    """
+
+    def link(file: str, made: str) -> None:
+        try:
+            os.link(file, made)
+        except OSError:
+            shutil.copy2(file, made)
+
+    shutil.copytree(source, target, symlinks=True, copy_function=link)
 
 
 @asynccontextmanager
