@@ -56,6 +56,10 @@ class ConditionsBroken(CommanderError):
     """Another writer has changed what these decisions rest on. Nothing was stored. Decide again."""
 
 
+class IndexNotKept(CommanderError):
+    """This code does not keep up an active index of the log. Nothing was stored."""
+
+
 class Appended(NamedTuple):
     """The result of an append. base: the head before. recorded_at: the time of its events and outcomes."""
 
@@ -119,7 +123,7 @@ class Append:
     async def run(self, connection: Connection) -> Appended:
         """Stores outcomes, events and progress in one transaction, and one round trip if they are not large.
 
-        Raises AppendConflict, ConditionsBroken and Unavailable.
+        Raises AppendConflict, ConditionsBroken, IndexNotKept and Unavailable.
         """
         if self._parts:
             with reaching_postgres(connection):
@@ -131,6 +135,8 @@ class Append:
                 head = await connection.fetchrow(_APPEND, *self._binds)
         except asyncpg.UniqueViolationError as error:
             raise AppendConflict(str(error)) from error
+        except asyncpg.ObjectNotInPrerequisiteStateError as error:
+            raise IndexNotKept(str(error)) from error
         if head is None:
             raise ConditionsBroken("another writer has changed what these decisions rest on")
         base, recorded_at = head["base"], head["recorded_at"]
