@@ -27,13 +27,14 @@ class Change(NamedTuple):
 class Conditions(NamedTuple):
     """What must hold when decisions are stored, and how they change the indexes of the log.
 
-    known: the ids of the active indexes that this code keeps up; no other may be active.
+    known: the ids of the active indexes that this code keeps up; no other may be active. None: what is stored
+    is in no index.
     streams: the version of each of these streams; 0: it has no events. keys: who must hold each key, and who
     holds it afterwards. tags: the position after which no event has this value.
     tagged: values of the events that are stored: the place of the event among them, from 1, by index.
     """
 
-    known: Sequence[int] = ()
+    known: Sequence[int] | None = ()
     streams: Mapping[str, int] = {}
     keys: Mapping[Key, Change] = {}
     tags: Mapping[Key, int] = {}
@@ -43,7 +44,7 @@ class Conditions(NamedTuple):
         """The last binds of append.sql."""
         keys, tags, tagged = [*self.keys.items()], [*self.tags.items()], [*zip(*self.tagged, strict=True)]
         return (
-            array_text([*self.known]),
+            None if self.known is None else array_text([*self.known]),
             *_columns([[*self.streams], [*self.streams.values()]]),
             *_columns(
                 [
@@ -70,6 +71,10 @@ class Conditions(NamedTuple):
 
 
 NOTHING = Conditions()
+"""Of code without rules across streams."""
+
+OUTSIDE = Conditions(None)
+"""Of what appends no event of an aggregate."""
 
 
 def _columns(columns: Sequence[Sequence[object]]) -> list[str | None]:

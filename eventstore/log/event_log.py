@@ -23,7 +23,7 @@ import asyncpg
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
-from commander.eventstore.log.conditions import NOTHING, Conditions
+from commander.eventstore.log.conditions import NOTHING, OUTSIDE, Conditions
 from commander.eventstore.records import (
     Decision,
     Guards,
@@ -148,8 +148,11 @@ class Append:
 async def append(
     connection: Connection, decisions: Sequence[Decision], progress: Progress | None
 ) -> Appended:
-    """Encodes and stores decisions; see Append. Raises AppendConflict and Unavailable."""
-    return await Append(decisions, progress).run(connection)
+    """Encodes and stores decisions without events of an aggregate; see Append.
+
+    Raises AppendConflict and Unavailable.
+    """
+    return await Append(decisions, progress, OUTSIDE).run(connection)
 
 
 def _event_rows(decisions: Sequence[Decision]) -> tuple[list[tuple[Any, ...]], list[int]]:

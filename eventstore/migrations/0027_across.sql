@@ -26,7 +26,7 @@ create table event_tags (
 
 -- As hold_log(), for an append. Returns no row if one of the conditions does not hold: the append then stores nothing.
 -- The statements of this function have snapshots of their own, taken after the wait for the lock.
--- known: the active indexes that the code keeps up. Others would miss what it appends.
+-- known: the active indexes that the code keeps up: others would miss what it appends. Null: it appends no event of theirs.
 -- streams, versions: the version of each stream (0: no events). keys: who holds each key of an index (null: nobody).
 -- tags: no event with this value in an index is later than its position.
 create function lock_log_if(

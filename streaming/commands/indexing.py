@@ -7,7 +7,7 @@ When the rest of the log is short, it is read while the log is held, and the ind
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from commander.domain import Domain, InvalidDecision
 from commander.domain.unique import UniqueRule
@@ -15,7 +15,6 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import (
-    LogIndex,
     activate,
     active_indexes,
     begin_index,
@@ -43,18 +42,34 @@ async def across_of(domain: Domain, database: Database, refreshes: Callable[[], 
     refreshes: see Across. None if it has none. Raises NotKnown if history breaks a rule, or if other code has
     switched a rule on that this code does not have.
     """
-    rules: dict[str, list[tuple[int, UniqueRule]]] = {}
-    for aggregate in domain.aggregates.values():
-        for rule in aggregate.unique:
-            index = await _built(domain, database, rule)
-            rules.setdefault(aggregate.stored_name, []).append((index.id, rule))
-    known = {index for some in rules.values() for index, _ in some}
+    ids = {name: await _built(domain, database, rule) for name, rule in domain.unique_rules.items()}
     async with database.connection() as connection:
         active = await active_indexes(connection)
     for index in active:
-        if index.id not in known:
-            drop = f"commander indexes drop {index.name}"
+        if index.id not in ids.values():
+            drop = f"commander indexes drop {index.name!r}"
             raise NotKnown(f"other code has switched {index.name} on, which this code would break ({drop})")
+    return _across(domain, ids, refreshes)
+
+
+async def active_across(domain: Domain, database: Database) -> Across | None:
+    """The same for who only looks: with the unique keys that are on already."""
+    ids = dict[str, int]()
+    if domain.unique_rules:
+        async with database.connection() as connection:
+            active = {(one.name, one.fingerprint): one.id for one in await active_indexes(connection)}
+        for name, rule in domain.unique_rules.items():
+            if (found := active.get((index_name(rule), _fingerprint(domain, rule)))) is not None:
+                ids[name] = found
+    return _across(domain, ids, lambda: True)
+
+
+def _across(domain: Domain, ids: Mapping[str, int], refreshes: Callable[[], bool]) -> Across | None:
+    """ids: of the indexes, by the stored names of the rules."""
+    rules: dict[str, list[tuple[int, UniqueRule]]] = {}
+    for name, index in ids.items():
+        rule = domain.unique_rules[name]
+        rules.setdefault(rule.aggregate, []).append((index, rule))
     shared = shared_aggregates(domain)
     return Across(shared, rules, refreshes) if rules or shared else None
 
@@ -64,13 +79,13 @@ def index_name(rule: UniqueRule) -> str:
     return f"unique {rule.stored_name}"
 
 
-async def _built(domain: Domain, database: Database, rule: UniqueRule) -> LogIndex:
-    """The active index of a rule. One process builds it; others wait."""
+async def _built(domain: Domain, database: Database, rule: UniqueRule) -> int:
+    """The id of the active index of a rule. One process builds it; others wait."""
     name, fingerprint = index_name(rule), _fingerprint(domain, rule)
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
         index = await begin_index(connection, name, fingerprint)
         if index.active:
-            return index
+            return index.id
         logger.info("building %s from position %d", name, index.position)
         keys = _Keys(domain, rule, index.id)
         position = index.position
@@ -85,7 +100,7 @@ async def _built(domain: Domain, database: Database, rule: UniqueRule) -> LogInd
                 raise NotKnown(f"history breaks the unique key {rule.stored_name}: {shown}")
             await activate(connection, index)
         logger.info("%s is on", name)
-        return index
+        return index.id
 
 
 def _fingerprint(domain: Domain, rule: UniqueRule) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from commander.domain import Domain
+from commander.eventstore.audit.events import EVENTS, VERSIONS
+from commander.eventstore.audit.findings import begun
+from commander.eventstore.audit.outcomes import OUTCOMES
 from commander.eventstore.records import Outcome, RecordedEvent, Status
 from tests.domain.school import (
     Course,
@@ -193,3 +196,19 @@ async def test_what_a_decision_has_only_read_is_still_so_when_it_is_stored(serve
     found = await decided(servers, wards, commands, COMMANDS, random_)
     assert violations(wards, await servers.log(), broken_in_wards) == []
     assert {one.code for one in found} == {None, "ALONE"}
+
+
+async def test_the_audit_finds_nothing_wrong_with_events_in_several_streams(servers: Bank) -> None:
+    ada, bob = STUDENTS[:2]
+    async with running(servers.processor(school).run()):
+        await ended(servers, Register(ada, "a"), Register(bob, "b"), OpenCourse(COURSES[0], 2))
+        await ended(servers, SwapDesks(ada, bob), Enrol(ada, COURSES[0]), Enrol(bob, COURSES[0]))
+    audit = await begun(school, servers.database)
+    checks = (EVENTS, VERSIONS, OUTCOMES)
+    found = [one for check in checks async for one in check.run(audit, lambda done, all_: None)]
+    assert found == []
+    async with servers.database.connection() as connection:
+        await connection.execute("alter table events disable trigger all")
+        await connection.execute("update events set version = 9 where type = 'CourseJoined' and position = 6")
+    found = [one async for one in EVENTS.run(audit, lambda done, all_: None)]
+    assert [one.where for one in found] == ["position 6"]
