@@ -33,6 +33,7 @@ class Lock(IntEnum):
     REACTORS = 0x434D08
     RECURRING = 0x434D0A
     PENDING = 0x434D0B
+    LOG_INDEX = 0x434D0E
 
 
 def lock_key(name: str) -> int:

@@ -114,11 +114,15 @@ class Status(StrEnum):
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event of a decision, before the log gives it a position."""
+    """An event of a decision, before the log gives it a position.
+
+    elsewhere: its stream and its version there, if it is not in the stream of the command.
+    """
 
     type: str
     schema_version: int
     data: str
+    elsewhere: tuple[str, int] | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,8 @@ from commander.domain.affordances import Availability
 from commander.domain.time_travel import stream_of_row
 from commander.resolvers.current_states import current_states
 from commander.resolvers.services import Services
-from commander.streaming.commands.deciding import StreamState, without_nul
+from commander.streaming.commands.deciding import without_nul
+from commander.streaming.commands.stream_states import StreamState
 
 _AT_ONCE = 200
 """So many states are read, and are in memory, at once."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from commander.resolvers.services import Services
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.deciding import StreamState
+from commander.streaming.commands.stream_states import StreamState
 
 _NEVER = 2**62
 

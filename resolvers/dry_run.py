@@ -5,7 +5,9 @@ from __future__ import annotations
 from commander.eventstore.records import Decision, SubmittedCommand
 from commander.resolvers.current_states import current_states
 from commander.resolvers.services import Services
+from commander.streaming.commands.basis import Basis, KeyHolders, streams_of
 from commander.streaming.commands.deciding import decide
+from commander.streaming.commands.indexing import active_across
 
 
 async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
@@ -13,6 +15,13 @@ async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
 
     Raises CannotDecide if this code lacks the knowledge to decide it.
     """
-    states = await current_states(services, [command.stream])
-    decision, _ = decide(services.domain, command, states[command.stream], services.now())
-    return decision
+    domain, now = services.domain, services.now()
+    states = dict(await current_states(services, streams_of(domain, command)))
+    across = await active_across(domain, services.database)
+    if across is None:
+        return decide(domain, command, states[command.stream], now)[0]
+    basis = Basis(domain, across, states, KeyHolders())
+    while True:
+        decision, _ = decide(domain, command, basis.state(command.stream), now, basis)
+        if await basis.stands(services.database):
+            return decision

@@ -76,7 +76,7 @@ async def import_all(
 
 
 async def _must_be_empty(connection: Connection) -> None:
-    await connection.execute("select from lock_log()")
+    await connection.execute("select from hold_log()")
     found = await connection.fetchval(_NOT_EMPTY, _LOCKS)
     if found is not None:
         raise NotEmpty(f"the store is not empty: {found}")

@@ -48,9 +48,10 @@ async def _in_range(connection: Connection, audit: Audit, after: int, up_to: int
     low, high = await connection.fetchrow(_BOUNDS, after + 1, up_to) or (None, None)
     if low is None or high is None or low > high:
         low, high = 0, audit.commands
-    different = await connection.fetch(_EVENTS, after, up_to, low, high)
+    across = [name for decider in audit.domain.deciders.values() for name in decider.command.names]
+    different = await connection.fetch(_EVENTS, after, up_to, low, high, across)
     if different and (low, high) != (0, audit.commands):
-        different = await connection.fetch(_EVENTS, after, up_to, 0, audit.commands)
+        different = await connection.fetch(_EVENTS, after, up_to, 0, audit.commands, across)
     missing: list[asyncpg.Record] = []
     if await connection.fetchval(_COUNT, after, up_to) < up_to - after:
         missing = await connection.fetch(_MISSING, after, up_to, _MOST)

@@ -23,6 +23,7 @@ import asyncpg
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.log.conditions import NOTHING, OUTSIDE, Conditions
 from commander.eventstore.records import (
     Decision,
     Guards,
@@ -51,6 +52,14 @@ class AppendConflict(CommanderError):
     """Another writer stored one of these commands or versions first. Load the state and decide again."""
 
 
+class ConditionsBroken(CommanderError):
+    """Another writer has changed what these decisions rest on. Nothing was stored. Decide again."""
+
+
+class IndexNotKept(CommanderError):
+    """This code does not keep up an active index of the log. Nothing was stored."""
+
+
 class Appended(NamedTuple):
     """The result of an append. base: the head before. recorded_at: the time of its events and outcomes."""
 
@@ -76,10 +85,16 @@ class Append:
     Large ones are stored by several statements, in one transaction.
     """
 
-    def __init__(self, decisions: Sequence[Decision], progress: Progress | None) -> None:
+    def __init__(
+        self,
+        decisions: Sequence[Decision],
+        progress: Progress | None,
+        conditions: Conditions = NOTHING,
+    ) -> None:
         """progress:
 
         the partitions' new checkpoint, if it moves. A decision's version gives its events' versions.
+        conditions: what must hold beside that.
         """
         self._rows, made_by = _event_rows(decisions)
         commands = [decision.command for decision in decisions]
@@ -95,18 +110,20 @@ class Append:
             array_text(moved.partitions),
             moved.sequence,
             moved.stream_created,
+            *conditions.binds(),
         )
         self._parts: tuple[Append, ...] = ()
         size = len(self._binds[_EVENT_DATA]) + len(self._binds[_COMMAND_DATA])
         if size > _MAX_STATEMENT and len(decisions) > 1:
             half = len(decisions) // 2
-            self._parts = Append(decisions[:half], None), Append(decisions[half:], progress)
+            first, rest = conditions.split(sum(map(_stored_events, decisions[:half])))
+            self._parts = Append(decisions[:half], None, first), Append(decisions[half:], progress, rest)
             self._binds = ()
 
     async def run(self, connection: Connection) -> Appended:
         """Stores outcomes, events and progress in one transaction, and one round trip if they are not large.
 
-        Raises AppendConflict and Unavailable.
+        Raises AppendConflict, ConditionsBroken, IndexNotKept and Unavailable.
         """
         if self._parts:
             with reaching_postgres(connection):
@@ -118,7 +135,10 @@ class Append:
                 head = await connection.fetchrow(_APPEND, *self._binds)
         except asyncpg.UniqueViolationError as error:
             raise AppendConflict(str(error)) from error
-        assert head is not None, "a migration inserts the row of log_lock"
+        except asyncpg.ObjectNotInPrerequisiteStateError as error:
+            raise IndexNotKept(str(error)) from error
+        if head is None:
+            raise ConditionsBroken("another writer has changed what these decisions rest on")
         base, recorded_at = head["base"], head["recorded_at"]
         rows = zip(count(base + 1), self._rows, self._traces, strict=False)
         events = [RecordedEvent(*(position, *row, recorded_at, trace)) for position, row, trace in rows]
@@ -128,17 +148,24 @@ class Append:
 async def append(
     connection: Connection, decisions: Sequence[Decision], progress: Progress | None
 ) -> Appended:
-    """Encodes and stores decisions; see Append. Raises AppendConflict and Unavailable."""
-    return await Append(decisions, progress).run(connection)
+    """Encodes and stores decisions without events of an aggregate; see Append.
+
+    Raises AppendConflict and Unavailable.
+    """
+    return await Append(decisions, progress, OUTSIDE).run(connection)
 
 
 def _event_rows(decisions: Sequence[Decision]) -> tuple[list[tuple[Any, ...]], list[int]]:
     """The events, and for each the place of its command, from 1."""
     rows, made_by = [], []
     for place, decision in enumerate(decisions, 1):
-        stream, first = decision.command.stream, decision.version - len(decision.events) + 1
-        for version, event in enumerate(decision.events, first):
-            rows.append(_row(stream, version, event, decision.command))
+        version = decision.version - sum(event.elsewhere is None for event in decision.events)
+        for event in decision.events:
+            if event.elsewhere is None:
+                version += 1
+                rows.append(_row(decision.command.stream, version, event, decision.command))
+            else:
+                rows.append(_row(*event.elsewhere, event, decision.command))
             made_by.append(place)
         if decision.rejection is not None:
             stream = f"reaction-{decision.command.command_id}"
@@ -160,6 +187,10 @@ def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) 
     )
 
 
+def _stored_events(decision: Decision) -> int:
+    return len(decision.events) + (decision.rejection is not None)
+
+
 def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     """Without what an event has from its command."""
     columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * (_DATA + 1)
@@ -167,7 +198,7 @@ def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
 
 
 def _command_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCommand]) -> list[str]:
-    counts = [len(d.events) + (d.rejection is not None) for d in decisions]
+    counts = [*map(_stored_events, decisions)]
     nows = {d.decider_now: None for d in decisions if d.decider_now is not None}
     places: dict[datetime | None, int] = {now: place for place, now in enumerate(nows, 1)}
     return [

@@ -22,7 +22,7 @@ from commander.eventstore.log.event_log import Appended
 from commander.eventstore.projections.folding import fold, save_failure
 from commander.eventstore.projections.log_ranges import read_range
 from commander.eventstore.projections.rows import LoggedEvent
-from commander.eventstore.projections.serving import TableGone, lock_log
+from commander.eventstore.projections.serving import TableGone, hold_log
 from commander.eventstore.projections.tables import Table
 
 logger = logging.getLogger("commander.projections")
@@ -121,7 +121,7 @@ async def enter_inline(connection: Connection, domain: Domain, table: Table, pos
     """
     with reaching_postgres(connection):
         async with connection.transaction():
-            head = await lock_log(connection)
+            head = await hold_log(connection)
             missed = await _missed(connection, table, position, head)
             if missed is None:
                 return False
@@ -134,7 +134,7 @@ async def leave_inline(connection: Connection, table: Table) -> None:
     """Leaves inline mode: the table returns to its projector."""
     with reaching_postgres(connection):
         async with connection.transaction():
-            await lock_log(connection)
+            await hold_log(connection)
             await _leave_inline(connection, table)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys, lock_key
-from commander.eventstore.projections.serving import lock_log, serve
+from commander.eventstore.projections.serving import hold_log, serve
 from commander.eventstore.projections.tables import Table
 
 
@@ -32,7 +32,7 @@ async def take_over(connection: Connection, table: Table, abandoned: str) -> boo
     """
     with reaching_postgres(connection):
         async with connection.transaction():
-            await lock_log(connection)
+            await hold_log(connection)
             may = await connection.fetchval(
                 """select true from projections as own join projections as other using (name)
                    where own.table_name = $1 and own.state = 'BUILT' and own.serves_when_built

@@ -212,7 +212,7 @@ async def mark_built(connection: Connection, table: Table, skipped: Mapping[str,
     """
     with reaching_postgres(connection):
         async with connection.transaction():
-            await lock_log(connection)
+            await hold_log(connection)
             serves = await connection.fetchval(
                 """update projections set state = 'BUILT', built_at = now(), skipped = $2::json
                    where table_name = $1 returning serves_when_built and $2::json is null""",
@@ -224,9 +224,9 @@ async def mark_built(connection: Connection, table: Table, skipped: Mapping[str,
     return bool(serves)
 
 
-async def lock_log(connection: Connection) -> int:
+async def hold_log(connection: Connection) -> int:
     """Blocks appends until the transaction ends. Returns the head."""
-    return int(await connection.fetchval("select head from lock_log()"))
+    return int(await connection.fetchval("select head from hold_log()"))
 
 
 async def switch(database: Database, name: str, table_name: str) -> None:
@@ -235,7 +235,7 @@ async def switch(database: Database, name: str, table_name: str) -> None:
     Raises NotFound, and CannotServe while it is being built.
     """
     async with database.connection() as connection, connection.transaction():
-        await lock_log(connection)
+        await hold_log(connection)
         state = await connection.fetchval(
             "select state from projections where name = $1 and table_name = $2 for update", name, table_name
         )
@@ -269,7 +269,7 @@ async def serve(connection: Connection, name: str, table_name: str) -> None:
 async def drop(database: Database, name: str, table_name: str) -> None:
     """Drops a table. Raises NotFound, and CannotServe if it serves or is being read."""
     async with database.connection() as connection, connection.transaction():
-        await lock_log(connection)
+        await hold_log(connection)
         serving = await connection.fetchval(
             "select serving from projections where name = $1 and table_name = $2", name, table_name
         )

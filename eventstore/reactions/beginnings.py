@@ -67,6 +67,6 @@ async def _begin(
 
 async def _locked_head(connection: Connection) -> tuple[int, int]:
     """The head of the log, and that of an import. Nothing is appended until the transaction ends."""
-    row = await connection.fetchrow("select head, imported_position from lock_log(), log_lock")
+    row = await connection.fetchrow("select head, imported_position from hold_log(), log_lock")
     assert row is not None, "a migration inserts the row of log_lock"
     return row["head"], row["imported_position"]

@@ -1,5 +1,5 @@
 -- Appends decided commands and their events, and moves the progress of the partitions, in one statement.
--- lock_log() locks the log until commit, so positions are assigned in commit order, without gaps. Meanwhile no other
+-- lock_log_if() locks the log until commit, so positions are assigned in commit order, without gaps. Meanwhile no other
 -- processor can append. So what needs no position comes before: the condition of `head` reads `binds`, which makes
 -- Postgres parse all of them before it takes the lock. (It parsed a third of the time. With two processors, that
 -- third now runs beside the transaction of the other.)
@@ -20,7 +20,12 @@
 --                  null if no command has one: $25 correlation_id uuid[] (null: the command_id)
 --                  $26 causation_position bigint[]  $27 traceparent text[]  $28 guards text[] (JSON)
 -- binds, progress: $29 partition int[]  $30 sequence bigint (the same for all)  $31 stream_created timestamptz
--- result: base bigint (the head before), recorded_at timestamptz (never earlier than that of an older event)
+-- binds, rules across streams, see lock_log_if() and move_keys(): $32 known int[]
+--                  null without any: $33 stream text[]  $34 version bigint[]
+--                  null without any: $35 index int[]  $36 key text[]  $37 holder before text[]  $38 holder after text[]
+--                  null without any: $39 index int[]  $40 value text[]  $41 position bigint[] (that no event has since)
+--                  null without any: $42 index int[]  $43 value text[]  $44 event int[] (its place in this batch, from 1)
+-- result: no row if a condition does not hold, and nothing is stored. Else base bigint (the head before), recorded_at timestamptz (never earlier than that of an older event)
 with binds as materialized (
     select $2::text::text[] as stream, $3::text::bigint[] as version, $4::text::text[] as type,
            $5::text::int[] as schema_version, string_to_array($6, e'\x1f')::json[] as data,
@@ -32,12 +37,18 @@ with binds as materialized (
            $20::text::text[] as reactor, $21::text::text[] as actor, $22::text::timestamptz[] as submitted_at,
            $23::text::int[] as decider_now, $24::text::timestamptz[] as decider_nows,
            $25::text::uuid[] as correlation_id, $26::text::bigint[] as causation_position,
-           $27::text::text[] as traceparent, $28::text::json[] as guards
+           $27::text::text[] as traceparent, $28::text::json[] as guards,
+           $32::text::int[] as known, $33::text::text[] as streams, $34::text::bigint[] as versions,
+           $35::text::int[] as key_indexes, $36::text::text[] as keys, $37::text::text[] as before,
+           $38::text::text[] as after, $39::text::int[] as asked_indexes, $40::text::text[] as asked,
+           $41::text::bigint[] as positions, $42::text::int[] as tag_indexes, $43::text::text[] as tags,
+           $44::text::int[] as tagged
 ),
 head as materialized (
     select head as base, outcomes as commands, greatest(newest_at, clock_timestamp()) as recorded_at
-    from lock_log()
-    where (select count(*) from binds) = 1
+    from binds as b,
+         lateral lock_log_if(b.known, b.streams, b.versions, b.key_indexes, b.keys, b.before, b.asked_indexes, b.asked,
+                             b.positions)
 ),
 appended as (
     insert into events (position, stream, version, type, schema_version, data, command_id, correlation_id,
@@ -68,5 +79,14 @@ decided as (
                          unnest(b.actor) as actor, unnest(b.submitted_at) as submitted_at,
                          unnest(b.decider_now) as decider_now, unnest(b.correlation_id) as correlation_id,
                          unnest(b.causation_position) as causation_position, unnest(b.guards) as guards) as c
+),
+tagged as (
+    insert into event_tags (index_id, value, position)
+    select t.index_id, t.value, head.base + t.event
+    from head, binds as b,
+         lateral unnest(b.tag_indexes, b.tags, b.tagged) as t (index_id, value, event)
+    where b.tags is not null
 )
-select base, recorded_at, move_progress($29::text::int[], $31, $30) from head
+select base, recorded_at, move_progress($29::text::int[], $31, $30),
+       case when $36 is not null then move_keys(b.key_indexes, b.keys, b.before, b.after) end
+from head, binds as b

@@ -15,7 +15,7 @@ from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import PAGE, read_streams
 from commander.eventstore.log.snapshots import Snapshot, load_streams, snapshot_of, state_from
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.commands.deciding import StreamState, evolved, initial_state
+from commander.streaming.commands.stream_states import StreamState, evolved, initial_state
 
 _TURN_SECONDS = 0.001
 """After so long a fold lets other tasks run."""
@@ -82,6 +82,21 @@ class AggregateCache(OrderedDict[str, StreamState]):
                         del after[stream]
             self.update(loaded)
             return long
+
+    async def refresh(self, connection: Connection, streams: Iterable[str]) -> None:
+        """Folds what other processors have appended to those of these streams that are in the cache."""
+        async with self._loading:
+            after = {stream: self[stream].version for stream in streams if stream in self}
+            while after:
+                events, cut = await read_streams(connection, after)
+                for event in events:
+                    current = self.get(event.stream)
+                    if current is not None and current.version == event.version - 1:
+                        self[event.stream] = evolved(self._domain, current, event)
+                read = _up_to(list(after), cut)
+                newest = {event.stream: event.version for event in events}
+                more = [*_with_more(read, events, cut), *list(after)[len(read) :]]
+                after = {stream: newest.get(stream, after[stream]) for stream in more}
 
     async def _begin(
         self,

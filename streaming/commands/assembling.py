@@ -191,7 +191,7 @@ def assembled(
     if not isinstance(type_, CommandType):
         raise TypeError(f"{type_.name} is an event; only commands are submitted")
     type_.check(command)
-    stream = domain.aggregate_of_command(type_.name).stream_of(command)
+    stream = domain.stream_of(command)
     data = _encoded(type_, command, max_bytes)
     digest, code = type_.digest(command, given), domain.code.fingerprint
     if not domain.submit_hooks.all:

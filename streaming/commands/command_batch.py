@@ -18,13 +18,15 @@ from msgspec.structs import replace
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.command_history import stream_version
-from commander.eventstore.log.event_log import Append, Appended
+from commander.eventstore.log.conditions import NOTHING
+from commander.eventstore.log.event_log import Append, AppendConflict, Appended
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.reactions.cancelled import cancelled_deadlines
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.outcomes import (
@@ -66,11 +68,14 @@ class CommandBatch:
         loads: LongLoads | None = None,
         after: int = 0,
         stored_since: bool = False,
+        basis: Basis | None = None,
     ) -> None:
         """loads: where commands of long streams wait; None: the batch waits for its streams, however long.
 
         after: the last sequence before the batch. stored_since: see `Received`.
+        basis: what the decisions rest on; None: the domain has no rules across streams.
         """
+        self._basis = basis
         self._stored_since = stored_since
         self._loads = loads
         self._after = after
@@ -81,6 +86,8 @@ class CommandBatch:
         self._ids = {command.command_id for command in commands}
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
+        self._to_decide: Sequence[SubmittedCommand] = ()
+        self._fired: Sequence[SubmittedCommand] = ()  # deadlines that were cancelled
         self._cancelled: set[UUID] = set()  # deadlines
         self._repeated: list[SubmittedCommand] = []  # decided in another batch, or earlier in this one
         self._decided_before: dict[UUID, CommandBatch] = {}
@@ -105,6 +112,7 @@ class CommandBatch:
         await asyncio.gather(
             *([self._look_up_outcomes(database, asked)] if asked else []),
             *([self._load(database, states, streams)] if states.missing(streams) else []),
+            *([] if self._basis is None else [self._basis.look_up(self.commands, database, states)]),
         )
 
     async def _look_up_outcomes(self, database: Database, asked: Sequence[SubmittedCommand]) -> None:
@@ -122,7 +130,7 @@ class CommandBatch:
             else:
                 await self._loads.load(connection, streams)
 
-    async def decide(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
+    async def decide(self, domain: Domain, database: Database, states: AggregateCache, now: datetime) -> None:
         """Decides the commands without an outcome, each on the state that earlier ones left in `states`.
 
         It ends before a command that this code cannot decide, and leaves the progress where it is. So whoever
@@ -132,25 +140,66 @@ class CommandBatch:
         undecided = self._undecided()
         if self._loads:
             undecided = self._without_waiting(undecided, self._loads)
-        if self._cancelled:
-            fired = [command for command in undecided if command.command_id in self._cancelled]
-            self.decisions += [cancelled(command, states[command.stream].version) for command in fired]
+        self._fired = [command for command in undecided if command.command_id in self._cancelled]
+        if self._fired:
             undecided = [command for command in undecided if command.command_id not in self._cancelled]
-        traced = enabled()
+        self._to_decide = undecided
+        if self._basis is not None:
+            await self._basis.look_up_missing(undecided, database, states)
+        await self._decide(domain, database, states, now)
+
+    async def decide_again(
+        self, domain: Domain, database: Database, states: AggregateCache, now: datetime
+    ) -> None:
+        """Decides the same commands on what is committed now, and what earlier batches leave.
+
+        Raises AppendConflict if this code cannot decide one of them any more: what follows must not commit.
+        """
+        assert self._basis is not None, "only its conditions can break"
+        self._basis.forget()
+        await self._basis.look_up_missing(self._to_decide, database, states)
+        stopped = self.stopped
+        await self._decide(domain, database, states, now)
+        if self.stopped is not None and stopped is None:
+            raise AppendConflict(str(self.stopped))
+
+    @property
+    def streams(self) -> set[str]:
+        """The streams that its decisions have read or changed."""
+        own = {command.stream for command in self.commands}
+        return own if self._basis is None else own.union(self._basis.touched)
+
+    async def _decide(
+        self, domain: Domain, database: Database, states: AggregateCache, now: datetime
+    ) -> None:
+        """Decides; and again while a key was taken as free that another stream holds."""
+        while True:
+            self.stopped = None
+            self.__dict__.pop("_end_of", None)
+            self.decisions = [cancelled(one, states[one.stream].version) for one in self._fired]
+            await self._decide_in_slices(domain, states, now)
+            if self._basis is None or await self._basis.stands(database):
+                break
+        self._append = Append(
+            self.decisions,
+            self.progress if self.stopped is None else None,
+            NOTHING if self._basis is None else self._basis.conditions,
+        )
+        # taken now: at the commit, the states may include later batches that are never committed
+        self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
+
+    async def _decide_in_slices(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
+        basis, traced = self._basis, enabled()
         try:
-            for begin in range(0, len(undecided), _SLICE):
-                for command in undecided[begin : begin + _SLICE]:
+            for begin in range(0, len(self._to_decide), _SLICE):
+                for command in self._to_decide[begin : begin + _SLICE]:
                     began = now_ns() if traced else 0
-                    decision, states[command.stream] = decide(domain, command, states[command.stream], now)
+                    current = states[command.stream] if basis is None else basis.state(command.stream)
+                    decision, states[command.stream] = decide(domain, command, current, now, basis)
                     self.decisions.append(_traced(decision, began) if traced else decision)
                 await asyncio.sleep(0)
         except CannotDecide as error:
             self.stopped = error
-            ended = self._known.keys() | self._decided_before.keys() | self._end_of.keys()
-            self._repeated = [command for command in self._repeated if command.command_id in ended]
-        self._append = Append(self.decisions, self.progress if self.stopped is None else None)
-        # taken now: at the commit, the states may include later batches that are never committed
-        self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
 
     async def set_aside(self, domain: Domain, database: Database, attempts: int) -> None:
         """Fails the commands without an outcome. Call it instead of `look_up` and `decide`.
@@ -193,7 +242,7 @@ class CommandBatch:
             if (reply := end.decision.command.reply) is not None:
                 by_reply.setdefault(reply, []).append(self._ended(end))
         for command in self._repeated:
-            if command.reply is not None:
+            if command.reply is not None and self._has_ended(command.command_id):
                 ended = await self._ended_before(command.command_id, database)
                 by_reply.setdefault(command.reply, []).append(ended)
         messages = log_signals(nats.names, self._appended.events)
@@ -242,6 +291,10 @@ class CommandBatch:
     def _end_of(self) -> dict[UUID, _End]:
         """The same by command id. Use it only after the decisions are complete."""
         return {end.decision.command.command_id: end for end in self._ends()}
+
+    def _has_ended(self, command_id: UUID) -> bool:
+        """Whether a repeated command has an outcome: it has none behind a command that stopped the batch."""
+        return command_id in self._known or command_id in self._decided_before or command_id in self._end_of
 
     async def _ended_before(self, command_id: UUID, database: Database) -> Ended:
         """The earlier outcome of a repeated command of this batch."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from commander.domain import Domain
 from commander.eventstore.database import Database
-from commander.eventstore.projections.inline import InlineProjections
 from commander.streaming.commands.command_batch import CommandBatch
+from commander.streaming.commands.decided_batches import DecidedBatches
 from commander.streaming.counters import DecidingCounters
 from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
@@ -20,18 +19,20 @@ _STEPS_TO_THE_NEXT_COMMIT = 3
 class Commits:
     """The commits that have started and not ended, in order."""
 
-    def __init__(self, domain: Domain, database: Database, nats: Nats, counters: DecidingCounters) -> None:
+    def __init__(
+        self, decided: DecidedBatches, database: Database, nats: Nats, counters: DecidingCounters
+    ) -> None:
+        self._decided = decided
         self._database = database
         self._nats = nats
-        self._inline = InlineProjections(domain)
         self._counters = counters
         self._running: deque[asyncio.Task[None]] = deque()  # each waits for the one before it
         self._announcing: asyncio.Task[None] | None = None
 
-    async def start(self, leases: ProcessorLeases, batch: CommandBatch) -> None:
-        """Starts the commit of a decided batch. Returns when it has been sent, if no other one runs."""
+    async def start(self, leases: ProcessorLeases) -> None:
+        """Starts the commit of the next decided batch. Returns when it is sent, if no other one runs."""
         before = self._running[-1] if self._running else None
-        self._running.append(asyncio.create_task(self._commit(leases, batch, before)))
+        self._running.append(asyncio.create_task(self._commit(leases, before)))
         await asyncio.sleep(0)
 
     async def settled(self, *, but: int = 0) -> None:
@@ -55,15 +56,14 @@ class Commits:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
+        self._decided.forget()
 
-    async def _commit(
-        self, leases: ProcessorLeases, batch: CommandBatch, before: asyncio.Task[None] | None
-    ) -> None:
+    async def _commit(self, leases: ProcessorLeases, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.shield(before)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await batch.commit(leases.connection, self._inline)
+        batch = await self._decided.commit(leases.connection)
         self._counters.committed(batch.decisions, len(batch.commands), loop.time() - began)
         announcing, self._announcing = self._announcing, asyncio.create_task(self._announce(batch))
         if announcing is not None:

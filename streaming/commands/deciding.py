@@ -7,11 +7,12 @@ So where this code lacks the knowledge to decide, it raises CannotDecide, and th
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from commander.domain import (
     CommandContext,
@@ -22,14 +23,14 @@ from commander.domain import (
     HookFailed,
     InvalidDecision,
     Rejected,
-    UndecodableEvent,
-    UnknownEvent,
 )
 from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
-from commander.eventstore.records import Decision, NewEvent, RecordedEvent, Status, SubmittedCommand
+from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from commander.streaming.commands.allowing import NotRefused, Refusal, refusal_by_rule
+from commander.streaming.commands.basis import Basis
+from commander.streaming.commands.stream_states import StreamState, described, this_code
 
 logger = logging.getLogger("commander.processor")
 
@@ -49,62 +50,16 @@ class CannotDecide(CommanderError):
         self.command = command
 
 
-class StreamState(msgspec.Struct, frozen=True):
-    """The state of one stream at a version. unreadable: why its events cannot be folded; None if they can.
-
-    unknown: it is unreadable only because this code does not know an event or the aggregate.
-    """
-
-    state: Any
-    version: int
-    unreadable: str | None = None
-    unknown: bool = False
-
-
-def initial_state(domain: Domain, stream: str) -> StreamState:
-    """The state of a stream without events."""
-    name = stream.partition("-")[0]
-    aggregate = domain.aggregate_type(name)
-    if aggregate is None:
-        return StreamState(None, 0, f"{_this_code(domain)} has no aggregate {name}", unknown=True)
-    return StreamState(aggregate.initial(), 0)
-
-
-def evolved(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
-    """The state after one more stored event."""
-    if before.unreadable is not None:
-        return _still_unreadable(domain, before, event)
-    try:
-        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
-        aggregate = domain.aggregate_type(event.aggregate)
-        assert aggregate is not None, "the state before has one"
-        return StreamState(aggregate.evolve(before.state, instance), event.version)
-    except UnknownEvent as error:
-        return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
-    except UndecodableEvent as error:
-        return StreamState(before.state, event.version, str(error))
-    except BaseException as error:  # an exception of the domain's code fails only this stream's commands
-        reason = f"evolving by the event at position {event.position} raised {described(error)}"
-        return StreamState(before.state, event.version, reason)
-
-
-def _still_unreadable(domain: Domain, before: StreamState, event: RecordedEvent) -> StreamState:
-    """Code that made a later event, which this code does not know, may read the earlier one too."""
-    if not before.unknown:
-        try:
-            domain.decode(event.type, event.schema_version, event.data, event.position)
-        except UnknownEvent as error:
-            return StreamState(before.state, event.version, f"{_this_code(domain)}: {error}", unknown=True)
-        except UndecodableEvent:
-            pass
-    return StreamState(before.state, event.version, before.unreadable, before.unknown)
-
-
 def decide(
-    domain: Domain, command: SubmittedCommand, current: StreamState, now: datetime
+    domain: Domain,
+    command: SubmittedCommand,
+    current: StreamState,
+    now: datetime,
+    basis: Basis | None = None,
 ) -> tuple[Decision, StreamState]:
     """The decision on a command in this state of its stream, and the state after it.
 
+    basis: has the other states, and gets the new ones. None: the domain has no rules across streams.
     Raises CannotDecide, and nothing else.
     """
     digest = command.digest
@@ -117,26 +72,31 @@ def decide(
             return _refused(domain, command, digest, current, *guarded)
     type_ = domain.command_type(command.type)
     if type_ is None:
-        raise CannotDecide(command, f"{_this_code(domain)} has no such command")
-    if current.unreadable is not None:
-        if current.unknown:
-            raise CannotDecide(command, current.unreadable)
-        return _refused(
-            domain, command, digest, current, Status.FAILED, "UNREADABLE_STREAM", current.unreadable
-        )
+        raise CannotDecide(command, f"{this_code(domain)} has no such command")
+    if (unreadable := _unreadable(command, (current,))) is not None:
+        return _refused(domain, command, digest, current, *unreadable)
     try:
         instance = type_.decode(command.data)
     except BaseException as error:  # a __post_init__ may raise anything
         if command.code not in (None, domain.code.fingerprint):
-            reason = f"{_this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
+            reason = f"{this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
             raise CannotDecide(command, reason) from error
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", str(error))
     if by_state:
         refused = _by_rule(domain, type_, command, instance, current) or _guarded(command, current)
         if refused is not None:
             return _refused(domain, command, digest, current, *refused)
+    others = [] if basis is None else basis.others(type_, instance)
+    if (unreadable := _unreadable(command, others)) is not None:
+        return _refused(domain, command, digest, current, *unreadable)
     try:
-        return _applied(domain, type_, command, digest, instance, current, now)
+        if basis is None:
+            return _applied(domain, type_, command, digest, instance, current, now)
+        if others:
+            return _applied_across(domain, type_, command, digest, instance, others, now, basis)
+        decision, after = _applied(domain, type_, command, digest, instance, current, now)
+        basis.accept({command.stream: after})
+        return decision, after
     except Rejected as rejection:
         status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
@@ -154,6 +114,20 @@ def decide(
         logger.exception("the decider of %s raised on command %s", command.type, command.command_id)
         status, code, message = Status.FAILED, "DECIDER_RAISED", described(error)
     return _refused(domain, command, digest, current, status, code, message, now)
+
+
+def _unreadable(command: SubmittedCommand, states: Iterable[StreamState]) -> Refusal | None:
+    """Why the command fails because of one of these states; None if it can be decided on them.
+
+    Raises CannotDecide if other code may read the state.
+    """
+    for state in states:
+        if state.unreadable is None:
+            continue
+        if state.unknown:
+            raise CannotDecide(command, state.unreadable)
+        return Refusal(Status.FAILED, "UNREADABLE_STREAM", state.unreadable)
+    return None
 
 
 def _guarded(command: SubmittedCommand, current: StreamState) -> Refusal | None:
@@ -175,7 +149,7 @@ def _by_rule(
     try:
         return refusal_by_rule(domain, type_, command.sender, instance, current.state, same_code=known)
     except NotRefused as error:
-        raise CannotDecide(command, f"{_this_code(domain)}: {error}") from error
+        raise CannotDecide(command, f"{this_code(domain)}: {error}") from error
 
 
 def _too_deep(command: SubmittedCommand, digest: bytes, current: StreamState) -> tuple[Decision, StreamState]:
@@ -228,8 +202,35 @@ def _applied(
     return decision, StreamState(state, version)
 
 
-def _this_code(domain: Domain) -> str:
-    return f"the code {domain.code.fingerprint} of the domain {domain.name}"
+def _applied_across(
+    domain: Domain,
+    type_: CommandType,
+    command: SubmittedCommand,
+    digest: bytes,
+    instance: Any,
+    states: Sequence[StreamState],
+    now: datetime,
+    basis: Basis,
+) -> tuple[Decision, StreamState]:
+    """The decision of a decider over several states, which are in its order: the first is the command's."""
+    decider = domain.deciders[type_.name]
+    streams = [source.stream for source in decider.sources_of(instance)]
+    after: dict[str, StreamState] = {}
+    recorded = []
+    for index, event in domain.decided_across(
+        decider, [one.state for one in states], instance, lambda: _context(command, now)
+    ):
+        stored, read_back = _stored(domain.event_of[type(event)], event)
+        stream, aggregate = streams[index], decider.states[index].type
+        before = after.get(stream)
+        if before is None:
+            before = StreamState(aggregate.own(states[index].state), states[index].version)
+        after[stream] = StreamState(aggregate.evolve(before.state, read_back), before.version + 1)
+        elsewhere = None if stream == command.stream else (stream, before.version + 1)
+        recorded.append(stored if elsewhere is None else replace(stored, elsewhere=elsewhere))
+    basis.accept(after)
+    own = after.get(command.stream, states[0])
+    return Decision(command, digest, _APPLIED, own.version, tuple(recorded), decider_now=now), own
 
 
 def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
@@ -266,11 +267,6 @@ def refusal(domain: Domain, command: SubmittedCommand, code: str, message: str) 
         return None
     data = domain.rejection.encode(RecordedRejection(command.reactor, command.type, code, message))
     return NewEvent(REACTION_REJECTED, domain.rejection.version, data.decode())
-
-
-def described(error: BaseException) -> str:
-    """The type and the message of an error."""
-    return f"{type(error).__name__}: {error}"
 
 
 def without_nul(value: object) -> str:

@@ -28,7 +28,7 @@ from commander.eventstore.log.event_log import read_stream
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.deciding import StreamState
+from commander.streaming.commands.stream_states import StreamState
 
 logger = logging.getLogger("commander.processor")
 

@@ -20,11 +20,12 @@ from typing import NamedTuple
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
-from commander.eventstore.log.event_log import AppendConflict, append
+from commander.eventstore.log.event_log import AppendConflict, IndexNotKept, append
 from commander.eventstore.log.quarantine import Run
 from commander.eventstore.records import Progress
 from commander.eventstore.sharing import Refusal
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.basis import Across, Basis, KeyHolders
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.committing import Commits
 from commander.streaming.commands.crash_quarantine import (
@@ -33,7 +34,9 @@ from commander.streaming.commands.crash_quarantine import (
     decide_quarantined,
     possible_causes,
 )
+from commander.streaming.commands.decided_batches import DecidedBatches
 from commander.streaming.commands.deciding import CannotDecide
+from commander.streaming.commands.indexing import across_of
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
 from commander.streaming.commands.partition_reader import PartitionReader, Received
@@ -44,6 +47,7 @@ from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
 from commander.streaming.nats.streams import partition_of, queue_depth
+from commander.streaming.newer_code import NotKnown
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.processor")
@@ -92,7 +96,10 @@ class Processor:
         self.owned: tuple[int, ...] = ()
         self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
-        self._commits = Commits(domain, database, nats, self.counters)
+        self._holders = KeyHolders()
+        self._decided_batches = DecidedBatches(domain, database, self._states, self._holders, nats.clock.now)
+        self._commits = Commits(self._decided_batches, database, nats, self.counters)
+        self._across: Across | None = None
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -103,6 +110,7 @@ class Processor:
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
             settings, created = self._settings, (await queue_depth(self._nats)).created
+            self._across = await across_of(self._domain, self._database, self._has_company)
             async with ProcessorLeases(
                 self._database, settings.partitions, self._domain.code, self._run, created
             ) as leases:
@@ -116,6 +124,8 @@ class Processor:
                     await self._decide_until_rebalanced(leases, taken)
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
+        except IndexNotKept as error:
+            raise NotKnown(str(error)) from error
         except AppendConflict as error:
             logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
@@ -129,10 +139,20 @@ class Processor:
         """
         taken = [partition for partition in owned if partition not in self.owned]
         kept = set(self.owned).intersection(owned)
+        shared = frozenset[str]() if self._across is None else self._across.shared
+
+        def is_kept(stream: str) -> bool:
+            is_shared = stream.partition("-")[0] in shared  # others may have written to it meanwhile
+            return not is_shared and partition_of(stream, self._settings.partitions) in kept
+
         for known in (self._states, self._loads):
-            known.keep(lambda stream: partition_of(stream, self._settings.partitions) in kept)
+            known.keep(is_kept)
         self.owned = tuple(sorted(owned))
         return taken
+
+    def _has_company(self) -> bool:
+        """Whether other processors may own partitions."""
+        return len(self.owned) < self._settings.partitions
 
     async def _decide_until_rebalanced(self, leases: ProcessorLeases, taken: Sequence[int]) -> None:
         try:
@@ -165,7 +185,8 @@ class Processor:
         before, self._committed_at_conflict = self._committed_at_conflict, self.counters.batches
         if before == self._committed_at_conflict:
             raise error
-        self._states.evict(command.stream for batch in self._recent for command in batch.commands)
+        for batch in self._recent:
+            self._states.evict(batch.streams)
         logger.info("some commands are decided again: %s", error)
 
     async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
@@ -237,7 +258,10 @@ class Processor:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
         commands, progress, since = received
-        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since)
+        basis = None
+        if self._across is not None:
+            basis = Basis(self._domain, self._across, self._states, self._holders)
+        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since, basis)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
@@ -247,9 +271,9 @@ class Processor:
         Raises CannotDecide: the batch ended before that command. Its commit has started then too.
         """
         await look_up.done
-        await look_up.batch.decide(self._domain, self._states, self._nats.clock.now())
+        await self._decided_batches.decide(look_up.batch)
         await self._committed(but=_COMMITS - 1)
-        await self._commits.start(leases, look_up.batch)
+        await self._commits.start(leases)
         if look_up.batch.stopped is not None:
             raise look_up.batch.stopped
         self._last = look_up.batch
@@ -266,7 +290,8 @@ class Processor:
         if slice_.is_exhausted:
             batch = CommandBatch(slice_.received.commands, slice_.received.progress, ())
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
-            await self._commits.start(leases, batch)
+            self._decided_batches.add(batch)
+            await self._commits.start(leases)
         else:
             look_up = self._look_up(slice_.received, None)
             look_up.batch.folds_inline = not slice_.attempts

@@ -16,7 +16,8 @@ from commander import Domain, Rejected
 from commander.domain import InvalidDecision
 from commander.domain.mutability import is_mutable
 from commander.eventstore.records import Status, SubmittedCommand
-from commander.streaming.commands.deciding import StreamState, decide
+from commander.streaming.commands.deciding import decide
+from commander.streaming.commands.stream_states import StreamState
 from commander.testing import Reactors, given
 
 shop = Domain("shop")

@@ -141,7 +141,7 @@ async def test_everything_that_is_known_of_a_command_is_stored(database: Databas
             1,
             "account-1",
             1,
-            *astuple(made.events[0]),
+            *astuple(made.events[0])[:3],
             made.command.command_id,
             known["correlation_id"],
             2**40,

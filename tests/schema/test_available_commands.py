@@ -26,7 +26,7 @@ from commander.resolvers.services import Services
 from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.schema.names import camel, capitalized
-from commander.streaming.commands.deciding import StreamState
+from commander.streaming.commands.stream_states import StreamState
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
 from tests.domain.tickets import (

@@ -18,8 +18,9 @@ from commander.domain.rights import FORBIDDEN
 from commander.domain.senders import Sender
 from commander.eventstore.records import Decision, Guards, Status, SubmittedCommand
 from commander.streaming.commands.assembling import Envelope, assembled
-from commander.streaming.commands.deciding import CannotDecide, StreamState, decide
+from commander.streaming.commands.deciding import CannotDecide, decide
 from commander.streaming.commands.messages import commands_in, encoded
+from commander.streaming.commands.stream_states import StreamState
 from tests.domain.harbour import Berth, Leave, Move, Ship, Sink, harbour
 
 ID = UUID(int=1)

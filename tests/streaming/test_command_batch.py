@@ -29,7 +29,7 @@ async def decided(
 ) -> CommandBatch:
     batch = CommandBatch(commands, NOTHING_READ, recent)
     await batch.look_up(servers.database, states)
-    await batch.decide(bank, states, datetime.now(UTC))
+    await batch.decide(bank, servers.database, states, datetime.now(UTC))
     return batch
 
 

@@ -20,13 +20,8 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Decision, RecordedEvent, Status, SubmittedCommand
-from commander.streaming.commands.deciding import (
-    CannotDecide,
-    StreamState,
-    decide,
-    evolved,
-    initial_state,
-)
+from commander.streaming.commands.deciding import CannotDecide, decide
+from commander.streaming.commands.stream_states import StreamState, evolved, initial_state
 from tests.domain.shop import disown
 
 ITEM = UUID(int=1)

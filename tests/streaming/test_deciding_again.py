@@ -13,7 +13,8 @@ from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import append, read_stream
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Decision, NewEvent, Outcome, SubmittedCommand
-from commander.streaming.commands.deciding import crashed, decide, evolved, initial_state
+from commander.streaming.commands.deciding import crashed, decide
+from commander.streaming.commands.stream_states import evolved, initial_state
 from tests.eventstore.archives import export, import_
 from tests.streaming.conftest import Bank, running, submitted
 

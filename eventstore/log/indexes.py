@@ -1,0 +1,124 @@
+"""Indexes of the log: what is derived from it and kept up by each append. They hold unique keys.
+
+An index is built beside appends, and active from the moment that it has all of the log. From then on every
+append keeps it up, and no code appends that does not know it; see lock_log_if() in schema.sql.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from commander.eventstore.database import Connection, reaching_postgres
+from commander.eventstore.log.conditions import Key
+
+
+class LogIndex(NamedTuple):
+    """An index. fingerprint: of the code that derives it. position: how far it has been built."""
+
+    id: int
+    name: str
+    fingerprint: str
+    position: int
+    active: bool
+
+
+class Duplicate(NamedTuple):
+    """A key that several streams have."""
+
+    key: str
+    streams: tuple[str, ...]
+
+
+async def begin_index(connection: Connection, name: str, fingerprint: str) -> LogIndex:
+    """The index of this name and code; it is made if there is none."""
+    with reaching_postgres(connection):
+        await connection.execute(
+            "insert into log_indexes (name, fingerprint) values ($1, $2) on conflict do nothing",
+            name,
+            fingerprint,
+        )
+        row = await connection.fetchrow(
+            """select id, name, fingerprint, position, active from log_indexes
+               where name = $1 and fingerprint = $2""",
+            name,
+            fingerprint,
+        )
+    assert row is not None, "it was made"
+    return LogIndex(*row)
+
+
+async def active_indexes(connection: Connection) -> list[LogIndex]:
+    """The indexes that every append keeps up."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            "select id, name, fingerprint, position, active from log_indexes where active order by id"
+        )
+    return [LogIndex(*row) for row in rows]
+
+
+async def holders_of(connection: Connection, keys: Collection[Key]) -> dict[Key, str]:
+    """The streams that hold these keys. A key that none holds is missing."""
+    if not keys:
+        return {}
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            """select index_id, key, stream from unique_keys
+               join unnest($1::int[], $2::text[]) as c (index_id, key) using (index_id, key)""",
+            [index for index, _ in keys],
+            [key for _, key in keys],
+        )
+    return {(row["index_id"], row["key"]): row["stream"] for row in rows}
+
+
+async def replace_keys(
+    connection: Connection, index: int, keys: Mapping[str, Iterable[str]], position: int
+) -> None:
+    """Sets the keys of these streams in an index that is being built. It then has the log up to position."""
+    pairs = [(key, stream) for stream, held in keys.items() for key in held]
+    with reaching_postgres(connection):
+        async with connection.transaction():
+            await connection.execute(
+                "delete from unique_keys where index_id = $1 and stream = any($2)", index, [*keys]
+            )
+            await connection.execute(
+                """insert into unique_keys
+                   select $1, key, stream from unnest($2::text[], $3::text[]) as c (key, stream)""",
+                index,
+                [key for key, _ in pairs],
+                [stream for _, stream in pairs],
+            )
+            await connection.execute("update log_indexes set position = $2 where id = $1", index, position)
+
+
+async def duplicates(connection: Connection, index: int, limit: int) -> list[Duplicate]:
+    """Keys that several streams have. limit: the most of them."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            """select key, array_agg(stream order by stream) as streams from unique_keys where index_id = $1
+               group by key having count(*) > 1 order by key limit $2""",
+            index,
+            limit,
+        )
+    return [Duplicate(row["key"], tuple(row["streams"])) for row in rows]
+
+
+async def activate(connection: Connection, index: LogIndex) -> None:
+    """Makes an index active that has the whole log. The one that other code made under its name goes.
+
+    Call it in a transaction that holds the log.
+    """
+    with reaching_postgres(connection):
+        await connection.execute(
+            "delete from log_indexes where name = $1 and id <> $2 and active", index.name, index.id
+        )
+        await connection.execute("update log_indexes set active = true where id = $1", index.id)
+
+
+async def drop_indexes(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Drops the indexes of these names, active or not. Returns the names of those that were active."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(
+            "delete from log_indexes where name = any($1) returning name, active", [*names]
+        )
+    return sorted({row["name"] for row in rows if row["active"]})

@@ -1,0 +1,213 @@
+"""Basis: what the decisions of a batch rest on beside their own events' versions, and the keys they move.
+
+A decider may take the states of other streams, which another processor may own. A stream may claim a unique
+key, which another one may hold. Both are taken as this processor knows them. The conditions of the append say
+what was taken; see eventstore/log/conditions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
+
+from commander.domain import CommandType, Domain
+from commander.domain.unique import UniqueRule
+from commander.eventstore.database import Database
+from commander.eventstore.log.conditions import Change, Conditions, Key
+from commander.eventstore.log.indexes import holders_of
+from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.stream_states import StreamState
+
+_MOST_KNOWN = 200_000
+
+
+class KeyHolders(dict[Key, str | None]):
+    """Which stream holds each unique key (None: none does), as far as a processor knows.
+
+    It is what Postgres said, and what the processor has decided since.
+    """
+
+    def shrink(self) -> None:
+        """Forgets them if they are many. Whoever decides on less knowledge finds that at the commit."""
+        if len(self) > _MOST_KNOWN:
+            self.clear()
+
+
+class Across(NamedTuple):
+    """The rules across streams of a domain, as a processor keeps them.
+
+    shared: the stored names of the aggregates that deciders over several states take. Whoever owns one
+    of their streams is not the only one who writes to it.
+    rules: the unique keys of each aggregate, by its stored name, each with the id of its index.
+    refreshes: whether others may write to shared streams meanwhile.
+    """
+
+    shared: frozenset[str] = frozenset()
+    rules: Mapping[str, Sequence[tuple[int, UniqueRule]]] = {}
+    refreshes: Callable[[], bool] = lambda: True
+
+    @property
+    def known(self) -> list[int]:
+        """The ids of all indexes."""
+        return [index for rules in self.rules.values() for index, _ in rules]
+
+
+def shared_aggregates(domain: Domain) -> frozenset[str]:
+    """The stored names of the aggregates that deciders over several states take."""
+    taken = (state.type for decider in domain.deciders.values() for state in decider.states)
+    return frozenset(one.stored_name for one in taken)
+
+
+def streams_of(domain: Domain, command: SubmittedCommand) -> list[str]:
+    """The streams whose states the decision on a command needs. The command's own is the first."""
+    type_ = domain.command_type(command.type)
+    decider = None if type_ is None else domain.deciders.get(type_.name)
+    if type_ is None or decider is None:
+        return [command.stream]
+    try:
+        sources = decider.sources_of(type_.decode(command.data))
+    except BaseException:  # the decision finds out what is wrong with the command
+        return [command.stream]
+    return list(dict.fromkeys([command.stream, *(source.stream for source in sources)]))
+
+
+class Basis:
+    """What the decisions of one batch rest on. states, holders: get what the decisions change.
+
+    unknown: keys that were taken as free, though Postgres has not been asked.
+    """
+
+    def __init__(
+        self, domain: Domain, across: Across, states: MutableMapping[str, StreamState], holders: KeyHolders
+    ) -> None:
+        self._domain = domain
+        self._across = across
+        self._states = states
+        self._holders = holders
+        self._versions: dict[str, int] = {}
+        self._changes: dict[Key, Change] = {}
+        self._states_before: dict[str, StreamState] = {}
+        self.unknown: set[Key] = set()
+
+    def state(self, stream: str) -> StreamState:
+        """The state of a stream, for a decision."""
+        found = self._states[stream]
+        if stream not in self._versions and stream.partition("-")[0] in self._across.shared:
+            self._versions[stream] = found.version
+        return found
+
+    def others(self, type_: CommandType, command: Any) -> list[StreamState]:
+        """The states that the decider of a command takes, in its order; [] if an aggregate decides it."""
+        decider = self._domain.deciders.get(type_.name)
+        return [] if decider is None else [self.state(one.stream) for one in decider.sources_of(command)]
+
+    def accept(self, after: Mapping[str, StreamState]) -> None:
+        """Makes these the states of streams, after the events of one decision.
+
+        Raises Rejected if another stream holds a key that one of them claims, and InvalidDecision. Then
+        nothing has changed.
+        """
+        moved = dict[Key, Change]()
+        keys = list(self._keys(after))
+        for index, _, stream, held, wanted in keys:
+            for text in held - wanted:
+                moved[index, text] = Change(self._holders.get((index, text), stream), None)
+        for index, rule, stream, held, wanted in keys:
+            for key in ((index, text) for text in wanted - held):
+                if (released := moved.get(key)) is not None:
+                    moved[key] = Change(released.before, stream)
+                    continue
+                if key not in self._holders:
+                    self.unknown.add(key)
+                holder = self._holders.get(key)
+                if holder not in (None, stream):
+                    raise rule.rejection
+                moved[key] = Change(holder, stream)
+        for key, change in moved.items():
+            first = self._changes.get(key, change)
+            self._changes[key] = Change(first.before, change.after)
+            self._holders[key] = change.after
+        for stream, state in after.items():
+            self._states_before.setdefault(stream, self._states[stream])
+            self._states[stream] = state
+
+    def _keys(
+        self, after: Mapping[str, StreamState]
+    ) -> Iterator[tuple[int, UniqueRule, str, frozenset[str], frozenset[str]]]:
+        """For each rule of each of these streams: the keys that it holds, and those of its next state."""
+        for stream, state in after.items():
+            for index, rule in self._across.rules.get(stream.partition("-")[0], ()):
+                yield (
+                    index,
+                    rule,
+                    stream,
+                    rule.keys_of(self._states[stream].state),
+                    rule.keys_of(state.state),
+                )
+
+    async def look_up(
+        self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
+    ) -> None:
+        """Loads the other streams that these commands need, and what others wrote to shared ones."""
+        needed = [streams_of(self._domain, command) for command in commands]
+        others = {stream for _, *others in needed for stream in others}
+        own = {stream for stream, *_ in needed if stream.partition("-")[0] in self._across.shared}
+        refreshed = own | others if self._across.refreshes() else set[str]()
+        if not (refreshed or states.missing(others)):
+            return
+        async with database.connection() as connection:
+            await states.refresh(connection, refreshed)
+            await states.load(connection, others)
+
+    async def look_up_missing(
+        self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
+    ) -> None:
+        """Loads the states that are missing: others were decided again since the look-up."""
+        streams = {stream for command in commands for stream in streams_of(self._domain, command)}
+        if missing := states.missing(streams):
+            async with database.connection() as connection:
+                await states.load(connection, missing)
+
+    async def stands(self, database: Database) -> bool:
+        """Asks Postgres who holds the unknown keys. Returns whether the decisions were right to take them.
+
+        If not, all of them are undone: decide the batch again.
+        """
+        if not self.unknown:
+            return True
+        async with database.connection() as connection:
+            found = await holders_of(connection, self.unknown)
+        self.unknown.clear()
+        if not found:
+            return True
+        self._undo()
+        self._holders.update(found)
+        return False
+
+    def forget(self) -> None:
+        """Forgets what the decisions rest on. The states and the holders that they changed were evicted."""
+        self._versions.clear()
+        self._changes.clear()
+        self._states_before.clear()
+        self.unknown.clear()
+
+    def _undo(self) -> None:
+        """Takes back all decisions: states and holders are as before the batch."""
+        self._states.update(self._states_before)
+        for key, change in self._changes.items():
+            if change.before is None:
+                self._holders.pop(key, None)
+            else:
+                self._holders[key] = change.before
+        self.forget()
+
+    @property
+    def touched(self) -> Iterable[str]:
+        """The streams that the decisions have read or changed."""
+        return {*self._versions, *self._states_before}
+
+    @property
+    def conditions(self) -> Conditions:
+        """What must hold at the commit, and how the keys move."""
+        return Conditions(self._across.known, self._versions, self._changes)

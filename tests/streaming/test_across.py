@@ -1,0 +1,214 @@
+"""Rules across streams hold however many processors decide, and whoever of them is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
+from itertools import chain, count
+from typing import Any
+from uuid import UUID
+
+from commander.domain import Domain
+from commander.eventstore.audit.events import EVENTS, VERSIONS
+from commander.eventstore.audit.findings import begun
+from commander.eventstore.audit.outcomes import OUTCOMES
+from commander.eventstore.records import Outcome, RecordedEvent, Status
+from tests.domain.school import (
+    Course,
+    Enrol,
+    Leave,
+    OpenCourse,
+    Register,
+    Student,
+    SwapDesks,
+    school,
+)
+from tests.streaming.conftest import Bank, running
+from tests.streaming.wards import GoOffCall, GoOnCall, wards
+
+STUDENTS = [UUID(int=n + 1) for n in range(12)]
+COURSES = [UUID(int=n + 101) for n in range(6)]
+SEATS = 7
+DOCTORS = 8
+COMMANDS = int(os.environ.get("COMMANDER_FUZZ_ACROSS", "1600"))
+_AT_ONCE = 40
+States = dict[str, Any]
+EMAILS = [f"{name}@school.test" for name in ("ada", "bob", "cy", "dee")]
+
+
+async def outcomes(servers: Bank, ids: Sequence[UUID]) -> list[tuple[str, str | None]]:
+    """The status and the code of each of these commands."""
+    found = [await servers.outcome(one) for one in ids]
+    return [(one.status, one.code) for one in found]
+
+
+async def ended(servers: Bank, *commands: object) -> list[tuple[str, str | None]]:
+    return await outcomes(servers, [await servers.submit(one, school) for one in commands])
+
+
+def violations(
+    domain: Domain, events: Sequence[RecordedEvent], broken: Callable[[States], list[str]]
+) -> list[str]:
+    """What is broken after any event of the log. The versions of each stream are dense."""
+    states: States = {}
+    versions = Counter[str]()
+    found = []
+    for event in events:
+        aggregate = domain.aggregate_type(event.aggregate)
+        assert aggregate is not None
+        versions[event.stream] += 1
+        assert event.version == versions[event.stream], event
+        instance = domain.decode(event.type, event.schema_version, event.data, event.position)
+        states[event.stream] = aggregate.evolve(states.get(event.stream, aggregate.initial()), instance)
+        found += [f"{event.position}: {problem}" for problem in broken(states)]
+    return found
+
+
+def broken_in_school(states: States) -> list[str]:
+    students = [one for one in states.values() if isinstance(one, Student)]
+    held = Counter(one.email.casefold() for one in students if one.email is not None)
+    found = [f"{email} twice" for email, count in held.items() if count > 1]
+    found += [f"{len(one.courses)} courses" for one in students if len(one.courses) > 5]
+    return found + [str(one) for one in states.values() if isinstance(one, Course) and one.seats < 0]
+
+
+def broken_in_wards(states: States) -> list[str]:
+    off = {stream for stream, one in states.items() if not one.on_call}
+    pairs = [(f"doctor-{n}", f"doctor-{n + 1}") for n in range(0, DOCTORS, 2)]
+    return [f"{one} and {other} are off" for one, other in pairs if {one, other} <= off]
+
+
+def random_command(random_: random.Random) -> object:
+    student, other = random_.sample(STUDENTS, 2)
+    match random_.randrange(10):
+        case 0 | 1:
+            return Register(student, random_.choice(EMAILS).title())
+        case 2:
+            return Leave(student)
+        case 3:
+            return SwapDesks(student, other)
+        case _:
+            return Enrol(student, random_.choice(COURSES))
+
+
+async def test_a_decider_over_two_streams_appends_to_both_or_to_none(servers: Bank) -> None:
+    ada, bob = STUDENTS[:2]
+    async with running(servers.processor(school).run()):
+        assert (
+            await ended(servers, Register(ada, "a"), Register(bob, "b"), OpenCourse(COURSES[0], 1))
+            == [(Status.APPLIED, None)] * 3
+        )
+        assert await ended(servers, Enrol(ada, COURSES[0]), Enrol(bob, COURSES[0])) == [
+            (Status.APPLIED, None),
+            (Status.REJECTED, "FULL"),
+        ]
+        assert await ended(servers, Enrol(ada, COURSES[1])) == [(Status.REJECTED, "FULL")]
+    log = await servers.log()
+    assert [(event.stream, event.version, event.type) for event in log[3:]] == [
+        (f"student-{ada}", 2, "CourseJoined"),
+        (f"course-{COURSES[0]}", 2, "SeatTaken"),
+    ]
+
+
+async def test_a_key_is_of_one_stream_until_its_state_gives_it_up(servers: Bank) -> None:
+    ada, bob, cy = STUDENTS[:3]
+    async with running(servers.processor(school).run()):
+        assert await ended(
+            servers,
+            Register(ada, "Ada@x", ("1", "2")),
+            Register(bob, "ADA@X"),
+            Register(bob, "bob@x", ("2", "3")),
+            Register(bob, "bob@x", ("3",)),
+            Register(ada, "ada@x", ("1",)),
+            Leave(ada),
+            Register(cy, "ada@x", ("1", "2")),
+            Register(ada, "ada@x"),
+        ) == [
+            (Status.APPLIED, None),
+            (Status.REJECTED, "NOT_UNIQUE"),
+            (Status.REJECTED, "NOT_UNIQUE"),
+            (Status.APPLIED, None),
+            (Status.APPLIED, None),
+            (Status.APPLIED, None),
+            (Status.APPLIED, None),
+            (Status.REJECTED, "NOT_UNIQUE"),
+        ]
+    assert violations(school, await servers.log(), broken_in_school) == []
+
+
+def random_move(random_: random.Random) -> object:
+    doctor = random_.randrange(DOCTORS)
+    return GoOffCall(doctor, doctor ^ 1) if random_.random() < 0.5 else GoOnCall(doctor)
+
+
+async def decided(
+    servers: Bank, domain: Domain, commands: Iterator[object], how_many: int, random_: random.Random
+) -> list[Outcome]:
+    """Three processors decide so many commands; every moment one is stopped, and another one begins."""
+    ids: list[UUID] = []
+    sent = asyncio.Event()
+
+    async def send() -> None:
+        for _ in range(how_many // _AT_ONCE):
+            some = [servers.submit(next(commands), domain) for _ in range(_AT_ONCE)]
+            ids.extend(await asyncio.gather(*some))
+        sent.set()
+
+    async with AsyncExitStack() as stack:
+
+        async def begun() -> asyncio.Task[None]:
+            processor = servers.processor(domain, batch_size=50)
+            return await stack.enter_async_context(running(processor.run()))
+
+        tasks = [await begun() for _ in range(3)]
+        sending = await stack.enter_async_context(running(send()))
+        while not sent.is_set():
+            await asyncio.sleep(random_.uniform(0.2, 0.6))
+            stopped = tasks.pop(0)
+            stopped.cancel()
+            with suppress(asyncio.CancelledError):
+                await stopped
+            tasks.append(await begun())
+        await sending
+        return [await servers.outcome(one) for one in ids]
+
+
+async def test_no_rule_is_broken_by_three_processors_that_come_and_go(servers: Bank) -> None:
+    random_ = random.Random(19)
+    opened = (OpenCourse(course, SEATS) for course in COURSES)
+    commands = chain(opened, (random_command(random_) for _ in count()))
+    found = await decided(servers, school, commands, COMMANDS, random_)
+    log = await servers.log()
+    assert violations(school, log, broken_in_school) == []
+    assert {one.status for one in found} == {Status.APPLIED, Status.REJECTED}
+    codes = Counter(one.code for one in found)
+    assert codes["NOT_UNIQUE"] and codes["FULL"] and codes["NOT_REGISTERED"], codes
+    assert len(log) == sum(one.event_count for one in found)
+
+
+async def test_what_a_decision_has_only_read_is_still_so_when_it_is_stored(servers: Bank) -> None:
+    random_ = random.Random(19)
+    commands = (random_move(random_) for _ in count())
+    found = await decided(servers, wards, commands, COMMANDS, random_)
+    assert violations(wards, await servers.log(), broken_in_wards) == []
+    assert {one.code for one in found} == {None, "ALONE"}
+
+
+async def test_the_audit_finds_nothing_wrong_with_events_in_several_streams(servers: Bank) -> None:
+    ada, bob = STUDENTS[:2]
+    async with running(servers.processor(school).run()):
+        await ended(servers, Register(ada, "a"), Register(bob, "b"), OpenCourse(COURSES[0], 2))
+        await ended(servers, SwapDesks(ada, bob), Enrol(ada, COURSES[0]), Enrol(bob, COURSES[0]))
+    audit = await begun(school, servers.database)
+    checks = (EVENTS, VERSIONS, OUTCOMES)
+    found = [one for check in checks async for one in check.run(audit, lambda done, all_: None)]
+    assert found == []
+    async with servers.database.connection() as connection:
+        await connection.execute("alter table events disable trigger all")
+        await connection.execute("update events set version = 9 where type = 'CourseJoined' and position = 6")
+    found = [one async for one in EVENTS.run(audit, lambda done, all_: None)]
+    assert [one.where for one in found] == ["position 6"]
