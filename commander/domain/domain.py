@@ -212,7 +212,13 @@ class Domain(DeclaringDomain, DecidingDomain, ReactingDomain, RejectingDomain, R
 
         A command or an event has no aggregate, the domain has no commands, a reference leads nowhere.
         """
-        for types in (self.commands, self.events, self.aggregates, self.projections):
+        for types in (
+            self.commands,
+            self.events,
+            self.aggregates,
+            self.decision_models,
+            self.projections,
+        ):
             for one in types.values():
                 check_still_frozen(one.cls, one.where)
         if not self.commands:

@@ -64,8 +64,7 @@ class DomainLookups:
         decider = self.deciders.get(command)
         if decider is None:
             return self._aggregate_of_command[command].unique
-        aggregates = dict.fromkeys(state.type.name for state in decider.states)
-        return tuple(rule for name in aggregates for rule in self.aggregates[name].unique)
+        return tuple(rule for aggregate in decider.aggregates for rule in aggregate.unique)
 
     def commands_of(self, aggregate: AggregateType) -> list[CommandType]:
         """The commands that are decided on streams of this aggregate, in the order of their definition."""
