@@ -112,13 +112,19 @@ class DeciderType:
     @property
     def aggregates(self) -> tuple[AggregateType, ...]:
         """The aggregates of its states, each once."""
-        types = {state.type.name: state.type for state in self.states}
-        return tuple(type_ for type_ in types.values() if isinstance(type_, AggregateType))
+        found = (state.type for state in self.states)
+        return tuple({one.name: one for one in found if isinstance(one, AggregateType)}.values())
 
     @property
     def key(self) -> str:
         """The command's field with the key of its stream."""
         return self.states[0].fields[0]
+
+    @property
+    def models(self) -> tuple[DecisionModelType, ...]:
+        """The decision models of its states, each once."""
+        found = (state.type for state in self.states)
+        return tuple({one.name: one for one in found if isinstance(one, DecisionModelType)}.values())
 
     def stream_of(self, command: Any) -> str:
         """The id of the command's stream, that of the first state. Raises InvalidCommand."""

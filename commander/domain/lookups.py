@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.deciders import DeciderType
 from commander.domain.errors import DefinitionError
+from commander.domain.fields import Field
 from commander.domain.messages import CommandType, EventType, event_type, registered
 from commander.domain.naming import GivenNames
 from commander.domain.reactors import RecordedRejection
@@ -58,6 +59,15 @@ class DomainLookups:
         """The command's field with the key of its stream. Raises KeyError for an unknown name."""
         decider = self.deciders.get(name)
         return self._aggregate_of_command[name].key if decider is None else decider.key
+
+    def key_fields_of(self, aggregate: AggregateType) -> Iterator[Field]:
+        """The fields of commands that have the key of a stream of this aggregate."""
+        for command in self.commands.values():
+            if (decider := self.deciders.get(command.name)) is not None:
+                names = {state.fields[0] for state in decider.states if state.type is aggregate}
+            else:
+                names = {aggregate.key} if command.cls in aggregate.deciders else set()
+            yield from (field for field in command.fields if field.name in names)
 
     def unique_rules_of(self, command: str) -> tuple[UniqueRule, ...]:
         """The unique keys that the events of a command could claim. Raises KeyError for an unknown name."""
