@@ -19,7 +19,6 @@ from commander.domain.naming import given_names
 from commander.domain.parentheses import needs_parentheses
 from commander.domain.returns import check_returns, returned_classes
 from commander.domain.source import running, where_is
-from commander.domain.unique import UniqueRule
 
 T = TypeVar("T")
 D = TypeVar("D", bound=Callable[..., Any])
@@ -35,12 +34,6 @@ class DecidingDomain(DomainLookups):
         super().__init__()
         self.shared: frozenset[str] = frozenset()
         self.decision_models: dict[str, DecisionModelType] = {}
-
-    @property
-    def unique_rules(self) -> dict[str, UniqueRule]:
-        """The unique keys of all aggregates, by their stored names."""
-        rules = (rule for aggregate in self.aggregates.values() for rule in aggregate.unique)
-        return {rule.stored_name: rule for rule in rules}
 
     @dataclass_transform(frozen_default=True)
     @needs_parentheses('@domain.decision_model(tags=("course_id",))')
