@@ -262,7 +262,8 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
             bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
             for mark in (m for m in metadata if isinstance(m, Ref | Entity | Tag)):
-                problem = f"{type(mark).__name__} is only for a field with one value, not for a list"
+                what = "value" if isinstance(mark, Tag) else "key"
+                problem = f"{type(mark).__name__} is only for a field with one {what}, not for a list"
                 raise DefinitionError(where, f"{at_field}: {problem}")
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)
