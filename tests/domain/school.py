@@ -32,7 +32,7 @@ class CourseOpened:
     seats: int
 
 
-@school.event
+@school.event(was=("Joined",))
 @dataclass(frozen=True)
 class CourseJoined:
     student_id: UUID
@@ -83,7 +83,7 @@ class OpenCourse:
     seats: int
 
 
-@school.command
+@school.command(allow={"clerk"})
 @dataclass(frozen=True)
 class Enrol:
     student_id: UUID

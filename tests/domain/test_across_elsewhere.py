@@ -110,6 +110,9 @@ def test_who_sends_a_command_reaches_the_events_that_its_decider_returns() -> No
     shown = {one.name for one in domain.events.values() if Reach(domain, frozenset({"mover"})).shows(one)}
     assert shown == {"Swapped"}, "not Dusted, which the decider is not annotated to return"
     assert not Reach(domain, frozenset({"other"})).shows(domain.event_of[swapped])
+    clerk = Reach(school, frozenset({"clerk"}))
+    assert clerk.shows(school.events["SeatTaken"]), "of the second state"
+    assert not clerk.shows(school.events["DeskGiven"])
 
 
 def test_an_event_that_is_visible_with_a_row_of_another_type_of_key() -> None:

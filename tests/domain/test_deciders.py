@@ -134,7 +134,7 @@ def test_every_command_that_could_claim_a_key_can_be_rejected_for_it() -> None:
 
 
 def test_a_decision_model_has_a_query_by_the_values_in_the_command() -> None:
-    types = ("CourseJoined",)
+    types = ("Joined",)
     assert school.deciders["Audit"].sources_of(Audit(ONE, TWO, "autumn")) == (
         StreamSource(f"student-{ONE}"),
         QuerySource("listeners", (f"course_id:{TWO}",), types),
@@ -159,7 +159,7 @@ def test_a_decider_may_change_its_states_in_place_and_nobody_sees_it() -> None:
 
 def test_a_decision_model_folds_its_events() -> None:
     model = school.decision_models["ofTerm"]
-    assert (model.tags, model.event_types) == (("course_id", "term"), ("CourseJoined",))
+    assert (model.tags, model.event_types) == (("course_id", "term"), ("Joined",))
     assert model.fold([CourseJoined(ONE, TWO), CourseJoined(TWO, TWO)]) == InTerm([ONE, TWO])
     assert model.is_mutable
     assert not school.decision_models["listeners"].is_mutable

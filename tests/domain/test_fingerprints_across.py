@@ -87,6 +87,7 @@ def folded(text):
 """,
 }
 RULES = {"student.email", "student.phones", "student.name"}
+ALL = {*RULES, "aggregate", "domain"}
 
 
 def prints_of(domain: Domain) -> Mapping[str, str]:
@@ -115,7 +116,8 @@ CHANGES: dict[str, tuple[str, str, str, set[str]]] = {
     "the function that normalises": ("words", "casefold", "lower", {"student.email", "domain"}),
     "a library's function": ("domain", "str.strip", "str.lstrip", {"student.phones", "domain"}),
     "the fields of a key": ("domain", '        "name",\n', '        ("name", "email"),\n', {"domain"}),
-    "the class of the states": ("domain", "name=event.course", "name=None", {*RULES, "aggregate", "domain"}),
+    "an event of the states": ("domain", "course: Annotated[str,", "course: Annotated[str | None,", ALL),
+    "the class of the states": ("domain", "name=event.course", "name=None", ALL),
 }
 
 

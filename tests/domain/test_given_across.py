@@ -58,6 +58,11 @@ def test_a_key_that_a_stream_has_given_up_is_free() -> None:
     given(ADA_REGISTERED, StudentLeft(ADA)).when(Register(BEN, "ada@example.com")).then(registered)
 
 
+def test_a_key_that_two_streams_have_from_before_the_rule_is_held_against_neither() -> None:
+    same = ADA_REGISTERED, StudentRegistered(BEN, "ada@example.com")
+    given(*same).when(SwapDesks(ADA, BEN)).then(DeskGiven(ADA), DeskGiven(BEN))
+
+
 def test_the_state_of_a_command_is_that_of_its_own_stream() -> None:
     given(ADA_REGISTERED).when(Leave(BEN)).then(Rejected("NOT_REGISTERED"))
 
@@ -166,10 +171,12 @@ def test_a_rule_on_the_state_gets_the_first_state(
 
 @pytest.fixture
 def ruled() -> Iterator[Callable[[Any], None]]:
-    """Gives the command Enrol a rule, until the test ends."""
+    """Gives the command Enrol another rule, until the test ends."""
+    type_ = school.commands["Enrol"]
+    before = type_.allow
 
     def give(rule: Any) -> None:
-        object.__setattr__(school.commands["Enrol"], "allow", command_rule(rule, "here:1", "Enrol"))
+        object.__setattr__(type_, "allow", command_rule(rule, "here:1", "Enrol"))
 
     yield give
-    object.__setattr__(school.commands["Enrol"], "allow", None)
+    object.__setattr__(type_, "allow", before)
