@@ -4,7 +4,8 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.code import DomainCode
 from commander.domain.conditions import one_of, where
 from commander.domain.constraints import Doc, Message
-from commander.domain.deciders import DeciderType, StateParameter, StreamSource
+from commander.domain.deciders import DeciderType, QuerySource, StateParameter, StreamSource
+from commander.domain.decision_models import DecisionModelType
 from commander.domain.decisions import CommandContext
 from commander.domain.deprecations import Deprecated
 from commander.domain.domain import Domain
@@ -24,10 +25,11 @@ from commander.domain.errors import (
     UndecodableEvent,
     UnknownEvent,
 )
-from commander.domain.fields import ApiName, BigInt, Field, new_id
+from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.guards import guards
 from commander.domain.hooks import Origin, SubmitContext
 from commander.domain.messages import CommandType, EventType
+from commander.domain.names import ApiName
 from commander.domain.projections import ProjectionType
 from commander.domain.reactions import Deadline, Later
 from commander.domain.reactors import ReactionRejected, ReactorType
@@ -35,6 +37,7 @@ from commander.domain.references import Ref
 from commander.domain.rights import Rights, Verdict
 from commander.domain.roles import Visible
 from commander.domain.rules import any_of, anyone, same_as
+from commander.domain.tags import Tag
 from commander.domain.touching import touches
 from commander.domain.unique import Unique, UniqueRule
 from commander.domain.viewers import Viewer
@@ -48,6 +51,7 @@ __all__ = [
     "CommanderError",
     "Deadline",
     "DeciderType",
+    "DecisionModelType",
     "DefinitionError",
     "Deprecated",
     "Doc",
@@ -68,6 +72,7 @@ __all__ = [
     "Problem",
     "ProjectionFailed",
     "ProjectionType",
+    "QuerySource",
     "ReactionRejected",
     "ReactorType",
     "Ref",
@@ -77,6 +82,7 @@ __all__ = [
     "StateParameter",
     "StreamSource",
     "SubmitContext",
+    "Tag",
     "UndecodableEvent",
     "Unique",
     "UniqueRule",

@@ -51,11 +51,10 @@ class Affordances:
 
     def __init__(self, domain: Domain, aggregate: AggregateType) -> None:
         self.aggregate = aggregate
-        known = (one for one in domain.commands.values() if not one.internal)
         self._commands = [
-            (one, Unread(one.cls, {field.name for field in one.fields}, aggregate.key))
-            for one in known
-            if one.cls in aggregate.deciders
+            (one, Unread(one.cls, {field.name for field in one.fields}, domain.key_of_command(one.name)))
+            for one in domain.commands_of(aggregate)
+            if not one.internal
         ]
 
     def __len__(self) -> int:

@@ -5,22 +5,21 @@ The pattern is described by Jérémie Chassaing, "Functional Event Sourcing Deci
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from commander.domain.decisions import CommandContext, events_of
-from commander.domain.errors import DefinitionError, InvalidCommand, InvalidDecision, Problem
+from commander.domain.errors import DefinitionError, InvalidCommand, Problem
+from commander.domain.evolving import Evolving, check_evolver, check_initial, check_is_method
 from commander.domain.fields import BigInt, ScalarType
 from commander.domain.guards import Guard, guards_of
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
-from commander.domain.mutability import is_mutable
-from commander.domain.naming import GivenNames, Named
+from commander.domain.naming import GivenNames
 from commander.domain.returns import check_returns
 from commander.domain.source import where_is
 from commander.domain.unique import UniqueRule, unique_rules
@@ -35,7 +34,7 @@ KEY_TYPES = (UUID, str, int, BigInt, date)
 
 
 @dataclass(frozen=True)
-class AggregateType(Named):
+class AggregateType(Evolving):
     """A consistency boundary. Each instance is one stream; the command's field `key` identifies it.
 
     name, was: see Named. The API shows the name. The streams have the stored name.
@@ -54,19 +53,6 @@ class AggregateType(Named):
     guards: Mapping[type, tuple[Guard, ...]] = field(default_factory=dict)
     unique: tuple[UniqueRule, ...] = ()
 
-    def initial(self) -> Any:
-        """The state before the first event."""
-        return self.cls()
-
-    @cached_property
-    def is_mutable(self) -> bool:
-        """Whether the domain's code could change a state in place."""
-        return is_mutable(self.cls)
-
-    def own(self, state: Any) -> Any:
-        """A state that the domain's code may change in place: a copy if that is possible."""
-        return copy.deepcopy(state) if self.is_mutable else state
-
     def decide(self, state: Any, command: Any, context: Callable[[], CommandContext]) -> tuple[Any, ...]:
         """The events that `command` leads to in `state`. Raises Rejected or InvalidDecision.
 
@@ -77,24 +63,6 @@ class AggregateType(Named):
         for guard in self.guards.get(type(command), ()):
             guard(own)
         return self.deciders[type(command)](own, command, context)
-
-    def evolve(self, state: Any, event: Any) -> Any:
-        """The state after `event`. It may share parts with `state`, which must not be used any more.
-
-        Raises InvalidDecision if the evolver returns anything but a state.
-        """
-        after = self.evolvers[type(event)](state, event)
-        if not isinstance(after, self.cls):
-            returned = f"{type(after).__name__}, not the next state, for {type(event).__name__}"
-            raise InvalidDecision(f"an evolver of {self.cls.__name__} returned {returned}")
-        return after
-
-    def fold(self, events: Iterable[Any]) -> Any:
-        """The state after these events, starting from the initial state."""
-        state = self.initial()
-        for event in events:
-            state = self.evolve(state, event)
-        return state
 
     def stream_of(self, command: Any) -> str:
         """The id of the stream that the command is decided on: the aggregate's stored name, a dash, the key.
@@ -128,10 +96,7 @@ def aggregate_type(
     unique: see unique.py. Raises DefinitionError.
     """
     where = where_is(cls)
-    try:
-        cls()
-    except Exception as error:  # a __post_init__ may raise anything
-        raise DefinitionError(where, f"{cls.__name__}: every field needs a default ({error})") from error
+    check_initial(cls, where)
     handlers = list(handlers_of(cls))
     evolvers = {h.parameter: h.function for h in handlers if h.parameter in events}
     allowed = {event: events[event] for event in evolvers}
@@ -142,8 +107,7 @@ def aggregate_type(
         label = f"{cls.__name__}.{handler.name}"
         if handler.parameter not in commands and handler.parameter not in events:
             continue
-        if handler.bound != "instance":
-            raise DefinitionError(handler.where, f"{label} must be a plain method: its self is the state")
+        check_is_method(handler, label)
         if handler.parameter in seen:
             raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
         seen.add(handler.parameter)
@@ -152,8 +116,8 @@ def aggregate_type(
             check_key(commands[handler.parameter], key, label, handler.where)
             deciders[handler.parameter] = _decider(handler, allowed, label)
             functions[handler.parameter] = handler.function
-        elif handler.rest:
-            raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
+        else:
+            check_evolver(handler, label)
     guards = guards_of(cls, commands)
     rules = unique_rules(cls, unique, names.stored, where)
     return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards, rules)

@@ -16,7 +16,7 @@ class StoredNames:
     """The names of what is stored.
 
     events: how many, by aggregate and type. commands: how many, by type. others: by kind (reactor, effect,
-    projection, recurring), those that have a checkpoint, a table or a tick.
+    projection, recurring, unique key), those that have a checkpoint, a table, a tick or keys.
     """
 
     events: Mapping[tuple[str, str], int]
@@ -61,14 +61,18 @@ _STORED = {
     "effect": "a checkpoint of the effect {name} is stored",
     "projection": "a table of the projection {name} is stored",
     "recurring": "a tick of the recurring command {name} is stored",
+    "unique key": "keys of the unique key {name} are stored",
 }
-_PLURAL = {"recurring": "recurring"}
+_PLURAL = {"recurring": "recurring", "unique key": "unique_keys"}
 
 
 def _unknown(domain: Domain, kind: str, name: str, count: int | None) -> str:
     what = _STORED[kind].format(count=count, name=name)
     alike = nearest(name, domain.names.present(kind))
-    renamed = f'If {alike or "one"} is its new name, write was=("{name}",) there'
+    kept = f'was=("{name}",)'
+    if kind == "unique key":
+        kept = f'Unique(…, name="{name.partition(".")[2]}")'
+    renamed = f"If {alike or 'one'} is its new name, write {kept} there"
     gone = f'if it is gone for good, {domain.name}.retired({_PLURAL.get(kind, kind + "s")}=("{name}",))'
     return f"{what}, which the domain {domain.name} does not have. {renamed}; {gone}"
 

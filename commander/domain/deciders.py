@@ -16,9 +16,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from commander.domain.aggregates import AggregateType
+from commander.domain.decision_models import DecisionModelType
 from commander.domain.decisions import CommandContext, events_of
-from commander.domain.errors import InvalidDecision
+from commander.domain.errors import InvalidCommand, InvalidDecision, Problem
 from commander.domain.messages import CommandType, EventType
+from commander.domain.tags import MAX_TAG_BYTES, is_too_long, tag_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,19 @@ class StreamSource:
     stream: str
 
 
-Source = StreamSource
+@dataclass(frozen=True)
+class QuerySource:
+    """The events that a decision model is folded from: those of these types with all of these tags.
+
+    model: its name. tags: as EventType.tags_of gives them. types: the stored names of the events, sorted.
+    """
+
+    model: str
+    tags: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+Source = StreamSource | QuerySource
 """What a state is folded from."""
 
 
@@ -36,24 +50,36 @@ Source = StreamSource
 class StateParameter:
     """A state that a decider takes. name: of the parameter.
 
-    fields: of the command: the one with the key of the stream.
+    fields: of the command: the one with the key of the stream, or those with the values of the model's tags.
     """
 
     name: str
-    type: AggregateType
+    type: AggregateType | DecisionModelType
     fields: tuple[str, ...]
 
     def source_of(self, command: Any) -> Source:
-        """What the state is folded from. Raises InvalidCommand."""
-        [field] = self.fields
-        return StreamSource(self.type.stream_of_key(getattr(command, field), field))
+        """What the state is folded from. Raises InvalidCommand for a value that is too long."""
+        if isinstance(self.type, AggregateType):
+            [field] = self.fields
+            return StreamSource(self.type.stream_of_key(getattr(command, field), field))
+        tags = []
+        for tag, field in zip(self.type.tags, self.fields, strict=True):
+            tags.append(text := tag_of(tag, getattr(command, field)))
+            if is_too_long(text):
+                problem = f"must have at most {MAX_TAG_BYTES - len(tag) - 1} bytes as UTF-8"
+                raise InvalidCommand((Problem((field,), problem),))
+        return QuerySource(self.type.name, tuple(tags), self.type.event_types)
 
 
 class _Place(NamedTuple):
-    """Where the events of a class may go. indexes: of the states. key: the field with it; None: none has."""
+    """Where the events of a class may go. indexes: of the states with the aggregate that evolves by them.
+
+    has_key: whether they have a field with the key of the aggregate.
+    """
 
     indexes: tuple[int, ...]
-    key: str | None
+    aggregate: AggregateType
+    has_key: bool
 
 
 @dataclass(frozen=True)
@@ -79,12 +105,26 @@ class DeciderType:
     @property
     def aggregate(self) -> AggregateType:
         """The aggregate of the command's stream."""
-        return self.states[0].type
+        first = self.states[0].type
+        assert isinstance(first, AggregateType), "the decorator has checked it"
+        return first
+
+    @property
+    def aggregates(self) -> tuple[AggregateType, ...]:
+        """The aggregates of its states, each once."""
+        found = (state.type for state in self.states)
+        return tuple({one.name: one for one in found if isinstance(one, AggregateType)}.values())
 
     @property
     def key(self) -> str:
         """The command's field with the key of its stream."""
         return self.states[0].fields[0]
+
+    @property
+    def models(self) -> tuple[DecisionModelType, ...]:
+        """The decision models of its states, each once."""
+        found = (state.type for state in self.states)
+        return tuple({one.name: one for one in found if isinstance(one, DecisionModelType)}.values())
 
     def stream_of(self, command: Any) -> str:
         """The id of the command's stream, that of the first state. Raises InvalidCommand."""
@@ -120,28 +160,24 @@ class DeciderType:
     def places(self) -> Mapping[type, _Place]:
         """Where the events of each class may go."""
         places = {}
-        for cls, event in self.events.items():
-            indexes = tuple(n for n, state in enumerate(self.states) if cls in evolvers_of(state))
-            key = self.states[indexes[0]].type.key
-            places[cls] = _Place(indexes, key if any(one.name == key for one in event.fields) else None)
+        for aggregate in self.aggregates:
+            indexes = tuple(n for n, state in enumerate(self.states) if state.type is aggregate)
+            for cls in aggregate.evolvers:
+                has_key = any(one.name == aggregate.key for one in self.events[cls].fields)
+                places[cls] = _Place(indexes, aggregate, has_key)
         return places
 
     def _index_of(self, event: Any, command: Any) -> int:
         """The index of the state whose stream gets the event."""
-        indexes, key = self.places[type(event)]
-        if key is None and len(indexes) == 1:
+        indexes, aggregate, has_key = self.places[type(event)]
+        if not has_key and len(indexes) == 1:
             return indexes[0]
         name = type(event).__name__
-        if key is None:
+        if not has_key:
             problem = f"{name}, which has no field with the key of one of its streams"
             raise InvalidDecision(f"{self.name} returned {problem}")
-        stream = f"{self.states[indexes[0]].type.stored_name}-{getattr(event, key)}"
+        stream = f"{aggregate.stored_name}-{getattr(event, aggregate.key)}"
         for index in indexes:
             if self.states[index].source_of(command) == StreamSource(stream):
                 return index
         raise InvalidDecision(f"{self.name} returned {name} for {stream}, which is not one of its streams")
-
-
-def evolvers_of(state: StateParameter) -> Mapping[type, Callable[[Any, Any], Any]]:
-    """The evolvers of a state whose stream can get events; none for any other state."""
-    return state.type.evolvers

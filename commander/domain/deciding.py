@@ -1,24 +1,26 @@
-"""The decorator for deciders over several states; see Domain."""
+"""The decorators for deciders over several states and for decision models; see Domain."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 from commander.domain.aggregates import AggregateType, check_key
 from commander.domain.deciders import DeciderType, StateParameter
+from commander.domain.decision_models import DecisionModelType, decision_model_type, tagged_field
 from commander.domain.decisions import CommandContext
 from commander.domain.errors import DefinitionError
 from commander.domain.handlers import Handler, hints_of
 from commander.domain.lookups import DomainLookups
-from commander.domain.messages import CommandType
+from commander.domain.messages import CommandType, frozen_dataclass, registered
+from commander.domain.naming import given_names
 from commander.domain.parentheses import needs_parentheses
 from commander.domain.returns import check_returns, returned_classes
 from commander.domain.source import running, where_is
-from commander.domain.unique import UniqueRule
 
+T = TypeVar("T")
 D = TypeVar("D", bound=Callable[..., Any])
 
 
@@ -31,23 +33,43 @@ class DecidingDomain(DomainLookups):
     def __init__(self) -> None:
         super().__init__()
         self.shared: frozenset[str] = frozenset()
+        self.decision_models: dict[str, DecisionModelType] = {}
 
-    @property
-    def unique_rules(self) -> dict[str, UniqueRule]:
-        """The unique keys of all aggregates, by their stored names."""
-        rules = (rule for aggregate in self.aggregates.values() for rule in aggregate.unique)
-        return {rule.stored_name: rule for rule in rules}
+    @dataclass_transform(frozen_default=True)
+    @needs_parentheses('@domain.decision_model(tags=("course_id",))')
+    def decision_model(
+        self, /, *, tags: Sequence[str], name: str | None = None
+    ) -> Callable[[type[T]], type[T]]:
+        """Declares a state for deciders that is folded from all events with given tags, in any stream.
+
+        Its methods take an event each and return the next state. tags: the fields, marked with Tag, that all
+        of these events have. Raises DefinitionError.
+        """
+
+        def register(cls: type[T]) -> type[T]:
+            names = given_names("decision model", cls.__name__, name, (), in_lower_case=True)
+            classes = self._command_classes(), self._event_classes()
+            type_ = decision_model_type(frozen_dataclass(cls), tags, *classes, names)
+            if type_.name in self.decision_models:
+                other = self.decision_models[type_.name].where
+                problem = f"the name {type_.name} of a decision model is taken: it is defined at {other}"
+                raise DefinitionError(running(), problem)
+            self.decision_models[type_.name] = type_
+            return type_.cls
+
+        return register
 
     @needs_parentheses("@domain.decider()")
-    def decider(self, /, **keys: str) -> Callable[[D], D]:
+    def decider(self, /, **keys: str | tuple[str, ...]) -> Callable[[D], D]:
         """Declares a function that decides a command by several states.
 
-        It takes the command, then a state for each of its streams, annotated with the aggregate, and at most
-        a CommandContext. It answers as a decider of an aggregate does, with events of these aggregates. It
-        is pure. The command's stream is that of the first state.
+        It takes the command, then the states, each annotated with its aggregate or decision model, and at
+        most a CommandContext. It answers as a decider of an aggregate does, with events of these aggregates.
+        It is pure. The first state has an aggregate; its stream is that of the command.
 
-        keys: by parameter, the field of the command with the key of its stream. By default it is the field
-        with the name of the aggregate's key. Raises DefinitionError.
+        keys: by parameter, the field of the command with the key of its stream; for a decision model the
+        field with the value of its tag, or a tuple of fields, one for each tag. By default the fields have
+        the names of the aggregate's key and of the tags. Raises DefinitionError.
         """
         where = running()
 
@@ -57,13 +79,13 @@ class DecidingDomain(DomainLookups):
             decider = _decider(self, function, keys)
             self._add_decider(decider)
             if len(decider.states) > 1:
-                self.shared |= {state.type.stored_name for state in decider.states}
+                self.shared |= {aggregate.stored_name for aggregate in decider.aggregates}
             return function
 
         return register
 
 
-def _decider(domain: DecidingDomain, function: Callable[..., Any], keys: Mapping[str, str]) -> DeciderType:
+def _decider(domain: DecidingDomain, function: Callable[..., Any], keys: Mapping[str, Any]) -> DeciderType:
     handler, names = _handler(function)
     label, where = handler.name, handler.where
     command = domain._command_classes().get(handler.parameter)
@@ -80,7 +102,7 @@ def _decider(domain: DecidingDomain, function: Callable[..., Any], keys: Mapping
             known = ", ".join(name for name, _ in states)
             raise DefinitionError(where, f"{label} has no state {name}; it has {known}")
     parameters = tuple(_states(domain, command, states, keys, label, where))
-    owned = {event for parameter in parameters for event in parameter.type.evolvers}
+    owned = {cls for one in parameters if isinstance(one.type, AggregateType) for cls in one.type.evolvers}
     events = {cls: event for cls, event in domain._event_classes().items() if cls in owned}
     decider = DeciderType(command, function, where, parameters, events, takes_context)
     check_returns(handler, label, partial(_not_an_event_of, decider, domain))
@@ -112,42 +134,78 @@ def _states(
     domain: DecidingDomain,
     command: CommandType,
     states: Sequence[tuple[str, Any]],
-    keys: Mapping[str, str],
+    keys: Mapping[str, Any],
     label: str,
     where: str,
 ) -> Iterator[StateParameter]:
     """The parameters with the states, checked."""
-    by_class = {aggregate.cls: aggregate for aggregate in domain.aggregates.values()}
-    taken: dict[tuple[str, tuple[str, ...]], str] = {}
+    types: tuple[AggregateType | DecisionModelType, ...] = (
+        *domain.aggregates.values(),
+        *domain.decision_models.values(),
+    )
+    by_class = {one.cls: one for one in types}
+    taken: dict[tuple[type, tuple[str, ...]], str] = {}
     for name, hint in states:
+        if hint is CommandContext:
+            raise DefinitionError(where, f"{label}: the CommandContext {name} must be the last parameter")
         type_ = by_class.get(hint) if isinstance(hint, type) else None
         if type_ is None:
             shown = getattr(hint, "__name__", repr(hint))
-            if hint is CommandContext:
-                raise DefinitionError(where, f"{label}: the CommandContext {name} must be the last parameter")
-            problem = f"{name} is {shown}, which is not an aggregate of this domain"
+            problem = f"{name} is {shown}, which is not an aggregate or a decision model of this domain"
             raise DefinitionError(where, f"{label}: {problem}")
-        parameter = StateParameter(name, type_, (_key_field(command, type_, name, keys, label, where),))
-        known = type_.name, parameter.fields
-        if known in taken:
-            problem = f"{taken[known]} and {name} are the same state, by {command.name}.{known[1][0]}"
-            advice = f'say where their keys are: decider({taken[known]}="…", {name}="…")'
+        if not taken and isinstance(type_, DecisionModelType):
+            problem = f"its first state {name} must have an aggregate: its stream is that of the command"
+            raise DefinitionError(where, f"{label}: {problem}")
+        parameter = StateParameter(name, type_, _fields(command, type_, name, keys, label, where))
+        if (before := taken.get((type_.cls, parameter.fields))) is not None:
+            problem = f"{before} and {name} are the same state, by {', '.join(parameter.fields)}"
+            advice = f'say where their keys are: decider({before}="…", {name}="…")'
             raise DefinitionError(where, f"{label}: {problem}; {advice}")
-        taken[known] = name
+        taken[type_.cls, parameter.fields] = name
         yield parameter
 
 
-def _key_field(
-    command: CommandType, type_: AggregateType, name: str, keys: Mapping[str, str], label: str, where: str
-) -> str:
-    """The command's field with the key of a state."""
-    key = keys.get(name, type_.key)
-    if not isinstance(key, str):
-        problem = f"{name}={key!r:.80} must be the name of a field of {command.name}"
+def _fields(
+    command: CommandType,
+    type_: AggregateType | DecisionModelType,
+    name: str,
+    keys: Mapping[str, Any],
+    label: str,
+    where: str,
+) -> tuple[str, ...]:
+    """The command's fields by which a state is found."""
+    needed = (type_.key,) if isinstance(type_, AggregateType) else type_.tags
+    given = keys.get(name, needed)
+    found = (given,) if isinstance(given, str) else given
+    if not isinstance(found, tuple) or not all(isinstance(one, str) for one in found):
+        problem = f"{name}={given!r:.80} must be the name of a field of {command.name}"
+        raise DefinitionError(where, f"{label}: {problem}")
+    if len(found) != len(needed):
+        problem = f"{name} needs a field of {command.name} for each of {', '.join(needed)}, got {found}"
         raise DefinitionError(where, f"{label}: {problem}")
     advice = "" if name in keys else f'; say which field has it: decider({name}="…")'
-    check_key(command, key, f"{label}: {name}", where, advice)
-    return key
+    if isinstance(type_, AggregateType):
+        check_key(command, found[0], f"{label}: {name}", where, advice)
+        return found
+    for tag, one in zip(type_.tags, found, strict=True):
+        _check_tag(command, type_, tag, one, f"{label}: {name}", where, advice)
+    return found
+
+
+def _check_tag(
+    command: CommandType, model: DecisionModelType, tag: str, field: str, label: str, where: str, advice: str
+) -> None:
+    """Raises DefinitionError unless the command's field has a value of the tag."""
+    found = next((one for one in command.fields if one.name == field), None)
+    if found is None:
+        problem = f"{command.name} has no field {field} with the tag of {model.cls.__name__}{advice}"
+        raise DefinitionError(where, f"{label}: {problem}")
+    if found.optional:
+        raise DefinitionError(where, f"{label}: {command.name}.{field}, the tag {tag}, cannot be None")
+    event = registered(next(iter(model.evolvers)))
+    if found.python is not (expected := tagged_field(event, tag).python):
+        problem = f"{command.name}.{field} must be a {expected.__name__}, as the tag {event.name}.{tag} is"
+        raise DefinitionError(where, f"{label}: {problem}")
 
 
 def _not_an_event_of(decider: DeciderType, domain: DecidingDomain, returned: type) -> str | None:
@@ -155,8 +213,8 @@ def _not_an_event_of(decider: DeciderType, domain: DecidingDomain, returned: typ
     if returned in domain._command_classes():
         return "a command; a decider returns events"
     if returned in domain._event_classes() and returned not in decider.events:
-        names = ", ".join(dict.fromkeys(state.type.cls.__name__ for state in decider.states))
-        return f"an event that none of its states evolves by ({names})"
+        names = ", ".join(aggregate.cls.__name__ for aggregate in decider.aggregates)
+        return f"an event that no aggregate of its states evolves by ({names})"
     return "an error: raise it" if issubclass(returned, Exception) else None
 
 
@@ -164,8 +222,8 @@ def _check_places(decider: DeciderType, handler: Handler) -> None:
     """Raises DefinitionError for an annotated event that two states evolve by, and that names neither."""
     for cls in returned_classes(handler.returns):
         place = decider.places.get(cls)
-        if place is not None and place.key is None and len(place.indexes) > 1:
+        if place is not None and not place.has_key and len(place.indexes) > 1:
             names = " and ".join(decider.states[index].name for index in place.indexes)
-            key = decider.states[place.indexes[0]].type.key
-            problem = f"both {names} evolve by {cls.__name__}; give it the field {key}, the key of its stream"
+            key = f"{place.aggregate.key}, the key of its stream"
+            problem = f"both {names} evolve by {cls.__name__}; give it the field {key}"
             raise DefinitionError(handler.where, f"{handler.name}: {problem}")

@@ -30,7 +30,7 @@ from commander.domain.revoking import RevokingDomain
 from commander.domain.rules import Visibility
 from commander.domain.ruling import RuledDomain
 from commander.domain.source import raised, running, where_is
-from commander.domain.unique import Unique
+from commander.domain.unique import Unique, UniqueRule
 
 T = TypeVar("T")
 
@@ -108,6 +108,8 @@ class Domain(DeclaringDomain, DecidingDomain, ReactingDomain, RejectingDomain, R
             if REACTION_AGGREGATE in names.all:
                 raise DefinitionError(running(), f"the aggregate name {REACTION_AGGREGATE} is taken")
             self.names.claim(names, type_.where)
+            for rule in type_.unique:
+                self.names.claim(GivenNames("unique key", rule.stored_name, ()), type_.where)
             self._add_aggregate(type_)
             return type_.cls
 
@@ -199,6 +201,14 @@ class Domain(DeclaringDomain, DecidingDomain, ReactingDomain, RejectingDomain, R
         """
         return self._fingerprints.of(part)
 
+    def fingerprint_of_rule(self, rule: UniqueRule) -> str:
+        """A digest of the code that the keys of a unique rule depend on.
+
+        That is the class of the states, its events and their upcasts, the functions of the rule, and what
+        they reach. Stored keys are valid only for the code that made them.
+        """
+        return self._fingerprints.of(rule)
+
     def type_of(self, message: object) -> EventType | CommandType:
         """The type of an event or command instance. Raises TypeError if it belongs to another domain."""
         owner, type_ = getattr(type(message), "__commander__", (None, None))
@@ -212,7 +222,13 @@ class Domain(DeclaringDomain, DecidingDomain, ReactingDomain, RejectingDomain, R
 
         A command or an event has no aggregate, the domain has no commands, a reference leads nowhere.
         """
-        for types in (self.commands, self.events, self.aggregates, self.projections):
+        for types in (
+            self.commands,
+            self.events,
+            self.aggregates,
+            self.decision_models,
+            self.projections,
+        ):
             for one in types.values():
                 check_still_frozen(one.cls, one.where)
         if not self.commands:

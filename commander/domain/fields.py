@@ -22,11 +22,12 @@ from commander.domain.constraints import constraints_of
 from commander.domain.deprecations import Deprecated, deprecation_of
 from commander.domain.entities import Entity, entity_of
 from commander.domain.errors import DefinitionError
-from commander.domain.names import camel, check_name
+from commander.domain.names import ApiName, camel, check_name
 from commander.domain.new_ids import next_id
 from commander.domain.references import Ref, reference_of
 from commander.domain.roles import Visible, visible_to
 from commander.domain.source import where_is
+from commander.domain.tags import Tag, is_tagged
 
 BigInt = NewType("BigInt", int)
 """An integer of up to 64 bits. The GraphQL scalar BigInt sends it as a string, so it stays exact."""
@@ -52,18 +53,6 @@ def new_id() -> Any:
     what it runs for (new_ids.py). So a command that is sent again has the same id.
     """
     return dataclasses.field(default_factory=next_id, metadata={_GENERATED: True})
-
-
-@dataclasses.dataclass(frozen=True)
-class ApiName:
-    """The name of an event's field in the API, in camel case. What is stored has the name in Python.
-
-    Annotated[PaymentStatus, ApiName("paymentStatus")]
-
-    It tells two fields apart that have the same name, but other types, in two events.
-    """
-
-    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +94,7 @@ class Field:
     doc: the text of its `Doc`. deprecated: why clients should no longer use it, and what to use instead.
     default: makes the default; None if it has none. api_name: its name in the API, if that is another one.
     owner: the class whose field it is. visible_to: the roles that see it; None if all do.
-    ref: what it refers to, with the name of the link. entity: the same in another API.
+    ref: what it refers to, with the name of the link. entity: the same in another API. tagged: see tags.py.
     """
 
     name: str
@@ -122,6 +111,7 @@ class Field:
     entity: Entity | None = dataclasses.field(default=None, compare=False, repr=False)
     visible_to: frozenset[str] | None = dataclasses.field(default=None, compare=False, repr=False)
     ref: Ref | None = dataclasses.field(default=None, compare=False, repr=False)
+    tagged: bool = dataclasses.field(default=False, compare=False, repr=False)
 
     @cached_property
     def description(self) -> str | None:
@@ -164,14 +154,15 @@ def fields_of(
     reserved: frozenset[str] = frozenset(),
     *,
     may_generate: bool = False,
-    may_rename: bool = False,
+    of_event: bool = False,
     may_refer: bool = False,
     within: tuple[type, ...] = (),
 ) -> tuple[Field, ...]:
     """The fields of a frozen dataclass. Raises DefinitionError for a type without an exact form.
 
     reserved: names that a field must not have. may_generate: whether `new_id()` is allowed as a default.
-    may_rename: whether ApiName is allowed. may_refer: whether Ref and Entity are. within: the outer classes.
+    of_event: whether ApiName and Tag are allowed. may_refer: whether Ref and Entity are.
+    within: the outer classes.
     """
     where = where_is(cls)
     if cls in within:
@@ -190,9 +181,10 @@ def fields_of(
         check_name(field.name, where, at_field)
         read = _field(field, hints[field.name], cls, at_field, within)
         name = read.graphql_name
+        if not of_event and (read.tagged or read.api_name is not None):
+            problem = f"{'Tag' if read.tagged else 'ApiName'} is only for the fields of an event"
+            raise DefinitionError(where, f"{at_field}: {problem}")
         if read.api_name is not None:
-            if not may_rename:
-                raise DefinitionError(where, f"{at_field}: ApiName is only for the fields of an event")
             check_name(name, where, at_field)
         if (mark := read.ref or read.entity) and not may_refer:
             problem = f"{type(mark).__name__} is only for the fields of a row"
@@ -219,6 +211,7 @@ def _field(
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = unwrapped(hint)
     type_ = _field_type(hint, where, at_field, (*within, owner))
+    tagged = is_tagged(metadata, type_.python, where, at_field)
     default = _default_of(field)
     return Field(
         name=field.name,
@@ -235,6 +228,7 @@ def _field(
         entity=entity_of(metadata, field.name, where, at_field),
         visible_to=visible_to(metadata, where, at_field),
         ref=reference_of(metadata, field.name, where, at_field),
+        tagged=tagged,
     )
 
 
@@ -245,7 +239,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
 
 
 def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_field: str) -> tuple[Any, ...]:
-    marks = Deprecated | ApiName | Visible | Ref | Entity
+    marks = Deprecated | ApiName | Visible | Ref | Entity | Tag
     declared = [m for m in metadata if not (is_doc(m) or isinstance(m, marks))]
     match type_:
         case ListType():
@@ -267,8 +261,9 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
             bare, optional_items, metadata = unwrapped(args[0])
             item = _field_type(bare, where, at_field, within)
-            for mark in (m for m in metadata if isinstance(m, Ref | Entity)):
-                problem = f"{type(mark).__name__} is only for a field with one key, not for a list"
+            for mark in (m for m in metadata if isinstance(m, Ref | Entity | Tag)):
+                what = "value" if isinstance(mark, Tag) else "key"
+                problem = f"{type(mark).__name__} is only for a field with one {what}, not for a list"
                 raise DefinitionError(where, f"{at_field}: {problem}")
             constraints = _constraints(metadata, item, where, at_field)
             return ListType(hint, item, optional_items, constraints)

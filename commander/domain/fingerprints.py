@@ -1,12 +1,18 @@
-"""The fingerprints of aggregates, projections and reactors, and that of all code that decides and reacts."""
+"""The fingerprints of aggregates, projections and reactors, and that of all code that decides and reacts.
+
+Those of unique keys are of the code that the keys depend on.
+"""
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from commander.domain.aggregates import AggregateType
+from commander.domain.deciders import DeciderType
+from commander.domain.decision_models import DecisionModelType
 from commander.domain.effects import EffectType
 from commander.domain.handlers import handlers_of
 from commander.domain.hooks import Hooks
@@ -16,6 +22,11 @@ from commander.domain.reachable import Reachable, Root
 from commander.domain.reactors import ReactorType
 from commander.domain.recurring import RecurringType
 from commander.domain.rules import Asked, Roles, parts_of
+from commander.domain.source import is_of_the_author
+from commander.domain.unique import UniqueRule
+
+Part = AggregateType | ProjectionType | ReactorType | UniqueRule
+"""What has a fingerprint of its own."""
 
 
 class Declarations(Protocol):
@@ -26,6 +37,8 @@ class Declarations(Protocol):
     event_of: dict[type, EventType]
     commands: dict[str, CommandType]
     aggregates: dict[str, AggregateType]
+    deciders: dict[str, DeciderType]
+    decision_models: dict[str, DecisionModelType]
     projections: dict[str, ProjectionType]
     reactors: dict[str, ReactorType]
     recurring: dict[str, RecurringType]
@@ -46,7 +59,7 @@ class Fingerprints:
         self._known: dict[object, str] = {}
         self._count = 0
 
-    def of(self, part: AggregateType | ProjectionType | ReactorType | None) -> str:
+    def of(self, part: Part | None) -> str:
         """The fingerprint of a part; None: of all code that decides and reacts, i.e. all but projections."""
         count = _count(self._domain)
         if count != self._count:
@@ -60,19 +73,25 @@ class Fingerprints:
                     self._known[_key(one)] = reachable.fingerprint(*self._made_of(one))
         return self._known[key]
 
-    def _parts(self) -> Iterator[AggregateType | ProjectionType | ReactorType]:
+    def _parts(self) -> Iterator[Part]:
         """Those that a process needs at its start, so that the modules are read once."""
         yield from self._domain.aggregates.values()
+        yield from (rule for one in self._domain.aggregates.values() for rule in one.unique)
         yield from self._domain.projections.values()
         yield from (one for one in self._domain.reactors.values() if one.key is not None)
 
-    def _made_of(self, part: AggregateType | ProjectionType | ReactorType | None) -> tuple[str, list[Root]]:
+    def _made_of(self, part: Part | None) -> tuple[str, list[Root]]:
         """The label and the roots of its fingerprint."""
         match part:
             case None:
                 return self._of_deciding()
             case AggregateType():
                 return "aggregate", [Root("class", part.cls), *self._handled(part.evolvers)]
+            case UniqueRule():
+                aggregate = next(
+                    one for one in self._domain.aggregates.values() if one.stored_name == part.aggregate
+                )
+                return "unique key", [*_of_rule(aggregate, part), *self._handled(aggregate.evolvers)]
             case ProjectionType():
                 functions = {event: handler.function for event, handler in part.handlers.items()}
                 return part.layout, [Root("class", part.cls), *self._handled(functions)]
@@ -114,6 +133,14 @@ class Fingerprints:
         for _, aggregate in sorted(domain.aggregates.items()):
             roots.append(Root(f"aggregate {aggregate.name} by {aggregate.key}", aggregate.cls))
             roots += self._methods(aggregate.cls)
+            for rule in aggregate.unique:
+                roots += _of_rule(aggregate, rule)
+        for _, model in sorted(domain.decision_models.items()):
+            roots.append(Root(f"decision model {model.name} by {model.tags}", model.cls))
+            roots += self._methods(model.cls)
+        for _, decider in sorted(domain.deciders.items()):
+            states = [(state.name, state.type.name, state.fields) for state in decider.states]
+            roots.append(Root(f"decider of {decider.command.name} by {states}", decider.function))
         for _, reactor in sorted(domain.reactors.items()):
             label, own = self._made_of(reactor)
             roots += [own[0]._replace(role=f"{reactor.name}: {label}"), *own[1:]]
@@ -129,6 +156,25 @@ class Fingerprints:
         return f"domain {domain.name}", roots
 
 
+def _of_rule(aggregate: AggregateType, rule: UniqueRule) -> Iterator[Root]:
+    """The class of the states, and the functions that make keys. One of a library counts by its name."""
+    functions = {"keys": rule.keys, "normalise": rule.normalise}
+    given = {role: function for role, function in functions.items() if function is not None}
+    named = {role: _name_elsewhere(function) for role, function in given.items()}
+    yield Root(f"unique {rule.name} of {rule.fields} by {named}", aggregate.cls)
+    yield from (Root(role, function) for role, function in given.items() if named[role] is None)
+
+
+def _name_elsewhere(function: Callable[..., Any]) -> str | None:
+    """The name of a function of Python or of a library; None for any other."""
+    try:
+        file = inspect.getfile(inspect.unwrap(function))
+    except TypeError:  # it is not written in Python, or is no function
+        file = ""
+    own = file and is_of_the_author(file)
+    return None if own else getattr(function, "__qualname__", None)
+
+
 def _rule_on_state(command: CommandType) -> Iterator[Root]:
     """The functions of a command's rule, if whoever decides the command decides the rule."""
     parts = list(parts_of(command.allow))
@@ -142,6 +188,8 @@ def _declared(domain: Declarations) -> Iterator[Any]:
     """The classes and functions that the domain is made of."""
     for types in (domain.events, domain.commands, domain.aggregates, domain.projections, domain.reactors):
         yield from (type_.cls for type_ in types.values())
+    yield from (model.cls for model in domain.decision_models.values())
+    yield from (decider.function for decider in domain.deciders.values())
     yield from domain.upcasts.values()
     for functions in (domain.effects, domain.recurring):
         yield from (type_.function for type_ in functions.values())
@@ -151,12 +199,15 @@ def _declared(domain: Declarations) -> Iterator[Any]:
 def _count(domain: Declarations) -> int:
     """How many classes and functions that is."""
     types = len(domain.events) + len(domain.commands) + len(domain.aggregates) + len(domain.projections)
+    types += len(domain.decision_models) + len(domain.deciders)
     others = len(domain.reactors) + len(domain.upcasts) + len(domain.effects) + len(domain.recurring)
     return types + others + len(domain.submit_hooks.all) + len(domain.decide_hooks.all)
 
 
-def _key(part: AggregateType | ProjectionType | ReactorType | None) -> object:
-    return None if part is None else (type(part), part.name)
+def _key(part: Part | None) -> object:
+    if part is None:
+        return None
+    return type(part), part.stored_name if isinstance(part, UniqueRule) else part.name
 
 
 def _sorted(classes: Iterable[type]) -> list[type]:

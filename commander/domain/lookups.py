@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.deciders import DeciderType
 from commander.domain.errors import DefinitionError
+from commander.domain.fields import Field
 from commander.domain.messages import CommandType, EventType, event_type, registered
 from commander.domain.naming import GivenNames
 from commander.domain.reactors import RecordedRejection
@@ -21,6 +22,7 @@ class DomainLookups:
     """The part of Domain that finds definitions; see Domain.
 
     rejection: the built-in event ReactionRejected. deciders: those over several states, by command.
+    unique_rules: the unique keys of all aggregates, by their stored names.
     """
 
     def __init__(self) -> None:
@@ -29,10 +31,12 @@ class DomainLookups:
         self.commands: dict[str, CommandType] = {}
         self.aggregates: dict[str, AggregateType] = {}
         self.deciders: dict[str, DeciderType] = {}
+        self.unique_rules: dict[str, UniqueRule] = {}
         self.event_of: dict[type, EventType] = {}
         self._command_of: dict[type, CommandType] = {}
         self._aggregate_of_event: dict[str, AggregateType] = {}
         self._aggregate_of_command: dict[str, AggregateType] = {}
+        self._decided_by: dict[type, AggregateType | DeciderType] = {}
         doc = "A command that a reactor sent was rejected or failed."
         made = event_type(RecordedRejection, 1, GivenNames("event", REACTION_REJECTED, ()))
         self.rejection = EventType(made.name, made.cls, 1, made.fields, doc, made.where)
@@ -49,23 +53,28 @@ class DomainLookups:
 
     def stream_of(self, command: Any) -> str:
         """The id of the stream that the command is decided on. Raises InvalidCommand for a key too long."""
-        name = registered(type(command)).name
-        decider = self.deciders.get(name)
-        owner = self._aggregate_of_command[name] if decider is None else decider
-        return owner.stream_of(command)
+        return self._decided_by[type(command)].stream_of(command)
 
     def key_of_command(self, name: str) -> str:
         """The command's field with the key of its stream. Raises KeyError for an unknown name."""
         decider = self.deciders.get(name)
         return self._aggregate_of_command[name].key if decider is None else decider.key
 
+    def key_fields_of(self, aggregate: AggregateType) -> Iterator[Field]:
+        """The fields of commands that have the key of a stream of this aggregate."""
+        for command in self.commands.values():
+            if (decider := self.deciders.get(command.name)) is not None:
+                names = {state.fields[0] for state in decider.states if state.type is aggregate}
+            else:
+                names = {aggregate.key} if command.cls in aggregate.deciders else set()
+            yield from (field for field in command.fields if field.name in names)
+
     def unique_rules_of(self, command: str) -> tuple[UniqueRule, ...]:
         """The unique keys that the events of a command could claim. Raises KeyError for an unknown name."""
         decider = self.deciders.get(command)
         if decider is None:
             return self._aggregate_of_command[command].unique
-        aggregates = dict.fromkeys(state.type.name for state in decider.states)
-        return tuple(rule for name in aggregates for rule in self.aggregates[name].unique)
+        return tuple(rule for aggregate in decider.aggregates for rule in aggregate.unique)
 
     def commands_of(self, aggregate: AggregateType) -> list[CommandType]:
         """The commands that are decided on streams of this aggregate, in the order of their definition."""
@@ -113,7 +122,7 @@ class DomainLookups:
         if name in self._aggregate_of_command:
             raise DefinitionError(type_.where, f"{type_.name}: {self._decided_twice(name)}")
         self._aggregate_of_command[name] = type_.aggregate
-        self.deciders[name] = type_
+        self.deciders[name] = self._decided_by[type_.command.cls] = type_
 
     def _decided_twice(self, command: str) -> str:
         """The problem with a second decider of this command."""
@@ -138,6 +147,8 @@ class DomainLookups:
                     raise DefinitionError(type_.where, f"{cls.__name__} {problem}")
                 table[name] = type_
         self.aggregates[type_.name] = type_
+        self._decided_by |= dict.fromkeys(type_.deciders, type_)
+        self.unique_rules |= {rule.stored_name: rule for rule in type_.unique}
         self._stored_aggregates |= dict.fromkeys(type_.names, type_)
 
     def _event_classes(self) -> Mapping[type, EventType]:

@@ -24,6 +24,7 @@ from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.rules import Allow, Rule, Visibility, command_rule, event_rule
 from commander.domain.source import place_of, where_is
+from commander.domain.tags import MAX_TAG_BYTES, is_too_long, tag_of
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -56,6 +57,21 @@ class EventType(Named):
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.cls)
+
+    @cached_property
+    def tagged(self) -> tuple[str, ...]:
+        """The names of the fields that are tags."""
+        return tuple(field.name for field in self.fields if field.tagged)
+
+    def tags_of(self, event: object) -> tuple[str, ...]:
+        """The tags of an event; a field that is None gives none. Raises InvalidDecision for one too long."""
+        tags = []
+        for name in self.tagged:
+            if (value := getattr(event, name)) is not None:
+                tags.append(tag := tag_of(name, value))
+                if is_too_long(tag):
+                    raise InvalidDecision(f"the tag {self.name}.{name} has more than {MAX_TAG_BYTES} bytes")
+        return tuple(tags)
 
     def encode(self, event: object) -> bytes:
         """The JSON that is stored, as UTF-8."""
@@ -196,7 +212,7 @@ def event_type(
     where = where_is(cls)
     if version < 1:
         raise DefinitionError(where, f"{cls.__name__}: version must be at least 1, got {version}")
-    fields = fields_of(cls, EVENT_FIELDS, may_rename=True)
+    fields = fields_of(cls, EVENT_FIELDS, of_event=True)
     check_defaults(cls, fields)
     checked_reason(deprecated, where, cls.__name__)
     rule = event_rule(visible, fields, where, cls.__name__)

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from commander.domain.errors import DefinitionError
 
 _NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class ApiName:
+    """The name of an event's field in the API, in camel case. What is stored has the name in Python.
+
+    Annotated[PaymentStatus, ApiName("paymentStatus")]
+
+    It tells two fields apart that have the same name, but other types, in two events.
+    """
+
+    name: str
 
 
 def check_name(name: str, where: str, what: str) -> None:

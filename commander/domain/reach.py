@@ -6,9 +6,9 @@ A function or a condition can be true for somebody, so whoever it is about may g
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from commander.domain.aggregates import AggregateType
 from commander.domain.domain import Domain
 from commander.domain.fields import Field
 from commander.domain.messages import CommandType, EventType
@@ -71,11 +71,14 @@ def roles_in_rules(domain: Domain) -> frozenset[str]:
 
 
 def _events_of(domain: Domain, command: CommandType) -> Iterable[type]:
-    """The events that a command can make: by the annotation of its decider, or all of the aggregate."""
-    aggregate: AggregateType = domain.aggregate_of_command(command.name)
+    """The events that a command can make: by the annotation of its decider, or all that it may return."""
+    decider = domain.deciders.get(command.name)
+    aggregate = domain.aggregate_of_command(command.name)
+    made: Mapping[type, Any] = aggregate.evolvers if decider is None else decider.events
     try:
-        hints = typing.get_type_hints(aggregate.decider_functions[command.cls])
+        hints = typing.get_type_hints(
+            aggregate.decider_functions[command.cls] if decider is None else decider.function
+        )
     except (NameError, TypeError):  # an annotation with names of another scope
         hints = {}
-    named = [one for one in returned_classes(hints.get("return")) if one in aggregate.evolvers]
-    return named or aggregate.evolvers
+    return [one for one in returned_classes(hints.get("return")) if one in made] or made

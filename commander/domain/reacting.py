@@ -136,6 +136,7 @@ class ReactingDomain(ABC):
         reactors: Sequence[str] = (),
         effects: Sequence[str] = (),
         recurring: Sequence[str] = (),
+        unique_keys: Sequence[str] = (),
     ) -> None:
         """Declares stored names whose definitions are gone for good, so that no part reports them.
 
@@ -150,6 +151,7 @@ class ReactingDomain(ABC):
             ("reactor", reactors),
             ("effect", effects),
             ("recurring", recurring),
+            ("unique key", unique_keys),
         ):
             self.names.retire(kind, names)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from commander.domain.aggregates import AggregateType
 from commander.domain.errors import DefinitionError, RuleFailed
+from commander.domain.fields import Field
 from commander.domain.messages import CommandType, EventType
 from commander.domain.own_viewers import OwnViewer, own_viewer, seen_by_rules
 from commander.domain.projections import ProjectionType
@@ -33,6 +34,9 @@ class RuledDomain(ABC):
 
     @abstractmethod
     def _event_classes(self) -> Mapping[type, EventType]: ...
+
+    @abstractmethod
+    def key_fields_of(self, aggregate: AggregateType) -> Iterator[Field]: ...
 
     @abstractmethod
     def aggregate_of_event(self, name: str) -> AggregateType: ...
@@ -92,9 +96,9 @@ class RuledDomain(ABC):
         if field is not None:
             return
         aggregate = self.aggregate_of_event(event.name)
-        commands = (type_ for cls, type_ in self._command_classes().items() if cls in aggregate.deciders)
-        keys = (one for command in commands for one in command.fields if one.name == aggregate.key)
-        if (key := next(keys, None)) is not None and key.type != projection.key_field.type:
+        if (
+            key := next(self.key_fields_of(aggregate), None)
+        ) is not None and key.type != projection.key_field.type:
             row = f"{projection.cls.__name__}.{projection.key}"
             problem = f"the key {key.name} of its stream is not of the type of {row}"
             raise DefinitionError(event.where, f"{event.name}: same_as({same.projection!r}): {problem}")

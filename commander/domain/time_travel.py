@@ -36,11 +36,8 @@ def aggregate_behind(domain: Domain, projection: ProjectionType) -> AggregateTyp
     aggregate = domain.aggregates[owners.pop()]
     if aggregate.key != projection.key:
         return None
-    for command in aggregate.deciders:
-        fields = registered(command).fields
-        key = next(field for field in fields if field.name == aggregate.key)
-        if key.type != projection.key_field.type:
-            return None
+    if any(key.type != projection.key_field.type for key in domain.key_fields_of(aggregate)):
+        return None
     return aggregate
 
 

@@ -106,14 +106,14 @@ class UniqueRule:
         It is a list in JSON: times in UTC, numbers of the same value with the same text. A text of more than
         MAX_KEY_BYTES is replaced by its SHA-256. Raises InvalidDecision as `keys_of`.
         """
-        if any(value is None for value in values):
+        if None in values:
             return None
         for name, type_, value in zip(self.fields, self.types, values, strict=bool(self.fields)):
-            if (wrong := of_another_type(type_, value)) is not None:
+            if type(value) is not type_.python and (wrong := of_another_type(type_, value)) is not None:
                 raise self._invalid(f"{name} {wrong}")
         if self.normalise is not None:
             values = _as_key(self._called(self.normalise, *values))
-            if any(value is None for value in values):
+            if None in values:
                 return None
         text = _encoder.encode([self._canonical(value) for value in values])
         return text.decode() if len(text) <= MAX_KEY_BYTES else f"sha256:{sha256(text).hexdigest()}"
@@ -144,7 +144,9 @@ class UniqueRule:
             raise self._invalid(f"its function raised {raised(error)}") from error
 
     def _canonical(self, value: Any) -> Any:
-        if isinstance(value, float) or not isinstance(value, _KEY_TYPES):
+        if type(value) is UUID or (type(value) is str and value.isascii() and "\0" not in value):
+            return value
+        if not isinstance(value, _KEY_TYPES):
             raise self._invalid(f"{type(value).__name__} {value!r:.80} cannot be part of a key")
         if isinstance(value, Enum):
             value = value.value

@@ -2,6 +2,7 @@
 
 domains.py      the domain of a message, and the time at which tests begin
 deciding.py     given events, when a command, then events or a refusal
+streams.py      the streams and decision models that given events make
 projecting.py   the rows of a projection after events
 reacting.py     the commands that reactors and processes send, with a simulated clock
 seeing.py       who sees a row or an event

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from commander.domain import (
     CommandContext,
+    Domain,
     Forbidden,
     InvalidCommand,
     Origin,
@@ -17,17 +18,25 @@ from commander.domain import (
     Verdict,
     Viewer,
 )
-from commander.domain.checking import problems_of
-from commander.domain.errors import described
-from commander.domain.messages import CommandType, EventType
+from commander.domain.messages import CommandType
 from commander.domain.new_ids import ids_of_hooks
 from commander.testing.domains import NOW, domain_of
+from commander.testing.streams import Streams
 
 _ID = UUID(int=1)
 
+Refusal = Rejected | InvalidCommand | Forbidden
+REFUSALS = (Rejected, InvalidCommand, Forbidden)
+"""Why a command is not applied."""
+
 
 def given(*events: Any) -> Given:
-    """The events of the one stream that the command is decided on, oldest first. There may be none."""
+    """The events before the command, oldest first. There may be none.
+
+    They are of the one stream that the command is decided on. For a command with a decider over several
+    states, or of an aggregate with unique keys, they are of several streams; then the key in an event says of
+    which one it is.
+    """
     return Given(events)
 
 
@@ -62,12 +71,7 @@ class Given:
         type_ = domain.type_of(command)
         if not isinstance(type_, CommandType):
             raise TypeError(f"{type_.name} is an event; when() takes a command")
-        aggregate = domain.aggregate_of_command(type_.name)
-        for event in self.events:
-            if type(event) not in aggregate.evolvers:
-                name = type(event).__name__
-                raise TypeError(f"{name} is not an event of the aggregate {aggregate.name}")
-        state = aggregate.fold(map(_stored, self.events))
+        streams = Streams(domain, type_, self.events)
         rights = None if self.viewer is None else domain.rights(self.viewer)
         if actor is None and self.viewer is not None:
             actor = self.viewer.subject
@@ -76,31 +80,28 @@ class Given:
             if verdict is Verdict.FORBIDDEN:
                 raise Forbidden
             type_.check(command)
-            stream = aggregate.stream_of(command)
+            stream = domain.stream_of(command)
             with ids_of_hooks(_ID):
                 command = domain.prepared(type_, command, SubmitContext(_ID, _ID, stream, origin, now, actor))
+        except REFUSALS as refusal:
+            return _refused(domain, type_, refusal)
+        state = streams.read(command)
+        try:
             if rights is not None and verdict is Verdict.NEEDS_STATE:
                 sender = rights.sender(type_, verdict)
-                if not domain.may_send(type_, sender, command, aggregate.own(state)):
+                if not domain.may_send(type_, sender, command, state):
                     raise Forbidden
             context = CommandContext(_ID, _ID, now, actor)
-            events = domain.decided(aggregate, state, command, lambda: context)
-            for event in events:
-                state = aggregate.evolve(state, domain.event_of[type(event)].read_back(event)[1])
-            return Decided(events, None)
-        except (Forbidden, Rejected, InvalidCommand) as refusal:
-            if isinstance(refusal, Rejected) and (problem := domain.undeclared(type_, refusal.code)):
-                raise AssertionError(problem) from refusal
-            return Decided((), refusal)
+            return Decided(streams.decide(command, lambda: context), None)
+        except REFUSALS as refusal:
+            return _refused(domain, type_, refusal)
 
 
-def _stored(event: Any) -> Any:
-    """The event as it is read back. Raises TypeError if it would not have been stored."""
-    type_ = domain_of(event).type_of(event)
-    if problems := problems_of(type_.fields, event):
-        raise TypeError(f"{type_.name} could not be stored: {described(problems)}")
-    assert isinstance(type_, EventType), "the aggregate has evolved by it"
-    return type_.read_back(event)[1]
+def _refused(domain: Domain, type_: CommandType, refusal: Refusal) -> Decided:
+    """Raises AssertionError for a code that clients would see as UNKNOWN."""
+    if isinstance(refusal, Rejected) and (problem := domain.undeclared(type_, refusal.code)):
+        raise AssertionError(problem) from refusal
+    return Decided((), refusal)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Decided:
     """The result of a command. refusal: why it was not applied; None if it was."""
 
     events: tuple[Any, ...]
-    refusal: Rejected | InvalidCommand | Forbidden | None
+    refusal: Refusal | None
 
     def then(self, *expected: Any) -> None:
         """Asserts the events, in order. Given a Rejected: asserts its code, and its message unless empty.

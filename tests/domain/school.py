@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 from uuid import UUID
 
-from commander import CommandContext, Domain, Rejected, Unique, guards
+from commander import CommandContext, Domain, Rejected, Tag, Unique, guards
 
 school = Domain("school")
 
@@ -31,11 +32,12 @@ class CourseOpened:
     seats: int
 
 
-@school.event
+@school.event(was=("Joined",))
 @dataclass(frozen=True)
 class CourseJoined:
     student_id: UUID
-    course_id: UUID
+    course_id: Annotated[UUID, Tag()]
+    term: Annotated[str | None, Tag()] = None
 
 
 @school.event
@@ -81,11 +83,19 @@ class OpenCourse:
     seats: int
 
 
-@school.command
+@school.command(allow={"clerk"})
 @dataclass(frozen=True)
 class Enrol:
     student_id: UUID
     course_id: UUID
+
+
+@school.command
+@dataclass(frozen=True)
+class Audit:
+    student_id: UUID
+    audited_id: UUID
+    term: str
 
 
 @school.command
@@ -151,6 +161,37 @@ class Course:
 
     def taken(self, event: SeatTaken) -> Course:
         return replace(self, seats=self.seats - 1)
+
+
+@school.decision_model(tags=("course_id",))
+@dataclass(frozen=True)
+class Listeners:
+    """Those who have joined a course, in any term."""
+
+    ids: tuple[UUID, ...] = ()
+
+    def joined(self, event: CourseJoined) -> Listeners:
+        return replace(self, ids=(*self.ids, event.student_id))
+
+
+@school.decision_model(tags=("course_id", "term"), name="ofTerm")
+@dataclass(frozen=True)
+class InTerm:
+    """Those who have joined a course in one term. It can be changed in place."""
+
+    ids: list[UUID] = field(default_factory=list)
+
+    def joined(self, event: CourseJoined) -> InTerm:
+        self.ids.append(event.student_id)
+        return self
+
+
+@school.decider(everyone="audited_id", term=("audited_id", "term"))
+def audit(command: Audit, student: Student, everyone: Listeners, term: InTerm) -> CourseJoined:
+    term.ids.append(command.student_id)
+    if len(term.ids) > 2 or command.student_id in everyone.ids:
+        raise Rejected("NO_CHAIR")
+    return CourseJoined(command.student_id, command.audited_id, command.term)
 
 
 @school.decider()

@@ -10,13 +10,16 @@ import pytest
 
 from commander import CommandContext, Rejected
 from commander.domain import InvalidCommand, InvalidDecision
-from commander.domain.deciders import StreamSource
+from commander.domain.deciders import QuerySource, StreamSource
 from tests.domain.school import (
+    Audit,
     Course,
     CourseJoined,
     DeskGiven,
     Enrol,
+    InTerm,
     Leave,
+    Listeners,
     OpenCourse,
     Register,
     SeatTaken,
@@ -43,7 +46,13 @@ def test_the_command_belongs_to_the_stream_of_the_first_state() -> None:
     assert school.stream_of(OpenCourse(TWO, 5)) == f"course-{TWO}"
     keys = {name: school.key_of_command(name) for name in ("Enrol", "SwapDesks", "OpenCourse")}
     assert keys == {"Enrol": "student_id", "SwapDesks": "one_id", "OpenCourse": "course_id"}
-    assert [one.name for one in school.commands_of(student)] == ["Register", "Leave", "Enrol", "SwapDesks"]
+    assert [one.name for one in school.commands_of(student)] == [
+        "Register",
+        "Leave",
+        "Enrol",
+        "Audit",
+        "SwapDesks",
+    ]
     assert [one.name for one in school.commands_of(course)] == ["OpenCourse"]
 
 
@@ -121,4 +130,36 @@ def test_the_codes_of_a_decider_are_found_in_it_in_guards_and_in_methods_of_its_
 
 def test_every_command_that_could_claim_a_key_can_be_rejected_for_it() -> None:
     claiming = {name for name, codes in school.rejection_codes.items() if "NOT_UNIQUE" in codes}
-    assert claiming == {Register.__name__, Leave.__name__, Enrol.__name__, SwapDesks.__name__}
+    assert claiming == {one.__name__ for one in (Register, Leave, Enrol, Audit, SwapDesks)}
+
+
+def test_a_decision_model_has_a_query_by_the_values_in_the_command() -> None:
+    types = ("Joined",)
+    assert school.deciders["Audit"].sources_of(Audit(ONE, TWO, "autumn")) == (
+        StreamSource(f"student-{ONE}"),
+        QuerySource("listeners", (f"course_id:{TWO}",), types),
+        QuerySource("ofTerm", (f"course_id:{TWO}", "term:autumn"), types),
+    )
+
+
+def test_a_tag_that_is_too_long_names_the_field_of_the_command() -> None:
+    school.deciders["Audit"].sources_of(Audit(ONE, TWO, "x" * 495))
+    with pytest.raises(InvalidCommand, match="term: must have at most 495 bytes as UTF-8"):
+        school.deciders["Audit"].sources_of(Audit(ONE, TWO, "x" * 496))
+
+
+def test_a_decider_may_change_its_states_in_place_and_nobody_sees_it() -> None:
+    in_term = InTerm([TWO])
+    events = decided(Audit(ONE, TWO, "autumn"), ADA, Listeners((TWO,)), in_term)
+    assert events == ((0, CourseJoined(ONE, TWO, "autumn")),)
+    assert in_term.ids == [TWO]
+    with pytest.raises(Rejected, match="NO_CHAIR"):
+        decided(Audit(ONE, TWO, "autumn"), ADA, Listeners((ONE,)), in_term)
+
+
+def test_a_decision_model_folds_its_events() -> None:
+    model = school.decision_models["ofTerm"]
+    assert (model.tags, model.event_types) == (("course_id", "term"), ("Joined",))
+    assert model.fold([CourseJoined(ONE, TWO), CourseJoined(TWO, TWO)]) == InTerm([ONE, TWO])
+    assert model.is_mutable
+    assert not school.decision_models["listeners"].is_mutable

@@ -120,8 +120,8 @@ def second(command: Open, account: Account) -> None: ...
         (of_stranger, "of_stranger: its first parameter must be a command of this domain"),
         (stateless, "stateless: it takes no state; after the command comes a state"),
         (only_context, "only_context: it takes no state; after the command comes a state"),
-        (of_row, "of_row: row is Elsewhere, which is not an aggregate of this domain"),
-        (of_text, "which is not an aggregate of this domain"),
+        (of_row, "of_row: row is Elsewhere, which is not an aggregate or a decision model of this domain"),
+        (of_text, "which is not an aggregate or a decision model of this domain"),
         (context_first, "context_first: the CommandContext context must be the last parameter"),
         (
             keyless,
@@ -130,10 +130,13 @@ def second(command: Open, account: Account) -> None: ...
         ),
         (
             twice,
-            "twice: source and target are the same state, by Move.account_id; say where their keys are: "
+            "twice: source and target are the same state, by account_id; say where their keys are: "
             'decider(source="…", target="…")',
         ),
-        (stranger_returned, "stranger_returned returns Shut, an event that none of its states evolves by"),
+        (
+            stranger_returned,
+            "stranger_returned returns Shut, an event that no aggregate of its states evolves by",
+        ),
         (command_returned, "command_returned returns Move, a command; a decider returns events"),
         (error_returned, "error_returned returns ValueError, an error: raise it"),
         (second, "second: Open is decided twice; Account decides it at"),
