@@ -21,13 +21,20 @@ SLOWEST_FIRST = (
 )
 
 _SHARED = {
-    "e2e": re.compile(r"\b(system): System\b"),
-    "rights": re.compile(r"\b(branch): Branch\b"),
-    "faults": re.compile(r"\b(breakable|parts|servers): (?:System|Servers)\b"),
+    "e2e": {
+        "browser": r"\b(?:browsed: Browsed|chromium: BrowserContext)\b",
+        "system": r"\bsystem: System\b",
+    },
+    "rights": {"branch": r"\bbranch: Branch\b"},
+    "faults": {
+        "breakable": r"\bbreakable: System\b",
+        "servers": r"\b(?:parts: System|(?:parts|servers): Servers)\b",
+    },
 }
-"""The fixtures of a directory that are systems, which a module asks for."""
-_ON_THE_SAME = {"parts": "servers"}
-"""The fixture that another one runs on."""
+"""What the modules of a directory share, and how one that asks for it is written; the first that fits counts.
+
+The tests in a browser have a system of their own: in one process with all others they would end last.
+"""
 
 
 def place(path: Path) -> tuple[bool, int]:
@@ -55,8 +62,8 @@ class BySystem(LoadFileScheduling):  # type: ignore[misc]  # it has no types
 @cache
 def scope_of(path: Path, module: str) -> str:
     """What has one process to itself: the module, or the system that it shares with others."""
-    shared = _SHARED.get(path.parent.name)
-    found = shared.search(path.read_text("utf-8")) if shared else None
-    if found is None:
-        return module
-    return f"{path.parent.name}: {_ON_THE_SAME.get(found[1], found[1])}"
+    text = path.read_text("utf-8") if path.parent.name in _SHARED else ""
+    for shared, written in _SHARED.get(path.parent.name, {}).items():
+        if re.search(written, text):
+            return f"{path.parent.name}: {shared}"
+    return module

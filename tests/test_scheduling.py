@@ -7,7 +7,7 @@ import pytest
 from tests.scheduling import scope_of
 
 SHARED = {
-    "tests/e2e": {"system": "e2e: system"},
+    "tests/e2e": {"system": "e2e: system", "chromium": "e2e: browser"},
     "tests/rights": {"branch": "rights: branch"},
     "tests/faults": {"package_system": "faults: breakable", "package_servers": "faults: servers"},
 }
@@ -22,4 +22,7 @@ def test_all_that_share_a_system_run_in_one_process(request: pytest.FixtureReque
         for fixture, scope in SHARED.get(module.rpartition("/")[0], {}).items():
             if fixture in item.fixturenames:
                 wanted.setdefault(module, set()).add(scope)
+    for scopes in wanted.values():
+        if "e2e: browser" in scopes:
+            scopes.discard("e2e: system")  # a browser's modules have one of their own
     assert {module: {scope_of(request.config.rootpath / module, module)} for module in wanted} == wanted

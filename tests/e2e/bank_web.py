@@ -14,7 +14,7 @@ from commander.dev.embedded import free_port
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
 from commander.schema.typescript.files import typescript_files
-from tests.e2e.nodejs import STAMP, installed
+from tests.e2e.nodejs import installed
 from tests.e2e.typescript import PACKAGE as CLIENT
 
 WEB = Path(__file__).parents[2] / "examples" / "bank-web"
@@ -29,7 +29,6 @@ def built() -> None:
         dist = CLIENT / "dist"
         if _newest(CLIENT / "src") > _newest(dist):
             _run(CLIENT, "npm", "run", "--silent", "build")
-            (WEB / "node_modules" / STAMP).unlink(missing_ok=True)  # it has the client of before
         generated = WEB / "src" / "commander"
         generated.mkdir(exist_ok=True)
         for name, text in typescript_files(bank, build_schema(bank).as_str()).items():

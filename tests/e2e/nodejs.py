@@ -42,27 +42,32 @@ def installed(package: Path = PACKAGE) -> None:
         else:
             command = [npm, "ci", "--prefer-offline", "--no-audit", "--no-fund", "--silent"]
             subprocess.run(command, cwd=package, check=True, timeout=120)
-            if not has_folders(package):
-                keep(modules, original)
+            keep(modules, original)
         installed_as.write_text(key)
 
 
 def key_of(package: Path) -> str:
-    """What its packages depend on: the Node.js, what is asked for, and what is locked."""
+    """What its packages depend on: the Node.js, what is asked for and locked, and what no lock file names,
+    the content of folders of this repository."""
     files = [package / name for name in ("package.json", "package-lock.json", ".npmrc")]
+    wanted = json.loads(files[0].read_text("utf-8")).get("dependencies", {}).values()
+    for folder in (package / one.removeprefix("file:") for one in wanted if one.startswith("file:")):
+        files += packed(folder)
     read = [file.read_bytes() if file.exists() else b"" for file in files]
     return sha256(b"\0".join([node(), *read])).hexdigest()
+
+
+def packed(folder: Path) -> list[Path]:
+    """The files that npm installs of a folder."""
+    about = folder / "package.json"
+    kept = json.loads(about.read_text("utf-8"))["files"]
+    return [about, *sorted(file for name in kept for file in (folder / name).rglob("*") if file.is_file())]
 
 
 @cache
 def node() -> bytes:
     """The version, the system and the processor that packages are installed for."""
     return subprocess.check_output(["node", "-p", "process.version + process.platform + process.arch"])
-
-
-def has_folders(package: Path) -> bool:
-    """Whether it installs folders of this repository, whose content no lock file names."""
-    return '"file:' in (package / "package.json").read_text("utf-8")
 
 
 def store() -> Path:

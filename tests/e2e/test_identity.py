@@ -91,9 +91,8 @@ def test_the_key_is_this_user_s_alone_and_stays(signed: System) -> None:
     assert actor_of_opening(signed, token) == "alice"
 
 
-def newest_actor(system: System) -> str | None:
+def newest_actor(system: System, token: str) -> str | None:
     """Who sent the newest command."""
-    token = printed_token(system, "--subject", "operator", *TELLER)
     newest = ask(system.url, "{ commands(first: 1) { edges { node { actor } } } }", token).json()["data"]
     edges = newest["commands"]["edges"]
     actor: str | None = edges[0]["node"]["actor"] if edges else "nothing was sent"
@@ -187,6 +186,7 @@ async def test_an_api_with_a_wrong_key_or_without_a_word_does_not_start(
 
 async def test_graphiql_acts_as_somebody(signed: System, browsed: Browsed) -> None:
     page = browsed.page
+    token = await asyncio.to_thread(printed_token, signed, "--subject", "operator", *TELLER)
     await browsed.open(signed.url)
     await page.get_by_label("roles").fill("teller operator")
     for subject in ("alice", "carol"):
@@ -194,7 +194,7 @@ async def test_graphiql_acts_as_somebody(signed: System, browsed: Browsed) -> No
         await browsed.choose("OpenAccount")
         await browsed.execute()
         async with asyncio.timeout(30):
-            while await asyncio.to_thread(newest_actor, signed) != subject:
+            while await asyncio.to_thread(newest_actor, signed, token) != subject:
                 await asyncio.sleep(0.05)
 
     await browsed.choose("Feed")

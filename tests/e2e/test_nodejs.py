@@ -60,3 +60,22 @@ def test_what_was_installed_in_part_is_installed_again(tmp_path: Path) -> None:
     (first / FILE).parent.mkdir(parents=True)
     installed(first)
     assert (first / FILE).exists()
+
+
+def test_a_folder_of_the_repository_is_installed_again_when_its_content_has_changed(tmp_path: Path) -> None:
+    own, wanted = tmp_path / "own", {"dependencies": {"own": "file:../own"}}
+    (own / "dist").mkdir(parents=True)
+    about = {"name": "own", "version": "1.0.0", "files": ["dist"]}
+    (own / "package.json").write_text(json.dumps(about), "utf-8")
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / ".npmrc").write_text("install-links=true\n", "utf-8")
+    (package / "package.json").write_text(json.dumps(wanted), "utf-8")
+    packages = {"": wanted, "node_modules/own": {"version": "1.0.0", "resolved": "file:../own"}}
+    (package / "package-lock.json").write_text(
+        json.dumps({"lockfileVersion": 3, "packages": packages}), "utf-8"
+    )
+    for text in ("one", "two", "one"):
+        (own / "dist" / "index.js").write_text(text, "utf-8")
+        installed(package)
+        assert (package / "node_modules" / "own" / "dist" / "index.js").read_text("utf-8") == text

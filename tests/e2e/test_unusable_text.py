@@ -24,15 +24,14 @@ from graphql import (
     is_required_input_field,
 )
 
-from commander.examples.bank import bank
-from commander.schema.build import build_schema
 from tests.e2e.bank import apply, opened
+from tests.schema.built import bank_schema
 from tests.system import NO_TLS, System
 
 pytestmark = pytest.mark.usefixtures("goes_on")
 
 TEXTS = {"NUL": "a\0b", "a lone surrogate": "a\ud800b"}
-SCHEMA: GraphQLSchema = build_schema(bank)._schema  # only graphql-core's own schema can be walked
+SCHEMA: GraphQLSchema = bank_schema()._schema  # only graphql-core's own schema can be walked
 PROBLEMS = "{ ... on CommandInvalid { problems { path message } } }"
 ROOTS = ("Query", "Mutation", "Subscription")
 

@@ -9,6 +9,7 @@ import subprocess
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ BREAK_SECONDS = 30
 CODECS = ("Decimal=../../tests/codecs.js", "DateTime=../../tests/codecs.js", "Position=../../tests/codecs.js")
 
 
+@cache
 def built() -> None:
-    """Writes the bank's files and bundles the programs; skips the test without node and npm."""
+    """Writes the bank's files and bundles the programs, once in a process; skips without node and npm."""
     installed(PACKAGE)
     generated = PACKAGE / "generated"
     with (PACKAGE / "package.json").open() as lock:

@@ -32,12 +32,13 @@ from commander.schema.http.examples import examples_of
 from commander.schema.naming import ROOTS, Naming
 from commander.schema.types.results import CommandAccepted, CommandPending
 from commander.streaming.feed.feed import CaughtUp, Heartbeat, StandsStill
+from tests.schema.built import bank_schema
 from tests.schema.shop import shop
 from tests.schema.test_build import small
 from tests.schema.test_descriptions import described
 from tests.schema.test_projections import filled, statements
 
-ALONE = build_schema(bank)
+ALONE = bank_schema()
 BANK = build_schema(bank, subgraph=True)
 SHOP = build_schema(shop, subgraph=True)
 NAMING = Naming.of_subgraph("bank")

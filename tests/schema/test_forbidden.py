@@ -19,8 +19,8 @@ from commander.resolvers.identity.authentication import Authentication
 from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.http.examples import examples_of
+from tests.schema.built import bank_schema
 from tests.schema.transports import serving
 from tests.system import NO_TLS
 from tests.tokens import SECRET, bearer, secret_token
@@ -79,7 +79,7 @@ async def api(all_parts: Services) -> AsyncIterator[Api]:
     authentication = Authentication(tokens)
     signing = replace(all_parts, authentication=authentication)
     task = asyncio.create_task(authentication.run())
-    async with serving(build_schema(bank), lambda: signing) as port:
+    async with serving(bank_schema(), lambda: signing) as port:
         yield Api(port)
     task.cancel()
 

@@ -24,8 +24,8 @@ from commander.resolvers.identity.authentication import Authentication
 from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from tests.open_domain import open_to_anyone
+from tests.schema.built import bank_schema
 from tests.schema.transports import CARRIES, SOCKETS, STREAMS, serving
 from tests.streaming.conftest import Bank
 from tests.system import NO_TLS
@@ -89,7 +89,7 @@ async def signed(servers: Bank, all_parts: Services) -> AsyncIterator[Signed]:
     authentication = Authentication(tokens, now=clock)
     services = replace(all_parts, authentication=authentication)
     running = asyncio.create_task(authentication.run())
-    async with serving(build_schema(bank), lambda: services) as port:
+    async with serving(bank_schema(), lambda: services) as port:
         yield Signed(services, authentication, clock, port)
     running.cancel()
 
@@ -376,7 +376,7 @@ async def test_while_keys_are_missing_a_token_gets_unavailable_and_others_are_se
     all_parts: Services,
 ) -> None:
     services = replace(all_parts, authentication=Authentication(Away()))
-    async with serving(build_schema(bank), lambda: services) as port:
+    async with serving(bank_schema(), lambda: services) as port:
         signed = Signed(services, Authentication(Away()), Clock(), port)
         answer = await signed.query("{ __typename }", bearer(secret_token("alice")))
         assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (503, "UNAVAILABLE")
