@@ -3,6 +3,7 @@
 checks.py          all checks, in the order in which they run
 epoch.py           the epoch of the streams against that of the log
 mirror.py          EVENTS: its range, its limits, and each message against its event
+alike.py           how far EVENTS is the log byte for byte, many messages at once
 expected.py        the messages of EVENTS as the log wants them, as bytes
 snapshots.py       snapshots against folds of their streams
 reactor_states.py  the states of reactors against folds of the log

@@ -6,7 +6,8 @@ that the publishing added come after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from commander.eventstore.audit.copying import Columns
 from commander.streaming.nats.chunks import InMessage
@@ -18,8 +19,15 @@ SELECT = """select position, stream, version, type, schema_version, data, comman
             from events where position > {after} and position <= {up_to} order by position"""
 """The columns that an `ExpectedPage` is made of."""
 COLUMNS = 11
+_RANGE = 50_000
 _NO_EPOCH = b"NATS/1.0\r\n"
 """How the headers of a message of an earlier version begin, which has no epoch."""
+
+
+def selects_between(after: int, end: int) -> Iterator[str]:
+    """The statements that give the events of these positions."""
+    for begin in range(after, end, _RANGE):
+        yield SELECT.format(after=begin, up_to=min(begin + _RANGE, end))
 
 
 class ExpectedPage:
@@ -60,25 +68,63 @@ class ExpectedPage:
 
 def _expected(names: Names, columns: Columns) -> Iterator[tuple[str, bytes, bytes]]:
     """Of each event: the subject, the headers without the epoch and without the end, the data."""
-    moment = shown = ""
-    subjects: dict[tuple[str, str], str] = {}
-    for _, stream, version, type_, schema, data, command, correlation, caused, at, trace in zip(
-        *columns, strict=True
-    ):
-        if at != moment:
-            moment, shown = at, _moment(at)
-        if (subject := subjects.get((type_, stream))) is None:
-            subject = subjects[type_, stream] = subject_of_event(names, type_, stream)
-        headers = (
-            f"Commander-Version: {version}\r\nCommander-Schema-Version: {schema}\r\n"
-            f"Commander-Command-Id: {command}\r\nCommander-Correlation-Id: {correlation}\r\n"
-            f"Commander-Recorded-At: {shown}\r\n"
-        )
-        if caused:
-            headers += f"Commander-Causation-Position: {caused}\r\n"
-        if trace:
-            headers += f"traceparent: {trace[1:]}\r\n"
+    for subject, headers, data in zip(_subjects(names, columns), _headers(columns), columns[5], strict=True):
         yield subject, headers.encode(), data.encode()
+
+
+def published_bytes(names: Names, columns: Columns) -> bytes:
+    """What the server sends for these events, without the numbers of the deliveries and their lines' ends.
+
+    columns: of positions without gaps, in one epoch. The relay has published them as it does now.
+    """
+    first = int(columns[0][0])
+    version = f"NATS/1.0\r\nCommander-Epoch: {names.epoch_at(first)}\r\n"
+    before = range(first - 1, first - 1 + len(columns[0]))
+    return "".join(
+        [
+            f"HMSG {subject}{version}{headers}Nats-Expected-Last-Sequence: {last}\r\n\r\n{data}\r\n"
+            for subject, headers, last, data in zip(
+                _subjects(names, columns), _headers(columns), before, columns[5], strict=True
+            )
+        ]
+    ).encode()
+
+
+def _subjects(names: Names, columns: Columns) -> Iterator[str]:
+    found = _Found(lambda key: subject_of_event(names, *key))
+    return map(found.__getitem__, zip(columns[3], columns[1], strict=True))
+
+
+def _headers(columns: Columns) -> list[str]:
+    """Of each event: the headers that are its own, as the relay writes them, without the epoch."""
+    _, _, version, _, schema, _, command, correlation, caused, at, trace = columns
+    moments = map(_Found(_moment).__getitem__, at)
+    headers = [
+        f"Commander-Version: {v}\r\nCommander-Schema-Version: {s}\r\nCommander-Command-Id: {c}\r\n"
+        f"Commander-Correlation-Id: {r}\r\nCommander-Recorded-At: {m}\r\n"
+        for v, s, c, r, m in zip(version, schema, command, correlation, moments, strict=True)
+    ]
+    if any(caused) or any(trace):
+        more = zip(headers, caused, trace, strict=True)
+        return [line + _optional(position, parent) for line, position, parent in more]
+    return headers
+
+
+def _optional(caused: str, trace: str) -> str:
+    causation = f"Commander-Causation-Position: {caused}\r\n" if caused else ""
+    return causation + (f"traceparent: {trace[1:]}\r\n" if trace else "")
+
+
+class _Found(dict[Any, str]):
+    """What a function gives for a key, which is asked once."""
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> str:
+        made = self[key] = self._make(key)
+        return made
 
 
 def _moment(text: str) -> str:

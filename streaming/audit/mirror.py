@@ -1,7 +1,8 @@
 """EVENTS: it has every event of the log at its position, nothing else, and keeps all of them.
 
-A message is compared with its event as bytes (expected.py). Only one that differs is decoded, and compared
-again. So another spelling of a header is no difference: what a message means is what counts.
+What is alike byte for byte is passed over, many messages at once (alike.py). Others are compared with their
+event one by one, as bytes too (expected.py). Only one that differs is decoded, and compared again. So another
+spelling of a header is no difference: what a message means is what counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent
-from commander.streaming.audit.expected import COLUMNS, SELECT, ExpectedPage
+from commander.streaming.audit.alike import alike_up_to
+from commander.streaming.audit.expected import COLUMNS, ExpectedPage, selects_between
 from commander.streaming.log.event_codec import ForeignMessage, epoch_of, event_of
 from commander.streaming.nats.chunks import InMessage
 from commander.streaming.nats.connection import Nats
@@ -33,7 +35,10 @@ from commander.streaming.nats.names import Names
 from commander.streaming.nats.ordered_consumer import OrderedConsumer
 
 _MESSAGES = 2_000
-_RANGE = 50_000
+_LOOKED_AT = 5_000
+"""How many messages are looked at one by one after those that are alike."""
+_FUTILE = 3
+"""So often nothing was alike: then all others are looked at one by one."""
 _WAIT_SECONDS = 10.0
 _MOST = 100
 _MIRROR = Repair(Mend.MIRROR)
@@ -115,31 +120,61 @@ def _extent(info: api.StreamInfo, head: int) -> list[Finding]:
 
 
 async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncGenerator[Finding, None]:
+    """Passes over what is alike, and looks at what is behind that."""
     name, end = nats.names.events, min(last, audit.position)
-    ranges = range(0, end, _RANGE)
-    selects = (SELECT.format(after=after, up_to=min(after + _RANGE, end)) for after in ranges)
-    position = 0
-    async with (
-        OrderedConsumer(nats, name, [], 0) as consumer,
-        aclosing(copied(audit.database, selects, COLUMNS)) as log,
-    ):
-        mirror = _Messages(consumer, end)
-        async for columns in log:
-            page = ExpectedPage(nats.names, columns)
-            while messages := await mirror.up_to(page.up_to):
-                for gap in _gaps(name, position, messages):
+    passed = seen = futile = 0
+    while passed < end:
+        alike = passed if futile == _FUTILE else await alike_up_to(nats, audit.database, passed, end, show)
+        if alike > passed:
+            if 0 < seen < passed:
+                yield _gap(name, seen + 1, passed)
+            seen, futile = alike, 0
+        else:
+            futile = min(futile + 1, _FUTILE)
+        passed = end if futile == _FUTILE else min(alike + _LOOKED_AT, end)
+        looking = _Looking(nats, audit, seen)
+        if alike < passed:
+            async with aclosing(looking.at(alike, passed, show)) as findings:
+                async for finding in findings:
+                    yield finding
+        seen = looking.seen
+    if seen < end:
+        yield _gap(name, seen + 1, end)
+
+
+class _Looking:
+    """Looks at each message for itself. seen: the sequence of the last one; 0: the mirror had none yet."""
+
+    def __init__(self, nats: Nats, audit: Audit, seen: int) -> None:
+        self._nats = nats
+        self._audit = audit
+        self.seen = seen
+
+    async def at(self, after: int, up_to: int, show: Show) -> AsyncGenerator[Finding, None]:
+        """What differs between these positions, and the gaps before a message there."""
+        names, database = self._nats.names, self._audit.database
+        async with (
+            OrderedConsumer(self._nats, names.events, [], after) as consumer,
+            aclosing(copied(database, selects_between(after, up_to), COLUMNS)) as log,
+        ):
+            mirror = _Messages(consumer, up_to)
+            async for columns in log:
+                page = ExpectedPage(names, columns)
+                while messages := await mirror.up_to(page.up_to):
+                    for gap in self._gaps(messages):
+                        yield gap
+                    if unlike := page.unlike(messages):
+                        for finding in await _one_by_one(self._audit, names, unlike):
+                            yield finding
+                show(page.up_to, self._audit.position)
+            while messages := await mirror.up_to(up_to):  # the last events may be missing
+                for gap in self._gaps(messages):
                     yield gap
-                position = messages[-1].sequence
-                if unlike := page.unlike(messages):
-                    for finding in await _one_by_one(audit, nats.names, unlike):
-                        yield finding
-            show(page.up_to, end)
-        while messages := await mirror.up_to(end):  # the last events may be missing
-            for gap in _gaps(name, position, messages):
-                yield gap
-            position = messages[-1].sequence
-    if position < end:
-        yield _gap(name, position + 1, end)
+
+    def _gaps(self, messages: Sequence[InMessage]) -> Iterator[Finding]:
+        found = _gaps(self._nats.names.events, self.seen, messages)
+        self.seen = messages[-1].sequence
+        return found
 
 
 class _Messages:

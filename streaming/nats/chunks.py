@@ -28,7 +28,6 @@ from commander.eventstore.sockets import limit_silence
 _DELIVERY = re.compile(rb"H?MSG ([^ ]+) (\d+) (\$JS\.ACK\.[^ ]+) (?:(\d+) )?(\d+)\r\n")
 _MESSAGE = re.compile(rb"(?:MSG|HMSG) (\S+) (\d+) (?:(\S*[^\d\s]\S*) )?(?:(\d+) )?(\d+)\r\n")
 
-
 _numbers = count(1)
 
 
@@ -56,6 +55,9 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
 
 Receive = Callable[[list[RawMessage]], None]
 _Match = Callable[[bytes, int], "re.Match[bytes] | None"]
+
+Front = Callable[[bytes], int]
+"""From bytes that were read to how many of them, whole messages at the front, nobody needs to parse."""
 
 
 class Chunked(NamedTuple):
@@ -85,11 +87,15 @@ class InMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChunkedClient(Client):
-    """nats-py's client, with subscriptions that receive their messages in lists."""
+    """nats-py's client, with subscriptions that receive their messages in lists.
+
+    front: sees all bytes that are read while there are such subscriptions, before they are parsed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.chunked: dict[int, Chunked] = {}
+        self.front: Front | None = None
         self._ps = _ChunkParser(self)
         self._requests: dict[int, _Requests] = {}
         self._replies: asyncio.Task[str] | None = None
@@ -219,7 +225,8 @@ class _ChunkParser(Parser):
 
         No other kind follows if the data ends, or ends within a chunked message.
         """
-        begin = 0
+        front = self._client.front
+        begin = 0 if front is None else front(read)
         run: list[RawMessage] = []
         receive: Receive | None = None
         other = False

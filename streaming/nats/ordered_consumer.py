@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from uuid import uuid4
@@ -177,20 +177,10 @@ class OrderedConsumer:
         self._requests.clear()
         inbox = self._nats.client.new_inbox()
         self._subscription = await self._nats.client.subscribe_chunks(inbox, self._receiver(), self._skipped)
-        made = await self._nats.jetstream.add_consumer(self._stream, self._config())
-        self._pending = made.num_pending or 0
-
-    def _config(self) -> api.ConsumerConfig:
-        return api.ConsumerConfig(
-            name=self._consumer,
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self._last + 1,
-            ack_policy=api.AckPolicy.NONE,
-            filter_subjects=self._subjects or None,
-            inactive_threshold=_INACTIVE_SECONDS,
-            mem_storage=True,
-            num_replicas=1,
+        made = await self._nats.jetstream.add_consumer(
+            self._stream, consumer_config(self._consumer, self._last, self._subjects)
         )
+        self._pending = made.num_pending or 0
 
     async def _delete_consumer(self) -> None:
         """Deletes the consumer. If the server is unreachable, it deletes an inactive consumer by itself."""
@@ -291,3 +281,17 @@ class OrderedConsumer:
             logger.debug("reading %s with a new consumer after %d: %s", self._stream, self._last, reason)
         self._broken = reason
         self._arrived.set()
+
+
+def consumer_config(name: str, after: int, subjects: Sequence[str] = ()) -> api.ConsumerConfig:
+    """An ephemeral consumer of what is after a sequence. It keeps nothing on disk and wants no answers."""
+    return api.ConsumerConfig(
+        name=name,
+        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=after + 1,
+        ack_policy=api.AckPolicy.NONE,
+        filter_subjects=list(subjects) or None,
+        inactive_threshold=_INACTIVE_SECONDS,
+        mem_storage=True,
+        num_replicas=1,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from commander.eventstore.audit import log_pages
+from commander.eventstore.audit.events import GROUPED, HASHED
 from commander.eventstore.audit.reading import reading
 from commander.eventstore.database import Database
 from commander.eventstore.sql import statement
@@ -42,6 +43,29 @@ async def test_a_copy_does_not_sort_what_is_left_of_the_log(database: Database, 
     async with reading(database) as connection:
         plan = await connection.fetch(f"explain {select.format(after=100, up_to=MANY)}")
     assert not [row[0] for row in plan if "Sort" in row[0] or "Bitmap" in row[0]]
+
+
+async def test_an_event_s_outcome_is_not_looked_up_for_itself(database: Database) -> None:
+    await fill(database)
+    for analyze in ("", "analyze events"):
+        async with reading(database) as connection:
+            await connection.execute(f"{HASHED}; {analyze}")
+            plan = await connection.fetch(f"explain {statement('audit_events')}", 100, 5000, 100, 5000)
+        said = "\n".join(row[0] for row in plan)
+        assert "Hash" in said
+        assert not [word for word in ("Nested Loop", "Seq Scan", "Disabled") if word in said], said
+
+
+async def test_versions_are_not_looked_up_row_by_row(database: Database) -> None:
+    """With statistics the planner knows that the index has all. Without, it reads the table as it lies."""
+    await fill(database)
+    for vacuum in ("select 1", "vacuum (analyze) events"):
+        await database.fetch(vacuum)
+        async with reading(database) as connection:
+            await connection.execute(GROUPED)
+            plan = await connection.fetch(f"explain {statement('audit_streams')}")
+        said = "\n".join(row[0] for row in plan)
+        assert "Seq Scan on events" in said or "Index Only Scan" in said, said
 
 
 async def fill(database: Database) -> None:
