@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from commander.domain.decisions import CommandContext, events_of
+from commander.domain.defaults import check_defaults_of_state
 from commander.domain.errors import DefinitionError, InvalidCommand, InvalidDecision, Problem
 from commander.domain.fields import BigInt, ScalarType
 from commander.domain.guards import Guard, guards_of
@@ -21,7 +22,7 @@ from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import CommandType, EventType
 from commander.domain.mutability import is_mutable
 from commander.domain.naming import GivenNames, Named
-from commander.domain.returns import check_returns
+from commander.domain.returns import check_returns, not_of
 from commander.domain.source import where_is
 from commander.domain.unique import UniqueRule, unique_rules
 
@@ -132,6 +133,7 @@ def aggregate_type(
         cls()
     except Exception as error:  # a __post_init__ may raise anything
         raise DefinitionError(where, f"{cls.__name__}: every field needs a default ({error})") from error
+    check_defaults_of_state(cls)
     handlers = list(handlers_of(cls))
     evolvers = {h.parameter: h.function for h in handlers if h.parameter in events}
     allowed = {event: events[event] for event in evolvers}
@@ -154,6 +156,8 @@ def aggregate_type(
             functions[handler.parameter] = handler.function
         elif handler.rest:
             raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
+        else:
+            check_returns(handler, label, partial(not_of, cls, "the next state"))
     guards = guards_of(cls, commands)
     rules = unique_rules(cls, unique, names.stored, where)
     return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards, rules)
