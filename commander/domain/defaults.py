@@ -12,7 +12,7 @@ from uuid import UUID
 from commander.domain.annotations import unwrapped
 from commander.domain.checking import of_another_type, problems_of
 from commander.domain.errors import DefinitionError, Problem, described
-from commander.domain.fields import Field, field_type
+from commander.domain.fields import Field, ListType, RecordType, field_type
 from commander.domain.source import where_is
 
 _RANDOM_VERSIONS = (1, 4, 6, 7)
@@ -21,8 +21,10 @@ _JUST_NOW = timedelta(minutes=1)
 
 def check_defaults(cls: type, fields: tuple[Field, ...]) -> None:
     """Raises DefinitionError for a default that a value of the field could not be, and for one that looks
-    like a fresh value but is made once: uuid4(), datetime.now().
+    like a fresh value but is made once: uuid4(), datetime.now(). So for the value objects in its fields.
     """
+    for record in filter(None, map(_record_in, fields)):
+        check_defaults(record.python, record.fields)
     for field, (name, value) in zip(fields, _defaults(cls), strict=True):
         if value is dataclasses.MISSING:
             continue
@@ -58,6 +60,13 @@ def _problem_in_state(hint: Any, value: Any) -> str | None:
     if value is None:
         return None if optional else "must not be None"
     return of_another_type(type_, value)
+
+
+def _record_in(field: Field) -> RecordType | None:
+    type_ = field.type
+    while isinstance(type_, ListType):
+        type_ = type_.item
+    return type_ if isinstance(type_, RecordType) else None
 
 
 def _defaults(cls: type) -> list[tuple[str, Any]]:

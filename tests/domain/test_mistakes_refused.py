@@ -105,6 +105,20 @@ def test_a_default_that_no_state_should_have(domain: Domain, hint: Any, default:
                 value: hint = default
 
 
+@pytest.mark.parametrize(("hint", "default"), [(int, "5"), (UUID, uuid4())], ids=["text", "id"])
+def test_a_default_that_no_value_object_should_have(domain: Domain, hint: Any, default: Any) -> None:
+    with refused("Line: the default of value"):
+
+        @dataclass(frozen=True)  # <- here
+        class Line:
+            value: hint = default
+
+        @domain.event
+        class Ordered:
+            account_id: UUID
+            lines: tuple[Line, ...] = ()
+
+
 def test_a_default_of_a_type_that_only_a_state_can_have(domain: Domain) -> None:
     @domain.aggregate(key="account_id")
     class Box:
