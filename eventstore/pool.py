@@ -21,6 +21,8 @@ _NEAR_SECONDS = 2.0
 """How long a new connection to a server that is near may take."""
 _TRIPS = 12
 """How many trips a new connection may take. It takes some seven."""
+_DRIVER_SECONDS = 60.0
+"""The limit of the driver for a new connection. It counts moments in which this process could not run too."""
 _RETRY_AFTER_SECONDS = 5
 
 
@@ -134,7 +136,7 @@ class Pool:
                     self._url,
                     min_size=0,
                     max_size=self._max_connections,
-                    timeout=CONNECT_SECONDS,
+                    timeout=_DRIVER_SECONDS,
                     command_timeout=self._command_timeout_seconds,
                     max_inactive_connection_lifetime=300,
                     max_cached_statement_lifetime=0,  # to prepare a statement again is a trip
@@ -154,7 +156,7 @@ def _connect_seconds(trip_seconds: float | None) -> float:
 async def _acquired(pool: asyncpg.Pool[asyncpg.Record], timeout_seconds: float) -> Any:
     if pool.get_idle_size():
         return await pool.acquire(timeout=CONNECT_SECONDS)
-    connecting = asyncio.ensure_future(pool.acquire(timeout=CONNECT_SECONDS))
+    connecting = asyncio.ensure_future(pool.acquire(timeout=_DRIVER_SECONDS))
     try:
         for _ in range(round(timeout_seconds / TICK_SECONDS)):
             done, _ = await asyncio.wait((connecting,), timeout=TICK_SECONDS)

@@ -32,7 +32,15 @@ from commander.streaming.live.changes import Cursor
 _LIVE = re.compile(r"(?:([2-9]|[1-9][0-9]{1,8})\.)?([0-9]{1,19})(?:-([0-9a-f]{8}))?", re.ASCII)
 _LARGEST = 2**63 - 1
 LARGEST_VERSION = 2**31 - 1
-MALFORMED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, msgspec.DecodeError)
+MALFORMED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    msgspec.DecodeError,
+)
 
 
 def row_cursor_of(list_name: str, order: Order, place: Place) -> str:

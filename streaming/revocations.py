@@ -67,7 +67,7 @@ def _subject_in(data: bytes) -> str | None:
             subject = msgspec.json.decode(data, type=_Notice).subject
         else:
             subject = data.decode().strip()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         subject = ""
     if not subject or len(subject) > LONGEST_SUBJECT or unusable_scalar(subject):
         logger.warning("a revocation names no subject: %r", data[:100])

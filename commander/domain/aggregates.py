@@ -117,7 +117,7 @@ def aggregate_type(
             deciders[handler.parameter] = _decider(handler, allowed, label)
             functions[handler.parameter] = handler.function
         else:
-            check_evolver(handler, label)
+            check_evolver(handler, cls, label)
     guards = guards_of(cls, commands)
     rules = unique_rules(cls, unique, names.stored, where)
     return AggregateType(names.name, cls, key, deciders, evolvers, where, names.was, functions, guards, rules)

@@ -65,7 +65,7 @@ def decision_model_type(
             raise DefinitionError(handler.where, f"{label} takes a command: {problem}")
         if handler.parameter in events:
             check_is_method(handler, label)
-            check_evolver(handler, label)
+            check_evolver(handler, cls, label)
             if handler.parameter in evolvers:
                 raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
             _check_tagged(events[handler.parameter], tags, label, handler.where)

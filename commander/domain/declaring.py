@@ -10,6 +10,7 @@ from commander.domain.errors import DefinitionError
 from commander.domain.lookups import DomainLookups
 from commander.domain.messages import CommandType, EventType, command_type, event_type, frozen_dataclass
 from commander.domain.naming import GivenNames, given_names
+from commander.domain.parentheses import takes
 from commander.domain.rules import Allow, Visibility
 from commander.domain.source import running
 
@@ -40,6 +41,7 @@ class DeclaringDomain(DomainLookups):
         visible: Visibility | None = None,
     ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
+    @takes("@domain.event, or @domain.event(version=2)")
     def event(
         self,
         cls: type[T] | None = None,
@@ -83,6 +85,7 @@ class DeclaringDomain(DomainLookups):
         allow: Allow | None = None,
     ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
+    @takes("@domain.command, or @domain.command(internal=True)")
     def command(
         self,
         cls: type[T] | None = None,

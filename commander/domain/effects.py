@@ -120,7 +120,7 @@ def _effect_type(
         problem = "an effect needs at least one event, like @domain.effect(MoneyWithdrawn)"
         raise DefinitionError(where, f"{name}: {problem}")
     for event in events:
-        if event not in known:
+        if not isinstance(event, type) or event not in known:
             shown = getattr(event, "__name__", repr(event))
             raise DefinitionError(where, f"{name}: {shown} is not an event of this domain")
     if not 1 <= len(inspect.signature(function).parameters) <= 2:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+from commander.domain.defaults import check_defaults_of_state
 from commander.domain.errors import DefinitionError, InvalidDecision
 from commander.domain.handlers import Handler
 from commander.domain.mutability import is_mutable
 from commander.domain.naming import Named
+from commander.domain.returns import check_returns, not_of
 
 
 class Evolving(Named):
@@ -57,6 +59,7 @@ def check_initial(cls: type, where: str) -> None:
         cls()
     except Exception as error:  # a __post_init__ may raise anything
         raise DefinitionError(where, f"{cls.__name__}: every field needs a default ({error})") from error
+    check_defaults_of_state(cls)
 
 
 def check_is_method(handler: Handler, label: str) -> None:
@@ -65,7 +68,8 @@ def check_is_method(handler: Handler, label: str) -> None:
         raise DefinitionError(handler.where, f"{label} must be a plain method: its self is the state")
 
 
-def check_evolver(handler: Handler, label: str) -> None:
-    """Raises DefinitionError for an evolver that takes more than its event."""
+def check_evolver(handler: Handler, cls: type, label: str) -> None:
+    """Raises DefinitionError for an evolver that takes more than its event, or returns no state."""
     if handler.rest:
         raise DefinitionError(handler.where, f"{label} must take the event and nothing else")
+    check_returns(handler, label, partial(not_of, cls, "the next state"))

@@ -1,7 +1,6 @@
 """The types that a field may have, and the constraints it may declare.
 
-A field's type must have one exact form in JSON (the log), in GraphQL (the API) and, for projections, in
-Postgres. Any other type is an error when the class is defined.
+A type has one exact form in JSON (the log), in GraphQL and in Postgres. Any other is an error of the class.
 """
 
 from __future__ import annotations
@@ -210,7 +209,7 @@ def _field(
         problem = "init=False is not allowed: the stored value could not be read back"
         raise DefinitionError(where, f"{at_field}: {problem}")
     hint, optional, metadata = unwrapped(hint)
-    type_ = _field_type(hint, where, at_field, (*within, owner))
+    type_ = field_type(hint, where, at_field, (*within, owner))
     tagged = is_tagged(metadata, type_.python, where, at_field)
     default = _default_of(field)
     return Field(
@@ -251,7 +250,8 @@ def _constraints(metadata: tuple[Any, ...], type_: FieldType, where: str, at_fie
     return constraints_of(declared, sample, where, at_field)
 
 
-def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) -> FieldType:
+def field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) -> FieldType:
+    """The type in an annotation without Annotated and None. Raises DefinitionError, as fields_of does."""
     if hint in SCALARS:
         return ScalarType(hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -260,7 +260,7 @@ def _field_type(hint: Any, where: str, at_field: str, within: tuple[type, ...]) 
         args = typing.get_args(hint)
         if typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis):
             bare, optional_items, metadata = unwrapped(args[0])
-            item = _field_type(bare, where, at_field, within)
+            item = field_type(bare, where, at_field, within)
             for mark in (m for m in metadata if isinstance(m, Ref | Entity | Tag)):
                 what = "value" if isinstance(mark, Tag) else "key"
                 problem = f"{type(mark).__name__} is only for a field with one {what}, not for a list"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from commander.domain.defaults import check_defaults
@@ -14,6 +14,7 @@ from commander.domain.fields import EnumType, Field, FieldType, ListType, Record
 from commander.domain.handlers import Handler, handled_twice, handlers_of
 from commander.domain.messages import EventType, docstring, registered
 from commander.domain.naming import GivenNames
+from commander.domain.returns import check_returns, not_of
 from commander.domain.rules import Rule, Visibility, row_rule
 from commander.domain.source import where_is
 from commander.domain.touching import Touches, check, declared, keys_by
@@ -186,6 +187,7 @@ def projection_type(
             continue
         if handler.parameter in handlers:
             raise DefinitionError(handler.where, f"{label}: {handled_twice(handler.parameter)}")
+        check_returns(handler, label, partial(_not_a_row, cls))
         handlers[handler.parameter] = _row_handler(
             handler, label, events[handler.parameter], fields, key_field
         )
@@ -207,6 +209,11 @@ def projection_type(
         inline,
         row_rule(visible, fields, where, cls.__name__),
     )
+
+
+def _not_a_row(cls: type, returned: type) -> str | None:
+    """The problem with a class that a method is annotated to return. None removes the row."""
+    return None if returned is type(None) else not_of(cls, "a row", returned)
 
 
 def _row_handler(

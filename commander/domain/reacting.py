@@ -9,12 +9,14 @@ from typing import Any, TypeVar, Unpack, dataclass_transform, overload
 
 from commander.domain.effects import EffectLimits, EffectType, registering
 from commander.domain.effects import F as Effect
+from commander.domain.errors import DefinitionError
 from commander.domain.messages import CommandType, EventType
 from commander.domain.naming import TakenNames, given_names
-from commander.domain.parentheses import needs_parentheses
+from commander.domain.parentheses import needs_parentheses, takes
 from commander.domain.reactions import Begins, check_begins
 from commander.domain.reactors import Lifetime, ReactorType, reactor_type
 from commander.domain.recurring import RecurringType, recurring_type
+from commander.domain.source import running
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[[datetime], Any])
@@ -49,6 +51,7 @@ class ReactingDomain(ABC):
         begins: Begins | None = None,
     ) -> Callable[[type[T]], type[T]]: ...
     @dataclass_transform(frozen_default=True)
+    @takes('@domain.reactor, or @domain.reactor(key="order_id")')
     def reactor(
         self,
         cls: type[T] | None = None,
@@ -88,6 +91,10 @@ class ReactingDomain(ABC):
         its key has no state. An event whose key is None is ignored too. For the names and `begins` see
         `reactor`. Raises DefinitionError.
         """
+        for word, given in (("starts", starts), ("ends", ends)):
+            if isinstance(given, type):
+                problem = f"{word} must be a collection: {word}={{{given.__name__}}}"
+                raise DefinitionError(running(), f"@domain.process: {problem}")
         return self._reacting(key, Lifetime(frozenset(starts), frozenset(ends)), name, was, begins)
 
     @needs_parentheses("@domain.effect(MoneyWithdrawn)", takes_classes=True)

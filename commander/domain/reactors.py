@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from commander.domain.aggregates import KEY_TYPES
+from commander.domain.defaults import check_defaults_of_state
 from commander.domain.errors import DefinitionError, InvalidDecision
 from commander.domain.fields import ScalarType
 from commander.domain.handlers import Handler, handled_twice, handlers_of
@@ -162,6 +163,8 @@ def reactor_type(
     except Exception as error:  # its __init__ may raise anything
         problem = f"{cls.__name__}() must work without arguments: every field needs a default ({error})"
         raise DefinitionError(where, problem) from error
+    if key is not None:
+        check_defaults_of_state(cls)
     reactions: dict[type, React] = {}
     rejections: dict[type, React] = {}
     for handler in handlers_of(cls):

@@ -26,3 +26,9 @@ def check_returns(handler: Handler, label: str, wrong: Callable[[type], str | No
     for cls in returned_classes(handler.returns):
         if (problem := wrong(cls)) is not None:
             raise DefinitionError(handler.where, f"{label} returns {cls.__name__}, {problem}")
+
+
+def not_of(cls: type, what: str, returned: type) -> str | None:
+    """The problem with a class that is returned in place of `what`, an object of `cls`; None if it fits."""
+    related = returned in cls.__mro__ or cls in returned.__mro__
+    return None if related else f"not {what}, which is a {cls.__name__}"

@@ -53,7 +53,7 @@ class Demands:
 class Tokens:
     """Verifies tokens with these keys.
 
-    now: seconds since 1970. A verified token is kept by its hash, so that nothing here holds a token.
+    now: seconds since 1970. A verified token is kept by its hash, so nothing here holds a token.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ async def active_across(domain: Domain, database: Database) -> Across | None:
         async with database.connection() as connection:
             active = {(one.name, one.fingerprint): one.id for one in await active_indexes(connection)}
         for name, rule in domain.unique_rules.items():
-            if (found := active.get((index_name(rule), _fingerprint(domain, rule)))) is not None:
+            if (found := active.get((index_name(rule), domain.fingerprint_of_rule(rule)))) is not None:
                 ids[name] = found
     return _across(domain, ids, lambda: True)
 
@@ -81,7 +81,7 @@ def index_name(rule: UniqueRule) -> str:
 
 async def _built(domain: Domain, database: Database, rule: UniqueRule) -> int:
     """The id of the active index of a rule. One process builds it; others wait."""
-    name, fingerprint = index_name(rule), _fingerprint(domain, rule)
+    name, fingerprint = index_name(rule), domain.fingerprint_of_rule(rule)
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
         index = await begin_index(connection, name, fingerprint)
         if index.active:
@@ -101,12 +101,6 @@ async def _built(domain: Domain, database: Database, rule: UniqueRule) -> int:
             await activate(connection, index)
         logger.info("%s is on", name)
         return index.id
-
-
-def _fingerprint(domain: Domain, rule: UniqueRule) -> str:
-    aggregate = domain.aggregate_type(rule.aggregate)
-    assert aggregate is not None, "the rule is one of its own"
-    return domain.fingerprint_of(aggregate)
 
 
 class _Keys:

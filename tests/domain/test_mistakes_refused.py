@@ -85,6 +85,55 @@ def test_a_default_that_no_value_should_be(domain: Domain, hint: Any, default: A
                 value: hint = default
 
 
+@pytest.mark.parametrize(
+    ("hint", "default", "problem"),
+    [
+        (int, "5", "the default of value: must be an int, got str '5'"),
+        (Decimal, 0, "the default of value: must be a Decimal, got int 0"),
+        (tuple[int, ...], 5, "the default of value: must be a list or a tuple, got int 5"),
+        (str, None, "the default of value: must not be None"),
+        (Any, uuid4(), "the default of value is made once and shared by all"),
+    ],
+    ids=["text", "whole", "list", "none", "id"],
+)
+def test_a_default_that_no_state_should_have(domain: Domain, hint: Any, default: Any, problem: str) -> None:
+    for declare in (domain.aggregate(key="account_id"), domain.process(key="account_id", starts={Opened})):
+        with refused(problem):
+
+            @declare  # <- here
+            class Box:
+                value: hint = default
+
+
+@pytest.mark.parametrize(("hint", "default"), [(int, "5"), (UUID, uuid4())], ids=["text", "id"])
+def test_a_default_that_no_value_object_should_have(domain: Domain, hint: Any, default: Any) -> None:
+    with refused("Line: the default of value"):
+
+        @dataclass(frozen=True)  # <- here
+        class Line:
+            value: hint = default
+
+        @domain.event
+        class Ordered:
+            account_id: UUID
+            lines: tuple[Line, ...] = ()
+
+
+def test_a_default_of_a_type_that_only_a_state_can_have(domain: Domain) -> None:
+    @domain.aggregate(key="account_id")
+    class Box:
+        whole: int = 2**40  # a state is not stored by its fields
+        several: int | str | None = None
+        pair: tuple[int, str] = (1, "a")
+        names: frozenset[str] = frozenset()
+
+        def open(self, command: Open) -> Opened:
+            return Opened(command.account_id)
+
+        def opened(self, event: Opened) -> "Box":
+            return self
+
+
 @pytest.mark.parametrize("option", ["indexes", "filterable"])
 def test_columns_that_are_a_text(domain: Domain, option: str) -> None:
     wrong: Any = {option: "owner"}
@@ -108,6 +157,32 @@ def test_a_decorator_without_its_parentheses(domain: Domain) -> None:
 
             @getattr(untyped, name)  # type: ignore[untyped-decorator]  # <- here
             async def tell(event: Opened) -> None: ...
+
+
+def test_a_decorator_with_arguments_that_it_does_not_take(domain: Domain) -> None:
+    untyped: Any = domain
+    for name, arguments, problem in (
+        ("aggregate", {}, "@domain.aggregate: missing a required argument: 'key'; write @domain.aggregate("),
+        ("event", {"vesion": 2}, "@domain.event: got an unexpected keyword argument 'vesion'; write @domain"),
+        ("command", {"rights": 1}, "@domain.command: got an unexpected keyword argument 'rights'; write"),
+        ("reactor", {"keys": "id"}, "@domain.reactor: got an unexpected keyword argument 'keys'; write"),
+        ("process", {"key": "account_id", "starts": Opened}, "starts must be a collection: starts={Opened}"),
+        ("process", {"key": "account_id", "starts": (), "ends": Opened}, "ends must be a collection: ends={"),
+    ):
+        with refused(problem):
+
+            @getattr(untyped, name)(**arguments)  # <- here
+            class Box: ...
+
+    with refused("@domain.aggregate: too many positional arguments; write @domain.aggregate(key="):
+
+        @untyped.aggregate("account_id")  # <- here
+        class Crate: ...
+
+    with refused("tell: [<class 'tests.domain.shop.Opened'>] is not an event of this domain"):
+
+        @untyped.effect([Opened])  # type: ignore[untyped-decorator]  # <- here
+        async def tell(event: Opened) -> None: ...
 
 
 def test_touches_without_its_parentheses() -> None:
@@ -178,6 +253,35 @@ def test_a_decider_that_returns_what_its_aggregate_does_not_evolve_by(domain: Do
 
                 def opened(self, event: Opened) -> "Box":
                     return self
+
+
+def test_an_evolver_that_returns_another_class_than_its_own(domain: Domain) -> None:
+    with refused("Box.opened returns Opened, not the next state, which is a Box"):
+
+        @domain.aggregate(key="account_id")
+        class Box:
+            def opened(self, event: Opened) -> Opened:  # <- here
+                return event
+
+
+def test_a_method_of_a_projection_that_returns_another_class_than_its_own(domain: Domain) -> None:
+    class Base: ...
+
+    with refused("Box.opened returns Opened, not a row, which is a Box"):
+
+        @domain.projection("box", key="account_id")
+        class Box(Base):
+            account_id: UUID
+
+            @classmethod  # <- here
+            def opened(cls, event: Opened) -> "Opened | None": ...
+
+    @domain.projection("crate", key="account_id")
+    class Crate(Base):
+        account_id: UUID
+
+        @classmethod
+        def opened(cls, event: Opened) -> Base | None: ...
 
 
 def test_a_rejection_that_is_returned() -> None:

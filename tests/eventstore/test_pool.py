@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from commander.domain.errors import Overloaded
+from commander.eventstore import pool
 from commander.eventstore.database import Database
 
 
@@ -95,3 +97,18 @@ async def test_without_a_share_a_task_waits_until_a_connection_is_free(database_
         await until_waiting(database, 1)
     assert await waiting == 1
     await database.close()
+
+
+async def test_moments_in_which_the_process_could_not_run_are_no_outage(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 1.0)
+    database = Database(database_url)
+    try:
+        asking = asyncio.create_task(database.fetchval("select 1"))
+        for _ in range(5):
+            await asyncio.sleep(0.001)
+        time.sleep(1.5)  # noqa: ASYNC251  # the loop of a process that cannot run
+        assert await asking == 1
+    finally:
+        await database.close()

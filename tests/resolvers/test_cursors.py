@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commander.domain.errors import InvalidRequest
 from commander.domain.filters import Order
-from commander.resolvers.cursors import place_from, row_cursor_of
+from commander.resolvers.cursors import number_from, place_from, row_cursor_of
 from tests.eventstore.test_queries import ROWS, TABLE, orders
 
 FIELDS = {field.name: field for field in TABLE.projection.fields}
@@ -54,6 +54,18 @@ def test_what_was_made_up_is_refused_or_is_a_place(a: Any, b: Any, c: Any, order
     for content in (a, [a, b], [a, b, c], ["rows", b, c], ["rows", shown[1], c], ["rows", shown[1], [a, b]]):
         with suppress(InvalidRequest):
             assert len(place_from("after", forged(content), "rows", order)) == len(order.fields)
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("before", [b"", b'["rows",', b'["rows","text ASC, number ASC",'])
+def test_a_cursor_that_is_nested_too_deep_is_refused(before: bytes) -> None:
+    deep = base64.urlsafe_b64encode(before + DEEP).decode()
+    with pytest.raises(InvalidRequest, match="is not a cursor of rows"):
+        place_from("after", deep, "rows", by("text"))
+    with pytest.raises(InvalidRequest, match="is not a cursor of rows"):
+        number_from("after", deep, "rows")
 
 
 IMPOSSIBLE: dict[str, list[Any]] = {

@@ -121,6 +121,12 @@ def test_what_is_no_id_is_refused(id: str) -> None:
         read_id("id", id, bank.projections)
 
 
+def test_a_key_that_is_nested_too_deep_is_no_id() -> None:
+    projections = {"keyed_row": keyed_by(int)}
+    with pytest.raises(InvalidRequest, match="is not an id of this API"):
+        read_id("id", encoded("row:keyed_row:" + "[" * 100_000), projections)
+
+
 def test_an_id_is_url_safe_without_padding() -> None:
     id = command_id(ONE)
     assert "=" not in id

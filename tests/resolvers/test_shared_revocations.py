@@ -76,7 +76,9 @@ async def test_a_message_revokes_in_every_process_and_in_one_that_starts_later(
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{}", b'{"subject": 7}', b"\xff", b"a\0b", b"a" * 300, b'{"subject"']
+    "payload",
+    [b"", b"{}", b'{"subject": 7}', b"\xff", b"a\0b", b"a" * 300, b'{"subject"', b'{"x":' + b"[" * 10**5],
+    ids=lambda payload: payload[:12],
 )
 async def test_a_message_without_a_subject_revokes_nothing_and_is_logged(
     servers: Bank, payload: bytes, caplog: pytest.LogCaptureFixture
