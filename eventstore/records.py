@@ -117,12 +117,14 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of a decision, before the log gives it a position.
 
     elsewhere: its stream and its version there, if it is not in the stream of the command.
+    tags: what an index of the log has of it.
     """
 
     type: str
     schema_version: int
     data: str
     elsewhere: tuple[str, int] | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Indexes of the log: what is derived from it and kept up by each append. They hold unique keys.
+"""Indexes of the log: what is derived from it and kept up by each append: unique keys, and tags of events.
 
 An index is built beside appends, and active from the moment that it has all of the log. From then on every
 append keeps it up, and no code appends that does not know it; see lock_log_if() in schema.sql.
@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 from commander.eventstore.database import Connection, reaching_postgres
 from commander.eventstore.log.conditions import Key
+from commander.eventstore.records import RecordedEvent
+from commander.eventstore.sql import statement
+
+_READ_TAGGED = statement("read_tagged")
 
 
 class LogIndex(NamedTuple):
@@ -89,6 +93,32 @@ async def replace_keys(
                 [stream for _, stream in pairs],
             )
             await connection.execute("update log_indexes set position = $2 where id = $1", index, position)
+
+
+async def add_tags(
+    connection: Connection, index: int, tags: Iterable[tuple[str, int]], position: int
+) -> None:
+    """Adds values, each with the position of its event, to an index that then has the log up to position."""
+    pairs = [*tags]
+    with reaching_postgres(connection):
+        async with connection.transaction():
+            await connection.execute(
+                """insert into event_tags
+                   select $1, value, at from unnest($2::text[], $3::bigint[]) as c (value, at)""",
+                index,
+                [value for value, _ in pairs],
+                [at for _, at in pairs],
+            )
+            await connection.execute("update log_indexes set position = $2 where id = $1", index, position)
+
+
+async def read_tagged(
+    connection: Connection, index: int, values: Sequence[str], after: int, limit: int
+) -> list[RecordedEvent]:
+    """A page of the events with one of these values after a position, in order."""
+    with reaching_postgres(connection):
+        rows = await connection.fetch(_READ_TAGGED, index, values, after, limit)
+    return [RecordedEvent(*row) for row in rows]
 
 
 async def duplicates(connection: Connection, index: int, limit: int) -> list[Duplicate]:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, NamedTuple
 
 from commander.domain import CommandType, Domain
+from commander.domain.deciders import QuerySource, Source, StreamSource
 from commander.domain.unique import UniqueRule
-from commander.eventstore.database import Database
+from commander.eventstore.database import Connection, Database
 from commander.eventstore.log.conditions import Change, Conditions, Key
 from commander.eventstore.log.indexes import holders_of
-from commander.eventstore.records import SubmittedCommand
+from commander.eventstore.records import Decision, NewEvent, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.models import Models, ModelState, evolved_model, values_of
 from commander.streaming.commands.stream_states import StreamState
 
 _MOST_KNOWN = 200_000
@@ -41,35 +43,37 @@ class Across(NamedTuple):
     of their streams is not the only one who writes to it.
     rules: the unique keys of each aggregate, by its stored name, each with the id of its index.
     refreshes: whether others may write to shared streams meanwhile.
+    tags: the id of the index of the events' tags; None: the domain has no decision model.
     """
 
     shared: frozenset[str] = frozenset()
     rules: Mapping[str, Sequence[tuple[int, UniqueRule]]] = {}
     refreshes: Callable[[], bool] = lambda: True
+    tags: int | None = None
 
     @property
     def known(self) -> list[int]:
         """The ids of all indexes."""
-        return [index for rules in self.rules.values() for index, _ in rules]
+        keys = [index for rules in self.rules.values() for index, _ in rules]
+        return keys if self.tags is None else [*keys, self.tags]
 
 
-def shared_aggregates(domain: Domain) -> frozenset[str]:
-    """The stored names of the aggregates that deciders over several states take."""
-    taken = (state.type for decider in domain.deciders.values() for state in decider.states)
-    return frozenset(one.stored_name for one in taken)
-
-
-def streams_of(domain: Domain, command: SubmittedCommand) -> list[str]:
-    """The streams whose states the decision on a command needs. The command's own is the first."""
+def sources_of(domain: Domain, command: SubmittedCommand) -> Sequence[Source]:
+    """What the decision on a command needs. The command's own stream is the first."""
+    own = StreamSource(command.stream)
     type_ = domain.command_type(command.type)
     decider = None if type_ is None else domain.deciders.get(type_.name)
     if type_ is None or decider is None:
-        return [command.stream]
+        return [own]
     try:
-        sources = decider.sources_of(type_.decode(command.data))
+        return list(dict.fromkeys((own, *decider.sources_of(type_.decode(command.data)))))
     except BaseException:  # the decision finds out what is wrong with the command
-        return [command.stream]
-    return list(dict.fromkeys([command.stream, *(source.stream for source in sources)]))
+        return [own]
+
+
+def streams_of(domain: Domain, command: SubmittedCommand) -> list[str]:
+    """The streams of these sources."""
+    return [one.stream for one in sources_of(domain, command) if isinstance(one, StreamSource)]
 
 
 class Basis:
@@ -79,12 +83,20 @@ class Basis:
     """
 
     def __init__(
-        self, domain: Domain, across: Across, states: MutableMapping[str, StreamState], holders: KeyHolders
+        self,
+        domain: Domain,
+        across: Across,
+        states: MutableMapping[str, StreamState],
+        holders: KeyHolders,
+        models: Models,
     ) -> None:
         self._domain = domain
         self._across = across
         self._states = states
         self._holders = holders
+        self._models = models
+        self._read: dict[QuerySource, ModelState] = {}  # as they were read
+        self._folded: dict[QuerySource, StreamState] = {}  # with what was decided since
         self._versions: dict[str, int] = {}
         self._changes: dict[Key, Change] = {}
         self._states_before: dict[str, StreamState] = {}
@@ -100,10 +112,13 @@ class Basis:
     def others(self, type_: CommandType, command: Any) -> list[StreamState]:
         """The states that the decider of a command takes, in its order; [] if an aggregate decides it."""
         decider = self._domain.deciders.get(type_.name)
-        return [] if decider is None else [self.state(one.stream) for one in decider.sources_of(command)]
+        return [] if decider is None else [self._state_of(one) for one in decider.sources_of(command)]
 
-    def accept(self, after: Mapping[str, StreamState]) -> None:
-        """Makes these the states of streams, after the events of one decision.
+    def _state_of(self, source: Source) -> StreamState:
+        return self.state(source.stream) if isinstance(source, StreamSource) else self._folded[source]
+
+    def accept(self, after: Mapping[str, StreamState], events: Iterable[Any]) -> None:
+        """Makes these the states of streams, after these events of one decision.
 
         Raises Rejected if another stream holds a key that one of them claims, and InvalidDecision. Then
         nothing has changed.
@@ -124,6 +139,11 @@ class Basis:
                 if holder not in (None, stream):
                     raise rule.rejection
                 moved[key] = Change(holder, stream)
+        folded = dict(self._folded)
+        for event in events if folded else ():
+            for query, before in folded.items():
+                folded[query] = evolved_model(self._domain, query, before, event)
+        self._folded = folded
         for key, change in moved.items():
             first = self._changes.get(key, change)
             self._changes[key] = Change(first.before, change.after)
@@ -163,11 +183,28 @@ class Basis:
     async def look_up_missing(
         self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
     ) -> None:
-        """Loads the states that are missing: others were decided again since the look-up."""
-        streams = {stream for command in commands for stream in streams_of(self._domain, command)}
-        if missing := states.missing(streams):
-            async with database.connection() as connection:
-                await states.load(connection, missing)
+        """Loads the states that are missing, because others were decided again, and all decision models."""
+        needed = {source for command in commands for source in sources_of(self._domain, command)}
+        missing = states.missing(one.stream for one in needed if isinstance(one, StreamSource))
+        queries = [one for one in needed if isinstance(one, QuerySource)]
+        if not (missing or queries):
+            return
+        async with database.connection() as connection:
+            await states.load(connection, missing)
+            await self.read(connection, queries)
+
+    async def read(self, connection: Connection, queries: Sequence[QuerySource]) -> None:
+        """Reads the decision models of these queries as the log is now."""
+        if queries:
+            assert self._across.tags is not None, "the domain has decision models"
+            self._read = await self._models.load(connection, self._across.tags, queries)
+            self._folded = {query: model.state for query, model in self._read.items()}
+
+    def reads_models(self, commands: Iterable[SubmittedCommand]) -> bool:
+        """Whether one of these commands needs a decision model."""
+        return self._across.tags is not None and any(
+            isinstance(one, QuerySource) for command in commands for one in sources_of(self._domain, command)
+        )
 
     async def stands(self, database: Database) -> bool:
         """Asks Postgres who holds the unknown keys. Returns whether the decisions were right to take them.
@@ -190,6 +227,7 @@ class Basis:
         self._versions.clear()
         self._changes.clear()
         self._states_before.clear()
+        self._folded = {query: model.state for query, model in self._read.items()}
         self.unknown.clear()
 
     def _undo(self) -> None:
@@ -207,7 +245,21 @@ class Basis:
         """The streams that the decisions have read or changed."""
         return {*self._versions, *self._states_before}
 
-    @property
-    def conditions(self) -> Conditions:
-        """What must hold at the commit, and how the keys move."""
-        return Conditions(self._across.known, self._versions, self._changes)
+    def conditions(self, decisions: Iterable[Decision]) -> Conditions:
+        """What must hold when these decisions are stored, and how the indexes move."""
+        index = self._across.tags
+        if index is None:
+            return Conditions(self._across.known, self._versions, self._changes)
+        asked = {
+            (index, value): model.position
+            for query, model in self._read.items()
+            for value in values_of(query)
+        }
+        stored = (event for one in decisions for event in _stored(one))
+        tagged = [(index, tag, place) for place, event in enumerate(stored, 1) for tag in event.tags]
+        return Conditions(self._across.known, self._versions, self._changes, asked, tagged)
+
+
+def _stored(decision: Decision) -> tuple[NewEvent, ...]:
+    """The events of a decision, in the order in which they are stored."""
+    return decision.events if decision.rejection is None else (*decision.events, decision.rejection)

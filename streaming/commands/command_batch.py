@@ -164,6 +164,11 @@ class CommandBatch:
             raise AppendConflict(str(self.stopped))
 
     @property
+    def reads_models(self) -> bool:
+        """Whether all earlier batches must be committed before this one is decided."""
+        return self._basis is not None and self._basis.reads_models(self.commands)
+
+    @property
     def streams(self) -> set[str]:
         """The streams that its decisions have read or changed."""
         own = {command.stream for command in self.commands}
@@ -183,7 +188,7 @@ class CommandBatch:
         self._append = Append(
             self.decisions,
             self.progress if self.stopped is None else None,
-            NOTHING if self._basis is None else self._basis.conditions,
+            NOTHING if self._basis is None else self._basis.conditions(self.decisions),
         )
         # taken now: at the commit, the states may include later batches that are never committed
         self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})

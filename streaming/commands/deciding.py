@@ -24,12 +24,14 @@ from commander.domain import (
     InvalidDecision,
     Rejected,
 )
+from commander.domain.deciders import StreamSource
 from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
 from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCommand
 from commander.streaming.commands.allowing import NotRefused, Refusal, refusal_by_rule
 from commander.streaming.commands.basis import Basis
+from commander.streaming.commands.models import value_of
 from commander.streaming.commands.stream_states import StreamState, described, this_code
 
 logger = logging.getLogger("commander.processor")
@@ -94,9 +96,7 @@ def decide(
             return _applied(domain, type_, command, digest, instance, current, now)
         if others:
             return _applied_across(domain, type_, command, digest, instance, others, now, basis)
-        decision, after = _applied(domain, type_, command, digest, instance, current, now)
-        basis.accept({command.stream: after})
-        return decision, after
+        return _applied(domain, type_, command, digest, instance, current, now, basis)
     except Rejected as rejection:
         status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
@@ -188,18 +188,22 @@ def _applied(
     instance: Any,
     current: StreamState,
     now: datetime,
+    basis: Basis | None = None,
 ) -> tuple[Decision, StreamState]:
     aggregate = domain.aggregate_of_command(type_.name)
     state = aggregate.own(current.state)
-    recorded = []
+    recorded, events = [], []
     deciding = partial(domain.decided, aggregate) if domain.decide_hooks.all else aggregate.decide
     for event in deciding(current.state, instance, lambda: _context(command, now)):
         stored, read_back = _stored(domain.event_of[type(event)], event)
         recorded.append(stored)
+        events.append(read_back)
         state = aggregate.evolve(state, read_back)
-    version = current.version + len(recorded)
-    decision = Decision(command, digest, _APPLIED, version, tuple(recorded), decider_now=now)
-    return decision, StreamState(state, version)
+    after = StreamState(state, current.version + len(recorded))
+    if basis is not None:
+        basis.accept({command.stream: after}, events)
+    decision = Decision(command, digest, _APPLIED, after.version, tuple(recorded), decider_now=now)
+    return decision, after
 
 
 def _applied_across(
@@ -214,21 +218,24 @@ def _applied_across(
 ) -> tuple[Decision, StreamState]:
     """The decision of a decider over several states, which are in its order: the first is the command's."""
     decider = domain.deciders[type_.name]
-    streams = [source.stream for source in decider.sources_of(instance)]
+    sources = decider.sources_of(instance)
     after: dict[str, StreamState] = {}
-    recorded = []
+    recorded, events = [], []
     for index, event in domain.decided_across(
         decider, [one.state for one in states], instance, lambda: _context(command, now)
     ):
         stored, read_back = _stored(domain.event_of[type(event)], event)
-        stream, aggregate = streams[index], decider.states[index].type
+        source, aggregate = sources[index], decider.states[index].type
+        assert isinstance(source, StreamSource), "a model gets no events"
+        stream = source.stream
+        events.append(read_back)
         before = after.get(stream)
         if before is None:
             before = StreamState(aggregate.own(states[index].state), states[index].version)
         after[stream] = StreamState(aggregate.evolve(before.state, read_back), before.version + 1)
         elsewhere = None if stream == command.stream else (stream, before.version + 1)
         recorded.append(stored if elsewhere is None else replace(stored, elsewhere=elsewhere))
-    basis.accept(after)
+    basis.accept(after, events)
     own = after.get(command.stream, states[0])
     return Decision(command, digest, _APPLIED, own.version, tuple(recorded), decider_now=now), own
 
@@ -242,7 +249,8 @@ def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
     data, read_back = type_.read_back(event)
     if len(data) > MAX_EVENT_BYTES:
         raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
-    return NewEvent(type_.stored_name, type_.version, data.decode()), read_back
+    tags = tuple(value_of(type_.stored_name, tag) for tag in type_.tags_of(read_back)) if type_.tagged else ()
+    return NewEvent(type_.stored_name, type_.version, data.decode(), tags=tags), read_back
 
 
 def _refused(

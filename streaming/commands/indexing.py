@@ -7,7 +7,11 @@ When the rest of the log is short, it is read while the log is held, and the ind
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
 
 from commander.domain import Domain, InvalidDecision
 from commander.domain.unique import UniqueRule
@@ -17,21 +21,25 @@ from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import (
     activate,
     active_indexes,
+    add_tags,
     begin_index,
     duplicates,
     replace_keys,
 )
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections.serving import hold_log
-from commander.eventstore.records import EventFilter
+from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.basis import Across, shared_aggregates
+from commander.streaming.commands.basis import Across
+from commander.streaming.commands.models import value_of
 from commander.streaming.newer_code import NotKnown
 
 logger = logging.getLogger("commander.processor")
 
 _PAGE = 1000
 _NEVER = 2**62
+TAGS = "tags"
+"""The name of the index of tags."""
 _SHOWN = 5
 """How many duplicates are named."""
 
@@ -42,7 +50,7 @@ async def across_of(domain: Domain, database: Database, refreshes: Callable[[], 
     refreshes: see Across. None if it has none. Raises NotKnown if history breaks a rule, or if other code has
     switched a rule on that this code does not have.
     """
-    ids = {name: await _built(domain, database, rule) for name, rule in domain.unique_rules.items()}
+    ids = {one.name: await _built(one, database) for one in _wanted(domain)}
     async with database.connection() as connection:
         active = await active_indexes(connection)
     for index in active:
@@ -54,24 +62,25 @@ async def across_of(domain: Domain, database: Database, refreshes: Callable[[], 
 
 async def active_across(domain: Domain, database: Database) -> Across | None:
     """The same for who only looks: with the unique keys that are on already."""
-    ids = dict[str, int]()
-    if domain.unique_rules:
+    ids, wanted = dict[str, int](), _wanted(domain)
+    if wanted:
         async with database.connection() as connection:
             active = {(one.name, one.fingerprint): one.id for one in await active_indexes(connection)}
-        for name, rule in domain.unique_rules.items():
-            if (found := active.get((index_name(rule), domain.fingerprint_of_rule(rule)))) is not None:
-                ids[name] = found
+        for index in wanted:
+            if (found := active.get((index.name, index.fingerprint))) is not None:
+                ids[index.name] = found
     return _across(domain, ids, lambda: True)
 
 
 def _across(domain: Domain, ids: Mapping[str, int], refreshes: Callable[[], bool]) -> Across | None:
-    """ids: of the indexes, by the stored names of the rules."""
+    """ids: of the indexes, by their names."""
     rules: dict[str, list[tuple[int, UniqueRule]]] = {}
-    for name, index in ids.items():
-        rule = domain.unique_rules[name]
-        rules.setdefault(rule.aggregate, []).append((index, rule))
-    shared = shared_aggregates(domain)
-    return Across(shared, rules, refreshes) if rules or shared else None
+    for rule in domain.unique_rules.values():
+        if (index := ids.get(index_name(rule))) is not None:
+            rules.setdefault(rule.aggregate, []).append((index, rule))
+    if not (rules or domain.deciders):
+        return None
+    return Across(domain.shared, rules, refreshes, ids.get(TAGS))
 
 
 def index_name(rule: UniqueRule) -> str:
@@ -79,47 +88,60 @@ def index_name(rule: UniqueRule) -> str:
     return f"unique {rule.stored_name}"
 
 
-async def _built(domain: Domain, database: Database, rule: UniqueRule) -> int:
-    """The id of the active index of a rule. One process builds it; others wait."""
-    name, fingerprint = index_name(rule), domain.fingerprint_of_rule(rule)
+async def _built(wanted: _Wanted, database: Database) -> int:
+    """The id of the active index. One process builds it; others wait."""
+    name = wanted.name
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
-        index = await begin_index(connection, name, fingerprint)
+        index = await begin_index(connection, name, wanted.fingerprint)
         if index.active:
             return index.id
         logger.info("building %s from position %d", name, index.position)
-        keys = _Keys(domain, rule, index.id)
         position = index.position
         while (head := await head_position(database)) - position > _PAGE:
-            position = await keys.add(database, connection, position, head)
+            position = await wanted.add(database, connection, index.id, position, head)
         async with connection.transaction():
             head = await hold_log(connection)
             while position < head:
-                position = await keys.add(database, connection, position, head)
+                position = await wanted.add(database, connection, index.id, position, head)
             if found := await duplicates(connection, index.id, _SHOWN):
                 shown = "; ".join(f"{one.key}: {', '.join(one.streams[:_SHOWN])}" for one in found)
-                raise NotKnown(f"history breaks the unique key {rule.stored_name}: {shown}")
+                raise NotKnown(f"history breaks {name}: {shown}")
             await activate(connection, index)
         logger.info("%s is on", name)
         return index.id
 
 
+class _Wanted(Protocol):
+    """An index that the domain needs. fingerprint: of the code that derives it."""
+
+    name: str
+    fingerprint: str
+
+    async def add(self, database: Database, connection: Connection, index: int, after: int, head: int) -> int:
+        """Adds what the next page of the log says. Returns the end of the page."""
+
+
+def _wanted(domain: Domain) -> list[_Wanted]:
+    keys: list[_Wanted] = [_Keys(domain, rule) for rule in domain.unique_rules.values()]
+    return [*keys, _Tags(domain)] if domain.decision_models else keys
+
+
 class _Keys:
     """The keys of the streams of an aggregate, as they are now."""
 
-    def __init__(self, domain: Domain, rule: UniqueRule, index: int) -> None:
+    def __init__(self, domain: Domain, rule: UniqueRule) -> None:
+        self.name, self.fingerprint = index_name(rule), domain.fingerprint_of_rule(rule)
         self._rule = rule
-        self._index = index
         self._where = EventFilter(aggregates=domain.aggregate_names([rule.aggregate]))
         self._states = AggregateCache(domain, _PAGE * 10, _NEVER)
 
-    async def add(self, database: Database, connection: Connection, after: int, head: int) -> int:
-        """Stores the keys of the streams with events on the next page. Returns the end of the page."""
+    async def add(self, database: Database, connection: Connection, index: int, after: int, head: int) -> int:
         events = await read_log(database, after, head, _PAGE, self._where)
         streams = dict.fromkeys(event.stream for event in events)
         await self._states.refresh(connection, streams)
         await self._states.load(connection, streams)
-        position = events[-1].position if len(events) >= _PAGE else head
-        await replace_keys(connection, self._index, {one: self._of(one) for one in streams}, position)
+        position = _end_of(events, head)
+        await replace_keys(connection, index, {one: self._of(one) for one in streams}, position)
         self._states.shrink()
         return position
 
@@ -132,3 +154,33 @@ class _Keys:
             return self._rule.keys_of(state.state)
         except InvalidDecision as error:
             raise NotKnown(f"the state of {stream} has no key: {error}") from error
+
+
+class _Tags:
+    """The tags of all events that have some."""
+
+    name = TAGS
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        types = sorted(
+            (one.stored_name, one.version, one.tagged) for one in domain.events.values() if one.tagged
+        )
+        self.fingerprint = sha256(msgspec.json.encode(types)).hexdigest()[:16]
+        self._where = EventFilter(types=domain.event_names([name for name, _, _ in types]))
+
+    async def add(self, database: Database, connection: Connection, index: int, after: int, head: int) -> int:
+        events = await read_log(database, after, head, _PAGE, self._where)
+        tags = [(value, event.position) for event in events for value in self._of(event)]
+        position = _end_of(events, head)
+        await add_tags(connection, index, tags, position)
+        return position
+
+    def _of(self, event: RecordedEvent) -> Iterable[str]:
+        instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
+        type_ = self._domain.event_of[type(instance)]
+        return [value_of(type_.stored_name, tag) for tag in type_.tags_of(instance)]
+
+
+def _end_of(events: Sequence[RecordedEvent], head: int) -> int:
+    return events[-1].position if len(events) >= _PAGE else head

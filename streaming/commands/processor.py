@@ -39,6 +39,7 @@ from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.commands.indexing import across_of
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
+from commander.streaming.commands.models import Models
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.upkeep import Upkeep
@@ -97,6 +98,7 @@ class Processor:
         self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
         self._holders = KeyHolders()
+        self._models = Models(domain)
         self._decided_batches = DecidedBatches(domain, database, self._states, self._holders, nats.clock.now)
         self._commits = Commits(self._decided_batches, database, nats, self.counters)
         self._across: Across | None = None
@@ -260,7 +262,7 @@ class Processor:
         commands, progress, since = received
         basis = None
         if self._across is not None:
-            basis = Basis(self._domain, self._across, self._states, self._holders)
+            basis = Basis(self._domain, self._across, self._states, self._holders, self._models)
         batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since, basis)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
@@ -271,6 +273,8 @@ class Processor:
         Raises CannotDecide: the batch ended before that command. Its commit has started then too.
         """
         await look_up.done
+        if look_up.batch.reads_models:
+            await self._committed()
         await self._decided_batches.decide(look_up.batch)
         await self._committed(but=_COMMITS - 1)
         await self._commits.start(leases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 from collections import Counter
@@ -27,6 +28,7 @@ from tests.domain.school import (
     SwapDesks,
     school,
 )
+from tests.streaming.concerts import ROOM, HoldSeat, ReleaseSeats, concerts
 from tests.streaming.conftest import Bank, running
 from tests.streaming.wards import GoOffCall, GoOnCall, wards
 
@@ -109,7 +111,7 @@ async def test_a_decider_over_two_streams_appends_to_both_or_to_none(servers: Ba
         assert await ended(servers, Enrol(ada, COURSES[1])) == [(Status.REJECTED, "FULL")]
     log = await servers.log()
     assert [(event.stream, event.version, event.type) for event in log[3:]] == [
-        (f"student-{ada}", 2, "CourseJoined"),
+        (f"student-{ada}", 2, "Joined"),
         (f"course-{COURSES[0]}", 2, "SeatTaken"),
     ]
 
@@ -198,6 +200,37 @@ async def test_what_a_decision_has_only_read_is_still_so_when_it_is_stored(serve
     assert {one.code for one in found} == {None, "ALONE"}
 
 
+def random_wish(random_: random.Random) -> object:
+    if random_.random() < 0.15:
+        return ReleaseSeats(random_.randrange(20))
+    return HoldSeat(random_.randrange(20), random_.choice("ab"), random_.randrange(20))
+
+
+def broken_in_concerts(states: States) -> list[str]:
+    seats = Counter(seat for one in states.values() for seat in one.seats)
+    rooms = Counter(concert for concert, _ in seats.elements())
+    found = [f"{seat} is held {count} times" for seat, count in seats.items() if count > 1]
+    return found + [f"{count} in {concert}" for concert, count in rooms.items() if count > ROOM]
+
+
+async def test_what_a_query_of_the_log_has_found_is_still_all_when_it_is_stored(servers: Bank) -> None:
+    random_ = random.Random(19)
+    commands = (random_wish(random_) for _ in count())
+    found = await decided(servers, concerts, commands, COMMANDS // 2, random_)
+    log = await servers.log()
+    assert violations(concerts, log, broken_in_concerts) == []
+    assert {one.code for one in found} == {None, "TAKEN", "FULL"}
+    tags = await servers.database.fetch("select value, position from event_tags order by position")
+    assert [(row["value"], row["position"]) for row in tags] == [
+        (f"{event.type} concert:{json.loads(event.data)['concert']}", event.position) for event in log
+    ]
+    await servers.database.fetch("delete from log_indexes")  # and from history
+    async with running(servers.processor(concerts).run()):
+        await servers.outcome(await servers.submit(ReleaseSeats(99), concerts))
+    again = await servers.database.fetch("select value, position from event_tags order by position")
+    assert list(map(tuple, again)) == list(map(tuple, tags))
+
+
 async def test_the_audit_finds_nothing_wrong_with_events_in_several_streams(servers: Bank) -> None:
     ada, bob = STUDENTS[:2]
     async with running(servers.processor(school).run()):
@@ -209,6 +242,6 @@ async def test_the_audit_finds_nothing_wrong_with_events_in_several_streams(serv
     assert found == []
     async with servers.database.connection() as connection:
         await connection.execute("alter table events disable trigger all")
-        await connection.execute("update events set version = 9 where type = 'CourseJoined' and position = 6")
+        await connection.execute("update events set version = 9 where type = 'Joined' and position = 6")
     found = [one async for one in EVENTS.run(audit, lambda done, all_: None)]
     assert [one.where for one in found] == ["position 6"]
