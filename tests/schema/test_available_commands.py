@@ -36,12 +36,12 @@ from tests.domain.tickets import (
     TicketRow,
     tickets,
 )
+from tests.schema.built import schema_of
 from tests.schema.transports import SOCKETS, serving
 from tests.streaming.conftest import Bank, running
 from tests.system import NO_TLS
 from tests.tokens import SECRET, bearer, secret_token
 
-SCHEMA = build_schema(tickets)
 ADA, EVE, AGENT = Viewer("ada"), Viewer("eve"), Viewer("amy", frozenset({"agent"}))
 FIELD = "availableCommands { name allowed code reason }"
 
@@ -68,7 +68,7 @@ async def sent(servers: Bank, *commands: Any) -> int:
 
 async def asked(services: Services, viewer: Viewer | None, document: str, **variables: Any) -> Any:
     rights = None if viewer is None else tickets.rights(viewer)
-    result: Any = await SCHEMA.execute(document, variables, Context(services, rights=rights))
+    result: Any = await schema_of(tickets).execute(document, variables, Context(services, rights=rights))
     assert result.errors is None, result.errors
     return result.data
 
@@ -165,13 +165,15 @@ async def test_a_stream_that_cannot_be_read_leaves_the_row(desk: Services, serve
     async with servers.database.connection() as connection, connection.transaction():
         await connection.execute("set local session_replication_role = replica")  # the log is append-only
         await connection.execute("update events set schema_version = 9 where stream = $1", f"ticket-{key}")
-    result: Any = await SCHEMA.execute(document, variables, Context(desk, rights=tickets.rights(ADA)))
+    result: Any = await schema_of(tickets).execute(
+        document, variables, Context(desk, rights=tickets.rights(ADA))
+    )
     assert result.data == {"ticket": {"owner": "ada", "availableCommands": None}}
     assert [error.extensions["code"] for error in result.errors] == ["UNREADABLE"]
 
 
 def test_rows_of_the_past_do_not_have_them() -> None:
-    sdl = SCHEMA.as_str()
+    sdl = schema_of(tickets).as_str()
     past = sdl.partition("type TicketAt")[2].partition("}")[0]
     assert "owner" in past
     assert "availableCommands" not in past
@@ -263,7 +265,7 @@ async def port(desk: Services) -> AsyncIterator[int]:
     """Of an API that wants tokens."""
     tokens = Tokens(GivenKey(secret_key(SECRET)), Demands(frozenset(("HS256",))))
     signed = replace(desk, authentication=Authentication(tokens))
-    async with serving(SCHEMA, lambda: signed) as port:
+    async with serving(schema_of(tickets), lambda: signed) as port:
         yield port
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,16 +33,15 @@ from commander.schema.http.examples import examples_of
 from commander.schema.naming import ROOTS, Naming
 from commander.schema.types.results import CommandAccepted, CommandPending
 from commander.streaming.feed.feed import CaughtUp, Heartbeat, StandsStill
-from tests.schema.built import bank_schema
+from tests.schema.built import schema_of
 from tests.schema.shop import shop
 from tests.schema.test_build import small
 from tests.schema.test_descriptions import described
 from tests.schema.test_projections import filled, statements
 
-ALONE = bank_schema()
-BANK = build_schema(bank, subgraph=True)
-SHOP = build_schema(shop, subgraph=True)
 NAMING = Naming.of_subgraph("bank")
+bank_subgraph = partial(schema_of, bank, subgraph=True)
+shop_subgraph = partial(schema_of, shop, subgraph=True)
 OF_EACH_SUBGRAPH = {"_Any", "_Entity", "_Service"}
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 
@@ -63,35 +63,43 @@ def test_a_domain_that_stands_alone_has_nothing_of_federation() -> None:
 
 
 def test_a_subgraph_has_the_same_types_and_fields_under_its_names() -> None:
-    assert type_names(BANK) - OF_EACH_SUBGRAPH == {NAMING.type(name) for name in type_names(ALONE)}
-    for name in type_names(ALONE):
-        found = [field for field in fields(BANK, NAMING.type(name)) if not field.startswith("_")]
-        known = fields(ALONE, name)
+    assert type_names(bank_subgraph()) - OF_EACH_SUBGRAPH == {
+        NAMING.type(name) for name in type_names(schema_of(bank))
+    }
+    for name in type_names(schema_of(bank)):
+        found = [field for field in fields(bank_subgraph(), NAMING.type(name)) if not field.startswith("_")]
+        known = fields(schema_of(bank), name)
         assert found == ([NAMING.field(field) for field in known] if name in ROOTS else known)
 
 
 def test_two_domains_share_only_what_a_standard_defines() -> None:
-    common = type_names(BANK) & type_names(SHOP)
-    scalars = {name for name in common if isinstance(BANK._schema.type_map[name], GraphQLScalarType)}
+    common = type_names(bank_subgraph()) & type_names(shop_subgraph())
+    scalars = {
+        name for name in common if isinstance(bank_subgraph()._schema.type_map[name], GraphQLScalarType)
+    }
     assert common - scalars == {*ROOTS, "Node", "PageInfo", "Account", "_Entity", "_Service"}
     for root in ROOTS:
-        both = set(fields(BANK, root)) & set(fields(SHOP, root))
+        both = set(fields(bank_subgraph(), root)) & set(fields(shop_subgraph(), root))
         assert both == ({"_entities", "_service"} if root == "Query" else set())
 
 
 def test_everything_is_described_and_by_the_names_of_the_subgraph() -> None:
-    texts = dict(described(BANK._schema))
+    texts = dict(described(bank_subgraph()._schema))
     assert [at for at, text in texts.items() if not text] == []
-    own = {name for name in type_names(ALONE) if NAMING.type(name) != name and re.search("[a-z][A-Z]", name)}
+    own = {
+        name
+        for name in type_names(schema_of(bank))
+        if NAMING.type(name) != name and re.search("[a-z][A-Z]", name)
+    }
     wrong = rf"\b({'|'.join(own)})\b|`(lineage|events|node|command)\b"
     assert {at: text for at, text in texts.items() if re.search(wrong, text or "")} == {}
     cancelling = "Cancel a queued or scheduled command. Returns BankCommandRejected"
     assert (texts["Mutation.bankCancelCommand"] or "").startswith(cancelling)
-    assert texts["Node.id"] == dict(described(SHOP._schema))["Node.id"]
+    assert texts["Node.id"] == dict(described(shop_subgraph()._schema))["Node.id"]
 
 
 def test_the_text_for_a_gateway_has_keys_and_marks_what_may_be_shared() -> None:
-    document = graphql.parse(SHOP.sdl)
+    document = graphql.parse(shop_subgraph().sdl)
     marks = {
         one.name.value: [graphql.print_ast(mark) for mark in one.directives]
         for one in document.definitions
@@ -103,11 +111,11 @@ def test_the_text_for_a_gateway_has_keys_and_marks_what_may_be_shared() -> None:
         "Price": ["@shareable"],
         "PageInfo": ["@shareable"],
     }
-    assert not re.search(r"\b_(Any|Entity|Service|entities|service)\b", SHOP.sdl)
+    assert not re.search(r"\b_(Any|Entity|Service|entities|service)\b", shop_subgraph().sdl)
 
 
 def test_the_examples_of_graphiql_are_valid_in_a_subgraph() -> None:
-    documents = Documents(BANK._schema, NAMING)
+    documents = Documents(bank_subgraph()._schema, NAMING)
     for example in examples_of(bank, NAMING):
         assert isinstance(documents.read(example.query).operation(None), Operation)
 
@@ -155,7 +163,9 @@ def context(services: Any = None) -> Context:
 def test_the_changed_rows_that_a_mutation_selects_are_known() -> None:
     document = """mutation { deposit(input: {accountId: ID, amount: 1}) {
       ... on BankCommandApplied { account { balance } } } }""".replace("ID", f'"{uuid4()}"')
-    assert BANK.gate.admit(document, None, None, context()).context.parts_of_outcomes == {"account"}
+    assert bank_subgraph().gate.admit(document, None, None, context()).context.parts_of_outcomes == {
+        "account"
+    }
 
 
 ITEMS: Sequence[Any] = (
@@ -180,7 +190,7 @@ FEED = """subscription { bankEvents { __typename position ... on BankEvent { typ
 
 @pytest.mark.parametrize("item", ITEMS, ids=range(len(ITEMS)))
 def test_the_feed_is_shown_as_graphql_core_shows_it(item: Any) -> None:
-    followed = BANK.followed(BANK.gate.admit(FEED, None, None, context()))
+    followed = bank_subgraph().followed(bank_subgraph().gate.admit(FEED, None, None, context()))
     assert isinstance(followed, Followed)
     rendered = followed.renderer.render(item)
     assert rendered.payload == followed.renderer._executed(item).payload
@@ -198,11 +208,11 @@ LISTED = "{ accounts(first: 500) { edges { node { accountId } } } }"
 
 
 async def asked(services: Services, *representations: Any) -> Any:
-    return await BANK.execute(ENTITIES, {"of": list(representations)}, Context(services))
+    return await bank_subgraph().execute(ENTITIES, {"of": list(representations)}, Context(services))
 
 
 async def account_ids(services: Services) -> list[str]:
-    listed: Any = (await BANK.execute(LISTED, None, Context(services))).data
+    listed: Any = (await bank_subgraph().execute(LISTED, None, Context(services))).data
     return [edge["node"]["accountId"] for edge in listed["accounts"]["edges"]]
 
 
@@ -266,7 +276,7 @@ async def test_a_representation_may_stand_in_the_document(hundred: Services) -> 
     [known, *_] = await account_ids(hundred)
     of = f'[{{__typename: "Account", accountId: "{known}"}}]'
     document = f"{{ _entities(representations: {of}) {{ __typename }} }}"
-    result = await BANK.execute(document, None, Context(hundred))
+    result = await bank_subgraph().execute(document, None, Context(hundred))
     assert result.data == {"_entities": [{"__typename": "Account"}]}
     await hundred.database.close()
 
@@ -297,10 +307,10 @@ async def test_rows_of_any_kind_are_found_through_the_interface(hundred: Service
     listed = """{ accounts(first: 1) { edges { node { id __typename } } }
       bankEvents(first: 1) { edges { node { __typename id } } }
       bankCommands(first: 1) { edges { node { id } } } }"""
-    shown: Any = (await BANK.execute(listed, None, Context(hundred))).data
+    shown: Any = (await bank_subgraph().execute(listed, None, Context(hundred))).data
     ids = [shown[name]["edges"][0]["node"]["id"] for name in ("accounts", "bankEvents", "bankCommands")]
     again = "query ($ids: [ID!]!) { bankNodes(ids: $ids) { __typename id } }"
-    result: Any = await BANK.execute(again, {"ids": ids}, Context(hundred))
+    result: Any = await bank_subgraph().execute(again, {"ids": ids}, Context(hundred))
     assert result.errors is None
     names = ["Account", "AccountOpened", "BankCommand"]
     assert result.data["bankNodes"] == [
@@ -329,8 +339,8 @@ async def test_the_text_is_only_for_who_may_introspect(refused: str) -> None:
     answer: Any = await refusing(refused).execute("{ _service { sdl } }", None, context())
     assert answer.data is None
     assert [error.extensions["code"] for error in answer.errors] == ["FORBIDDEN"]
-    given = await BANK.execute("{ _service { sdl } }", None, context())
-    assert given.data == {"_service": {"sdl": BANK.sdl}}
+    given = await bank_subgraph().execute("{ _service { sdl } }", None, context())
+    assert given.data == {"_service": {"sdl": bank_subgraph().sdl}}
 
 
 def test_a_domain_without_projections_has_no_entities() -> None:
@@ -343,7 +353,7 @@ async def test_a_row_leads_to_the_object_of_another_subgraph() -> None:
     buyer, order = uuid4(), uuid4()
     row_class = shop.projections["order"].cls
     row = row_class(order, buyer, None, None, None)
-    plain: Any = SHOP._schema.type_map["Order"]
+    plain: Any = shop_subgraph()._schema.type_map["Order"]
     linked = {name: plain.fields[name].resolve(row, None) for name in ("buyer", "paidBy")}
     assert linked["buyer"].accountId == buyer
     assert linked["paidBy"] is None
@@ -351,5 +361,7 @@ async def test_a_row_leads_to_the_object_of_another_subgraph() -> None:
 
 def test_enums_of_two_versions_of_commander_are_never_one() -> None:
     """A gateway merges enums of one name only if they have the same values."""
-    common = type_names(BANK) & type_names(SHOP)
-    assert [name for name in common if isinstance(BANK._schema.type_map[name], GraphQLEnumType)] == []
+    common = type_names(bank_subgraph()) & type_names(shop_subgraph())
+    assert [
+        name for name in common if isinstance(bank_subgraph()._schema.type_map[name], GraphQLEnumType)
+    ] == []

@@ -13,10 +13,10 @@ import pytest_asyncio
 from commander import Domain, Ref, Viewer, Visible, anyone
 from commander.eventstore.projections.tables import Table
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.projections.progress import ProjectionProgress
 from tests.resolvers.rows import store
+from tests.schema.built import schema_of
 
 archive = Domain("archive")
 
@@ -81,7 +81,6 @@ class LetterRow:
         return cls(event.letter_id, event.person_id, "")
 
 
-SCHEMA = build_schema(archive)
 ADA, BOB = UUID(int=1), UUID(int=2)
 DOCTOR = Viewer("dora", frozenset({"doctor"}))
 
@@ -99,7 +98,7 @@ async def shelves(services: Services) -> AsyncIterator[Services]:
 
 
 async def executed(services: Services, viewer: Viewer, document: str) -> Any:
-    return await SCHEMA.execute(document, {}, Context(services, rights=archive.rights(viewer)))
+    return await schema_of(archive).execute(document, {}, Context(services, rights=archive.rights(viewer)))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from commander.domain.rights import EVERY_EVENT, EventRule
 from commander.eventstore.projections.folding import ensure_tables
 from commander.eventstore.projections.tables import Table
 from commander.resolvers.services import Limits, Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.commands.outcomes import OutcomeWaiter
 from commander.streaming.feed.feed import Feed
@@ -27,11 +26,11 @@ from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projecting import Projector
 from commander.streaming.standstill import Standstill
 from tests.schema import ledger as domain
+from tests.schema.built import schema_of
 from tests.schema.ledger import UNLUCKY, ledger
 from tests.schema.transports import CARRIES, client_of, first, serving
 from tests.streaming.conftest import Bank, running
 
-SCHEMA = build_schema(ledger)
 PENDING = """__typename ... on CommandApplied { commandId at: position } ... on CommandPending {
   commandId stage position
   behind { projection code message position wanted stopped { position type error } } }"""
@@ -117,7 +116,7 @@ async def desk(servers: Bank, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         await stack.enter_async_context(running(servers.processor(ledger).run()))
         await stack.enter_async_context(running(standstill.run(lambda: None)))
         made = Desk(services, stack)
-        made.port = await stack.enter_async_context(serving(SCHEMA, lambda: services))
+        made.port = await stack.enter_async_context(serving(schema_of(ledger), lambda: services))
         yield made
 
 
@@ -284,7 +283,7 @@ async def test_only_operators_are_told_what_stopped_a_projection(desk: Desk) -> 
         told = {}
         for is_operator in (True, False):
             rights = AllRights(ledger, Viewer("ada"), is_operator)
-            answers = await SCHEMA.stream(document, {}, Context(desk.services, rights=rights))
+            answers = await schema_of(ledger).stream(document, {}, Context(desk.services, rights=rights))
             text = ""
             async with asyncio.timeout(20), aclosing(answers):
                 async for answer in answers:

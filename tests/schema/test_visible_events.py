@@ -22,8 +22,9 @@ from commander.schema.context import Context
 from commander.streaming.log.relay import Relay
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
+from tests.schema.built import schema_of
 from tests.schema.clinic import Admit, Book, Reassign, clinic
-from tests.schema.test_visible_rows import SCHEMA, VIEWERS, data, nodes, rights
+from tests.schema.test_visible_rows import VIEWERS, data, nodes, rights
 from tests.streaming.conftest import Bank, running
 
 SEEN = {
@@ -148,7 +149,7 @@ async def test_a_command_is_for_its_sender_and_for_operators(open_clinic: Clinic
             f"""query ($id: UUID!) {{
                 lineage(commandId: $id) {{ root {{ events {{ event {{ {EVENT} }} }} }} }} }}""",
         ):
-            result = await SCHEMA.execute(document, {"id": str(id_)}, context)
+            result = await schema_of(clinic).execute(document, {"id": str(id_)}, context)
             if n in own:
                 assert result.errors is None and result.data is not None, result.errors
                 if (command := result.data.get("command")) is not None:
@@ -200,7 +201,7 @@ LINEAGE = "subscription ($id: UUID!) { lineage(commandId: $id) { correlationId }
 async def answers_to(clinic_: Clinic, viewer: str, document: str, id_: UUID) -> list[str]:
     """What a viewer is told about an id, until the end, without the id. Of a tree only the first item."""
     context = Context(clinic_.services, rights=rights(VIEWERS[viewer]))
-    answers = await SCHEMA.stream(document, {"id": str(id_)}, context)
+    answers = await schema_of(clinic).stream(document, {"id": str(id_)}, context)
     found: list[str] = []
     async with asyncio.timeout(60), aclosing(answers):
         async for answer in answers:
@@ -266,7 +267,9 @@ async def test_of_a_command_of_somebody_else_the_same_is_read_as_of_an_unknown_i
         for id_ in (open_clinic.commands[2], uuid4()):
             read.clear()
             context = Context(open_clinic.services, rights=rights(VIEWERS["ada"]))
-            result = await SCHEMA.execute(document, {"id": str(id_), "node": command_id(id_)}, context)
+            result = await schema_of(clinic).execute(
+                document, {"id": str(id_), "node": command_id(id_)}, context
+            )
             answer = str((result.data, [error.formatted for error in result.errors or ()]))
             found.append((answer.replace(str(id_), "ID"), sorted(read)))
         assert found[0] == found[1]
@@ -318,7 +321,7 @@ async def test_a_dry_run_does_not_tell_the_hidden_fields_of_what_it_proposes(
         ... on CommandValid { events { type data } } } }"""
     admitted = {"patientId": str(uuid4()), "person": "ada", "diagnosis": "gout"}
     context = Context(replace(services, domain=clinic), rights=rights(VIEWERS[name]))
-    result = await SCHEMA.execute(document, {"input": admitted}, context)
+    result = await schema_of(clinic).execute(document, {"input": admitted}, context)
     assert result.errors is None and result.data is not None, result.errors
     [event] = result.data["admit"]["events"]
     assert event["type"] == "Admitted"
@@ -342,8 +345,8 @@ OPERATIONS = [
 async def test_operations_are_for_operators(services: Services, document: str) -> None:
     services = replace(services, domain=clinic)
     for viewer in VIEWERS.values():
-        result = await SCHEMA.execute(document, {}, Context(services, rights=rights(viewer)))
+        result = await schema_of(clinic).execute(document, {}, Context(services, rights=rights(viewer)))
         assert codes_of(result) == ["FORBIDDEN"]
     operator = Viewer("olga", frozenset({"operator"}))
-    result = await SCHEMA.execute(document, {}, Context(services, rights=rights(operator)))
+    result = await schema_of(clinic).execute(document, {}, Context(services, rights=rights(operator)))
     assert "FORBIDDEN" not in codes_of(result)

@@ -18,9 +18,10 @@ from commander.resolvers.identity.keys import GivenKey, secret_key
 from commander.resolvers.identity.tokens import Demands, Tokens
 from commander.resolvers.services import Services
 from commander.schema.context import Context
-from tests.schema.clinic import Admit, Book, Reassign
+from tests.schema.built import schema_of
+from tests.schema.clinic import Admit, Book, Reassign, clinic
 from tests.schema.test_visible_events import EVENT, SEEN, Clinic, open_clinic, sent, shown
-from tests.schema.test_visible_rows import SCHEMA, VIEWERS, rights
+from tests.schema.test_visible_rows import VIEWERS, rights
 from tests.tokens import SECRET, bearer, secret_token
 
 __all__ = ["open_clinic"]
@@ -41,7 +42,7 @@ class Follower:
         self._answers: Any = None
 
     async def __aenter__(self) -> Follower:
-        self._answers = await SCHEMA.stream(FEED, self._given, self._context)
+        self._answers = await schema_of(clinic).stream(FEED, self._given, self._context)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -129,7 +130,7 @@ async def test_viewers_with_equal_rules_share_a_rendering(open_clinic: Clinic) -
         followers.append(await stack.enter_async_context(Follower(open_clinic, "bob", 0)))
         for follower in followers:
             await follower.until_caught_up()
-        following = SCHEMA._following
+        following = schema_of(clinic)._following
         assert following is not None
         assert len(following._visible) == 2, "one for ada's rules, one for bob's"
         assert open_clinic.services.feed.groups == 1
@@ -143,8 +144,9 @@ async def test_rules_of_events_that_a_filter_leaves_out_are_not_compared(open_cl
                 follower = await stack.enter_async_context(Follower(open_clinic, name, 0, types))
                 found = await follower.until_caught_up()
                 assert shown(found) == [one for one in SEEN[name] if "Admitted" in types]
-            assert SCHEMA._following is not None
-            assert len(SCHEMA._following._visible) == groups
+            following = schema_of(clinic)._following
+            assert following is not None
+            assert len(following._visible) == groups
 
 
 async def test_what_rows_have_decided_is_decided_again_for_who_comes_later(open_clinic: Clinic) -> None:
@@ -163,7 +165,7 @@ async def test_what_rows_have_decided_is_decided_again_for_who_comes_later(open_
 
 async def test_pages_that_are_cut_otherwise_are_not_rendered_again(open_clinic: Clinic) -> None:
     """The doctor's rules are decided without rows. A subscriber who begins later gets another page."""
-    following = SCHEMA._following
+    following = schema_of(clinic)._following
     assert following is not None
     async with Follower(open_clinic, "doctor", after=0) as first:
         assert len(await first.until_caught_up()) == 3
@@ -178,7 +180,7 @@ async def test_viewers_with_other_rules_who_see_the_same_fields_share_a_renderin
     open_clinic: Clinic,
 ) -> None:
     """Ada's admission becomes visible to Bob."""
-    following = SCHEMA._following
+    following = schema_of(clinic)._following
     assert following is not None
     async with Follower(open_clinic, "ada", after=0) as ada:
         before = following.rendered.events
@@ -203,7 +205,9 @@ async def test_no_item_follows_the_end_of_the_token_also_before_its_transport_en
     made = authentication.Authentication(tokens, now=lambda: now[0])
     access = await made.access(bearer(secret_token("ada", seconds=600))["authorization"])
     services = replace(open_clinic.services, authentication=made)
-    answers = await SCHEMA.stream(FEED, {}, Context(services, access=access, rights=rights(VIEWERS["ada"])))
+    answers = await schema_of(clinic).stream(
+        FEED, {}, Context(services, access=access, rights=rights(VIEWERS["ada"]))
+    )
     async with aclosing(answers), asyncio.timeout(20):
         assert b"CaughtUp" in bytes((await anext(answers)).data)
         now[0] += 601

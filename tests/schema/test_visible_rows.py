@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,16 +18,14 @@ from commander.domain.viewers import NOBODY
 from commander.eventstore.projections.tables import Table
 from commander.resolvers.node_ids import row_id
 from commander.resolvers.services import Services
-from commander.schema.build import build_schema
 from commander.schema.context import Context
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.projections.projectors import Projectors
 from tests.resolvers.rows import store
+from tests.schema.built import schema_of
 from tests.schema.clinic import Admit, NoteRow, PatientRow, Reassign, VisitRow, WardRow, clinic
 from tests.streaming.conftest import Bank, running
 
-SCHEMA = build_schema(clinic)
-subgraph = cache(lambda: build_schema(clinic, subgraph=True))
 ADA, BOB, EVE = (UUID(int=n) for n in (1, 2, 3))
 PATIENTS = [
     PatientRow(ADA, "ada", "gout"),
@@ -63,7 +60,7 @@ def rights(viewer: Viewer) -> Rights:
 
 async def executed(services: Services, viewer: Viewer | None, document: str, **variables: Any) -> Any:
     context = Context(services, rights=None if viewer is None else rights(viewer))
-    return await SCHEMA.execute(document, variables, context)
+    return await schema_of(clinic).execute(document, variables, context)
 
 
 async def data(services: Services, viewer: Viewer | None, document: str, **variables: Any) -> dict[str, Any]:
@@ -87,7 +84,7 @@ async def test_a_gateway_gets_the_entities_that_the_viewer_sees(wards: Services,
       ... on Patient { person diagnosis } } }"""
     of = [{"__typename": "Patient", "patientId": str(row.patient_id)} for row in PATIENTS]
     context = Context(wards, rights=rights(VIEWERS[name]))
-    result: Any = await subgraph().execute(document, {"of": of}, context)
+    result: Any = await schema_of(clinic, subgraph=True).execute(document, {"of": of}, context)
     assert result.errors is None
     rows = result.data["_entities"]
     assert persons(rows) == SEEN[name]
@@ -214,7 +211,7 @@ class Watcher:
         self._answers: Any = None
 
     async def __aenter__(self) -> Watcher:
-        self._answers = await SCHEMA.stream(*self._given, self._context)
+        self._answers = await schema_of(clinic).stream(*self._given, self._context)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -273,7 +270,7 @@ async def test_a_live_row_comes_and_goes_with_who_sees_it(wards: Services, serve
 
 async def test_a_live_list_cannot_select_by_a_hidden_value(wards: Services) -> None:
     document = 'subscription { patients(where: {diagnosis: {eq: "gout"}}) { cursor } }'
-    answers = await SCHEMA.stream(document, {}, Context(wards, rights=rights(VIEWERS["ada"])))
+    answers = await schema_of(clinic).stream(document, {}, Context(wards, rights=rights(VIEWERS["ada"])))
     async with aclosing(answers):
         [error] = (await anext(answers)).errors
     assert error.extensions["code"] == "FORBIDDEN"
