@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import asyncpg
+import msgspec
 
 from commander.domain import Domain, ProjectionFailed
 from commander.domain.errors import RAISED
@@ -45,7 +46,7 @@ class LoggedEvent(Protocol):
 E = TypeVar("E", bound=LoggedEvent)
 
 
-class Touch(NamedTuple):
+class Touch(msgspec.Struct, gc=False):
     """An event that the projection handles, and the keys of its rows (empty if found by a column)."""
 
     event: LoggedEvent

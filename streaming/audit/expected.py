@@ -7,6 +7,7 @@ that the publishing added come after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from commander.eventstore.audit.copying import Columns
@@ -20,6 +21,8 @@ SELECT = """select position, stream, version, type, schema_version, data, comman
 """The columns that an `ExpectedPage` is made of."""
 COLUMNS = 11
 _RANGE = 50_000
+Parts = list[str | list[str]]
+"""What the texts of events consist of, in order: what is the same for all, or one for each event."""
 _NO_EPOCH = b"NATS/1.0\r\n"
 """How the headers of a message of an earlier version begin, which has no epoch."""
 
@@ -68,8 +71,9 @@ class ExpectedPage:
 
 def _expected(names: Names, columns: Columns) -> Iterator[tuple[str, bytes, bytes]]:
     """Of each event: the subject, the headers without the epoch and without the end, the data."""
-    for subject, headers, data in zip(_subjects(names, columns), _headers(columns), columns[5], strict=True):
-        yield subject, headers.encode(), data.encode()
+    rows = zip(*(repeat(one) if isinstance(one, str) else one for one in _headers(columns)), strict=False)
+    for subject, headers, data in zip(_subjects(names, columns), rows, columns[5], strict=True):
+        yield subject, "".join(headers).encode(), data.encode()
 
 
 def published_bytes(names: Names, columns: Columns) -> bytes:
@@ -77,42 +81,50 @@ def published_bytes(names: Names, columns: Columns) -> bytes:
 
     columns: of positions without gaps, in one epoch. The relay has published them as it does now.
     """
-    first = int(columns[0][0])
-    version = f"NATS/1.0\r\nCommander-Epoch: {names.epoch_at(first)}\r\n"
-    before = range(first - 1, first - 1 + len(columns[0]))
-    return "".join(
-        [
-            f"HMSG {subject}{version}{headers}Nats-Expected-Last-Sequence: {last}\r\n\r\n{data}\r\n"
-            for subject, headers, last, data in zip(
-                _subjects(names, columns), _headers(columns), before, columns[5], strict=True
-            )
-        ]
-    ).encode()
-
-
-def _subjects(names: Names, columns: Columns) -> Iterator[str]:
-    found = _Found(lambda key: subject_of_event(names, *key))
-    return map(found.__getitem__, zip(columns[3], columns[1], strict=True))
-
-
-def _headers(columns: Columns) -> list[str]:
-    """Of each event: the headers that are its own, as the relay writes them, without the epoch."""
-    _, _, version, _, schema, _, command, correlation, caused, at, trace = columns
-    moments = map(_Found(_moment).__getitem__, at)
-    headers = [
-        f"Commander-Version: {v}\r\nCommander-Schema-Version: {s}\r\nCommander-Command-Id: {c}\r\n"
-        f"Commander-Correlation-Id: {r}\r\nCommander-Recorded-At: {m}\r\n"
-        for v, s, c, r, m in zip(version, schema, command, correlation, moments, strict=True)
+    first, count = int(columns[0][0]), len(columns[0])
+    parts: Parts = [
+        "HMSG ",
+        _subjects(names, columns),
+        f"NATS/1.0\r\nCommander-Epoch: {names.epoch_at(first)}\r\n",
+        *_headers(columns),
+        "Nats-Expected-Last-Sequence: ",
+        [str(one) for one in range(first - 1, first - 1 + count)],
+        "\r\n\r\n",
+        columns[5],
+        "\r\n",
     ]
-    if any(caused) or any(trace):
-        more = zip(headers, caused, trace, strict=True)
-        return [line + _optional(position, parent) for line, position, parent in more]
-    return headers
+    woven = [""] * (count * len(parts))
+    for n, part in enumerate(parts):
+        woven[n :: len(parts)] = [part] * count if isinstance(part, str) else part
+    return "".join(woven).encode()
 
 
-def _optional(caused: str, trace: str) -> str:
-    causation = f"Commander-Causation-Position: {caused}\r\n" if caused else ""
-    return causation + (f"traceparent: {trace[1:]}\r\n" if trace else "")
+def _subjects(names: Names, columns: Columns) -> list[str]:
+    found = _Found(lambda key: subject_of_event(names, *key))
+    return [*map(found.__getitem__, zip(columns[3], columns[1], strict=True))]
+
+
+def _headers(columns: Columns) -> Parts:
+    """The headers that are an event's own, as the relay writes them, without the epoch."""
+    _, _, version, _, schema, _, command, correlation, caused, at, trace = columns
+    parts: Parts = [
+        "Commander-Version: ",
+        version,
+        "\r\nCommander-Schema-Version: ",
+        schema,
+        "\r\nCommander-Command-Id: ",
+        command,
+        "\r\nCommander-Correlation-Id: ",
+        correlation,
+        "\r\nCommander-Recorded-At: ",
+        [*map(_Found(_moment).__getitem__, at)],
+        "\r\n",
+    ]
+    if any(caused):
+        parts.append([f"Commander-Causation-Position: {one}\r\n" if one else "" for one in caused])
+    if any(trace):
+        parts.append([f"traceparent: {one[1:]}\r\n" if one else "" for one in trace])
+    return parts
 
 
 class _Found(dict[Any, str]):
