@@ -8,7 +8,7 @@ from typing import Annotated
 from commander import Domain, Rejected, Tag
 
 concerts = Domain("concerts")
-ROOM = 12
+ROOM = 4
 
 
 @concerts.event
