@@ -27,7 +27,7 @@ from commander.streaming.nats.ordered_consumer import consumer_config
 
 _WAIT_SECONDS = 10.0
 _EXPIRES_SECONDS = 60.0
-_AHEAD = 2
+_PAGES = 2
 """How many pages are awaited at most: what the server sends stays in bounds."""
 _COMPLETED = "Batch Completed"
 _LINE = b"HMSG "
@@ -119,7 +119,7 @@ class _Comparing:
                 request.encode(),
                 reply=self._subscription.subject,
             )
-        await self.until((_AHEAD - 1) * count)
+        await self.until((_PAGES - 1) * count)
 
     async def until(self, awaited: int) -> None:
         """Waits until at most so many messages are to come, or it has stopped."""

@@ -132,17 +132,17 @@ async def _content(nats: Nats, audit: Audit, last: int, show: Show) -> AsyncGene
         else:
             futile = min(futile + 1, _FUTILE)
         passed = end if futile == _FUTILE else min(alike + _LOOKED_AT, end)
-        looking = _Looking(nats, audit, seen)
+        each = _OneByOne(nats, audit, seen)
         if alike < passed:
-            async with aclosing(looking.at(alike, passed, show)) as findings:
+            async with aclosing(each.at(alike, passed, show)) as findings:
                 async for finding in findings:
                     yield finding
-        seen = looking.seen
+        seen = each.seen
     if seen < end:
         yield _gap(name, seen + 1, end)
 
 
-class _Looking:
+class _OneByOne:
     """Looks at each message for itself. seen: the sequence of the last one; 0: the mirror had none yet."""
 
     def __init__(self, nats: Nats, audit: Audit, seen: int) -> None:

@@ -72,7 +72,7 @@ async def test_what_is_alike_is_not_looked_at(
     monkeypatch.setattr(nats.aio.client, "DEFAULT_BUFFER_SIZE", size)
     assert await alike(servers) == MANY
     assert await alike(servers, AT) == MANY
-    monkeypatch.delattr(mirror._Looking, "at")
+    monkeypatch.delattr(mirror._OneByOne, "at")
     monkeypatch.setattr(mirror, "_LOOKED_AT", 0)
     assert await differences(servers) == []
 
