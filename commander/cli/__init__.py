@@ -13,6 +13,8 @@ exporting.py          commander export
 importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
 rebuilding.py         the progress and the result of a rebuild
+printing.py           rows as a table, or with tabs
+indexes.py            commander indexes list, drop
 processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 restoring.py          commander restore

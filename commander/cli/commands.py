@@ -33,6 +33,7 @@ _GROUPS = {
     "client": "What a client needs of the domain's schema, as files: typescript.",
     "dead-letters": "Failed commands: list, show, retry, drop.",
     "documents": "The documents that clients name by their ids: add, list, check, remove.",
+    "indexes": "What rules across streams keep of the log: list, drop.",
     "processors": "The code that runs, and what waits for other code: list, waiting, fail, forget.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
     "snapshots": "Snapshots of long streams: drop.",

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from commander.cli.dead_letters import as_user
 from commander.cli.joining import join
 from commander.cli.loading import load_domain
+from commander.cli.printing import print_table
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.sharing import Refusal, Session, forget_code, refusals, sessions
@@ -43,7 +42,12 @@ def list_all() -> None:
     """List the running processors and reactors with their code and what it knows. In a pipe: with tabs."""
 
     async def show(context: RequestContext[DatabaseService]) -> None:
-        _print(_SESSIONS, [_cells(one) for one in await sessions(context.services.database)], "none runs")
+        print_table(
+            console,
+            _SESSIONS,
+            [_cells(one) for one in await sessions(context.services.database)],
+            "none runs",
+        )
 
     as_user(show)
 
@@ -54,7 +58,7 @@ def waiting() -> None:
 
     async def show(context: RequestContext[DatabaseService]) -> None:
         found = [one for one in await refusals(context.services.database) if not one.settled]
-        _print(_WAITING, [_cells_of_refusal(one) for one in found], "no partition waits")
+        print_table(console, _WAITING, [_cells_of_refusal(one) for one in found], "no partition waits")
 
     as_user(show)
 
@@ -106,16 +110,3 @@ def _cells_of_refusal(one: Refusal) -> tuple[str, ...]:
     since = one.refused_at.isoformat(timespec="seconds")
     part = one.application.removeprefix("commander ")
     return part, str(one.partition), one.fingerprint, since, one.needs
-
-
-def _print(columns: tuple[str, ...], rows: list[tuple[str, ...]], none: str) -> None:
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(" ".join(cell.split()) for cell in row))
-    elif not rows:
-        console.print(none)
-    else:
-        table = Table(*columns)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)

@@ -145,10 +145,19 @@ async def activate(connection: Connection, index: LogIndex) -> None:
         await connection.execute("update log_indexes set active = true where id = $1", index.id)
 
 
-async def drop_indexes(connection: Connection, names: Sequence[str]) -> list[str]:
-    """Drops the indexes of these names, active or not. Returns the names of those that were active."""
+async def all_indexes(connection: Connection) -> list[LogIndex]:
+    """All indexes, also those that are being built."""
     with reaching_postgres(connection):
         rows = await connection.fetch(
-            "delete from log_indexes where name = any($1) returning name, active", [*names]
+            "select id, name, fingerprint, position, active from log_indexes order by name, id"
         )
-    return sorted({row["name"] for row in rows if row["active"]})
+    return [LogIndex(*row) for row in rows]
+
+
+async def drop_index(connection: Connection, name: str) -> bool:
+    """Drops the indexes of this name, active or not. Returns whether there were any."""
+    with reaching_postgres(connection):
+        async with connection.transaction():
+            await connection.execute("select from hold_log()")
+            dropped = await connection.fetch("delete from log_indexes where name = $1 returning id", name)
+    return bool(dropped)

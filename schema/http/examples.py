@@ -53,7 +53,7 @@ def examples_of(domain: Domain, naming: Naming = PLAIN) -> list[Example]:
 def _next(domain: Domain, commands: list[CommandType]) -> Iterator[tuple[CommandType, AggregateType]]:
     """The next command that is decided on the aggregate of the first one and must name an instance of it."""
     for aggregate in domain.aggregates.values():
-        own = [command for command in commands if command.cls in aggregate.deciders]
+        own = [command for command in domain.commands_of(aggregate) if not command.internal]
         if not own or own[0] is not commands[0]:
             continue
         for command in own[1:]:

@@ -11,6 +11,7 @@ from commander.eventstore.audit.outcomes import OUTCOMES
 from commander.eventstore.audit.positions import POSITIONS
 from commander.eventstore.audit.tables import tables_checks
 from commander.streaming.audit.epoch import epoch_check
+from commander.streaming.audit.log_indexes import TAGS, UNIQUE_KEYS
 from commander.streaming.audit.mirror import mirror_checks
 from commander.streaming.audit.pending import pending_check
 from commander.streaming.audit.progress import progress_check
@@ -34,6 +35,8 @@ def all_checks(domain: Domain, nats: Nats) -> list[Check]:
         progress_check(nats),
         *tables_checks(domain),
         SNAPSHOTS,
+        UNIQUE_KEYS,
+        TAGS,
         *states_checks(domain),
         *schedules_checks(nats),
         pending_check(nats),

@@ -28,6 +28,7 @@ from commander.eventstore.audit.tables import table_named
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, held_keys, lock_key, try_lock
 from commander.eventstore.log.checkpoints import settled_partitions
+from commander.eventstore.log.indexes import drop_index
 from commander.eventstore.log.outcomes import known_outcomes
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.projections.rows import Unwritable
@@ -96,6 +97,10 @@ async def repair(system: System, mend: Mend, subjects: Sequence[str]) -> list[st
         case Mend.SNAPSHOT:
             async with _stopped(system.database, Lock.PROCESSORS):
                 await drop_these_snapshots(system.database, subjects)
+        case Mend.INDEX:
+            async with _stopped(system.database, Lock.PROCESSORS) as connection:
+                for name in subjects:
+                    await drop_index(connection, name)
         case Mend.DEADLINES:
             await _schedule_again(system)
         case Mend.PENDING:

@@ -123,7 +123,7 @@ class _Wanted(Protocol):
 
 def _wanted(domain: Domain) -> list[_Wanted]:
     keys: list[_Wanted] = [_Keys(domain, rule) for rule in domain.unique_rules.values()]
-    return [*keys, _Tags(domain)] if domain.decision_models else keys
+    return [*keys, Tags(domain)] if domain.decision_models else keys
 
 
 class _Keys:
@@ -156,7 +156,7 @@ class _Keys:
             raise NotKnown(f"the state of {stream} has no key: {error}") from error
 
 
-class _Tags:
+class Tags:
     """The tags of all events that have some."""
 
     name = TAGS
@@ -167,16 +167,17 @@ class _Tags:
             (one.stored_name, one.version, one.tagged) for one in domain.events.values() if one.tagged
         )
         self.fingerprint = sha256(msgspec.json.encode(types)).hexdigest()[:16]
-        self._where = EventFilter(types=domain.event_names([name for name, _, _ in types]))
+        self.where = EventFilter(types=domain.event_names([name for name, _, _ in types]))
 
     async def add(self, database: Database, connection: Connection, index: int, after: int, head: int) -> int:
-        events = await read_log(database, after, head, _PAGE, self._where)
-        tags = [(value, event.position) for event in events for value in self._of(event)]
+        events = await read_log(database, after, head, _PAGE, self.where)
+        tags = [(value, event.position) for event in events for value in self.of(event)]
         position = _end_of(events, head)
         await add_tags(connection, index, tags, position)
         return position
 
-    def _of(self, event: RecordedEvent) -> Iterable[str]:
+    def of(self, event: RecordedEvent) -> Iterable[str]:
+        """What the index has of an event."""
         instance = self._domain.decode(event.type, event.schema_version, event.data, event.position)
         type_ = self._domain.event_of[type(instance)]
         return [value_of(type_.stored_name, tag) for tag in type_.tags_of(instance)]

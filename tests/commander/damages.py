@@ -257,6 +257,13 @@ DAMAGES = {
         sql("""update snapshots set state = '{"aboard":1000}'"""), Kind.SNAPSHOT_DIFFERS
     ),
     "a snapshot is ahead": Damage(sql("update snapshots set version = version + 100"), Kind.SNAPSHOT_BEYOND),
+    "a key is held by a stream whose state does not have it": Damage(
+        sql(
+            """insert into unique_keys
+               select id, '[1]', 'ship-1' from log_indexes where name = 'unique ship.berth'"""
+        ),
+        Kind.INDEX_DIFFERS,
+    ),
     "progress is ahead": Damage(
         sql("update progress set sequence = sequence + 1000000 where sequence > 0"), Kind.PROGRESS_BEYOND
     ),

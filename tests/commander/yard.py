@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commander import Deadline, Domain, ReactionRejected, Rejected
+from commander import Deadline, Domain, ReactionRejected, Rejected, Unique
 
 yard = Domain("yard")
 
@@ -58,10 +58,11 @@ class Sailed:
     ship_id: UUID
 
 
-@yard.aggregate(key="ship_id")
+@yard.aggregate(key="ship_id", unique=(Unique("berth"),))
 @dataclass(frozen=True)
 class Ship:
     aboard: int = 0
+    berth: int | None = None
 
     def arrive(self, command: Arrive) -> Arrived:
         return Arrived(command.ship_id, command.crew)
