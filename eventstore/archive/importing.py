@@ -91,6 +91,7 @@ async def _store(
         list(header.reactors.items()),
     )
     await connection.execute("delete from reactor_partitions")  # they begin at their reactor's checkpoint
+    await connection.execute("delete from log_indexes")  # they are built again, from the imported log
     await connection.execute("update effects set position = $1", header.position)  # no call is repeated
     order = _Order(reader)
     stored, page = 0, _Records()

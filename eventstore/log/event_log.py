@@ -137,6 +137,8 @@ class Append:
             raise AppendConflict(str(error)) from error
         except asyncpg.ObjectNotInPrerequisiteStateError as error:
             raise IndexNotKept(str(error)) from error
+        except asyncpg.ForeignKeyViolationError as error:
+            raise IndexNotKept("an index of the log has been dropped") from error
         if head is None:
             raise ConditionsBroken("another writer has changed what these decisions rest on")
         base, recorded_at = head["base"], head["recorded_at"]

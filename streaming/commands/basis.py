@@ -241,6 +241,11 @@ class Basis:
         self.forget()
 
     @property
+    def changed(self) -> Iterable[str]:
+        """The streams that the decisions have changed."""
+        return self._states_before.keys()
+
+    @property
     def touched(self) -> Iterable[str]:
         """The streams that the decisions have read or changed."""
         return {*self._versions, *self._states_before}

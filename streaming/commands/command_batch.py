@@ -191,7 +191,10 @@ class CommandBatch:
             NOTHING if self._basis is None else self._basis.conditions(self.decisions),
         )
         # taken now: at the commit, the states may include later batches that are never committed
-        self._snapshots = states.due_snapshots({d.command.stream: None for d in self.decisions})
+        changed = {d.command.stream: None for d in self.decisions}
+        if self._basis is not None:
+            changed |= dict.fromkeys(self._basis.changed)
+        self._snapshots = states.due_snapshots(changed)
 
     async def _decide_in_slices(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
         basis, traced = self._basis, enabled()

@@ -14,7 +14,9 @@ from commander.eventstore.log.event_log import Append, IndexNotKept, append
 from commander.eventstore.log.indexes import active_indexes, holders_of
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.records import Decision, NewEvent, Status
-from tests.domain.school import Leave, Register, StudentLeft, StudentRegistered, school
+from commander.streaming.commands.indexing import across_of
+from tests.domain.school import Leave, Register, StudentLeft, StudentRegistered, SwapDesks, school
+from tests.eventstore.archives import export, import_
 from tests.streaming.conftest import Bank, running, submitted
 
 ADA, BOB, CY = (UUID(int=n) for n in (1, 2, 3))
@@ -97,3 +99,16 @@ async def test_code_without_the_rule_stores_nothing_once_it_is_on(servers: Bank)
         assert len(await active_indexes(connection)) == 3
         assert await holders_of(connection, []) == {}
     assert len(await servers.log()) == 1
+
+
+async def test_an_import_has_events_in_several_streams_and_its_keys_are_built_again(
+    servers: Bank, other: Database
+) -> None:
+    async with running(servers.processor(school).run()):
+        for command in (Register(ADA, "ada@x"), Register(BOB, "bob@x"), SwapDesks(ADA, BOB)):
+            await servers.outcome(await servers.submit(command, school))
+    await other.fetch("insert into log_indexes (name, fingerprint, active) values ('unique old', 'x', true)")
+    await import_(other, await export(servers.database))
+    assert await other.fetchval("select count(*) from log_indexes") == 0
+    await across_of(school, other, lambda: True)
+    assert await keys(other) == await keys(servers.database)
