@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.command_history import stream_version
-from commander.eventstore.log.conditions import NOTHING
+from commander.eventstore.log.conditions import NOTHING, OUTSIDE
 from commander.eventstore.log.event_log import Append, AppendConflict, Appended
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes
 from commander.eventstore.log.snapshots import Snapshot, save_snapshots
@@ -219,7 +219,7 @@ class CommandBatch:
         for command in self._undecided():
             version = await stream_version(database, command.stream)
             self.decisions.append(crashed(domain, command, version, attempts))
-        self._append = Append(self.decisions, self.progress)
+        self._append = Append(self.decisions, self.progress, OUTSIDE)
 
     async def commit(self, connection: Connection, inline: InlineProjections) -> None:
         """Stores outcomes, events and progress through the connection that owns the partitions.

@@ -13,7 +13,9 @@ from commander.eventstore.log.conditions import NOTHING
 from commander.eventstore.log.event_log import Append, IndexNotKept, append
 from commander.eventstore.log.indexes import active_indexes, holders_of
 from commander.eventstore.log.outcomes import outcome_of
-from commander.eventstore.records import Decision, NewEvent, Status
+from commander.eventstore.projections.inline import InlineProjections
+from commander.eventstore.records import Decision, NewEvent, Progress, Status
+from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.indexing import across_of
 from tests.domain.school import Leave, Register, StudentLeft, StudentRegistered, SwapDesks, school
 from tests.eventstore.archives import export, import_
@@ -112,3 +114,14 @@ async def test_an_import_has_events_in_several_streams_and_its_keys_are_built_ag
     assert await other.fetchval("select count(*) from log_indexes") == 0
     await across_of(school, other, lambda: True)
     assert await keys(other) == await keys(servers.database)
+
+
+async def test_a_command_that_crashes_its_processor_is_set_aside_while_an_index_is_on(servers: Bank) -> None:
+    async with running(servers.processor(school).run()):
+        await servers.outcome(await servers.submit(Register(ADA, "ada@x"), school))
+    batch = CommandBatch([submitted(Leave(ADA), school)], Progress((), 0, None), ())
+    await batch.set_aside(school, servers.database, 3)
+    async with servers.database.connection() as connection:
+        await batch.commit(connection, InlineProjections(school))
+    [failed] = batch.decisions
+    assert (await servers.outcome(failed.command.command_id)).code == "CRASHED_PROCESSOR"
