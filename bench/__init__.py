@@ -1,5 +1,6 @@
 """Measurements beside peers and limits, side by side in one run. Not part of what is installed.
 
+across/       what rules across streams cost
 commands/     how fast commands are stored, decided and answered
 feed/         how fast events reach subscribers, and what subscribers cost
 footprint/    what each process carries, and how soon it is ready

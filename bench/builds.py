@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import typer
 
-from bench.processes import ROOT, output_of
+from bench.processes import ROOT, Process, output_of
+from bench.servers import Servers, System
 
 _ENVIRONMENTS = ROOT / "bench" / ".venv"
+_MIGRATE = """
+import asyncio, sys
+from commander.eventstore.database import Database
+from commander.eventstore.migrate import migrate
+
+async def main():
+    database = Database(sys.argv[1])
+    await migrate(database)
+    await database.close()
+
+asyncio.run(main())
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,36 @@ class Build:
         what = ("-c", self.checkout / "constraints.txt", "-e", f"{self.checkout}[embedded]")
         await output_of([self.python, *install, *what], timeout_seconds=600)
         made.write_text(wanted)
+
+    @asynccontextmanager
+    async def system(self, servers: Servers, name: str = "bank") -> AsyncIterator[System]:
+        """A system with the tables of this build, and no process of it yet. name: of the domain."""
+        async with servers.database(migrated=False) as url:
+            await output_of((self.python, "-c", _MIGRATE, url), self.variables, folder=servers.folder)
+            template = re.search(r"/(bench_\w+)\?", url)
+            assert template is not None, "a database of this run"
+            async with servers.system(template[1], name) as system:
+                yield system
+
+    @asynccontextmanager
+    async def part(
+        self, system: System, *arguments: str, core: int | None = None, **environment: str
+    ) -> AsyncIterator[Process]:
+        """A part as a process of this build, from its start until it is told to end."""
+        given = {
+            "COMMANDER_POSTGRES_URL": system.postgres_url,
+            "COMMANDER_NATS_URL": system.nats_url,
+            "COMMANDER_AUTH": "none",
+            **self.variables,
+            **environment,
+        }
+        command: list[str | Path] = [self.command, *arguments]
+        log = system.folder / f"{uuid4().hex}.log"
+        process = await Process.started(command, given, log, core, folder=system.folder)
+        try:
+            yield process
+        finally:
+            await process.stop()
 
 
 NOW = Build(ROOT, _ENVIRONMENTS / "now")

@@ -55,7 +55,7 @@ def submitted(domain: Domain, command: Any, reply: str | None = None) -> Submitt
     return SubmittedCommand(
         command_id=command_id,
         type=type_.stored_name,
-        stream=domain.aggregate_of_command(type_.name).stream_of(command),
+        stream=domain.stream_of(command),
         data=msgspec.Raw(type_.encode(command)),
         correlation_id=command_id,
         submitted_at=datetime.now(UTC),

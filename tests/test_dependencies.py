@@ -20,7 +20,7 @@ NOT_IMPORTED = {
 }
 """What is declared though no module imports it, and why."""
 
-PEERS = ("bench.commands.peers.", "bench.projections.peers.")
+PEERS = ("bench.across.peers.", "bench.commands.peers.", "bench.projections.peers.")
 """Each of these has an environment of its own, which bench/peer_environments.py makes."""
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
-from uuid import uuid4
 
 from bench.builds import Build
-from bench.processes import Process, output_of, until_it_answers
+from bench.processes import Process, until_it_answers
 from bench.rights.viewers import SECRET
 from bench.servers import Servers, System
 from commander.dev.embedded import free_port
 
 DOMAIN = Path(__file__).parent / "domain"
-_MIGRATE = """
-import asyncio, sys
-from commander.eventstore.database import Database
-from commander.eventstore.migrate import migrate
-
-async def main():
-    database = Database(sys.argv[1])
-    await migrate(database)
-    await database.close()
-
-asyncio.run(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -42,13 +28,8 @@ class Variant:
     @asynccontextmanager
     async def system(self, servers: Servers) -> AsyncIterator[System]:
         """A system with the tables of the build, and no process of it yet."""
-        async with servers.database(migrated=False) as url:
-            migrate = (self.build.python, "-c", _MIGRATE, url)
-            await output_of(migrate, self.build.variables, folder=servers.folder)
-            template = re.search(r"/(bench_\w+)\?", url)
-            assert template is not None, "a database of this run"
-            async with servers.system(template[1]) as system:
-                yield system
+        async with self.build.system(servers) as system:
+            yield system
 
     @asynccontextmanager
     async def part(
@@ -59,18 +40,11 @@ class Variant:
         environment = {
             "PYTHONPATH": str(DOMAIN),
             "COMMANDER_DOMAIN": "branches:bank",
-            "COMMANDER_POSTGRES_URL": system.postgres_url,
-            "COMMANDER_NATS_URL": system.nats_url,
-            **(rules if self.ruled else {"COMMANDER_AUTH": "none"}),
+            **(rules if self.ruled else {}),
             **settings,
         }
-        command: list[str | Path] = [self.build.command, *arguments]
-        log = system.folder / f"{uuid4().hex}.log"
-        process = await Process.started(command, environment, log, core, folder=system.folder)
-        try:
+        async with self.build.part(system, *arguments, core=core, **environment) as process:
             yield process
-        finally:
-            await process.stop()
 
     @asynccontextmanager
     async def api(self, system: System, core: int | None = None) -> AsyncIterator[Api]:
