@@ -96,7 +96,7 @@ create function lock_log_if(
     known integer[], streams text[], versions bigint[], key_indexes integer[], keys text[], holders text[],
     tag_indexes integer[], tags text[], positions bigint[],
     out head bigint, out outcomes bigint, out newest_at timestamptz) returns setof record
-language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
+language plpgsql rows 1 set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
 declare
     missed text;
 begin

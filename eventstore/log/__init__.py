@@ -2,6 +2,9 @@
 
 clock.py            the clock of Postgres, and the last time that it gave to the log
 event_log.py        append decisions, read streams
+append_binds.py     decisions and events as the binds of an append
+conditions.py       what decisions rest on, held while they are stored
+indexes.py          unique keys and tags, which each append keeps up
 ranges.py           read the log in its order, page by page
 outcomes.py         the one outcome of each command
 command_history.py  the list of decided commands, and the dead letters

@@ -13,9 +13,9 @@ so do its locks, and no other processor has taken over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import accumulate, count
+from itertools import count
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -23,15 +23,18 @@ import asyncpg
 from commander.domain.errors import CommanderError
 from commander.eventstore.batches import BATCH_BYTES
 from commander.eventstore.database import Connection, Database, reaching_postgres
+from commander.eventstore.log.append_binds import (
+    command_columns,
+    event_columns,
+    event_rows,
+    rare_columns,
+    stored_events,
+)
 from commander.eventstore.log.conditions import NOTHING, OUTSIDE, Conditions
 from commander.eventstore.records import (
     Decision,
-    Guards,
-    NewEvent,
     Progress,
     RecordedEvent,
-    Status,
-    SubmittedCommand,
 )
 from commander.eventstore.sql import array_text, statement
 
@@ -41,7 +44,6 @@ _READ_STREAMS_BACK = statement("read_streams_back")
 _LOG_EXTENT = statement("log_extent")
 PAGE = 500
 """The events of a page, by default."""
-_DATA = 4  # the index of the JSON column in a row, see _row
 _EVENT_DATA, _COMMAND_DATA = 5, 11  # the places of the documents among the binds of an append, from 0
 _MAX_STATEMENT = 4 * BATCH_BYTES
 """The maximum of characters in the documents of one statement, unless one command has more. Postgres takes a
@@ -96,17 +98,17 @@ class Append:
         the partitions' new checkpoint, if it moves. A decision's version gives its events' versions.
         conditions: what must hold beside that.
         """
-        self._rows, made_by = _event_rows(decisions)
+        self._rows, made_by = event_rows(decisions)
         commands = [decision.command for decision in decisions]
         self._traces = [commands[place - 1].traceparent for place in made_by]
         moved = progress or Progress((), 0, None)
         self._binds: tuple[Any, ...] = (
             len(self._rows),
-            *_event_columns(self._rows),
+            *event_columns(self._rows),
             array_text(made_by),
             len(decisions),
-            *_command_columns(decisions, commands),
-            *_rare_columns(decisions, commands),
+            *command_columns(decisions, commands),
+            *rare_columns(decisions, commands),
             array_text(moved.partitions),
             moved.sequence,
             moved.stream_created,
@@ -116,7 +118,7 @@ class Append:
         size = len(self._binds[_EVENT_DATA]) + len(self._binds[_COMMAND_DATA])
         if size > _MAX_STATEMENT and len(decisions) > 1:
             half = len(decisions) // 2
-            first, rest = conditions.split(sum(map(_stored_events, decisions[:half])))
+            first, rest = conditions.split(sum(map(stored_events, decisions[:half])))
             self._parts = Append(decisions[:half], None, first), Append(decisions[half:], progress, rest)
             self._binds = ()
 
@@ -155,96 +157,6 @@ async def append(
     Raises AppendConflict and Unavailable.
     """
     return await Append(decisions, progress, OUTSIDE).run(connection)
-
-
-def _event_rows(decisions: Sequence[Decision]) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """The events, and for each the place of its command, from 1."""
-    rows, made_by = [], []
-    for place, decision in enumerate(decisions, 1):
-        version = decision.version - sum(event.elsewhere is None for event in decision.events)
-        for event in decision.events:
-            if event.elsewhere is None:
-                version += 1
-                rows.append(_row(decision.command.stream, version, event, decision.command))
-            else:
-                rows.append(_row(*event.elsewhere, event, decision.command))
-            made_by.append(place)
-        if decision.rejection is not None:
-            stream = f"reaction-{decision.command.command_id}"
-            rows.append(_row(stream, 1, decision.rejection, decision.command))
-            made_by.append(place)
-    return rows, made_by
-
-
-def _row(stream: str, version: int, event: NewEvent, command: SubmittedCommand) -> tuple[Any, ...]:
-    return (
-        stream,
-        version,
-        event.type,
-        event.schema_version,
-        event.data,
-        command.command_id,
-        command.correlation_id,
-        command.causation_position,
-    )
-
-
-def _stored_events(decision: Decision) -> int:
-    return len(decision.events) + (decision.rejection is not None)
-
-
-def _event_columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    """Without what an event has from its command."""
-    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [()] * (_DATA + 1)
-    return [*map(array_text, columns[:_DATA]), _joined(columns[_DATA])]
-
-
-def _command_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCommand]) -> list[str]:
-    counts = [*map(_stored_events, decisions)]
-    nows = {d.decider_now: None for d in decisions if d.decider_now is not None}
-    places: dict[datetime | None, int] = {now: place for place, now in enumerate(nows, 1)}
-    return [
-        array_text([c.command_id for c in commands]),
-        array_text([c.type for c in commands]),
-        array_text([c.stream for c in commands]),
-        _joined([bytes(c.data).decode() for c in commands]),
-        array_text([d.digest.hex() for d in decisions]),
-        array_text([d.status for d in decisions]),
-        array_text([d.code for d in decisions]),
-        array_text([d.message for d in decisions]),
-        array_text(counts),
-        array_text([d.version for d in decisions]),
-        array_text(list(accumulate(counts))),
-        array_text([c.reactor for c in commands]),
-        array_text([c.actor for c in commands]),
-        array_text([c.submitted_at for c in commands]),
-        array_text([places.get(d.decider_now) for d in decisions]),
-        array_text(list(nows)),
-    ]
-
-
-def _rare_columns(decisions: Sequence[Decision], commands: Sequence[SubmittedCommand]) -> list[str | None]:
-    """Columns of which often no command has a value. The bind is null then."""
-    rare: list[list[Any]] = [
-        [None if c.correlation_id.int == c.command_id.int else c.correlation_id for c in commands],
-        [c.causation_position for c in commands],
-        [c.traceparent for c in commands],
-        [_guards(d) for d in decisions],
-    ]
-    return [None if all(value is None for value in column) else array_text(column) for column in rare]
-
-
-def _guards(decision: Decision) -> str | None:
-    command = decision.command
-    if decision.status is not Status.FAILED:
-        return None if command.sender is None else Guards(sender=command.sender).encode()
-    guards = Guards(command.expected_version, command.rejected, command.sender)
-    return None if guards == Guards() else guards.encode()
-
-
-def _joined(documents: Iterable[str]) -> str:
-    """JSON documents as one text. append.sql splits it at U+001F, which JSON contains only escaped."""
-    return "\x1f".join(documents)
 
 
 async def read_streams(

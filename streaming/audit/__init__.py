@@ -6,6 +6,7 @@ mirror.py          EVENTS: its range, its limits, and each message against its e
 alike.py           how far EVENTS is the log byte for byte, many messages at once
 expected.py        the messages of EVENTS as the log wants them, as bytes
 snapshots.py       snapshots against folds of their streams
+log_indexes.py     unique keys against the states, tags against the events
 reactor_states.py  the states of reactors against folds of the log
 schedules.py       deadlines and ticks against what is scheduled
 pending.py         pending commands that Postgres has against COMMANDS

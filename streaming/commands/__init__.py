@@ -9,10 +9,17 @@ outcome_look_ups.py        find outcomes in Postgres, many with one query
 outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions
 allowing.py                decide the rule of a command on its state; pure
+stream_states.py           the state of a stream, folded from its events; pure
+models.py                  the states of decision models, folded from a query of the log
+basis.py                   what the decisions of a batch rest on, and the keys they move
+across_rules.py            the rules across streams that are on
+indexing.py                build the indexes of the log, and switch them on
 deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
 long_loads.py              long streams are loaded beside others, and their commands wait
 command_batch.py           one batch: look up, decide, commit, publish
+decision_ends.py           what becomes of a decision: its trace, and its outcome
+decided_batches.py         decide batches, commit the first one, decide again what another writer broke
 committing.py              commit batches one after another
 crash_quarantine.py        commands that may have crashed their processor are decided in slices
 processor_settings.py      the settings of a processor

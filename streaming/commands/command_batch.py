@@ -6,14 +6,10 @@ they are looked up, decided, committed in one transaction, and their outcomes pu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import accumulate, pairwise
-from typing import NamedTuple
 from uuid import UUID
-
-from msgspec.structs import replace
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database, reaching_postgres
@@ -28,28 +24,20 @@ from commander.eventstore.records import Decision, Outcome, Progress, SubmittedC
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide
+from commander.streaming.commands.decision_ends import DecisionEnd, ends_of, traced
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.outcomes import (
     Ended,
     ended_from,
     ended_signals,
     outcome_signals,
-    sender_of,
 )
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import log_signals, projection_signal
-from commander.streaming.tracing import SpanKind, enabled, mark, now_ns, spans
+from commander.streaming.tracing import enabled, now_ns, spans
 
 _SLICE = 50
 """How many commands are decided before the event loop gets its turn: about a millisecond."""
-
-
-class _End(NamedTuple):
-    """A decision, and the range of its events among those of the batch."""
-
-    decision: Decision
-    begin: int
-    end: int
 
 
 class CommandBatch:
@@ -197,14 +185,14 @@ class CommandBatch:
         self._snapshots = states.due_snapshots(changed)
 
     async def _decide_in_slices(self, domain: Domain, states: AggregateCache, now: datetime) -> None:
-        basis, traced = self._basis, enabled()
+        basis, is_traced = self._basis, enabled()
         try:
             for begin in range(0, len(self._to_decide), _SLICE):
                 for command in self._to_decide[begin : begin + _SLICE]:
-                    began = now_ns() if traced else 0
+                    began = now_ns() if is_traced else 0
                     current = states[command.stream] if basis is None else basis.state(command.stream)
                     decision, states[command.stream] = decide(domain, command, current, now, basis)
-                    self.decisions.append(_traced(decision, began) if traced else decision)
+                    self.decisions.append(traced(decision, began) if is_traced else decision)
                 await asyncio.sleep(0)
         except CannotDecide as error:
             self.stopped = error
@@ -246,9 +234,9 @@ class CommandBatch:
         """Publishes the events, each outcome to its waiter, and the ids of the decided commands to all."""
         assert self._appended is not None, "a batch is announced after its commit"
         by_reply: dict[str, list[Ended]] = {}
-        for end in self._ends():
+        for end in ends_of(self.decisions):
             if (reply := end.decision.command.reply) is not None:
-                by_reply.setdefault(reply, []).append(self._ended(end))
+                by_reply.setdefault(reply, []).append(end.ended(self._appended))
         for command in self._repeated:
             if command.reply is not None and self._has_ended(command.command_id):
                 ended = await self._ended_before(command.command_id, database)
@@ -289,16 +277,10 @@ class CommandBatch:
         self.progress = loads.held(self.progress)
         return others
 
-    def _ends(self) -> Iterator[_End]:
-        """The decisions of this batch, each with the range of its events."""
-        made = (len(d.events) + (d.rejection is not None) for d in self.decisions)
-        ranges = pairwise(accumulate(made, initial=0))
-        return (_End(d, begin, end) for d, (begin, end) in zip(self.decisions, ranges, strict=True))
-
     @cached_property
-    def _end_of(self) -> dict[UUID, _End]:
+    def _end_of(self) -> dict[UUID, DecisionEnd]:
         """The same by command id. Use it only after the decisions are complete."""
-        return {end.decision.command.command_id: end for end in self._ends()}
+        return {end.decision.command.command_id: end for end in ends_of(self.decisions)}
 
     def _has_ended(self, command_id: UUID) -> bool:
         """Whether a repeated command has an outcome: it has none behind a command that stopped the batch."""
@@ -309,29 +291,5 @@ class CommandBatch:
         if (known := self._known.get(command_id)) is not None:
             return ended_from(known, await events_of_outcome(database, known))
         batch = self._decided_before.get(command_id, self)
-        return batch._ended(batch._end_of[command_id])
-
-    def _ended(self, decided: _End) -> Ended:
-        """The outcome of a command that was decided in this batch."""
-        assert self._appended is not None, "it is called after the commit"
-        decision, begin, end = decided
-        return Ended(
-            decision.command.command_id,
-            decision.digest,
-            decision.status,
-            decision.code,
-            decision.message,
-            decision.command.stream,
-            self._appended.base + end,
-            decision.version,
-            self._appended.events[begin:end],
-            sender_of(decision.command),
-        )
-
-
-def _traced(decision: Decision, began_ns: int) -> Decision:
-    """The decision with the trace context of its span, which its events get."""
-    command = decision.command
-    outcome = {"commander.status": decision.status.value}
-    traceparent = mark(f"decide {command.type}", command.traceparent, began_ns, SpanKind.CONSUMER, outcome)
-    return replace(decision, command=replace(command, traceparent=traceparent))
+        assert batch._appended is not None, "it is called after the commit"
+        return batch._end_of[command_id].ended(batch._appended)

@@ -15,12 +15,13 @@ from datetime import datetime
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log.event_log import ConditionsBroken
+from commander.eventstore.log.event_log import ConditionsBroken, IndexNotKept
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.projections.serving import hold_log
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.basis import KeyHolders
 from commander.streaming.commands.command_batch import CommandBatch
+from commander.streaming.newer_code import NotKnown
 
 logger = logging.getLogger("commander.processor")
 
@@ -60,17 +61,12 @@ class DecidedBatches:
         self._batches.append(batch)
 
     async def commit(self, connection: Connection) -> CommandBatch:
-        """Commits the batch at the front. Raises AppendConflict and Unavailable."""
+        """Commits the batch at the front. Raises AppendConflict, Unavailable and NotKnown."""
         batch = self._batches[0]
-        for _ in range(_TRIES):
-            try:
-                await batch.commit(connection, self._inline)
-                break
-            except ConditionsBroken:
-                async with self._deciding:
-                    await self._decide_again()
-        else:
-            await self._commit_while_held(connection, batch)
+        try:
+            await self._committed(connection, batch)
+        except IndexNotKept as error:
+            raise NotKnown(str(error)) from error
         self._batches.popleft()
         self._holders.shrink()
         return batch
@@ -81,6 +77,17 @@ class DecidedBatches:
             self._states.evict(batch.streams)
         self._holders.clear()
         self._batches.clear()
+
+    async def _committed(self, connection: Connection, batch: CommandBatch) -> None:
+        for _ in range(_TRIES):
+            try:
+                await batch.commit(connection, self._inline)
+            except ConditionsBroken:
+                async with self._deciding:
+                    await self._decide_again()
+            else:
+                return
+        await self._commit_while_held(connection, batch)
 
     async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
         async with self._deciding, connection.transaction():

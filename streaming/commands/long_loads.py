@@ -28,12 +28,15 @@ from commander.eventstore.log.event_log import read_stream
 from commander.eventstore.log.snapshots import save_snapshots
 from commander.eventstore.records import Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.stream_states import StreamState
 
 logger = logging.getLogger("commander.processor")
 
 _AT_ONCE = 2
 """How many streams are loaded at once. The deciding of other streams' commands gets a third of the time."""
+_PAUSE_SECONDS = 0.02
+"""How long the processor waits for commands at most while a long stream is loaded."""
 _MOST_WAITING = 2000
 """How many commands may wait. With more, no further commands are read."""
 
@@ -72,6 +75,16 @@ class LongLoads:
     def are_ready(self) -> bool:
         """Whether a stream can be released."""
         return any(load.task.done() for load in self._loads.values())
+
+    async def receive(
+        self, reader: PartitionReader, batch_size: int, pause_seconds: float
+    ) -> Received | None:
+        """The next commands; None if there are none in time, or while too many wait for long streams."""
+        if self.is_full:
+            await self.until_ready(pause_seconds)
+            return None
+        pause = min(pause_seconds, _PAUSE_SECONDS) if self else pause_seconds
+        return await reader.next_batch(batch_size, pause)
 
     async def until_ready(self, timeout_seconds: float) -> None:
         """Returns when a stream can be released, at the latest after the timeout."""

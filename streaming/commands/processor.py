@@ -20,12 +20,12 @@ from typing import NamedTuple
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import partition_progress
-from commander.eventstore.log.event_log import AppendConflict, IndexNotKept, append
+from commander.eventstore.log.event_log import AppendConflict, append
 from commander.eventstore.log.quarantine import Run
 from commander.eventstore.records import Progress
 from commander.eventstore.sharing import Refusal
+from commander.streaming.commands.across_rules import AcrossRules
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.basis import Across, Basis, KeyHolders
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.committing import Commits
 from commander.streaming.commands.crash_quarantine import (
@@ -36,10 +36,8 @@ from commander.streaming.commands.crash_quarantine import (
 )
 from commander.streaming.commands.decided_batches import DecidedBatches
 from commander.streaming.commands.deciding import CannotDecide
-from commander.streaming.commands.indexing import across_of
 from commander.streaming.commands.long_loads import LongLoads
 from commander.streaming.commands.messages import MAX_TOGETHER
-from commander.streaming.commands.models import Models
 from commander.streaming.commands.partition_reader import PartitionReader, Received
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.upkeep import Upkeep
@@ -48,7 +46,6 @@ from commander.streaming.leases import ProcessorLeases
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.ordered_consumer import StreamReplaced
 from commander.streaming.nats.streams import partition_of, queue_depth
-from commander.streaming.newer_code import NotKnown
 from commander.streaming.running import keep_running
 
 logger = logging.getLogger("commander.processor")
@@ -61,8 +58,6 @@ _FEW = 100
 """After a batch of fewer commands, the processor waits for the commit before it reads more.
 
 Those that arrive meanwhile make one larger batch: it costs less, and each waits for one commit, not two."""
-_LOADING_PAUSE_SECONDS = 0.02
-"""How long the processor waits for commands at most while a long stream is loaded."""
 
 
 class _LookUp(NamedTuple):
@@ -97,11 +92,9 @@ class Processor:
         self.owned: tuple[int, ...] = ()
         self.refused: Sequence[Refusal] = ()
         self.counters = DecidingCounters()
-        self._holders = KeyHolders()
-        self._models = Models(domain)
-        self._decided_batches = DecidedBatches(domain, database, self._states, self._holders, nats.clock.now)
-        self._commits = Commits(self._decided_batches, database, nats, self.counters)
-        self._across: Across | None = None
+        self._across = AcrossRules(domain, database, self._states)
+        self._batches = DecidedBatches(domain, database, self._states, self._across.holders, nats.clock.now)
+        self._commits = Commits(self._batches, database, nats, self.counters)
 
     async def run(self) -> None:
         """Runs until cancelled. While a server is unreachable it retries."""
@@ -112,7 +105,7 @@ class Processor:
         self._nats.must_be_connected()  # a process without NATS leaves the partitions to others
         try:
             settings, created = self._settings, (await queue_depth(self._nats)).created
-            self._across = await across_of(self._domain, self._database, self._has_company)
+            await self._across.switch_on(lambda: len(self.owned) < settings.partitions)
             async with ProcessorLeases(
                 self._database, settings.partitions, self._domain.code, self._run, created
             ) as leases:
@@ -126,8 +119,6 @@ class Processor:
                     await self._decide_until_rebalanced(leases, taken)
         except StreamReplaced as error:
             logger.warning("%s; reading it from its beginning", error)
-        except IndexNotKept as error:
-            raise NotKnown(str(error)) from error
         except AppendConflict as error:
             logger.warning("a batch conflicts with another writer and is decided again: %s", error)
         finally:
@@ -141,20 +132,11 @@ class Processor:
         """
         taken = [partition for partition in owned if partition not in self.owned]
         kept = set(self.owned).intersection(owned)
-        shared = frozenset[str]() if self._across is None else self._across.shared
-
-        def is_kept(stream: str) -> bool:
-            is_shared = stream.partition("-")[0] in shared  # others may have written to it meanwhile
-            return not is_shared and partition_of(stream, self._settings.partitions) in kept
-
+        count, shared = self._settings.partitions, self._domain.shared  # others may write to shared streams
         for known in (self._states, self._loads):
-            known.keep(is_kept)
+            known.keep(lambda one: partition_of(one, count) in kept and one.partition("-")[0] not in shared)
         self.owned = tuple(sorted(owned))
         return taken
-
-    def _has_company(self) -> bool:
-        """Whether other processors may own partitions."""
-        return len(self.owned) < self._settings.partitions
 
     async def _decide_until_rebalanced(self, leases: ProcessorLeases, taken: Sequence[int]) -> None:
         try:
@@ -187,8 +169,6 @@ class Processor:
         before, self._committed_at_conflict = self._committed_at_conflict, self.counters.batches
         if before == self._committed_at_conflict:
             raise error
-        for batch in self._recent:
-            self._states.evict(batch.streams)
         logger.info("some commands are decided again: %s", error)
 
     async def _decide_quarantined(self, leases: ProcessorLeases, crashed: Sequence[int]) -> None:
@@ -214,7 +194,8 @@ class Processor:
             while True:
                 if self._loads and self._loads.are_ready:
                     await self._release_loaded(leases)
-                received = await self._receive(reader)
+                pause = 0 if self._current_look_up else self._settings.rebalance_seconds
+                received = await self._loads.receive(reader, self._settings.batch_size, pause)
                 before, self._current_look_up = self._current_look_up, None
                 if received is not None and received.commands:
                     self._current_look_up = self._look_up(received, self._loads)
@@ -233,17 +214,6 @@ class Processor:
                     if await leases.rebalance():
                         return
 
-    async def _receive(self, reader: PartitionReader) -> Received | None:
-        """The next commands; None if there are none in time, or while too many wait for long streams."""
-        pause = self._settings.rebalance_seconds
-        if not self._loads:
-            return await reader.next_batch(self._settings.batch_size, 0 if self._current_look_up else pause)
-        if self._loads.is_full:
-            await self._loads.until_ready(0 if self._current_look_up else pause)
-            return None
-        pause = 0 if self._current_look_up else min(pause, _LOADING_PAUSE_SECONDS)
-        return await reader.next_batch(self._settings.batch_size, pause)
-
     async def _release_loaded(self, leases: ProcessorLeases) -> None:
         """Makes the commands that waited for loaded streams the next batch."""
         before, self._current_look_up = self._current_look_up, None
@@ -260,10 +230,8 @@ class Processor:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
         commands, progress, since = received
-        basis = None
-        if self._across is not None:
-            basis = Basis(self._domain, self._across, self._states, self._holders, self._models)
-        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since, basis)
+        recent, basis = tuple(self._recent), self._across.basis()
+        batch = CommandBatch(commands, progress, recent, loads, after, since, basis)
         self._recent.append(batch)
         return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
 
@@ -275,7 +243,7 @@ class Processor:
         await look_up.done
         if look_up.batch.reads_models:
             await self._committed()
-        await self._decided_batches.decide(look_up.batch)
+        await self._batches.decide(look_up.batch)
         await self._committed(but=_COMMITS - 1)
         await self._commits.start(leases)
         if look_up.batch.stopped is not None:
@@ -294,7 +262,7 @@ class Processor:
         if slice_.is_exhausted:
             batch = CommandBatch(slice_.received.commands, slice_.received.progress, ())
             await batch.set_aside(self._domain, self._database, MAX_ATTEMPTS)
-            self._decided_batches.add(batch)
+            self._batches.add(batch)
             await self._commits.start(leases)
         else:
             look_up = self._look_up(slice_.received, None)
