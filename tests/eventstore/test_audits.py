@@ -50,7 +50,7 @@ async def test_an_event_s_outcome_is_not_looked_up_for_itself(database: Database
     for analyze in ("", "analyze events"):
         async with reading(database) as connection:
             await connection.execute(f"{HASHED}; {analyze}")
-            plan = await connection.fetch(f"explain {statement('audit_events')}", 100, 5000, 100, 5000)
+            plan = await connection.fetch(f"explain {statement('audit_events')}", 100, 5000, 100, 5000, [])
         said = "\n".join(row[0] for row in plan)
         assert "Hash" in said
         assert not [word for word in ("Nested Loop", "Seq Scan", "Disabled") if word in said], said
