@@ -186,7 +186,7 @@ async def test_a_reactors_process_an_hour_ahead_fires_no_deadline_early(
     }
     source, target = uuid4(), uuid4()
     with PartProcess("reactors", tmp_path, environment, fork=False) as part:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not part.lines("reactor transfers: partitions"):
                 await asyncio.sleep(0.05)
         async with running(servers.processor().run()):
