@@ -121,7 +121,7 @@ class Basis:
         """Makes these the states of streams, after these events of one decision.
 
         Raises Rejected if another stream holds a key that one of them claims, and InvalidDecision. Then
-        nothing has changed.
+        no state has changed. The holder of the key is a condition of the rejection.
         """
         moved = dict[Key, Change]()
         keys = list(self._keys(after))
@@ -137,6 +137,7 @@ class Basis:
                     self.unknown.add(key)
                 holder = self._holders.get(key)
                 if holder not in (None, stream):
+                    self._changes.setdefault(key, Change(holder, holder))  # the rejection rests on it
                     raise rule.rejection
                 moved[key] = Change(holder, stream)
         folded = dict(self._folded)

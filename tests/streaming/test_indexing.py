@@ -8,16 +8,20 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from commander.domain import Rejected
 from commander.eventstore.database import Database
-from commander.eventstore.log.conditions import NOTHING
+from commander.eventstore.log.conditions import NOTHING, Change
 from commander.eventstore.log.event_log import Append, IndexNotKept, append
 from commander.eventstore.log.indexes import active_indexes, holders_of
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Decision, NewEvent, Progress, Status
+from commander.streaming.commands.basis import Basis, KeyHolders
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.indexing import across_of
-from tests.domain.school import Leave, Register, StudentLeft, StudentRegistered, SwapDesks, school
+from commander.streaming.commands.models import Models
+from commander.streaming.commands.stream_states import StreamState
+from tests.domain.school import Leave, Register, Student, StudentLeft, StudentRegistered, SwapDesks, school
 from tests.eventstore.archives import export, import_
 from tests.streaming.conftest import Bank, running, submitted
 
@@ -125,3 +129,16 @@ async def test_a_command_that_crashes_its_processor_is_set_aside_while_an_index_
         await batch.commit(connection, InlineProjections(school))
     [failed] = batch.decisions
     assert (await servers.outcome(failed.command.command_id)).code == "CRASHED_PROCESSOR"
+
+
+async def test_a_rejection_rests_on_who_holds_the_key(servers: Bank) -> None:
+    across = await across_of(school, servers.database, lambda: True)
+    assert across is not None
+    [(email, _), *_] = across.rules["student"]
+    key, ada, bob = (email, '["a@x"]'), f"student-{ADA}", f"student-{BOB}"
+    states = {bob: StreamState(Student(), 0)}
+    basis = Basis(school, across, states, KeyHolders({key: ada}), Models(school))
+    with pytest.raises(Rejected):
+        basis.accept({bob: StreamState(Student(email="a@x"), 1)}, ())
+    assert basis.conditions([]).keys == {key: Change(ada, ada)}
+    assert states[bob].version == 0
