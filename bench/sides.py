@@ -8,8 +8,8 @@ from uuid import UUID
 from bench.load import Load, LoadResult, mutations
 from bench.processes import Process
 
-SLICES = 6
-"""How many turns each server gets."""
+SLICES = 20
+"""How many turns each server gets. Short ones: what slows the machine for seconds is spread over all servers."""
 _CONNECTIONS = 64
 
 

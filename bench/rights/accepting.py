@@ -42,8 +42,9 @@ async def measure_accepting(variants: Sequence[Variant], bench: Bench) -> list[M
     """Afterwards every command must be applied: the rules allow each."""
     async with AsyncExitStack() as stack:
         loaded = [await _loaded(variant, bench, stack) for variant in variants]
-        for _ in range(SLICES):
-            for one in loaded:
+        for number in range(SLICES):
+            first = number % len(loaded)
+            for one in loaded[first:] + loaded[:first]:
                 await one.side.load(bench.plan.warm_up_mutations, bench.plan.accepted_mutations)
         for one in loaded:
             await _drained(one)

@@ -17,6 +17,7 @@ from bench.measuring import Measure
 from bench.rights.plan import Bench
 from bench.rights.variants import Variant
 from bench.rights.viewers import tokens
+from commander.eventstore.migrate import migrate
 
 _QUERY = """subscription { events(filter: {types: ["MoneyDeposited"]}) {
     position ... on Event { type stream } ... on MoneyDeposited { amount countedBy } } }"""
@@ -50,6 +51,7 @@ async def measure_feed(crowd: Crowd, bench: Bench) -> list[Measure]:
         variant.part(system, "relay"),
         variant.api(system, core=SERVER) as api,
     ):
+        await migrate(system.database)  # this build appends, whichever build serves
         given = tokens(plan.subscribers, crowd.rules) if variant.ruled else []
         watch = Watch(api.port, _QUERY, plan.subscribers, events, tokens=given)
         async with subscribed(watch) as subscribers:
