@@ -90,6 +90,7 @@ end $$;
 -- As hold_log(), for an append. Returns no row if one of the conditions does not hold: the append then stores nothing.
 -- The statements of this function have snapshots of their own, taken after the wait for the lock.
 -- known: the active indexes that the code keeps up: others would miss what it appends. Null: it appends no event of theirs.
+-- One that has been dropped is an error: unique_keys and event_tags have no foreign key, which took a look-up for each row.
 -- streams, versions: the version of each stream (0: no events). keys: who holds each key of an index (null: nobody).
 -- tags: no event with this value in an index is later than its position.
 create function lock_log_if(
@@ -104,6 +105,9 @@ begin
     select name into missed from log_indexes where active and id <> all (known) limit 1;
     if missed is not null then
         raise exception 'this code does not keep up %', missed using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    if exists (select from unnest(known) as k (id) where not exists (select from log_indexes as i where i.id = k.id)) then
+        raise exception 'an index of the log has been dropped' using errcode = 'object_not_in_prerequisite_state';
     end if;
     if streams is not null and exists (
         select from unnest(streams, versions) as c (stream, version)
@@ -599,7 +603,7 @@ create table log_indexes (
 create unique index log_indexes_active on log_indexes (name) where active;
 
 create table unique_keys (
-    index_id integer not null references log_indexes on delete cascade,
+    index_id integer not null,
     key text not null,
     stream text not null,
     primary key (index_id, key, stream)
@@ -607,8 +611,17 @@ create table unique_keys (
 create index unique_keys_stream on unique_keys (index_id, stream);
 
 create table event_tags (
-    index_id integer not null references log_indexes on delete cascade,
+    index_id integer not null,
     value text not null,
     position bigint not null,
     primary key (index_id, value, position)
 );
+
+create function drop_index_rows() returns trigger
+language plpgsql as $$
+begin
+    delete from unique_keys where index_id = old.id;
+    delete from event_tags where index_id = old.id;
+    return null;
+end $$;
+create trigger drop_index_rows after delete on log_indexes for each row execute function drop_index_rows();

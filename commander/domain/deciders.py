@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
+
 from commander.domain.aggregates import AggregateType
 from commander.domain.decision_models import DecisionModelType
 from commander.domain.decisions import CommandContext, events_of
@@ -23,15 +25,13 @@ from commander.domain.messages import CommandType, EventType
 from commander.domain.tags import MAX_TAG_BYTES, is_too_long, tag_of
 
 
-@dataclass(frozen=True)
-class StreamSource:
+class StreamSource(msgspec.Struct, frozen=True):
     """A stream whose state a decider takes. stream: its id."""
 
     stream: str
 
 
-@dataclass(frozen=True)
-class QuerySource:
+class QuerySource(msgspec.Struct, frozen=True):
     """The events that a decision model is folded from: those of these types with all of these tags.
 
     model: its name. tags: as EventType.tags_of gives them. types: the stored names of the events, sorted.
@@ -138,11 +138,16 @@ class DeciderType:
         return tuple(state.source_of(command) for state in self.states)
 
     def decide(
-        self, states: Sequence[Any], command: Any, context: Callable[[], CommandContext]
+        self,
+        sources: Sequence[Source],
+        states: Sequence[Any],
+        command: Any,
+        context: Callable[[], CommandContext],
     ) -> tuple[tuple[int, Any], ...]:
         """The events that `command` leads to, each with the index of the state whose stream gets it.
 
-        states: in the order of `sources_of`. The guards of the first state's aggregate come first.
+        sources: what `sources_of` gives. states: folded from them. The guards of the first state's aggregate
+        come first.
         context: a function that makes the context. It is called only for a decider that takes one.
         If two states have the same stream, an event has the first of their indexes.
 
@@ -154,7 +159,7 @@ class DeciderType:
             guard(own[0])
         given = (command, *own, context()) if self.takes_context else (command, *own)
         events = events_of(self.function(*given), self.events, self.name)
-        return tuple((self._index_of(event, command), event) for event in events)
+        return tuple((self._index_of(event, sources), event) for event in events)
 
     @cached_property
     def places(self) -> Mapping[type, _Place]:
@@ -167,7 +172,7 @@ class DeciderType:
                 places[cls] = _Place(indexes, aggregate, has_key)
         return places
 
-    def _index_of(self, event: Any, command: Any) -> int:
+    def _index_of(self, event: Any, sources: Sequence[Source]) -> int:
         """The index of the state whose stream gets the event."""
         indexes, aggregate, has_key = self.places[type(event)]
         if not has_key and len(indexes) == 1:
@@ -178,6 +183,7 @@ class DeciderType:
             raise InvalidDecision(f"{self.name} returned {problem}")
         stream = f"{aggregate.stored_name}-{getattr(event, aggregate.key)}"
         for index in indexes:
-            if self.states[index].source_of(command) == StreamSource(stream):
+            source = sources[index]
+            if isinstance(source, StreamSource) and source.stream == stream:
                 return index
         raise InvalidDecision(f"{self.name} returned {name} for {stream}, which is not one of its streams")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from commander.domain.aggregates import AggregateType
-from commander.domain.deciders import DeciderType
+from commander.domain.deciders import DeciderType, Source
 from commander.domain.decisions import CommandContext
 from commander.domain.errors import DefinitionError, HookFailed, InvalidCommand, Rejected
 from commander.domain.handlers import hints_of
@@ -177,17 +177,18 @@ class HookedDomain(ABC):
     def decided_across(
         self,
         decider: DeciderType,
+        sources: Sequence[Source],
         states: Sequence[Any],
         command: Any,
         context: Callable[[], CommandContext],
     ) -> tuple[tuple[int, Any], ...]:
-        """The same for a decider over several states; each event with the index of its state."""
+        """The same for a decider over several states; see DeciderType.decide."""
         if not self.decide_hooks.all:
-            return decider.decide(states, command, context)
+            return decider.decide(sources, states, command, context)
         return self._unless_rejected(
             command,
             context,
-            lambda: decider.decide(states, command, context),
+            lambda: decider.decide(sources, states, command, context),
             lambda placed: tuple(event for _, event in placed),
         )
 

@@ -53,7 +53,7 @@ class Streams:
         states = [
             self._at(one.type, source) for one, source in zip(self._decider.states, sources, strict=True)
         ]
-        placed = self._domain.decided_across(self._decider, states, command, context)
+        placed = self._domain.decided_across(self._decider, sources, states, command, context)
         self._apply([(self._owner(event), _stream(sources[index]), event) for index, event in placed])
         return tuple(event for _, event in placed)
 

@@ -59,7 +59,10 @@ class ConditionsBroken(CommanderError):
 
 
 class IndexNotKept(CommanderError):
-    """This code does not keep up an active index of the log. Nothing was stored."""
+    """This code does not keep up an active index of the log, or keeps up one that was dropped.
+
+    Nothing was stored.
+    """
 
 
 class Appended(NamedTuple):
@@ -139,8 +142,6 @@ class Append:
             raise AppendConflict(str(error)) from error
         except asyncpg.ObjectNotInPrerequisiteStateError as error:
             raise IndexNotKept(str(error)) from error
-        except asyncpg.ForeignKeyViolationError as error:
-            raise IndexNotKept("an index of the log has been dropped") from error
         if head is None:
             raise ConditionsBroken("another writer has changed what these decisions rest on")
         base, recorded_at = head["base"], head["recorded_at"]

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from commander.domain.errors import CommanderError
 from commander.eventstore.database import Connection, reaching_postgres
 from commander.eventstore.log.conditions import Key
 from commander.eventstore.records import RecordedEvent
 from commander.eventstore.sql import statement
 
 _READ_TAGGED = statement("read_tagged")
+
+
+class IndexDropped(CommanderError):
+    """An index was dropped while it was built. Begin again."""
 
 
 class LogIndex(NamedTuple):
@@ -78,7 +83,10 @@ async def holders_of(connection: Connection, keys: Collection[Key]) -> dict[Key,
 async def replace_keys(
     connection: Connection, index: int, keys: Mapping[str, Iterable[str]], position: int
 ) -> None:
-    """Sets the keys of these streams in an index that is being built. It then has the log up to position."""
+    """Sets the keys of these streams in an index that is being built. It then has the log up to position.
+
+    Raises IndexDropped.
+    """
     pairs = [(key, stream) for stream, held in keys.items() for key in held]
     with reaching_postgres(connection):
         async with connection.transaction():
@@ -92,13 +100,16 @@ async def replace_keys(
                 [key for key, _ in pairs],
                 [stream for _, stream in pairs],
             )
-            await connection.execute("update log_indexes set position = $2 where id = $1", index, position)
+            await _move(connection, index, position)
 
 
 async def add_tags(
     connection: Connection, index: int, tags: Iterable[tuple[str, int]], position: int
 ) -> None:
-    """Adds values, each with the position of its event, to an index that then has the log up to position."""
+    """Adds values, each with the position of its event, to an index that then has the log up to position.
+
+    Raises IndexDropped.
+    """
     pairs = [*tags]
     with reaching_postgres(connection):
         async with connection.transaction():
@@ -109,16 +120,52 @@ async def add_tags(
                 [value for value, _ in pairs],
                 [at for _, at in pairs],
             )
-            await connection.execute("update log_indexes set position = $2 where id = $1", index, position)
+            await _move(connection, index, position)
+
+
+async def _move(connection: Connection, index: int, position: int) -> None:
+    moved = await connection.fetch(
+        "update log_indexes set position = $2 where id = $1 returning id", index, position
+    )
+    if not moved:
+        raise IndexDropped("an index of the log was dropped while it was built")
+
+
+class TaggedAfter(NamedTuple):
+    """The events with one of these values after a position."""
+
+    values: Sequence[str]
+    position: int
+
+
+class TaggedPage(NamedTuple):
+    """The first of such events, in order. has_more: whether others may follow."""
+
+    events: Sequence[RecordedEvent]
+    has_more: bool
 
 
 async def read_tagged(
-    connection: Connection, index: int, values: Sequence[str], after: int, limit: int
-) -> list[RecordedEvent]:
-    """A page of the events with one of these values after a position, in order."""
+    connection: Connection, index: int, asked: Sequence[TaggedAfter], limit: int
+) -> list[TaggedPage]:
+    """A page of each, in one statement. limit: the most events of a page that have the same value."""
+    values = [(place, value, one.position) for place, one in enumerate(asked) for value in one.values]
     with reaching_postgres(connection):
-        rows = await connection.fetch(_READ_TAGGED, index, values, after, limit)
-    return [RecordedEvent(*row) for row in rows]
+        rows = await connection.fetch(_READ_TAGGED, index, *map(list, zip(*values, strict=True)), limit)
+    found: list[dict[str, list[RecordedEvent]]] = [{} for _ in asked]
+    for place, value, *event in rows:
+        found[place].setdefault(value, []).append(RecordedEvent(*event))
+    return [_page(one, limit) for one in found]
+
+
+def _page(found: Mapping[str, Sequence[RecordedEvent]], limit: int) -> TaggedPage:
+    """found: by value. Where the limit has cut the events of a value, the page ends."""
+    ends = [events[-1].position for events in found.values() if len(events) == limit]
+    events = {event.position: event for events in found.values() for event in events}
+    end = min(ends, default=None)
+    return TaggedPage(
+        [events[at] for at in sorted(events) if end is None or at <= end], has_more=end is not None
+    )
 
 
 async def duplicates(connection: Connection, index: int, limit: int) -> list[Duplicate]:

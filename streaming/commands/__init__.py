@@ -10,6 +10,7 @@ outcomes.py                publish outcomes, and wait for one
 partition_reader.py        read the undecided commands of a processor's partitions
 allowing.py                decide the rule of a command on its state; pure
 stream_states.py           the state of a stream, folded from its events; pure
+needs.py                   what the decision on a command needs
 models.py                  the states of decision models, folded from a query of the log
 basis.py                   what the decisions of a batch rest on, and the keys they move
 across_rules.py            the rules across streams that are on

@@ -83,12 +83,17 @@ class AggregateCache(OrderedDict[str, StreamState]):
             self.update(loaded)
             return long
 
-    async def refresh(self, connection: Connection, streams: Iterable[str]) -> None:
-        """Folds what other processors have appended to those of these streams that are in the cache."""
+    async def refresh(self, connection: Connection, streams: Iterable[str]) -> bool:
+        """Folds what other processors have appended to those of these streams that are in the cache.
+
+        Returns whether they have.
+        """
+        found = False
         async with self._loading:
             after = {stream: self[stream].version for stream in streams if stream in self}
             while after:
                 events, cut = await read_streams(connection, after)
+                found = found or bool(events)
                 for event in events:
                     current = self.get(event.stream)
                     if current is not None and current.version == event.version - 1:
@@ -97,6 +102,7 @@ class AggregateCache(OrderedDict[str, StreamState]):
                 newest = {event.stream: event.version for event in events}
                 more = [*_with_more(read, events, cut), *list(after)[len(read) :]]
                 after = {stream: newest.get(stream, after[stream]) for stream in more}
+        return found
 
     async def _begin(
         self,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from commander.domain import CommandType, Domain
+from commander.domain import Domain
 from commander.domain.deciders import QuerySource, Source, StreamSource
 from commander.domain.unique import UniqueRule
 from commander.eventstore.database import Connection, Database
@@ -18,7 +19,8 @@ from commander.eventstore.log.conditions import Change, Conditions, Key
 from commander.eventstore.log.indexes import holders_of
 from commander.eventstore.records import Decision, NewEvent, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.models import Models, ModelState, evolved_model, values_of
+from commander.streaming.commands.models import Folded, Models, ModelState, values_of
+from commander.streaming.commands.needs import Needs, needs_of
 from commander.streaming.commands.stream_states import StreamState
 
 _MOST_KNOWN = 200_000
@@ -28,7 +30,12 @@ class KeyHolders(dict[Key, str | None]):
     """Which stream holds each unique key (None: none does), as far as a processor knows.
 
     It is what Postgres said, and what the processor has decided since.
+
+    asks: whether Postgres is asked for a key before the commit, which takes a trip. It is not while no key
+    was held: the commit finds that too, and then the batch is decided again.
     """
+
+    asks = True
 
     def shrink(self) -> None:
         """Forgets them if they are many. Whoever decides on less knowledge finds that at the commit."""
@@ -58,24 +65,6 @@ class Across(NamedTuple):
         return keys if self.tags is None else [*keys, self.tags]
 
 
-def sources_of(domain: Domain, command: SubmittedCommand) -> Sequence[Source]:
-    """What the decision on a command needs. The command's own stream is the first."""
-    own = StreamSource(command.stream)
-    type_ = domain.command_type(command.type)
-    decider = None if type_ is None else domain.deciders.get(type_.name)
-    if type_ is None or decider is None:
-        return [own]
-    try:
-        return list(dict.fromkeys((own, *decider.sources_of(type_.decode(command.data)))))
-    except BaseException:  # the decision finds out what is wrong with the command
-        return [own]
-
-
-def streams_of(domain: Domain, command: SubmittedCommand) -> list[str]:
-    """The streams of these sources."""
-    return [one.stream for one in sources_of(domain, command) if isinstance(one, StreamSource)]
-
-
 class Basis:
     """What the decisions of one batch rest on. states, holders: get what the decisions change.
 
@@ -95,8 +84,9 @@ class Basis:
         self._states = states
         self._holders = holders
         self._models = models
+        self._needs: dict[UUID, Needs] = {}
         self._read: dict[QuerySource, ModelState] = {}  # as they were read
-        self._folded: dict[QuerySource, StreamState] = {}  # with what was decided since
+        self._folded = Folded(domain, {})  # with what was decided since
         self._versions: dict[str, int] = {}
         self._changes: dict[Key, Change] = {}
         self._states_before: dict[str, StreamState] = {}
@@ -109,13 +99,19 @@ class Basis:
             self._versions[stream] = found.version
         return found
 
-    def others(self, type_: CommandType, command: Any) -> list[StreamState]:
-        """The states that the decider of a command takes, in its order; [] if an aggregate decides it."""
-        decider = self._domain.deciders.get(type_.name)
-        return [] if decider is None else [self._state_of(one) for one in decider.sources_of(command)]
+    def needs_of(self, command: SubmittedCommand) -> Needs:
+        """What the decision on a command of the batch needs."""
+        found = self._needs.get(command.command_id)
+        if found is None:
+            found = self._needs[command.command_id] = needs_of(self._domain, command)
+        return found
 
-    def _state_of(self, source: Source) -> StreamState:
-        return self.state(source.stream) if isinstance(source, StreamSource) else self._folded[source]
+    def states_of(self, sources: Iterable[Source]) -> list[StreamState]:
+        """The states that are folded from these sources."""
+        return [
+            self.state(one.stream) if isinstance(one, StreamSource) else self._folded.states[one]
+            for one in sources
+        ]
 
     def accept(self, after: Mapping[str, StreamState], events: Iterable[Any]) -> None:
         """Makes these the states of streams, after these events of one decision.
@@ -123,6 +119,18 @@ class Basis:
         Raises Rejected if another stream holds a key that one of them claims, and InvalidDecision. Then
         no state has changed. The holder of the key is a condition of the rejection.
         """
+        moved = self._moved(after) if self._across.rules else {}
+        self._folded.add(events)
+        for key, change in moved.items():
+            first = self._changes.get(key, change)
+            self._changes[key] = Change(first.before, change.after)
+            self._holders[key] = change.after
+        for stream, state in after.items():
+            self._states_before.setdefault(stream, self._states[stream])
+            self._states[stream] = state
+
+    def _moved(self, after: Mapping[str, StreamState]) -> Mapping[Key, Change]:
+        """The keys that these states move. Raises as `accept`."""
         moved = dict[Key, Change]()
         keys = list(self._keys(after))
         for index, _, stream, held, wanted in keys:
@@ -140,18 +148,7 @@ class Basis:
                     self._changes.setdefault(key, Change(holder, holder))  # the rejection rests on it
                     raise rule.rejection
                 moved[key] = Change(holder, stream)
-        folded = dict(self._folded)
-        for event in events if folded else ():
-            for query, before in folded.items():
-                folded[query] = evolved_model(self._domain, query, before, event)
-        self._folded = folded
-        for key, change in moved.items():
-            first = self._changes.get(key, change)
-            self._changes[key] = Change(first.before, change.after)
-            self._holders[key] = change.after
-        for stream, state in after.items():
-            self._states_before.setdefault(stream, self._states[stream])
-            self._states[stream] = state
+        return moved
 
     def _keys(
         self, after: Mapping[str, StreamState]
@@ -168,26 +165,47 @@ class Basis:
                 )
 
     async def look_up(
-        self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
+        self,
+        commands: Iterable[SubmittedCommand],
+        database: Database,
+        states: AggregateCache,
+        *,
+        ahead: bool,
     ) -> None:
-        """Loads the other streams that these commands need, and what others wrote to shared ones."""
-        needed = [streams_of(self._domain, command) for command in commands]
-        others = {stream for _, *others in needed for stream in others}
-        own = {stream for stream, *_ in needed if stream.partition("-")[0] in self._across.shared}
-        refreshed = own | others if self._across.refreshes() else set[str]()
-        if not (refreshed or states.missing(others)):
-            return
+        """Loads the other streams that these commands need.
+
+        ahead: whether they are decided before their turn to commit. Then what others wrote is read too.
+        """
+        others = {stream for command in commands for stream in self.needs_of(command).streams[1:]}
+        if missing := states.missing(others):
+            async with database.connection() as connection:
+                await states.load(connection, missing)
+        if ahead:
+            await self.refresh(commands, database, states)
+
+    async def refresh(
+        self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
+    ) -> bool:
+        """Reads what others wrote to the streams that these commands need. Returns whether they did."""
+        if not self._across.refreshes():
+            return False
+        shared = self._across.shared
+        needed = (stream for command in commands for stream in self.needs_of(command).streams)
+        streams = {one for one in needed if one.partition("-")[0] in shared}
+        if not streams:
+            return False
         async with database.connection() as connection:
-            await states.refresh(connection, refreshed)
-            await states.load(connection, others)
+            await states.load(connection, streams)  # what is loaded by now may have been read before
+            return await states.refresh(connection, streams)
 
     async def look_up_missing(
         self, commands: Iterable[SubmittedCommand], database: Database, states: AggregateCache
     ) -> None:
         """Loads the states that are missing, because others were decided again, and all decision models."""
-        needed = {source for command in commands for source in sources_of(self._domain, command)}
-        missing = states.missing(one.stream for one in needed if isinstance(one, StreamSource))
-        queries = [one for one in needed if isinstance(one, QuerySource)]
+        needed = [self.needs_of(command) for command in commands]
+        streams = dict.fromkeys(stream for one in needed for stream in one.streams if stream not in states)
+        missing = states.missing(streams)
+        queries = list(dict.fromkeys(query for one in needed if one.sources for query in one.queries))
         if not (missing or queries):
             return
         async with database.connection() as connection:
@@ -199,24 +217,27 @@ class Basis:
         if queries:
             assert self._across.tags is not None, "the domain has decision models"
             self._read = await self._models.load(connection, self._across.tags, queries)
-            self._folded = {query: model.state for query, model in self._read.items()}
+            self._begin_folding()
+
+    def _begin_folding(self) -> None:
+        states = {query: model.state for query, model in self._read.items()}
+        self._folded = Folded(self._domain, states)
 
     def reads_models(self, commands: Iterable[SubmittedCommand]) -> bool:
         """Whether one of these commands needs a decision model."""
-        return self._across.tags is not None and any(
-            isinstance(one, QuerySource) for command in commands for one in sources_of(self._domain, command)
-        )
+        return self._across.tags is not None and any(self.needs_of(one).queries for one in commands)
 
     async def stands(self, database: Database) -> bool:
         """Asks Postgres who holds the unknown keys. Returns whether the decisions were right to take them.
 
         If not, all of them are undone: decide the batch again.
         """
-        if not self.unknown:
+        if not (self.unknown and self._holders.asks):
             return True
         async with database.connection() as connection:
             found = await holders_of(connection, self.unknown)
         self.unknown.clear()
+        self._holders.asks = bool(found)
         if not found:
             return True
         self._undo()
@@ -228,7 +249,7 @@ class Basis:
         self._versions.clear()
         self._changes.clear()
         self._states_before.clear()
-        self._folded = {query: model.state for query, model in self._read.items()}
+        self._begin_folding()
         self.unknown.clear()
 
     def _undo(self) -> None:
@@ -253,9 +274,11 @@ class Basis:
 
     def conditions(self, decisions: Iterable[Decision]) -> Conditions:
         """What must hold when these decisions are stored, and how the indexes move."""
-        index = self._across.tags
+        index, versions = self._across.tags, self._versions
+        if not self._across.refreshes():  # the versions of the events say the same
+            versions = {one: at for one, at in versions.items() if one not in self._states_before}
         if index is None:
-            return Conditions(self._across.known, self._versions, self._changes)
+            return Conditions(self._across.known, versions, self._changes)
         asked = {
             (index, value): model.position
             for query, model in self._read.items()
@@ -263,7 +286,7 @@ class Basis:
         }
         stored = (event for one in decisions for event in _stored(one))
         tagged = [(index, tag, place) for place, event in enumerate(stored, 1) for tag in event.tags]
-        return Conditions(self._across.known, self._versions, self._changes, asked, tagged)
+        return Conditions(self._across.known, versions, self._changes, asked, tagged)
 
 
 def _stored(decision: Decision) -> tuple[NewEvent, ...]:

@@ -75,6 +75,7 @@ class CommandBatch:
         self._recent = recent
         self._known: dict[UUID, Outcome] = {}
         self._to_decide: Sequence[SubmittedCommand] = ()
+        self._is_chosen = False
         self._fired: Sequence[SubmittedCommand] = ()  # deadlines that were cancelled
         self._cancelled: set[UUID] = set()  # deadlines
         self._repeated: list[SubmittedCommand] = []  # decided in another batch, or earlier in this one
@@ -85,8 +86,10 @@ class CommandBatch:
         self._projected: list[str] = []
         self.folds_inline = True
 
-    async def look_up(self, database: Database, states: AggregateCache) -> None:
+    async def look_up(self, database: Database, states: AggregateCache, *, ahead: bool = True) -> None:
         """Reads earlier outcomes and loads the states of the streams: in one trip, or in none.
+
+        ahead: whether it is decided before its turn to commit.
 
         This runs on connections of the pool, concurrently with earlier batches. It is not the final check:
         the primary key of the outcomes is, at the commit.
@@ -100,7 +103,11 @@ class CommandBatch:
         await asyncio.gather(
             *([self._look_up_outcomes(database, asked)] if asked else []),
             *([self._load(database, states, streams)] if states.missing(streams) else []),
-            *([] if self._basis is None else [self._basis.look_up(self.commands, database, states)]),
+            *(
+                []
+                if self._basis is None
+                else [self._basis.look_up(self.commands, database, states, ahead=ahead)]
+            ),
         )
 
     async def _look_up_outcomes(self, database: Database, asked: Sequence[SubmittedCommand]) -> None:
@@ -131,25 +138,40 @@ class CommandBatch:
         self._fired = [command for command in undecided if command.command_id in self._cancelled]
         if self._fired:
             undecided = [command for command in undecided if command.command_id not in self._cancelled]
-        self._to_decide = undecided
+        self._to_decide, self._is_chosen = undecided, True
         if self._basis is not None:
             await self._basis.look_up_missing(undecided, database, states)
         await self._decide(domain, database, states, now)
 
-    async def decide_again(
-        self, domain: Domain, database: Database, states: AggregateCache, now: datetime
-    ) -> None:
-        """Decides the same commands on what is committed now, and what earlier batches leave.
-
-        Raises AppendConflict if this code cannot decide one of them any more: what follows must not commit.
-        """
+    def undo(self) -> None:
+        """Forgets the decisions: what they rest on has changed. The states that they read were evicted."""
         assert self._basis is not None, "only its conditions can break"
         self._basis.forget()
+        self._append = None
+
+    async def decide_last(
+        self, domain: Domain, database: Database, states: AggregateCache, now: datetime
+    ) -> bool:
+        """Decides the batch on what is committed now, while no one else can commit.
+
+        Returns whether others had changed the states that were known. Raises AppendConflict for a batch that
+        was undone if this code cannot decide one of its commands any more: what follows must not commit.
+        """
+        assert self._basis is not None, "only its conditions can break"
+        met = await self._basis.refresh(self.commands, database, states)
+        if not self._is_chosen:
+            await self.decide(domain, database, states, now)
+            return met
         await self._basis.look_up_missing(self._to_decide, database, states)
         stopped = self.stopped
         await self._decide(domain, database, states, now)
         if self.stopped is not None and stopped is None:
             raise AppendConflict(str(self.stopped))
+        return True
+
+    @property
+    def is_decided(self) -> bool:
+        return self._append is not None
 
     @property
     def reads_models(self) -> bool:

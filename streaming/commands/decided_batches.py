@@ -2,7 +2,10 @@
 
 Conditions break when another processor has written what a decision has read. Only the batch at the front can
 find that. Those behind it were decided on the states that it left, so all of them are decided again, in their
-order. At the last try that is done while the log is held, so nobody else can write in between.
+order: each while the log is held, so nobody else can write in between.
+
+From then on the processors contend: to decide ahead would be in vain. Each batch is decided while the log is
+held, until some in a row have met nothing of others.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from datetime import datetime
 
 from commander.domain import Domain
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log.event_log import ConditionsBroken, IndexNotKept
+from commander.eventstore.log.event_log import AppendConflict, ConditionsBroken, IndexNotKept
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.projections.serving import hold_log
 from commander.streaming.commands.aggregate_cache import AggregateCache
@@ -25,12 +28,17 @@ from commander.streaming.newer_code import NotKnown
 
 logger = logging.getLogger("commander.processor")
 
-_TRIES = 3
-"""How often a batch is tried before the log is held for it."""
+_CALM = 3
+"""After so many batches that have met nothing of others, batches are decided ahead again.
+
+No more than this are decided ahead, so none of those that were undone is left then."""
 
 
 class DecidedBatches:
-    """Decides batches, in order, and commits the one at the front. again: how many were decided again."""
+    """Decides batches, in order, and commits the one at the front.
+
+    contended: whether they are decided at the commit, while the log is held, and not ahead.
+    """
 
     def __init__(
         self,
@@ -48,12 +56,14 @@ class DecidedBatches:
         self._inline = InlineProjections(domain)
         self._deciding = asyncio.Lock()
         self._batches: deque[CommandBatch] = deque()
-        self.again = 0
+        self.contended = False
+        self._calm = 0
 
     async def decide(self, batch: CommandBatch) -> None:
-        """Decides a batch on the states that the batches before it left."""
+        """Decides a batch on the states that the batches before it left; not yet if others contend."""
         async with self._deciding:
-            await batch.decide(self._domain, self._database, self._states, self._now())
+            if not self.contended:
+                await batch.decide(self._domain, self._database, self._states, self._now())
             self._batches.append(batch)
 
     def add(self, batch: CommandBatch) -> None:
@@ -79,28 +89,32 @@ class DecidedBatches:
         self._batches.clear()
 
     async def _committed(self, connection: Connection, batch: CommandBatch) -> None:
-        for _ in range(_TRIES):
+        if batch.is_decided:
             try:
-                await batch.commit(connection, self._inline)
+                return await batch.commit(connection, self._inline)
             except ConditionsBroken:
                 async with self._deciding:
-                    await self._decide_again()
-            else:
-                return
+                    self._undo()
         await self._commit_while_held(connection, batch)
 
-    async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
-        async with self._deciding, connection.transaction():
-            await hold_log(connection)
-            await self._decide_again()
-            await batch.commit(connection, self._inline)
-
-    async def _decide_again(self) -> None:
-        """Decides all batches again, on what is committed now. Raises AppendConflict if one cannot be."""
+    def _undo(self) -> None:
+        """Undoes all decisions."""
         logger.debug("%d batches are decided again: others wrote what they read", len(self._batches))
+        self.contended, self._calm = True, 0
         for batch in self._batches:
             self._states.evict(batch.streams)
-        self._holders.clear()
-        for batch in self._batches:
-            await batch.decide_again(self._domain, self._database, self._states, self._now())
-            self.again += 1
+            batch.undo()
+
+    async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
+        """Decides a batch on what is committed now, and commits it. Raises AppendConflict; see decide_last."""
+        async with self._deciding, connection.transaction():
+            await hold_log(connection)
+            self._holders.clear()
+            self._holders.asks = True
+            met = await batch.decide_last(self._domain, self._database, self._states, self._now())
+            try:
+                await batch.commit(connection, self._inline)
+            except ConditionsBroken as error:
+                raise AppendConflict(str(error)) from error
+        self._calm = 0 if met else self._calm + 1
+        self.contended = self._calm < _CALM

@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from commander.domain import (
     CommandContext,
     CommanderError,
@@ -24,7 +22,7 @@ from commander.domain import (
     InvalidDecision,
     Rejected,
 )
-from commander.domain.deciders import StreamSource
+from commander.domain.deciders import Source, StreamSource
 from commander.domain.errors import HandlerStuck, HandlerTimedOut
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.reactors import RecordedRejection
@@ -32,6 +30,7 @@ from commander.eventstore.records import Decision, NewEvent, Status, SubmittedCo
 from commander.streaming.commands.allowing import NotRefused, Refusal, refusal_by_rule
 from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.models import value_of
+from commander.streaming.commands.needs import Needs
 from commander.streaming.commands.stream_states import StreamState, described, this_code
 
 logger = logging.getLogger("commander.processor")
@@ -88,14 +87,16 @@ def decide(
         refused = _by_rule(domain, type_, command, instance, current) or _guarded(command, current)
         if refused is not None:
             return _refused(domain, command, digest, current, *refused)
-    others = [] if basis is None else basis.others(type_, instance)
-    if (unreadable := _unreadable(command, others)) is not None:
+    needs = Needs(()) if basis is None else basis.needs_of(command)
+    if needs.problem is not None:
+        return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", needs.problem)
+    others = basis.states_of(needs.sources) if basis is not None and needs.sources else []
+    if others and (unreadable := _unreadable(command, others)) is not None:
         return _refused(domain, command, digest, current, *unreadable)
     try:
-        if basis is None:
-            return _applied(domain, type_, command, digest, instance, current, now)
-        if others:
-            return _applied_across(domain, type_, command, digest, instance, others, now, basis)
+        if basis is not None and others:
+            given = zip(needs.sources, others, strict=True)
+            return _applied_across(domain, type_, command, digest, instance, [*given], now, basis)
         return _applied(domain, type_, command, digest, instance, current, now, basis)
     except Rejected as rejection:
         status, code, message = Status.REJECTED, rejection.code, rejection.message
@@ -212,29 +213,33 @@ def _applied_across(
     command: SubmittedCommand,
     digest: bytes,
     instance: Any,
-    states: Sequence[StreamState],
+    given: Sequence[tuple[Source, StreamState]],
     now: datetime,
     basis: Basis,
 ) -> tuple[Decision, StreamState]:
-    """The decision of a decider over several states, which are in its order: the first is the command's."""
+    """The decision of a decider over several states.
+
+    given: what each state is folded from, and the state, in the decider's order. The first is the command's.
+    """
     decider = domain.deciders[type_.name]
-    sources = decider.sources_of(instance)
+    sources, states = [*zip(*given, strict=True)]
     after: dict[str, StreamState] = {}
     recorded, events = [], []
     for index, event in domain.decided_across(
-        decider, [one.state for one in states], instance, lambda: _context(command, now)
+        decider, sources, [one.state for one in states], instance, lambda: _context(command, now)
     ):
-        stored, read_back = _stored(domain.event_of[type(event)], event)
         source, aggregate = sources[index], decider.states[index].type
         assert isinstance(source, StreamSource), "a model gets no events"
         stream = source.stream
-        events.append(read_back)
         before = after.get(stream)
         if before is None:
             before = StreamState(aggregate.own(states[index].state), states[index].version)
-        after[stream] = StreamState(aggregate.evolve(before.state, read_back), before.version + 1)
-        elsewhere = None if stream == command.stream else (stream, before.version + 1)
-        recorded.append(stored if elsewhere is None else replace(stored, elsewhere=elsewhere))
+        version = before.version + 1
+        elsewhere = None if stream == command.stream else (stream, version)
+        stored, read_back = _stored(domain.event_of[type(event)], event, elsewhere)
+        recorded.append(stored)
+        events.append(read_back)
+        after[stream] = StreamState(aggregate.evolve(before.state, read_back), version)
     basis.accept(after, events)
     own = after.get(command.stream, states[0])
     return Decision(command, digest, _APPLIED, own.version, tuple(recorded), decider_now=now), own
@@ -244,13 +249,16 @@ def _context(command: SubmittedCommand, now: datetime) -> CommandContext:
     return CommandContext(command.command_id, command.correlation_id, now, command.actor)
 
 
-def _stored(type_: EventType, event: Any) -> tuple[NewEvent, Any]:
-    """The event as it is stored, and as it is read back. States are folded only from the latter."""
+def _stored(type_: EventType, event: Any, elsewhere: tuple[str, int] | None = None) -> tuple[NewEvent, Any]:
+    """The event as it is stored, and as it is read back. States are folded only from the latter.
+
+    elsewhere: see NewEvent.
+    """
     data, read_back = type_.read_back(event)
     if len(data) > MAX_EVENT_BYTES:
         raise InvalidDecision(f"{type_.name} has {len(data)} bytes; {MAX_EVENT_BYTES} is the limit")
     tags = tuple(value_of(type_.stored_name, tag) for tag in type_.tags_of(read_back)) if type_.tagged else ()
-    return NewEvent(type_.stored_name, type_.version, data.decode(), tags=tags), read_back
+    return NewEvent(type_.stored_name, type_.version, data.decode(), elsewhere, tags), read_back
 
 
 def _refused(

@@ -19,6 +19,7 @@ from commander.eventstore.database import Connection, Database
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import (
+    IndexDropped,
     activate,
     active_indexes,
     add_tags,
@@ -90,6 +91,14 @@ def index_name(rule: UniqueRule) -> str:
 
 async def _built(wanted: _Wanted, database: Database) -> int:
     """The id of the active index. One process builds it; others wait."""
+    while True:
+        try:
+            return await _build(wanted, database)
+        except IndexDropped as error:
+            logger.warning("%s: %s", wanted.name, error)
+
+
+async def _build(wanted: _Wanted, database: Database) -> int:
     name = wanted.name
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
         index = await begin_index(connection, name, wanted.fingerprint)

@@ -7,14 +7,14 @@ The position of its last event is a condition of the append: no event of the que
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from commander.domain import Domain, UndecodableEvent, UnknownEvent
 from commander.domain.deciders import QuerySource
 from commander.eventstore.database import Connection
 from commander.eventstore.log.event_log import PAGE
-from commander.eventstore.log.indexes import read_tagged
+from commander.eventstore.log.indexes import TaggedAfter, read_tagged
 from commander.eventstore.records import RecordedEvent
 from commander.streaming.commands.stream_states import StreamState, described, this_code
 
@@ -36,25 +36,32 @@ class Models:
         self._known: OrderedDict[QuerySource, ModelState] = OrderedDict()
 
     async def load(
-        self, connection: Connection, index: int, queries: Iterable[QuerySource]
+        self, connection: Connection, index: int, queries: Sequence[QuerySource]
     ) -> dict[QuerySource, ModelState]:
         """The states as the log is now."""
-        return {query: await self._load(connection, index, query) for query in queries}
+        loaded = {query: self._known.get(query) or self._initial(query) for query in queries}
+        unread = [*loaded]
+        while unread:
+            after = [TaggedAfter(values_of(one), loaded[one].position) for one in unread]
+            pages = await read_tagged(connection, index, after, PAGE)
+            for query, page in zip(unread, pages, strict=True):
+                for event in page.events:
+                    loaded[query] = ModelState(
+                        self._folded(query, loaded[query].state, event), event.position
+                    )
+            unread = [query for query, page in zip(unread, pages, strict=True) if page.has_more]
+        self._keep(loaded)
+        return loaded
 
-    async def _load(self, connection: Connection, index: int, query: QuerySource) -> ModelState:
-        model = self._domain.decision_models[query.model]
-        known = self._known.get(query) or ModelState(StreamState(model.initial(), 0), 0)
-        while True:
-            events = await read_tagged(connection, index, values_of(query), known.position, PAGE)
-            for event in events:
-                known = ModelState(self._folded(query, known.state, event), event.position)
-            if len(events) < PAGE:
-                break
-        self._known[query] = known
-        self._known.move_to_end(query)
-        if len(self._known) > _MOST:
+    def _initial(self, query: QuerySource) -> ModelState:
+        return ModelState(StreamState(self._domain.decision_models[query.model].initial(), 0), 0)
+
+    def _keep(self, loaded: Mapping[QuerySource, ModelState]) -> None:
+        for query, state in loaded.items():
+            self._known[query] = state
+            self._known.move_to_end(query)
+        while len(self._known) > _MOST:
             self._known.popitem(last=False)
-        return known
 
     def _folded(self, query: QuerySource, before: StreamState, event: RecordedEvent) -> StreamState:
         if before.unreadable is not None:
@@ -70,6 +77,31 @@ class Models:
         except BaseException as error:  # the author's code may raise anything
             reason = f"evolving by the event at position {event.position} raised {described(error)}"
             return StreamState(before.state, before.version, reason)
+
+
+class Folded:
+    """Models as they are after some decisions. states: by their queries."""
+
+    def __init__(self, domain: Domain, states: Mapping[QuerySource, StreamState]) -> None:
+        self._domain = domain
+        self.states = dict(states)
+        self._by_value: dict[str, list[QuerySource]] = {}
+        for query in states:
+            for value in values_of(query):
+                self._by_value.setdefault(value, []).append(query)
+
+    def add(self, events: Iterable[Any]) -> None:
+        """Folds these events of one decision into the models that find them: all or none."""
+        if not self.states:
+            return
+        changed = dict[QuerySource, StreamState]()
+        for event in events:
+            type_ = self._domain.event_of[type(event)]
+            for tag in type_.tags_of(event) if type_.tagged else ():
+                for query in self._by_value.get(value_of(type_.stored_name, tag), ()):
+                    before = changed.get(query) or self.states[query]
+                    changed[query] = evolved_model(self._domain, query, before, event)
+        self.states |= changed
 
 
 def evolved_model(domain: Domain, query: QuerySource, before: StreamState, event: Any) -> StreamState:

@@ -233,7 +233,8 @@ class Processor:
         recent, basis = tuple(self._recent), self._across.basis()
         batch = CommandBatch(commands, progress, recent, loads, after, since, basis)
         self._recent.append(batch)
-        return _LookUp(batch, asyncio.create_task(batch.look_up(self._database, self._states)))
+        looking = batch.look_up(self._database, self._states, ahead=not self._batches.contended)
+        return _LookUp(batch, asyncio.create_task(looking))
 
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
         """Decides a batch while earlier ones commit. Returns when its own commit has started.
@@ -245,7 +246,10 @@ class Processor:
             await self._committed()
         await self._batches.decide(look_up.batch)
         await self._committed(but=_COMMITS - 1)
+        ahead = look_up.batch.is_decided
         await self._commits.start(leases)
+        if not ahead:
+            await self._committed()
         if look_up.batch.stopped is not None:
             raise look_up.batch.stopped
         self._last = look_up.batch

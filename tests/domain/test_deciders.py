@@ -34,7 +34,8 @@ ADA = Student("ada@example.com")
 
 
 def decided(command: Any, *states: Any) -> Any:
-    return school.deciders[type(command).__name__].decide(states, command, lambda: CONTEXT)
+    decider = school.deciders[type(command).__name__]
+    return decider.decide(decider.sources_of(command), states, command, lambda: CONTEXT)
 
 
 def test_the_command_belongs_to_the_stream_of_the_first_state() -> None:
@@ -117,7 +118,8 @@ def test_the_context_is_made_only_for_a_decider_that_takes_it() -> None:
     def context() -> CommandContext:
         raise AssertionError("nobody asked for it")
 
-    assert school.deciders["Enrol"].decide((ADA, Course(5)), Enrol(ONE, TWO), context)
+    enrol = school.deciders["Enrol"]
+    assert enrol.decide(enrol.sources_of(Enrol(ONE, TWO)), (ADA, Course(5)), Enrol(ONE, TWO), context)
     assert school.deciders["SwapDesks"].takes_context
 
 

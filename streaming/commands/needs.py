@@ -1,0 +1,44 @@
+"""What the decision on a command needs beside the command: found once for each command of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from commander.domain import Domain
+from commander.domain.deciders import QuerySource, Source, StreamSource
+from commander.eventstore.records import SubmittedCommand
+from commander.streaming.commands.stream_states import described
+
+
+class Needs(NamedTuple):
+    """What a decision needs.
+
+    sources: what each state of a decider over several states is folded from, in its order. () for a command
+    that an aggregate decides. streams: those of the sources; the first is the command's own.
+    problem: why the sources cannot be found; None if they can.
+    """
+
+    streams: Sequence[str]
+    sources: Sequence[Source] = ()
+    problem: str | None = None
+
+    @property
+    def queries(self) -> Sequence[QuerySource]:
+        """The sources that are decision models."""
+        return [one for one in self.sources if isinstance(one, QuerySource)]
+
+
+def needs_of(domain: Domain, command: SubmittedCommand) -> Needs:
+    """What the decision on a command needs. It never raises."""
+    own = command.stream
+    type_ = domain.command_type(command.type)
+    decider = None if type_ is None else domain.deciders.get(type_.name)
+    if type_ is None or decider is None:
+        return Needs((own,))
+    try:
+        sources = decider.sources_of(type_.decode(command.data))
+    except BaseException as error:  # a __post_init__ may raise anything
+        return Needs((own,), problem=described(error))
+    streams = (one.stream for one in sources if isinstance(one, StreamSource))
+    return Needs([*dict.fromkeys((own, *streams))], sources)
