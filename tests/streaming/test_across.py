@@ -18,6 +18,7 @@ from commander.eventstore.audit.events import EVENTS, VERSIONS
 from commander.eventstore.audit.findings import begun
 from commander.eventstore.audit.outcomes import OUTCOMES
 from commander.eventstore.records import Outcome, RecordedEvent, Status
+from commander.streaming.nats.streams import partition_of
 from tests.domain.school import (
     Course,
     Enrol,
@@ -29,7 +30,7 @@ from tests.domain.school import (
     school,
 )
 from tests.streaming.concerts import ROOM, HoldSeat, ReleaseSeats, concerts
-from tests.streaming.conftest import Bank, running
+from tests.streaming.conftest import PARTITIONS, Bank, running
 from tests.streaming.wards import GoOffCall, GoOnCall, wards
 
 STUDENTS = [UUID(int=n + 1) for n in range(12)]
@@ -190,6 +191,26 @@ async def test_no_rule_is_broken_by_three_processors_that_come_and_go(servers: B
     codes = Counter(one.code for one in found)
     assert codes["NOT_UNIQUE"] and codes["FULL"] and codes["NOT_REGISTERED"], codes
     assert len(log) == sum(one.event_count for one in found)
+
+
+async def test_processors_that_contend_decide_while_the_log_is_held_and_ahead_again_later(
+    servers: Bank,
+) -> None:
+    processors = [servers.processor(wards, batch_size=20) for _ in range(2)]
+    random_ = random.Random(19)
+    async with running(processors[0].run()), running(processors[1].run()), asyncio.timeout(120):
+        while not all(one.owned for one in processors):
+            await asyncio.sleep(0.01)
+        while not (contended := [one for one in processors if one._batches.contended]):
+            numbers = random_.choices(range(DOCTORS), k=_AT_ONCE)
+            moves = [
+                GoOffCall(n, (n + 4) % DOCTORS) if random_.random() < 0.5 else GoOnCall(n) for n in numbers
+            ]
+            await outcomes(servers, await asyncio.gather(*(servers.submit(one, wards) for one in moves)))
+        owned = contended[0].owned
+        doctor = next(n for n in range(DOCTORS) if partition_of(f"doctor-{n}", PARTITIONS) in owned)
+        while contended[0]._batches.contended:  # it meets nothing of others
+            await outcomes(servers, [await servers.submit(GoOnCall(doctor), wards)])
 
 
 async def test_what_a_decision_has_only_read_is_still_so_when_it_is_stored(servers: Bank) -> None:
