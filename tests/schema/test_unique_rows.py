@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from graphql import build_schema
 
 from commander import BigInt
 from commander.domain import Domain, Viewer
@@ -67,12 +66,9 @@ async def sent(servers: Bank, *commands: object) -> str:
     return str(outcome.position)
 
 
-async def executed(
-    services: Services, document: str, viewer: Viewer | None = None, subgraph: bool = False, **variables: Any
-) -> Any:
+async def executed(services: Services, document: str, viewer: Viewer | None = None, **variables: Any) -> Any:
     rights = None if viewer is None else club.rights(viewer, frozenset({"operator"}))
-    schema = schema_of(club, subgraph=subgraph)
-    return await schema.execute(document, variables, Context(services, rights=rights))
+    return await schema_of(club).execute(document, variables, Context(services, rights=rights))
 
 
 async def data(
@@ -82,25 +78,6 @@ async def data(
     assert result.errors is None, result.errors
     found: dict[str, Any] = result.data
     return found
-
-
-def test_each_unique_key_made_of_columns_finds_the_rows_of_its_aggregate() -> None:
-    query = build_schema(schema_of(club).as_str()).query_type
-    assert query is not None
-    found = {
-        f"{name}({', '.join(f'{n}: {a.type}' for n, a in field.args.items())}): {field.type}"
-        for name, field in query.fields.items()
-        if "By" in name
-    }
-    waiting = "atLeast: Position, timeoutMs: Int!"
-    assert found == {
-        f"memberByEmail(email: String!, {waiting}): Member",
-        f"memberByCountryNumber(country: Country!, number: BigInt!, {waiting}): Member",
-        f"memberByBadge(badge: String!, {waiting}): Member",
-        f"memberByDetails(born: Date!, fee: Decimal!, entered: DateTime!, {waiting}): Member",
-        f"mailAddressByEmail(email: String!, {waiting}): MailAddress",
-        f"guestByEmail(email: String!, {waiting}): Guest",
-    }
 
 
 async def test_a_row_is_found_by_the_key_that_its_stream_has_now(members: Services, servers: Bank) -> None:
