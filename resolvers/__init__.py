@@ -29,6 +29,7 @@ log_pages.py        pages of the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections
 links.py            read rows of another projection, along links and by id
+unique_rows.py      read rows by unique keys
 cursors.py          cursors of lists: encode and decode
 node_ids.py          global ids of rows, commands and events: encode and decode
 read_your_writes.py wait until a projection shows a position

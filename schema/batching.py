@@ -27,6 +27,7 @@ from commander.resolvers.services import Services
 from commander.resolvers.status import CommandState, states_of
 from commander.resolvers.stream_events import StreamPage, pages_of
 from commander.resolvers.time_travel import PastRow, past_rows
+from commander.resolvers.unique_rows import KeyedRow, rows_by_unique_keys
 from commander.resolvers.visible_events import sees_command, sees_every_event, visible_events
 from commander.resolvers.visible_rows import visible
 from commander.streaming.projections.progress import Reached
@@ -50,6 +51,7 @@ class Batching:
         self.reactions = _loader(self._reactions_to)
         self.stream_events = _loader(self._pages)
         self.rows = _loader(self._rows)
+        self.rows_by_unique_keys = _loader(self._rows_by_unique_keys)
         self.pages_of_links = _loader(self._pages_of_links)
         self.counts_of_links = _loader(self._counts_of_links)
         self.past_rows = _loader(self._past_rows)
@@ -95,6 +97,16 @@ class Batching:
             type_ = self._services.domain.projections[name]
             found |= {(name, key): visible(self._rights, type_, row) for key, row in rows.items()}
         return [found.get(one) for one in asked]
+
+    async def _rows_by_unique_keys(self, asked: Sequence[KeyedRow]) -> list[Any | CommanderError | None]:
+        """None for a row that the viewer does not see."""
+        found = await rows_by_unique_keys(self._services, asked)
+        return [self._seen(one.projection, found[one]) for one in asked]
+
+    def _seen(self, projection: str, row: Any | CommanderError | None) -> Any | CommanderError | None:
+        if isinstance(row, CommanderError):
+            return row
+        return visible(self._rights, self._services.domain.projections[projection], row)
 
     async def _pages_of_links(self, asked: Sequence[tuple[Referring, RowPage]]) -> list[list[Any]]:
         found = await pages_of_links(self._services, asked, self._size)

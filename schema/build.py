@@ -10,6 +10,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from commander.domain import DefinitionError, Domain
+from commander.domain.unique_rows import unique_rows_of
 from commander.resolvers.trusted_documents import TrustedDocuments
 from commander.schema.descriptions import describe
 from commander.schema.execution.counting import CountingExecution
@@ -128,7 +129,8 @@ def _where(domain: Domain, names: set[str]) -> str:
     for command in domain.commands.values():
         named += [(f"{command.name}Input", command.where), (uncapitalized(command.name), command.where)]
     for row in domain.projections.values():
-        own = (camel(row.query), camel(row.plural), *names_of(row))
+        by_keys = [one.query for one in unique_rows_of(domain, row)]
+        own = (camel(row.query), camel(row.plural), *names_of(row), *by_keys)
         named += [(name, row.where) for name in own]
     return next((where for name, where in named if name in names), domain.where)
 

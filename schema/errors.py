@@ -9,6 +9,7 @@ RATE_LIMITED         the client has used what it may; try again later (extension
 TIMED_OUT            the operation took longer than it may; ask for less (extensions.seconds)
 COST_TOO_HIGH        the operation can cost too many points; ask for less (extensions.cost and limit)
 ANSWER_TOO_LARGE     the lists of the answer have too many items; ask for less (extensions.limit)
+UNIQUE_KEY_BUILDING  this code has no index of the unique key that is built; try again later
 PROJECTION_BUILDING  this code has no table that is built; try again later
 PROJECTION_BEHIND    a projection is late; try again (extensions.projection, position and wanted)
 PROJECTION_STOPPED   a projection cannot fold an event; it goes on when its code is fixed (extensions as for
@@ -62,6 +63,7 @@ from commander.resolvers.answer_size import AnswerTooLarge
 from commander.resolvers.cursors import LostCursor
 from commander.resolvers.read_your_writes import AheadOfLog, Late, ProjectionBehind, ProjectionStopped
 from commander.resolvers.trusted_documents import UntrustedDocument
+from commander.resolvers.unique_rows import UniqueKeyBuilding
 from commander.schema.incidents import Outages, unexpected
 from commander.streaming.commands.deciding import CannotDecide
 from commander.streaming.nats.names import StoresDiffer
@@ -91,6 +93,7 @@ _CODES: Mapping[type[Exception], str] = {
     TimedOut: "TIMED_OUT",
     UntrustedDocument: "DOCUMENT_NOT_TRUSTED",
     AnswerTooLarge: "ANSWER_TOO_LARGE",
+    UniqueKeyBuilding: "UNIQUE_KEY_BUILDING",
     ProjectionBuilding: "PROJECTION_BUILDING",
     Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,

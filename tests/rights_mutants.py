@@ -28,6 +28,8 @@ LIVE = f"{ROWS}::test_a_live_row_comes_and_goes_with_who_sees_it"
 GUESS = f"{ROWS}::test_a_hidden_value_cannot_be_guessed_from_which_rows_there_are_or_their_order"
 HIDDEN = f"{ROWS}::test_a_field_is_null_for_those_who_do_not_see_it"
 HIDDEN_LINKS = "tests/schema/test_hidden_links.py"
+BY_KEY = "tests/schema/test_unique_rows.py::test_a_row_that_the_viewer_does_not_see_is_as_no_row"
+BY_HIDDEN = "tests/schema/test_unique_rows.py::test_nobody_is_told_of_a_hidden_column_by_asking_by_it"
 EACH_EVENT = f"{EVENTS}::test_each_field_that_shows_events_shows_those_that_the_viewer_sees"
 OF_OTHERS = f"{EVENTS}::test_the_past_of_a_row_tells_of_others_commands_only_that_they_were"
 STATUS_OF_OTHERS = (
@@ -116,6 +118,8 @@ def _rows() -> Iterator[Mutant]:
     yield Mutant("reverse-count", file, f"{load}where))", f"{load}{_ASKED}))", EACH_ROW)
     row = "visible(self._rights, type_, row) for key"
     yield Mutant("link", "schema/batching.py", row, "row for key", EACH_ROW)
+    row = "visible(self._rights, self._services.domain.projections[projection], row)"
+    yield Mutant("unique-row", "schema/batching.py", row, "row", BY_KEY)
 
     file = "schema/types/time_travel.py"
     yield Mutant("as-of", file, "row = visible(rights, self.type, made.row)", "row = made.row", PAST)
@@ -143,6 +147,8 @@ def _fields() -> Iterator[Mutant]:
     yield Mutant("where-by-link", file, linked, "            return Linked(", HIDDEN_LINKS)
     file, order = "schema/types/projections.py", 'must_see(rights, type_, order.fields, "orderBy")'
     yield Mutant("order-by", file, order, "pass", GUESS)
+    key = "must_see(context.rights, type_, columns, rows.query)"
+    yield Mutant("unique-key", "schema/types/unique_rows.py", key, "pass", BY_HIDDEN)
     file = "schema/types/links.py"
     order = 'must_see(rights, link.source, (link.field, *order.fields), "orderBy")'
     yield Mutant("order-of-link", file, order, "pass", HIDDEN_LINKS)

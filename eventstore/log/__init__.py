@@ -5,6 +5,7 @@ event_log.py        append decisions, read streams
 append_binds.py     decisions and events as the binds of an append
 conditions.py       what decisions rest on, held while they are stored
 indexes.py          unique keys and tags, which each append keeps up
+key_holders.py      which streams hold unique keys, for who does not append
 ranges.py           read the log in its order, page by page
 outcomes.py         the one outcome of each command
 command_history.py  the list of decided commands, and the dead letters

@@ -28,6 +28,7 @@ from graphql import (
 from commander.domain import Domain, Rights
 from commander.domain.links import links_of
 from commander.domain.reach import Reach, roles_in_rules
+from commander.domain.unique_rows import unique_rows_of
 from commander.schema.execution.reduced_schema import Hidden, reduced
 from commander.schema.names import uncapitalized
 from commander.schema.naming import ROOTS, Naming
@@ -89,7 +90,13 @@ class VisibleSchemas:
             if not reach.shows(event):
                 types.add(name)
         for row in domain.projections.values():
-            for field in reach.hidden(row):
+            hidden = reach.hidden(row)
+            members |= {
+                ("Query", rows.query)
+                for rows in unique_rows_of(domain, row)
+                if any(column in hidden for column in rows.columns)
+            }
+            for field in hidden:
                 members |= {(of, field.graphql_name) for of in _shapes(type_name(row))}
                 members.add((f"{type_name(row)}Column", field.name.upper()))
             if not reach.shows(row):

@@ -23,7 +23,8 @@ def client_lines(operations: Operations) -> Iterator[str]:
     assert operations.schema.query_type is not None, "each schema has queries"
     for rows in operations.rows:
         fields = operations.schema.query_type.fields
-        yield from _query(rows, rows.one, fields[rows.one], "row", f"{PREFIX}{rows.type.name} | None")
+        for name in (rows.one, *rows.by_keys):
+            yield from _query(rows, name, fields[name], "row", f"{PREFIX}{rows.type.name} | None")
         yield from _query(rows, rows.many, fields[rows.many], "page", f"Page[{PREFIX}{rows.type.name}]")
         if rows.past:
             yield from _query(rows, rows.at, fields[rows.at], "row", f"{PREFIX}{rows.past.name} | None")

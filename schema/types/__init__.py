@@ -27,5 +27,6 @@ live.py             the subscriptions of each projection
 affordances.py      the field availableCommands of rows
 row_lists.py        lists of rows as connections
 links.py            the row that a row refers to, and the rows that refer to it
+unique_rows.py      the row with a unique key: accountByOwner
 projections.py      the queries of each projection
 """

@@ -32,6 +32,7 @@ from commander.schema.types.read_your_writes import TIMEOUT, WAITING, AtLeast, T
 from commander.schema.types.records import Node
 from commander.schema.types.row_lists import PAGE, RowList, row_list
 from commander.schema.types.time_travel import PastRows, history_fields, past_names, past_rows, row_at
+from commander.schema.types.unique_rows import unique_row_fields
 
 _EVENTS = "events"
 _EVENTS_OF_ROW = 10
@@ -97,7 +98,8 @@ class ProjectionFields:
         where = Where(name, type_, self._types, self._conditions)
         rows = self._lists[type_.name] = row_list(name, type_, row, where, self._types)
         self.live += live_fields(name, type_, row, where, self._types, self._domain)
-        return [_by_key(type_, row, self._types), _list(rows, self._domain), *own]
+        by_unique_keys = unique_row_fields(type_, row, self._types, self._domain)
+        return [_by_key(type_, row, self._types), *by_unique_keys, _list(rows, self._domain), *own]
 
     def _of_link(self, link: Link) -> list[DirectField]:
         """The fields for a link: of both rows and of past rows. Also adds it to the filter."""

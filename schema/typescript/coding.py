@@ -67,9 +67,10 @@ def _roots(operations: Operations) -> dict[str, dict[str, str]]:
     """The fields that the operations ask for, as those of a type; and the variables of each, too."""
     schema, rows = operations.schema, operations.rows
     of_rows = [name for one in rows for name in (one.one, one.many)]
+    by_keys = [name for one in rows for name in one.by_keys]
     asked = (
         ("Mutation", schema.mutation_type, list(operations.commands)),
-        ("Query", schema.query_type, of_rows),
+        ("Query", schema.query_type, [*of_rows, *by_keys]),
         ("Subscription", schema.subscription_type, [*of_rows, "events"]),
     )
     roots: dict[str, dict[str, str]] = {}

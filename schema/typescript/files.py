@@ -159,7 +159,8 @@ def _index(operations: Operations) -> Iterator[str]:
     yield "  queries: {"
     for rows in operations.rows:
         row = f"types.{rows.type.name}"
-        yield from _shape(rows.one, query.fields[rows.one], f"result: {row} | null")
+        for name in (rows.one, *rows.by_keys):
+            yield from _shape(name, query.fields[name], f"result: {row} | null")
         page = f"{{ edges: {{ cursor: string; node: {row} }}[]; pageInfo: {_PAGE_INFO} }}"
         yield from _shape(rows.many, query.fields[rows.many], f"result: {page}")
     yield "  };"

@@ -1,4 +1,4 @@
-"""The operations of a domain: one per command, four per projection, and the feed."""
+"""The operations of a domain: one per command, four per projection, one per unique key, and the feed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from graphql import (
 )
 
 from commander.domain import Domain, ProjectionType
+from commander.domain.unique_rows import unique_rows_of
 from commander.schema.names import camel, capitalized, uncapitalized
 from commander.schema.typescript.selecting import Selecting
 
@@ -30,6 +31,7 @@ RESUMING = ("after", "atLeast")
 class Rows:
     """A projection by its names in GraphQL. columns: the fields of a row that its own columns are.
 
+    by_keys: the queries of a row by its unique keys.
     past: the type of a row of the past, which the query `at` gives. None if the projection has none.
     """
 
@@ -39,6 +41,7 @@ class Rows:
     at: str
     key: str
     columns: tuple[str, ...]
+    by_keys: tuple[str, ...]
     past: GraphQLObjectType | None
 
 
@@ -51,7 +54,7 @@ class Operations:
         commands = [uncapitalized(c.name) for c in domain.commands.values() if not c.internal]
         mutations = _fields(schema.mutation_type)
         self.commands = {name: mutations[name] for name in commands}
-        self.rows = [self._rows(projection) for projection in domain.projections.values()]
+        self.rows = [self._rows(domain, projection) for projection in domain.projections.values()]
 
     def command(self, name: str) -> str:
         outcome = get_named_type(self.commands[name].type)
@@ -71,7 +74,8 @@ class Operations:
     def queries(self, rows: Rows) -> Iterator[tuple[str, str]]:
         """(name, document)"""
         fields, row = _fields(self.schema.query_type), self._row(rows)
-        yield rows.one, _document("query", rows.one, fields[rows.one], row)
+        for name in (rows.one, *rows.by_keys):
+            yield name, _document("query", name, fields[name], row)
         page = f"edges {{ cursor node {{ {row} }} }} {PAGE_INFO}"
         yield rows.many, _document("query", rows.many, fields[rows.many], page)
 
@@ -92,7 +96,7 @@ class Operations:
     def _row(self, rows: Rows) -> str:
         return self.selecting.plain(rows.type, rows.columns)
 
-    def _rows(self, projection: ProjectionType) -> Rows:
+    def _rows(self, domain: Domain, projection: ProjectionType) -> Rows:
         one, many = camel(projection.query), camel(projection.plural)
         type_ = self.schema.get_type(capitalized(one))
         assert isinstance(type_, GraphQLObjectType), one
@@ -101,7 +105,8 @@ class Operations:
         past = _fields(self.schema.query_type).get(at)
         of_past = None if past is None else get_named_type(past.type)
         assert of_past is None or isinstance(of_past, GraphQLObjectType), at
-        return Rows(type_, one, many, at, projection.key_field.graphql_name, columns, of_past)
+        by_keys = tuple(rows.query for rows in unique_rows_of(domain, projection))
+        return Rows(type_, one, many, at, projection.key_field.graphql_name, columns, by_keys, of_past)
 
 
 def _fields(root: GraphQLObjectType | None) -> dict[str, GraphQLField]:

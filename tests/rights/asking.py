@@ -37,6 +37,7 @@ class Asks:
             "accountId": [branch.accounts["ada"], branch.accounts["bob"]],
             "transferId": branch.transfers[:2],
             "complaintId": [branch.complaints[name] for name in ("ada", "public", "handed over")],
+            "text": ["slow", "slower", "wrong"],
             "commandId": [branch.commands[name] for name in _COMMANDS],
             "position": [first[type_] for type_ in _EVENTS],
             "asOf": [{"position": max(exported.events, key=int)}, {"position": first["Published"]}],

@@ -109,10 +109,11 @@ class Archived:
     complaint_id: UUID
 
 
-@branch.aggregate(key="complaint_id")
+@branch.aggregate(key="complaint_id", unique=("text",))
 @dataclass(frozen=True)
 class Complaint:
     customer: str | None = None
+    text: str | None = None
 
     def complain(self, command: Complain) -> Complained:
         return Complained(command.complaint_id, command.customer, command.text, command.note)
@@ -130,10 +131,10 @@ class Complaint:
         return Archived(command.complaint_id)
 
     def complained(self, event: Complained) -> Complaint:
-        return Complaint(event.customer)
+        return Complaint(event.customer, event.text)
 
     def handed_over(self, event: HandedOver) -> Complaint:
-        return Complaint(event.customer)
+        return replace(self, customer=event.customer)
 
     def published(self, event: Published) -> Complaint:
         return self

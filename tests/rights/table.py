@@ -89,7 +89,8 @@ ROOTS = {
     "Query": of(
         ANYONE,
         "account accounts accountHistory accountAt transfer transfers transferHistory transferAt complaint "
-        "complaints complaintHistory complaintAt dossier dossiers dossierHistory dossierAt event events",
+        "complaints complaintHistory complaintAt complaintByText dossier dossiers dossierHistory dossierAt "
+        "event events",
         own="node nodes command commands lineage",
         operators="deadLetters effectFailures reactorFailures",
     ),

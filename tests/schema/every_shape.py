@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated
 from uuid import UUID
 
-from commander import ApiName, BigInt, Domain
+from commander import ApiName, BigInt, Domain, Unique
 
 shapes = Domain("shapes")
 
@@ -70,16 +70,20 @@ class Everything:
     left: str = "left"
 
 
-@shapes.aggregate(key="shape_id")
+@shapes.aggregate(key="shape_id", unique=(("colour", "large"), Unique("exact", name="size")))
 @dataclass(frozen=True)
 class Shape:
     count: int = 0
+    colour: Colour | None = None
+    large: BigInt | None = None
+    exact: Decimal | None = None
 
     def everything(self, command: Everything) -> Shaped:
         return Shaped(**vars(command))
 
     def shaped(self, event: Shaped) -> Shape:
-        return replace(self, count=self.count + event.count)
+        given = (event.colour, event.large, event.exact)
+        return Shape(self.count + event.count, *given)
 
 
 @shapes.projection("shape", key="shape_id", filterable=("exact",))

@@ -112,15 +112,21 @@ async def test_what_a_loader_gives_for_a_key_depends_on_no_other_key(
     loaders = {
         name for name, one in vars(Batching(services, UNBOUNDED)).items() if isinstance(one, DataLoader)
     }
-    assert loaders == set(keys)
+    assert loaders == {*keys, "rows_by_unique_keys"}, "the bank has no unique keys: see test_unique_rows.py"
     for name, known in keys.items():
-        alone = {key: (await loaded(services, name, [key]))[0] for key in known}
-        assert len({str(value) for value in alone.values()}) > 1
-        chosen = random.Random(name)
-        for _ in range(20):
-            several = chosen.choices(known, k=chosen.randint(1, 3 * len(known)))
-            together = await loaded(services, name, several)
-            assert together == [alone[key] for key in several], name
+        await assert_the_same_alone_and_together(services, name, known)
+
+
+async def assert_the_same_alone_and_together(
+    services: Services, name: str, known: Sequence[Hashable]
+) -> None:
+    alone = {key: (await loaded(services, name, [key]))[0] for key in known}
+    assert len({str(value) for value in alone.values()}) > 1
+    chosen = random.Random(name)
+    for _ in range(20):
+        several = chosen.choices(known, k=chosen.randint(1, 3 * len(known)))
+        together = await loaded(services, name, several)
+        assert together == [alone[key] for key in several], name
 
 
 async def test_a_command_that_an_answer_shows_twice_has_its_events_once_each(

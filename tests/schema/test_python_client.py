@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from commander.cli.client import app
 from commander.domain.errors import CommanderError
+from commander.domain.unique_rows import unique_rows_of
 from commander.examples.bank import bank
 from commander.schema.build import build_schema
 from commander.schema.python.files import python_files
@@ -189,7 +190,8 @@ def test_the_api_takes_each_document(name: str, packages: Path) -> None:
     ]
     projections = DOMAINS[name].projections
     public = [command for command in DOMAINS[name].commands.values() if not command.internal]
-    assert len(documents) == 1 + len(public) + 5 * len(projections)
+    by_keys = sum(len(unique_rows_of(DOMAINS[name], one)) for one in projections.values())
+    assert len(documents) == 1 + len(public) + 5 * len(projections) + by_keys
     for document in documents:
         assert graphql.validate(schema, graphql.parse(document)) == []
 
