@@ -90,12 +90,13 @@ def decide(
     needs = Needs(()) if basis is None else basis.needs_of(command)
     if needs.problem is not None:
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", needs.problem)
-    others = basis.states_of(needs.sources) if basis is not None and needs.sources else []
+    sources = basis.sources_of(needs) if basis is not None else ()
+    others = basis.states_of(sources) if basis is not None and sources else []
     if others and (unreadable := _unreadable(command, others)) is not None:
         return _refused(domain, command, digest, current, *unreadable)
     try:
         if basis is not None and others:
-            given = zip(needs.sources, others, strict=True)
+            given = zip(sources, others, strict=True)
             return _applied_across(domain, type_, command, digest, instance, [*given], now, basis)
         return _applied(domain, type_, command, digest, instance, current, now, basis)
     except Rejected as rejection:

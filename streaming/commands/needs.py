@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from commander.domain import Domain
 from commander.domain.deciders import QuerySource, Source, StreamSource
+from commander.domain.look_ups import KeySource
 from commander.eventstore.records import SubmittedCommand
 from commander.streaming.commands.stream_states import described
 
@@ -27,6 +28,11 @@ class Needs(NamedTuple):
     def queries(self) -> Sequence[QuerySource]:
         """The sources that are decision models."""
         return [one for one in self.sources if isinstance(one, QuerySource)]
+
+    @property
+    def keys(self) -> Sequence[KeySource]:
+        """The unique keys by which states are found."""
+        return [one for one in self.sources if isinstance(one, KeySource)]
 
 
 def needs_of(domain: Domain, command: SubmittedCommand) -> Needs:

@@ -1,0 +1,72 @@
+"""Look-ups by unique keys: which streams hold the keys by which the deciders of a batch find states.
+
+Who holds a key is what the processor knows of it. It asks Postgres for the others before the batch is
+decided. What has changed since is found at the commit: the holder of each key that was looked up, or that
+nobody holds it, is a condition of the append.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+
+from commander.domain.deciders import Source, StreamSource
+from commander.domain.look_ups import KeySource
+from commander.domain.unique import UniqueRule
+from commander.eventstore.database import Database
+from commander.eventstore.log.conditions import Change, Key
+from commander.eventstore.log.indexes import holders_of
+from commander.streaming.commands.needs import Needs
+from commander.streaming.commands.stream_states import StreamState
+
+NOBODY = StreamState(None, 0)
+"""In the place of a state that was not found."""
+
+
+class KeyLookUps:
+    """rules, holders: see Across and KeyHolders."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Sequence[tuple[int, UniqueRule]]],
+        holders: MutableMapping[Key, str | None],
+    ) -> None:
+        self._indexes = {rule.stored_name: index for known in rules.values() for index, rule in known}
+        self._holders = holders
+
+    def missing(self, needed: Needs) -> str | None:
+        """The stored name of a rule whose keys nobody can be asked for: its index is not active yet."""
+        return next((one.rule for one in needed.keys if one.rule not in self._indexes), None)
+
+    def _keys_of(self, needed: Iterable[Needs]) -> set[Key]:
+        """The keys that these decisions look up."""
+        return {key for one in needed for source in one.keys if (key := self._key(source)) is not None}
+
+    async def find(self, needed: Iterable[Needs], database: Database) -> set[str]:
+        """The streams that hold these keys. Asks Postgres, in one statement, for those that are not known.
+
+        What was decided meanwhile is newer than the answer.
+        """
+        keys = self._keys_of(needed)
+        if unknown := [key for key in keys if key not in self._holders]:
+            async with database.connection() as connection:
+                found = await holders_of(connection, unknown)
+            for key in unknown:
+                self._holders.setdefault(key, found.get(key))
+        return {stream for key in keys if (stream := self._holders.get(key)) is not None}
+
+    def resolved(self, sources: Sequence[Source], changes: MutableMapping[Key, Change]) -> Sequence[Source]:
+        """The same, with the stream that holds the key in the place of each key that one holds.
+
+        changes: gets the holder of each key, as a condition of the decision.
+        """
+        return [self._resolved(one, changes) if isinstance(one, KeySource) else one for one in sources]
+
+    def _resolved(self, source: KeySource, changes: MutableMapping[Key, Change]) -> Source:
+        if (key := self._key(source)) is None:
+            return source
+        holder = self._holders[key]
+        changes.setdefault(key, Change(holder, holder))
+        return source if holder is None else StreamSource(holder)
+
+    def _key(self, source: KeySource) -> Key | None:
+        return None if source.key is None else (self._indexes[source.rule], source.key)
