@@ -86,11 +86,11 @@ class Basis:
         self._holders = holders
         self._models = models
         self._needs: dict[UUID, Needs] = {}
-        self.look_ups = KeyLookUps(across.rules, holders)
         self._read: dict[QuerySource, ModelState] = {}  # as they were read
         self._folded = Folded(domain, {})  # with what was decided since
         self._versions: dict[str, int] = {}
         self._changes: dict[Key, Change] = {}
+        self.look_ups = KeyLookUps(across.rules, holders, self._changes)
         self._states_before: dict[str, StreamState] = {}
         self.unknown: set[Key] = set()
 
@@ -107,13 +107,6 @@ class Basis:
         if found is None:
             found = self._needs[command.command_id] = needs_of(self._domain, command)
         return found
-
-    def sources_of(self, needs: Needs) -> Sequence[Source]:
-        """The sources of a decision, with the stream that holds the key in the place of each unique key.
-
-        Who holds it, or that no stream does, is a condition of the decision.
-        """
-        return self.look_ups.resolved(needs.sources, self._changes) if needs.keys else needs.sources
 
     def states_of(self, sources: Iterable[Source]) -> list[StreamState]:
         """The states that are folded from these sources."""

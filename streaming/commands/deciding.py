@@ -90,7 +90,7 @@ def decide(
     needs = Needs(()) if basis is None else basis.needs_of(command)
     if needs.problem is not None:
         return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", needs.problem)
-    sources = basis.sources_of(needs) if basis is not None else ()
+    sources = basis.look_ups.resolved(needs) if basis is not None and needs.sources else ()
     others = basis.states_of(sources) if basis is not None and sources else []
     if others and (unreadable := _unreadable(command, others)) is not None:
         return _refused(domain, command, digest, current, *unreadable)

@@ -23,15 +23,20 @@ NOBODY = StreamState(None, 0)
 
 
 class KeyLookUps:
-    """rules, holders: see Across and KeyHolders."""
+    """rules, holders: see Across and KeyHolders.
+
+    changes: those that a batch makes. They get the holder of each key that is looked up, as a condition.
+    """
 
     def __init__(
         self,
         rules: Mapping[str, Sequence[tuple[int, UniqueRule]]],
         holders: MutableMapping[Key, str | None],
+        changes: MutableMapping[Key, Change],
     ) -> None:
         self._indexes = {rule.stored_name: index for known in rules.values() for index, rule in known}
         self._holders = holders
+        self._changes = changes
 
     def missing(self, needed: Needs) -> str | None:
         """The stored name of a rule whose keys nobody can be asked for: its index is not active yet."""
@@ -54,18 +59,20 @@ class KeyLookUps:
                 self._holders.setdefault(key, found.get(key))
         return {stream for key in keys if (stream := self._holders.get(key)) is not None}
 
-    def resolved(self, sources: Sequence[Source], changes: MutableMapping[Key, Change]) -> Sequence[Source]:
-        """The same, with the stream that holds the key in the place of each key that one holds.
+    def resolved(self, needed: Needs) -> Sequence[Source]:
+        """The sources, with the stream that holds the key in the place of each key that one holds.
 
-        changes: gets the holder of each key, as a condition of the decision.
+        Call it after `find`. Who holds a key, or that no stream does, is a condition from then on.
         """
-        return [self._resolved(one, changes) if isinstance(one, KeySource) else one for one in sources]
+        if not needed.keys:
+            return needed.sources
+        return [self._resolved(one) if isinstance(one, KeySource) else one for one in needed.sources]
 
-    def _resolved(self, source: KeySource, changes: MutableMapping[Key, Change]) -> Source:
+    def _resolved(self, source: KeySource) -> Source:
         if (key := self._key(source)) is None:
             return source
         holder = self._holders[key]
-        changes.setdefault(key, Change(holder, holder))
+        self._changes.setdefault(key, Change(holder, holder))
         return source if holder is None else StreamSource(holder)
 
     def _key(self, source: KeySource) -> Key | None:

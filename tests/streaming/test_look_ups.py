@@ -27,8 +27,8 @@ from tests.domain.club import (
 from tests.streaming.conftest import Bank, running
 from tests.streaming.test_across import COMMANDS, decided
 
-ADDRESSES = [f"{name}@club" for name in ("ada", "ben", "cy")]
-MEMBERS = 8
+ADDRESSES = [f"{name}@club" for name in ("ada", "ben", "cy", "dee", "eve", "fay")]
+MEMBERS = 300
 APPLIED = Status.APPLIED, None
 
 
@@ -79,6 +79,16 @@ async def test_a_state_is_found_that_no_cache_has(servers: Bank) -> None:
         ]
 
 
+async def test_what_was_looked_up_is_still_known_when_a_batch_is_decided_again(servers: Bank) -> None:
+    """It is when a key was taken as free that another stream holds."""
+    async with running(servers.processor(club).run()):
+        assert await ended(servers, TakeAddress(2, "ada@club")) == [APPLIED]
+    ids = [await servers.submit(one, club) for one in (Send(1, "ben@club"), TakeAddress(3, "ada@club"))]
+    async with running(servers.processor(club).run()):
+        codes = [(await servers.outcome(one)).code for one in ids]
+    assert codes == ["NOBODY", "NOT_UNIQUE"]
+
+
 async def test_an_address_that_another_processor_has_moved_is_found_where_it_is(servers: Bank) -> None:
     """Both processors know who had it before."""
     async with running(servers.processor(club).run()), running(servers.processor(club).run()):
@@ -96,7 +106,7 @@ async def test_an_address_that_another_processor_has_moved_is_found_where_it_is(
 def random_command(random_: random.Random) -> object:
     member, other = random_.sample(range(MEMBERS), 2)
     address = random_.choice(ADDRESSES)
-    match random_.randrange(8):
+    match random_.randrange(12):
         case 0:
             return TakeAddress(member, address)
         case 1:
