@@ -36,5 +36,5 @@ async def test_a_dry_run_finds_a_state_by_a_unique_key(servers: Bank, services: 
 
 async def test_a_dry_run_waits_for_the_index_of_the_unique_key(servers: Bank, services: Services) -> None:
     services = dataclasses.replace(services, domain=club)
-    with pytest.raises(CannotDecide, match="the index of the unique key member.address is being built"):
+    with pytest.raises(CannotDecide, match=r"the index of the unique key member\.address is being built"):
         await submit(services, Send(1, "ada@club"), dry())
