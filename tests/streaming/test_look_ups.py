@@ -103,6 +103,16 @@ async def test_an_address_that_another_processor_has_moved_is_found_where_it_is(
     assert received == {f"member-{holder}": 4 for holder in range(1, 9)}
 
 
+async def test_a_key_that_is_only_looked_up_is_not_written_again(servers: Bank) -> None:
+    async with running(servers.processor(club).run()):
+        assert await ended(servers, TakeAddress(2, "ada@club")) == [APPLIED]
+        before = await servers.database.fetchval("select ctid::text from unique_keys")
+        assert await ended(servers, Send(1, "ada@club")) == [APPLIED]
+        assert await servers.database.fetchval("select ctid::text from unique_keys") == before
+        assert await ended(servers, HandOverAddress(2, 1)) == [APPLIED]
+        assert await servers.database.fetchval("select stream from unique_keys") == "member-1"
+
+
 def random_command(random_: random.Random) -> object:
     member, other = random_.sample(range(MEMBERS), 2)
     address = random_.choice(ADDRESSES)
