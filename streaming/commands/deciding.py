@@ -89,7 +89,7 @@ def decide(
             return _refused(domain, command, digest, current, *refused)
     needs = Needs(()) if basis is None else basis.needs_of(command)
     if needs.problem is not None:
-        return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", needs.problem)
+        return _refused(domain, command, digest, current, Status.FAILED, *needs.problem)
     sources = basis.look_ups.resolved(needs) if basis is not None and needs.sources else ()
     others = basis.states_of(sources) if basis is not None and sources else []
     if others and (unreadable := _unreadable(command, others)) is not None:

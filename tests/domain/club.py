@@ -165,7 +165,13 @@ class Member:
         return replace(self, letters=0)
 
 
-@club.aggregate(key="room", unique=(("door", "number"),))
+def numbered(door: Door, number: int) -> tuple[Door, int]:
+    if number < 0:
+        raise ValueError("no room has such a number")
+    return door, number
+
+
+@club.aggregate(key="room", unique=(Unique("door", "number", normalise=numbered),))
 @dataclass(frozen=True)
 class Room:
     door: Door | None = None

@@ -53,9 +53,11 @@ async def test_a_state_is_found_by_what_earlier_commands_of_the_batch_have_left(
         BuildRoom("hall", Door.BACK, 5),
         BringChair(1, Door.BACK, 5),
         BringChair(1, Door.FRONT, 5, even_if_none=True),
+        BringChair(1, Door.FRONT, -5),
     )
     nobody = Status.REJECTED, "NOBODY"
-    expected = [nobody, *[APPLIED] * 6, nobody, nobody, APPLIED, APPLIED, (Status.FAILED, "INVALID_DECISION")]
+    failed = Status.FAILED, "INVALID_DECISION"
+    expected = [nobody, *[APPLIED] * 6, nobody, nobody, APPLIED, APPLIED, failed, failed]
     ids = [await servers.submit(one, club) for one in commands]  # before a processor begins: one batch
     async with running(servers.processor(club).run()):
         found = [await servers.outcome(one) for one in ids]
