@@ -9,7 +9,7 @@ from bench.load import Load, LoadResult, mutations
 from bench.processes import Process
 
 SLICES = 20
-"""How many turns each server gets. Short ones: what slows the machine for seconds slows all."""
+"""How many turns each server gets. They are short: what slows the machine for seconds slows all servers."""
 _CONNECTIONS = 64
 
 

@@ -22,6 +22,7 @@ long_loads.py              long streams are loaded beside others, and their comm
 command_batch.py           one batch: look up, decide, commit, publish
 decision_ends.py           what becomes of a decision: its trace, and its outcome
 decided_batches.py         decide batches, commit the first one, decide again what another writer broke
+announcing.py              the signals that tell of a batch after its commit
 committing.py              commit batches one after another
 crash_quarantine.py        commands that may have crashed their processor are decided in slices
 processor_settings.py      the settings of a processor

@@ -22,18 +22,13 @@ from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.reactions.cancelled import cancelled_deadlines
 from commander.eventstore.records import Decision, Outcome, Progress, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.announcing import announcements
 from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.deciding import CannotDecide, cancelled, crashed, decide
 from commander.streaming.commands.decision_ends import DecisionEnd, ends_of, traced
 from commander.streaming.commands.long_loads import LongLoads
-from commander.streaming.commands.outcomes import (
-    Ended,
-    ended_from,
-    ended_signals,
-    outcome_signals,
-)
+from commander.streaming.commands.outcomes import Ended, ended_from, ended_signals
 from commander.streaming.nats.connection import Nats
-from commander.streaming.nats.signals import log_signals, projection_signal
 from commander.streaming.tracing import enabled, now_ns, spans
 
 _SLICE = 50
@@ -95,19 +90,14 @@ class CommandBatch:
         the primary key of the outcomes is, at the commit.
         """
         asked = self.commands
-        if (
-            self._stored_since
-        ):  # nobody else has decided them, and if their ids have ended since, see Processor
+        if self._stored_since:  # nobody else has decided them; if their ids have ended since, see Processor
             asked = [command for command in self.commands if not command.fresh]
         streams = dict.fromkeys(command.stream for command in self.commands)
+        basis = self._basis
         await asyncio.gather(
             *([self._look_up_outcomes(database, asked)] if asked else []),
             *([self._load(database, states, streams)] if states.missing(streams) else []),
-            *(
-                []
-                if self._basis is None
-                else [self._basis.look_up(self.commands, database, states, ahead=ahead)]
-            ),
+            *([] if basis is None else [basis.look_up(self.commands, database, states, ahead=ahead)]),
         )
 
     async def _look_up_outcomes(self, database: Database, asked: Sequence[SubmittedCommand]) -> None:
@@ -255,22 +245,11 @@ class CommandBatch:
     async def announce(self, nats: Nats, database: Database) -> None:
         """Publishes the events, each outcome to its waiter, and the ids of the decided commands to all."""
         assert self._appended is not None, "a batch is announced after its commit"
-        by_reply: dict[str, list[Ended]] = {}
-        for end in ends_of(self.decisions):
-            if (reply := end.decision.command.reply) is not None:
-                by_reply.setdefault(reply, []).append(end.ended(self._appended))
+        ends = [(end.decision.command.reply, end.ended(self._appended)) for end in ends_of(self.decisions)]
         for command in self._repeated:
             if command.reply is not None and self._has_ended(command.command_id):
-                ended = await self._ended_before(command.command_id, database)
-                by_reply.setdefault(command.reply, []).append(ended)
-        messages = log_signals(nats.names, self._appended.events)
-        if self._appended.events:
-            position = self._appended.events[-1].position
-            messages += [
-                projection_signal(nats.names, table_name, position) for table_name in self._projected
-            ]
-        for reply, outcomes in by_reply.items():
-            messages += outcome_signals(reply, outcomes)
+                ends.append((command.reply, await self._ended_before(command.command_id, database)))
+        messages = announcements(nats.names, self._appended.events, self._projected, ends)
         await nats.publish_signals(
             messages + ended_signals(nats.names, (d.command.command_id for d in self.decisions))
         )

@@ -106,10 +106,7 @@ class DecidedBatches:
             batch.undo()
 
     async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
-        """Decides a batch on what is committed now, and commits it.
-
-        Raises AppendConflict; see decide_last.
-        """
+        """Decides a batch on what is committed now, and commits it. Raises AppendConflict as decide_last."""
         async with self._deciding, connection.transaction():
             await hold_log(connection)
             self._holders.clear()

@@ -230,8 +230,8 @@ class Processor:
             after = 0 if self._read is None else self._read.sequence
         self._read = received.progress
         commands, progress, since = received
-        recent, basis = tuple(self._recent), self._across.basis()
-        batch = CommandBatch(commands, progress, recent, loads, after, since, basis)
+        basis = self._across.basis()
+        batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since, basis)
         self._recent.append(batch)
         looking = batch.look_up(self._database, self._states, ahead=not self._batches.contended)
         return _LookUp(batch, asyncio.create_task(looking))
@@ -246,10 +246,9 @@ class Processor:
             await self._committed()
         await self._batches.decide(look_up.batch)
         await self._committed(but=_COMMITS - 1)
-        ahead = look_up.batch.is_decided
+        decided = look_up.batch.is_decided
         await self._commits.start(leases)
-        if not ahead:
-            await self._committed()
+        await self._committed(but=_COMMITS if decided else 0)
         if look_up.batch.stopped is not None:
             raise look_up.batch.stopped
         self._last = look_up.batch
