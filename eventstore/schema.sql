@@ -128,15 +128,16 @@ begin
     return query select e.head, e.outcomes, e.newest_at from log_end() as e;
 end $$;
 
--- Gives keys to streams, or to nobody (null). `before`: the streams that have had them.
+-- Gives keys to streams, or to nobody (null). `before`: the streams that have had them. A key that was only read stays.
 create function move_keys(indexes integer[], keys text[], before text[], after text[]) returns void
 language plpgsql set enable_seqscan to off set plan_cache_mode to force_generic_plan as $$
 begin
     delete from unique_keys as u
-    using unnest(indexes, keys, before) as c (index_id, key, stream)
-    where u.index_id = c.index_id and u.key = c.key and u.stream = c.stream;
+    using unnest(indexes, keys, before, after) as c (index_id, key, was, is_now)
+    where u.index_id = c.index_id and u.key = c.key and u.stream = c.was and c.was is distinct from c.is_now;
     insert into unique_keys
-    select * from unnest(indexes, keys, after) as c (index_id, key, stream) where c.stream is not null;
+    select c.index_id, c.key, c.is_now from unnest(indexes, keys, before, after) as c (index_id, key, was, is_now)
+    where c.is_now is not null and c.was is distinct from c.is_now;
 end $$;
 
 -- The lock of earlier releases, which keep up no index.

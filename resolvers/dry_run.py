@@ -26,6 +26,9 @@ async def dry_run(services: Services, command: SubmittedCommand) -> Decision:
     basis = Basis(domain, across, states, KeyHolders(), Models(domain))
     if needs.queries and across.tags is None:
         raise CannotDecide(command, "the index of tags is being built")
+    if (rule := basis.look_ups.missing(needs)) is not None:
+        raise CannotDecide(command, f"the index of the unique key {rule} is being built")
+    states.update(await current_states(services, await basis.look_ups.find([needs], services.database)))
     async with services.database.connection() as connection:
         await basis.read(connection, needs.queries)
     while True:

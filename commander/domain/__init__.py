@@ -28,6 +28,7 @@ from commander.domain.errors import (
 from commander.domain.fields import BigInt, Field, new_id
 from commander.domain.guards import guards
 from commander.domain.hooks import Origin, SubmitContext
+from commander.domain.look_ups import Found, KeySource, by
 from commander.domain.messages import CommandType, EventType
 from commander.domain.names import ApiName
 from commander.domain.projections import ProjectionType
@@ -63,9 +64,11 @@ __all__ = [
     "EventType",
     "Field",
     "Forbidden",
+    "Found",
     "HookFailed",
     "InvalidCommand",
     "InvalidDecision",
+    "KeySource",
     "Later",
     "Message",
     "Origin",
@@ -92,6 +95,7 @@ __all__ = [
     "Visible",
     "any_of",
     "anyone",
+    "by",
     "guards",
     "new_id",
     "one_of",

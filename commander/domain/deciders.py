@@ -5,7 +5,7 @@
 
 The first state is that of the command's stream. Each event goes to the stream of the state whose aggregate
 evolves by it. If two states have that aggregate, the event's field with the key of the aggregate says to
-which one.
+which one. A state may be found by a unique key; see look_ups.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from commander.domain.aggregates import AggregateType
 from commander.domain.decision_models import DecisionModelType
 from commander.domain.decisions import CommandContext, events_of
 from commander.domain.errors import InvalidCommand, InvalidDecision, Problem
+from commander.domain.look_ups import KeySource, LookUp
 from commander.domain.messages import CommandType, EventType
 from commander.domain.tags import MAX_TAG_BYTES, is_too_long, tag_of
 
@@ -42,7 +43,7 @@ class QuerySource(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
 
 
-Source = StreamSource | QuerySource
+Source = StreamSource | QuerySource | KeySource
 """What a state is folded from."""
 
 
@@ -50,15 +51,22 @@ Source = StreamSource | QuerySource
 class StateParameter:
     """A state that a decider takes. name: of the parameter.
 
-    fields: of the command: the one with the key of the stream, or those with the values of the model's tags.
+    fields: of the command: the one with the key of the stream, those with the values of the model's tags, or
+    those with the unique key by which the state is found. look_up: how it is found then.
     """
 
     name: str
     type: AggregateType | DecisionModelType
     fields: tuple[str, ...]
+    look_up: LookUp | None = None
 
     def source_of(self, command: Any) -> Source:
-        """What the state is folded from. Raises InvalidCommand for a value that is too long."""
+        """What the state is folded from.
+
+        Raises InvalidCommand for a value that is too long, and InvalidDecision as UniqueRule.key_of.
+        """
+        if self.look_up is not None:
+            return self.look_up.source_of(getattr(command, field) for field in self.fields)
         if isinstance(self.type, AggregateType):
             [field] = self.fields
             return StreamSource(self.type.stream_of_key(getattr(command, field), field))
@@ -69,6 +77,17 @@ class StateParameter:
                 problem = f"must have at most {MAX_TAG_BYTES - len(tag) - 1} bytes as UTF-8"
                 raise InvalidCommand((Problem((field,), problem),))
         return QuerySource(self.type.name, tuple(tags), self.type.event_types)
+
+    def taken(self, source: Source, state: Any) -> Any:
+        """What the decider takes: its own copy of the state, for a look-up as a Found.
+
+        It is None if the source is still a unique key: no stream holds it.
+        """
+        if self.look_up is None:
+            return self.type.own(state)
+        if not isinstance(source, StreamSource):
+            return None
+        return self.look_up.found(source.stream, self.type.own(state))
 
 
 class _Place(NamedTuple):
@@ -133,7 +152,7 @@ class DeciderType:
     def sources_of(self, command: Any) -> tuple[Source, ...]:
         """What each state is folded from, in the order of `states`. Two can be the same.
 
-        Raises InvalidCommand if a key is too long.
+        Raises InvalidCommand if a key is too long, and InvalidDecision as UniqueRule.key_of.
         """
         return tuple(state.source_of(command) for state in self.states)
 
@@ -146,7 +165,8 @@ class DeciderType:
     ) -> tuple[tuple[int, Any], ...]:
         """The events that `command` leads to, each with the index of the state whose stream gets it.
 
-        sources: what `sources_of` gives. states: folded from them. The guards of the first state's aggregate
+        sources: what `sources_of` gives, with the stream that holds the key in the place of each unique key
+        that one holds. states: folded from them. The guards of the first state's aggregate
         come first.
         context: a function that makes the context. It is called only for a decider that takes one.
         If two states have the same stream, an event has the first of their indexes.
@@ -154,7 +174,7 @@ class DeciderType:
         Raises Rejected, and InvalidDecision for a value that is no event of these states, and for an event
         with the key of another stream.
         """
-        own = [known.type.own(state) for known, state in zip(self.states, states, strict=True)]
+        own = [one.taken(*of) for one, *of in zip(self.states, sources, states, strict=True)]
         for guard in self.aggregate.guards.get(self.command.cls, ()):
             guard(own[0])
         given = (command, *own, context()) if self.takes_context else (command, *own)
@@ -175,9 +195,12 @@ class DeciderType:
     def _index_of(self, event: Any, sources: Sequence[Source]) -> int:
         """The index of the state whose stream gets the event."""
         indexes, aggregate, has_key = self.places[type(event)]
-        if not has_key and len(indexes) == 1:
-            return indexes[0]
         name = type(event).__name__
+        if not has_key and len(indexes) == 1:
+            if isinstance(sources[indexes[0]], StreamSource):
+                return indexes[0]
+            missing = self.states[indexes[0]].name
+            raise InvalidDecision(f"{self.name} returned {name} for {missing}, which was not found")
         if not has_key:
             problem = f"{name}, which has no field with the key of one of its streams"
             raise InvalidDecision(f"{self.name} returned {problem}")

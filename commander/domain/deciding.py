@@ -13,6 +13,7 @@ from commander.domain.decision_models import DecisionModelType, decision_model_t
 from commander.domain.decisions import CommandContext
 from commander.domain.errors import DefinitionError
 from commander.domain.handlers import Handler, hints_of
+from commander.domain.look_ups import By, found_class, look_up_of
 from commander.domain.lookups import DomainLookups
 from commander.domain.messages import CommandType, frozen_dataclass, registered
 from commander.domain.naming import given_names
@@ -60,7 +61,7 @@ class DecidingDomain(DomainLookups):
         return register
 
     @needs_parentheses("@domain.decider()")
-    def decider(self, /, **keys: str | tuple[str, ...]) -> Callable[[D], D]:
+    def decider(self, /, **keys: str | tuple[str, ...] | By) -> Callable[[D], D]:
         """Declares a function that decides a command by several states.
 
         It takes the command, then the states, each annotated with its aggregate or decision model, and at
@@ -69,7 +70,8 @@ class DecidingDomain(DomainLookups):
 
         keys: by parameter, the field of the command with the key of its stream; for a decision model the
         field with the value of its tag, or a tuple of fields, one for each tag. By default the fields have
-        the names of the aggregate's key and of the tags. Raises DefinitionError.
+        the names of the aggregate's key and of the tags. `by(…)`: the state is found by a unique key; its
+        parameter is annotated with `Found[…] | None`. Raises DefinitionError.
         """
         where = running()
 
@@ -144,25 +146,56 @@ def _states(
         *domain.decision_models.values(),
     )
     by_class = {one.cls: one for one in types}
-    taken: dict[tuple[type, tuple[str, ...]], str] = {}
+    taken: dict[tuple[Any, ...], str] = {}
     for name, hint in states:
         if hint is CommandContext:
             raise DefinitionError(where, f"{label}: the CommandContext {name} must be the last parameter")
-        type_ = by_class.get(hint) if isinstance(hint, type) else None
+        found = found_class(hint, name, label, where)
+        cls = hint if found is None else found
+        type_ = by_class.get(cls) if isinstance(cls, type) else None
         if type_ is None:
-            shown = getattr(hint, "__name__", repr(hint))
+            shown = getattr(cls, "__name__", repr(cls))
             problem = f"{name} is {shown}, which is not an aggregate or a decision model of this domain"
             raise DefinitionError(where, f"{label}: {problem}")
         if not taken and isinstance(type_, DecisionModelType):
             problem = f"its first state {name} must have an aggregate: its stream is that of the command"
             raise DefinitionError(where, f"{label}: {problem}")
-        parameter = StateParameter(name, type_, _fields(command, type_, name, keys, label, where))
-        if (before := taken.get((type_.cls, parameter.fields))) is not None:
+        if found is None and not isinstance(keys.get(name), By):
+            parameter = StateParameter(name, type_, _fields(command, type_, name, keys, label, where))
+        elif not taken:
+            problem = f"its first state {name} cannot be found by a unique key: its stream is the command's"
+            raise DefinitionError(where, f"{label}: {problem}")
+        else:
+            parameter = _looked_up(domain, command, type_, name, keys.get(name), found, label, where)
+        same = type_.cls, parameter.look_up and parameter.look_up.rule.name, parameter.fields
+        if (before := taken.get(same)) is not None:
             problem = f"{before} and {name} are the same state, by {', '.join(parameter.fields)}"
             advice = f'say where their keys are: decider({before}="…", {name}="…")'
             raise DefinitionError(where, f"{label}: {problem}; {advice}")
-        taken[type_.cls, parameter.fields] = name
+        taken[same] = name
         yield parameter
+
+
+def _looked_up(
+    domain: DecidingDomain,
+    command: CommandType,
+    type_: AggregateType | DecisionModelType,
+    name: str,
+    given: Any,
+    found: Any,
+    label: str,
+    where: str,
+) -> StateParameter:
+    """A state that is found by a unique key. found: the class in its annotation, or None."""
+    if isinstance(type_, DecisionModelType):
+        problem = f"{name} is a decision model; only the states of aggregates have unique keys"
+        raise DefinitionError(where, f"{label}: {problem}")
+    if found is None:
+        problem = f"{name} is found by a unique key: annotate it with Found[{type_.cls.__name__}] | None"
+        raise DefinitionError(where, f"{label}: {problem}")
+    keys, events = domain.key_fields_of(type_), domain._event_classes()
+    look_up, fields = look_up_of(given, type_, command, keys, events, f"{label}: {name}", where)
+    return StateParameter(name, type_, fields, look_up)
 
 
 def _fields(

@@ -140,7 +140,9 @@ class Fingerprints:
             roots += self._methods(model.cls)
         for _, decider in sorted(domain.deciders.items()):
             states = [(state.name, state.type.name, state.fields) for state in decider.states]
-            roots.append(Root(f"decider of {decider.command.name} by {states}", decider.function))
+            found = [(state.name, state.look_up.rule.name) for state in decider.states if state.look_up]
+            by = f"{states}, found by {found}" if found else f"{states}"
+            roots.append(Root(f"decider of {decider.command.name} by {by}", decider.function))
         for _, reactor in sorted(domain.reactors.items()):
             label, own = self._made_of(reactor)
             roots += [own[0]._replace(role=f"{reactor.name}: {label}"), *own[1:]]

@@ -64,7 +64,11 @@ class DomainLookups:
         """The fields of commands that have the key of a stream of this aggregate."""
         for command in self.commands.values():
             if (decider := self.deciders.get(command.name)) is not None:
-                names = {state.fields[0] for state in decider.states if state.type is aggregate}
+                names = {
+                    state.fields[0]
+                    for state in decider.states
+                    if state.type is aggregate and state.look_up is None
+                }
             else:
                 names = {aggregate.key} if command.cls in aggregate.deciders else set()
             yield from (field for field in command.fields if field.name in names)

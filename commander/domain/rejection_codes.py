@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from commander.domain.aggregates import AggregateType
-from commander.domain.deciders import DeciderType
+from commander.domain.deciders import DeciderType, StateParameter
 from commander.domain.errors import DefinitionError
 from commander.domain.hooks import HookedDomain
 from commander.domain.messages import CommandType
@@ -50,7 +50,7 @@ class RejectingDomain(HookedDomain, ABC):
             if decider is None:
                 found = reader.codes_of(aggregate.decider_functions[cls], aggregate.cls)
             else:
-                classes = {state.name: state.type.cls for state in decider.states}
+                classes = {state.name: _read_as(state) for state in decider.states}
                 found = reader.codes_of(decider.function, None, classes)
             for guard in aggregate.guards.get(cls, ()):
                 found = {**reader.codes_of(guard.function, aggregate.cls), **found}
@@ -79,3 +79,9 @@ class RejectingDomain(HookedDomain, ABC):
             f"{type_.name} was rejected with {code}, which is not among its codes ({found}); "
             f"declare them: command(rejects=({declared.rstrip()}))"
         )
+
+
+def _read_as(state: StateParameter) -> type:
+    """A class with the attributes of what a decider takes as this parameter."""
+    cls = state.type.cls
+    return cls if state.look_up is None else type("Found", (), {"state": cls})

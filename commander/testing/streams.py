@@ -7,9 +7,10 @@ from typing import Any
 
 from commander.domain import AggregateType, CommandContext, CommandType, Domain, EventType
 from commander.domain.checking import problems_of
-from commander.domain.deciders import QuerySource, Source, StreamSource
+from commander.domain.deciders import QuerySource, Source, StateParameter, StreamSource
 from commander.domain.decision_models import DecisionModelType
 from commander.domain.errors import described
+from commander.domain.look_ups import KeySource
 from commander.testing.domains import domain_of
 
 
@@ -49,7 +50,8 @@ class Streams:
             events = self._domain.decided(self._own, state, command, context)
             self._apply([(self._own, stream, event) for event in events])
             return events
-        sources = self._decider.sources_of(command)
+        asked = zip(self._decider.states, self._decider.sources_of(command), strict=True)
+        sources = [self._resolved(one, source) for one, source in asked]
         states = [
             self._at(one.type, source) for one, source in zip(self._decider.states, sources, strict=True)
         ]
@@ -80,16 +82,27 @@ class Streams:
         if self._decider is None:
             return self._domain.stream_of(command)
         sources = zip(self._decider.states, self._decider.sources_of(command), strict=True)
-        streams = [_stream(source) for one, source in sources if one.type is aggregate]
-        if len(streams) > 1:
+        found = [source for one, source in sources if one.type is aggregate]
+        if len(found) > 1 or isinstance(found[0], KeySource):
             name = type(event).__name__
             raise TypeError(f"{name} has no field {aggregate.key}, so it is not clear which stream it is of")
-        return streams[0]
+        return _stream(found[0])
+
+    def _resolved(self, parameter: StateParameter, source: Source) -> Source:
+        """The same, with the stream that holds the key in the place of a unique key that one holds."""
+        if parameter.look_up is None or not isinstance(source, KeySource):
+            return source
+        rule = parameter.look_up.rule
+        streams = self._states[parameter.type.name].items()
+        held = (stream for stream, state in streams if source.key in rule.keys_of(state))
+        return next((StreamSource(stream) for stream in held), source)
 
     def _at(self, type_: AggregateType | DecisionModelType, source: Source) -> Any:
         if isinstance(source, QuerySource):
             assert isinstance(type_, DecisionModelType), "only a model has a query"
             return type_.fold(one for one in self._events if self._is_found(type_, source, one))
+        if isinstance(source, KeySource):
+            return None
         assert isinstance(type_, AggregateType), "only an aggregate has a stream"
         return self._state(type_, source.stream)
 

@@ -12,6 +12,7 @@ allowing.py                decide the rule of a command on its state; pure
 stream_states.py           the state of a stream, folded from its events; pure
 needs.py                   what the decision on a command needs
 models.py                  the states of decision models, folded from a query of the log
+key_look_ups.py            which streams hold the keys by which deciders find states
 basis.py                   what the decisions of a batch rest on, and the keys they move
 across_rules.py            the rules across streams that are on
 indexing.py                build the indexes of the log, and switch them on

@@ -19,6 +19,7 @@ from commander.eventstore.log.conditions import Change, Conditions, Key
 from commander.eventstore.log.indexes import holders_of
 from commander.eventstore.records import Decision, NewEvent, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.key_look_ups import NOBODY, KeyLookUps
 from commander.streaming.commands.models import Folded, Models, ModelState, values_of
 from commander.streaming.commands.needs import Needs, needs_of
 from commander.streaming.commands.stream_states import StreamState
@@ -89,6 +90,7 @@ class Basis:
         self._folded = Folded(domain, {})  # with what was decided since
         self._versions: dict[str, int] = {}
         self._changes: dict[Key, Change] = {}
+        self.look_ups = KeyLookUps(across.rules, holders, self._changes)
         self._states_before: dict[str, StreamState] = {}
         self.unknown: set[Key] = set()
 
@@ -108,10 +110,12 @@ class Basis:
 
     def states_of(self, sources: Iterable[Source]) -> list[StreamState]:
         """The states that are folded from these sources."""
-        return [
-            self.state(one.stream) if isinstance(one, StreamSource) else self._folded.states[one]
-            for one in sources
-        ]
+        return [self._state_of(one) for one in sources]
+
+    def _state_of(self, source: Source) -> StreamState:
+        if isinstance(source, StreamSource):
+            return self.state(source.stream)
+        return self._folded.states[source] if isinstance(source, QuerySource) else NOBODY
 
     def accept(self, after: Mapping[str, StreamState], events: Iterable[Any]) -> None:
         """Makes these the states of streams, after these events of one decision.
@@ -176,7 +180,9 @@ class Basis:
 
         ahead: whether they are decided before their turn to commit. Then what others wrote is read too.
         """
-        others = {stream for command in commands for stream in self.needs_of(command).streams[1:]}
+        needed = [self.needs_of(command) for command in commands]
+        others = {stream for one in needed for stream in one.streams[1:]}
+        others |= await self.look_ups.find(needed, database)
         if missing := states.missing(others):
             async with database.connection() as connection:
                 await states.load(connection, missing)
@@ -190,8 +196,10 @@ class Basis:
         if not self._across.refreshes():
             return False
         shared = self._across.shared
-        needed = (stream for command in commands for stream in self.needs_of(command).streams)
-        streams = {one for one in needed if one.partition("-")[0] in shared}
+        needed = [self.needs_of(command) for command in commands]
+        found = await self.look_ups.find(needed, database)
+        found.update(stream for one in needed for stream in one.streams)
+        streams = {one for one in found if one.partition("-")[0] in shared}
         if not streams:
             return False
         async with database.connection() as connection:
@@ -204,7 +212,7 @@ class Basis:
         """Loads the states that are missing, because others were decided again, and all decision models."""
         needed = [self.needs_of(command) for command in commands]
         streams = dict.fromkeys(stream for one in needed for stream in one.streams if stream not in states)
-        missing = states.missing(streams)
+        missing = states.missing([*streams, *await self.look_ups.find(needed, database)])
         queries = list(dict.fromkeys(query for one in needed if one.sources for query in one.queries))
         if not (missing or queries):
             return
@@ -256,10 +264,7 @@ class Basis:
         """Takes back all decisions: states and holders are as before the batch."""
         self._states.update(self._states_before)
         for key, change in self._changes.items():
-            if change.before is None:
-                self._holders.pop(key, None)
-            else:
-                self._holders[key] = change.before
+            self._holders[key] = change.before
         self.forget()
 
     @property

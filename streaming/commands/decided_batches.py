@@ -62,6 +62,7 @@ class DecidedBatches:
     async def decide(self, batch: CommandBatch) -> None:
         """Decides a batch on the states that the batches before it left; not yet if others contend."""
         async with self._deciding:
+            self._holders.shrink()
             if not self.contended:
                 await batch.decide(self._domain, self._database, self._states, self._now())
             self._batches.append(batch)
@@ -78,7 +79,6 @@ class DecidedBatches:
         except IndexNotKept as error:
             raise NotKnown(str(error)) from error
         self._batches.popleft()
-        self._holders.shrink()
         return batch
 
     def forget(self) -> None:

@@ -89,13 +89,14 @@ def decide(
             return _refused(domain, command, digest, current, *refused)
     needs = Needs(()) if basis is None else basis.needs_of(command)
     if needs.problem is not None:
-        return _refused(domain, command, digest, current, Status.FAILED, "UNDECODABLE_COMMAND", needs.problem)
-    others = basis.states_of(needs.sources) if basis is not None and needs.sources else []
+        return _refused(domain, command, digest, current, Status.FAILED, *needs.problem)
+    sources = basis.look_ups.resolved(needs) if basis is not None and needs.sources else ()
+    others = basis.states_of(sources) if basis is not None and sources else []
     if others and (unreadable := _unreadable(command, others)) is not None:
         return _refused(domain, command, digest, current, *unreadable)
     try:
         if basis is not None and others:
-            given = zip(needs.sources, others, strict=True)
+            given = zip(sources, others, strict=True)
             return _applied_across(domain, type_, command, digest, instance, [*given], now, basis)
         return _applied(domain, type_, command, digest, instance, current, now, basis)
     except Rejected as rejection:

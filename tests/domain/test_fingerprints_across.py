@@ -17,7 +17,7 @@ SCHOOL = {
     "domain": """
 from dataclasses import dataclass, replace
 from typing import Annotated
-from commander import Domain, Tag, Unique
+from commander import Domain, Found, Tag, Unique, by
 from college.rules import allowed, counted
 from college.words import folded
 
@@ -36,6 +36,13 @@ class Joined:
 class Join:
     student_id: str
     course: str
+
+
+@college.command
+@dataclass(frozen=True)
+class Follow:
+    student_id: str
+    friend: str
 
 
 @college.aggregate(
@@ -69,6 +76,11 @@ class Seats:
 def join(command: Join, student: Student, seats: Seats) -> Joined:
     allowed(seats)
     return Joined(command.student_id, command.course)
+
+
+@college.decider(friend=by("email", "friend"))
+def follow(command: Follow, student: Student, friend: Found[Student] | None) -> Joined:
+    return Joined(command.student_id, friend.state.name)
 """,
     "rules": """
 LIMIT = 5
@@ -111,6 +123,8 @@ CHANGES: dict[str, tuple[str, str, str, set[str]]] = {
     "a decider": ("domain", "    allowed(seats)\n", "", {"domain"}),
     "where a decider's key is": ("domain", "decider()", 'decider(student="course")', {"domain"}),
     "where a model's tag is": ("domain", "decider()", 'decider(seats="student_id")', {"domain"}),
+    "the key by which a decider finds a state": ("domain", 'by("email", "fr', 'by("name", "fr', {"domain"}),
+    "the field with that key": ("domain", '"email", "friend"', '"email", "student_id"', {"domain"}),
     "what a model calls": ("rules", "seats.taken + 1", "seats.taken + 2", {"domain"}),
     "a field of a model": ("domain", "taken: int = 0", "taken: int = 1", {"domain"}),
     "the function that normalises": ("words", "casefold", "lower", {"student.email", "domain"}),
