@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from commander.domain import Domain
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import ConditionsBroken, IndexNotKept
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.projections.serving import hold_log
@@ -90,10 +90,12 @@ class DecidedBatches:
         await self._commit_while_held(connection, batch)
 
     async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
-        async with self._deciding, connection.transaction():
-            await hold_log(connection)
-            await self._decide_again()
-            await batch.commit(connection, self._inline)
+        async with self._deciding:
+            with reaching_postgres(connection):  # the session may be ended while the log is held
+                async with connection.transaction():
+                    await hold_log(connection)
+                    await self._decide_again()
+                    await batch.commit(connection, self._inline)
 
     async def _decide_again(self) -> None:
         """Decides all batches again, on what is committed now. Raises AppendConflict if one cannot be."""

@@ -15,7 +15,7 @@ import msgspec
 
 from commander.domain import Domain, InvalidDecision
 from commander.domain.unique import UniqueRule
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import (
@@ -99,14 +99,15 @@ async def _built(wanted: _Wanted, database: Database) -> int:
         position = index.position
         while (head := await head_position(database)) - position > _PAGE:
             position = await wanted.add(database, connection, index.id, position, head)
-        async with connection.transaction():
-            head = await hold_log(connection)
-            while position < head:
-                position = await wanted.add(database, connection, index.id, position, head)
-            if found := await duplicates(connection, index.id, _SHOWN):
-                shown = "; ".join(f"{one.key}: {', '.join(one.streams[:_SHOWN])}" for one in found)
-                raise NotKnown(f"history breaks {name}: {shown}")
-            await activate(connection, index)
+        with reaching_postgres(connection):
+            async with connection.transaction():
+                head = await hold_log(connection)
+                while position < head:
+                    position = await wanted.add(database, connection, index.id, position, head)
+                if found := await duplicates(connection, index.id, _SHOWN):
+                    shown = "; ".join(f"{one.key}: {', '.join(one.streams[:_SHOWN])}" for one in found)
+                    raise NotKnown(f"history breaks {name}: {shown}")
+                await activate(connection, index)
         logger.info("%s is on", name)
         return index.id
 
