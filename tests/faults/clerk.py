@@ -1,4 +1,4 @@
-"""What a clinic is asked, and what a single clerk with a notebook would answer: the reference of its outcomes."""
+"""What a clinic is asked, and what one clerk with a notebook would answer: the reference for its outcomes."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ HOURS = 6
 CODES = {None, "NOT_UNIQUE", "NO_PAGER", "ALONE", "BOOKED", "FULL"}
 
 
-def random_command(random_: random.Random) -> object:
+KINDS = 4
+
+
+def random_command(random_: random.Random, kind: int) -> object:
+    """A command of one of the KINDS, which compete by one kind of condition: no other finds what it misses."""
     doctor, other = random_.sample(range(DOCTORS), 2)
-    match random_.randrange(12):
-        case 0 | 1 | 2:
-            return TakePager(doctor, random_.choice(PAGERS))
-        case 3:
-            return LeavePager(doctor)
-        case 4:
-            return SwapPagers(doctor, other)
-        case 5 | 6:
-            return GoOffCall(doctor, doctor ^ 1)
-        case 7:
-            return GoOnCall(doctor)
-        case 8 | 9 | 10:
+    usual = random_.random() < 0.6
+    match kind:
+        case 0:
+            return TakePager(doctor, random_.choice(PAGERS)) if usual else LeavePager(doctor)
+        case 1:
+            return GoOffCall(doctor, doctor ^ 1) if usual else GoOnCall(doctor)
+        case 2 if usual:
             return BookRoom(doctor, random_.choice(ROOMS), random_.randrange(HOURS))
-        case _:
+        case 2:
             return FreeRooms(doctor)
+        case _:
+            return SwapPagers(doctor, other) if usual else TakePager(doctor, random_.choice(PAGERS))
 
 
 @dataclass

@@ -18,27 +18,32 @@ clinic = Domain("clinic")
 
 
 @clinic.event
+@dataclass(frozen=True)
 class PagerTaken:
     doctor: int
     pager: str
 
 
 @clinic.event
+@dataclass(frozen=True)
 class PagerLeft:
     doctor: int
 
 
 @clinic.event
+@dataclass(frozen=True)
 class WentOnCall:
     doctor: int
 
 
 @clinic.event
+@dataclass(frozen=True)
 class WentOffCall:
     doctor: int
 
 
 @clinic.event
+@dataclass(frozen=True)
 class RoomBooked:
     doctor: int
     room: Annotated[str, Tag()]
@@ -46,6 +51,7 @@ class RoomBooked:
 
 
 @clinic.event
+@dataclass(frozen=True)
 class RoomFreed:
     doctor: int
     room: Annotated[str, Tag()]
@@ -53,34 +59,40 @@ class RoomFreed:
 
 
 @clinic.command
+@dataclass(frozen=True)
 class TakePager:
     doctor: int
     pager: str
 
 
 @clinic.command
+@dataclass(frozen=True)
 class LeavePager:
     doctor: int
 
 
 @clinic.command
+@dataclass(frozen=True)
 class SwapPagers:
     one: int
     other: int
 
 
 @clinic.command
+@dataclass(frozen=True)
 class GoOnCall:
     doctor: int
 
 
 @clinic.command
+@dataclass(frozen=True)
 class GoOffCall:
     doctor: int
     colleague: int
 
 
 @clinic.command
+@dataclass(frozen=True)
 class BookRoom:
     doctor: int
     room: str
@@ -88,6 +100,7 @@ class BookRoom:
 
 
 @clinic.command
+@dataclass(frozen=True)
 class FreeRooms:
     doctor: int
 

@@ -69,7 +69,7 @@ class Fleet:
         self._running.append((self._stack.enter_context(process), settings))
 
     async def suffer(self) -> None:
-        """One fault, when nothing is left of the one before: a command whose processors all die would fail."""
+        """One fault, when the one before is over: a command whose processors all die would fail."""
         await asyncio.sleep(self._random.uniform(*_APART_SECONDS))
         await self.recovered()
         at = self._random.randrange(len(self._running))
@@ -95,7 +95,7 @@ class Fleet:
         return self.faults.keys() == {*_FAULTS, "held"}
 
     async def recovered(self) -> None:
-        """Returns when all partitions are owned, no command is in quarantine, and no processor has stopped."""
+        """Returns when all partitions are owned, no command is in quarantine and no processor is stopped."""
 
         async def has() -> bool:
             for process, _ in self._running:

@@ -1,4 +1,4 @@
-"""`commander` as forks of these tests run it: its silence is noticed soon, and it can stop while it holds the log.
+"""`commander` in a fork, whose silence is noticed soon, and which can stop itself while it holds the log.
 
 STOPS_AT: at each so many conflicts that are decided while the log is held, the process stops itself then. It
 holds the log for every conflict, not for the fourth of a batch. Without it, no process stops itself.
@@ -13,6 +13,7 @@ from itertools import count
 from commander.cli.main import main as commander
 from commander.eventstore.database import Connection
 from commander.eventstore.presence import Presence
+from commander.eventstore.projections.serving import hold_log
 from commander.streaming.commands import decided_batches
 
 SILENT_SECONDS = 1.5
@@ -28,10 +29,10 @@ def main() -> None:
 
 
 def _stop_at(each: int) -> None:
-    hold, holds = decided_batches.hold_log, count(1)
+    holds = count(1)
 
     async def hold_and_stop(connection: Connection) -> int:
-        head = await hold(connection)
+        head = await hold_log(connection)
         if next(holds) % each == 0:
             os.kill(os.getpid(), signal.SIGSTOP)
         return head

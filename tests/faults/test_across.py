@@ -21,7 +21,7 @@ from commander.eventstore.log.event_log import ended_commands, head_position
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import RecordedEvent, Status, SubmittedCommand
 from commander.streaming.log.relay import Relay
-from tests.faults.clerk import CODES, Clerk, random_command
+from tests.faults.clerk import CODES, KINDS, Clerk, random_command
 from tests.faults.clinic import clinic
 from tests.faults.fleet import Fleet
 from tests.faults.waiting import until
@@ -30,10 +30,11 @@ from tests.streaming.conftest import PARTITIONS, Bank, running, servers, submitt
 
 __all__ = ["servers"]
 
-COMMANDS = int(os.environ.get("COMMANDER_FUZZ_ACROSS", "1500"))
+COMMANDS = int(os.environ.get("COMMANDER_FUZZ_ACROSS", "1600"))
 _AT_ONCE = 40
 _REPEATED = 4
-_AHEAD = 400
+_OF_A_KIND = 400
+_AHEAD = 200
 _LAST_BITS = 2**60 - 1
 _PAGE = 5000
 _PATIENCE_SECONDS = 60.0
@@ -58,7 +59,8 @@ class Clients:
         some = list[SubmittedCommand]()
         while self.sent < count or not suffices():
             repeated = self._random.sample(some, _REPEATED) if some else []
-            some = [submitted(random_command(self._random), clinic) for _ in range(_AT_ONCE)]
+            kind = self.sent // _OF_A_KIND % KINDS
+            some = [submitted(random_command(self._random, kind), clinic) for _ in range(_AT_ONCE)]
             await asyncio.gather(*map(self._servers.submitter.submit, (*some, *repeated)))
             for one in some:
                 self.ids ^= one.command_id.int & _LAST_BITS
