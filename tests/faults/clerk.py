@@ -34,7 +34,7 @@ KINDS = 4
 
 
 def random_command(random_: random.Random, kind: int) -> object:
-    """A command of one of the KINDS, which compete by one kind of condition: no other finds what it misses."""
+    """A command of one of the KINDS, which compete by one condition: no other finds what it misses."""
     doctor, other = random_.sample(range(DOCTORS), 2)
     usual = random_.random() < 0.6
     match kind:
