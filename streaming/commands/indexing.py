@@ -31,6 +31,7 @@ from commander.eventstore.projections.serving import hold_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.basis import Across
+from commander.streaming.commands.kept_indexes import UNIQUE, give_up, must_be_free
 from commander.streaming.commands.models import value_of
 from commander.streaming.newer_code import NotKnown
 
@@ -48,15 +49,15 @@ async def across_of(domain: Domain, database: Database, refreshes: Callable[[], 
     """The rules across streams of a domain, with their indexes, which are built if they are missing.
 
     refreshes: see Across. None if it has none. Raises NotKnown if history breaks a rule, or if other code has
-    switched a rule on that this code does not have.
+    the indexes, see kept_indexes.py.
     """
-    ids = {one.name: await _built(one, database) for one in _wanted(domain)}
+    wanted = _wanted(domain)
     async with database.connection() as connection:
         active = await active_indexes(connection)
     for index in active:
-        if index.id not in ids.values():
-            drop = f"commander indexes drop {index.name!r}"
-            raise NotKnown(f"other code has switched {index.name} on, which this code would break ({drop})")
+        if index.name not in {one.name for one in wanted}:
+            await give_up(domain, database, index)  # before others cannot append any more
+    ids = {one.name: await _built(domain, one, database) for one in wanted}
     return _across(domain, ids, refreshes)
 
 
@@ -85,12 +86,13 @@ def _across(domain: Domain, ids: Mapping[str, int], refreshes: Callable[[], bool
 
 def index_name(rule: UniqueRule) -> str:
     """The name of the index of a unique key."""
-    return f"unique {rule.stored_name}"
+    return f"{UNIQUE}{rule.stored_name}"
 
 
-async def _built(wanted: _Wanted, database: Database) -> int:
-    """The id of the active index. One process builds it; others wait."""
+async def _built(domain: Domain, wanted: _Wanted, database: Database) -> int:
+    """The id of the active index. One process builds it; others wait. Raises NotKnown."""
     name = wanted.name
+    await must_be_free(domain, database, name, wanted.fingerprint)
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
         index = await begin_index(connection, name, wanted.fingerprint)
         if index.active:
