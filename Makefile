@@ -41,9 +41,11 @@ test-minute: $(STAMP) graphiql
 faults: $(STAMP) graphiql
 	$(BIN)/pytest -s tests/faults/matrix.py tests/faults/fifty_kills.py $(ARGS)
 
-# A million random rules, viewers and rows; the suite has a tenth of them.
+# A million random rules, viewers and rows; the suite has a tenth of them. And a million commands under rules across
+# streams, while their processors are killed and stopped; the suite has some thousand.
 fuzz: $(STAMP)
 	COMMANDER_FUZZ_RIGHTS=1000000 $(BIN)/pytest tests/domain/test_rights_property.py
+	COMMANDER_FUZZ_ACROSS=1000000 $(BIN)/pytest tests/faults/test_across.py
 
 # Each check of the rights is removed once, and a test must fail. It takes some ten minutes. NAMES selects some.
 mutants: $(STAMP) graphiql

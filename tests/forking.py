@@ -122,13 +122,17 @@ class ForkServer:
         return Forked(int(answer), end)
 
     def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], directory: Path | None = None
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path | None = None,
+        timeout_seconds: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """How `commander` with these arguments ended, and what it wrote."""
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             started = self.start(arguments, environment, output.fileno(), errors.fileno(), directory)
             try:
-                code = started.wait(60)
+                code = started.wait(timeout_seconds)
             finally:
                 started.kill()
             output.seek(0)

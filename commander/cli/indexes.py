@@ -11,6 +11,7 @@ from commander.cli.dead_letters import as_user
 from commander.cli.printing import print_table
 from commander.domain.errors import CommanderError, NotFound
 from commander.eventstore.locks import Lock, held_keys
+from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import LogIndex, all_indexes, drop_index
 from commander.resolvers.request_context import RequestContext
 from commander.resolvers.services import DatabaseService
@@ -32,13 +33,15 @@ def list_all() -> None:
     async def show(context: RequestContext[DatabaseService]) -> None:
         async with context.services.database.connection() as connection:
             found = await all_indexes(connection)
-        print_table(console, _COLUMNS, [*map(_cells, found)], "there is none")
+        head = await head_position(context.services.database)
+        print_table(console, _COLUMNS, [_cells(one, head) for one in found], "there is none")
 
     as_user(show)
 
 
-def _cells(one: LogIndex) -> tuple[str, ...]:
-    return one.name, one.fingerprint, "on" if one.active else f"built up to {one.position}"
+def _cells(one: LogIndex, head: int) -> tuple[str, ...]:
+    """head: of the log, up to which an index is built before it is on."""
+    return one.name, one.fingerprint, "on" if one.active else f"built up to {one.position} of {head}"
 
 
 @app.command()

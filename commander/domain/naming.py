@@ -111,6 +111,10 @@ class TakenNames:
         """Whether a definition has this name, or it is retired."""
         return (kind, name) in self._taken
 
+    def is_retired(self, kind: str, name: str) -> bool:
+        """Whether stored records may have the name, and no code reads them."""
+        return (kind, name) in self._retired
+
     def present(self, kind: str) -> list[str]:
         """All names of this kind that definitions have."""
         return [name for of, name in self._taken if of == kind and (of, name) not in self._retired]

@@ -25,7 +25,12 @@ from commander.eventstore.reactions.beginnings import begin_effects, begin_react
 logger = logging.getLogger("commander.names")
 
 _EVERY_PART = ("event", "aggregate", "command")
-_OF_PART = {"reactors": ("reactor", "recurring"), "effects": ("effect",), "projections": ("projection",)}
+_OF_PART = {
+    "processor": ("unique key",),
+    "reactors": ("reactor", "recurring"),
+    "effects": ("effect",),
+    "projections": ("projection",),
+}
 
 
 class StoredNamesDiffer(CommanderError):

@@ -181,14 +181,12 @@ async def duplicates(connection: Connection, index: int, limit: int) -> list[Dup
 
 
 async def activate(connection: Connection, index: LogIndex) -> None:
-    """Makes an index active that has the whole log. The one that other code made under its name goes.
+    """Makes an index active that has the whole log. Those that other code made under its name go.
 
     Call it in a transaction that holds the log.
     """
     with reaching_postgres(connection):
-        await connection.execute(
-            "delete from log_indexes where name = $1 and id <> $2 and active", index.name, index.id
-        )
+        await connection.execute("delete from log_indexes where name = $1 and id <> $2", index.name, index.id)
         await connection.execute("update log_indexes set active = true where id = $1", index.id)
 
 

@@ -26,7 +26,9 @@ async def stored_names(database: Database) -> StoredNames:
     tables = await database.fetch(
         """select 'reactor' as kind, name from reactors union all select 'effect', name from effects
            union all select distinct 'projection', name from projections
-           union all select 'recurring', name from recurring"""
+           union all select 'recurring', name from recurring
+           union all select distinct 'unique key', substr(name, 8) from log_indexes
+           where name like 'unique %'"""
     )
     of = {kind: frozenset(r["name"] for r in tables if r["kind"] == kind) for kind in _KINDS}
     return StoredNames(
@@ -36,7 +38,7 @@ async def stored_names(database: Database) -> StoredNames:
     )
 
 
-_KINDS = ("reactor", "effect", "projection", "recurring")
+_KINDS = ("reactor", "effect", "projection", "recurring", "unique key")
 
 
 async def count_names(database: Database) -> None:

@@ -16,6 +16,7 @@ key_look_ups.py            which streams hold the keys by which deciders find st
 basis.py                   what the decisions of a batch rest on, and the keys they move
 across_rules.py            the rules across streams that are on
 indexing.py                build the indexes of the log, and switch them on
+kept_indexes.py           when code may replace or drop an index that other code keeps up
 deciding.py                from commands to decisions; pure
 aggregate_cache.py         the states of aggregates in memory, from snapshots and events
 long_loads.py              long streams are loaded beside others, and their commands wait

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from commander.domain import Domain
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.log.event_log import AppendConflict, ConditionsBroken, IndexNotKept
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.projections.serving import hold_log
@@ -107,14 +107,21 @@ class DecidedBatches:
 
     async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
         """Decides a batch on what is committed now, and commits it. Raises AppendConflict as decide_last."""
-        async with self._deciding, connection.transaction():
-            await hold_log(connection)
-            self._holders.clear()
-            self._holders.asks = True
-            met = await batch.decide_last(self._domain, self._database, self._states, self._now())
-            try:
-                await batch.commit(connection, self._inline)
-            except ConditionsBroken as error:
-                raise AppendConflict(str(error)) from error
+        async with self._deciding:
+            with reaching_postgres(connection):  # the session may be ended while the log is held
+                async with connection.transaction():
+                    met = await self._commit_held(connection, batch)
         self._calm = 0 if met else self._calm + 1
         self.contended = self._calm < _CALM
+
+    async def _commit_held(self, connection: Connection, batch: CommandBatch) -> bool:
+        """Returns whether others had changed what was known."""
+        await hold_log(connection)
+        self._holders.clear()
+        self._holders.asks = True
+        met = await batch.decide_last(self._domain, self._database, self._states, self._now())
+        try:
+            await batch.commit(connection, self._inline)
+        except ConditionsBroken as error:
+            raise AppendConflict(str(error)) from error
+        return met

@@ -15,7 +15,7 @@ import msgspec
 
 from commander.domain import Domain, InvalidDecision
 from commander.domain.unique import UniqueRule
-from commander.eventstore.database import Connection, Database
+from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock, lock_key, sole_holder
 from commander.eventstore.log.event_log import head_position
 from commander.eventstore.log.indexes import (
@@ -32,6 +32,7 @@ from commander.eventstore.projections.serving import hold_log
 from commander.eventstore.records import EventFilter, RecordedEvent
 from commander.streaming.commands.aggregate_cache import AggregateCache
 from commander.streaming.commands.basis import Across
+from commander.streaming.commands.kept_indexes import UNIQUE, give_up, must_be_free
 from commander.streaming.commands.models import value_of
 from commander.streaming.newer_code import NotKnown
 
@@ -49,15 +50,15 @@ async def across_of(domain: Domain, database: Database, refreshes: Callable[[], 
     """The rules across streams of a domain, with their indexes, which are built if they are missing.
 
     refreshes: see Across. None if it has none. Raises NotKnown if history breaks a rule, or if other code has
-    switched a rule on that this code does not have.
+    the indexes, see kept_indexes.py.
     """
-    ids = {one.name: await _built(one, database) for one in _wanted(domain)}
+    wanted = _wanted(domain)
     async with database.connection() as connection:
         active = await active_indexes(connection)
     for index in active:
-        if index.id not in ids.values():
-            drop = f"commander indexes drop {index.name!r}"
-            raise NotKnown(f"other code has switched {index.name} on, which this code would break ({drop})")
+        if index.name not in {one.name for one in wanted}:
+            await give_up(domain, database, index)  # before others cannot append any more
+    ids = {one.name: await _built(domain, one, database) for one in wanted}
     return _across(domain, ids, refreshes)
 
 
@@ -86,20 +87,21 @@ def _across(domain: Domain, ids: Mapping[str, int], refreshes: Callable[[], bool
 
 def index_name(rule: UniqueRule) -> str:
     """The name of the index of a unique key."""
-    return f"unique {rule.stored_name}"
+    return f"{UNIQUE}{rule.stored_name}"
 
 
-async def _built(wanted: _Wanted, database: Database) -> int:
-    """The id of the active index. One process builds it; others wait."""
+async def _built(domain: Domain, wanted: _Wanted, database: Database) -> int:
+    """The id of the active index. One process builds it; others wait. Raises NotKnown."""
     while True:
         try:
-            return await _build(wanted, database)
+            return await _build(domain, wanted, database)
         except IndexDropped as error:
             logger.warning("%s: %s", wanted.name, error)
 
 
-async def _build(wanted: _Wanted, database: Database) -> int:
+async def _build(domain: Domain, wanted: _Wanted, database: Database) -> int:
     name = wanted.name
+    await must_be_free(domain, database, name, wanted.fingerprint)
     async with sole_holder(database, Lock.LOG_INDEX, lock_key(name), "commander indexes") as connection:
         index = await begin_index(connection, name, wanted.fingerprint)
         if index.active:
@@ -108,14 +110,15 @@ async def _build(wanted: _Wanted, database: Database) -> int:
         position = index.position
         while (head := await head_position(database)) - position > _PAGE:
             position = await wanted.add(database, connection, index.id, position, head)
-        async with connection.transaction():
-            head = await hold_log(connection)
-            while position < head:
-                position = await wanted.add(database, connection, index.id, position, head)
-            if found := await duplicates(connection, index.id, _SHOWN):
-                shown = "; ".join(f"{one.key}: {', '.join(one.streams[:_SHOWN])}" for one in found)
-                raise NotKnown(f"history breaks {name}: {shown}")
-            await activate(connection, index)
+        with reaching_postgres(connection):
+            async with connection.transaction():
+                head = await hold_log(connection)
+                while position < head:
+                    position = await wanted.add(database, connection, index.id, position, head)
+                if found := await duplicates(connection, index.id, _SHOWN):
+                    shown = "; ".join(f"{one.key}: {', '.join(one.streams[:_SHOWN])}" for one in found)
+                    raise NotKnown(f"history breaks {name}: {shown}")
+                await activate(connection, index)
         logger.info("%s is on", name)
         return index.id
 

@@ -19,7 +19,7 @@ class PartProcess:
     """Starts on entering, is killed on leaving if it still runs.
 
     environment: its COMMANDER_… variables. fork: False where a test is about starting or about memory.
-    network: the network namespace of a fork.
+    network: the network namespace of a fork. entry: the function that a fork runs.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class PartProcess:
         *,
         fork: bool = True,
         network: str | None = None,
+        entry: str = "commander.cli.main:main",
     ) -> None:
         self.name = name
         self.log = data_dir / f"{name}.log"
@@ -37,6 +38,7 @@ class PartProcess:
         self._environment = environment
         self._fork = fork
         self._network = network
+        self._entry = entry
 
     def __enter__(self) -> PartProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("COMMANDER_")}
@@ -44,7 +46,12 @@ class PartProcess:
         with self.log.open("wb") as log:
             if self._fork:
                 self.process = fork_server().start(
-                    [self.name], environment, log.fileno(), log.fileno(), network=self._network
+                    [self.name],
+                    environment,
+                    log.fileno(),
+                    log.fileno(),
+                    network=self._network,
+                    entry=self._entry,
                 )
             else:
                 self.process = subprocess.Popen(
