@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.nodejs import printed, script
+from tests.e2e.nodejs import printed, script, started
 from tests.system import NO_TLS
 
 PACKAGE = Path(__file__).with_name("federation")
@@ -78,11 +78,11 @@ Gateway = Apollo | Hive
 @asynccontextmanager
 async def apollo(supergraph: Path) -> AsyncIterator[Apollo]:
     async with script(PACKAGE / "apollo.js", str(supergraph)) as process:
-        assert await printed(process) == {"ready": True}
+        assert await started(process) == {"ready": True}
         yield Apollo(process)
 
 
 @asynccontextmanager
 async def hive(supergraph: Path) -> AsyncIterator[Hive]:
     async with script(PACKAGE / "hive.js", str(supergraph)) as process:
-        yield Hive((await printed(process))["port"])
+        yield Hive((await started(process))["port"])

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -22,6 +22,8 @@ import pytest
 PACKAGE = Path(__file__).with_name("js")
 STAMP = ".installed-as"
 """A file in node_modules: the key of what is installed there."""
+_STARTS = 60
+"""As many starts of Node.js as one that loads a whole gateway may be worth."""
 
 
 def installed(package: Path = PACKAGE) -> None:
@@ -115,9 +117,23 @@ async def script(name: str | Path, *arguments: str) -> AsyncIterator[Process]:
             await process.wait()
 
 
-async def printed(process: Process) -> dict[str, Any]:
+async def printed(process: Process, timeout_seconds: float = 20) -> dict[str, Any]:
     """The next line that it prints, as JSON."""
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(timeout_seconds):
         line: dict[str, Any] = json.loads(await process.stdout.readline())
     return line
+
+
+async def started(process: Process) -> dict[str, Any]:
+    """The first line that it prints, as JSON. It may take longer by what starting Node.js takes meanwhile."""
+    return await printed(process, 20 + _STARTS * await _start_seconds())
+
+
+async def _start_seconds() -> float:
+    """How long Node.js takes to start and to end, now."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    process = await asyncio.create_subprocess_exec("node", "-p", "1", stdout=DEVNULL)
+    await process.wait()
+    return loop.time() - began

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,22 +23,40 @@ LARGE = f"{{ {' '.join(f'a{n}: {TYPES}' for n in range(20))} }}"
 ANSWERS = 6
 """Together they are more than the buffers of a connection hold."""
 CLOSE, PING, PONG = 0x88, 0x89, 0x8A
+ENDED = 0
+"""In place of a frame's kind: the server has ended the connection."""
 
 
-@pytest.fixture(scope="module")
-def api(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A process that pings often, and waits for a second."""
-    data_dir = tmp_path_factory.mktemp("api")
-    with api_beside(
-        system,
-        data_dir,
-        ping_seconds=0.5,
-        ping_timeout_seconds=1,
-        untaken_seconds=2,
-    ) as api:
+PACES = (1, 4, 16)
+"""How many times longer than on a machine with nothing else to do all of a test takes."""
+
+
+class TooBusy(Exception):
+    """The machine was too busy for this pace: the reader was not as steady, or as late, as the test says."""
+
+
+@asynccontextmanager
+async def api_at(system: System, directory: Path, pace: int) -> AsyncIterator[Api]:
+    """A process that pings often, and waits for a second, at the first pace."""
+    settings = {"ping_seconds": 0.5 * pace, "ping_timeout_seconds": pace, "untaken_seconds": 2 * pace}
+    with api_beside(system, directory, **settings) as api:
         yield api
         assert api.part.end() == 0
         assert not api.part.lines("Traceback"), api.part.log.read_text()
+
+
+async def at_the_pace_of_the_machine(
+    system: System, directory: Path, turn: Callable[[Api, int], Awaitable[None]]
+) -> None:
+    """Takes the turn, and takes it again at a slower pace if the machine was too busy."""
+    for pace in PACES:
+        async with api_at(system, directory, pace) as api:
+            try:
+                async with asyncio.timeout(60 * pace):
+                    return await turn(api, pace)
+            except TooBusy:
+                continue
+    pytest.fail("the machine was too busy for each pace")
 
 
 async def opened(api: Api) -> Raw:
@@ -69,7 +89,10 @@ class Frames:
         self._raw = raw
         self._answering = answering
         self._read = bytearray()
+        self._read_at = asyncio.get_running_loop().time()
         self.pings = 0
+        self.longest_seconds = 0.0
+        """The longest that it took nothing."""
 
     async def next(self, pause_seconds: float) -> tuple[int, bytes]:
         """The next frame that is no ping: its kind and its payload. It reads 64 KiB, then pauses."""
@@ -88,40 +111,59 @@ class Frames:
                     if self._answering:
                         self._raw.writer.write(bytes((PONG, 0x80 | size)) + bytes(4) + payload)
             read = await self._raw.reader.read(64 * 1024)
-            assert read, "the server ended the connection"
+            before, self._read_at = self._read_at, asyncio.get_running_loop().time()
+            self.longest_seconds = max(self.longest_seconds, self._read_at - before)
+            if not read:
+                return ENDED, b""
             self._read += read
             await asyncio.sleep(pause_seconds)
 
 
-async def test_a_reader_that_is_slow_and_steady_stays_connected(api: Api) -> None:
-    raw = await asked_for_much(api)
-    try:
-        frames = Frames(raw)
-        complete = 0
-        async with asyncio.timeout(60):
+async def test_a_reader_that_is_slow_and_steady_stays_connected(system: System, tmp_path: Path) -> None:
+    async def turn(api: Api, pace: int) -> None:
+        raw = await asked_for_much(api)
+        try:
+            frames = Frames(raw)
+            complete = 0
             while complete < ANSWERS:
-                kind, payload = await frames.next(pause_seconds=0.06)
-                assert kind != CLOSE, payload
+                kind, payload = await frames.next(pause_seconds=0.06 * pace)
+                if kind in (CLOSE, ENDED) and frames.longest_seconds > 0.5 * pace:
+                    raise TooBusy
+                assert kind not in (CLOSE, ENDED), payload
                 complete += json.loads(payload)["type"] == "complete"
-        assert frames.pings < 10, "pings were late, and so were their answers"
-    finally:
-        raw.cut()
+            assert frames.pings < 10, "pings were late, and so were their answers"
+        finally:
+            raw.cut()
+
+    await at_the_pace_of_the_machine(system, tmp_path, turn)
 
 
-async def test_a_reader_that_takes_nothing_is_closed_with_a_code_that_it_can_see(api: Api) -> None:
-    raw = await asked_for_much(api)
-    try:
-        await asyncio.sleep(2)
-        frames = Frames(raw, answering=False)
-        async with asyncio.timeout(60):
-            while (found := await frames.next(0))[0] != CLOSE:
+async def test_a_reader_that_takes_nothing_is_closed_with_a_code_that_it_can_see(
+    system: System, tmp_path: Path
+) -> None:
+    async def turn(api: Api, pace: int) -> None:
+        raw = await asked_for_much(api)
+        try:
+            frames = Frames(raw, answering=False)
+            await asyncio.sleep(2 * pace)
+            while (found := await frames.next(0))[0] not in (CLOSE, ENDED):
                 pass
-        assert found[1] == (1011).to_bytes(2, "big") + b"keepalive ping timeout"
-    finally:
-        raw.cut()
+            if found[0] == ENDED and frames.longest_seconds > 2.25 * pace:
+                raise TooBusy
+            assert found == (CLOSE, (1011).to_bytes(2, "big") + b"keepalive ping timeout")
+        finally:
+            raw.cut()
+
+    await at_the_pace_of_the_machine(system, tmp_path, turn)
 
 
-async def test_a_reader_that_never_takes_anything_is_forgotten(api: Api) -> None:
+async def test_a_reader_that_never_takes_anything_is_forgotten(system: System, tmp_path: Path) -> None:
+    async with api_at(system, tmp_path, pace=1) as api:
+        await forgotten(api)
+
+
+async def forgotten(api: Api) -> None:
+    """Returns once the process has no connection left to a reader that takes nothing."""
     over_http = await opened(api)
     body = json.dumps({"query": LARGE})
     head = f"content-type: application/json\r\ncontent-length: {len(body)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from commander.eventstore.audit.findings import begun
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settle_partitions
 from commander.eventstore.migrate import migrate
+from commander.eventstore.records import RecordedEvent
 from commander.examples.bank.messages import Deposit, OpenAccount, RequestTransfer
 from commander.streaming.audit.reactor_states import states_checks
 from commander.streaming.clocks import ClockWatch
@@ -32,6 +33,8 @@ from tests.streaming.filling import fill
 from tests.streaming.orders import Order, Pay, orders
 
 HOUR = timedelta(hours=1)
+LOOKS = 2_500
+"""How often a test looks for what must come. They take a minute of a machine with nothing else to do."""
 
 
 def found_library() -> Path | None:
@@ -96,10 +99,31 @@ async def far_from_right(
         await postgres.stop()
 
 
+async def until(servers: Bank, condition: Callable[[list[RecordedEvent]], bool], what: str) -> None:
+    """Returns once the condition holds for the log. Fails after so many looks, and not after so many seconds:
+    a look takes longer while the machine is busy, as what it waits for does."""
+    for _ in range(LOOKS):
+        if condition(await servers.log()):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"not in {LOOKS} looks: {what}")
+
+
 async def until_logged(servers: Bank, type_: str, count: int = 1) -> None:
-    async with asyncio.timeout(30):
-        while [event.type for event in await servers.log()].count(type_) < count:
-            await asyncio.sleep(0.02)
+    def logged(log: list[RecordedEvent]) -> bool:
+        return [event.type for event in log].count(type_) >= count
+
+    await until(servers, logged, f"{count} events {type_}")
+
+
+async def until_started(servers: Bank, part: PartProcess) -> None:
+    """Until the reactors have their partitions."""
+
+    def started(_: list[RecordedEvent]) -> bool:
+        assert part.process.poll() is None, part.log.read_text()
+        return bool(part.lines("reactor transfers: partitions"))
+
+    await until(servers, started, "the start of the reactors")
 
 
 def runner(servers: Bank, domain: Domain, name: str) -> ReactorRunner:
@@ -186,9 +210,7 @@ async def test_a_reactors_process_an_hour_ahead_fires_no_deadline_early(
     }
     source, target = uuid4(), uuid4()
     with PartProcess("reactors", tmp_path, environment, fork=False) as part:
-        async with asyncio.timeout(180):
-            while not part.lines("reactor transfers: partitions"):
-                await asyncio.sleep(0.05)
+        await until_started(servers, part)
         async with running(servers.processor().run()):
             opened = OpenAccount("Ada", source), OpenAccount("Bob", target)
             for command in (
