@@ -233,8 +233,8 @@ class Processor:
         basis = self._across.basis()
         batch = CommandBatch(commands, progress, tuple(self._recent), loads, after, since, basis)
         self._recent.append(batch)
-        looking = batch.look_up(self._database, self._states, ahead=not self._batches.contended)
-        return _LookUp(batch, asyncio.create_task(looking))
+        look_up = batch.look_up(self._database, self._states, ahead=not self._batches.contended)
+        return _LookUp(batch, asyncio.create_task(look_up))
 
     async def _process(self, leases: ProcessorLeases, look_up: _LookUp) -> None:
         """Decides a batch while earlier ones commit. Returns when its own commit has started.

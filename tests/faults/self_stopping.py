@@ -1,7 +1,7 @@
 """`commander` in a fork, whose silence is noticed soon, and which can stop itself while it holds the log.
 
-STOPS_AT: at each so many conflicts that are decided while the log is held, the process stops itself then. It
-holds the log for every conflict, not for the fourth of a batch. Without it, no process stops itself.
+STOPS_AT: at each so many batches that are decided while the log is held, the process stops itself then.
+Without it, no process stops itself.
 """
 
 from __future__ import annotations
@@ -38,4 +38,3 @@ def _stop_at(each: int) -> None:
         return head
 
     decided_batches.hold_log = hold_and_stop  # type: ignore[attr-defined]
-    decided_batches._TRIES = 1
