@@ -7,7 +7,6 @@ import contextlib
 import re
 import socket
 from functools import partial
-from typing import Any
 
 import psutil
 
@@ -22,7 +21,7 @@ from tests.streaming.filling import fill
 
 EVENTS = 100_000
 FEED = "subscription{events{position}}"
-BUSY: dict[str, Any] = {"COMMANDER_PING_SECONDS": "3600", "COMMANDER_UNTAKEN_SECONDS": "3600"}
+BUSY = {"COMMANDER_PING_SECONDS": "3600", "COMMANDER_UNTAKEN_SECONDS": "3600"}
 """The readers answer no ping, and one byte a second opens a window only now and then. A busy
 machine needs longer than the server waits for either. When it ends a connection: test_steady_reader.py."""
 _POSITION = re.compile(rb'"position":"(\d+)"')

@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -39,12 +38,8 @@ class TooBusy(Exception):
 @asynccontextmanager
 async def api_at(system: System, directory: Path, pace: int) -> AsyncIterator[Api]:
     """A process that pings often, and waits for a second, at the first pace."""
-    settings: dict[str, Any] = {
-        "ping_seconds": 0.5 * pace,
-        "ping_timeout_seconds": pace,
-        "untaken_seconds": 2 * pace,
-    }
-    with api_beside(system, directory, ping_seconds=0.5 * pace, **bounds) as api:
+    settings = {"ping_seconds": 0.5 * pace, "ping_timeout_seconds": pace, "untaken_seconds": 2 * pace}
+    with api_beside(system, directory, **settings) as api:
         yield api
         assert api.part.end() == 0
         assert not api.part.lines("Traceback"), api.part.log.read_text()
