@@ -9,7 +9,7 @@ from bench.load import Load, LoadResult, mutations
 from bench.processes import Process
 
 SLICES = 20
-"""How many turns each server gets. Short ones: what slows the machine for seconds is spread over all servers."""
+"""How many turns each server gets. Short ones: what slows the machine for seconds is spread over all."""
 _CONNECTIONS = 64
 
 
