@@ -23,6 +23,7 @@ from tests.clusters import Clusters
 from tests.databases import Databases
 from tests.names import NAMES
 from tests.scheduling import TESTS, BySystem, place
+from tests.sharing_bytecode import import_share
 
 # An example takes as long as the machine is busy: hypothesis would call a test flaky that takes 200 ms once.
 hypothesis.settings.register_profile("commander", deadline=None)
@@ -45,10 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """The garbage collector rests meanwhile, and then ignores what the collection made: all of it stays."""
     gc.disable()
     try:
+        import_share(session.config)
         return (yield)
     finally:
         gc.collect()

@@ -21,7 +21,7 @@ from tests.streaming.filling import fill
 
 EVENTS = 100_000
 FEED = "subscription{events{position}}"
-BUSY = {"COMMANDER_PING_SECONDS": "3600", "COMMANDER_UNTAKEN_SECONDS": "3600"}
+UNBOUNDED = "3600"
 """The readers answer no ping, and one byte a second opens a window only now and then. A busy
 machine needs longer than the server waits for either. When it ends a connection: test_steady_reader.py."""
 _POSITION = re.compile(rb'"position":"(\d+)"')
@@ -81,7 +81,14 @@ class Reader:
 async def test_one_byte_a_second_delays_nobody_and_misses_nothing(
     parts: Parts, database_url: str, nats_server: EmbeddedNats
 ) -> None:
-    start = partial(parts.start, "api", "relay", fork=False, **BUSY)
+    start = partial(
+        parts.start,
+        "api",
+        "relay",
+        fork=False,
+        COMMANDER_PING_SECONDS=UNBOUNDED,
+        COMMANDER_UNTAKEN_SECONDS=UNBOUNDED,
+    )
     api, _ = await asyncio.to_thread(start)
     memory = psutil.Process(api.process.process.pid).memory_info
     database, nats = Database(database_url), Nats(nats_server.url)

@@ -38,8 +38,13 @@ class TooBusy(Exception):
 @asynccontextmanager
 async def api_at(system: System, directory: Path, pace: int) -> AsyncIterator[Api]:
     """A process that pings often, and waits for a second, at the first pace."""
-    settings = {"ping_seconds": 0.5 * pace, "ping_timeout_seconds": pace, "untaken_seconds": 2 * pace}
-    with api_beside(system, directory, **settings) as api:
+    with api_beside(
+        system,
+        directory,
+        ping_seconds=0.5 * pace,
+        ping_timeout_seconds=pace,
+        untaken_seconds=2 * pace,
+    ) as api:
         yield api
         assert api.part.end() == 0
         assert not api.part.lines("Traceback"), api.part.log.read_text()
