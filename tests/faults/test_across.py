@@ -23,7 +23,7 @@ from tests.streaming.conftest import PARTITIONS, Bank, running, servers
 
 __all__ = ["servers"]
 
-COMMANDS = int(os.environ.get("COMMANDER_FUZZ_ACROSS", "1600"))
+COMMANDS = int(os.environ.get("COMMANDER_FUZZ_ACROSS", "2400"))
 
 
 def environment_of(servers: Bank, nats_server: EmbeddedNats) -> dict[str, str]:
