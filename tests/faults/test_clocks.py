@@ -34,7 +34,7 @@ from tests.streaming.orders import Order, Pay, orders
 
 HOUR = timedelta(hours=1)
 LOOKS = 2_500
-"""How often a test looks for what must come. They take a minute of a machine with nothing else to do."""
+"""How often a test looks for what must come, with a pause of 20 ms each time."""
 
 
 def found_library() -> Path | None:
