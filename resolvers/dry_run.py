@@ -5,9 +5,10 @@ from __future__ import annotations
 from commander.eventstore.records import Decision, SubmittedCommand
 from commander.resolvers.current_states import current_states
 from commander.resolvers.services import Services
-from commander.streaming.commands.basis import Basis, KeyHolders
+from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.deciding import CannotDecide, decide
 from commander.streaming.commands.indexing import active_across
+from commander.streaming.commands.key_holders import KeyHolders
 from commander.streaming.commands.models import Models
 from commander.streaming.commands.needs import needs_of
 

@@ -100,6 +100,12 @@ class UniqueRule:
         found = (self.key_of(*values) for values in self._values_of(state))
         return frozenset(key for key in found if key is not None)
 
+    def may_differ(self, before: Any, after: Any) -> bool:
+        """Whether two states can have different keys. The values of fields are compared, the keys are not."""
+        if self.keys is not None:
+            return before is not after
+        return any(getattr(before, name) is not getattr(after, name) for name in self.fields)
+
     def key_of(self, *values: Any) -> str | None:
         """The canonical text of the key with these values, in the order of the fields; None if one is None.
 

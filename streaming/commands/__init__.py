@@ -13,6 +13,7 @@ stream_states.py           the state of a stream, folded from its events; pure
 needs.py                   what the decision on a command needs
 models.py                  the states of decision models, folded from a query of the log
 key_look_ups.py            which streams hold the keys by which deciders find states
+key_holders.py             who holds the unique keys, as far as a processor knows
 basis.py                   what the decisions of a batch rest on, and the keys they move
 across_rules.py            the rules across streams that are on
 indexing.py                build the indexes of the log, and switch them on

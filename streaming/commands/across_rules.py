@@ -7,8 +7,9 @@ from collections.abc import Callable
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.basis import Across, Basis, KeyHolders
+from commander.streaming.commands.basis import Across, Basis
 from commander.streaming.commands.indexing import across_of
+from commander.streaming.commands.key_holders import KeyHolders
 from commander.streaming.commands.models import Models
 
 

@@ -19,29 +19,11 @@ from commander.eventstore.log.conditions import Change, Conditions, Key
 from commander.eventstore.log.indexes import holders_of
 from commander.eventstore.records import Decision, NewEvent, SubmittedCommand
 from commander.streaming.commands.aggregate_cache import AggregateCache
+from commander.streaming.commands.key_holders import KeyHolders
 from commander.streaming.commands.key_look_ups import NOBODY, KeyLookUps
 from commander.streaming.commands.models import Folded, Models, ModelState, values_of
 from commander.streaming.commands.needs import Needs, needs_of
 from commander.streaming.commands.stream_states import StreamState
-
-_MOST_KNOWN = 200_000
-
-
-class KeyHolders(dict[Key, str | None]):
-    """Which stream holds each unique key (None: none does), as far as a processor knows.
-
-    It is what Postgres said, and what the processor has decided since.
-
-    asks: whether Postgres is asked for a key before the commit, which takes a trip. It is not while no key
-    was held: the commit finds that too, and then the batch is decided again.
-    """
-
-    asks = True
-
-    def shrink(self) -> None:
-        """Forgets them if they are many. Whoever decides on less knowledge finds that at the commit."""
-        if len(self) > _MOST_KNOWN:
-            self.clear()
 
 
 class Across(NamedTuple):
@@ -157,16 +139,16 @@ class Basis:
     def _keys(
         self, after: Mapping[str, StreamState]
     ) -> Iterator[tuple[int, UniqueRule, str, frozenset[str], frozenset[str]]]:
-        """For each rule of each of these streams: the keys that it holds, and those of its next state."""
+        """For each rule of each of these streams: the keys that it holds, and those of its next state.
+
+        Without those of a stream whose keys cannot have changed.
+        """
         for stream, state in after.items():
             for index, rule in self._across.rules.get(stream.partition("-")[0], ()):
-                yield (
-                    index,
-                    rule,
-                    stream,
-                    rule.keys_of(self._states[stream].state),
-                    rule.keys_of(state.state),
-                )
+                before = self._states[stream].state
+                if rule.may_differ(before, state.state):
+                    held = self._holders.keys_of(index, rule, stream, before)
+                    yield index, rule, stream, held, self._holders.keys_of(index, rule, stream, state.state)
 
     async def look_up(
         self,

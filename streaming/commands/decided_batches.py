@@ -22,8 +22,8 @@ from commander.eventstore.log.event_log import AppendConflict, ConditionsBroken,
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.projections.serving import hold_log
 from commander.streaming.commands.aggregate_cache import AggregateCache
-from commander.streaming.commands.basis import KeyHolders
 from commander.streaming.commands.command_batch import CommandBatch
+from commander.streaming.commands.key_holders import KeyHolders
 from commander.streaming.newer_code import NotKnown
 
 logger = logging.getLogger("commander.processor")

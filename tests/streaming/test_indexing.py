@@ -16,9 +16,10 @@ from commander.eventstore.log.indexes import active_indexes, holders_of
 from commander.eventstore.log.outcomes import outcome_of
 from commander.eventstore.projections.inline import InlineProjections
 from commander.eventstore.records import Decision, NewEvent, Progress, Status
-from commander.streaming.commands.basis import Basis, KeyHolders
+from commander.streaming.commands.basis import Basis
 from commander.streaming.commands.command_batch import CommandBatch
 from commander.streaming.commands.indexing import across_of
+from commander.streaming.commands.key_holders import KeyHolders
 from commander.streaming.commands.models import Models
 from commander.streaming.commands.stream_states import StreamState
 from tests.domain.school import Leave, Register, Student, StudentLeft, StudentRegistered, SwapDesks, school
