@@ -176,3 +176,18 @@ def test_fields_are_added_to_a_definition() -> None:
     )
     Query.__strawberry_definition__.fields.append(field)  # type: ignore[attr-defined]
     assert "second: Int!" in strawberry.Schema(Query).as_str()
+
+
+@relied_on("schema/types/unique_rows.py", "strawberry-graphql", "a field's arguments being open to more")
+def test_an_argument_is_added_to_a_field() -> None:
+    import strawberry
+    from strawberry.annotation import StrawberryAnnotation
+    from strawberry.types.arguments import StrawberryArgument
+
+    def one(given: int) -> int:
+        return given
+
+    field = strawberry.field(one)
+    field.arguments = [StrawberryArgument("more", "more", StrawberryAnnotation(str)), *field.arguments]
+    query = strawberry.type(type("Query", (), {"one": field, "__annotations__": {}}))
+    assert "one(more: String!, given: Int!): Int!" in strawberry.Schema(query).as_str()
