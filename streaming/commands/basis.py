@@ -230,24 +230,20 @@ class Basis:
         self._holders.asks = bool(found)
         if not found:
             return True
-        self._undo()
+        self.undo()
         self._holders.update(found)
         return False
 
-    def forget(self) -> None:
-        """Forgets what the decisions rest on. The states and the holders that they changed were evicted."""
+    def undo(self) -> None:
+        """Takes back all decisions: states and holders are as before the batch."""
+        self._states.update(self._states_before)
+        for key, change in self._changes.items():
+            self._holders[key] = change.before
         self._versions.clear()
         self._changes.clear()
         self._states_before.clear()
         self._begin_folding()
         self.unknown.clear()
-
-    def _undo(self) -> None:
-        """Takes back all decisions: states and holders are as before the batch."""
-        self._states.update(self._states_before)
-        for key, change in self._changes.items():
-            self._holders[key] = change.before
-        self.forget()
 
     @property
     def changed(self) -> Iterable[str]:

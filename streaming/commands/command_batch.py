@@ -134,9 +134,9 @@ class CommandBatch:
         await self._decide(domain, database, states, now)
 
     def undo(self) -> None:
-        """Forgets the decisions: what they rest on has changed. The states that they read were evicted."""
+        """Takes back the decisions: what they rest on has changed. Later batches are undone first."""
         assert self._basis is not None, "only its conditions can break"
-        self._basis.forget()
+        self._basis.undo()
         self._append = None
 
     async def decide_last(

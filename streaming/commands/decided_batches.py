@@ -101,8 +101,7 @@ class DecidedBatches:
         """Undoes all decisions."""
         logger.debug("%d batches are decided again: others wrote what they read", len(self._batches))
         self.contended, self._calm = True, 0
-        for batch in self._batches:
-            self._states.evict(batch.streams)
+        for batch in reversed(self._batches):
             batch.undo()
 
     async def _commit_while_held(self, connection: Connection, batch: CommandBatch) -> None:
