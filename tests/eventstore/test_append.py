@@ -16,18 +16,13 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.log import event_log
 from commander.eventstore.log.checkpoints import partition_progress, settle_partitions
-from commander.eventstore.log.conditions import Change, Conditions
 from commander.eventstore.log.event_log import (
     Append,
     AppendConflict,
-    Appended,
-    ConditionsBroken,
     append,
     head_position,
 )
-from commander.eventstore.log.indexes import activate, begin_index, holders_of
 from commander.eventstore.log.outcomes import events_of_outcome, known_outcomes, outcome_of
 from commander.eventstore.log.ranges import read_log
 from commander.eventstore.records import Decision, NewEvent, Progress, RecordedEvent, Status
@@ -395,38 +390,3 @@ async def test_what_is_too_large_for_a_statement_is_stored_by_several_or_not_at_
         with pytest.raises(AppendConflict):
             await append(connection, [*fresh, decisions[0]], None)
     assert await head_position(database) == before + 36
-
-
-@pytest.mark.parametrize("at_most", [1, 10**9], ids=["in two parts", "at once"])
-async def test_what_decisions_rest_on_is_held_and_the_indexes_move(
-    database: Database, monkeypatch: pytest.MonkeyPatch, at_most: int
-) -> None:
-    monkeypatch.setattr(event_log, "_MAX_STATEMENT", at_most)
-    one, other = decision("account-1", 0, 2), decision("account-2", 0)
-    async with database.connection() as connection:
-        index = await begin_index(connection, "unique account.email", "code")
-        await activate(connection, index)
-        key, value = (index.id, '["a"]'), (index.id, "Opened n:1")
-
-        async def stored(*decisions: Decision, **held: Any) -> Appended:
-            return await Append(decisions, None, Conditions((index.id,), **held)).run(connection)
-
-        tagged = [(index.id, "Opened n:1", 2), (index.id, "Opened n:2", 3)]
-        change = {key: Change(None, "account-1")}
-        await stored(one, other, streams={"account-1": 0, "account-9": 0}, keys=change, tagged=tagged)
-        assert await holders_of(connection, [key]) == {key: "account-1"}
-        rows = await connection.fetch("select value, position from event_tags order by position")
-        assert [tuple(row) for row in rows] == [("Opened n:1", 2), ("Opened n:2", 3)]
-        for broken in (
-            {"streams": {"account-2": 0}},
-            {"streams": {"account-9": 1}},
-            {"keys": {key: Change(None, "account-3")}},
-            {"keys": {key: Change("account-2", "account-3")}},
-            {"tags": {value: 1}},
-        ):
-            with pytest.raises(ConditionsBroken):
-                await stored(decision("account-3", 0), decision("account-4", 0), **broken)
-        released = {key: Change("account-1", None)}
-        await stored(decision("account-3", 0), streams={"account-1": 2}, keys=released, tags={value: 2})
-        assert await holders_of(connection, [key]) == {}
-    assert await head_position(database) == 4
