@@ -7,6 +7,7 @@ It becomes a filter (filters.py) when it is resolved for a viewer. So it means t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from commander.domain.fields import EnumType, Field, ScalarType
 from commander.domain.filters import NO_ROW, AllOf, AnyOf, Condition, Filter, Not, Operator, reduced
 
 
-class Where:
+class Where(ABC):
     """A condition. Combine conditions with &, | and ~."""
 
     def __and__(self, other: Where) -> Where:
@@ -40,8 +41,8 @@ class Where:
         """
         return reduced(self._filter(fields, label))
 
-    def _filter(self, fields: Mapping[str, Field], label: str) -> Filter:
-        raise NotImplementedError
+    @abstractmethod
+    def _filter(self, fields: Mapping[str, Field], label: str) -> Filter: ...
 
 
 @dataclass(frozen=True)
