@@ -21,6 +21,7 @@ PERSISTED_QUERY_NOT_SUPPORTED, PERSISTED_QUERY_NOT_FOUND
 DOCUMENT_NOT_TRUSTED this API runs only documents that were added to it
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
+CANNOT_SERVE         a table of a projection cannot serve or be dropped; the message says why
 UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
 FORBIDDEN            the viewer may not do this
@@ -56,7 +57,7 @@ from commander.domain.errors import (
 )
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
-from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.eventstore.projections.serving import CannotServe, ProjectionBuilding
 from commander.resolvers.affordances import UnreadableState
 from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
@@ -95,6 +96,7 @@ _CODES: Mapping[type[Exception], str] = {
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     UniqueKeyBuilding: "UNIQUE_KEY_BUILDING",
     ProjectionBuilding: "PROJECTION_BUILDING",
+    CannotServe: "CANNOT_SERVE",
     Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
