@@ -5,6 +5,7 @@ import { useSystem, type System } from "../../system.js";
 import { Trouble } from "../../Values.js";
 import { clock, count } from "../../words.js";
 import { Chart, short, type Line } from "./Chart.js";
+import "./flow.css";
 import { readersOf, wayOf, type Box } from "./boxes.js";
 
 export function FlowPage() {

@@ -8,6 +8,7 @@ import { Effects } from "./Effects.js";
 import { Projections } from "./Projections.js";
 import { Reactors } from "./Reactors.js";
 import { Schedules } from "./Schedules.js";
+import "./operations.css";
 
 interface Section {
   path: string;
