@@ -1,4 +1,4 @@
-"""The console in a real browser: a part that breaks is red and says why, and what failed is mended from the page."""
+"""The console in a real browser: a part that breaks is red and says why, and is mended from the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.e2e.console import Console
 from tests.e2e.graphiql import browsing
 from tests.system import System
 
-GRIND = "mutation ($sack: UUID!, $breaks: String!) { grind(input: {sackId: $sack, breaks: $breaks}) { __typename } }"
+GRIND = """mutation ($sack: UUID!, $breaks: String!) {
+  grind(input: {sackId: $sack, breaks: $breaks}) { __typename } }"""
 
 
 class Mill:
