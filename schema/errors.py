@@ -21,7 +21,6 @@ PERSISTED_QUERY_NOT_SUPPORTED, PERSISTED_QUERY_NOT_FOUND
 DOCUMENT_NOT_TRUSTED this API runs only documents that were added to it
 CURSOR_LOST          the log was set back since the cursor was given (extensions.position and logEpoch:
                      subscribe again with these)
-CANNOT_SERVE         a table of a projection cannot serve or be dropped; the message says why
 UNAUTHENTICATED      the token of the request is not accepted; sign in again
 TOKEN_EXPIRED        the token has expired or was revoked; get a new one, and resume streams
 FORBIDDEN            the viewer may not do this
@@ -96,7 +95,7 @@ _CODES: Mapping[type[Exception], str] = {
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     UniqueKeyBuilding: "UNIQUE_KEY_BUILDING",
     ProjectionBuilding: "PROJECTION_BUILDING",
-    CannotServe: "CANNOT_SERVE",
+    CannotServe: BAD_REQUEST,
     Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",
