@@ -150,7 +150,7 @@ async def test_a_system_at_work_has_no_problems_and_says_who_does_what(servers: 
             f"{one.host} {one.process}" for one in found.processing.processors
         }
         [processor] = found.processing.processors
-        assert (processor.partitions, processor.code) == (PARTITIONS, mill.fingerprint)
+        assert (processor.partitions, processor.code) == (PARTITIONS, mill.code.fingerprint)
         assert found.log.bytes > 0
         done = await until(items, lambda one: sum(part.movement.lag for part in followers(one)) == 0)
         [table], [reactor], [effect], [schedule] = (
