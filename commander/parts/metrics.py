@@ -115,5 +115,5 @@ async def of_the_log(database: Database) -> list[Metric]:
     return [
         gauge("log_position", "The position of the newest event.", head.position),
         gauge("commands_ended", "How many commands have an outcome.", head.commands),
-        gauge("dead_letters", "Failed commands that nobody has retried or dropped.", dead.count),
+        gauge("dead_letters", "Failed commands that nobody has retried or dropped.", dead.total),
     ]

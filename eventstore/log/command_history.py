@@ -43,9 +43,9 @@ class DeadLetterAction(NamedTuple):
 
 
 class OpenDeadLetters(NamedTuple):
-    """How many there are, and when the newest one failed."""
+    """total: how many there are. newest_at: when the newest one failed."""
 
-    count: int
+    total: int
     newest_at: datetime | None
 
 

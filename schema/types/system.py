@@ -58,10 +58,10 @@ class SystemApiProcess:
 
 @strawberry.type(description="All API processes together.")
 class SystemApi:
-    processes: list[SystemApiProcess]
-    submitted_per_second: float | None
-    connections: int
-    subscribers: int
+    processes: list[SystemApiProcess] = strawberry.field(description="Those that have answered.")
+    submitted_per_second: float | None = strawberry.field(description="Commands that they store per second.")
+    connections: int = strawberry.field(description="WebSockets and streamed responses.")
+    subscribers: int = strawberry.field(description="Subscribers of events.")
 
 
 @strawberry.type(description="The stream COMMANDS: commands that wait to be decided.")
@@ -70,13 +70,13 @@ class SystemQueue:
     bytes: BigInt = strawberry.field(description="The size of the stream, with what is scheduled.")
     age_seconds: float = strawberry.field(description="For how long the oldest of them has waited.")
     full: bool = strawberry.field(description="Whether commands of clients are refused.")
-    arriving_per_second: float | None
+    arriving_per_second: float | None = strawberry.field(description="Commands that come per second.")
     problem: str | None = _problem()
 
 
 @strawberry.type(description="A partition of COMMANDS.")
 class SystemPartition:
-    partition: int
+    partition: int = strawberry.field(description="Its number, from 0.")
     lag: BigInt = strawberry.field(description="How many messages of the whole stream it is behind.")
     holder: str | None = strawberry.field(
         description="The host and the process that decides it. Null for nobody."
@@ -95,12 +95,12 @@ class SystemProcessor:
 @strawberry.type(description="The deciding of commands. Rates are per second.")
 class SystemProcessing:
     decided: BigInt = strawberry.field(description="How many commands have an outcome.")
-    decided_per_second: float | None
-    applied_per_second: float | None
-    rejected_per_second: float | None
-    failed_per_second: float | None
-    partitions: list[SystemPartition]
-    processors: list[SystemProcessor]
+    decided_per_second: float | None = strawberry.field(description="Outcomes of all kinds.")
+    applied_per_second: float | None = strawberry.field(description="Commands that were applied.")
+    rejected_per_second: float | None = strawberry.field(description="Commands that rules rejected.")
+    failed_per_second: float | None = strawberry.field(description="Commands on which code failed.")
+    partitions: list[SystemPartition] = strawberry.field(description="The partitions, by number.")
+    processors: list[SystemProcessor] = strawberry.field(description="The processors that run.")
     problem: str | None = _problem()
 
 
@@ -114,7 +114,7 @@ class SystemLog:
 
 @strawberry.type(description="The stream EVENTS, which a relay fills from the log.")
 class SystemMirror:
-    movement: SystemMovement
+    movement: SystemMovement = strawberry.field(description="How far it has come.")
     running: bool = strawberry.field(description=_RUNNING)
     problem: str | None = _problem()
 
@@ -129,7 +129,7 @@ class SystemProjection:
     served_at: datetime | None = strawberry.field(description="When it began to serve. Null if it never has.")
     inline: bool = strawberry.field(description="Whether its rows are stored with the events.")
     kept_up: bool = strawberry.field(description="Whether a process keeps it up with the log.")
-    movement: SystemMovement
+    movement: SystemMovement = strawberry.field(description="How far it has come.")
     stopped: StoppedAt | None = strawberry.field(description=_STOPPED)
     problem: str | None = _problem()
 
@@ -137,7 +137,7 @@ class SystemProjection:
 @strawberry.type(description="A reactor.")
 class SystemReactor:
     name: str
-    movement: SystemMovement
+    movement: SystemMovement = strawberry.field(description="How far it has come.")
     partitions: int = strawberry.field(description="Into how many partitions its keys are divided.")
     held: int = strawberry.field(description="How many of them a process handles.")
     parked: int = strawberry.field(description="How many keys wait because an event of theirs failed.")
@@ -149,7 +149,7 @@ class SystemReactor:
 @strawberry.type(description="An effect.")
 class SystemEffect:
     name: str
-    movement: SystemMovement
+    movement: SystemMovement = strawberry.field(description="How far it has come.")
     running: bool = strawberry.field(description=_RUNNING)
     failed: int = strawberry.field(description="How many of its calls failed for good.")
     problem: str | None = _problem()
@@ -158,7 +158,7 @@ class SystemEffect:
 @strawberry.type(description="A recurring command.")
 class SystemSchedule:
     name: str
-    cron: str
+    cron: str = strawberry.field(description="When it is due: a cron expression, in UTC.")
     next_at: datetime | None = strawberry.field(description="The tick that is set. Null if none is.")
     commands: int = strawberry.field(description="How many commands it sends then.")
     problem: str | None = _problem()
@@ -166,8 +166,10 @@ class SystemSchedule:
 
 @strawberry.type(description="Failed commands that nobody has retried or dropped.")
 class SystemDeadLetters:
-    count: int
-    newest_at: datetime | None
+    count: int = strawberry.field(description="How many there are.")
+    newest_at: datetime | None = strawberry.field(
+        description="When the newest one failed. Null if there is none."
+    )
 
 
 @strawberry.type(
@@ -181,16 +183,18 @@ class System:
     problems: list[str] = strawberry.field(
         description="All that stands still, each with its name in front. Empty if nothing does."
     )
-    api: SystemApi
-    queue: SystemQueue
-    processing: SystemProcessing
-    log: SystemLog
-    mirror: SystemMirror
-    projections: list[SystemProjection]
-    reactors: list[SystemReactor]
-    effects: list[SystemEffect]
-    schedules: list[SystemSchedule]
-    dead_letters: SystemDeadLetters
+    api: SystemApi = strawberry.field(description="The processes that clients reach.")
+    queue: SystemQueue = strawberry.field(description="What waits to be decided.")
+    processing: SystemProcessing = strawberry.field(description="The deciding of commands.")
+    log: SystemLog = strawberry.field(description="All events.")
+    mirror: SystemMirror = strawberry.field(description="The log on JetStream.")
+    projections: list[SystemProjection] = strawberry.field(description="The tables of all projections.")
+    reactors: list[SystemReactor] = strawberry.field(
+        description="The reactors of the domain, and others that run."
+    )
+    effects: list[SystemEffect] = strawberry.field(description="The effects of the domain.")
+    schedules: list[SystemSchedule] = strawberry.field(description="The recurring commands of the domain.")
+    dead_letters: SystemDeadLetters = strawberry.field(description="What failed and waits for somebody.")
 
 
 def _shown(found: figures.System) -> System:

@@ -105,7 +105,8 @@ class Reading:
         tables, reactors = await table_records(database), await reactors_now(database)
         async with database.connection() as connection:
             ticks = await set_ticks(connection)
-        failed = [one.failed_position for one in (*tables, *reactors) if one.failed_position is not None]
+        followers: list[TableRecord | ReactorStatus] = [*tables, *reactors]
+        failed = [one.failed_position for one in followers if one.failed_position is not None]
         return Found(
             now=self._nats.clock.now().astimezone(UTC),
             clock=clock,

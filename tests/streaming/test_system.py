@@ -93,14 +93,11 @@ PARTS = ("processor", "relay", "projections", "reactors", "effects", "ticker")
 
 async def until(items: AsyncGenerator[System, None], holds: Callable[[System], object]) -> System:
     """The first figures for which it holds."""
-    seen = None
-    try:
-        async with asyncio.timeout(20):
-            while not holds(seen := await anext(items)):
-                pass
-    except TimeoutError:
-        raise AssertionError(f"the last figures were {seen}") from None
-    return seen
+    async with asyncio.timeout(20):
+        async for found in items:
+            if holds(found):
+                return found
+    raise AssertionError("the figures ended")
 
 
 async def started(works: Works, stack: AsyncExitStack, *parts: str) -> AsyncGenerator[System, None]:
@@ -120,19 +117,19 @@ async def test_what_nobody_does_is_said_for_each_part_with_what_to_start(servers
         for _ in range(3):
             await servers.submit(Grind(uuid4()), mill)
         found = await until(items, lambda one: one.queue.commands == 3)
+        [table] = found.projections
+        assert (table.serving, table.kept_up) == (True, False)
         assert list(found.problems) == [
             "processing: no processor decides; 3 commands wait: start `commander processor`",
             "mirror: no relay runs; the log ends at 0: start `commander relay`",
+            f"projection sack: {table.table} is read, but no process keeps it up with the log: run "
+            "`commander projections` with the code that made it, or `commander projections switch sack`",
             "reactor sweeping: nobody handles it: start `commander reactors`",
             "effect tell: no process calls it: start `commander effects`",
             "schedule yearly: no process sets its ticks: start `commander reactors`",
         ]
         assert [one.holder for one in found.processing.partitions] == [None] * PARTITIONS
         assert {one.problem for one in found.processing.partitions} == {"nobody holds it"}
-        [table] = found.projections
-        assert (table.serving, table.kept_up, table.problem) == (True, True, None), (
-            "it is inline, at the head"
-        )
 
 
 async def test_a_system_at_work_has_no_problems_and_says_who_does_what(servers: Bank) -> None:
@@ -150,7 +147,7 @@ async def test_a_system_at_work_has_no_problems_and_says_who_does_what(servers: 
             f"{one.host} {one.process}" for one in found.processing.processors
         }
         [processor] = found.processing.processors
-        assert (processor.partitions, processor.code) == (PARTITIONS, mill.fingerprint)
+        assert (processor.partitions, processor.code) == (PARTITIONS, mill.code.fingerprint)
         assert found.log.bytes > 0
         done = await until(items, lambda one: sum(part.movement.lag for part in followers(one)) == 0)
         [table], [reactor], [effect], [schedule] = (
@@ -185,10 +182,8 @@ async def test_what_has_failed_names_the_event_and_the_error_and_goes_when_it_is
         found = await until(items, lambda one: len(one.problems) == 3 and one.dead_letters.count)
         [table], [reactor], [effect] = found.projections, found.reactors, found.effects
         assert table.stopped is not None
-        assert (table.stopped.type, table.stopped.error.partition(" (")[0]) == (
-            "Ground",
-            "RuntimeError: a stone in the projection",
-        )
+        assert table.stopped.type == "Ground"
+        assert "RuntimeError: a stone in the projection (" in table.stopped.error
         assert table.problem == f"it has {table.stopped}"
         assert table.movement.position == table.stopped.position - 1
         assert (reactor.parked, reactor.stopped) == (1, None)
@@ -283,7 +278,7 @@ async def test_a_reading_takes_as_many_statements_however_much_there_is(
     await fill(servers.database, 600)
     count = 0
     await reading.read()
-    assert count <= few + 1 <= 20, "one more: it counts the new outcomes"
+    assert max(few, count) <= 16
 
 
 async def test_who_watches_shares_one_measurement_and_without_viewers_nothing_is_measured(
