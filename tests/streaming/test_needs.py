@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,12 +21,14 @@ desks = Domain("desks")
 
 
 @desks.command
+@dataclass(frozen=True)
 class Swap:
     one: UUID
     other: UUID
 
 
 @desks.command
+@dataclass(frozen=True)
 class Share:
     one: UUID
     other: UUID
@@ -33,12 +36,14 @@ class Share:
 
 
 @desks.event
+@dataclass(frozen=True)
 class Given:
     desk_id: UUID
     name: str = ""
 
 
 @desks.aggregate(key="desk_id")
+@dataclass(frozen=True)
 class Desk:
     name: str = ""
 
