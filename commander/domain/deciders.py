@@ -145,7 +145,7 @@ class DeciderType:
         return self.states[0].fields[0]
 
     @cached_property
-    def looks_up(self) -> bool:
+    def finds_by_key(self) -> bool:
         """Whether it finds a state by a unique key."""
         return any(state.look_up is not None for state in self.states)
 

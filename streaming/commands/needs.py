@@ -49,5 +49,5 @@ def needs_of(domain: Domain, command: SubmittedCommand) -> Needs:
         sources,
         instance=None if type_.is_mutable else instance,
         queries=[one for one in sources if isinstance(one, QuerySource)] if decider.models else (),
-        keys=[one for one in sources if isinstance(one, KeySource)] if decider.looks_up else (),
+        keys=[one for one in sources if isinstance(one, KeySource)] if decider.finds_by_key else (),
     )
