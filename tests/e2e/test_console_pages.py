@@ -66,7 +66,7 @@ async def test_a_stream_is_read_at_its_versions_and_takes_a_command_after_a_dry_
     await console.open(f"/stream/account-{account}?version=2")
     changed = page.locator("tr[data-changed=true]")
     await expect(changed).to_contain_text("10.00")
-    assert (await changed.inner_text()).split() == ["balance", "changed", "0", "10.00"]
+    assert (await changed.inner_text()).split() == ["balance", "changed", "0.00", "10.00"]
     await page.locator(".time-line").focus()
     await page.keyboard.press("ArrowRight")
     await expect(page).to_have_url(re.compile(r"version=3$"))

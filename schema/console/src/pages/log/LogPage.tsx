@@ -36,7 +36,7 @@ function Standing({ shown, log }: { shown: Shown; log: Log }) {
   const paused = shown.since !== undefined;
   return (
     <div className="standing">
-      <p role="status" data-state={shown.state.name}>
+      <p role="status" data-state={paused ? "paused" : shown.state.name}>
         {paused ? `Paused: ${count(shown.since!, "more event")} since.` : inWords(shown.state)}
       </p>
       <button type="button" aria-pressed={paused} onClick={() => log.pause()}>
