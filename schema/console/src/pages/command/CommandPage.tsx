@@ -41,7 +41,7 @@ function OneCommand({ commandId }: { commandId: string }) {
         {inWords(lineage, error, broken)}
       </p>
       {lineage && (
-        <>
+        <div className="pair">
           <section aria-label="Way">
             <h2>Its way</h2>
             <Waterfall lineage={lineage} />
@@ -51,7 +51,7 @@ function OneCommand({ commandId }: { commandId: string }) {
             {lineage.truncated && <p>More followed than is shown here.</p>}
             <Graph lineage={lineage} />
           </section>
-        </>
+        </div>
       )}
       <section aria-label="Command">
         <h2>The command</h2>

@@ -11,8 +11,11 @@ import "./stream.css";
 
 export function StreamPage() {
   const { stream } = useParams<{ stream?: string }>();
-  return stream === undefined ? <FindStream /> : <OneStream key={stream} stream={decodeURIComponent(stream)} />;
+  return stream === undefined ? <FindStream /> : <OneStream key={stream} stream={inAddress()} />;
 }
+
+/** The name at the end of the address. wouter decodes only a part of what a name can have. */
+const inAddress = () => decodeURIComponent(location.pathname.slice(location.pathname.lastIndexOf("/") + 1));
 
 function FindStream() {
   const [, navigate] = useLocation();
