@@ -30,7 +30,7 @@ export function NewestCommands() {
   return (
     <div className="sheet">
       <h1>Commands</h1>
-      <form className="filters" aria-label="Find a command" onSubmit={submit}>
+      <form className="find" aria-label="Find a command" onSubmit={submit}>
         <label>
           Id of a command
           <input name="id" autoComplete="off" spellCheck={false} />

@@ -32,7 +32,7 @@ function FindStream() {
         <code>account-7b1c2e0a-2b1f-4b62-9a0e-3f6f5a7d0c01</code>. Each event of the <Link href="/log">log</Link> leads to its
         stream.
       </p>
-      <form className="filters" aria-label="Find a stream" onSubmit={submit}>
+      <form className="find" aria-label="Find a stream" onSubmit={submit}>
         <label>
           Name of a stream
           <input name="name" autoComplete="off" spellCheck={false} />
@@ -113,7 +113,13 @@ function TimeLine({ stream, events, version }: { stream: string; events: readonl
   );
 }
 
-const intoSight = (link: HTMLAnchorElement | null) => link?.scrollIntoView({ block: "nearest", inline: "nearest" });
+/** Moves the time line alone: the reader may be filling in the form below it. */
+function intoSight(link: HTMLAnchorElement | null): void {
+  const line = link?.closest(".time-line");
+  if (!link || !line) return;
+  const [left, right] = [link.offsetLeft, link.offsetLeft + link.offsetWidth];
+  if (left < line.scrollLeft || right > line.scrollLeft + line.clientWidth) line.scrollLeft = right - line.clientWidth;
+}
 
 function Rows({ stream, version, event }: { stream: string; version: number; event: LogEvent | undefined }) {
   const { rows, error } = useRowsAt(stream, version);
