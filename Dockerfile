@@ -11,6 +11,16 @@ RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm
 COPY schema/graphiql/ ./
 RUN npm run build
 
+# --- The console ------------------------------------------------------------------------------------------------------
+FROM node:24-slim AS console
+
+WORKDIR /src/schema/console
+COPY schema/console/package.json schema/console/package-lock.json ./
+RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm
+COPY clients/typescript/src/ /src/clients/typescript/src/
+COPY schema/console/ ./
+RUN npm run build
+
 # --- The virtual environment ------------------------------------------------------------------------------------------
 FROM python:3.11-slim AS build
 
@@ -18,10 +28,12 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/commander
 COPY . .
 COPY --from=graphiql /src/schema/graphiql/dist/ schema/graphiql/dist/
-# The last line fails the build if the wheel does not contain the page.
+COPY --from=console /src/schema/console/dist/ schema/console/dist/
+# The last lines fail the build if the wheel does not contain a page.
 RUN --mount=type=cache,target=/var/cache/pip \
     pip --python /opt/commander/bin/python --cache-dir /var/cache/pip install --disable-pip-version-check -c constraints.txt . \
-    && test -s /opt/commander/lib/python3.11/site-packages/commander/schema/graphiql/dist/manifest.json
+    && test -s /opt/commander/lib/python3.11/site-packages/commander/schema/graphiql/dist/manifest.json \
+    && test -s /opt/commander/lib/python3.11/site-packages/commander/schema/console/dist/manifest.json
 
 # --- The image --------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim

@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/.installed
 GRAPHIQL = schema/graphiql
+CONSOLE = schema/console
 CLIENT = clients/typescript
 BANK_WEB = examples/bank-web
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev bank-web test test-fast test-minute fuzz mutants faults lint docs settings format graphiql clean
+.PHONY: dev bank-web test test-fast test-minute fuzz mutants faults lint docs settings format graphiql console clean
 
-dev: $(STAMP) graphiql
+dev: $(STAMP) graphiql console
 	$(BIN)/commander dev
 
 # The page of a customer of the bank, on localhost:5173. It needs npm, and `make dev` in another terminal.
@@ -21,7 +22,7 @@ bank-web: $(STAMP)
 # There are more test processes than cores, because most tests wait for servers. Bytecode is always written, because
 # the tests start some hundred processes and each would compile it again. ARGS selects tests: make test ARGS=tests/schema
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(STAMP) graphiql
+test: $(STAMP) graphiql console
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
@@ -82,5 +83,14 @@ $(GRAPHIQL)/dist/.built: $(wildcard $(GRAPHIQL)/package*.json $(GRAPHIQL)/src/*)
 		cd $(GRAPHIQL) && npm ci --silent --no-audit --no-fund && npm run --silent build && touch dist/.built; \
 	else echo "npm is not installed: GraphiQL loads its files from a CDN"; fi
 
+# npm builds the console, with the source of the TypeScript client. Without npm its page says how to build it.
+console: $(CONSOLE)/dist/.built
+
+CONSOLE_FILES = $(wildcard $(CONSOLE)/*.js* $(CONSOLE)/src/* $(CONSOLE)/src/*/* $(CONSOLE)/src/*/*/* $(CLIENT)/src/*)
+$(CONSOLE)/dist/.built: $(CONSOLE_FILES)
+	@if command -v npm >/dev/null; then \
+		cd $(CONSOLE) && npm ci --silent --no-audit --no-fund && npm run --silent build && touch dist/.built; \
+	else echo "npm is not installed: the console is not built"; fi
+
 clean:
-	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules $(CLIENT)/dist $(CLIENT)/node_modules $(BANK_WEB)/dist $(BANK_WEB)/node_modules
+	rm -rf .venv .commander site $(GRAPHIQL)/dist $(GRAPHIQL)/node_modules $(CONSOLE)/dist $(CONSOLE)/node_modules $(CLIENT)/dist $(CLIENT)/node_modules $(BANK_WEB)/dist $(BANK_WEB)/node_modules

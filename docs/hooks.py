@@ -20,6 +20,7 @@ FIRST = (
         "index.md",
         "domain.md",
         "api.md",
+        "console.md",
         "across.md",
         "rights.md",
         "reacting.md",

@@ -34,6 +34,7 @@ class Lock(IntEnum):
     RECURRING = 0x434D0A
     PENDING = 0x434D0B
     LOG_INDEX = 0x434D0E
+    STANDING_BY = 0x434D0F
 
 
 def lock_key(name: str) -> int:
@@ -94,6 +95,12 @@ async def join(connection: Connection, lock: Lock, key: int = 0) -> int:
         pid: int = await connection.fetchval(sql, int(lock), key)
     must_be_the_same(connection, pid)
     return pid
+
+
+async def leave(connection: Connection, lock: Lock, key: int = 0) -> None:
+    """Releases a shared lock that this connection holds. Raises Unavailable."""
+    with reaching_postgres(connection):
+        await connection.execute("select pg_advisory_unlock_shared($1, $2)", int(lock), key)
 
 
 async def held_keys(database: Database, lock: Lock) -> set[int]:

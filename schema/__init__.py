@@ -11,8 +11,9 @@ descriptions.py what occurs in many types with one meaning
 subgraph.py     the schema as text for a gateway of Apollo Federation
 execution/      from the text of a document to its answer
 build.py        the whole schema of a domain
-http/           the transports: HTTP, SSE, multipart, WebSocket; GraphiQL
+http/           the transports: HTTP, SSE, multipart, WebSocket; GraphiQL and the console
 graphiql/       the JavaScript of the GraphiQL page
+console/        the TypeScript of the console
 typescript/     the files of a client in TypeScript, from the schema of a domain
 python/         the files of a client in Python, and what it needs at run time
 

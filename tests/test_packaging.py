@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGE = "schema/graphiql/dist/manifest.json"
-OTHER = ("node_modules", "__pycache__", "graphiql", "bank-web")
+PAGES = ("schema/graphiql/dist/manifest.json", "schema/console/dist/manifest.json")
+OTHER = ("node_modules", "__pycache__", "graphiql", "console", "bank-web")
 """Folders that hold no Python of ours."""
 
 
@@ -84,7 +84,7 @@ def test_the_wheel_holds_commander_alone_with_every_package_as_plain_files(wheel
     for folder, below, files in os.walk(ROOT / "commander", followlinks=True):
         below[:] = [name for name in below if name not in OTHER]
         there |= {PurePosixPath(folder, name).relative_to(ROOT) for name in files}
-    assert {name for name in own if "graphiql" not in name.parts} == there
+    assert {name for name in own if not {"graphiql", "console"} & set(name.parts)} == there
     assert len({name.parts[1] for name in there if len(name.parts) > 2}) >= 9, "the packages were not found"
 
 
@@ -102,15 +102,19 @@ def test_the_source_distribution_builds_the_same_wheel(wheel: Path, sdist: Path,
     assert contents(again) == contents(wheel)
 
 
-def test_the_wheel_of_a_checkout_and_that_of_its_source_distribution_hold_the_page(tmp_path: Path) -> None:
-    """Git ignores the built page. The files here stand for those that npm makes."""
+def test_the_wheel_of_a_checkout_and_that_of_its_source_distribution_hold_the_pages(tmp_path: Path) -> None:
+    """Git ignores the built pages. The files here stand for those that npm makes."""
     source = copied(tmp_path / "src", ".gitignore")
     run("git", "init", "--quiet", cwd=source)
-    made = {f"{Path(PAGE).parent}/{name}": name.encode() for name in ("manifest.json", "assets/main-1a.js")}
+    made = {
+        f"{Path(page).parent}/{name}": f"{page} {name}".encode()
+        for page in PAGES
+        for name in ("manifest.json", "assets/main-1a.js")
+    }
     for name, content in made.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(content)
-    assert run("git", "check-ignore", PAGE, cwd=source).strip() == PAGE
+    assert run("git", "check-ignore", *PAGES, cwd=source).split() == list(PAGES)
     wheel = built("wheel", source, tmp_path / "wheel")
     again = wheel_of(built("sdist", source, tmp_path / "sdist"), tmp_path / "again")
     for archive in (wheel, again):
@@ -118,17 +122,18 @@ def test_the_wheel_of_a_checkout_and_that_of_its_source_distribution_hold_the_pa
         assert held == {f"commander/{name}": content for name, content in made.items()}
 
 
-def test_the_image_builds_the_same_wheel_and_looks_for_the_page_where_it_is(
+def test_the_image_builds_the_same_wheel_and_looks_for_the_pages_where_they_are(
     wheel: Path, tmp_path: Path
 ) -> None:
     """From what .dockerignore lets into the build, which has no .git and no .gitignore."""
     source = copied(tmp_path / "src")
-    if (ROOT / PAGE).exists():
-        shutil.copytree((ROOT / PAGE).parent, (source / PAGE).parent)
+    for page in PAGES:
+        if (ROOT / page).exists():
+            shutil.copytree((ROOT / page).parent, (source / page).parent)
     again = built("wheel", source, tmp_path / "wheel")
     assert contents(again) == contents(wheel)
-    [page] = re.findall(r"test -s \S*/site-packages/(\S+)", (ROOT / "Dockerfile").read_text())
-    assert page == f"commander/{PAGE}"
+    looked_for = re.findall(r"test -s \S*/site-packages/(\S+)", (ROOT / "Dockerfile").read_text())
+    assert looked_for == [f"commander/{page}" for page in PAGES]
 
 
 # --- Beside other modules -----------------------------------------------------------------------------------

@@ -247,6 +247,7 @@ class _Tree:
         ports = ", ".join(f"{part} {port}" for part, port in self._operators_ports.items())
         _say(f"\n{_bold('Commander')} runs the domain {self._settings.domain}")
         _say(f"  GraphiQL, HTTP, SSE   {base}/graphql")
+        _say(f"  console               {base}/console")
         _say(f"  WebSocket             ws://{host}:{self._port}/graphql")
         _say(f"  health                {base}/health/ready")
         _say(f"  metrics               http://{operators}:PORT/metrics, PORT of {ports}")

@@ -39,6 +39,7 @@ from commander.schema.build import build_schema
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.application import PATH, application
 from commander.schema.http.connections import Streams
+from commander.schema.http.console_page import console_routes
 from commander.schema.http.endpoint import HttpSettings
 from commander.schema.http.examples import examples_of
 from commander.schema.http.graphiql_page import Acting
@@ -182,6 +183,11 @@ class ApiPart(Part):
             [
                 *routes_of(public_health_answers(self.readiness, self.answers, self.warnings)),
                 *minting_routes(self.settings),
+                *console_routes(
+                    keep_alive_seconds=settings.keep_alive_seconds,
+                    acting=settings.acting,
+                    refusal=refusal_of_the_console(self.settings),
+                ),
             ],
             examples_of(self.domain, Naming.of_subgraph(self.domain.name) if subgraph else PLAIN),
             self._streams,
@@ -254,6 +260,21 @@ def minting_routes(settings: Settings) -> list[BaseRoute]:
     from commander.parts.authentication import mint_of
 
     return [Route(f"{PATH}/token", minting(mint_of(settings).token), methods=["POST"])]
+
+
+def refusal_of_the_console(settings: Settings) -> str | None:
+    """Why the console cannot ask this API. None if it can."""
+    if settings.documents == "trusted":
+        return (
+            "COMMANDER_DOCUMENTS is trusted, so this API refuses the documents of the console. "
+            "Start an API for operators without it."
+        )
+    if settings.federation == "subgraph":
+        return (
+            "COMMANDER_FEDERATION is subgraph, so the API has other names than the console asks for. "
+            "Start an API for operators without it."
+        )
+    return None
 
 
 def routes_of(answers: Answers) -> list[BaseRoute]:

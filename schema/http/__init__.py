@@ -14,7 +14,9 @@ multipart.py        parts of a response, for Apollo's protocol
 frames.py           shared WebSocket frames
 messages.py         the messages of a client on a WebSocket
 websocket.py        both WebSocket protocols
-graphiql_page.py    the GraphiQL page and its files
+built_pages.py      the files of pages that Vite has built
+graphiql_page.py    the GraphiQL page
+console_page.py     the page of the console
 examples.py         the example operations of GraphiQL
 minting.py          tokens for GraphiQL in development
 sdl.py              the schema as text

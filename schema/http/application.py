@@ -14,9 +14,10 @@ from strawberry.http.websocket_origin import normalize_allowed_origins
 from commander.resolvers.services import Services
 from commander.schema.execution.limits import BodyLimit
 from commander.schema.execution.operations import CommanderSchema
+from commander.schema.http.built_pages import assets_app
 from commander.schema.http.connections import Streams
 from commander.schema.http.endpoint import Endpoint, HttpSettings
-from commander.schema.http.graphiql_page import Example, assets_app
+from commander.schema.http.graphiql_page import DIST, Example
 from commander.schema.http.sdl import schema_text
 
 PATH = "/graphql"
@@ -42,7 +43,7 @@ def application(
         Route(f"{PATH}/schema.graphql", schema_text(schema, services)),
         *routes,
     ]
-    if (assets := assets_app()) is not None:
+    if (assets := assets_app(DIST)) is not None:
         others.append(Mount("/graphiql-assets", assets))
     served: ASGIApp = _Served(limited, Starlette(routes=others))
     if settings.origins:

@@ -29,11 +29,12 @@ from commander.schema.context import Context
 from commander.schema.errors import is_request_error
 from commander.schema.execution.operations import CommanderSchema
 from commander.schema.http.answering import Answering
+from commander.schema.http.built_pages import assets_app
 from commander.schema.http.connections import Lasting, Streams, close_source
 from commander.schema.http.csrf import must_not_be_forged
 from commander.schema.http.departures import CLIENT_GONE, ClientGone
 from commander.schema.http.document_ids import has_document_id
-from commander.schema.http.graphiql_page import Acting, Example, assets_app, graphiql_page
+from commander.schema.http.graphiql_page import DIST, Acting, Example, graphiql_page
 from commander.schema.http.messages import closing_reason
 from commander.schema.http.multipart import Parts
 from commander.schema.http.requests import GivenRequest, checked, posted
@@ -120,7 +121,7 @@ class Endpoint(GraphQL[Context, None]):
         self._requires_preflight = settings.requires_preflight
         self._answering = Answering(schema)
         self._streams = streams
-        self._assets = assets_app()
+        self._assets = assets_app(DIST)
         self._page = graphiql_page(
             examples, keep_alive_seconds=settings.keep_alive_seconds, acting=settings.acting
         )

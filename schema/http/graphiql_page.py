@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -18,9 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+from commander.schema.http.built_pages import json_for_html, read_build
 
 SOURCES = Path(__file__).parents[1] / "graphiql"
 DIST = SOURCES / "dist"
@@ -70,14 +67,6 @@ class Acting(Enum):
     MINT = "mint"
 
 
-@dataclass(frozen=True)
-class _Build:
-    """The files that the page loads from `dist`, as URLs relative to the URL of the assets."""
-
-    script: str
-    styles: tuple[str, ...]
-
-
 def graphiql_page(
     examples: Sequence[Example],
     *,
@@ -92,8 +81,8 @@ def graphiql_page(
     Operations go to `endpoint`; subscriptions use Server-Sent Events at the same address, and resume after
     a break. A stream without a byte for three times `keep_alive_seconds` counts as broken. The browser keeps
     its tabs, so `examples` are shown on the first visit only. With `acting`, a box sends a token with all
-    operations; if that is MINT, `endpoint`/token mints it. `assets_url` is the URL of `assets_app`, on the
-    same origin.
+    operations; if that is MINT, `endpoint`/token mints it. `assets_url` is the URL of the built files, on
+    the same origin.
 
     The built page has no inline script, so it works with the content security policy `script-src 'self'`. Its
     editor, Monaco, sets styles and fonts at run time. It needs `style-src 'self' 'unsafe-inline'`,
@@ -105,7 +94,7 @@ def graphiql_page(
     This function reads files, so call it once at start. Raises ValueError if the manifest in `dist` has no
     entry for the page.
     """
-    build = _read_build(dist)
+    build = read_build(dist, _ENTRY)
     config = {
         "endpoint": endpoint,
         "keepAliveSeconds": keep_alive_seconds,
@@ -117,55 +106,9 @@ def graphiql_page(
         head, tail = _from_cdn()
         waiting = _waiting_for_cdn()
     else:
-        head, tail = _from_build(build, assets_url)
+        head, tail = build.head(assets_url), build.tail(assets_url)
         waiting = _waiting_for_build(assets_url)
-    return _PAGE.format(head=head, waiting=waiting, config=_json_for_html(config), tail=tail)
-
-
-def assets_app(dist: Path = DIST) -> ASGIApp | None:
-    """Return an app that serves the built files, or None without a build.
-
-    Each file has a hash in its name, so browsers may cache it for a year.
-    """
-    return None if _read_build(dist) is None else _HashedFiles(directory=dist / "assets")
-
-
-class _HashedFiles(StaticFiles):
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
-
-
-def _read_build(dist: Path) -> _Build | None:
-    """Read from the manifest the script of the entry and all styles that the script needs at once."""
-    manifest_path = dist / "manifest.json"
-    if not manifest_path.is_file():
-        return None
-    manifest: dict[str, dict[str, Any]] = json.loads(manifest_path.read_text("utf-8"))
-    if _ENTRY not in manifest:
-        raise ValueError(f"{manifest_path} has no {_ENTRY!r}: build schema/graphiql again")
-    chunks, styles = [_ENTRY], dict[str, None]()
-    for name in chunks:  # the loop appends to it
-        styles |= dict.fromkeys(manifest[name].get("css", ()))
-        chunks += [other for other in manifest[name].get("imports", ()) if other not in chunks]
-    return _Build(_served(manifest[_ENTRY]["file"]), tuple(map(_served, styles)))
-
-
-def _served(file: str) -> str:
-    return file.removeprefix("assets/")
-
-
-def _from_build(build: _Build, assets_url: str) -> tuple[str, str]:
-    base = escape(assets_url.rstrip("/"))
-    head = "".join(f'<link rel="stylesheet" href="{base}/{escape(style)}">\n' for style in build.styles)
-    return head, f'<script type="module" src="{base}/{escape(build.script)}"></script>'
+    return _PAGE.format(head=head, waiting=waiting, config=json_for_html(config), tail=tail)
 
 
 def _from_cdn() -> tuple[str, str]:
@@ -197,7 +140,7 @@ def _from_cdn() -> tuple[str, str]:
     head = (
         f'<link rel="stylesheet" href="{url("graphiql")}/dist/style.css">\n'
         f"<style>\n{(SOURCES / 'src' / 'page.css').read_text('utf-8')}</style>\n"
-        f'<script type="importmap">{_json_for_html({"imports": imports})}</script>\n'
+        f'<script type="importmap">{json_for_html({"imports": imports})}</script>\n'
     )
     page = (SOURCES / "src" / "page.js").read_text("utf-8")
     return head, f'<script type="module">\nimport "graphiql/setup-workers/esm.sh";\n{page}</script>'
@@ -225,12 +168,6 @@ def _waiting_for_cdn() -> str:
 <p><code>schema/graphiql/dist/manifest.json</code> is missing, so this page loads GraphiQL from {_CDN}.
 If this text stays, the browser could not load it from there.</p>
 <p>{remedy}, and start the API again. Then the page needs no other host.</p>"""
-
-
-def _json_for_html(value: object) -> str:
-    """JSON that cannot end the script element around it: only ASCII, and no `<`, `>` or `&`."""
-    text = json.dumps(value)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 _PAGE = """\

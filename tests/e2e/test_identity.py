@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.clusters import Clusters
 from tests.e2e.api_process import Api, api_beside
+from tests.e2e.console import Console
 from tests.e2e.graphiql import Browsed
 from tests.e2e.sockets import Socket, socket_to, subscribe
 from tests.forking import fork_server
@@ -203,3 +204,20 @@ async def test_graphiql_acts_as_somebody(signed: System, browsed: Browsed) -> No
     stored = json.loads(await page.evaluate("() => JSON.stringify(localStorage)"))
     assert "eyJ" not in json.dumps(stored), "a token is stored"
     assert browsed.complaints == []
+
+
+async def test_the_console_shows_what_whom_it_acts_as_may_see(signed: System, browsed: Browsed) -> None:
+    token = await asyncio.to_thread(printed_token, signed, "--subject", "operator", *TELLER)
+    await asyncio.to_thread(actor_of_opening, signed, token)
+    console = Console(browsed, signed)
+    await console.open("/log")
+    await expect(console.page.get_by_text("No event matches yet.")).to_be_visible()
+    await console.part("Subject").fill("carol")
+    await console.part("Roles").fill("teller operator")
+    await console.page.get_by_role("button", name="Act").click()
+    await expect(console.rows.first).to_contain_text("AccountOpened")
+    await console.looks_right("acting")
+    stored = await console.page.evaluate("() => JSON.stringify(localStorage)")
+    assert "carol" in stored
+    assert "eyJ" not in stored, "a token is stored"
+    console.asked_only_its_own_origin()

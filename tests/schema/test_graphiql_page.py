@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from commander.schema.http.graphiql_page import SOURCES, Example, Row, assets_app, graphiql_page
+from commander.schema.http.built_pages import assets_app
+from commander.schema.http.graphiql_page import SOURCES, Example, Row, graphiql_page
 
 DEPOSIT = Example(
     "Deposit money",

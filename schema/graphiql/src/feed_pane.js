@@ -28,6 +28,7 @@ export function FeedPane({ feed }) {
         button(paused ? "Resume" : "Pause", () => feed.pause(), "The list stands still. Items still arrive.", Boolean(paused)),
         button("Clear", () => feed.clear(), "Empty the list. The subscription goes on."),
         button(copied || "Copy", copy, "Copy the listed responses as a JSON array, the oldest first."),
+        h("a", { href: "/console/log", className: "graphiql-button" }, "Console"),
         feed.isRunning && button("Stop", () => feed.stop(), "End the subscription."),
       ),
     ),
