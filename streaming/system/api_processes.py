@@ -1,6 +1,6 @@
 """What each API process tells the others of itself, while somebody watches the system.
 
-Who watches asks with a signal, once a second. Each API process answers with another one, which all hear.
+Who watches asks with a signal, once a second. Each API process answers with another one, which all get.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class _Answer:
 
 @dataclass
 class _Known:
-    """heard: when the last answer came. rate: between the last two."""
+    """noted: when the last answer came. rate: between the last two."""
 
     last: _Answer
-    heard: float
+    noted: float
     rate: float | None = None
 
 
@@ -73,7 +73,7 @@ class ApiProcesses:
     _known: dict[UUID, _Known] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Answers and hears until cancelled."""
+        """Answers, and listens, until cancelled."""
         await keep_running(self._answer, logger)
 
     async def ask(self) -> None:
@@ -83,8 +83,8 @@ class ApiProcesses:
     def now(self, head: int) -> Sequence[ApiProcess]:
         """Those that have answered a moment ago, and this one. head: of the log."""
         now = asyncio.get_running_loop().time()
-        self._hear(self._own_answer())
-        self._known = {id: one for id, one in self._known.items() if one.heard > now - _GONE_SECONDS}
+        self._note(self._own_answer())
+        self._known = {id: one for id, one in self._known.items() if one.noted > now - _GONE_SECONDS}
         shown = sorted(self._known.values(), key=lambda one: (one.last.host, one.last.process))
         return [_shown(one, head) for one in shown]
 
@@ -92,7 +92,7 @@ class ApiProcesses:
         subject = signal_subject(self.nats.names, FIGURES)
         async with (
             SignalListener(self.nats, WATCHED) as asked,
-            SignalListener(self.nats, FIGURES, lambda data: self._hear(_decoder.decode(data))),
+            SignalListener(self.nats, FIGURES, lambda data: self._note(_decoder.decode(data))),
         ):
             while True:
                 await asked.signalled()
@@ -104,7 +104,7 @@ class ApiProcesses:
         at = asyncio.get_running_loop().time()
         return _Answer(self._id, socket.gethostname(), os.getpid(), self.own(), at)
 
-    def _hear(self, answer: _Answer) -> None:
+    def _note(self, answer: _Answer) -> None:
         now = asyncio.get_running_loop().time()
         before = self._known.get(answer.id)
         if before is None:
@@ -114,7 +114,7 @@ class ApiProcesses:
             self._known[answer.id] = _Known(answer, now, more / seconds)
         else:  # too soon for a rate
             figures = replace(answer.figures, submitted=before.last.figures.submitted)
-            before.last, before.heard = replace(before.last, figures=figures), now
+            before.last, before.noted = replace(before.last, figures=figures), now
 
 
 def _shown(known: _Known, head: int) -> ApiProcess:
