@@ -66,11 +66,13 @@ class SystemApi:
 
 @strawberry.type(description="The stream COMMANDS: commands that wait to be decided.")
 class SystemQueue:
-    commands: int = strawberry.field(description="How many are due and not removed yet.")
+    commands: int = strawberry.field(description="How many wait. Scheduled ones do not before their time.")
     bytes: BigInt = strawberry.field(description="The size of the stream, with what is scheduled.")
     age_seconds: float = strawberry.field(description="For how long the oldest of them has waited.")
     full: bool = strawberry.field(description="Whether commands of clients are refused.")
-    arriving_per_second: float | None = strawberry.field(description="Commands that come per second.")
+    messages_per_second: float | None = strawberry.field(
+        description="Messages that come per second. Commands that come together share one."
+    )
     problem: str | None = _problem()
 
 

@@ -59,13 +59,13 @@ class Api:
 
 @dataclass(frozen=True)
 class Queue:
-    """The stream COMMANDS. commands: those that are due. arriving_per_second: those decided, and growth."""
+    """The stream COMMANDS. commands: those that wait. messages_per_second: those that come."""
 
     commands: int
     bytes: int
     age_seconds: float
     full: bool
-    arriving_per_second: float | None
+    messages_per_second: float | None
     problem: str | None
 
 

@@ -81,14 +81,13 @@ class Making:
         )
 
     def _queue(self, found: Found, queue: QueueWatch) -> Queue:
-        last = queue.last
-        commands, size = (0, 0) if last is None else (last.commands, last.bytes)
+        waiting = _waiting(found, queue)
         return Queue(
-            commands=commands,
-            bytes=size,
-            age_seconds=queue.age_seconds,
+            commands=waiting,
+            bytes=0 if queue.last is None else queue.last.bytes,
+            age_seconds=queue.age_seconds if waiting else 0.0,
             full=queue.problem is not None,
-            arriving_per_second=self._rate("arrived", found.log.commands + commands, found.clock),
+            messages_per_second=self._rate("queue", found.queue_sequence, found.clock),
             problem=queue.warnings.get("queue"),
         )
 
@@ -102,9 +101,8 @@ class Making:
             holder = None if pid is None else named.get(pid, f"session {pid}")
             problem = still.of_partition(holder, refusals.get(number))
             partitions.append(Partition(number, lag, holder, problem))
-        waiting = 0 if queue.last is None else queue.last.commands
-        behind = waiting if any(found.lags.values()) else 0
-        followed = self._poll("ended", found.log.commands, found.log.commands + behind, found)
+        waiting = _waiting(found, queue)
+        followed = self._poll("ended", found.log.commands, found.log.commands + waiting, found)
         counted = sum(found.ended.values())
 
         def rate(status: Status) -> float | None:
@@ -190,6 +188,11 @@ class Making:
         if before is None or clock <= before[1]:
             return None
         return max(0.0, (value - before[0]) / (clock - before[1]))
+
+
+def _waiting(found: Found, queue: QueueWatch) -> int:
+    """How many commands wait. The queue also has those that are decided and not removed yet."""
+    return queue.last.commands if queue.last is not None and any(found.lags.values()) else 0
 
 
 def _stopped(found: Found, one: TableRecord | ReactorStatus) -> Stopped | None:

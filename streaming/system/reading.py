@@ -40,8 +40,9 @@ _LOCKS = (Lock.PARTITION, Lock.RELAY, Lock.EFFECT, Lock.RECURRING)
 class Found:
     """What was read. now: by NATS' clock. clock: monotonic, in seconds. ended: the newest outcomes by status.
 
-    mirrored: the end of EVENTS. lags: of the partitions of COMMANDS. holders: the sessions that hold locks.
-    kept: the names of tables that a process keeps up. types: of the events at which something has stopped.
+    mirrored: the end of EVENTS. queue_sequence: the end of COMMANDS. lags: of its partitions. holders: the
+    sessions that hold locks. kept: the names of tables that a process keeps up. types: of the events at which
+    something has stopped.
     """
 
     now: datetime
@@ -50,6 +51,7 @@ class Found:
     log_bytes: int
     ended: Mapping[Status, int]
     mirrored: int
+    queue_sequence: int
     lags: Mapping[int, int]
     holders: Mapping[tuple[Lock, int], int]
     sessions: Sequence[Session]
@@ -102,6 +104,7 @@ class Reading:
         database, clock = self._database, asyncio.get_running_loop().time()
         log = await log_head(database)
         before, self._ended = self._ended, log.commands
+        queue = await queue_depth(self._nats)
         tables, reactors = await table_records(database), await reactors_now(database)
         async with database.connection() as connection:
             ticks = await set_ticks(connection)
@@ -114,7 +117,8 @@ class Reading:
             log_bytes=await self._bytes.value(),
             ended={} if before is None else await outcomes_after(database, before, _COUNTED),
             mirrored=await mirrored_position(self._nats),
-            lags=await partition_lags(database, await queue_depth(self._nats)),
+            queue_sequence=queue.last_sequence,
+            lags=await partition_lags(database, queue),
             holders=await lock_holders(database, *_LOCKS),
             sessions=await sessions(database),
             refusals=[one for one in await refusals(database) if not one.settled],

@@ -60,7 +60,7 @@ def of_mirror(running: bool, followed: Followed, head: int) -> str | None:
 def of_table(table: TableRecord, kept_up: bool, stopped: Stopped | None, stays: str | None) -> str | None:
     """stays: that it does not move, if so. A table that neither serves nor is being built may stay."""
     if stopped is not None:
-        return f"it has {stopped}"
+        return f"it has stopped: {stopped.error}"
     if table.is_held:
         return table.held_because
     building = table.state == BUILDING

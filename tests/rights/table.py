@@ -213,7 +213,7 @@ SYSTEM = {
         OPERATORS,
         "host process submittedPerSecond connections subscribers feedPosition feedLag problem",
     ),
-    "SystemQueue": of(OPERATORS, "commands bytes ageSeconds full arrivingPerSecond problem"),
+    "SystemQueue": of(OPERATORS, "commands bytes ageSeconds full messagesPerSecond problem"),
     "SystemProcessing": of(
         OPERATORS,
         "decided decidedPerSecond appliedPerSecond rejectedPerSecond failedPerSecond partitions processors "

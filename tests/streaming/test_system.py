@@ -184,7 +184,7 @@ async def test_what_has_failed_names_the_event_and_the_error_and_goes_when_it_is
         assert table.stopped is not None
         assert table.stopped.type == "Ground"
         assert "RuntimeError: a stone in the projection (" in table.stopped.error
-        assert table.problem == f"it has {table.stopped}"
+        assert table.problem == f"it has stopped: {table.stopped.error}"
         assert table.movement.position == table.stopped.position - 1
         assert (reactor.parked, reactor.stopped) == (1, None)
         assert reactor.problem == (
@@ -207,6 +207,7 @@ def reading_of(clock: float, position: int, ended: dict[Status, int], mirrored: 
         log_bytes=8192,
         ended=ended,
         mirrored=mirrored,
+        queue_sequence=position // 2,
         lags={0: 0, 1: 0},
         holders=locks,
         sessions=(),
@@ -234,7 +235,7 @@ async def test_rates_are_of_the_time_between_two_readings_and_what_does_not_move
     second = making.system(reading_of(2, 8100, ended, 4100), queue, ())
     assert (second.log.per_second, second.processing.decided_per_second) == (4000, 4000)
     assert (second.processing.applied_per_second, second.processing.rejected_per_second) == (3000, 1000)
-    assert (second.processing.failed_per_second, second.queue.arriving_per_second) == (0, 4000)
+    assert (second.processing.failed_per_second, second.queue.messages_per_second) == (0, 2000)
     moving = second.mirror
     assert (moving.movement.lag, moving.movement.per_second, moving.movement.seconds_left) == (4000, 2000, 2)
     assert moving.problem is None, "it is behind, and moves"

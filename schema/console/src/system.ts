@@ -12,7 +12,7 @@ const SYSTEM = `subscription ConsoleSystem {
       submittedPerSecond connections subscribers
       processes { host process submittedPerSecond connections subscribers feedPosition feedLag problem }
     }
-    queue { commands bytes ageSeconds full arrivingPerSecond problem }
+    queue { commands bytes ageSeconds full messagesPerSecond problem }
     processing {
       decided decidedPerSecond appliedPerSecond rejectedPerSecond failedPerSecond problem
       partitions { partition lag holder problem } processors { host process code partitions }
@@ -99,7 +99,7 @@ export interface Queue extends Part {
   bytes: string;
   ageSeconds: number;
   full: boolean;
-  arrivingPerSecond: Rate;
+  messagesPerSecond: Rate;
 }
 
 export interface Processing extends Part {

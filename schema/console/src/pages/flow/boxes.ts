@@ -60,14 +60,14 @@ function queueOf({ queue }: System): Box {
   return {
     title: "COMMANDS",
     path: "/command",
-    rate: queue.arrivingPerSecond,
-    unit: "commands/s come",
+    rate: queue.messagesPerSecond,
+    unit: "messages/s stored",
     figures: [
-      ["queued", short(queue.commands)],
+      ["commands that wait", short(queue.commands)],
       ["the oldest waits", queue.commands ? duration(queue.ageSeconds * 1000) : "–"],
       ["size", bytes(queue.bytes)],
     ],
-    lines: [{ name: "queued", colour: "main", value: (one) => one.queue.commands }],
+    lines: [{ name: "waiting", colour: "main", value: (one) => one.queue.commands }],
     chartUnit: "commands",
     problems: sentences([queue.problem]),
   };
