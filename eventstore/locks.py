@@ -105,10 +105,15 @@ async def leave(connection: Connection, lock: Lock, key: int = 0) -> None:
 
 async def held_keys(database: Database, lock: Lock) -> set[int]:
     """The second keys of the locks of this kind that are held in this database."""
+    return {key for _, key in await lock_holders(database, lock)}
+
+
+async def lock_holders(database: Database, *locks: Lock) -> dict[tuple[Lock, int], int]:
+    """The session that holds each lock of these kinds in this database, by lock and second key."""
     rows = await database.fetch(
-        """select objid::bigint from pg_locks
-           where locktype = 'advisory' and classid = $1 and granted
+        """select classid::bigint, objid::bigint, pid from pg_locks
+           where locktype = 'advisory' and classid = any($1::bigint[]) and granted
              and database = (select oid from pg_database where datname = current_database())""",
-        int(lock),
+        [int(lock) for lock in locks],
     )
-    return {(row["objid"] + 2**31) % 2**32 - 2**31 for row in rows}
+    return {(Lock(kind), (key + 2**31) % 2**32 - 2**31): pid for kind, key, pid in rows}
