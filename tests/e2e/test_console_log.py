@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -14,11 +15,15 @@ from tests.e2e.graphiql import browsing
 from tests.system import System
 
 NEWEST = """query ($of: [String!]) {
-  events(last: 1, filter: {streams: $of}) { edges { node { position version } } }
+  events(last: 1, filter: {streams: $of}) { edges { node { position } } }
 }"""
-MANY, BATCH = 5_000, 100
-FLAT_BYTES = 6_000_000
-"""What a thousand bytes for each event would exceed."""
+SUBMIT = "mutation ($commands: [AnyCommand!]!) { submit(commands: $commands) { __typename } }"
+BATCH = 100
+"""Commands of one request, and as many as the page reads of the past at once."""
+MOST_EVENTS = 10_000
+EVENT_BYTES = 1_000
+FLAT_BYTES = 500_000
+"""Half of what a thousand events take, if none gives way."""
 MOST_ROWS = 80
 
 
@@ -79,22 +84,38 @@ async def test_a_reader_follows_the_log_pauses_it_without_loss_and_reads_an_even
     console.asked_only_its_own_origin()
 
 
+def deposit_many(system: System, account: str, number: int) -> int:
+    """Stores so many deposits, and gives the position of the last one."""
+    for _ in range(number // BATCH):
+        commands = [{"deposit": {"accountId": account, "amount": "1.00"}}] * BATCH
+        results = system.data(SUBMIT, commands=commands)["submit"]
+        assert {one["__typename"] for one in results} == {"CommandApplied"}
+    [edge] = system.data(NEWEST, of=[f"account-{account}"])["events"]["edges"]
+    return int(edge["node"]["position"])
+
+
 async def test_a_page_that_follows_thousands_of_events_stays_small(console: Console, system: System) -> None:
-    account = opened(system)
+    page, account = console.page, opened(system)
     await console.open(f"/log?stream=account-{account}")
     await expect(console.rows).to_have_count(1)
-    before = await heap_bytes(console.page)
-    document = "mutation ($commands: [AnyCommand!]!) { submit(commands: $commands) { __typename } }"
-    for _ in range(MANY // BATCH):
-        commands = [{"deposit": {"accountId": account, "amount": "1.00"}}] * BATCH
-        results = system.data(document, commands=commands)["submit"]
-        assert {one["__typename"] for one in results} == {"CommandApplied"}
-    newest = system.data(NEWEST, of=[f"account-{account}"])["events"]["edges"][0]["node"]
-    assert newest["version"] == MANY + 1
-    await console.shows(int(newest["position"]))
-    await expect(console.rows.first).to_have_attribute("aria-setsize", str(MANY + 1))
+    empty = await heap_bytes(page)
+    await console.shows(deposit_many(system, account, MOST_EVENTS + BATCH))
+    full = await heap_bytes(page)
+    assert (full - empty) / MOST_EVENTS < EVENT_BYTES
+    newest = deposit_many(system, account, 1_000)
+    await console.shows(newest)
+    assert await heap_bytes(page) - full < FLAT_BYTES
     assert await console.rows.count() < MOST_ROWS
-    assert await heap_bytes(console.page) - before < FLAT_BYTES
+    listed = int(await console.rows.first.get_attribute("aria-setsize") or 0)
+    assert MOST_EVENTS <= listed <= MOST_EVENTS + BATCH
+    await expect(page.get_by_text(re.compile("The newest 10,.* are listed"))).to_be_attached()
+
+    await page.reload()
+    await expect(console.rows.first).to_have_attribute("aria-setsize", str(BATCH))
+    await page.get_by_role("button", name="Older events").click()
+    await expect(console.rows.first).to_have_attribute("aria-setsize", str(2 * BATCH))
+    await page.locator(".log-list").evaluate("(list) => (list.scrollTop = 0)")
+    await console.shows(newest, newest - 1)
 
 
 async def test_a_filter_that_the_api_refuses_is_told_in_words(console: Console) -> None:

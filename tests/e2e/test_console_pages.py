@@ -100,4 +100,15 @@ async def test_a_stream_is_read_at_its_versions_and_takes_a_command_after_a_dry_
     await expect(changed).to_contain_text("17.50")
     await form.get_by_role("link", name="The way of the command").click()
     await expect(console.status).to_contain_text("It has settled")
+
+    other = str(uuid4())
+    await console.open(f"/stream/account-{other}")  # it has no events
+    await choice.select_option("openAccount")
+    form = page.get_by_role("form", name="Send openAccount")
+    await form.get_by_label("owner").fill("Grace")
+    await form.get_by_label("accountId").fill(other)
+    for label in ("What would happen?", "Send"):
+        await form.get_by_role("button", name=label).click()
+    await expect(console.status).to_have_text("Version 1 is the newest.")
+    await expect(changed.filter(has_text="owner")).to_contain_text("Grace")
     console.asked_only_its_own_origin()

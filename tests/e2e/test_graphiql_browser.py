@@ -62,6 +62,7 @@ async def test_a_newcomer_runs_each_example_and_sees_an_event_arrive_live(
     await browsed.choose("Feed")
     await browsed.execute()
     await expect(browsed.items.first).to_contain_text("CaughtUp")
+    await expect(page.get_by_role("link", name="Console")).to_have_attribute("href", "/console/log")
     listed = await browsed.listed()
     own = [item for item in listed if item.get("stream") == opened["stream"]]
     assert [item["__typename"] for item in own] == ["AccountOpened", "MoneyDeposited"]

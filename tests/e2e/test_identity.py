@@ -214,7 +214,7 @@ async def test_the_console_shows_what_whom_it_acts_as_may_see(signed: System, br
     await expect(console.page.get_by_text("No event matches yet.")).to_be_visible()
     await console.part("Subject").fill("carol")
     await console.part("Roles").fill("teller operator")
-    await console.page.get_by_role("button", name="Act").click()
+    await console.page.get_by_role("button", name="Act as").click()
     await expect(console.rows.first).to_contain_text("AccountOpened")
     await console.looks_right("acting")
     stored = await console.page.evaluate("() => JSON.stringify(localStorage)")

@@ -71,13 +71,19 @@ function SignIn() {
     <form className="acting" aria-label="Act as" onSubmit={submit}>
       {config.acting === "mint" ? (
         <>
-          <input name="subject" aria-label="Subject" placeholder="nobody" defaultValue={now.subject} autoComplete="off" />
+          <input
+            name="subject"
+            aria-label="Subject"
+            placeholder="nobody"
+            defaultValue={now.subject}
+            autoComplete="off"
+          />
           <input name="roles" aria-label="Roles" placeholder="roles" defaultValue={now.roles} autoComplete="off" />
         </>
       ) : (
         <input name="token" type="password" aria-label="Token" placeholder="token" autoComplete="off" />
       )}
-      <button>Act</button>
+      <button>Act as</button>
     </form>
   );
 }

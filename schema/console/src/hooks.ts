@@ -9,8 +9,12 @@ export interface Asked<T> {
 
 const NOTHING = { data: undefined, error: undefined };
 
-/** The answer to a query; nothing until it is there, or if there is no document. `again` asks once more when it changes. */
-export function useAsked<T>(document: string | undefined, variables: Record<string, unknown>, again: unknown = 0): Asked<T> {
+/** The answer to a query; nothing until it is there, or without a document. `again`: asks once more when it changes. */
+export function useAsked<T>(
+  document: string | undefined,
+  variables: Record<string, unknown>,
+  again: unknown = 0,
+): Asked<T> {
   const key = JSON.stringify([document, variables]);
   const [asked, setAsked] = useState<Asked<T> & { key?: string }>(NOTHING);
   useEffect(() => {

@@ -36,7 +36,9 @@ export function projectionsOf(known: Schema, stream: string): Promise<Versioned[
 
 /** Those whose first version is the stream's first event. */
 async function findProjections(known: Schema, stream: string): Promise<Versioned[]> {
-  const first = "query ConsoleFirst($streams: [String!]) { events(first: 1, filter: { streams: $streams }) { edges { node { position } } } }";
+  const first = `query ConsoleFirst($streams: [String!]) {
+    events(first: 1, filter: { streams: $streams }) { edges { node { position } } }
+  }`;
   const page = await ask<{ events: Edges }>(first, { streams: [stream] });
   const position = page.events.edges[0]?.node.position;
   const own = await Promise.all(known.versioned.map((one) => firstPosition(one, keyOf(stream))));
@@ -67,10 +69,18 @@ export async function rowsAt(stream: string, version: number, signal?: AbortSign
   return Promise.all(own.map((one) => rowAt(known, one, keyOf(stream), version, signal)));
 }
 
-async function rowAt(known: Schema, of: Versioned, key: string, version: number, signal?: AbortSignal): Promise<PastRow> {
+async function rowAt(
+  known: Schema,
+  of: Versioned,
+  key: string,
+  version: number,
+  signal?: AbortSignal,
+): Promise<PastRow> {
   const selected = known.selection(of.past, new Set(["version", "position", "time"]));
-  const at = (alias: string, number: number) => `${alias}: ${of.at}(${of.key}: $key, asOf: { version: ${number} }) { ${selected} }`;
-  const document = `query ConsoleRows($key: ${keyTypeOf(of)}) { ${version > 1 ? at("before", version - 1) : ""} ${at("after", version)} }`;
+  const at = (alias: string, number: number) =>
+    `${alias}: ${of.at}(${of.key}: $key, asOf: { version: ${number} }) { ${selected} }`;
+  const rows = [...(version > 1 ? [at("before", version - 1)] : []), at("after", version)];
+  const document = `query ConsoleRows($key: ${keyTypeOf(of)}) { ${rows.join(" ")} }`;
   const { before, after } = await ask<{ before?: Values; after: Values }>(document, { key: keyValue(of, key) }, signal);
   return { projection: of.name, before: before ?? null, after };
 }

@@ -117,6 +117,14 @@ export class Schema {
     return new Set(["__typename", ...(this.type("Event")?.fields ?? []).map(({ name }) => name)]);
   }
 
+  /** What a field of an input takes, in words of JSON: `Int`, `[{ sku: String, count: Int }]`. */
+  taken(type: TypeRef): string {
+    if (type.kind === "NON_NULL") return this.taken(type.ofType!);
+    if (type.kind === "LIST") return `[${this.taken(type.ofType!)}]`;
+    const fields = this.type(type.name)?.inputFields;
+    return fields ? `{ ${fields.map((field) => `${field.name}: ${named(field.type).name}`).join(", ")} }` : type.name!;
+  }
+
   /** All values of a type, as a selection, without fields that take arguments or lead to other objects of the API. */
   selection(name: string, without: ReadonlySet<string> = new Set(), depth = DEPTH): string {
     const fields = (this.type(name)?.fields ?? []).filter((field) => !field.args.length && !without.has(field.name));

@@ -1,5 +1,5 @@
-// Whose token all operations of this page send. The browser keeps the subject and the roles, in the place where GraphiQL
-// keeps them. A token is held in this page alone, never stored.
+// Whose token all operations of this page send. The browser keeps the subject and the roles, where GraphiQL keeps
+// them. A token is held in this page alone, never stored.
 import { useSyncExternalStore } from "react";
 import { config } from "./config.js";
 

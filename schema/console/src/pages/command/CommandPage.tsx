@@ -82,5 +82,6 @@ function inWords(lineage: Lineage | undefined, error: Error | undefined, broken:
   if (broken) return `The connection is broken; the next attempt follows. ${broken.message}`;
   if (!lineage) return "Reading what followed.";
   if (!lineage.settled) return "It is not settled yet. What follows appears here.";
-  return `It has settled${lineage.durationMs === null ? "" : `, the last decision ${duration(lineage.durationMs)} after its submission`}.`;
+  if (lineage.durationMs === null) return "It has settled.";
+  return `It has settled, the last decision ${duration(lineage.durationMs)} after its submission.`;
 }

@@ -34,10 +34,16 @@ function Bar({ of, from, whole }: { of: LineageCommand; from: number; whole: num
         <span className="status" data-status={command.status}>
           {command.status.toLowerCase()}
         </span>{" "}
-        <span className="soft">{command.reactor ? `sent by ${command.reactor}, ${depth} deep` : "sent by a client"}</span>
+        <span className="soft">
+          {command.reactor ? `sent by ${command.reactor}, ${depth} deep` : "sent by a client"}
+        </span>
       </p>
       <div className="lane" aria-hidden="true">
-        <i className="bar-of-time" data-open={decidedAt === null} style={{ left: percent(from), width: percent(until - from) }} />
+        <i
+          className="bar-of-time"
+          data-open={decidedAt === null}
+          style={{ left: percent(from), width: percent(until - from) }}
+        />
         {events.map((event, index) => (
           <i key={index} className="tick" style={{ left: percent(event.sinceSubmittedMs) }} />
         ))}
@@ -68,7 +74,8 @@ function Stored({ of: { event, sinceSubmittedMs, projections } }: { of: LineageE
   const names = projections.map(({ name }) => name).join(", ");
   return (
     <span>
-      {event ? <Link href={`/log/${event.position}`}>{event.type}</Link> : "an event"} stored +{duration(sinceSubmittedMs)}
+      {event ? <Link href={`/log/${event.position}`}>{event.type}</Link> : "an event"} stored +
+      {duration(sinceSubmittedMs)}
       {late.length > 0 ? `, not shown yet by ${late.join(", ")}` : names && `, shown by ${names}`}
     </span>
   );

@@ -78,7 +78,14 @@ export function graphOf({ commands }: Lineage): { nodes: Node[]; edges: Edge[] }
       const isShown = projections.every(({ applied }) => applied);
       const title = event?.type ?? "an event that you may not see";
       const place = event && `version ${event.version} of ${event.stream}`;
-      nodes.push({ id, kind: "event", title, about: place ?? "", status: isShown ? "SHOWN" : "STORED", path: event ? `/log/${id}` : undefined });
+      nodes.push({
+        id,
+        kind: "event",
+        title,
+        about: place ?? "",
+        status: isShown ? "SHOWN" : "STORED",
+        path: event ? `/log/${id}` : undefined,
+      });
       edges.push({ from: commandId, to: id });
     });
   }

@@ -25,14 +25,22 @@ interface Event extends Values {
 }
 
 interface Made {
-  command: { type: string; status: string; actor: string | null; reactor: string | null; input: Values | null } & Values;
+  command: {
+    type: string;
+    status: string;
+    actor: string | null;
+    reactor: string | null;
+    input: Values | null;
+  } & Values;
 }
 
 export function EventView({ position, back }: { position: string; back: string }) {
   const [known, setKnown] = useState<Schema>();
   const [unknown, setUnknown] = useState<Error>();
   useEffect(() => void schema().then(setKnown, setUnknown), []);
-  const document = known && `query ConsoleEvent($position: Position!) {
+  const document =
+    known &&
+    `query ConsoleEvent($position: Position!) {
     event(position: $position) { __typename ${HEADERS} ${known.contents} }
   }`;
   const { data, error } = useAsked<{ event: Event | null }>(document, { position });
@@ -76,7 +84,9 @@ function State({ stream, version }: { stream: string; version: number }) {
   if (error) return <Trouble error={error} />;
   if (!rows) return <p className="soft">Reading the rows of this version.</p>;
   if (!rows.length) return <p className="soft">No projection keeps the versions of this stream.</p>;
-  return rows.map(({ projection, before, after }) => <Change key={projection} label={projection} before={before} after={after} />);
+  return rows.map(({ projection, before, after }) => (
+    <Change key={projection} label={projection} before={before} after={after} />
+  ));
 }
 
 function MadeBy({ commandId }: { commandId: string }) {

@@ -104,11 +104,24 @@ function List({ shown, log, chosen, search }: ListProps) {
   };
   const older = () => log.older().catch((error: Error) => setTrouble(error.message));
   return (
-    <div ref={scroller} className="log-list" tabIndex={0} role="region" aria-label="Events, the newest first" onKeyDown={onKeyDown}>
+    <div
+      ref={scroller}
+      className="log-list"
+      tabIndex={0}
+      role="region"
+      aria-label="Events, the newest first"
+      onKeyDown={onKeyDown}
+    >
       {events.length === 0 && shown.state.name === "live" && <p className="soft">No event matches yet.</p>}
       <ol style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map(({ key, index, start }) => (
-          <li key={key} className="log-row" style={{ transform: `translateY(${start}px)` }} aria-setsize={events.length} aria-posinset={index + 1}>
+          <li
+            key={key}
+            className="log-row"
+            style={{ transform: `translateY(${start}px)` }}
+            aria-setsize={events.length}
+            aria-posinset={index + 1}
+          >
             <Row event={at(index)} isChosen={at(index).position === chosen} search={search} />
           </li>
         ))}
@@ -119,7 +132,9 @@ function List({ shown, log, chosen, search }: ListProps) {
             Older events
           </button>
           {trouble && <span role="alert"> {trouble}</span>}
-          {events.length >= MOST_EVENTS && <span className="soft"> The newest {events.length.toLocaleString("en")} are listed.</span>}
+          {events.length >= MOST_EVENTS && (
+            <span className="soft"> The newest {events.length.toLocaleString("en")} are listed.</span>
+          )}
         </p>
       )}
     </div>
@@ -128,7 +143,11 @@ function List({ shown, log, chosen, search }: ListProps) {
 
 function Row({ event, isChosen, search }: { event: LogEvent; isChosen: boolean; search: string }) {
   return (
-    <Link href={`/log/${event.position}${query(search)}`} aria-current={isChosen ? "true" : undefined} tabIndex={isChosen ? 0 : -1}>
+    <Link
+      href={`/log/${event.position}${query(search)}`}
+      aria-current={isChosen ? "true" : undefined}
+      tabIndex={isChosen ? 0 : -1}
+    >
       <span className="position">{event.position}</span>
       <b>{event.type}</b>
       <span className="stream">{event.stream}</span>

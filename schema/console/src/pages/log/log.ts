@@ -24,8 +24,7 @@ export interface Filter {
 }
 
 export type State =
-  | { name: "connecting" | "live" }
-  | { name: "broken" | "standing" | "refused" | "set back"; why: string };
+  { name: "connecting" | "live" } | { name: "broken" | "standing" | "refused" | "set back"; why: string };
 
 export interface Shown {
   /** The oldest first. */
@@ -182,6 +181,12 @@ export class Log {
   private snapshot(): Shown {
     const { frozen, received, hasOlder, state } = this;
     const since = frozen && received - frozen.received;
-    return { events: frozen?.events ?? [...this.events], received: frozen?.received ?? received, since, hasOlder, state };
+    return {
+      events: frozen?.events ?? [...this.events],
+      received: frozen?.received ?? received,
+      since,
+      hasOlder,
+      state,
+    };
   }
 }

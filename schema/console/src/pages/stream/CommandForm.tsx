@@ -28,7 +28,9 @@ interface Given {
 /** The commands of the stream's aggregate if a row tells them, or else all. */
 export function CommandForm({ known, stream, own, version }: Given) {
   const teller = own.find(({ hasCommands }) => hasCommands);
-  const document = teller && `query ConsoleAvailable($key: ${keyTypeOf(teller)}) {
+  const document =
+    teller &&
+    `query ConsoleAvailable($key: ${keyTypeOf(teller)}) {
     row: ${teller.name}(${teller.key}: $key) { availableCommands { name allowed code reason } }
   }`;
   const key = keyOf(stream);
@@ -38,7 +40,9 @@ export function CommandForm({ known, stream, own, version }: Given) {
     version,
   );
   const available = data?.row?.availableCommands;
-  const choices = available ? known.commands.filter(({ name }) => available.some((one) => one.name === name)) : known.commands;
+  const choices = available
+    ? known.commands.filter(({ name }) => available.some((one) => one.name === name))
+    : known.commands;
   const [name, setName] = useState("");
   const command = choices.find((one) => one.name === name);
   if (!choices.length) return <p className="soft">There is no command that you may send.</p>;
@@ -115,7 +119,9 @@ function OneForm({ known, command, written: first }: { known: Schema; command: C
           <Fields label={type} of={data} />
         </section>
       ))}
-      {outcome && outcome.__typename !== "CommandInvalid" && <Link href={`/command/${outcome.commandId}`}>The way of the command</Link>}
+      {outcome && outcome.__typename !== "CommandInvalid" && (
+        <Link href={`/command/${outcome.commandId}`}>The way of the command</Link>
+      )}
       {error && <p role="alert">{error}</p>}
     </form>
   );

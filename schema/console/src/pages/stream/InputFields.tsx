@@ -26,15 +26,37 @@ export function InputFields({ known, input, written, change }: Given) {
   });
 }
 
-function Control({ known, field, value, set }: { known: Schema; field: InputField; value: string; set: (value: string) => void }) {
+function Control({
+  known,
+  field,
+  value,
+  set,
+}: {
+  known: Schema;
+  field: InputField;
+  value: string;
+  set: (value: string) => void;
+}) {
   const kind = kindOf(known, field.type);
   const required = isRequired(field);
-  const given = { name: field.name, value, required, onChange: (event: { target: { value: string } }) => set(event.target.value) };
-  const choices = kind === "boolean" ? ["true", "false"] : (known.type(named(field.type).name)?.enumValues ?? []).map(({ name }) => name);
+  const given = {
+    name: field.name,
+    value,
+    required,
+    onChange: (event: { target: { value: string } }) => set(event.target.value),
+  };
+  const choices =
+    kind === "boolean"
+      ? ["true", "false"]
+      : (known.type(named(field.type).name)?.enumValues ?? []).map(({ name }) => name);
   return (
     <label>
       <span>
-        {field.name} <small className="soft">{named(field.type).name}{required ? "" : ", may be empty"}</small>
+        {field.name}{" "}
+        <small className="soft">
+          {known.taken(field.type)}
+          {required ? "" : ", may be empty"}
+        </small>
       </span>
       {kind === "enum" || kind === "boolean" ? (
         <select {...given}>

@@ -5,7 +5,7 @@ import { projectionsOf, useRowsAt } from "../../past.js";
 import { schema, type Schema, type Versioned } from "../../schema.js";
 import { Change, Trouble } from "../../Values.js";
 import { clock, moment } from "../../words.js";
-import { Log, type LogEvent } from "../log/log.js";
+import { Log, type LogEvent, type State } from "../log/log.js";
 import { CommandForm } from "./CommandForm.js";
 import "./stream.css";
 
@@ -29,8 +29,8 @@ function FindStream() {
       <h1>Stream</h1>
       <p>
         A stream has the events of one aggregate and key. Its name is the aggregate, a dash and the key, such as{" "}
-        <code>account-7b1c2e0a-2b1f-4b62-9a0e-3f6f5a7d0c01</code>. Each event of the <Link href="/log">log</Link> leads to its
-        stream.
+        <code>account-7b1c2e0a-2b1f-4b62-9a0e-3f6f5a7d0c01</code>. Each event of the <Link href="/log">log</Link> leads
+        to its stream.
       </p>
       <form className="find" aria-label="Find a stream" onSubmit={submit}>
         <label>
@@ -61,7 +61,7 @@ function OneStream({ stream }: { stream: string }) {
     <div className="sheet">
       <h1>{stream}</h1>
       <p role="status" data-state={state.name}>
-        {"why" in state ? state.why : newest ? `Version ${newest.version} is the newest.` : state.name === "live" ? "It has no events, or you may not see them." : "Connecting."}
+        {inWords(state, newest)}
       </p>
       <section aria-label="Versions">
         <h2>Versions</h2>
@@ -76,14 +76,30 @@ function OneStream({ stream }: { stream: string }) {
         {trouble && <Trouble error={trouble} />}
         <TimeLine stream={stream} events={events} version={version} />
       </section>
-      {version !== undefined && <Rows stream={stream} version={version} event={events.find((one) => one.version === version)} />}
-      {newest && <Sending stream={stream} version={newest.version} />}
+      {version !== undefined && (
+        <Rows stream={stream} version={version} event={events.find((one) => one.version === version)} />
+      )}
+      {(newest || state.name === "live") && <Sending stream={stream} version={newest?.version ?? 0} />}
     </div>
   );
 }
 
+function inWords(state: State, newest: LogEvent | undefined): string {
+  if ("why" in state) return state.why;
+  if (newest) return `Version ${newest.version} is the newest.`;
+  return state.name === "live" ? "It has no events, or you may not see them." : "Connecting.";
+}
+
 /** The oldest version is at the left. The arrow keys choose the one before and the one behind. */
-function TimeLine({ stream, events, version }: { stream: string; events: readonly LogEvent[]; version: number | undefined }) {
+function TimeLine({
+  stream,
+  events,
+  version,
+}: {
+  stream: string;
+  events: readonly LogEvent[];
+  version: number | undefined;
+}) {
   const [, navigate] = useLocation();
   const onKeyDown = (pressed: KeyboardEvent) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[pressed.key];
@@ -149,7 +165,7 @@ function Sending({ stream, version }: { stream: string; version: number }) {
     schema()
       .then(async (known) => setFound({ known, own: await projectionsOf(known, stream) }))
       .catch(setError);
-  }, [stream]);
+  }, [stream, version === 0]); // a first event tells which projections the stream has
   return (
     <section aria-label="Send a command">
       <h2>Send a command</h2>

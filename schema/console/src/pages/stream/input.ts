@@ -8,7 +8,8 @@ export interface Written {
 
 export type Kind = "object" | "enum" | "boolean" | "number" | "json" | "text";
 
-export const isRequired = ({ type, defaultValue }: InputField): boolean => type.kind === "NON_NULL" && defaultValue === null;
+export const isRequired = ({ type, defaultValue }: InputField): boolean =>
+  type.kind === "NON_NULL" && defaultValue === null;
 
 export function kindOf(known: Schema, type: TypeRef): Kind {
   const bare = type.kind === "NON_NULL" ? type.ofType! : type;
