@@ -1,11 +1,10 @@
 // Effects, and their calls that failed for good.
-import { useState } from "react";
 import { Link } from "wouter";
-import { useAsked } from "../../hooks.js";
 import type { System } from "../../system.js";
 import { Trouble } from "../../Values.js";
 import { count, moment } from "../../words.js";
 import { Action } from "./Action.js";
+import { useFailures } from "./failures.js";
 import { Problem, Progress } from "./Progress.js";
 import { Rows } from "./Rows.js";
 
@@ -41,16 +40,15 @@ export function Effects({ system }: { system: System }) {
   return (
     <>
       <Rows label="Effects" columns={["effect", "state", "progress", "failed"]} rows={rows} empty="This domain has no effect." />
-      <Failures now={failed} />
+      <Failures now={failed} at={system.at} />
     </>
   );
 }
 
-/** now: how many there are. When it changes, they are read again. */
-function Failures({ now }: { now: number }) {
-  const [acted, setActed] = useState(0);
-  const { data, error } = useAsked<{ effectFailures: Failure[] }>(FAILED, {}, `${now} ${acted}`);
-  const done = () => setActed(acted + 1);
+function Failures({ now, at }: { now: number; at: string }) {
+  const { data, error, done } = useFailures<{ effectFailures: Failure[] }>(FAILED, now, at, (data) =>
+    data.effectFailures.some((one) => one.state === "RETRYING"),
+  );
   const rows = (data?.effectFailures ?? []).map((one) => ({
     key: `${one.effect} ${one.position}`,
     cells: [

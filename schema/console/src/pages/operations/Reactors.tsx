@@ -1,11 +1,10 @@
 // Reactors, and their parked keys.
-import { useState } from "react";
 import { Link } from "wouter";
-import { useAsked } from "../../hooks.js";
 import type { System } from "../../system.js";
 import { Trouble } from "../../Values.js";
 import { count, moment } from "../../words.js";
 import { Action } from "./Action.js";
+import { useFailures } from "./failures.js";
 import { Problem, Progress } from "./Progress.js";
 import { Rows } from "./Rows.js";
 
@@ -49,16 +48,15 @@ export function Reactors({ system }: { system: System }) {
         To make the states of a reactor again from the log, stop the part <code>reactors</code> and run{" "}
         <code>commander reactors replay NAME</code>.
       </p>
-      <ParkedKeys now={parked} />
+      <ParkedKeys now={parked} at={system.at} />
     </>
   );
 }
 
-/** now: how many there are. When it changes, they are read again. */
-function ParkedKeys({ now }: { now: number }) {
-  const [acted, setActed] = useState(0);
-  const { data, error } = useAsked<{ reactorFailures: { edges: { node: Parked }[] } }>(PARKED, {}, `${now} ${acted}`);
-  const done = () => setActed(acted + 1);
+function ParkedKeys({ now, at }: { now: number; at: string }) {
+  const { data, error, done } = useFailures<{ reactorFailures: { edges: { node: Parked }[] } }>(PARKED, now, at, (data) =>
+    data.reactorFailures.edges.some(({ node }) => node.state === "RETRYING"),
+  );
   const rows = (data?.reactorFailures.edges ?? []).map(({ node }) => ({
     key: `${node.reactor} ${node.key}`,
     cells: [
