@@ -8,7 +8,7 @@ CLIENT = clients/typescript
 BANK_WEB = examples/bank-web
 PARALLEL = --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: dev bank-web test test-fast test-minute fuzz mutants faults lint docs settings format graphiql console clean
+.PHONY: dev bank-web load test test-fast test-minute fuzz mutants faults lint docs settings format graphiql console clean
 
 dev: $(STAMP) graphiql console
 	$(BIN)/commander dev
@@ -18,6 +18,15 @@ bank-web: $(STAMP)
 	cd $(CLIENT) && npm ci --silent --no-audit --no-fund && npm run --silent build
 	$(BIN)/commander client typescript --domain commander.examples.bank:bank --out $(BANK_WEB)/src/commander
 	cd $(BANK_WEB) && npm ci --silent --no-audit --no-fund && npm run dev
+
+# The whole system under load, with a processor that is killed, for some five minutes: it writes load/report.html.
+# ARGS are other options: make load ARGS=--help
+load: .venv/.load
+	$(BIN)/python -m bench.whole $(or $(ARGS),--kill processor@20s)
+
+.venv/.load: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[load]'
+	touch $@
 
 # There are more test processes than cores, because most tests wait for servers. Bytecode is always written, because
 # the tests start some hundred processes and each would compile it again. ARGS selects tests: make test ARGS=tests/schema

@@ -9,6 +9,7 @@ latency/      what a mutation takes when both servers are far away
 projections/  how fast a table is filled, how far it is behind, and what a long history costs
 rights/       what rules cost
 scaling/      what a second process brings, and what a death costs
+whole/        the whole system under load, as its users see it: `make load`
 
 suite.py              the command line of each of these
 measuring.py          every subject in turn, again and again

@@ -96,14 +96,14 @@ async def _prepare(servers: Servers) -> dict[str, Any]:
         version = nats.client.connected_server_version
     node = (await output_of(["node", "--version"])).decode().strip().removeprefix("v")
     return {
-        **_machine(),
+        **machine(),
         "Postgres": postgres,
         "NATS": f"{version.major}.{version.minor}.{version.patch}",
         "node": node,
     }
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the numbers depend on and this process knows."""
     found = Path("/proc/cpuinfo").read_text("utf-8", "replace") if Path("/proc/cpuinfo").exists() else ""
     models = [line.partition(":")[2].strip() for line in found.splitlines() if line.startswith("model name")]

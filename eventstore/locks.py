@@ -34,6 +34,7 @@ class Lock(IntEnum):
     RECURRING = 0x434D0A
     PENDING = 0x434D0B
     LOG_INDEX = 0x434D0E
+    STANDING_BY = 0x434D0F
 
 
 def lock_key(name: str) -> int:
@@ -96,12 +97,23 @@ async def join(connection: Connection, lock: Lock, key: int = 0) -> int:
     return pid
 
 
+async def leave(connection: Connection, lock: Lock, key: int = 0) -> None:
+    """Releases a shared lock that this connection holds. Raises Unavailable."""
+    with reaching_postgres(connection):
+        await connection.execute("select pg_advisory_unlock_shared($1, $2)", int(lock), key)
+
+
 async def held_keys(database: Database, lock: Lock) -> set[int]:
     """The second keys of the locks of this kind that are held in this database."""
+    return {key for _, key in await lock_holders(database, lock)}
+
+
+async def lock_holders(database: Database, *locks: Lock) -> dict[tuple[Lock, int], int]:
+    """The session that holds each lock of these kinds in this database, by lock and second key."""
     rows = await database.fetch(
-        """select objid::bigint from pg_locks
-           where locktype = 'advisory' and classid = $1 and granted
+        """select classid::bigint, objid::bigint, pid from pg_locks
+           where locktype = 'advisory' and classid = any($1::bigint[]) and granted
              and database = (select oid from pg_database where datname = current_database())""",
-        int(lock),
+        [int(lock) for lock in locks],
     )
-    return {(row["objid"] + 2**31) % 2**32 - 2**31 for row in rows}
+    return {(Lock(kind), (key + 2**31) % 2**32 - 2**31): pid for kind, key, pid in rows}

@@ -58,16 +58,18 @@ class Sharing:
     """A group at one moment.
 
     members: the sessions and the fingerprints of their code; None if a session has not told it. owners: the
-    session that owns each partition that is owned.
+    session that owns each partition that is owned. standing_by: the members that leave all to the others, see
+    ProcessorLeases; they own partitions only if no other one can.
     """
 
     partitions: int
     members: Mapping[int, str | None]
     owners: Mapping[int, int]
     refusals: Sequence[Refusal]
+    standing_by: frozenset[int] = frozenset()
 
     def able(self, partition: int) -> frozenset[int]:
-        """The members that can go on in this partition.
+        """The members that can go on in this partition, without those that stand by unless only they can.
 
         A code with a refusal that is not settled cannot. One whose refusal is settled could, but is not asked
         while a member is there whose code has never refused the partition: it would soon refuse again.
@@ -75,7 +77,8 @@ class Sharing:
         refused = {r.fingerprint: r.settled for r in self.refusals if r.partition == partition}
         willing = frozenset(pid for pid, code in self.members.items() if code not in refused)
         may = frozenset(pid for pid, code in self.members.items() if refused.get(code or "", True))
-        return willing or may
+        able = willing or may
+        return able - self.standing_by or able
 
     def assigned(self) -> dict[int, int]:
         """The session that is to own each partition; a partition that no member can go on in is missing.
@@ -169,15 +172,22 @@ async def read_sharing(
     unsigned = [key % 2**32 for key in keys]
     with reaching_postgres(connection):
         rows = await connection.fetch(
-            _SHARING, int(members[0]), members[1] % 2**32, int(partition), unsigned, application
+            _SHARING,
+            int(members[0]),
+            members[1] % 2**32,
+            int(partition),
+            unsigned,
+            application,
+            int(Lock.STANDING_BY),
         )
         refusals = await connection.fetch(_REFUSALS, application)
     partition_of = {key: number for number, key in enumerate(unsigned)}
     return Sharing(
         len(keys),
-        {row["pid"]: row["fingerprint"] for row in rows if row["key"] is None},
+        {row["pid"]: row["fingerprint"] for row in rows if row["key"] is None and not row["stands_by"]},
         {partition_of[row["key"]]: row["pid"] for row in rows if row["key"] is not None},
         [Refusal(*row) for row in refusals],
+        frozenset(row["pid"] for row in rows if row["stands_by"]),
     )
 
 

@@ -28,6 +28,7 @@ numbered.py         pages of lists that are ordered by a number, in both directi
 log_pages.py        pages of the log
 stream_events.py    the events of streams, a page at a time
 projections.py      read projections
+projection_tables.py the tables of projections: rebuild, switch, drop
 links.py            read rows of another projection, along links and by id
 unique_rows.py      read rows by unique keys
 cursors.py          cursors of lists: encode and decode
@@ -36,6 +37,7 @@ read_your_writes.py wait until a projection shows a position
 time_travel.py      rows of the past, and the versions of a row
 live.py             follow a row or a list
 affordances.py      which commands a viewer may send to the aggregates of rows
+system.py           the figures of the whole system
 visible_rows.py     the rows and fields of rows that a viewer sees
 visible_events.py   the events and commands that a viewer sees
 visible_feed.py     the feed for viewers who do not see every event

@@ -18,6 +18,7 @@ from commander.eventstore.projections.versions import RowVersions
 from commander.resolvers.allowances import Allowances
 from commander.resolvers.identity.authentication import Authentication
 from commander.streaming.commands.outcomes import OutcomeWaiter
+from commander.streaming.commands.queue_watch import UNLIMITED, QueueWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.feed.feed import Feed
 from commander.streaming.live.live import Live
@@ -25,6 +26,8 @@ from commander.streaming.nats.clock import utc_now
 from commander.streaming.nats.connection import Nats
 from commander.streaming.projections.progress import ProjectionProgress
 from commander.streaming.standstill import Standstill
+from commander.streaming.system.api_processes import OwnFigures
+from commander.streaming.system.watch import SystemWatch
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class Services:
     now: the clock that decides whether a command is due. table_errors: what is wrong with the tables that are
     read, by projection. standstill: whether events and rows move with the log. allowances: what the clients
     of this process may use; None: no limits. authentication: who asks; None: everyone may do everything.
-    operator_roles: the roles of operators.
+    operator_roles: the roles of operators. queue: as this process watches it; None: it is read when it is
+    asked for, and never full. connections: how many WebSockets and streamed responses are open.
     """
 
     domain: Domain
@@ -97,6 +101,8 @@ class Services:
     background: Database | None = None
     authentication: Authentication | None = None
     operator_roles: frozenset[str] = OPERATORS
+    queue: QueueWatch | None = None
+    connections: Callable[[], int] = int
 
     @property
     def epochs(self) -> Epochs:
@@ -113,6 +119,22 @@ class Services:
         """The commands that clients send to an aggregate, by its stored name."""
         aggregates = self.domain.aggregates.values()
         return {one.stored_name: Affordances(self.domain, one) for one in aggregates}
+
+    @cached_property
+    def system(self) -> SystemWatch:
+        """The figures of the whole system."""
+        queue = self.queue or QueueWatch(self.nats, UNLIMITED)
+        return SystemWatch(self.domain, self.background or self.database, self.nats, queue, self._own_figures)
+
+    def _own_figures(self) -> OwnFigures:
+        standing = None if self.standstill is None else self.standstill.of_events()
+        return OwnFigures(
+            submitted=self.submitter.submitted,
+            connections=self.connections(),
+            subscribers=self.feed.subscribers,
+            feed_position=self.feed.followed_position(),
+            problem=None if standing is None else standing.reason,
+        )
 
     @cached_property
     def live(self) -> Live:

@@ -37,11 +37,13 @@ from commander.schema.types.late_projections import projection_names
 from commander.schema.types.lineage import lineage_fields
 from commander.schema.types.node import node_fields
 from commander.schema.types.other_entities import OtherEntities
+from commander.schema.types.projection_tables import projection_table_fields
 from commander.schema.types.projections import ProjectionFields, names_of
 from commander.schema.types.reactor_failures import reactor_failure_fields
 from commander.schema.types.rejection_codes import RejectionCodes
 from commander.schema.types.results import OutcomeTypes
 from commander.schema.types.scalars import SCALARS
+from commander.schema.types.system import system_fields
 
 
 def build_schema(
@@ -69,6 +71,7 @@ def build_schema(
     lineage_queries, lineage_subscriptions = lineage_fields(events)
     effect_queries, effect_mutations = effect_fields()
     parked_queries, parked_mutations = reactor_failure_fields()
+    system_queries, system_subscriptions = system_fields()
     made = ProjectionFields(domain, types, events, others)
     read = [*made.all(), log, *node_fields(domain.projections, events)]
     if subgraph and made.entities:
@@ -85,14 +88,16 @@ def build_schema(
         *history_mutations,
         *effect_mutations,
         *parked_mutations,
+        *projection_table_fields(),
     ]
     direct_queries = [field.declared for field in read if field.of == "Query"]
-    failed_queries = [*effect_queries, *parked_queries]
-    queries = [*direct_queries, *event_queries, *history_queries, *lineage_queries, *failed_queries]
+    operating = [*effect_queries, *parked_queries, *system_queries]
+    queries = [*direct_queries, *event_queries, *history_queries, *lineage_queries, *operating]
     if subgraph:
         queries.append(service_field(lambda context: schema.sdl_for(context)))
     live = [field.declared for field in made.live]
-    subscriptions = [*live, *event_subscriptions, *history_subscriptions, *lineage_subscriptions]
+    followed = [*event_subscriptions, *history_subscriptions, *lineage_subscriptions]
+    subscriptions = [*live, *followed, *system_subscriptions]
     try:
         schema = CommanderSchema(
             query=_root(domain, "Query", queries, naming),
@@ -118,7 +123,9 @@ def build_schema(
     for field in read:
         schema.resolve_directly(field.of, field.graphql_name, field.resolve)
     if hides:
-        for_operators = {one.graphql_name for one in (*queries, *mutations) if is_for_operators(one)}
+        for_operators = {
+            one.graphql_name for one in (*queries, *mutations, *subscriptions) if is_for_operators(one)
+        }
         schema.gate.show_only(VisibleSchemas(schema._schema, domain, naming, for_operators))
     return schema
 

@@ -56,7 +56,7 @@ from commander.domain.errors import (
 )
 from commander.domain.names import camel
 from commander.eventstore.projections.folding import Stopped
-from commander.eventstore.projections.serving import ProjectionBuilding
+from commander.eventstore.projections.serving import CannotServe, ProjectionBuilding
 from commander.resolvers.affordances import UnreadableState
 from commander.resolvers.allowances import CostTooHigh, RateLimited, TimedOut
 from commander.resolvers.answer_size import AnswerTooLarge
@@ -95,6 +95,7 @@ _CODES: Mapping[type[Exception], str] = {
     AnswerTooLarge: "ANSWER_TOO_LARGE",
     UniqueKeyBuilding: "UNIQUE_KEY_BUILDING",
     ProjectionBuilding: "PROJECTION_BUILDING",
+    CannotServe: BAD_REQUEST,
     Forbidden: "FORBIDDEN",
     InvalidRequest: BAD_REQUEST,
     NotFound: "NOT_FOUND",

@@ -28,16 +28,18 @@ _TYPES = """
     CommandOutcome CommandPending CommandRejected CommandStatus CommandValid DeadLetterAction
     DeadLetterDeed EffectAction EffectFailure EffectFailureState Event EventConnection EventEdge
     EventFilter FeedItem Heartbeat InputProblem Lineage LineageCommand LineageEvent LineageProjection
-    LiveChangeKind OrderDirection PendingStage ProjectionBehind ProjectionName ProjectionTrouble
-    ProposedEvent Reaction ReactionRejected ReactorAction ReactorDeed ReactorFailure
+    LiveChangeKind OrderDirection PendingStage ProjectionBehind ProjectionName ProjectionTable
+    ProjectionTrouble ProposedEvent Reaction ReactionRejected ReactorAction ReactorDeed ReactorFailure
     ReactorFailureConnection ReactorFailureEdge ReactorFailureState RowVersion Settlement StandsStill
-    StoppedAt SubmitOptions UnreadableEvent VersionConflict Wait
+    StoppedAt SubmitOptions System SystemApi SystemApiProcess SystemDeadLetters SystemEffect SystemLog
+    SystemMirror SystemMovement SystemPartition SystemProcessing SystemProcessor SystemProjection SystemQueue
+    SystemReactor SystemSchedule UnreadableEvent VersionConflict Wait
 """
 _OWN_TYPES = frozenset([*_TYPES.split(), *(f"{scalar}Condition" for scalar in _SCALARS)])
 _FIELDS = """
     event events node nodes command commands deadLetters lineage effectFailures reactorFailures
     submit cancelCommand retryDeadLetter dropDeadLetter retryEffect dropEffect retryReaction skipReaction
-    commandStatus
+    rebuildProjection switchProjection rollBackProjection dropProjectionTable commandStatus system
 """
 _OWN_FIELDS = frozenset(_FIELDS.split())
 ROOTS = ("Query", "Mutation", "Subscription")

@@ -22,6 +22,7 @@ reactors/       events to commands
 effects/        events to calls outside
 feed/           history and live events for subscribers
 live/           live rows for subscribers
+system/         the whole system in figures, for who watches it
 restoring/      after a store was set back: what was lost, and how to go on
 audit/          check what is on NATS and what code folds; repair
 

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -23,7 +24,7 @@ from uuid import UUID
 from commander.domain import DomainCode
 from commander.domain.errors import LeasesLost
 from commander.eventstore.database import Connection, Database
-from commander.eventstore.locks import Lock, join, lock_key, try_lock, unlock
+from commander.eventstore.locks import Lock, join, leave, lock_key, try_lock, unlock
 from commander.eventstore.log.quarantine import (
     Run,
     begin_running,
@@ -43,6 +44,9 @@ from commander.eventstore.sharing import (
 )
 
 logger = logging.getLogger("commander.leases")
+
+STANDS_BY_SECONDS = 300
+"""How long a processor stands by that has contended with others."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +179,14 @@ class Leases:
 
     async def _share(self, connection: Connection) -> set[int]:
         """The partitions that this process is to own."""
-        shared = self._shared
-        members = (shared.members, shared.key)
-        sharing: Sharing = await read_sharing(
-            connection, shared.application, members, shared.partition, self._keys
-        )
+        sharing = await self._sharing(connection)
         self.waiting = sharing.waiting()
         return {partition for partition, pid in sharing.assigned().items() if pid == self._pid}
+
+    async def _sharing(self, connection: Connection) -> Sharing:
+        shared = self._shared
+        members = (shared.members, shared.key)
+        return await read_sharing(connection, shared.application, members, shared.partition, self._keys)
 
     async def _release(self, partitions: Collection[int]) -> None:
         if not partitions:
@@ -204,7 +209,15 @@ class ProcessorLeases(Leases):
 
     It marks its partitions as running and removes the mark of those that it releases. So the next owner
     detects a crash. The marks name the run, which does not take its own for a crash.
+
+    Processors that contend for long (see DecidedBatches) are slower than one of them alone. So all but one
+    stand by: they own nothing while another one can, and share again after some minutes.
+
+    contends: set it when this processor has contended for long. The next `rebalance` takes it.
     """
+
+    contends = False
+    _stands_by_until: float | None = None
 
     def __init__(
         self, database: Database, partitions: int, code: DomainCode, run: Run, stream_created: datetime
@@ -218,6 +231,20 @@ class ProcessorLeases(Leases):
         await super().__aenter__()
         await forget_refusals_of_other_streams(self.connection, self._stream_created)
         return self
+
+    async def rebalance(self) -> bool:
+        """See Leases. It stands by first if it contends, unless it is the first of those that do not."""
+        if self._stands_by_until is not None and monotonic() >= self._stands_by_until:
+            self._stands_by_until = None
+            await leave(self.connection, Lock.STANDING_BY, self._shared.key)
+        if self.contends and self._stands_by_until is None:
+            sharing = await self._sharing(self.connection)
+            if self._pid != min(sharing.members.keys() - sharing.standing_by):
+                logger.info("stands by for %d s: the processors contend for streams", STANDS_BY_SECONDS)
+                await join(self.connection, Lock.STANDING_BY, self._shared.key)
+                self._stands_by_until = monotonic() + STANDS_BY_SECONDS
+        self.contends = False
+        return await super().rebalance()
 
     async def refuse_command(self, partition: int, command_id: UUID, needs: str) -> None:
         """Leaves a partition to other code before a command, see `refuse_event`."""

@@ -35,13 +35,21 @@ class Standing(NamedTuple):
     stopped: Stopped | None = None
 
 
-@dataclass
-class _Followed:
-    """seen_at: when it was last at the head, or moved. still: at how many polls since it was neither."""
+@dataclass(frozen=True)
+class Followed:
+    """Something that follows the log.
+
+    seen_at: when it was last at the head, or moved. still: at how many polls since it was neither.
+    """
 
     position: int
     seen_at: datetime
     still: int = 0
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether it is behind and does not move."""
+        return self.still >= _STILL_POLLS
 
 
 class Standstill:
@@ -54,13 +62,13 @@ class Standstill:
         self._circuits = circuits
         self._projections = tuple(projections)
         self._callbacks: list[Callable[[], None]] = []
-        self._events: _Followed | None = None
-        self._tables: dict[str, _Followed] = {}
+        self._events: Followed | None = None
+        self._tables: dict[str, Followed] = {}
         self._outage: Standing | None = None
 
     def of_events(self) -> Standing | None:
         """Why events stand still; None if they do not."""
-        if self._outage is not None or self._events is None or self._events.still < _STILL_POLLS:
+        if self._outage is not None or self._events is None or not self._events.stands_still:
             return self._outage
         at, head = self._events.position, self._progress.head
         return Standing(
@@ -74,7 +82,7 @@ class Standstill:
             return self._outage
         if (stopped := self._progress.stopped(projection)) is not None:
             return Standing(found.seen_at, f"the projection {projection} has {stopped}", stopped)
-        if found.still < _STILL_POLLS:
+        if not found.stands_still:
             return None
         at, head = found.position, self._progress.head
         return Standing(
@@ -106,9 +114,9 @@ class Standstill:
     def _take(self, feed_position: int | None) -> None:
         now = datetime.now(UTC)
         head = self._progress.head
-        self._events = None if feed_position is None else _polled(self._events, feed_position, head, now)
+        self._events = None if feed_position is None else polled(self._events, feed_position, head, now)
         for name in self._projections:
-            self._tables[name] = _polled(self._tables.get(name), self._progress.position_of(name), head, now)
+            self._tables[name] = polled(self._tables.get(name), self._progress.position_of(name), head, now)
 
     def _current_outage(self) -> Standing | None:
         for circuit in self._circuits:
@@ -123,7 +131,8 @@ class Standstill:
         return {name: None if one is None else one.since for name, one in standing.items()}
 
 
-def _polled(before: _Followed | None, position: int, head: int, now: datetime) -> _Followed:
+def polled(before: Followed | None, position: int, head: int, now: datetime) -> Followed:
+    """What is known of it after another poll. before: after the last one; None at the first."""
     if before is None or position >= head or position != before.position:
-        return _Followed(position, now)
-    return _Followed(position, before.seen_at, before.still + 1)
+        return Followed(position, now)
+    return Followed(position, before.seen_at, before.still + 1)

@@ -14,7 +14,9 @@ importing.py          commander import
 projection_tables.py  commander projections list, rebuild, switch, rollback, drop
 rebuilding.py         the progress and the result of a rebuild
 printing.py           rows as a table, or with tabs
-indexes.py            commander indexes list, drop
+progress.py           the progress of long work
+progress_lines.py     the lines of --json
+indexes.py            commander indexes list, wait, drop
 processors.py         commander processors list, waiting, fail, forget
 reactors.py           commander reactors list, replay
 restoring.py          commander restore

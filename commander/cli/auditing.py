@@ -11,8 +11,8 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
@@ -20,10 +20,9 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from commander.cli.joining import joined_with_any_epoch
+from commander.cli.progress import LongWork, Step
+from commander.cli.progress_lines import Checked
 from commander.domain import Domain
 from commander.domain.errors import CommanderError, Unavailable
 from commander.eventstore.audit.findings import Audit, Check, Finding, Show, begun
@@ -32,8 +31,6 @@ from commander.eventstore.database import Database
 from commander.parts.process import loop_factory
 from commander.streaming.audit.checks import all_checks
 from commander.streaming.nats.connection import Nats
-
-console = Console(highlight=False)
 
 _MOST_PROCESSES = 8
 _MOST_FOLDS = 6
@@ -101,8 +98,8 @@ class _Work:
         self.extents[2 * number], self.extents[2 * number + 1] = done, all_
 
 
-def audit(audited: Audited) -> list[Finding]:
-    """Runs all checks, and prints a line for each. Returns all that they find.
+def audit(work: LongWork, audited: Audited) -> list[Finding]:
+    """Runs all checks, and shows the result of each. Returns all that they find.
 
     Raises Unavailable, NotFound and AuditEnded.
     """
@@ -117,19 +114,27 @@ def audit(audited: Audited) -> list[Finding]:
     try:
         for _ in range(cores):
             ours, theirs = context.Pipe(duplex=False)
-            work = _Work(audited, started, groups, following, extents)
-            process = context.Process(target=_serve, args=(theirs, work))
-            process.start()
+            shared = _Work(audited, started, groups, following, extents)
+            process = context.Process(target=_serve, args=(theirs, shared))
+            _start_unheard(process)
             theirs.close()
             pipes.append(ours)
             processes.append(process)
-        with _bars(promises) as show:
-            results = _collected(pipes, len(promises), partial(show, extents))
+        results = _collected(pipes, len(promises), _Bars(work, promises, extents))
     finally:
         for process in processes:
             process.terminate()
             process.join()
-    return _printed(promises, results)
+    return _results(work, promises, results)
+
+
+def _start_unheard(process: Any) -> None:
+    """Starts a process that Ctrl-C does not end: this process ends it. It says itself that it ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def _begin(audited: Audited) -> tuple[Audit, list[Check]]:
@@ -189,7 +194,7 @@ async def _result(number: int, check: Check, audit: Audit, show: Show) -> _Resul
     return _Result(number, found)
 
 
-def _collected(pipes: Sequence[Pipe], count: int, show: Any) -> dict[int, _Result]:
+def _collected(pipes: Sequence[Pipe], count: int, bars: _Bars) -> dict[int, _Result]:
     """The results by number. Raises Unavailable and AuditEnded."""
     results: dict[int, _Result] = {}
     left = list(pipes)
@@ -204,34 +209,39 @@ def _collected(pipes: Sequence[Pipe], count: int, show: Any) -> dict[int, _Resul
             if result.lost is not None:
                 raise Unavailable(*result.lost)
             results[result.number] = result
-        show(results)
+        bars.show(results)
     if len(results) < count:
         raise AuditEnded(f"{count - len(results)} checks were not completed: a process of the audit ended")
     return results
 
 
-@contextmanager
-def _bars(promises: Sequence[str]) -> Iterator[Any]:
-    """A function that shows how far each check is: extents, and the results so far."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        tasks = [progress.add_task(promise, total=None, visible=False) for promise in promises]
+class _Bars:
+    """How far each check is, from when it begins until it has a result. extents: as in _Work."""
 
-        def show(extents: Any, results: dict[int, _Result]) -> None:
-            for number, task in enumerate(tasks):
-                done, all_ = extents[2 * number], extents[2 * number + 1]
-                progress.update(
-                    task, completed=done, total=all_ or None, visible=bool(all_) and number not in results
-                )
+    def __init__(self, work: LongWork, promises: Sequence[str], extents: Any) -> None:
+        self._work = work
+        self._promises = promises
+        self._extents = extents
+        self._steps: dict[int, Step] = {}
 
-        yield show
+    def show(self, results: dict[int, _Result]) -> None:
+        for number, promise in enumerate(self._promises):
+            done, all_ = self._extents[2 * number], self._extents[2 * number + 1]
+            if number in results:
+                if (step := self._steps.get(number)) is not None:
+                    step.end()
+            elif all_:
+                if number not in self._steps:
+                    self._steps[number] = self._work.step(promise, total=all_)
+                self._steps[number].update(done, all_)
 
 
-def _printed(promises: Sequence[str], results: dict[int, _Result]) -> list[Finding]:
+def _results(work: LongWork, promises: Sequence[str], results: dict[int, _Result]) -> list[Finding]:
     for number, promise in enumerate(promises):
-        result = results[number]
-        if result.problem is not None:
-            console.print(f"?   {promise}: {result.problem}")
+        found, problem = results[number].found, results[number].problem
+        if problem is not None:
+            work.say(f"?   {promise}: {problem}", Checked(work.name, promise, None, problem))
         else:
-            console.print(f"{'no ' if result.found else 'ok '} {promise}")
+            text = f"{'no ' if found else 'ok '} {promise}"
+            work.say(text, Checked(work.name, promise, not found))
     return [finding for number in range(len(promises)) for finding in results[number].found]

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from commander.cli.parts import run_part, run_tree
+from commander.cli.progress_lines import Json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +34,7 @@ _GROUPS = {
     "client": "What a client needs of the domain's schema, as files: typescript.",
     "dead-letters": "Failed commands: list, show, retry, drop.",
     "documents": "The documents that clients name by their ids: add, list, check, remove.",
-    "indexes": "What rules across streams keep of the log: list, drop.",
+    "indexes": "What rules across streams keep of the log: list, wait, drop.",
     "processors": "The code that runs, and what waits for other code: list, waiting, fail, forget.",
     "effect-failures": "Failed calls of effects: list, retry, drop.",
     "snapshots": "Snapshots of long streams: drop.",
@@ -179,6 +180,7 @@ def export_log(
     wait_seconds: Annotated[
         float, typer.Option(help="How long to wait until queued commands are decided.")
     ] = 30,
+    json: Json = False,
 ) -> None:
     """Export the log as lines of JSON with checksums. Only an export of the whole log can be imported."""
     from commander.cli.exporting import run_export
@@ -186,17 +188,18 @@ def export_log(
 
     given = {"types": type, "streams": stream, "aggregates": aggregate}
     filters = {name: tuple(values) if values else None for name, values in given.items()}
-    run_export(file, ExportFilter(**filters, after=after, up_to=up_to), wait_seconds)
+    run_export(file, ExportFilter(**filters, after=after, up_to=up_to), wait_seconds, as_json=json)
 
 
 @app.command("import")
 def import_log(
     file: Annotated[Path | None, typer.Argument(help="The file to read. Default: standard input.")] = None,
+    json: Json = False,
 ) -> None:
     """Import a whole export into an empty store. If it fails, nothing is stored."""
     from commander.cli.importing import run_import
 
-    run_import(file)
+    run_import(file, as_json=json)
 
 
 @app.command()
@@ -206,6 +209,7 @@ def verify(
         int | None,
         typer.Option(min=0, help="The most snapshots to compare with a fold of their stream. Default: all."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Check all that is stored in Postgres and on NATS, and print what is wrong. The system may run.
 
@@ -215,7 +219,7 @@ def verify(
     from commander.cli.verifying import run_verify
     from commander.settings import read_settings
 
-    run_verify(load_domain(read_settings(domain=domain).domain), snapshots)
+    run_verify(load_domain(read_settings(domain=domain).domain), snapshots, as_json=json)
 
 
 @app.command()
@@ -224,6 +228,7 @@ def repair(
     apply: Annotated[
         bool, typer.Option("--apply/--dry-run", help="Do it. By default it is only shown.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Make again what verify finds damaged, from the rest of the log. It shows first what it would do.
 
@@ -233,7 +238,7 @@ def repair(
     from commander.cli.repairing import run_repair
     from commander.settings import read_settings
 
-    run_repair(load_domain(read_settings(domain=domain).domain), apply=apply)
+    run_repair(load_domain(read_settings(domain=domain).domain), apply=apply, as_json=json)
 
 
 @app.command()
@@ -258,6 +263,7 @@ def restore(
     save: Annotated[
         Path | None, typer.Option(help="Write the events that were lost to this new file, as lines of JSON.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """After Postgres or NATS was set back: show what was lost, and make the two agree again.
 
@@ -266,7 +272,8 @@ def restore(
     """
     from commander.cli.restoring import run_restore
 
-    run_restore(apply=yes, new_epoch=new_epoch or epoch is not None, number=epoch, save=save)
+    begins = new_epoch or epoch is not None
+    run_restore(apply=yes, new_epoch=begins, number=epoch, save=save, as_json=json)
 
 
 def run_app(arguments: Sequence[str]) -> None:

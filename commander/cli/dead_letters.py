@@ -11,10 +11,10 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from commander.cli.joining import join
+from commander.cli.printing import print_table
 from commander.domain.errors import NotFound
 from commander.eventstore.database import Database
 from commander.eventstore.log.checkpoints import settled_partitions
@@ -53,16 +53,7 @@ def list_all(first: Annotated[int, typer.Option(help="The most to list.")] = 100
 
     async def show(context: RequestContext[DatabaseService]) -> None:
         found = await dead_letters.dead_letters(context.services.database, first)
-        if not found:
-            console.print("no dead letters")
-        elif console.is_terminal:
-            table = Table(*_COLUMNS)
-            for one in found:
-                table.add_row(*map(Text, _cells(one)))
-            console.print(table)
-        else:
-            for one in found:
-                print("\t".join(_cells(one)))
+        print_table(console, _COLUMNS, [_cells(one) for one in found], "no dead letters")
 
     as_user(show)
 
@@ -135,11 +126,11 @@ def as_user(work: Callable[[RequestContext[DatabaseService]], Awaitable[None]]) 
     """Runs an action of a user of the command line, with a connection to the database."""
     settings: Settings = read_settings()
 
-    async def run() -> None:
+    async def connected() -> None:
         database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
         try:
             await work(from_process(_Stored(database)))
         finally:
             await database.close()
 
-    asyncio.run(run())
+    asyncio.run(connected())

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rich.console import Console
-from rich.progress import Progress
 
+from commander.cli.progress import LongWork
 from commander.domain.errors import CommanderError
 from commander.eventstore.archive.format import ArchiveReader, Header
 from commander.eventstore.archive.importing import NotEmpty, import_all
@@ -29,41 +29,43 @@ class CannotRead(CommanderError):
     """The export cannot be read. The message names the file and the reason."""
 
 
-def run_import(file: Path | None) -> None:
+def run_import(file: Path | None, *, as_json: bool) -> None:
     """Stores a whole export in the empty store that the settings name.
 
     Raises CannotRead, SettingsError, NotEmpty, NotImportable, ExportBroken, Unavailable.
     """
-    if file is None:
-        header = asyncio.run(_import(sys.stdin.buffer))
-    else:
-        try:
-            with file.open("rb") as source:
-                header = asyncio.run(_import(source))
-        except OSError as error:
-            raise CannotRead(f"{file}: {error.strerror}") from error
-    console.print(f"imported {header.commands} commands and {header.position} events")
+    with LongWork("import", "nothing was stored: run it again", as_json=as_json, results=console) as work:
+        if file is None:
+            header = asyncio.run(_import(work, sys.stdin.buffer))
+        else:
+            try:
+                with file.open("rb") as source:
+                    header = asyncio.run(_import(work, source))
+            except OSError as error:
+                raise CannotRead(f"{file}: {error.strerror}") from error
+        work.say(f"imported {header.commands} commands and {header.position} events")
 
 
-async def _import(source: BinaryIO) -> Header:
+async def _import(work: LongWork, source: BinaryIO) -> Header:
     settings = read_settings()
     postgres_url = given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL")
     if settings.nats_url is None:
-        console.print("COMMANDER_NATS_URL is not set: it is not checked whether the stream EVENTS is empty")
+        work.warn("COMMANDER_NATS_URL is not set: it is not checked whether the stream EVENTS is empty")
     database = Database(postgres_url, command_timeout_seconds=3600)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("importing", total=None)
-
-        def show_progress(header: Header, records: int) -> None:
-            progress.update(task, total=header.commands + header.position, completed=records)
-
-        try:
-            await migrate(database)
-            if settings.nats_url is not None:
-                await _mirror_must_be_empty(settings.nats_url, database)
-            return await import_all(database, ArchiveReader(source), show_progress)
-        finally:
-            await database.close()
+    step = work.step("importing", "records")
+    try:
+        await migrate(database)
+        if settings.nats_url is not None:
+            await _mirror_must_be_empty(settings.nats_url, database)
+        header = await import_all(
+            database,
+            ArchiveReader(source),
+            lambda header, records: step.update(records, header.commands + header.position),
+        )
+        step.end()
+        return header
+    finally:
+        await database.close()
 
 
 async def _mirror_must_be_empty(url: str, database: Database) -> None:

@@ -10,16 +10,21 @@ from rich.text import Text
 
 
 def print_table(
-    console: Console, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], none: str
+    console: Console,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    none: str,
+    *,
+    ruled: bool = False,
 ) -> None:
-    """none: what a terminal shows without rows."""
+    """none: what a terminal shows without rows. ruled: with a line between two rows."""
     if not console.is_terminal:
         for row in rows:
             print("\t".join(" ".join(cell.split()) for cell in row))
     elif not rows:
         console.print(none)
     else:
-        table = Table(*columns)
+        table = Table(*columns, show_lines=ruled)
         for row in rows:
             table.add_row(*map(Text, row))
         console.print(table)

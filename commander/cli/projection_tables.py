@@ -8,22 +8,21 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from commander.cli.joining import join
 from commander.cli.loading import load_domain
+from commander.cli.printing import print_table
+from commander.cli.progress import LongWork
+from commander.cli.progress_lines import Json
 from commander.cli.rebuilding import show_differences, until_built
-from commander.domain import ProjectionType
-from commander.domain.errors import CommanderError, NotFound, Unavailable
+from commander.domain.errors import NotFound, Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.projections import serving
 from commander.eventstore.projections.differences import differences
 from commander.eventstore.projections.keeping import kept_up
-from commander.eventstore.projections.rebuilding import rebuild as rebuild_table
-from commander.eventstore.projections.serving import BUILDING, BUILT, CannotServe, TableRecord, table_records
+from commander.eventstore.projections.serving import BUILDING, CannotServe, TableRecord, table_records
 from commander.parts.process import given_url
+from commander.resolvers import projection_tables as tables
 from commander.settings import read_settings
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.signals import tables_signal
@@ -55,14 +54,7 @@ def list_all() -> None:
         records, head = await table_records(database), await head_position(database)
         kept = await kept_up(database, [one.table_name for one in records])
         rows = [_cells(one, head, one.table_name in kept) for one in records]
-        if console.is_terminal:
-            table = Table(*_COLUMNS)
-            for row in rows:
-                table.add_row(*map(Text, row))
-            console.print(table)
-        else:
-            for row in rows:
-                print("\t".join(row))
+        print_table(console, _COLUMNS, rows, "there is none")
 
     _with_database(show)
 
@@ -77,6 +69,7 @@ def rebuild(
     diff: Annotated[
         bool, typer.Option("--diff", help="Do not switch to the table, and show which rows differ.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Build a new table from the whole log while the old one serves, then switch to the new one.
 
@@ -85,44 +78,39 @@ def rebuild(
     """
 
     async def build(database: Database) -> None:
-        projection = _projection(domain, name)
-        records = await table_records(database, [name])
-        ours = [r for r in records if r.fingerprint == projection.fingerprint and r.state == BUILDING]
-        if ours:
-            table_name = ours[0].table_name
-            console.print(f"{table_name} is being built already")
+        loaded = load_domain(read_settings(domain=domain).domain)
+        before = {one.table_name for one in await table_records(database, [name])}
+        made = await tables.rebuild(database, loaded, name, hold=hold or diff)
+        if made.table_name in before:
+            work.say(f"{made.table_name} is being built already")
         else:
-            made = await rebuild_table(database, projection, serves=not (hold or diff))
-            table_name = made.name
             await _signal(database)
-        built = await until_built(database, table_name)
-        console.print(
-            built.held_because
-            if built.is_held
-            else f"{table_name} is built{' and serves' if built.serving else ''}"
-        )
+        built = await until_built(work, database, made.table_name)
+        serves = " and serves" if built.serving else ""
+        work.say(str(built.held_because) if built.is_held else f"{made.table_name} is built{serves}")
         if diff:
-            await _differences(database, await table_records(database, [name]), table_name)
+            await _differences(work, database, await table_records(database, [name]), made.table_name)
 
-    _with_database(build)
+    then = "switch to it with commander projections switch" if hold or diff else "it serves when it is built"
+    with LongWork("projections rebuild", f"a build that has begun continues; {then}", as_json=json) as work:
+        _with_database(build)
 
 
 @app.command()
-def switch(name: Name, table: TableName = None, diff: Diff = False, behind: Behind = False) -> None:
+def switch(
+    name: Name, table: TableName = None, diff: Diff = False, behind: Behind = False, json: Json = False
+) -> None:
     """Switch to another table: the one named, or the newest that is built."""
 
     async def make(database: Database) -> None:
-        records = await _records(database, name)
-        built = [r for r in records if r.state == BUILT and not r.serving]
-        chosen = [r for r in records if r.table_name == table] if table is not None else built[:1]
-        if not chosen:
-            raise NotFound(f"the projection {name} has no {table or 'other table that is built'}")
+        chosen = await tables.table_to_switch_to(database, name, table)
         if diff:
-            await _differences(database, records, chosen[0].table_name)
+            await _differences(work, database, await tables.records_of(database, name), chosen.table_name)
         else:
-            await _serve(database, chosen[0], behind)
+            work.say(await _serve(database, chosen, behind))
 
-    _with_database(make)
+    with LongWork("projections switch", "run it again", as_json=json) as work:
+        _with_database(make)
 
 
 @app.command()
@@ -130,11 +118,7 @@ def rollback(name: Name, behind: Behind = False) -> None:
     """Switch back to the table that served before."""
 
     async def back(database: Database) -> None:
-        records = await _records(database, name)
-        before = [r for r in records if r.served_at is not None and not r.serving]
-        if not before:
-            raise NotFound(f"no other table of the projection {name} has served")
-        await _serve(database, max(before, key=lambda r: str(r.served_at)), behind)
+        console.print(await _serve(database, await tables.table_before(database, name), behind))
 
     _with_database(back)
 
@@ -144,44 +128,29 @@ def drop(name: Name, table: Annotated[str, typer.Argument(metavar="TABLE")]) -> 
     """Drop a table that does not serve. API processes with other code can still read it: stop them first."""
 
     async def take(database: Database) -> None:
-        await serving.drop(database, name, table)
+        await tables.drop(database, name, table)
         await _signal(database)
         console.print(f"dropped {table}")
 
     _with_database(take)
 
 
-async def _serve(database: Database, record: TableRecord, behind: bool) -> None:
-    missing = await head_position(database) - record.position
-    if missing > 0 and not behind and not await kept_up(database, [record.table_name]):
-        raise CannotServe(
-            f"{record.table_name} is {missing} events behind and no process keeps it up: run `commander "
-            "projections` with its code, or give --behind"
-        )
-    await serving.switch(database, record.name, record.table_name)
+async def _serve(database: Database, record: TableRecord, behind: bool) -> str:
+    """Switches to the table. Returns what to say of it. Raises CannotServe."""
+    await tables.serve(database, record, behind=behind)
     await _signal(database)
-    console.print(f"{record.table_name} serves")
+    return f"{record.table_name} serves"
 
 
-async def _differences(database: Database, records: list[TableRecord], table_name: str) -> None:
+async def _differences(
+    work: LongWork, database: Database, records: list[TableRecord], table_name: str
+) -> None:
     served = next((r.table_name for r in records if r.serving), None)
     if served is None or served == table_name:
         raise CannotServe("no other table serves: there is nothing to compare with")
-    show_differences(console, served, table_name, await differences(database, served, table_name, _SHOWN))
-
-
-async def _records(database: Database, name: str) -> list[TableRecord]:
-    records = await table_records(database, [name])
-    if not records:
-        raise NotFound(f"there is no projection {name}; see commander projections list")
-    return records
-
-
-def _projection(domain: str | None, name: str) -> ProjectionType:
-    projections = load_domain(read_settings(domain=domain).domain).projections
-    if name not in projections:
-        raise NotFound(f"there is no projection {name}; the domain has {', '.join(projections) or 'none'}")
-    return projections[name]
+    async with work.step(f"comparing with {served}", "rows").shown():
+        found = await differences(database, served, table_name, _SHOWN)
+    show_differences(work, served, table_name, found)
 
 
 def _cells(one: TableRecord, head: int, kept: bool) -> tuple[str, ...]:
@@ -215,14 +184,11 @@ async def _signal(database: Database) -> None:
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     settings = read_settings()
 
-    async def run() -> None:
+    async def connected() -> None:
         database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
         try:
             await work(database)
         finally:
             await database.close()
 
-    try:
-        asyncio.run(run())
-    except KeyboardInterrupt:
-        raise CommanderError("interrupted; a build that has begun continues") from None
+    asyncio.run(connected())

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from commander.cli.dead_letters import as_user
 from commander.cli.joining import join
 from commander.cli.loading import load_domain
+from commander.cli.printing import print_table
+from commander.cli.progress import LongWork
+from commander.cli.progress_lines import Json
 from commander.domain import CommanderError, Domain
 from commander.domain.errors import NotFound, Unavailable
 from commander.eventstore.database import Connection, Database
@@ -55,6 +56,7 @@ _COLUMNS = (
     *("reactor", "position", "of", "states", "parked", "undecided", "missing"),
     *("stopped", "failed at", "error"),
 )
+_GO_ON = "the part reactors goes on with the states when it starts; or replay again from the beginning"
 _LOOK_SECONDS = 3.0
 """How long NATS may take to say which stream COMMANDS there is."""
 
@@ -77,14 +79,7 @@ def list_all() -> None:
         created = await _stream_created(database, settings.nats_url)
         sent = await undecided_reactions(database, created)
         lines = [_cells(one, head, sent.get(one.name), known=created is not None) for one in found]
-        if not console.is_terminal:
-            for cells in lines:
-                print("\t".join(cells))
-            return
-        table = Table(*_COLUMNS)
-        for cells in lines:
-            table.add_row(*map(Text, cells))
-        console.print(table)
+        print_table(console, _COLUMNS, lines, "no reactor has run")
 
     _with_database(show)
 
@@ -152,6 +147,7 @@ def replay(
             "--send", help="Also send its commands again that have no outcome, in case NATS has lost them."
         ),
     ] = False,
+    json: Json = False,
 ) -> None:
     """Rebuild the states of a reactor from the log, up to its position. No command is sent without --send."""
     settings = read_settings(domain=domain)
@@ -162,20 +158,24 @@ def replay(
         raise NotFound(f"the domain {loaded.name} has no reactor {name}; it has {known}")
 
     async def work(database: Database) -> None:
-        await _replay(database, settings.nats_url, loaded, stored, skip)
+        await _replay(long, database, settings.nats_url, loaded, stored, skip)
         if send:
-            count = await _send_again(database, settings.nats_url, stored)
-            console.print(f"{count:,} commands of {stored} that have no outcome are sent again")
+            async with long.step("sending again", "commands").shown():
+                count = await _send_again(database, settings.nats_url, stored)
+            long.say(f"{count:,} commands of {stored} that have no outcome are sent again")
 
-    _with_database(work)
+    with LongWork("reactors replay", _GO_ON, as_json=json) as long:
+        _with_database(work)
 
 
-async def _replay(database: Database, nats_url: str | None, domain: Domain, name: str, skip: bool) -> None:
+async def _replay(
+    long: LongWork, database: Database, nats_url: str | None, domain: Domain, name: str, skip: bool
+) -> None:
     connection = await database.connect("commander reactors replay", durable=False)
     try:
         if not await try_lock(connection, Lock.REACTORS, lock_key(name)):
             raise ReactorRuns(f"the reactor {name} runs; stop the part reactors first")
-        await _take_back(database, connection, nats_url, name)
+        await _take_back(long, database, connection, nats_url, name)
         await forget_states(connection, name, position=await head_position(database) if skip else None)
         partitions = await settled_partitions(database)
         checkpoints = await reactor_checkpoints(connection, name, range(partitions))
@@ -183,14 +183,18 @@ async def _replay(database: Database, nats_url: str | None, domain: Domain, name
         if domain.reactors[name].key is not None:
             await states_are_of(connection, name, domain.fingerprint_of(domain.reactors[name]))
             reacting = Reacting(domain, database, domain.reactors[name], partitions, Clock())
+            step = long.step(f"replaying {name}", "events", least)
             async for position in replayed(connection, database, reacting, checkpoints):
-                console.print(f"{position:,} of {least:,}")
-        console.print(f"{name} is at position {least:,}; no command was sent")
+                step.update(position)
+            step.end()
+        long.say(f"{name} is at position {least:,}; no command was sent")
     finally:
         connection.terminate()
 
 
-async def _take_back(database: Database, connection: Connection, nats_url: str | None, name: str) -> None:
+async def _take_back(
+    long: LongWork, database: Database, connection: Connection, nats_url: str | None, name: str
+) -> None:
     """Takes back the deadlines of the states that will be deleted. NATS is needed only if there are any."""
     if await anext(states_with_deadlines(connection, name), None) is None:
         return
@@ -198,10 +202,11 @@ async def _take_back(database: Database, connection: Connection, nats_url: str |
     try:
         await join(nats, database)
         await nats.connect("commander reactors replay")
-        count = await take_back_deadlines(connection, nats, name)
+        async with long.step("taking deadlines back", "deadlines").shown():
+            count = await take_back_deadlines(connection, nats, name)
     finally:
         await nats.close()
-    console.print(f"{count:,} deadlines are taken back; those of the new states are set when {name} runs")
+    long.say(f"{count:,} deadlines are taken back; those of the new states are set when {name} runs")
 
 
 async def _send_again(database: Database, nats_url: str | None, name: str) -> int:
@@ -244,11 +249,11 @@ def _cells(one: ReactorStatus, head: int, sent: UndecidedReactions | None, *, kn
 def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     settings = read_settings()
 
-    async def run() -> None:
+    async def connected() -> None:
         database = Database(given_url(settings.postgres_url, "COMMANDER_POSTGRES_URL"))
         try:
             await work(database)
         finally:
             await database.close()
 
-    asyncio.run(run())
+    asyncio.run(connected())

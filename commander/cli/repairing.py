@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from commander.cli.auditing import Audited, audit, console
+from commander.cli.auditing import Audited, audit
+from commander.cli.progress import LongWork
 from commander.cli.verifying import VerificationFailed, audited_with, show
 from commander.domain import Domain
 from commander.eventstore.audit.findings import Finding, Mend
@@ -15,50 +16,56 @@ from commander.streaming.audit.repairing import LOG, NotRepaired, System, repair
 _SHOWN = 10
 
 
-def run_repair(domain: Domain, *, apply: bool) -> None:
+def run_repair(domain: Domain, *, apply: bool, as_json: bool) -> None:
     """Verifies, shows the repairs and what is lost, and with `apply` does them and verifies again.
 
     Raises VerificationFailed if something is left, SettingsError, PartRuns, Unavailable.
     """
     settings = read_settings()
     audited = audited_with(domain, settings)
-    found = audit(audited)
-    if not apply:
-        asyncio.run(_plan(audited, repairs_of(found)))
-    for stage in (True, False) if apply else ():  # the log first, and what is made from it after another look
-        wanted = {mend: subjects for mend, subjects in repairs_of(found).items() if (mend in LOG) is stage}
-        if wanted:
-            asyncio.run(_apply(audited, wanted, settings.nats_replicas))
-            found = audit(audited)
-    _end(found, apply=apply)
+    go_on = "what is repaired stays so: run it again for the rest" if apply else "nothing was changed"
+    with LongWork("repair", go_on, as_json=as_json) as work:
+        found = audit(work, audited)
+        if not apply:
+            asyncio.run(_plan(work, audited, repairs_of(found)))
+        for stage in (True, False) if apply else ():  # the log first, then what is made from it
+            wanted = {mend: names for mend, names in repairs_of(found).items() if (mend in LOG) is stage}
+            if wanted:
+                asyncio.run(_apply(work, audited, wanted, settings.nats_replicas))
+                found = audit(work, audited)
+        _end(work, found, apply=apply)
 
 
-def _end(found: Sequence[Finding], *, apply: bool) -> None:
+def _end(work: LongWork, found: Sequence[Finding], *, apply: bool) -> None:
     if found:
-        show(found)
+        show(work, found)
         left = " left" if apply else "; nothing was changed, --apply does it"
         raise VerificationFailed(f"{len(found)} findings{left}")
 
 
-async def _plan(audited: Audited, wanted: Mapping[Mend, Sequence[str]]) -> None:
+async def _plan(work: LongWork, audited: Audited, wanted: Mapping[Mend, Sequence[str]]) -> None:
     async with audited.connected("commander repair") as (database, nats):
         system = System(audited.domain, database, nats)
         for mend, subjects in wanted.items():
-            console.print(f"would {_described(mend, subjects)}")
+            work.say(f"would {_described(mend, subjects)}")
             for position in subjects if mend is Mend.EVENT else ():
                 try:
                     await restorable(system, int(position))
                 except NotRepaired as error:
-                    console.print(f"    no: {error}")
+                    work.say(f"    no: {error}")
 
 
-async def _apply(audited: Audited, wanted: Mapping[Mend, Sequence[str]], replicas: int) -> None:
+async def _apply(
+    work: LongWork, audited: Audited, wanted: Mapping[Mend, Sequence[str]], replicas: int
+) -> None:
     async with audited.connected("commander repair") as (database, nats):
         system = System(audited.domain, database, nats, replicas)
         for mend, subjects in wanted.items():
-            console.print(_described(mend, subjects))
-            for problem in await repair(system, mend, subjects):
-                console.print(f"    no: {problem}")
+            work.say(_described(mend, subjects))
+            async with work.step(str(mend)).shown():
+                problems = await repair(system, mend, subjects)
+            for problem in problems:
+                work.say(f"    no: {problem}")
 
 
 def _described(mend: Mend, subjects: Sequence[str]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from commander.cli.joining import joined_with_any_epoch
+from commander.cli.progress import LongWork
 from commander.domain.errors import CommanderError
 from commander.eventstore.database import Database
 from commander.eventstore.log.pending import lost_streams
@@ -22,12 +22,12 @@ from commander.streaming.nats.connection import Nats
 from commander.streaming.restoring.differences import Differences, differences, messages_after
 from commander.streaming.restoring.restore import restore
 
-console = Console(highlight=False, soft_wrap=True)
-
 _SHOWN = 10
 
 
-def run_restore(*, apply: bool, new_epoch: bool, number: int | None, save: Path | None) -> None:
+def run_restore(
+    *, apply: bool, new_epoch: bool, number: int | None, save: Path | None, as_json: bool
+) -> None:
     """Shows the differences, and with `apply` removes them. save: the file for the events that were lost.
 
     new_epoch: begin a new epoch even if nothing differs. number: its number; None: the next one that the
@@ -36,13 +36,16 @@ def run_restore(*, apply: bool, new_epoch: bool, number: int | None, save: Path 
     """
     settings = read_settings()
 
-    async def work(database: Database, nats: Nats) -> None:
-        found = await differences(database, nats)
-        await _show(database, nats, found, save)
+    async def compare(database: Database, nats: Nats) -> None:
+        async with work.step("comparing the log with the streams").shown():
+            found = await differences(database, nats)
+        await _show(work, database, nats, found, save)
         if found.exist or new_epoch:
-            await _apply(database, nats, settings, found, number, apply=apply)
+            await _apply(work, database, nats, settings, found, number, apply=apply)
 
-    asyncio.run(_with_servers(settings, work))
+    go_on = "each step can be repeated: run it again, with --yes" if apply else "nothing was changed"
+    with LongWork("restore", go_on, as_json=as_json) as work:
+        asyncio.run(_with_servers(settings, compare))
 
 
 async def _with_servers(settings: Settings, work: Callable[[Database, Nats], Awaitable[None]]) -> None:
@@ -57,32 +60,42 @@ async def _with_servers(settings: Settings, work: Callable[[Database, Nats], Awa
         await database.close()
 
 
-async def _show(database: Database, nats: Nats, found: Differences, save: Path | None) -> None:
+async def _show(
+    work: LongWork, database: Database, nats: Nats, found: Differences, save: Path | None
+) -> None:
     for line in described(nats, found):
-        console.print(line)
+        work.say(line)
     for lost in await lost_streams(database):
         when = f"{nats.names.commands} was lost at {lost.lost_at:%Y-%m-%d %H:%M:%S}"
         seen = f"it had {lost.messages} messages at the last look, at {lost.seen_at:%H:%M:%S}"
-        console.print(f"{when}: {seen}; {lost.sent_again} commands were sent again")
+        work.say(f"{when}: {seen}; {lost.sent_again} commands were sent again")
     if (kept := await pending(database)).count:
-        console.print(f"{kept.count} pending commands are in Postgres too: {kept}")
+        work.say(f"{kept.count} pending commands are in Postgres too: {kept}")
     if save is not None:
-        count = await _save(nats, found, save)
-        console.print(f"wrote {count} events to {save}")
+        count = await _save(work, nats, found, save)
+        work.say(f"wrote {count} events to {save}")
 
 
 async def _apply(
-    database: Database, nats: Nats, settings: Settings, found: Differences, number: int | None, *, apply: bool
+    work: LongWork,
+    database: Database,
+    nats: Nats,
+    settings: Settings,
+    found: Differences,
+    number: int | None,
+    *,
+    apply: bool,
 ) -> None:
     number = found.newest_epoch + 1 if number is None else number
     if number <= found.newest_epoch:
         raise CommanderError(f"there is an epoch {found.newest_epoch}: give --epoch a greater number")
     if not apply:
-        console.print(f"nothing was changed; with --yes it begins epoch {number}")
+        work.say(f"nothing was changed; with --yes it begins epoch {number}")
         return
-    begun, sent_again = await restore(database, nats, found, settings.nats_replicas, epoch=number)
-    console.print(f"{sent_again} pending commands that Postgres has are sent again")
-    console.print(
+    async with work.step("restoring").shown():
+        begun, sent_again = await restore(database, nats, found, settings.nats_replicas, epoch=number)
+    work.say(f"{sent_again} pending commands that Postgres has are sent again")
+    work.say(
         f"epoch {begun.number} of the log begins at position {begun.first_position}; start the parts, or "
         "wait until they go on"
     )
@@ -140,9 +153,10 @@ def _shown(event: RecordedEvent | None) -> str:
     return "" if event is None else f"{event.type} of {event.recorded_at:%Y-%m-%d %H:%M:%S}"
 
 
-async def _save(nats: Nats, found: Differences, file: Path) -> int:
+async def _save(work: LongWork, nats: Nats, found: Differences, file: Path) -> int:
     """Writes the events that only EVENTS has, one line of JSON for each. Returns how many."""
     count, encoder = 0, msgspec.json.Encoder()
+    step = work.step("saving", "events", found.lost)
     try:
         with file.open("xb") as output:
             async for message in messages_after(nats, nats.names.events, found.shared, found.mirror_end):
@@ -153,6 +167,8 @@ async def _save(nats: Nats, found: Differences, file: Path) -> int:
                 fields = {name: getattr(event, name) for name in event.__struct_fields__}
                 output.write(encoder.encode(fields | {"data": msgspec.Raw(event.data.encode())}) + b"\n")
                 count += 1
+                step.update(count)
     except OSError as error:
         raise CommanderError(f"cannot write {file}: {error.strerror}") from error
+    step.end()
     return count

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from commander.cli.loading import load_domain
+from commander.cli.progress import LongWork
+from commander.cli.progress_lines import Json
 from commander.domain import Domain
 from commander.domain.errors import NotFound
 from commander.eventstore.database import Database
@@ -30,6 +32,7 @@ def drop(
         str | None, typer.Argument(help="The name of an aggregate. Default: all aggregates.")
     ] = None,
     domain: Annotated[str | None, typer.Option(help="MODULE:DOMAIN; default: COMMANDER_DOMAIN.")] = None,
+    json: Json = False,
 ) -> None:
     """Drop the snapshots of an aggregate, or all. Its streams are then read from their beginnings.
 
@@ -44,15 +47,19 @@ def drop(
     async def take() -> tuple[int, bool]:
         database = Database(given_url(read_settings().postgres_url, "COMMANDER_POSTGRES_URL"))
         try:
-            count = await drop_snapshots(database, stored)
+            async with work.step("dropping snapshots").shown():
+                count = await drop_snapshots(database, stored)
             return count, bool(await held_keys(database, Lock.PROCESSORS))
         finally:
             await database.close()
 
-    count, running = asyncio.run(take())
-    print(f"dropped {count} snapshots")
-    if running:
-        print("processors are running: restart them, because they keep the states that they have loaded")
+    with LongWork("snapshots drop", "run it again", as_json=json) as work:
+        count, running = asyncio.run(take())
+        work.say(f"dropped {count} snapshots")
+        if running:
+            work.say(
+                "processors are running: restart them, because they keep the states that they have loaded"
+            )
 
 
 def _stored_name(domain: Domain, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -89,9 +89,13 @@ def of_another_type(type_: FieldType, value: Any) -> str | None:
 def _surely_usable(value: Any) -> bool:
     """A fast check that accepts most valid values. False means: run the full check."""
     kind = type(value)
+    if kind is str:
+        return value.isascii() and "\0" not in value
+    if kind is int:
+        return bool(_INT <= value < -_INT)
     if kind is Decimal:
         return bool(value.is_finite())
-    return kind is str and value.isascii() and "\0" not in value
+    return kind is datetime and value.tzinfo is UTC
 
 
 def unusable_scalar(value: Any) -> str | None:

@@ -78,6 +78,11 @@ class StateParameter:
                 raise InvalidCommand((Problem((field,), problem),))
         return QuerySource(self.type.name, tuple(tags), self.type.event_types)
 
+    @cached_property
+    def is_taken_as_is(self) -> bool:
+        """Whether `taken` returns the state itself."""
+        return self.look_up is None and not self.type.is_mutable
+
     def taken(self, source: Source, state: Any) -> Any:
         """What the decider takes: its own copy of the state, for a look-up as a Found.
 
@@ -139,7 +144,12 @@ class DeciderType:
         """The command's field with the key of its stream."""
         return self.states[0].fields[0]
 
-    @property
+    @cached_property
+    def finds_by_key(self) -> bool:
+        """Whether it finds a state by a unique key."""
+        return any(state.look_up is not None for state in self.states)
+
+    @cached_property
     def models(self) -> tuple[DecisionModelType, ...]:
         """The decision models of its states, each once."""
         found = (state.type for state in self.states)
@@ -174,12 +184,15 @@ class DeciderType:
         Raises Rejected, and InvalidDecision for a value that is no event of these states, and for an event
         with the key of another stream.
         """
-        own = [one.taken(*of) for one, *of in zip(self.states, sources, states, strict=True)]
+        own = [
+            state if one.is_taken_as_is else one.taken(source, state)
+            for one, source, state in zip(self.states, sources, states, strict=True)
+        ]
         for guard in self.aggregate.guards.get(self.command.cls, ()):
             guard(own[0])
         given = (command, *own, context()) if self.takes_context else (command, *own)
         events = events_of(self.function(*given), self.events, self.name)
-        return tuple((self._index_of(event, sources), event) for event in events)
+        return tuple([(self._index_of(event, sources, command), event) for event in events])
 
     @cached_property
     def places(self) -> Mapping[type, _Place]:
@@ -192,7 +205,15 @@ class DeciderType:
                 places[cls] = _Place(indexes, aggregate, has_key)
         return places
 
-    def _index_of(self, event: Any, sources: Sequence[Source]) -> int:
+    @cached_property
+    def _key_fields(self) -> tuple[str | None, ...]:
+        """For each state, the command's field with the key of its stream; None if it is found otherwise."""
+        return tuple(
+            one.fields[0] if one.look_up is None and isinstance(one.type, AggregateType) else None
+            for one in self.states
+        )
+
+    def _index_of(self, event: Any, sources: Sequence[Source], command: Any) -> int:
         """The index of the state whose stream gets the event."""
         indexes, aggregate, has_key = self.places[type(event)]
         name = type(event).__name__
@@ -204,7 +225,14 @@ class DeciderType:
         if not has_key:
             problem = f"{name}, which has no field with the key of one of its streams"
             raise InvalidDecision(f"{self.name} returned {problem}")
-        stream = f"{aggregate.stored_name}-{getattr(event, aggregate.key)}"
+        key = getattr(event, aggregate.key)
+        for index in indexes:
+            field, source = self._key_fields[index], sources[index]
+            if isinstance(source, StreamSource) and field is not None and getattr(command, field) is key:
+                stream = source.stream
+                break
+        else:
+            stream = f"{aggregate.stored_name}-{key}"
         for index in indexes:
             source = sources[index]
             if isinstance(source, StreamSource) and source.stream == stream:

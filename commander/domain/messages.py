@@ -20,6 +20,7 @@ from commander.domain.deprecations import checked_reason
 from commander.domain.digests import input_form, own_form, sent_digest, stored_digest
 from commander.domain.errors import RAISED, DefinitionError, InvalidCommand, InvalidDecision, UndecodableEvent
 from commander.domain.fields import Field, ListType, RecordType, derived_ids, fields_of
+from commander.domain.mutability import is_mutable
 from commander.domain.names import check_name
 from commander.domain.naming import GivenNames, Named
 from commander.domain.rules import Allow, Rule, Visibility, command_rule, event_rule
@@ -125,6 +126,11 @@ class CommandType(Named):
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.cls)
+
+    @cached_property
+    def is_mutable(self) -> bool:
+        """Whether the domain's code could change a command in place."""
+        return is_mutable(self.cls)
 
     def encode(self, command: object) -> bytes:
         """The JSON that is stored, as UTF-8."""

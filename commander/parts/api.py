@@ -132,6 +132,8 @@ class ApiPart(Part):
             background=database,
             authentication=self._authentication,
             operator_roles=self.settings.roles_of_operators,
+            queue=queue,
+            connections=lambda: self._streams.connections,
         )
         shared = None
         if self._authentication is not None:
@@ -143,7 +145,7 @@ class ApiPart(Part):
         self._services = services
         followed = services.feed.followed_position
         works = [services.feed.run(), tables.run(), standstill.run(followed), queue.run()]
-        works.append(self._trusted.run(database))
+        works += [self._trusted.run(database), services.system.run()]
         if self._authentication is not None and shared is not None:
             revoking = RevokingEvents(self.domain, database, services.feed, shared)
             works += [self._authentication.run(), shared.run(), revoking.run()]

@@ -15,7 +15,7 @@ from commander.domain import DomainCode
 from commander.domain.errors import Trouble, Unavailable
 from commander.eventstore.database import Database
 from commander.eventstore.log.command_history import open_dead_letters
-from commander.eventstore.log.event_log import ended_commands, head_position
+from commander.eventstore.log.event_log import log_head
 from commander.parts.exposition import MEDIA_TYPE, Metric, counter, exposition, gauge, gauges, labelled
 from commander.parts.status_server import Answer, Answers
 from commander.streaming.clocks import ClockWatch
@@ -111,10 +111,9 @@ async def of_the_code(code: DomainCode) -> list[Metric]:
 
 
 async def of_the_log(database: Database) -> list[Metric]:
-    head, ended = await head_position(database), await ended_commands(database)
-    dead = await open_dead_letters(database)
+    head, dead = await log_head(database), await open_dead_letters(database)
     return [
-        gauge("log_position", "The position of the newest event.", head),
-        gauge("commands_ended", "How many commands have an outcome.", ended),
-        gauge("dead_letters", "Failed commands that nobody has retried or dropped.", dead),
+        gauge("log_position", "The position of the newest event.", head.position),
+        gauge("commands_ended", "How many commands have an outcome.", head.commands),
+        gauge("dead_letters", "Failed commands that nobody has retried or dropped.", dead.total),
     ]

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from functools import partial
 
 from commander.eventstore.database import Database
-from commander.eventstore.log.checkpoints import partition_progress, settled_partitions
-from commander.eventstore.sharing import Refusal
 from commander.parts.exposition import Metric, gauge, gauges, histogram, labelled
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
+from commander.streaming.commands.lags import partition_lags
 from commander.streaming.commands.processor import Processor
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.commands.sending_again import LossWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
+from commander.streaming.system.still import undecided_before
 
 
 class ProcessorPart(Part):
@@ -34,18 +34,10 @@ class ProcessorPart(Part):
 
     def own_readiness(self) -> Mapping[str, str]:
         refused = () if self._processor is None else self._processor.refused
-        return {f"partition {one.partition}": explained(one) for one in refused}
+        return {f"partition {one.partition}": undecided_before(one) for one in refused}
 
     def own_measures(self, database: Database, nats: Nats) -> list[Measure]:
         return [partial(of_a_processor, self._processor), partial(of_the_queue, database, nats)]
-
-
-def explained(refusal: Refusal) -> str:
-    """Why a partition waits, and what to do."""
-    return (
-        f"it waits before {refusal.needs}; no code that runs can decide it; start a processor of code that "
-        f"can, or fail the command: commander processors fail {refusal.command_id} --reason TEXT"
-    )
 
 
 async def of_a_processor(processor: Processor | None) -> list[Metric]:
@@ -71,12 +63,7 @@ async def of_a_processor(processor: Processor | None) -> list[Metric]:
 async def of_the_queue(database: Database, nats: Nats) -> list[Metric]:
     """The queue of commands. The lag of a partition is counted in messages of all partitions."""
     depth = await queue_depth(nats)
-    async with database.connection() as connection:
-        partitions = range(await settled_partitions(database))
-        progress = await partition_progress(connection, list(partitions))
-    purged = depth.first_sequence - 1
-    decided = {partition: one.in_stream(depth.created) for partition, one in progress.items()}
-    lags = {str(p): max(0, depth.last_sequence - max(at, purged)) for p, at in decided.items()}
+    lags = {str(partition): lag for partition, lag in (await partition_lags(database, depth)).items()}
     return [
         gauge("queue_messages", "Messages in the stream COMMANDS.", depth.messages),
         gauge("queue_bytes", "The size of these messages.", depth.bytes),

@@ -8,8 +8,7 @@ from functools import partial
 from commander.domain import Domain
 from commander.eventstore.database import Database
 from commander.eventstore.log.event_log import head_position
-from commander.eventstore.reactions.parked import parked_counts
-from commander.eventstore.reactions.reactors import reactor_positions
+from commander.eventstore.reactions.reactors import reactors_now
 from commander.parts.exposition import Metric, gauges
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
@@ -56,9 +55,10 @@ class ReactorsPart(Part):
 async def of_reactors(database: Database, failures: Mapping[str, str | None]) -> list[Metric]:
     """failures: for each reactor of this process, why it has stopped, or None."""
     head = await head_position(database)
-    positions = {name: at for name, at in (await reactor_positions(database)).items() if name in failures}
+    ours = [one for one in await reactors_now(database) if one.name in failures]
+    positions = {one.name: one.position for one in ours}
     lags = {name: max(0, head - position) for name, position in positions.items()}
-    parked = {name: count for name, count in (await parked_counts(database)).items() if name in failures}
+    parked = {one.name: one.parked for one in ours}
     failed = {name: failure is not None for name, failure in failures.items()}
     return [
         gauges("reactor_position", "The position up to which it has reacted.", "reactor", positions),

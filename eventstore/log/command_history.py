@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from commander.eventstore.sql import statement
 
 _LIST = statement("list_commands")
 _LIST_BACK = statement("list_commands_back")
+_COUNT = statement("count_outcomes")
 _LIST_DEAD_LETTERS = statement("list_dead_letters")
 _ENDED_EARLY = """not a.submitted
                   and a.at not between now() - interval '1 minute' and now() + interval '1 minute'"""
@@ -38,6 +40,13 @@ class DeadLetterAction(NamedTuple):
     retried_as: UUID | None
     actor: str | None
     at: datetime
+
+
+class OpenDeadLetters(NamedTuple):
+    """total: how many there are. newest_at: when the newest one failed."""
+
+    total: int
+    newest_at: datetime | None
 
 
 async def list_commands(
@@ -73,14 +82,20 @@ async def list_dead_letters(database: Database, limit: int) -> list[Outcome]:
     return [Outcome(*row) for row in await database.fetch(_LIST_DEAD_LETTERS, limit)]
 
 
-async def open_dead_letters(database: Database) -> int:
-    """How many failed commands are neither retried nor dropped."""
-    found = await database.fetchval(
-        """select count(*) from commands as c where c.status = 'FAILED'
+async def open_dead_letters(database: Database) -> OpenDeadLetters:
+    """The failed commands that are neither retried nor dropped."""
+    row = await database.fetchrow(
+        """select count(*), max(c.decided_at) from commands as c where c.status = 'FAILED'
            and not exists (select from dead_letter_actions as a
                            where a.command_id = c.command_id and a.submitted)"""
     )
-    return int(found)
+    assert row is not None, "an aggregate has a row"
+    return OpenDeadLetters(*row)
+
+
+async def outcomes_after(database: Database, number: int, limit: int) -> Mapping[Status, int]:
+    """How the newest outcomes after a number have ended, at most `limit` of them."""
+    return {Status(status): count for status, count in await database.fetch(_COUNT, number, limit)}
 
 
 async def dead_letter_action(database: Database, command_id: UUID) -> DeadLetterAction | None:

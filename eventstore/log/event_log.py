@@ -13,7 +13,7 @@ so do its locks, and no other processor has taken over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
@@ -82,6 +82,14 @@ class Extent(NamedTuple):
     head: int
     begin: datetime
     now: datetime
+
+
+class LogHead(NamedTuple):
+    """The end of the log. commands: how many have an outcome. newest_at: when the newest one was decided."""
+
+    position: int
+    commands: int
+    newest_at: datetime
 
 
 class Append:
@@ -213,6 +221,28 @@ async def head_position(database: Database) -> int:
 async def ended_commands(database: Database) -> int:
     """How many commands have an outcome."""
     return int(await database.fetchval("select commands from log_head"))
+
+
+async def log_head(database: Database) -> LogHead:
+    """The end of the log, from one statement."""
+    row = await database.fetchrow("select position, commands, recorded_at from log_head")
+    assert row is not None, "the view has one row"
+    return LogHead(*row)
+
+
+async def log_bytes(database: Database) -> int:
+    """The size of the log in Postgres, with its indexes."""
+    return int(await database.fetchval("select pg_total_relation_size('events')"))
+
+
+async def types_at(database: Database, positions: Collection[int]) -> dict[int, str]:
+    """The types of the events at these positions."""
+    if not positions:
+        return {}
+    rows = await database.fetch(
+        "select position, type from events where position = any($1::bigint[])", list(positions)
+    )
+    return {row["position"]: row["type"] for row in rows}
 
 
 async def log_extent(database: Database) -> Extent | None:

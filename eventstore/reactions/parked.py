@@ -170,15 +170,6 @@ async def list_parked(
     return [ParkedKey(*row) for row in rows]
 
 
-async def parked_counts(database: Database) -> dict[str, int]:
-    """How many keys are parked, by reactor. A reactor that has never run is missing."""
-    rows = await database.fetch(
-        """select name, count(f.key) as parked from reactors left join reactor_failures as f on reactor = name
-           group by name"""
-    )
-    return {row["name"]: row["parked"] for row in rows}
-
-
 async def parked_actions(database: Database, reactor: str, key: str) -> list[ParkedAction]:
     """The actions on a key, oldest first. They stay when the key is no longer parked."""
     rows = await database.fetch(

@@ -56,7 +56,8 @@ class ReactorStatus(NamedTuple):
     """The progress of a reactor.
 
     position, folded_position: the lowest of its partitions. failed_position, error: those of the partition
-    that stopped at the lowest position. stopped: how many partitions have stopped. states: how many it has.
+    that stopped at the lowest position. stopped: how many partitions have stopped. states: how many it has;
+    None if they were not counted.
     parked: how many keys are parked.
     """
 
@@ -65,7 +66,7 @@ class ReactorStatus(NamedTuple):
     folded_position: int
     failed_position: int | None
     error: str | None
-    states: int
+    states: int | None
     partitions: int
     stopped: int
     parked: int
@@ -257,7 +258,12 @@ async def forget_states(connection: Connection, name: str, *, position: int | No
 async def reactor_statuses(database: Database) -> tuple[int, list[ReactorStatus]]:
     """The head of the log, and the progress of every reactor that has ever run."""
     head = await head_position(database)
-    return head, [ReactorStatus(*row) for row in await database.fetch(_LIST)]
+    return head, await reactors_now(database, count_states=True)
+
+
+async def reactors_now(database: Database, *, count_states: bool = False) -> list[ReactorStatus]:
+    """The progress of every reactor that has ever run. count_states: it takes long if there are many."""
+    return [ReactorStatus(*row) for row in await database.fetch(_LIST, count_states)]
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ commands.py         a mutation per command; submit many; cancel one
 command_status.py   the status of commands; dead letters
 effects.py          failed calls of effects
 reactor_failures.py parked keys of reactors
+system.py           the figures of the whole system
+projection_tables.py tables of projections: rebuild, switch, drop
 lineage.py          the lineage of a command
 filters.py          where and orderBy of a list
 late_projections.py projections that do not show an event, and why

@@ -7,6 +7,7 @@ submitting.py              collect commands into messages and publish them durab
 sending_again.py           send again what a lost COMMANDS had
 outcome_look_ups.py        find outcomes in Postgres, many with one query
 outcomes.py                publish outcomes, and wait for one
+lags.py                    how far the partitions are behind the queue
 partition_reader.py        read the undecided commands of a processor's partitions
 allowing.py                decide the rule of a command on its state; pure
 stream_states.py           the state of a stream, folded from its events; pure

@@ -15,20 +15,19 @@ def announcements(
     names: Names,
     events: Sequence[RecordedEvent],
     projected: Iterable[str],
-    ends: Iterable[tuple[str | None, Ended]],
+    ends: Iterable[tuple[str, Ended]],
 ) -> list[OutMessage]:
     """The signals of a batch, without the ids of its commands.
 
     projected: the tables that have its events. ends: outcomes, each with the subject on which its client
-    waits; None: nobody waits.
+    waits.
     """
     messages = [*log_signals(names, events)]
     if events:
         messages += [projection_signal(names, table_name, events[-1].position) for table_name in projected]
     by_reply: dict[str, list[Ended]] = {}
     for reply, ended in ends:
-        if reply is not None:
-            by_reply.setdefault(reply, []).append(ended)
+        by_reply.setdefault(reply, []).append(ended)
     for reply, outcomes in by_reply.items():
         messages += outcome_signals(reply, outcomes)
     return messages

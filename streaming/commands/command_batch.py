@@ -245,7 +245,11 @@ class CommandBatch:
     async def announce(self, nats: Nats, database: Database) -> None:
         """Publishes the events, each outcome to its waiter, and the ids of the decided commands to all."""
         assert self._appended is not None, "a batch is announced after its commit"
-        ends = [(end.decision.command.reply, end.ended(self._appended)) for end in ends_of(self.decisions)]
+        ends = [
+            (reply, end.ended(self._appended))
+            for end in ends_of(self.decisions)
+            if (reply := end.decision.command.reply) is not None
+        ]
         for command in self._repeated:
             if command.reply is not None and self._has_ended(command.command_id):
                 ends.append((command.reply, await self._ended_before(command.command_id, database)))

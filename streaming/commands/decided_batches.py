@@ -33,11 +33,15 @@ _CALM = 3
 
 No more than this are decided ahead, so none of those that were undone is left then."""
 
+_LARGE = 100
+"""So many commands are a large batch: a processor with smaller ones is not the bottleneck."""
+
 
 class DecidedBatches:
     """Decides batches, in order, and commits the one at the front.
 
     contended: whether they are decided at the commit, while the log is held, and not ahead.
+    held: how many large batches in a row were decided so, without an end to it.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class DecidedBatches:
         self._deciding = asyncio.Lock()
         self._batches: deque[CommandBatch] = deque()
         self.contended = False
+        self.held = 0
         self._calm = 0
 
     async def decide(self, batch: CommandBatch) -> None:
@@ -112,6 +117,8 @@ class DecidedBatches:
                     met = await self._commit_held(connection, batch)
         self._calm = 0 if met else self._calm + 1
         self.contended = self._calm < _CALM
+        is_large = len(batch.commands) >= _LARGE
+        self.held = self.held + 1 if self.contended and is_large else 0
 
     async def _commit_held(self, connection: Connection, batch: CommandBatch) -> bool:
         """Returns whether others had changed what was known."""

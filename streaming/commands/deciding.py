@@ -40,6 +40,7 @@ MAX_EVENT_BYTES = 768 * 1024
 MAX_DEPTH = 100
 """The limit of reactions in a row, each soon after the last one. More count as a loop."""
 
+_ALONE = Needs(())
 _APPLIED = Status.APPLIED  # looked up once: in Python 3.11 the lookup takes as long as making a Decision
 
 
@@ -76,8 +77,9 @@ def decide(
         raise CannotDecide(command, f"{this_code(domain)} has no such command")
     if (unreadable := _unreadable(command, (current,))) is not None:
         return _refused(domain, command, digest, current, *unreadable)
+    needs = _ALONE if basis is None else basis.needs_of(command)
     try:
-        instance = type_.decode(command.data)
+        instance = type_.decode(command.data) if needs.instance is None else needs.instance
     except BaseException as error:  # a __post_init__ may raise anything
         if command.code not in (None, domain.code.fingerprint):
             reason = f"{this_code(domain)} cannot read what the code {command.code} sent: {described(error)}"
@@ -87,18 +89,19 @@ def decide(
         refused = _by_rule(domain, type_, command, instance, current) or _guarded(command, current)
         if refused is not None:
             return _refused(domain, command, digest, current, *refused)
-    needs = Needs(()) if basis is None else basis.needs_of(command)
     if needs.problem is not None:
         return _refused(domain, command, digest, current, Status.FAILED, *needs.problem)
-    sources = basis.look_ups.resolved(needs) if basis is not None and needs.sources else ()
-    others = basis.states_of(sources) if basis is not None and sources else []
-    if others and (unreadable := _unreadable(command, others)) is not None:
-        return _refused(domain, command, digest, current, *unreadable)
+    sources: Sequence[Source] = ()
+    others: Sequence[StreamState] = ()
+    if basis is not None and needs.sources:
+        sources = basis.look_ups.resolved(needs)
+        others = basis.states_of(sources)
+        if (unreadable := _unreadable(command, others)) is not None:
+            return _refused(domain, command, digest, current, *unreadable)
     try:
-        if basis is not None and others:
-            given = zip(sources, others, strict=True)
-            return _applied_across(domain, type_, command, digest, instance, [*given], now, basis)
-        return _applied(domain, type_, command, digest, instance, current, now, basis)
+        if basis is None or not sources:
+            return _applied(domain, type_, command, digest, instance, current, now, basis)
+        return _applied_across(domain, type_, command, digest, instance, sources, others, now, basis)
     except Rejected as rejection:
         status, code, message = Status.REJECTED, rejection.code, rejection.message
     except InvalidDecision as error:
@@ -214,16 +217,16 @@ def _applied_across(
     command: SubmittedCommand,
     digest: bytes,
     instance: Any,
-    given: Sequence[tuple[Source, StreamState]],
+    sources: Sequence[Source],
+    states: Sequence[StreamState],
     now: datetime,
     basis: Basis,
 ) -> tuple[Decision, StreamState]:
     """The decision of a decider over several states.
 
-    given: what each state is folded from, and the state, in the decider's order. The first is the command's.
+    sources: what each of the states is folded from, in the decider's order. The first is the command's.
     """
     decider = domain.deciders[type_.name]
-    sources, states = [*zip(*given, strict=True)]
     after: dict[str, StreamState] = {}
     recorded, events = [], []
     for index, event in domain.decided_across(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from commander.domain import Domain, InvalidDecision
 from commander.domain.deciders import QuerySource, Source, StreamSource
@@ -18,21 +18,16 @@ class Needs(NamedTuple):
     sources: what each state of a decider over several states is folded from, in its order. () for a command
     that an aggregate decides. streams: those of the sources; the first is the command's own.
     problem: why the sources cannot be found, as a code and a message; None if they can.
+    instance: the command; None if it is to be decoded for each decision, because a decider could change it.
+    queries: the sources that are decision models. keys: those that are unique keys.
     """
 
     streams: Sequence[str]
     sources: Sequence[Source] = ()
     problem: tuple[str, str] | None = None
-
-    @property
-    def queries(self) -> Sequence[QuerySource]:
-        """The sources that are decision models."""
-        return [one for one in self.sources if isinstance(one, QuerySource)]
-
-    @property
-    def keys(self) -> Sequence[KeySource]:
-        """The unique keys by which states are found."""
-        return [one for one in self.sources if isinstance(one, KeySource)]
+    instance: Any = None
+    queries: Sequence[QuerySource] = ()
+    keys: Sequence[KeySource] = ()
 
 
 def needs_of(domain: Domain, command: SubmittedCommand) -> Needs:
@@ -43,10 +38,16 @@ def needs_of(domain: Domain, command: SubmittedCommand) -> Needs:
     if type_ is None or decider is None:
         return Needs((own,))
     try:
-        sources = decider.sources_of(type_.decode(command.data))
+        instance = type_.decode(command.data)
+        sources = decider.sources_of(instance)
     except InvalidDecision as error:
         return Needs((own,), problem=("INVALID_DECISION", str(error)))
     except BaseException as error:  # a __post_init__ may raise anything
         return Needs((own,), problem=("UNDECODABLE_COMMAND", described(error)))
-    streams = (one.stream for one in sources if isinstance(one, StreamSource))
-    return Needs([*dict.fromkeys((own, *streams))], sources)
+    return Needs(
+        [*dict.fromkeys((own, *(one.stream for one in sources if isinstance(one, StreamSource))))],
+        sources,
+        instance=None if type_.is_mutable else instance,
+        queries=[one for one in sources if isinstance(one, QuerySource)] if decider.models else (),
+        keys=[one for one in sources if isinstance(one, KeySource)] if decider.finds_by_key else (),
+    )

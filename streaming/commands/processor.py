@@ -190,7 +190,7 @@ class Processor:
         Under load four batches are in progress: one is looked up while the one before is decided and the two
         before that are committed, one after the other.
         """
-        async with Upkeep(self._database, leases, self._settings) as upkeep:
+        async with Upkeep(self._database, leases, self._settings, self._batches) as upkeep:
             while True:
                 if self._loads and self._loads.are_ready:
                     await self._release_loaded(leases)

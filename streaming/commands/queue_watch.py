@@ -9,6 +9,7 @@ more of it.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class QueueLimits:
     commands: int
     bytes: int
     age_seconds: float
+
+
+UNLIMITED = QueueLimits(2**63, 2**63, math.inf)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from commander.eventstore.database import Database
+from commander.streaming.commands.decided_batches import DecidedBatches
 from commander.streaming.commands.partition_reader import PartitionReader
 from commander.streaming.commands.processor_settings import ProcessorSettings
 from commander.streaming.leases import ProcessorLeases
 
+_CONTENDS_AFTER = 20
+"""So many large batches in a row that are decided while the log is held are contention for long."""
 _PATIENCE_SECONDS = 0.02
 """How long deciding waits at most for something that usually takes milliseconds."""
 
@@ -19,7 +22,14 @@ class Upkeep:
     A context manager: its exit stops what still runs.
     """
 
-    def __init__(self, database: Database, leases: ProcessorLeases, settings: ProcessorSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        leases: ProcessorLeases,
+        settings: ProcessorSettings,
+        batches: DecidedBatches,
+    ) -> None:
+        self._batches = batches
         self._database = database
         self._leases = leases
         self._settings = settings
@@ -41,8 +51,12 @@ class Upkeep:
     async def found_unbalanced(self) -> bool:
         """Whether a check that has ended found that the partitions are to be shared in another way.
 
-        Begins one when it is time. Raises Unavailable.
+        Begins one when it is time. Raises Unavailable. Processors that contend for long share in another way.
         """
+        if self._batches.held >= _CONTENDS_AFTER:
+            self._batches.held = 0
+            self._leases.contends = True
+            return True
         loop = asyncio.get_running_loop()
         if self._checking is None:
             if loop.time() < self._check_at:

@@ -9,6 +9,8 @@ signals.stopped               a projection has stopped before an event; Postgres
 signals.tables                another table serves, or there is a new one to fill
 signals.outages               a server that takes no writes, see outages.py
 signals.ended                 the ids of decided commands, see outcomes.py
+signals.watched               somebody watches the system: each API process answers
+signals.figures               its answer, see system/api_processes.py
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ HEAD = "head"
 TABLES = "tables"
 PROJECTIONS = "projection"
 STOPPED = "stopped"
+WATCHED = "watched"
+FIGURES = "figures"
 _MAX_BYTES = 512 * 1024
 _MAX_EVENTS = 500
 
@@ -143,10 +147,14 @@ async def _unsubscribe(client: ChunkedClient, subscription: Subscription) -> Non
 
 
 class SignalListener:
-    """Listens to a kind of signal. `wait` returns at one, or after its timeout. A context manager."""
+    """Listens to a kind of signal. `wait` returns at one, or after its timeout. A context manager.
 
-    def __init__(self, nats: Nats, kind: str) -> None:
+    receive: is called with the data of each.
+    """
+
+    def __init__(self, nats: Nats, kind: str, receive: Callable[[bytes], None] | None = None) -> None:
         self._nats = nats
+        self._receive = receive
         self._subject = signal_subject(nats.names, kind)
         self._signalled = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -171,5 +179,13 @@ class SignalListener:
             pass
         self._signalled.clear()
 
-    def _on_signal(self, _: list[RawMessage]) -> None:
+    async def signalled(self) -> None:
+        """Returns if a signal has arrived since the last wait, or at the next signal."""
+        await self._signalled.wait()
+        self._signalled.clear()
+
+    def _on_signal(self, messages: list[RawMessage]) -> None:
         self._signalled.set()
+        if self._receive is not None:
+            for message in messages:
+                self._receive(message.data)

@@ -35,7 +35,7 @@ class AbandonedTables:
         now = asyncio.get_running_loop().time()
         self._since = {name: self._since.get(name, now) for name in read.values() if name not in kept}
         errors = {
-            projection: _error(projection, table)
+            projection: not_kept_up(projection, table)
             for projection, table in read.items()
             if self.seconds(table) >= _ERROR_SECONDS
         }
@@ -60,7 +60,8 @@ async def replace_abandoned(connection: Connection, nats: Nats, table: Table, ab
         await nats.publish_signals([tables_signal(nats.names)])
 
 
-def _error(projection: str, table: str) -> str:
+def not_kept_up(projection: str, table: str) -> str:
+    """What is wrong with a table that is read and that no process keeps up, and what to do."""
     return (
         f"{table} is read, but no process keeps it up with the log: run `commander projections` with the "
         f"code that made it, or `commander projections switch {projection}`"

@@ -103,8 +103,9 @@ def test_an_event_with_the_key_of_another_stream_is_no_decision() -> None:
     """Also if only one state evolves by it."""
     event = CourseJoined(TWO, TWO)
     decider = school.deciders["Enrol"]
+    command = Enrol(ONE, TWO)
     with pytest.raises(InvalidDecision, match=f"CourseJoined for student-{TWO}, which is not one"):
-        decider._index_of(event, decider.sources_of(Enrol(ONE, TWO)))
+        decider._index_of(event, decider.sources_of(command), command)
 
 
 def test_a_rejection_and_the_guards_of_the_first_state() -> None:

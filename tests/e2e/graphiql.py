@@ -23,7 +23,9 @@ MODEL = "globalThis.__MONACO.editor.getModels().find((model) => model.uri.path.e
 TEXT = f"(name) => {MODEL}.getValue()"
 WRITE = f"([name, text]) => {MODEL}.setValue(text)"
 SHOWS = f"([name, text]) => {MODEL}.getValue().includes(text)"
-expect.set_options(timeout=20_000)
+WAIT_SECONDS = 90
+"""How long a page is waited for. A browser on a machine with other work can stop for seconds."""
+expect.set_options(timeout=WAIT_SECONDS * 1000)
 POLLING_MS = 50
 """How often a condition is checked. By default it is in each frame, which makes the page draw without end."""
 RESPONSE, OPERATION = "response.json", "operation.graphql"
@@ -65,11 +67,11 @@ class Browsed:
         if not (DIST / "manifest.json").is_file():
             pytest.skip("NOT RUN: GraphiQL is not built (make graphiql), so it was tried in no browser")
         await self.page.goto(url)
-        await self.page.wait_for_selector(".graphiql-query-editor .view-line", timeout=90_000)
+        await self.page.wait_for_selector(".graphiql-query-editor .view-line")
 
     async def choose(self, tab: str) -> None:
         """Opens a tab."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_SECONDS):
             while not re.search(rf"^\w+ {tab}\b", await self.text(OPERATION), re.MULTILINE):
                 await self.page.locator(".graphiql-tab", has_text=tab).click()
             await self.page.wait_for_function(SETTLED, arg=[TAB_STATE, tab], polling=POLLING_MS)
@@ -85,7 +87,7 @@ class Browsed:
 
     async def response(self, holding: str) -> Any:
         """What the response pane shows, once it holds this text."""
-        await self.page.wait_for_function(SHOWS, arg=[RESPONSE, holding], timeout=20_000, polling=POLLING_MS)
+        await self.page.wait_for_function(SHOWS, arg=[RESPONSE, holding], polling=POLLING_MS)
         return json.loads(await self.text(RESPONSE))
 
     async def text(self, name: str) -> str:
@@ -141,6 +143,7 @@ async def browsing(browser: BrowserContext) -> AsyncIterator[Browsed]:
     """A page with nothing stored. The browser knows the scripts that others have loaded before: compiling
     them is most of what a first page costs."""
     page = await browser.new_page()
+    page.set_default_timeout(WAIT_SECONDS * 1000)
     await page.add_init_script(FORGET)
     yield Browsed(page)
     await page.close()

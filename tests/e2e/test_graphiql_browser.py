@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from playwright.async_api import expect
 
 from commander.schema.http.graphiql_page import graphiql_page
 from tests.e2e.bank import apply
-from tests.e2e.graphiql import HEADERS, OPERATION, POLLING_MS, SHOWS, TAB_STATE, VARIABLES, Browsed
+from tests.e2e.graphiql import (
+    HEADERS,
+    OPERATION,
+    POLLING_MS,
+    SHOWS,
+    TAB_STATE,
+    VARIABLES,
+    WAIT_SECONDS,
+    Browsed,
+)
 from tests.system import System
 
 COLUMNS = """() => {
@@ -113,11 +124,12 @@ async def test_inputs_show_their_descriptions_and_constraints(system: System, br
     await browsed.choose("Deposit")
     named = page.locator(".graphiql-editor-tool .view-line", has_text="amount").locator("span span").nth(1)
     hover = page.locator(".monaco-hover", has_text="Greater than 0, at most 1000000000, whole cents.")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not await hover.is_visible():  # the worker that knows the schema starts late
             await page.mouse.move(0, 0)
             await named.hover()
-            await page.wait_for_timeout(500)
+            with suppress(PlaywrightTimeoutError):  # to move on earlier would close what is about to open
+                await hover.wait_for(timeout=5000)
     await page.get_by_role("button", name="Show Documentation Explorer").click()
     explorer = page.locator(".graphiql-doc-explorer")
     await explorer.get_by_text("DepositInput", exact=True).last.click()

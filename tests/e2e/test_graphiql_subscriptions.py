@@ -35,7 +35,7 @@ async def test_a_long_feed_keeps_its_newest_items_and_counts_those_it_dropped(
     deposit_many(system, account, 6)
     await browsed.open(system.url)
     await browsed.subscribe(FEED % account)
-    await expect(browsed.items.first).to_contain_text("CaughtUp", timeout=20_000)
+    await expect(browsed.items.first).to_contain_text("CaughtUp")
     await expect(browsed.count).to_contain_text("602 items")
     await expect(browsed.count).to_contain_text("The newest 500 are listed, 102 older ones were dropped.")
     assert await browsed.items.count() == 500
@@ -101,7 +101,7 @@ async def test_a_stream_that_is_one_too_many_says_so_and_begins_when_it_may(
         await expect(browsed.status).to_contain_text("Reconnecting in")
         await expect(browsed.status).to_contain_text("you have 1 open subscriptions, which is the limit")
         await expect(browsed.items).to_have_count(0)
-    await expect(browsed.items.first).to_contain_text("CaughtUp", timeout=60_000)
+    await expect(browsed.items.first).to_contain_text("CaughtUp")
 
 
 async def test_a_restart_of_the_api_is_told_in_words_and_nothing_is_missed_or_repeated(
@@ -128,9 +128,9 @@ async def test_a_restart_of_the_api_is_told_in_words_and_nothing_is_missed_or_re
     for amount in ("2.00", "3.00"):
         apply(api, "deposit", {"accountId": account, "amount": amount})
     await browsed.choose("Own")
-    await expect(browsed.items.filter(has_text="3.00")).to_have_count(1, timeout=30_000)
+    await expect(browsed.items.filter(has_text="3.00")).to_have_count(1)
     await expect(browsed.page.locator(".commander-feed-note")).to_contain_text("goes on behind the last item")
     listed: list[Any] = await browsed.listed()
     assert [item["amount"] for item in listed if "amount" in item] == ["1.00", "2.00", "3.00"]
     await browsed.choose("Row")
-    await expect(browsed.items.filter(has_text="6.00")).to_have_count(1, timeout=30_000)
+    await expect(browsed.items.filter(has_text="6.00")).to_have_count(1)

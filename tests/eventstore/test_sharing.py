@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -26,6 +27,7 @@ def sharings(draw: st.DrawFn) -> Sharing:
     partitions = draw(st.integers(1, 12))
     members = draw(st.dictionaries(st.integers(1, 9), CODES, min_size=1, max_size=6))
     owners = draw(st.dictionaries(st.integers(0, partitions - 1), st.integers(1, 9)))
+    standing_by = draw(st.sets(st.sampled_from(sorted(members))))
     refused = draw(
         st.dictionaries(
             st.tuples(st.integers(0, partitions - 1), st.sampled_from(["old", "new", "newest"])),
@@ -37,6 +39,7 @@ def sharings(draw: st.DrawFn) -> Sharing:
         members,
         owners,
         [refusal(p, code, settled=settled) for (p, code), settled in sorted(refused.items())],
+        frozenset(standing_by),
     )
 
 
@@ -59,9 +62,17 @@ def test_each_partition_has_one_owner_that_can_go_on_in_it_and_waits_only_if_nob
 
 
 @given(sharings())
+def test_who_stands_by_owns_only_what_no_other_member_can_go_on_in(sharing: Sharing) -> None:
+    active = {pid: code for pid, code in sharing.members.items() if pid not in sharing.standing_by}
+    for partition, pid in sharing.assigned().items():
+        refused = {r.fingerprint for r in sharing.refusals if r.partition == partition}
+        assert pid in active or refused.issuperset(active.values())
+
+
+@given(sharings())
 def test_what_has_become_true_does_not_change(sharing: Sharing) -> None:
     assigned = sharing.assigned()
-    then = Sharing(sharing.partitions, sharing.members, assigned, sharing.refusals)
+    then = replace(sharing, owners=assigned)
     assert then.assigned() == assigned
 
 

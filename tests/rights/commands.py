@@ -25,6 +25,10 @@ MUTATIONS = {
     "dropEffect": "olga",
     "retryReaction": "olga",
     "skipReaction": "olga",
+    "rebuildProjection": "olga",
+    "switchProjection": "olga",
+    "rollBackProjection": "olga",
+    "dropProjectionTable": "olga",
 }
 """Who may send each mutation about what is ada's. For the commands of `submit` their own rules hold."""
 

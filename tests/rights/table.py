@@ -33,7 +33,7 @@ class Reach(Enum):
     SHOWN = auto()
     """Its value: what operators see, without the objects below it that are not shown."""
     PLACE = auto()
-    """A place in the log that differs from answer to answer."""
+    """A place in the log, or a figure, that differs from answer to answer."""
     SENDER = auto()
     """Null unless the viewer has sent the command."""
     CODE = auto()
@@ -92,12 +92,13 @@ ROOTS = {
         "complaints complaintHistory complaintAt complaintByText dossier dossiers dossierHistory dossierAt "
         "event events",
         own="node nodes command commands lineage",
-        operators="deadLetters effectFailures reactorFailures",
+        operators="deadLetters effectFailures reactorFailures system",
     ),
     "Subscription": of(
         ANYONE,
         "account accounts transfer transfers complaint complaints dossier dossiers events",
         own="commandStatus lineage",
+        operators="system",
     ),
 }
 
@@ -198,7 +199,41 @@ OPERATIONS = {
         "reactor key state position eventType error traceback attempts parkedAt failedAt actions",
     ),
     "ReactorAction": of(OPERATORS, "position deed actor at"),
+    "ProjectionTable": of(OPERATORS, "projection table state serving servedAt position"),
 }
+
+SYSTEM = {
+    "System": of(
+        OPERATORS,
+        place="at outage problems api queue processing log mirror projections reactors effects schedules "
+        "deadLetters",
+    ),
+    "SystemApi": of(OPERATORS, "processes submittedPerSecond connections subscribers"),
+    "SystemApiProcess": of(
+        OPERATORS,
+        "host process submittedPerSecond connections subscribers feedPosition feedLag problem",
+    ),
+    "SystemQueue": of(OPERATORS, "commands bytes ageSeconds full messagesPerSecond problem"),
+    "SystemProcessing": of(
+        OPERATORS,
+        "decided decidedPerSecond appliedPerSecond rejectedPerSecond failedPerSecond partitions processors "
+        "problem",
+    ),
+    "SystemPartition": of(OPERATORS, "partition lag holder problem"),
+    "SystemProcessor": of(OPERATORS, "host process code partitions"),
+    "SystemLog": of(OPERATORS, "position perSecond bytes newestAt"),
+    "SystemMirror": of(OPERATORS, "movement running problem"),
+    "SystemMovement": of(OPERATORS, "position lag perSecond secondsLeft"),
+    "SystemProjection": of(
+        OPERATORS,
+        "name table code state serving servedAt inline keptUp movement stopped problem",
+    ),
+    "SystemReactor": of(OPERATORS, "name movement partitions held parked rebuilding stopped problem"),
+    "SystemEffect": of(OPERATORS, "name movement running failed problem"),
+    "SystemSchedule": of(OPERATORS, "name cron nextAt commands problem"),
+    "SystemDeadLetters": of(OPERATORS, "count newestAt"),
+}
+"""All of it is for operators, and moves."""
 
 OUTCOMES = {
     "CommandAccepted": outcome(),
@@ -262,6 +297,7 @@ TABLE: Mapping[str, Entry] = {
     **EVENTS,
     **COMMANDS,
     **OPERATIONS,
+    **SYSTEM,
     **OUTCOMES,
     **PAGES,
 }
@@ -280,5 +316,7 @@ NOT_MET = {
     "ProjectionBehind",
     "EffectAction",
     "ReactorAction",
+    "SystemSchedule",
+    "ProjectionTable",
 }
 """The types of which the story has no object, beside roots and outcomes."""

@@ -24,6 +24,10 @@ OPERATIONS = {
     "dropEffect": '(effect: "none", position: "1") { effect }',
     "retryReaction": '(reactor: "none", key: "none") { reactor }',
     "skipReaction": '(reactor: "none", key: "none") { reactor }',
+    "rebuildProjection": '(projection: "none") { table }',
+    "switchProjection": '(projection: "none") { table }',
+    "rollBackProjection": '(projection: "none") { table }',
+    "dropProjectionTable": '(projection: "none", table: "none") { table }',
 }
 
 

@@ -27,6 +27,7 @@ async def all_parts(servers: Bank, services: Services) -> AsyncIterator[Services
         Relay(servers.database, servers.nats).run(),
         ReactorRunner(bank, servers.database, servers.nats, servers.submitter, reactor).run(),
         services.feed.run(),
+        services.system.run(),
         *(Projector(bank, servers.database, servers.nats, t).run() for t in services.tables.values()),
     ]
     tasks = [asyncio.create_task(one) for one in work]

@@ -332,12 +332,17 @@ OPERATIONS = [
     "query { deadLetters { commandId } }",
     "query { effectFailures { effect } }",
     "query { reactorFailures { edges { cursor } } }",
+    "query { system { at } }",
     f'mutation {{ retryDeadLetter(commandId: "{UUID(int=1)}") {{ commandId }} }}',
     f'mutation {{ dropDeadLetter(commandId: "{UUID(int=1)}") {{ commandId }} }}',
     'mutation { retryEffect(effect: "mail", position: "1") { effect } }',
     'mutation { dropEffect(effect: "mail", position: "1") { effect } }',
     'mutation { retryReaction(reactor: "r", key: "k") { reactor } }',
     'mutation { skipReaction(reactor: "r", key: "k") { reactor } }',
+    'mutation { rebuildProjection(projection: "none") { table } }',
+    'mutation { switchProjection(projection: "none") { table } }',
+    'mutation { rollBackProjection(projection: "none") { table } }',
+    'mutation { dropProjectionTable(projection: "none", table: "none") { table } }',
 ]
 
 

@@ -168,12 +168,13 @@ def test_what_the_roles_of_a_viewer_never_reach_is_gone_and_all_that_only_leads_
         *("Letter.mood", "LetterAt.mood", "LetterWhere.mood", "LetterColumn.MOOD", "Written.mood"),
         *("Letter.readerId", "Letter.reader", "LetterWhere.reader"),
         *("Query.deadLetters", "Mutation.retryEffect", "Query.reactorFailures", "EffectFailure"),
+        *("Query.system", "Subscription.system", "System", "SystemQueue"),
     } & whole <= gone
     assert {"Mutation.hire", "Person.salary", "Letter.mood", "Query.deadLetters", "Letter.reader"} <= gone
     assert {"Mutation.write", "Letter.text", "Letter.authorId", "Filed", "Written.text"} <= nobody
     boss = names_in(known(BOSS))
     assert {"Mutation.hire", "Person.salary", "Letter.mood", "Letter.reader", "Promoted"} <= boss
-    assert "Query.deadLetters" not in boss
+    assert not {"Query.deadLetters", "Subscription.system", "System"} & boss
     assert known(None) is known(OPERATOR), "operators, and everyone if authentication is off, know all"
     assert known(NOBODY) is known(Viewer("ada", frozenset({"unknown"}))), "roles of no rule do not count"
 

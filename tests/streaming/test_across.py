@@ -6,17 +6,21 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import chain, count
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from commander.domain import Domain
 from commander.eventstore.audit.events import EVENTS, VERSIONS
 from commander.eventstore.audit.findings import begun
 from commander.eventstore.audit.outcomes import OUTCOMES
 from commander.eventstore.records import Outcome, RecordedEvent, Status
+from commander.streaming import leases
+from commander.streaming.commands import decided_batches, upkeep
 from commander.streaming.nats.streams import partition_of
 from tests.domain.school import (
     Course,
@@ -192,6 +196,13 @@ async def test_no_rule_is_broken_by_three_processors_that_come_and_go(servers: B
     assert len(log) == sum(one.event_count for one in found)
 
 
+async def contend(servers: Bank, random_: random.Random) -> None:
+    """Has some commands decided that two processors meet on."""
+    numbers = random_.choices(range(DOCTORS), k=_AT_ONCE)
+    moves = [GoOffCall(n, (n + 4) % DOCTORS) if random_.random() < 0.5 else GoOnCall(n) for n in numbers]
+    await outcomes(servers, await asyncio.gather(*(servers.submit(one, wards) for one in moves)))
+
+
 async def test_processors_that_contend_decide_while_the_log_is_held_and_ahead_again_later(
     servers: Bank,
 ) -> None:
@@ -201,15 +212,58 @@ async def test_processors_that_contend_decide_while_the_log_is_held_and_ahead_ag
         while not all(one.owned for one in processors):
             await asyncio.sleep(0.01)
         while not (contended := [one for one in processors if one._batches.contended]):
-            numbers = random_.choices(range(DOCTORS), k=_AT_ONCE)
-            moves = [
-                GoOffCall(n, (n + 4) % DOCTORS) if random_.random() < 0.5 else GoOnCall(n) for n in numbers
-            ]
-            await outcomes(servers, await asyncio.gather(*(servers.submit(one, wards) for one in moves)))
+            await contend(servers, random_)
         owned = contended[0].owned
         doctor = next(n for n in range(DOCTORS) if partition_of(f"doctor-{n}", PARTITIONS) in owned)
         while contended[0]._batches.contended:  # it meets nothing of others
             await outcomes(servers, [await servers.submit(GoOnCall(doctor), wards)])
+
+
+@asynccontextmanager
+async def one_of_two_stands_by(servers: Bank) -> AsyncIterator[Callable[[], dict[asyncio.Task[None], int]]]:
+    """Two processors contend until one stands by. Gives what tells how many partitions each owns."""
+    random_ = random.Random(19)
+
+    async def contend_on() -> None:
+        while True:
+            await contend(servers, random_)
+
+    processors = [servers.processor(wards, batch_size=20) for _ in range(2)]
+    async with AsyncExitStack() as stack, asyncio.timeout(60):
+        tasks = [await stack.enter_async_context(running(one.run())) for one in processors]
+
+        def owned() -> dict[asyncio.Task[None], int]:
+            return {task: len(one.owned) for task, one in zip(tasks, processors, strict=True)}
+
+        async with running(contend_on()):
+            while sorted(owned().values()) != [0, PARTITIONS]:
+                await asyncio.sleep(0.01)
+        yield owned
+
+
+@pytest.fixture
+def stands_by_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decided_batches, "_LARGE", 1)
+    monkeypatch.setattr(upkeep, "_CONTENDS_AFTER", 3)
+
+
+@pytest.mark.usefixtures("stands_by_soon")
+async def test_a_processor_that_stands_by_takes_over_at_once(servers: Bank) -> None:
+    async with one_of_two_stands_by(servers) as owned:
+        [standby, active] = sorted(owned(), key=lambda task: owned()[task])
+        active.cancel()
+        while owned()[standby] != PARTITIONS:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("stands_by_soon")
+async def test_a_processor_that_stands_by_shares_again_after_its_time(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "STANDS_BY_SECONDS", 1)
+    async with one_of_two_stands_by(servers) as owned:
+        while [*owned().values()] != [PARTITIONS // 2] * 2:
+            await asyncio.sleep(0.01)
 
 
 async def test_what_a_decision_has_only_read_is_still_so_when_it_is_stored(servers: Bank) -> None:
