@@ -20,7 +20,7 @@ from bench.whole.timeline import Timeline
 from bench.whole.users import Users
 from bench.whole.watchers import Watchers
 
-ONCE: tuple[Literal["openAccount", "deposit"], ...] = ("openAccount", "deposit")
+_ONCE: tuple[Literal["openAccount", "deposit"], ...] = ("openAccount", "deposit")
 _OPENINGS_PER_SECOND = 200.0
 _SETTLED_SECONDS = 120.0
 _POLL_SECONDS = 0.2
@@ -38,7 +38,7 @@ class Run:
 
     async def open_accounts(self) -> None:
         self.timeline.mark("stage", "opening accounts")
-        for only in ONCE:
+        for only in _ONCE:
             await use(self._users(_OPENINGS_PER_SECOND, 0, only), self.timeline.users, self._driven)
         await self.settle()
 
