@@ -76,8 +76,8 @@ def fan_of(ticks: Sequence[WatchersTick], watchers: int, seconds: float) -> Fan:
 def gaps_of(timeline: Timeline) -> list[Gap]:
     """One for each kill: of the time from it to the next one, or to the end."""
     kills = [mark for mark in timeline.marks if mark.kind == "kill"]
-    ends = [*(mark.at for mark in kills[1:]), float("inf")]
-    return [_gap(timeline, mark.at, end, mark.what) for mark, end in zip(kills, ends, strict=True)]
+    times = [*(mark.at for mark in kills), float("inf")]
+    return [_gap(timeline, mark.at, end, mark.what) for mark, end in zip(kills, times[1:], strict=True)]
 
 
 def _gap(timeline: Timeline, at: float, end: float, killed: str) -> Gap:

@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 from uuid import UUID, uuid4
 
 from bench.processes import MeasurementFailed
@@ -19,6 +20,7 @@ from bench.whole.timeline import Timeline
 from bench.whole.users import Users
 from bench.whole.watchers import Watchers
 
+_ONCE: tuple[Literal["openAccount", "deposit"], ...] = ("openAccount", "deposit")
 _OPENINGS_PER_SECOND = 200.0
 _SETTLED_SECONDS = 120.0
 _POLL_SECONDS = 0.2
@@ -36,7 +38,8 @@ class Run:
 
     async def open_accounts(self) -> None:
         self.timeline.mark("stage", "opening accounts")
-        await self._use(_OPENINGS_PER_SECOND, 0, opening=True)
+        for only in _ONCE:
+            await use(self._users(_OPENINGS_PER_SECOND, 0, only), self.timeline.users, self._driven)
         await self.settle()
 
     async def saturate(self) -> list[Step]:
@@ -101,10 +104,17 @@ class Run:
         await self.system.bring_back(part)
         self.timeline.mark("back", part.name)
 
-    async def _use(self, per_second: float, seconds: float, *, opening: bool = False) -> None:
+    async def _use(self, per_second: float, seconds: float) -> None:
+        await use(self._users(per_second, seconds), self.timeline.users, self._driven)
+
+    def _users(
+        self, per_second: float, seconds: float, only: Literal["openAccount", "deposit"] | None = None
+    ) -> Users:
         ports, clients = self.system.api_ports, self.plan.clients
-        users = Users(ports, self.accounts, clients, per_second, seconds, opening)
-        await use(users, self.timeline.users, partial(self.sampling.driven, "users"))
+        return Users(ports, self.accounts, clients, per_second, seconds, only)
+
+    def _driven(self, process_id: int | None) -> None:
+        self.sampling.driven("users", process_id)
 
     def _watched(self, count: int) -> AbstractAsyncContextManager[None]:
         watchers = Watchers(self.system.api_ports, count)

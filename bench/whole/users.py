@@ -13,7 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -36,7 +36,7 @@ _LATER = {"UNAVAILABLE", "OVERLOADED", "RATE_LIMITED", "TIMED_OUT", "INTERNAL"}
 
 
 class Users(msgspec.Struct, frozen=True):
-    """ports: of the APIs. accounts: whose money moves. opening: they are opened, and get money, and no more.
+    """ports: of the APIs. accounts: whose money moves. only: of each account this is done once, and no more.
 
     clients: how many connections. per_second, seconds: for how long mutations are due at which rate.
     """
@@ -46,7 +46,7 @@ class Users(msgspec.Struct, frozen=True):
     clients: int
     per_second: float
     seconds: float
-    opening: bool = False
+    only: Literal["openAccount", "deposit"] | None = None
 
 
 class _Mutation(NamedTuple):
@@ -182,11 +182,10 @@ def _outcome(body: bytes) -> str | None:
 
 def _mutations(users: Users) -> Iterator[tuple[str, dict[str, str]]]:
     """The mutations in the order in which they are due: their names and their inputs."""
-    if users.opening:
-        for number, account in enumerate(users.accounts):
-            yield "openAccount", {"owner": f"User {number}", "accountId": str(account)}
+    if users.only is not None:
+        own = {"openAccount": {"owner": "User"}, "deposit": {"amount": "10000.00"}}[users.only]
         for account in users.accounts:
-            yield "deposit", {"accountId": str(account), "amount": "10000.00"}
+            yield users.only, {"accountId": str(account), **own}
         return
     drawing = random.Random(0)
     names, shares = [*_SHARES], [*_SHARES.values()]

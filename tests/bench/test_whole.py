@@ -157,6 +157,7 @@ def test_a_gap_is_the_longest_time_without_an_outcome_after_a_fault() -> None:
     first, second = gaps_of(timeline)
     assert (first.killed, first.at, first.seconds, round(first.slowest)) == ("processor 1", 3, 2.5, 2500)
     assert (second.killed, round(second.seconds, 3)) == ("api 1", 1.1)
+    assert gaps_of(Timeline()) == []
 
 
 def test_the_terminal_shows_what_happens_now() -> None:
