@@ -68,6 +68,9 @@ class Unique:
         self.normalise = normalise
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class UniqueRule:
     """What no two streams of an aggregate have in common.
@@ -97,14 +100,17 @@ class UniqueRule:
 
         Raises InvalidDecision if a function of the rule raises, or if a value cannot be part of a key.
         """
-        found = (self.key_of(*values) for values in self._values_of(state))
+        if self.keys is None:  # the usual case, for each command of such an aggregate
+            key = self.key_of(*[getattr(state, name) for name in self.fields])
+            return _NONE if key is None else frozenset((key,))
+        found = (self.key_of(*_as_key(values)) for values in self._called(self._listed_keys, state))
         return frozenset(key for key in found if key is not None)
 
     def may_differ(self, before: Any, after: Any) -> bool:
         """Whether two states can have different keys. The values of fields are compared, the keys are not."""
         if self.keys is not None:
             return before is not after
-        return any(getattr(before, name) is not getattr(after, name) for name in self.fields)
+        return any([getattr(before, name) is not getattr(after, name) for name in self.fields])
 
     def key_of(self, *values: Any) -> str | None:
         """The canonical text of the key with these values, in the order of the fields; None if one is None.
@@ -123,12 +129,6 @@ class UniqueRule:
                 return None
         text = _encoder.encode([self._canonical(value) for value in values])
         return text.decode() if len(text) <= MAX_KEY_BYTES else f"sha256:{sha256(text).hexdigest()}"
-
-    def _values_of(self, state: Any) -> Iterable[tuple[Any, ...]]:
-        """The values of each key."""
-        if self.keys is None:
-            return (tuple(getattr(state, name) for name in self.fields),)
-        return map(_as_key, self._called(self._listed_keys, state))
 
     def _listed_keys(self, state: Any) -> Sequence[Any]:
         assert self.keys is not None, "it is called only then"

@@ -7,7 +7,7 @@ what was taken; see eventstore/log/conditions.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,6 +85,8 @@ class Basis:
 
     def needs_of(self, command: SubmittedCommand) -> Needs:
         """What the decision on a command of the batch needs."""
+        if not self._domain.deciders:
+            return Needs((command.stream,))
         found = self._needs.get(command.command_id)
         if found is None:
             found = self._needs[command.command_id] = needs_of(self._domain, command)
@@ -108,8 +110,8 @@ class Basis:
         moved = self._moved(after) if self._across.rules else {}
         self._folded.add(events)
         for key, change in moved.items():
-            first = self._changes.get(key, change)
-            self._changes[key] = Change(first.before, change.after)
+            first = self._changes.get(key)
+            self._changes[key] = change if first is None else Change(first.before, change.after)
             self._holders[key] = change.after
         for stream, state in after.items():
             self._states_before.setdefault(stream, self._states[stream])
@@ -118,19 +120,21 @@ class Basis:
     def _moved(self, after: Mapping[str, StreamState]) -> Mapping[Key, Change]:
         """The keys that these states move. Raises as `accept`."""
         moved = dict[Key, Change]()
-        keys = list(self._keys(after))
+        keys = self._keys(after)
         for index, _, stream, held, wanted in keys:
             for text in held - wanted:
                 moved[index, text] = Change(self._holders.get((index, text), stream), None)
         for index, rule, stream, held, wanted in keys:
-            for key in ((index, text) for text in wanted - held):
-                if (released := moved.get(key)) is not None:
+            for text in wanted - held:
+                key = index, text
+                if moved and (released := moved.get(key)) is not None:
                     moved[key] = Change(released.before, stream)
                     continue
-                if key not in self._holders:
-                    self.unknown.add(key)
                 holder = self._holders.get(key)
-                if holder not in (None, stream):
+                if holder is None:
+                    if key not in self._holders:
+                        self.unknown.add(key)
+                elif holder != stream:
                     self._changes.setdefault(key, Change(holder, holder))  # the rejection rests on it
                     raise rule.rejection
                 moved[key] = Change(holder, stream)
@@ -138,17 +142,20 @@ class Basis:
 
     def _keys(
         self, after: Mapping[str, StreamState]
-    ) -> Iterator[tuple[int, UniqueRule, str, frozenset[str], frozenset[str]]]:
+    ) -> list[tuple[int, UniqueRule, str, frozenset[str], frozenset[str]]]:
         """For each rule of each of these streams: the keys that it holds, and those of its next state.
 
         Without those of a stream whose keys cannot have changed.
         """
+        found = []
         for stream, state in after.items():
             for index, rule in self._across.rules.get(stream.partition("-")[0], ()):
                 before = self._states[stream].state
                 if rule.may_differ(before, state.state):
                     held = self._holders.keys_of(index, rule, stream, before)
-                    yield index, rule, stream, held, self._holders.keys_of(index, rule, stream, state.state)
+                    wanted = self._holders.keys_of(index, rule, stream, state.state)
+                    found.append((index, rule, stream, held, wanted))
+        return found
 
     async def look_up(
         self,
@@ -162,6 +169,8 @@ class Basis:
 
         ahead: whether they are decided before their turn to commit. Then what others wrote is read too.
         """
+        if not self._domain.deciders:
+            return
         needed = [self.needs_of(command) for command in commands]
         others = {stream for one in needed for stream in one.streams[1:]}
         others |= await self.look_ups.find(needed, database)
