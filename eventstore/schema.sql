@@ -231,6 +231,7 @@ create table tables_of_projections (
     built_at timestamptz,
     served_at timestamptz,
     skipped json,
+    traceback text,
     unique (name, fingerprint, build)
 );
 create unique index tables_of_projections_serving on tables_of_projections (name) where serving;
@@ -251,7 +252,7 @@ end $$;
 -- Each table of a projection with its checkpoint. All columns but `position` can be written.
 create view projections as
 select name, fingerprint, table_name, failed_position, error, build, shape, state, serves_when_built, serving, inline,
-       created_at, built_at, served_at, skipped, projection_position(table_name) as position
+       created_at, built_at, served_at, skipped, projection_position(table_name) as position, traceback
 from tables_of_projections;
 
 -- Moves the checkpoint of a table and clears a stored failure. Returns false if there is no such table.
@@ -265,7 +266,7 @@ begin
         return false;
     end if;
     update tables_of_projections
-    set failed_position = null, error = null
+    set failed_position = null, error = null, traceback = null
     where table_name = of_table and failed_position is not null;
     return true;
 end $$;

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from traceback import format_exception
 from types import CodeType
 from typing import Any
 
 _THIS_FOLDER = os.path.dirname(__file__)
 _PACKAGE = os.path.dirname(_THIS_FOLDER) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples", "")
+_MOST_OF_A_TRACEBACK = 8000
 _PYTHON = os.path.dirname(os.__file__) + os.sep
 
 
@@ -60,6 +62,12 @@ def raised(error: BaseException) -> str:
     The author's code is neither Commander's nor a library's. The last of its lines counts.
     """
     return f"{type(error).__name__}: {error}{place_of(error)}"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error as Python prints it, at most its last 8000 characters. It can be stored."""
+    text = "".join(format_exception(error))[-_MOST_OF_A_TRACEBACK:]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def place_of(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from commander.domain import Domain, ProjectionFailed
+from commander.domain.source import traceback_of
 from commander.eventstore.database import Connection, Database, reaching_postgres
 from commander.eventstore.locks import Lock
 from commander.eventstore.projections.rows import Changes, LoggedEvent, Rows, Touch, Unwritable, touches_of
@@ -24,6 +25,7 @@ class Stopped:
     position: int
     type: str
     error: str
+    traceback: str | None = None
 
     def __str__(self) -> str:
         return f"stopped before {self.type} at position {self.position}: {self.error}"
@@ -58,7 +60,7 @@ async def position_of(connection: Connection, table: Table) -> int:
 async def projection_statuses(database: Database, tables: Iterable[Table]) -> list[ProjectionStatus]:
     """The progress of each of these tables, by projection and table name."""
     rows = await database.fetch(
-        """select name, table_name, position, failed_position, error,
+        """select name, table_name, position, failed_position, error, traceback,
                   (select type from events where events.position = failed_position) as type
            from projections where table_name = any($1::text[]) order by name, table_name""",
         [t.name for t in tables],
@@ -69,7 +71,7 @@ async def projection_statuses(database: Database, tables: Iterable[Table]) -> li
 def _stopped(row: asyncpg.Record) -> Stopped | None:
     if row["failed_position"] is None:
         return None
-    return Stopped(row["failed_position"], row["type"] or "", row["error"] or "")
+    return Stopped(row["failed_position"], row["type"] or "", row["error"] or "", row["traceback"])
 
 
 async def fold(
@@ -124,14 +126,20 @@ async def _move(connection: Connection, table: Table, up_to: int) -> None:
         raise TableGone(f"the table {table.name} was dropped")
 
 
-async def save_failure(connection: Connection, table: Table, position: int, error: str) -> None:
-    """Stores why a projection stopped, and at which event. The command line and /health/ready show it."""
+async def save_failure(
+    connection: Connection, table: Table, position: int, reason: str, error: BaseException | None = None
+) -> None:
+    """Stores why a projection stopped, and at which event. The command line and /health/ready show it.
+
+    error: its traceback is stored too.
+    """
     with reaching_postgres(connection):
         await connection.execute(
-            "update projections set failed_position = $2, error = $3 where table_name = $1",
+            "update projections set failed_position = $2, error = $3, traceback = $4 where table_name = $1",
             table.name,
             position,
-            error,
+            reason,
+            None if error is None else traceback_of(error),
         )
 
 

@@ -96,7 +96,7 @@ class InlineProjections:
 async def _stop(connection: Connection, table: Table, position: int, error: Exception, reason: str) -> None:
     logger.error("%s; %s leaves inline mode", reason, table.name, exc_info=error)
     await _leave_inline(connection, table)
-    await save_failure(connection, table, position, reason)
+    await save_failure(connection, table, position, reason, error)
 
 
 async def _missed(

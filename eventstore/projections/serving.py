@@ -29,7 +29,7 @@ from commander.eventstore.sessions import unlimited
 BUILDING, BUILT = "BUILDING", "BUILT"
 _LONG_SECONDS = 24 * 3600
 _COLUMNS = """table_name, name, fingerprint, build, shape, state, serves_when_built, serving, inline,
-              position, failed_position, error, created_at, built_at, served_at, skipped"""
+              position, failed_position, error, created_at, built_at, served_at, skipped, traceback"""
 
 
 class TableGone(CommanderError):
@@ -68,6 +68,7 @@ class TableRecord(NamedTuple):
     built_at: datetime | None
     served_at: datetime | None
     skipped: dict[str, int] | None
+    traceback: str | None
 
     @property
     def is_held(self) -> bool:

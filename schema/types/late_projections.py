@@ -30,6 +30,7 @@ class StoppedAt:
     position: Position
     type: str
     error: str = strawberry.field(description="What the code of the domain raised, with file and line.")
+    traceback: str | None = strawberry.field(description="Null if no code raised it, and for a reactor.")
 
 
 @strawberry.type(description="A projection that does not show an event, and why.")
@@ -61,7 +62,12 @@ def projection_behind(late: Late, operates: bool) -> ProjectionBehind:
 
 def stopped_at(stopped: Stopped) -> StoppedAt:
     """The GraphQL type for the event that a projection cannot fold."""
-    return StoppedAt(position=Position(stopped.position), type=stopped.type, error=stopped.error)
+    return StoppedAt(
+        position=Position(stopped.position),
+        type=stopped.type,
+        error=stopped.error,
+        traceback=stopped.traceback,
+    )
 
 
 def projection_names(domain: Domain, types: TypeMap) -> Any | None:

@@ -289,7 +289,7 @@ class Projector:
             except (ProjectionFailed, UndecodableEvent) as earlier:
                 error = earlier
         known, failure = self.failure, str(error)
-        await save_failure(connection, self._table, error.position, failure)
+        await save_failure(connection, self._table, error.position, failure, error)
         self.failure = failure
         if failure != known:
             text = "%s; the projection stops before that event until its code is fixed"

@@ -5,7 +5,6 @@ This module sends and stores nothing.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from commander.domain.errors import RAISED, EndedItsProcess, Unavailable, Unknow
 from commander.domain.lookups import REACTION_REJECTED
 from commander.domain.new_ids import ids_of_reaction
 from commander.domain.reactors import RecordedRejection
-from commander.domain.source import raised
+from commander.domain.source import raised, traceback_of
 from commander.eventstore.database import Connection, Database
 from commander.eventstore.handling import MOST_DEATHS
 from commander.eventstore.log.causation import Depths
@@ -32,9 +31,6 @@ from commander.streaming.nats.clock import Clock
 from commander.streaming.nats.streams import partition_of
 from commander.streaming.newer_code import NewerCode, NotKnown
 from commander.streaming.tracing import SpanKind, mark, now_ns
-
-_MOST_OF_A_TRACEBACK = 8000
-"""The maximum of characters of a traceback that are stored, counted from its end."""
 
 
 class ReactionFailed(NamedTuple):
@@ -237,7 +233,7 @@ class Reacting:
             sent=max(sent, position - 1),
             event_type=taken.event.type,
             error=without_nul(raised(error)),
-            traceback=without_nul("".join(traceback.format_exception(error))[-_MOST_OF_A_TRACEBACK:]),
+            traceback=traceback_of(error),
             fingerprint=self._domain.fingerprint_of(self._reactor),
         )
 

@@ -198,7 +198,10 @@ def _waiting(found: Found, queue: QueueWatch) -> int:
 def _stopped(found: Found, one: TableRecord | ReactorStatus) -> Stopped | None:
     """The event that a table or a reactor has stopped before."""
     position = one.failed_position
-    return None if position is None else Stopped(position, found.types.get(position, ""), one.error or "")
+    if position is None:
+        return None
+    traceback = one.traceback if isinstance(one, TableRecord) else None
+    return Stopped(position, found.types.get(position, ""), one.error or "", traceback)
 
 
 def _reactors(found: Found, domain: Domain) -> list[ReactorStatus]:

@@ -98,6 +98,8 @@ async def test_what_breaks_is_red_with_its_reason_and_is_mended_from_the_page(
     tables = console.part("Tables of projections")
     await expect(tables).to_contain_text("RuntimeError: a stone in the projection (")
     await expect(tables).to_contain_text("mill.py:")
+    await tables.locator("summary").click()
+    await expect(tables).to_contain_text("Traceback (most recent call last)")
     await console.looks_right("projections")
     await page.get_by_role("link", name=re.compile("^Reactors")).click()
     parked = console.part("Parked keys")

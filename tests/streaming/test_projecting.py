@@ -86,6 +86,7 @@ async def test_a_projection_that_raises_stops_alone_before_the_event_and_says_so
     (found,) = await projection_statuses(servers.database, [picky])
     assert (found.position, found.stopped and found.stopped.position) == (10, 11)
     assert found.stopped is not None and "RuntimeError: not her" in found.stopped.error
+    assert "Traceback (most recent call last)" in (found.stopped.traceback or "")
     assert await servers.database.fetchval(f'select count(*) from "{picky.name}"') == 10
 
 

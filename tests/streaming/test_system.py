@@ -184,6 +184,7 @@ async def test_what_has_failed_names_the_event_and_the_error_and_goes_when_it_is
         assert table.stopped is not None
         assert table.stopped.type == "Ground"
         assert "RuntimeError: a stone in the projection (" in table.stopped.error
+        assert "in must_hold" in (table.stopped.traceback or "")
         assert table.problem == f"it has stopped: {table.stopped.error}"
         assert table.movement.position == table.stopped.position - 1
         assert (reactor.parked, reactor.stopped) == (1, None)

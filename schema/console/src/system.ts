@@ -4,7 +4,7 @@ import { watch } from "./api.js";
 import { watch as watchSession } from "./session.js";
 
 const MOVEMENT = "movement { position lag perSecond secondsLeft }";
-const STOPPED = "stopped { position type error }";
+const STOPPED = "stopped { position type error traceback }";
 const SYSTEM = `subscription ConsoleSystem {
   system {
     at outage problems
@@ -42,6 +42,7 @@ export interface StoppedAt {
   position: string;
   type: string;
   error: string;
+  traceback: string | null;
 }
 
 interface Part {

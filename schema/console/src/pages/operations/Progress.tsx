@@ -29,7 +29,14 @@ export function Problem({ problem, stopped }: { problem: string | null; stopped?
         It has stopped before <b>{stopped.type}</b> at position{" "}
         <Link href={`/log/${stopped.position}`}>{stopped.position}</Link>. It goes on when its code is fixed.
       </p>
-      <pre>{stopped.error}</pre>
+      {stopped.traceback ? (
+        <details>
+          <summary>{stopped.error}</summary>
+          <pre>{stopped.traceback}</pre>
+        </details>
+      ) : (
+        <pre>{stopped.error}</pre>
+      )}
     </div>
   );
 }
