@@ -53,6 +53,14 @@ class Refusal(NamedTuple):
     settled: bool
 
 
+def undecided_before(refusal: Refusal) -> str:
+    """Why a partition of COMMANDS waits, and what to do."""
+    return (
+        f"it waits before {refusal.needs}; no code that runs can decide it; start a processor of code that "
+        f"can, or fail the command: commander processors fail {refusal.command_id} --reason TEXT"
+    )
+
+
 @dataclass(frozen=True)
 class Sharing:
     """A group at one moment.

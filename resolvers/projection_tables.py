@@ -27,6 +27,8 @@ async def records_of(database: Database, name: str) -> list[TableRecord]:
 
 async def table_to_switch_to(database: Database, name: str, table: str | None = None) -> TableRecord:
     """The table of this name, or the newest that is built and does not serve. Raises NotFound."""
+    if table is not None:
+        must_be_storable("table", table)
     records = await records_of(database, name)
     built = [one for one in records if one.state == BUILT and not one.serving]
     chosen = [one for one in records if one.table_name == table] if table is not None else built[:1]
@@ -64,6 +66,7 @@ async def rebuild(database: Database, domain: Domain, name: str, *, hold: bool =
 
     hold: it does not serve by itself when it is filled. Raises NotFound.
     """
+    must_be_storable("projection", name)
     projection = domain.projections.get(name)
     if projection is None:
         known = ", ".join(domain.projections) or "none"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from commander.eventstore.database import Database
+from commander.eventstore.sharing import undecided_before
 from commander.parts.exposition import Metric, gauge, gauges, histogram, labelled
 from commander.parts.metrics import Measure
 from commander.parts.part import Part, run_all
@@ -16,7 +17,6 @@ from commander.streaming.commands.sending_again import LossWatch
 from commander.streaming.commands.submitting import Submitter
 from commander.streaming.nats.connection import Nats
 from commander.streaming.nats.streams import queue_depth
-from commander.streaming.system.still import undecided_before
 
 
 class ProcessorPart(Part):

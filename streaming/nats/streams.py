@@ -70,14 +70,25 @@ async def ensure_streams(nats: Nats, replicas: int) -> None:
     """
     for config in _configs(nats.names, replicas):
         with reaching_nats():
-            try:
-                found = await nats.jetstream.stream_info(config.name or "")
-            except NotFoundError:
-                await _create(nats, config)
-            else:
-                nats.names.must_own(found)
-                await update(nats, found.config, config)
-            await claimed(nats, config.name or "")  # of two systems at once, the one that was second sees it
+            while not await _ensured(nats, config):
+                logger.info("the stream %s was deleted in this moment", config.name)
+
+
+async def _ensured(nats: Nats, config: api.StreamConfig) -> bool:
+    """Returns False if somebody has deleted the stream meanwhile, as `commander restore` does."""
+    try:
+        found = await nats.jetstream.stream_info(config.name or "")
+    except NotFoundError:
+        await _create(nats, config)
+    else:
+        nats.names.must_own(found)
+        with suppress(NotFoundError):  # `claimed` finds that too
+            await update(nats, found.config, config)
+    try:
+        await claimed(nats, config.name or "")  # of two systems at once, the one that was second sees it
+    except NotFoundError:
+        return False
+    return True
 
 
 async def claimed(nats: Nats, stream: str) -> api.StreamInfo:

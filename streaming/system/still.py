@@ -7,18 +7,10 @@ from collections.abc import Sequence
 from commander.eventstore.projections.folding import Stopped
 from commander.eventstore.projections.serving import BUILDING, TableRecord
 from commander.eventstore.reactions.reactors import ReactorStatus
-from commander.eventstore.sharing import Refusal
+from commander.eventstore.sharing import Refusal, undecided_before
 from commander.streaming.projections.abandoned import not_kept_up
 from commander.streaming.standstill import Followed
 from commander.streaming.system.figures import Partition
-
-
-def undecided_before(refusal: Refusal) -> str:
-    """Why a partition of COMMANDS waits, and what to do."""
-    return (
-        f"it waits before {refusal.needs}; no code that runs can decide it; start a processor of code that "
-        f"can, or fail the command: commander processors fail {refusal.command_id} --reason TEXT"
-    )
 
 
 def stays(followed: Followed, head: int) -> str | None:

@@ -64,6 +64,7 @@ def has_ipv6() -> bool:
 FOR_EVERY_DOMAIN = (
     *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
     *("retryEffect", "dropEffect", "retryReaction", "skipReaction"),
+    *("rebuildProjection", "switchProjection", "rollBackProjection", "dropProjectionTable"),
 )
 
 

@@ -101,6 +101,7 @@ def test_the_schema_has_no_trace_of_internal_commands(system: System) -> None:
         "requestTransfer",
         *("submit", "cancelCommand", "retryDeadLetter", "dropDeadLetter"),
         *("retryEffect", "dropEffect", "retryReaction", "skipReaction"),
+        *("rebuildProjection", "switchProjection", "rollBackProjection", "dropProjectionTable"),
     ]
     types = [type_["name"] for type_ in found["types"]]
     assert "OpenAccountInput" in types

@@ -70,6 +70,25 @@ async def test_the_second_system_of_a_name_is_refused_and_nothing_changes(nats: 
         assert identity_in(info.config.metadata) == nats.names.identity.id
 
 
+async def test_a_stream_that_is_deleted_while_it_is_looked_at_is_made_again(
+    shop: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`commander restore` deletes EVENTS while parts start and wait."""
+    await ensure_streams(shop, 1)
+    left = [shop.names.events, shop.names.commands]
+
+    async def updated(nats: Nats, found: api.StreamConfig, wanted: api.StreamConfig) -> None:
+        if wanted.name in left:
+            left.remove(wanted.name)
+            await nats.jetstream.delete_stream(wanted.name or "")
+
+    monkeypatch.setattr(streams, "update", updated)
+    await ensure_streams(shop, 1)
+    assert left == []
+    for name in (shop.names.events, shop.names.commands):
+        assert (await shop.jetstream.stream_info(name)).config.name == name
+
+
 async def test_systems_of_two_names_have_streams_and_subjects_of_their_own(nats: Nats, shop: Nats) -> None:
     await ensure_streams(shop, replicas=1)
     found = {info.config.name: info.config.subjects for info in await nats.jetstream.streams_info()}
