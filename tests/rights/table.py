@@ -172,7 +172,7 @@ EVENTS = {
     "CaughtUp": of(ANYONE, "position logEpoch"),
     "Heartbeat": of(ANYONE, "position logEpoch"),
     "StandsStill": of(ANYONE, "position logEpoch since reason stopped"),
-    "StoppedAt": of(ANYONE, "position type error"),
+    "StoppedAt": of(ANYONE, "position type error traceback"),
 }
 
 COMMANDS = {

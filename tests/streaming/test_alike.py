@@ -13,6 +13,7 @@ import pytest
 from commander.eventstore.audit.findings import Finding, Kind, begun
 from commander.eventstore.log.ranges import read_log
 from commander.examples.bank import bank
+from commander.streaming.audit import alike as alike_module
 from commander.streaming.audit import mirror
 from commander.streaming.audit.alike import alike_up_to
 from commander.streaming.audit.mirror import mirror_checks
@@ -172,13 +173,23 @@ async def test_a_gap_of_the_log_is_not_passed_over(servers: Bank) -> None:
     assert await differences(servers) == []  # the check of the log finds it
 
 
-async def test_a_connection_that_is_lost_meanwhile_costs_nothing_but_time(servers: Bank) -> None:
+async def test_a_connection_that_is_lost_meanwhile_costs_nothing_but_time(
+    servers: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await mirrored(servers)
+    has_begun, begins = asyncio.Event(), alike_module._Comparing.__aenter__
+
+    async def told(comparing: alike_module._Comparing) -> alike_module._Comparing:
+        found = await begins(comparing)
+        has_begun.set()
+        return found
 
     async def lose() -> None:
         with suppress(Exception):
-            await asyncio.sleep(0)
+            await has_begun.wait()
             servers.nats.client._transport.close()  # type: ignore[union-attr]
+
+    monkeypatch.setattr(alike_module._Comparing, "__aenter__", told)
 
     async with running(lose()):
         found = await differences(servers)
