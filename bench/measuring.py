@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,3 +112,9 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
     }
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """0 if there are none."""
+    found = sorted(values)
+    return found[min(len(found) - 1, int(len(found) * percent / 100))] if found else 0.0

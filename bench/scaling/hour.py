@@ -21,10 +21,10 @@ import psutil
 import typer
 
 from bench.filling import enqueue, submitted
-from bench.measuring import measure_in_turn
+from bench.measuring import measure_in_turn, percentile
 from bench.pacing import due
 from bench.processes import Process, until
-from bench.scaling.minutes import Minute, percentile, report
+from bench.scaling.minutes import Minute, report
 from bench.scaling.visits import HouseRow, Visit, visits
 from bench.servers import Servers, System
 from commander.eventstore.database import Database

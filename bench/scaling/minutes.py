@@ -35,12 +35,6 @@ class Minute(msgspec.Struct, frozen=True):
     row_pages: int
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """0 if there are none."""
-    found = sorted(values)
-    return found[min(len(found) - 1, int(len(found) * percent / 100))] if found else 0.0
-
-
 def report(minutes: Sequence[Minute]) -> str:
     """A document: the median minute of the first ten, the last ten, and those after the snapshot."""
     held = [one for one in minutes if one.phase != "after"]

@@ -9,6 +9,7 @@ from math import floor
 
 import msgspec
 
+from bench.measuring import percentile
 from bench.whole.timeline import Answer, Timeline, WatchersTick
 
 PERCENTS = (50, 95, 99)
@@ -49,12 +50,6 @@ class Gap(msgspec.Struct, frozen=True):
     seconds: float
     slowest: float
     sent_again: int
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """0 if there are none."""
-    found = sorted(values)
-    return found[min(len(found) - 1, int(len(found) * percent / 100))] if found else 0.0
 
 
 def step_of(answers: Sequence[Answer], offered: float, seconds: float) -> Step:

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from bench.measuring import percentile
 from bench.whole.charts import Axis, Series, chart
-from bench.whole.figures import PERCENTS, per_second, percentile
+from bench.whole.figures import PERCENTS, per_second
 from bench.whole.results import WHERE, Result, markdown, tables_of
 from bench.whole.timeline import Answer, Timeline
 

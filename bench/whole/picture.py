@@ -14,7 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bench.whole.figures import PERCENTS, outcomes_of, per_second, percentile
+from bench.measuring import percentile
+from bench.whole.figures import PERCENTS, outcomes_of, per_second
 from bench.whole.timeline import Answer, Timeline
 
 _BARS = "▁▂▃▄▅▆▇█"
